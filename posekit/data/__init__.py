@@ -1,0 +1,1 @@
+"""People, their pictures and crops. Modules here know nothing of models."""

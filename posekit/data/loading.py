@@ -1,0 +1,38 @@
+"""Batches of stored crops, decoded ahead of the network by threads (JPEG decoding releases the interpreter lock)."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posekit.data.crops import Crops
+
+Batch = tuple[Tensor, Tensor]  # crops (B, 3, S, S) uint8 and keypoints (B, K, 3) float32 in crop pixels
+
+
+def load_batch(crops: Crops, index: np.ndarray) -> Batch:
+    pictures = np.stack([crops[i] for i in index])
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2), torch.from_numpy(crops.keypoints[index])
+
+
+def batches(crops: Crops, indices: Iterable[np.ndarray], ahead: int = 4) -> Iterator[Batch]:
+    """The batches that `indices` name, in order, with up to `ahead` of them decoded in advance."""
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+        queue: deque[Future[Batch]] = deque()
+        for index in indices:
+            queue.append(pool.submit(load_batch, crops, index))
+            if len(queue) > ahead:
+                yield queue.popleft().result()
+        while queue:
+            yield queue.popleft().result()
+
+
+def shuffled(count: int, size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Index arrays of one epoch, each of `size`; a remainder is dropped. A function of its arguments alone."""
+    order = np.random.default_rng([seed, epoch]).permutation(count)
+    whole = max(count // size, 1)
+    return np.array_split(order[: whole * size], whole)

@@ -1,0 +1,88 @@
+"""Keypoints to heatmaps and back. Pure functions; coordinates are (x, y) in heatmap pixels, first centre at (0, 0)."""
+
+import math
+
+import torch
+from torch import Tensor
+
+DECODERS = ("argmax", "quarter", "dark", "soft-argmax")
+
+
+def encode(keypoints: Tensor, size: int, sigma: float = 1.0) -> Tensor:
+    """Gaussians of height 1 at sub-pixel centres: keypoints (..., K, 2 or 3) to heatmaps (..., K, size, size).
+
+    A joint with NaN coordinates gives a map of zeros; masking it is the loss's business.
+
+    >>> encode(torch.tensor([[1.0, 2.0]]), 4).argmax().item()  # row 2, column 1
+    9
+    """
+    grid = torch.arange(size, dtype=keypoints.dtype, device=keypoints.device)
+    x = torch.exp(-((grid - keypoints[..., 0, None]) ** 2) / (2 * sigma**2))
+    y = torch.exp(-((grid - keypoints[..., 1, None]) ** 2) / (2 * sigma**2))
+    return torch.nan_to_num(y[..., :, None] * x[..., None, :])
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """Softmax over the cells of each map (..., H, W): what a network trained with cross-entropy predicts."""
+    return logits.flatten(-2).softmax(-1).view_as(logits)
+
+
+def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
+    """Heatmaps (..., K, H, W), non-negative, to keypoints (..., K, 3): x, y and the peak's height.
+
+    Methods, and the error in each coordinate for a Gaussian whose centre lies a cell or more inside the map:
+
+    - `argmax`: the highest cell; at most 1/2 pixel.
+    - `quarter`: and a quarter of a pixel towards the higher neighbour (Newell et al., section 3.1); at most 1/4.
+    - `dark`: and a Newton step on the log of the map (Zhang et al., CVPR 2020, equation 9), without their smoothing,
+      and never further than a pixel; exact for a Gaussian up to rounding.
+    - `soft-argmax`: the mean of the map normalised to sum 1 (Sun et al., ECCV 2018); below 0.01 pixel for a Gaussian
+      with sigma of at least 0.75 that lies four sigmas inside; biased towards the middle by any background.
+    """
+    if method not in DECODERS:
+        raise ValueError(f"no decoder {method!r}; there are {', '.join(DECODERS)}")
+    height, width = heatmaps.shape[-2:]
+    flat = heatmaps.flatten(-2)
+    score, cell = flat.max(-1)
+    row, column = cell // width, cell % width
+    if method == "soft-argmax":
+        mass = heatmaps / heatmaps.sum((-2, -1), keepdim=True).clamp_min(torch.finfo(heatmaps.dtype).tiny)
+        x = (mass.sum(-2) * torch.arange(width, device=mass.device)).sum(-1)
+        y = (mass.sum(-1) * torch.arange(height, device=mass.device)).sum(-1)
+        return torch.stack([x, y, score], -1)
+    x, y = column.to(heatmaps.dtype), row.to(heatmaps.dtype)
+    if method == "argmax":
+        return torch.stack([x, y, score], -1)
+
+    def at(dy: int, dx: int) -> Tensor:
+        r, c = (row + dy).clamp(0, height - 1), (column + dx).clamp(0, width - 1)
+        return flat.gather(-1, (r * width + c)[..., None])[..., 0]
+
+    inside_x, inside_y = (column > 0) & (column < width - 1), (row > 0) & (row < height - 1)
+    if method == "quarter":
+        x = x + torch.where(inside_x, 0.25 * torch.sign(at(0, 1) - at(0, -1)), 0)
+        y = y + torch.where(inside_y, 0.25 * torch.sign(at(1, 0) - at(-1, 0)), 0)
+        return torch.stack([x, y, score], -1)
+    floor = torch.finfo(heatmaps.dtype).tiny
+    log = {(dy, dx): at(dy, dx).clamp_min(floor).log() for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+    gx, gy = (log[0, 1] - log[0, -1]) / 2, (log[1, 0] - log[-1, 0]) / 2
+    hxx = log[0, 1] - 2 * log[0, 0] + log[0, -1]
+    hyy = log[1, 0] - 2 * log[0, 0] + log[-1, 0]
+    hxy = (log[1, 1] - log[1, -1] - log[-1, 1] + log[-1, -1]) / 4
+    determinant = hxx * hyy - hxy**2
+    peaked = inside_x & inside_y & (hxx < 0) & (determinant > 1e-9) & (score > 0)
+    determinant = torch.where(peaked, determinant, 1)
+    step_x = torch.where(peaked, (hxy * gy - hyy * gx) / determinant, 0).clamp(-1, 1)
+    step_y = torch.where(peaked, (hxy * gx - hxx * gy) / determinant, 0).clamp(-1, 1)
+    return torch.stack([x + step_x, y + step_y, score], -1)
+
+
+def mirror(heatmaps: Tensor, mirrored: tuple[int, ...]) -> Tensor:
+    """Heatmaps (..., K, H, W) of the mirror image, joints exchanged by `Skeleton.mirrored`. No pixel is shifted."""
+    return heatmaps.flip(-1)[..., list(mirrored), :, :]
+
+
+def entropy(probability: Tensor) -> Tensor:
+    """Spread of maps that sum to 1 (..., H, W), between 0 (one cell) and 1 (uniform)."""
+    flat = probability.flatten(-2)
+    return -torch.special.xlogy(flat, flat).sum(-1) / math.log(flat.shape[-1])

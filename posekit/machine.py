@@ -1,0 +1,63 @@
+"""What the machine has, and the fast path that follows from it."""
+
+import os
+import platform
+import shutil
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How to compute: `str()` of it is the first line that long work prints."""
+
+    device: torch.device
+    bf16: bool  # mixed precision
+    channels_last: bool
+    can_compile: bool
+
+    @classmethod
+    def best(cls, device: str | None = None) -> "Machine":
+        """The fast path of this machine, or of the named device."""
+        name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if name.startswith("cuda"):
+            return cls(torch.device(name), torch.cuda.is_bf16_supported(), True, True)
+        native = torch.backends.cpu.get_cpu_capability() == "AVX512" and _has_flag("avx512_bf16")
+        return cls(torch.device("cpu"), native, native, shutil.which("g++") is not None)
+
+    @classmethod
+    def plain(cls, device: str = "cpu") -> "Machine":
+        """Float32, contiguous, eager: what every fast path is compared with."""
+        return cls(torch.device(device), False, False, False)
+
+    def place(self, model: nn.Module) -> nn.Module:
+        if self.channels_last:
+            return model.to(self.device, memory_format=torch.channels_last)
+        return model.to(self.device)
+
+    def autocast(self):
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+
+    def pictures(self, batch: torch.Tensor) -> torch.Tensor:
+        batch = batch.to(self.device, non_blocking=True)
+        return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
+
+    def __str__(self) -> str:
+        if self.device.type == "cuda":
+            name = torch.cuda.get_device_name(self.device)
+        else:
+            name = f"{os.cpu_count()} cores ({platform.machine()}), {torch.get_num_threads()} threads"
+        how = [f"{'bfloat16 mixed precision' if self.bf16 else 'float32'}"]
+        how.append("channels-last" if self.channels_last else "contiguous")
+        return f"{name}: {', '.join(how)}"
+
+
+def _has_flag(flag: str) -> bool:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return any(flag in line.split() or "amx_bf16" in line.split() for line in file if line.startswith("flags"))
+    except OSError:
+        return False

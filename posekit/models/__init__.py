@@ -1,0 +1,1 @@
+"""The networks. Modules here know nothing of files or data sets."""

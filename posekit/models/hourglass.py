@@ -1,0 +1,159 @@
+"""The Stacked Hourglass network.
+
+A. Newell, K. Yang, J. Deng: Stacked Hourglass Networks for Human Pose Estimation, ECCV 2016.
+Section 3.1 describes the hourglass, 3.2 the residual module and the stem, 3.3 stacking and intermediate supervision.
+Layers are pre-activation (batch normalisation, ReLU, convolution), as in the authors' code.
+
+Every child has the name that tracing uses (`stem`, `stack0.encoder1`, `stack0.sum1`, ...); an `nn.Identity` marks a
+place that no layer owns. Level 1 is the finest.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class HourglassConfig:
+    joints: int = 16
+    stacks: int = 1
+    features: int = 256
+    depth: int = 4  # levels of pooling in an hourglass; the input's side is a multiple of 4 * 2**depth
+    residuals: int = 1  # residual modules in a row on each branch of each level
+    bottleneck_residuals: int = 1  # residual modules at the lowest resolution; the study has 3
+    stem: tuple[int, int, int] = (64, 128, 128)  # channels after the stem's convolution and first two residuals
+    shortcut_kernel: int = 1  # of the convolution on a shortcut that changes the channel count; the study has 3
+    normalised_heatmaps: bool = False  # batch normalisation behind the last layer, as in the study
+
+    @classmethod
+    def study(cls, **changes) -> "HourglassConfig":
+        """The variant of the study that the book re-does."""
+        return cls(**{"bottleneck_residuals": 3, "shortcut_kernel": 3, "normalised_heatmaps": True, **changes})
+
+    @classmethod
+    def narrow(cls, features: int, **changes) -> "HourglassConfig":
+        """`features` channels with a stem scaled alike."""
+        return cls(**{"features": features, "stem": (features // 4, features // 2, features // 2), **changes})
+
+    to_dict = asdict
+
+    @classmethod
+    def from_dict(cls, fields: dict) -> "HourglassConfig":
+        return cls(**{**fields, "stem": tuple(fields["stem"])})
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Nearest-neighbour up-sampling by two: (B, C, H, W) to (B, C, 2H, 2W).
+
+    Written with `expand`: `F.interpolate(mode="nearest")`, compiled for the CPU in bfloat16, back-propagates zeros
+    (torch 2.13).
+    """
+    b, c, h, w = x.shape
+    return x[:, :, :, None, :, None].expand(b, c, h, 2, w, 2).reshape(b, c, 2 * h, 2 * w)
+
+
+class Residual(nn.Module):
+    """Bottleneck residual module: 1 x 1 to half the channels, 3 x 3, 1 x 1 (Newell et al., figure 4, left)."""
+
+    def __init__(self, inputs: int, outputs: int, shortcut_kernel: int = 1):
+        super().__init__()
+        middle = outputs // 2
+        self.bn1, self.relu1, self.conv1 = nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, middle, 1)
+        self.bn2, self.relu2, self.conv2 = nn.BatchNorm2d(middle), nn.ReLU(), nn.Conv2d(middle, middle, 3, padding=1)
+        self.bn3, self.relu3, self.conv3 = nn.BatchNorm2d(middle), nn.ReLU(), nn.Conv2d(middle, outputs, 1)
+        # No layer where the channel count stays: an unused one would hold parameters without a gradient.
+        self.shortcut: nn.Module = nn.Identity()
+        if inputs != outputs:
+            self.shortcut = nn.Conv2d(inputs, outputs, shortcut_kernel, padding=shortcut_kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv1(self.relu1(self.bn1(x)))
+        y = self.conv2(self.relu2(self.bn2(y)))
+        y = self.conv3(self.relu3(self.bn3(y)))
+        return self.shortcut(x) + y
+
+
+class Stem(nn.Module):
+    """Picture (B, 3, S, S) to features (B, F, S/4, S/4)."""
+
+    def __init__(self, config: HourglassConfig):
+        super().__init__()
+        a, b, c = config.stem
+        k = config.shortcut_kernel
+        self.conv, self.bn, self.relu = nn.Conv2d(3, a, 7, stride=2, padding=3), nn.BatchNorm2d(a), nn.ReLU()
+        self.residual1, self.pool = Residual(a, b, k), nn.MaxPool2d(2)
+        self.residual2, self.residual3 = Residual(b, c, k), Residual(c, config.features, k)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.residual1(self.relu(self.bn(self.conv(x))))
+        return self.residual3(self.residual2(self.pool(x)))
+
+
+class Stack(nn.Module):
+    """One hourglass, its heatmaps, and the features that it hands to the next one.
+
+    Features (B, F, H, W) to a pair of features (B, F, H, W) and heatmaps (B, K, H, W). The last stack merges nothing.
+    """
+
+    def __init__(self, config: HourglassConfig, last: bool):
+        super().__init__()
+        f, self.depth, self.bottlenecks = config.features, config.depth, config.bottleneck_residuals
+
+        def residuals() -> nn.Module:
+            return nn.Sequential(*(Residual(f, f) for _ in range(config.residuals)))
+
+        self.pool = nn.MaxPool2d(2)
+        for level in range(1, config.depth + 1):
+            self.add_module(f"skip{level}", residuals())
+            self.add_module(f"encoder{level}", residuals())
+        for i in range(1, config.bottleneck_residuals + 1):
+            self.add_module(f"bottleneck{i}", Residual(f, f))
+        for level in range(config.depth, 0, -1):
+            self.add_module(f"decoder{level}", residuals())
+            self.add_module(f"sum{level}", nn.Identity())
+        self.features = nn.Sequential(residuals(), nn.Conv2d(f, f, 1), nn.BatchNorm2d(f), nn.ReLU())
+        head = nn.Conv2d(f, config.joints, 1)
+        self.heatmaps = nn.Sequential(head, nn.BatchNorm2d(config.joints)) if config.normalised_heatmaps else head
+        self.last = last
+        if not last:
+            self.merge_features, self.merge_heatmaps = nn.Conv2d(f, f, 1), nn.Conv2d(config.joints, f, 1)
+            self.merge = nn.Identity()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, skips = x, []
+        for level in range(1, self.depth + 1):
+            skips.append(getattr(self, f"skip{level}")(y))
+            y = getattr(self, f"encoder{level}")(self.pool(y))
+        for i in range(1, self.bottlenecks + 1):
+            y = getattr(self, f"bottleneck{i}")(y)
+        for level in range(self.depth, 0, -1):
+            y = upsample(getattr(self, f"decoder{level}")(y))
+            y = getattr(self, f"sum{level}")(y + skips.pop())
+        y = self.features(y)
+        heatmaps = self.heatmaps(y)
+        if self.last:
+            return y, heatmaps
+        return self.merge(x + self.merge_features(y) + self.merge_heatmaps(heatmaps)), heatmaps
+
+
+class Hourglass(nn.Module):
+    """Picture (B, 3, S, S), values in [0, 1], to heatmaps (B, stacks, K, S/4, S/4)."""
+
+    def __init__(self, config: HourglassConfig = HourglassConfig()):
+        super().__init__()
+        self.config = config
+        self.stem = Stem(config)
+        for i in range(config.stacks):
+            self.add_module(f"stack{i}", Stack(config, last=i == config.stacks - 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        multiple = 4 * 2**self.config.depth
+        if x.shape[-1] % multiple or x.shape[-2] % multiple:
+            raise ValueError(f"a depth-{self.config.depth} hourglass needs sides that are multiples of {multiple}, "
+                             f"not {x.shape[-1]} x {x.shape[-2]}")  # fmt: skip
+        x, heatmaps = self.stem(x), []
+        for i in range(self.config.stacks):
+            x, h = getattr(self, f"stack{i}")(x)
+            heatmaps.append(h)
+        return torch.stack(heatmaps, dim=1)

@@ -1,0 +1,75 @@
+"""Training shared out over processes started by `torchrun`."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+@dataclass(frozen=True)
+class World:
+    rank: int
+    size: int
+
+    def rows(self, total: int) -> slice:
+        """This process's share of a batch of `total`."""
+        return slice(self.rank * total // self.size, (self.rank + 1) * total // self.size)
+
+
+def world() -> World:
+    """The processes that train together; one, unless `torchrun` started more."""
+    if not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    return World(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else World(0, 1)
+
+
+def total(value: Tensor) -> Tensor:
+    """The sum over all processes."""
+    if world().size > 1:
+        value = value.clone()
+        dist.all_reduce(value)
+    return value
+
+
+def barrier() -> None:
+    if world().size > 1:
+        dist.barrier()
+
+
+def wrap(model: nn.Module, machine) -> nn.Module:
+    """The model with its gradients averaged over the processes."""
+    if world().size == 1:
+        return model
+    return nn.parallel.DistributedDataParallel(
+        model, device_ids=[machine.device.index] if machine.device.type == "cuda" else None, broadcast_buffers=False
+    )
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation over the batch of all processes. torch's own SyncBatchNorm runs on GPUs only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        y = x.float()
+        count = all_reduce(torch.tensor(float(y.numel() // y.shape[1]), device=y.device))
+        moments = all_reduce(torch.stack([y.sum((0, 2, 3)), y.square().sum((0, 2, 3))])) / count
+        mean, variance = moments[0], (moments[1] - moments[0].square()).clamp_min(0)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return (y * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(x.dtype)
+
+
+def synchronise_batch_norm(model: nn.Module) -> None:
+    """Let every batch normalisation of the model see the batches of all processes. Parameters stay the same objects."""
+    for module in model.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = BatchNorm2d

@@ -1,0 +1,83 @@
+"""Joint names, limbs, left-right pairs and OKS sigmas of the skeletons that data sets use."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Which joints a data set annotates, in which order. Left and right are the person's own."""
+
+    name: str
+    joints: tuple[str, ...]
+    limbs: tuple[tuple[str, str], ...]
+    sigmas: tuple[float, ...]  # COCO's per-joint standard deviation over the square root of the area
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    @cached_property
+    def mirrored(self) -> tuple[int, ...]:
+        """Index of each joint's counterpart in the mirror image; an involution."""
+        exchange = {"left": "right", "right": "left"}
+        names = [" ".join(exchange.get(word, word) for word in joint.split()) for joint in self.joints]
+        return tuple(self.joints.index(name) for name in names)
+
+    def index(self, *joints: str) -> list[int]:
+        """Indices of the named joints; an unknown name raises ValueError that lists the known ones."""
+        for joint in joints:
+            if joint not in self.joints:
+                raise ValueError(f"the {self.name} skeleton has no joint {joint!r}; it has {', '.join(self.joints)}")
+        return [self.joints.index(joint) for joint in joints]
+
+    @cached_property
+    def limb_indices(self) -> tuple[tuple[int, int], ...]:
+        return tuple((self.joints.index(a), self.joints.index(b)) for a, b in self.limbs)
+
+
+_LEGS_AND_ARMS = tuple(
+    (f"{side} {a}", f"{side} {b}")
+    for side in ("left", "right")
+    for a, b in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
+)
+_TORSO = (
+    ("left shoulder", "right shoulder"),
+    ("left hip", "right hip"),
+    ("left shoulder", "left hip"),
+    ("right shoulder", "right hip"),
+)
+# cocodataset.org/#keypoints-eval; a joint that COCO lacks takes the sigma of its nearest kin.
+_SIGMA = {
+    "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
+    "hip": 0.107, "knee": 0.087, "ankle": 0.089,
+    "neck": 0.079, "head top": 0.035, "pelvis": 0.107, "thorax": 0.079,
+}  # fmt: skip
+
+
+def _skeleton(name: str, joints: str, extra_limbs: tuple[tuple[str, str], ...]) -> Skeleton:
+    names = tuple(joint.strip() for joint in joints.split(","))
+    sigmas = tuple(_SIGMA[joint.removeprefix("left ").removeprefix("right ")] for joint in names)
+    return Skeleton(name, names, _LEGS_AND_ARMS + _TORSO + extra_limbs, sigmas)
+
+
+COCO = _skeleton(
+    "coco",
+    "nose, left eye, right eye, left ear, right ear, left shoulder, right shoulder, left elbow, right elbow, "
+    "left wrist, right wrist, left hip, right hip, left knee, right knee, left ankle, right ankle",
+    (
+        ("nose", "left eye"), ("nose", "right eye"), ("left eye", "left ear"), ("right eye", "right ear"),
+    ),
+)  # fmt: skip
+LSP = _skeleton(
+    "lsp",
+    "right ankle, right knee, right hip, left hip, left knee, left ankle, right wrist, right elbow, "
+    "right shoulder, left shoulder, left elbow, left wrist, neck, head top",
+    (("neck", "head top"),),
+)
+MPII = _skeleton(
+    "mpii",
+    "right ankle, right knee, right hip, left hip, left knee, left ankle, pelvis, thorax, neck, head top, "
+    "right wrist, right elbow, right shoulder, left shoulder, left elbow, left wrist",
+    (("pelvis", "thorax"), ("thorax", "neck"), ("neck", "head top")),
+)
+SKELETONS = {skeleton.name: skeleton for skeleton in (COCO, LSP, MPII)}

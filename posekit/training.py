@@ -1,0 +1,272 @@
+"""Training: the loop, its checkpoints and its history."""
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from posekit import heatmaps as hm
+from posekit import metrics, parallel
+from posekit.coordinates import STRIDE, rescaling, transform_keypoints, view
+from posekit.data.augment import Augmentation, augment, centre_view
+from posekit.data.crops import Crops
+from posekit.data.loading import batches, shuffled
+from posekit.data.people import iterate
+from posekit.errors import PosekitError
+from posekit.losses import loss_sum
+from posekit.machine import Machine
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that training depends on besides the network and the data."""
+
+    resolution: int = 128  # side of the network's input in pixels
+    epochs: int = 24
+    batch: int = 32  # people in a step, over all processes
+    loss: str = "cross-entropy"  # or mse
+    optimiser: str = "adamw"  # or rmsprop, Newell's
+    rate: float = 2e-3  # highest learning rate; Newell's RMSProp has 2.5e-4
+    warm_up: float = 0.05  # share of the steps over which the rate rises; it falls to 0 along a cosine
+    weight_decay: float = 1e-2
+    clip: float = 2.0  # highest norm of the gradient
+    average: float = 0.999  # decay of the running mean of the weights, which is what is validated and kept; 0 for none
+    sigma: float = 1.0  # of the target Gaussians, in heatmap pixels
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def learning_rate(self, step: int, steps: int) -> float:
+        warm = max(round(self.warm_up * steps), 1)
+        if step < warm:
+            return self.rate * (step + 1) / warm
+        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
+
+
+def targets(keypoints: Tensor, resolution: int, sigma: float) -> tuple[Tensor, Tensor]:
+    """Gaussians (B, K, R/4, R/4) and the mask (B, K) of the labelled joints, for keypoints in input pixels."""
+    scaled = transform_keypoints(torch.as_tensor(rescaling(1 / STRIDE)).to(keypoints), keypoints)
+    return hm.encode(scaled[..., :2], resolution // STRIDE, sigma), keypoints[..., 2] > 0
+
+
+def train(
+    model: nn.Module, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, resume: bool = False,
+    machine: Machine | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,
+) -> dict:  # fmt: skip
+    """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by PCK@0.2.torso.
+
+    `folder` gets `history.jsonl`, `last.pt` (all that resuming needs), `best.pt` and TensorBoard's events. Ctrl-C
+    finishes the step, keeps the state and raises KeyboardInterrupt. With `resume` the work goes on where it stopped and ends in the same weights as
+    if it had not stopped. A loss that is not finite raises PosekitError. `report` hears each step's and each epoch's
+    figures. Returns the best epoch's figures.
+    """
+    machine = machine or Machine.best()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    world = parallel.world()
+    torch.manual_seed(recipe.seed)
+    machine.place(model)
+    if world.size > 1:
+        parallel.synchronise_batch_norm(model)
+    optimiser = _optimiser(model, recipe)
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()} if recipe.average else None
+    per_epoch = len(shuffled(len(training), recipe.batch, recipe.seed, 0))
+    steps = recipe.epochs * per_epoch
+    identity = {"recipe": asdict(recipe), "people": training.people.fingerprint(), "config": model.config.to_dict()}
+    start, best, history = 0, {"pck": -1.0}, folder / "history.jsonl"
+    if resume and (folder / "last.pt").exists():
+        state = torch.load(folder / "last.pt", map_location=machine.device, weights_only=True)
+        if state["identity"] != json.dumps(identity, sort_keys=True):
+            raise PosekitError(f"{folder / 'last.pt'} is of another recipe, network or data; train into another folder or without --resume")
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        average, start, best = state["average"], state["step"], json.loads(state["best"])
+        _trim(history, start)
+    elif world.rank == 0:
+        history.write_text("")
+    network = parallel.wrap(model, machine)
+    if compiled:
+        network = torch.compile(network, dynamic=False)
+    writer = _tensorboard(folder) if world.rank == 0 else None
+
+    stop = _Interrupt()
+    skeleton, began = training.people.skeleton, time.monotonic()
+    sums: dict[str, float] = {}
+    with stop:
+        for epoch in range(start // per_epoch, recipe.epochs):
+            model.train()
+            order = shuffled(len(training), recipe.batch, recipe.seed, epoch)
+            first = max(start - epoch * per_epoch, 0)
+            shares = [index[world.rows(len(index))] for index in order[first:]]
+            for step, (crops, keypoints) in enumerate(batches(training, shares), epoch * per_epoch + first):
+                total = len(order[step - epoch * per_epoch])
+                generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+                pictures, points = augment(
+                    crops.to(machine.device), keypoints.to(machine.device), skeleton, recipe.resolution,
+                    recipe.augmentation, generator, world.rows(total), total,
+                )  # fmt: skip
+                figures = _step(network, model, optimiser, machine.pictures(pictures), points, recipe, step, steps, machine)
+                if average is not None:
+                    _average(average, model, recipe.average, step)
+                for name, value in figures.items():
+                    sums[name] = sums.get(name, 0.0) + value
+                if report and world.rank == 0:
+                    report({"step": step + 1, "steps": steps, "epoch": epoch + 1, **figures})
+                if stop.asked:
+                    if world.rank == 0:
+                        _save(folder / "last.pt", model, optimiser, average, step + 1, best, identity)
+                    raise KeyboardInterrupt
+            count = max(len(order) - first, 1)
+            figures = {name: value / count for name, value in sums.items()} | _validate(model, average, validation, recipe, machine)
+            sums = {}
+            line = {"epoch": epoch + 1, "step": (epoch + 1) * per_epoch, "seconds": round(time.monotonic() - began, 1),
+                    "rate": recipe.learning_rate(step, steps), **figures}  # fmt: skip
+            if world.rank == 0:
+                with open(history, "a") as file:
+                    file.write(json.dumps(line) + "\n")
+                for name, value in figures.items():
+                    writer.add_scalar(name, value, line["step"])
+                better = line["pck"] >= best["pck"]
+                best = line if better else best
+                _save(folder / "last.pt", model, optimiser, average, line["step"], best, identity)
+                if better:
+                    _replace(folder / "best.pt", average or model.state_dict())
+            if report and world.rank == 0:
+                report({"validated": True, "steps": steps, **line})
+            start = 0 if start < (epoch + 1) * per_epoch else start
+    if writer:
+        writer.close()
+    parallel.barrier()
+    model.load_state_dict(torch.load(folder / "best.pt", map_location=machine.device, weights_only=True))
+    model.eval()
+    return best
+
+
+def _step(network, model, optimiser, pictures, points, recipe, step, steps, machine) -> dict[str, float]:
+    target, labelled = targets(points, recipe.resolution, recipe.sigma)
+    for group in optimiser.param_groups:
+        group["lr"] = recipe.learning_rate(step, steps)
+    with machine.autocast():
+        output = network(pictures)
+    count = parallel.total(labelled.sum()).clamp_min(1)
+    # Processes' gradients are averaged, so each takes its share of the sum times the number of processes.
+    loss = loss_sum(output, target, labelled, recipe.loss) * parallel.world().size / (count * model.config.stacks)
+    optimiser.zero_grad()
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+    mean_loss = float(parallel.total(loss.detach())) / parallel.world().size
+    if not math.isfinite(mean_loss) or not torch.isfinite(norm):
+        raise PosekitError(f"step {step + 1}: the loss is {mean_loss} and the gradient's norm {float(norm)}; lower the rate (now "
+                           f"{recipe.learning_rate(step, steps):.2g}); the last epoch's weights are kept")  # fmt: skip
+    optimiser.step()
+    maps = output.detach()[:, -1].float()
+    maps = hm.probabilities(maps) if recipe.loss == "cross-entropy" else maps
+    peak = maps.amax((-2, -1))[labelled]
+    return {"loss": mean_loss, "gradient": float(norm), "peak": float(peak.mean()) if len(peak) else 0.0}
+
+
+@torch.no_grad()
+def _validate(model, average, validation: Crops, recipe: Recipe, machine: Machine) -> dict[str, float]:
+    kept = None
+    if average is not None:
+        kept = {name: value.clone() for name, value in model.state_dict().items()}
+        model.load_state_dict(average)
+    model.eval()
+    predicted, losses, labelled_count, peaks = [], 0.0, 0, []
+    for crops, keypoints in batches(validation, iterate(len(validation), 64)):
+        pictures, points = centre_view(crops.to(machine.device), keypoints.to(machine.device), recipe.resolution)
+        with machine.autocast():
+            output = model(machine.pictures(pictures)).float()
+        target, labelled = targets(points, recipe.resolution, recipe.sigma)
+        losses += float(loss_sum(output, target, labelled, recipe.loss)) / model.config.stacks
+        labelled_count += int(labelled.sum())
+        maps = hm.probabilities(output[:, -1]) if recipe.loss == "cross-entropy" else output[:, -1]
+        found = hm.decode(maps)
+        peaks.append(found[..., 2][labelled])
+        predicted.append(transform_keypoints(torch.as_tensor(rescaling(STRIDE)).to(found), found).cpu().numpy())
+    if kept is not None:
+        model.load_state_dict(kept)
+    matrix = view(validation.size, recipe.resolution)
+    truth = transform_keypoints(matrix, validation.keypoints)
+    hit = metrics.hits(np.concatenate(predicted), truth, 0.2 * metrics.torso(truth, validation.people.skeleton))
+    peak = torch.cat(peaks)
+    return {"val_loss": losses / max(labelled_count, 1), "pck": float(np.nanmean(hit)) if np.isfinite(hit).any() else 0.0,
+            "val_peak": float(peak.mean()) if len(peak) else 0.0}  # fmt: skip
+
+
+def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]  # biases and batch-norm scales are not decayed
+    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if recipe.optimiser == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=recipe.rate, alpha=0.99)
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99))
+    raise ValueError(f"no optimiser {recipe.optimiser!r}; there are adamw, rmsprop")
+
+
+@torch.no_grad()
+def _average(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
+    weight = max(1 - decay, 9 / (step + 10))  # follows closely at first
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value, weight)
+        else:
+            average[name].copy_(value)
+
+
+def _save(path: Path, model, optimiser, average, step: int, best: dict, identity: dict) -> None:
+    _replace(path, {
+        "model": model.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step,
+        "best": json.dumps(best), "identity": json.dumps(identity, sort_keys=True),
+    })  # fmt: skip
+
+
+def _replace(path: Path, state: dict) -> None:
+    """Write whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise PosekitError(f"{path}: could not be written ({error}); free some room and go on with --resume") from None
+
+
+def _trim(history: Path, step: int) -> None:
+    """Drop lines of epochs after the one that training resumes from."""
+    lines = [line for line in history.read_text().splitlines() if json.loads(line)["step"] <= step] if history.exists() else []
+    history.write_text("".join(line + "\n" for line in lines))
+
+
+def _tensorboard(folder: Path):
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+class _Interrupt:
+    """Turns Ctrl-C and SIGTERM into a wish that the loop heeds after its step."""
+
+    def __enter__(self) -> "_Interrupt":
+        self.asked = False
+        self.before = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, self._ask)
+        except ValueError:  # not the main thread: whoever owns it decides
+            pass
+        return self
+
+    def _ask(self, *_) -> None:
+        self.asked = True
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
