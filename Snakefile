@@ -1,0 +1,55 @@
+# The graph of a preset: a run for each notebook, and the book made of them all. `make book PRESET=...` calls it.
+#
+# What is stale is decided by content: a rule's output is an empty file whose name holds the fingerprint of all that the
+# result depends on (posekit/runs.py), so a change makes Snakemake miss it, and new file times alone do not.
+
+import sys
+
+from posekit.errors import PosekitError
+from posekit.parameters import root
+from posekit.workflow import book_stamp, describe, plan
+
+preset = config.get("preset", "laptop")
+try:
+    steps = plan(preset)
+except PosekitError as error:
+    sys.exit(f"posekit: {error}")
+book_built = book_stamp(preset, steps).relative_to(root())
+done = {name: step.stamp.relative_to(root()) for name, step in steps.items()}
+
+print(describe(preset, steps), file=sys.stderr)
+
+
+rule book:
+    input:
+        book_built,
+
+
+rule build:
+    input:
+        list(done.values()),
+    output:
+        book_built,
+    params:
+        python=sys.executable,
+        preset=preset,
+    shell:
+        "{params.python:q} -m posekit.workflow build {params.preset}"
+
+
+for name, step in steps.items():
+
+    rule:
+        name:
+            f"run_{name}"
+        input:
+            [done[read] for read in step.reads],
+        output:
+            done[name],
+        params:
+            python=sys.executable,
+            preset=preset,
+            notebook=name,
+        threads: workflow.cores
+        shell:
+            "{params.python:q} -m posekit.workflow run {params.preset} {params.notebook}"

@@ -1,0 +1,358 @@
+"""Runs: a notebook executed with given parameters, and the folder that keeps what came out.
+
+    runs/laptop/02_training/
+        params.json        every parameter, and the fingerprint of all that the result depends on
+        metrics.json       written by the notebook
+        figures/           written by the notebook
+        02_training.ipynb  the executed notebook
+        provenance.json    commit, package versions, hardware, wall time
+
+A run that is under way lives beside it in `.02_training.partial/` and is renamed when whole. An interrupted one is taken up
+again as long as its fingerprint is still the same, so what a notebook keeps in its folder on the way (a checkpoint, say) is
+there the next time. A notebook that fails leaves `02_training.failed.ipynb`.
+
+In a notebook:
+
+    run = posekit.runs.current()
+    run.save_figure(figure, "loss")
+    run.write_metrics({"metrics": {...}})
+"""
+
+import ast
+import contextlib
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .errors import PosekitError
+from .parameters import cells, check, is_parameters, load_preset, notebook_path, parse, root
+
+_FOLDER = "POSEKIT_RUN"  # the environment variable that tells a notebook its run's folder
+_NO_RESULT = {"cli.py", "workflow.py"}  # modules of the library that no result depends on
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, as its notebook sees it."""
+
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """Where `name` belongs in this run; the folders on the way are made."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Keep the run's numbers as metrics.json; NumPy's are taken too, and what is not finite becomes null."""
+        _write_json(self.path("metrics.json"), metrics)
+
+    def save_figure(self, figure: Any, name: str) -> None:
+        """Keep a matplotlib figure as figures/NAME.svg and .pdf, for page and print."""
+        for ending, date in (("svg", "Date"), ("pdf", "CreationDate")):
+            figure.savefig(self.path(f"figures/{name}.{ending}"), bbox_inches="tight", metadata={date: None})
+
+
+def current() -> Run:
+    """The run of the notebook that asks; `runs/adhoc/NAME` where it was opened by hand."""
+    if folder := os.environ.get(_FOLDER):
+        return Run(Path(folder))
+    source = os.environ.get("JPY_SESSION_NAME") or getattr(sys.modules["__main__"], "__file__", None) or "notebook"
+    return Run(root() / "runs" / "adhoc" / Path(source).stem)
+
+
+def run_notebook(name: str, given: dict[str, str], preset: str | None = None) -> Path:
+    """Execute a notebook with values as a person types them, on top of its defaults or of a preset's.
+
+    Returns:
+        the run's folder, `runs/custom/NAME-HASH`; at once if the same run is already there.
+    """
+    notebook = notebook_path(name)
+    values: dict[str, Any] = {}
+    if preset:
+        blocks = load_preset(preset)
+        if notebook.stem not in blocks:
+            raise PosekitError(f"preset {preset} has no {notebook.stem}; it has {', '.join(blocks)}")
+        for key, value in blocks[notebook.stem].items():
+            values[key], upstream = resolve(value, preset)
+            if upstream and key not in given and not (root() / values[key]).exists():
+                raise PosekitError(f"{key} is to be {values[key]}: run {upstream} of preset {preset} first")
+    values = check(notebook, values | parse(notebook, given))
+    out = root() / "runs" / "custom" / f"{notebook.stem}-{fingerprint(notebook, values)[:8]}"
+    return execute(notebook, values, out)
+
+
+def resolve(value: Any, preset: str) -> tuple[Any, str | None]:
+    """A preset's value as its notebook gets it, and the notebook whose run it reads, if any.
+
+    >>> resolve("run:02_training", "smoke")
+    ('runs/smoke/02_training/weights.safetensors', '02_training')
+    >>> resolve(3, "smoke")
+    (3, None)
+    """
+    if not (isinstance(value, str) and value.startswith("run:")):
+        return value, None
+    upstream, _, file = value.removeprefix("run:").partition("/")
+    return f"runs/{preset}/{upstream}/{file or 'weights.safetensors'}", upstream
+
+
+def fingerprint(notebook: Path, params: dict[str, Any], upstream: dict[str, str] | None = None) -> str:
+    """A hash of everything that the run's result depends on, and of no file's time.
+
+    That is the notebook's code, the parameters, the library, the data that a parameter names, and the runs that it reads:
+    `upstream` holds the fingerprint of the run behind each parameter that names one.
+    """
+    upstream = upstream or {}
+    code = [_code(cell.source) for cell in cells(notebook) if cell.cell_type == "code" and not is_parameters(cell)]
+    values = {name: upstream.get(name) or [value, _data(value)] for name, value in params.items()}
+    return _hash(json.dumps([notebook.stem, code, values, _library()], sort_keys=True))
+
+
+def is_fresh(out: Path, fingerprint: str) -> bool:
+    """Whether the run folder holds the whole result of just this fingerprint."""
+    return stamp(out, fingerprint).exists()
+
+
+def stamp(out: Path, fingerprint: str) -> Path:
+    """The empty file whose presence says that the run in `out` is whole and has this fingerprint."""
+    return out / f".fingerprint-{fingerprint}"
+
+
+def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[str, str] | None = None) -> Path:
+    """Run a notebook with all its parameters and keep the result in `out`; at once where that is fresh.
+
+    Raises:
+        PosekitError: a cell failed, a file of another run is missing, or the same run is under way elsewhere.
+    """
+    key = fingerprint(notebook, params, upstream)
+    if is_fresh(out, key):
+        print(f"{notebook.stem}: nothing to do, {_relative(out)} is up to date")
+        return out
+    for name in upstream or {}:
+        if not (root() / params[name]).exists():
+            raise PosekitError(f"{notebook.stem}: {name} is to be {params[name]}, which its run has not written")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(out):
+        partial = out.parent / f".{out.name}.partial"
+        if not is_fresh(partial, key):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            stamp(partial, key).touch()
+        _write_json(
+            partial / "params.json", {"notebook": notebook.stem, "fingerprint": key, "parameters": params}
+        )
+        print(f"{notebook.stem}: {_said(params)}", flush=True)
+        start = time.monotonic()
+        facts = provenance()
+        _papermill(notebook, params, partial, failed=out.parent / f"{out.name}.failed.ipynb")
+        seconds = round(time.monotonic() - start, 1)
+        _write_json(partial / "provenance.json", facts | {"wall_seconds": seconds})
+        old = out.parent / f".{out.name}.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            out.rename(old)
+        partial.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    print(f"{notebook.stem}: done in {seconds:.0f} s, {_relative(out)}", flush=True)
+    return out
+
+
+def provenance() -> dict[str, Any]:
+    """What made a result: the source's commit, the package versions and the machine; no names of people or hosts."""
+    packages = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
+    processor = _first_match("/proc/cpuinfo", r"model name\s*:\s*(.+)") or platform.processor()
+    memory = int(_first_match("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0)
+    return {
+        "commit": _output("git", "rev-parse", "HEAD"),
+        "dirty": bool(_output("git", "status", "--porcelain")),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
+        "hardware": {
+            "processor": processor,
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "memory_gib": round(memory / 2**20, 1),
+            "gpus": _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines(),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+    }
+
+
+def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Path) -> None:
+    """Execute the notebook in this interpreter's own kernel, with `folder` as its run; the repository's root is its place."""
+    import ipykernel.kernelspec
+    import jupytext
+    import nbformat
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    result = folder / f"{notebook.stem}.ipynb"
+    with tempfile.TemporaryDirectory() as temporary:
+        # A kernel of that name may be missing, or be another environment's: this one is found first.
+        ipykernel.kernelspec.write_kernel_spec(Path(temporary) / "kernels" / "python3")
+        source = Path(temporary) / result.name
+        nbformat.write(jupytext.read(notebook, fmt="py:percent"), source)
+        try:
+            with _environment(JUPYTER_PATH=temporary, **{_FOLDER: str(folder.resolve())}):
+                papermill.execute_notebook(
+                    source,
+                    result,
+                    parameters=params,
+                    kernel_name="python3",
+                    language="python",
+                    cwd=root(),
+                    progress_bar={"desc": notebook.stem, "disable": None},  # None: only where a person watches
+                    stdout_file=sys.stdout,
+                    stderr_file=sys.stderr,
+                    config=Config(KernelManager={"transport_encryption": "auto"}),
+                )
+        except (PapermillExecutionError, DeadKernelError) as error:
+            if result.exists():
+                result.replace(failed)
+            if isinstance(error, PapermillExecutionError):
+                line = next((line for line in error.source.splitlines() if line.strip()), "")
+                what = f"cell {error.exec_count} (`{line}`): {error.ename}: {error.evalue}"
+            else:
+                what = "the kernel died, most often for want of memory"
+            raise PosekitError(
+                f"{notebook.stem} failed in {' '.join(what.split())} | with {_said(params)} | see {_relative(failed)}"
+            ) from error
+    failed.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Nobody else writes this run meanwhile; the lock goes with the process, however it ends."""
+    path = out.parent / f".{out.name}.lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PosekitError(f"{_relative(out)} is being written by another process") from None
+        try:
+            yield
+        finally:
+            path.unlink()
+
+
+def _code(source: str) -> str:
+    """Python without its comments and formatting; anything else (a cell with magics) as it stands."""
+    try:
+        return ast.dump(ast.parse(source))
+    except SyntaxError:
+        return source
+
+
+def _library() -> str:
+    """A hash of the library: its code, and the weights and other files that it ships."""
+    package = Path(__file__).parent
+    parts = []
+    for path in sorted(package.rglob("*")):
+        name = path.relative_to(package).as_posix()
+        if path.is_file() and "__pycache__" not in path.parts and name not in _NO_RESULT:
+            content = _code(path.read_text(encoding="utf-8")) if path.suffix == ".py" else _file_hash(path)
+            parts.append(f"{name} {content}")
+    return _hash("\n".join(parts))
+
+
+def _data(value: Any) -> str | None:
+    """What lies behind a value that names a file or a data set `NAME:PATH[@SPLIT]`: contents, or a folder's names and sizes."""
+    if not isinstance(value, str):
+        return None
+    match = re.fullmatch(r"[\w-]+:(.+?)(@[\w-]+)?", value)
+    path = root() / (match[1] if match else value)
+    if path.is_file():
+        return _file_hash(path)
+    if match and path.is_dir():
+        return _hash("\n".join(sorted(_listing(path, ""))))
+    return None
+
+
+def _listing(folder: Path | str, prefix: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _listing(entry.path, f"{prefix}{entry.name}/")
+            else:
+                yield f"{prefix}{entry.name} {entry.stat().st_size}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON holds it: arrays and NumPy numbers unwrapped, what is not finite null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def _said(params: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value!r}" for name, value in params.items()) or "no parameters"
+
+
+def _relative(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def _output(*command: str) -> str:
+    """What a command prints, or nothing where it is missing or fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, cwd=root(), check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _first_match(path: str, pattern: str) -> str | None:
+    try:
+        match = re.search(pattern, Path(path).read_text())
+    except OSError:
+        return None
+    return match[1] if match else None
