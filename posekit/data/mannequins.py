@@ -1,0 +1,1010 @@
+"""Mannequins: rendered people with exact keypoints, honest visibility and the factors that made them.
+
+`render(index, seed=…)` is a pure function: it draws a scene (people, clothes, props, light, camera, backdrop) from
+(seed, index), casts rays at its solids and paints the picture. The scene does not depend on the size it is rendered at.
+Lengths are metres; the camera looks along its z, x to the right, y down; a place in the picture is given as a share of
+its side until the very end, when pixel = share · size − ½.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import numpy as np
+from scipy import ndimage
+
+from posekit.data import bodies
+from posekit.data.bodies import BOX, CONE, KEYPOINTS, MATERIALS, PARTS, POSTURES, SOLID, rotation
+
+__all__ = ["FACTORS", "KEYPOINTS", "PARTS", "POSTURES", "Mannequin", "render", "render_many", "render_silhouettes"]
+
+FACTORS: tuple[str, ...] = (
+    "posture",  # index into POSTURES
+    "heading",  # radians; 0 faces the camera, positive turns towards the right edge of the picture
+    "heading sin",
+    "heading cos",
+    "elevation",  # radians of the camera above the person's horizon
+    "roll",  # radians of the trunk in the picture: 0 upright, positive leans to the right edge, ±π upside down
+    "trunk slant",  # radians between the trunk and the picture plane; positive leans towards the camera
+    "left elbow",  # joint angles in radians, 0 stretched
+    "right elbow",
+    "left shoulder",  # between trunk and upper arm: 0 hanging, π overhead
+    "right shoulder",
+    "left hip",  # flexion
+    "right hip",
+    "left knee",
+    "right knee",
+    "trunk lean",  # bending of the spine forward
+    "body height",  # metres, standing
+    "girth",  # 1 for an average adult
+    "distance",  # metres between camera and person
+    "size",  # longer side of the keypoints' box as a share of the picture's
+    "offset x",  # centre of that box from the picture's centre, as a share of its side
+    "offset y",
+    "occluded",  # share of the silhouette in the picture that something else hides
+    "visible joints",  # keypoints of flag 2
+    "people",  # other people in the scene
+    "brightness",  # mean of the picture, 0 to 1
+    "contrast",  # mean of the person's visible pixels minus that of the rest
+)
+
+
+@dataclass(frozen=True)
+class Mannequin:
+    """One rendered person."""
+
+    picture: np.ndarray  # (S, S, 3) uint8
+    keypoints: np.ndarray  # (17, 3) float32: x, y in pixels and the COCO flag; NaN coordinates where it is 0
+    box: np.ndarray  # (4,) float32 x, y, w, h of the silhouette within the picture, from pixel edge to pixel edge
+    factors: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole: `axes` are its x, y, z in the world, and a ray through share (u, v) runs along ((u, v) − centre) / focal."""
+
+    eye: np.ndarray  # (3,)
+    axes: np.ndarray  # (3, 3)
+    focal: float = 1.0
+    centre: tuple[float, float] = (0.5, 0.5)
+
+    def see(self, points: np.ndarray) -> np.ndarray:
+        """World points (..., 3) in the camera's frame."""
+        return (points - self.eye) @ self.axes.T
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """World points (..., 3) to shares of the picture (..., 2)."""
+        seen = self.see(points)
+        return seen[..., :2] / seen[..., 2:] * self.focal + np.asarray(self.centre)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that a picture is made from, independent of its size. Solids are in the camera's frame, owner 0 is
+    nobody, 1 the person, 2 and above are others."""
+
+    solids: np.ndarray  # (n,) SOLID
+    colours: np.ndarray  # (m, 2, 3) two colours a material, 0 to 1
+    patterns: np.ndarray  # (m, 5): kind, frequency, phase, roughness, shine
+    camera: Camera
+    places: np.ndarray  # (17, 3) keypoints in the world
+    bones: tuple[np.ndarray, np.ndarray]  # beginnings (17, 3) and frames (17, 3, 3) in the world
+    pose: bodies.Pose
+    build: bodies.Build
+    people: int
+    light: np.ndarray  # (3,) towards the light, in the camera's frame
+    ambient: float
+    backdrop: int  # seed of the backdrop and of the finishing
+    indoors: bool
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Ray casting
+
+
+def seen_solids(solids: np.ndarray, camera: Camera) -> np.ndarray:
+    """Bring solids from the world to the camera's frame."""
+    moved = solids.copy()
+    moved["start"] = camera.see(solids["start"])
+    moved["inverse"] = solids["inverse"] @ camera.axes.T
+    return moved
+
+
+def bounds(solids: np.ndarray, camera: Camera) -> np.ndarray:
+    """Rectangles (n, 4) that hold each solid's picture: left, top, right, bottom as shares; empty behind the camera."""
+    rows = np.linalg.norm(solids["inverse"], axis=2)
+    cone = solids["kind"] == CONE
+    ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)  # (n, 2, 3)
+    radius = solids["radii"] / rows.min(1)[:, None]
+    radius[~cone] = np.sqrt((1 / rows[~cone] ** 2).sum(1))[:, None]
+    ends[~cone, 1] = ends[~cone, 0]
+    z = ends[..., 2]
+    behind = z <= radius + 0.05
+    square = np.maximum(z**2 - radius**2, 1e-6)[..., None]
+    root = radius[..., None] * np.sqrt(np.maximum(ends[..., :2] ** 2 + square, 0))
+    middle = ends[..., :2] * z[..., None]
+    low = np.where(behind[..., None], -9.0, (middle - root) / square).min(1)
+    high = np.where(behind[..., None], 9.0, (middle + root) / square).max(1)
+    rectangle = np.concatenate([low, high], 1) * camera.focal + np.tile(camera.centre, 2)
+    rectangle[(z + radius < 0.05).all(1)] = (1, 1, 0, 0)
+    return rectangle
+
+
+def candidates(solids: np.ndarray, camera: Camera, grid: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of a solid and a sample of a `grid` × `grid` picture that may show it: (which, row, column), each (p,).
+
+    Along a row of samples the discriminant of a ray with a cone is a quadratic, whose roots bound the samples to try.
+    """
+    rectangles = bounds(solids, camera) * grid - 0.5
+    left, top = (np.clip(np.ceil(rectangles[:, i]), 0, grid).astype(np.int64) for i in (0, 1))
+    right, bottom = (np.clip(np.floor(rectangles[:, i]) + 1, 0, grid).astype(np.int64) for i in (2, 3))
+    height = np.where(right > left, np.maximum(bottom - top, 0), 0)
+    of = np.repeat(np.arange(len(solids)), height)  # the solid of each row
+    row = np.arange(len(of)) - np.repeat(np.cumsum(height) - height, height) + top[of]
+
+    inverse, length, radii = solids["inverse"], solids["length"], solids["radii"]
+    origin = -np.einsum("nij,nj->ni", inverse, solids["start"])
+    taper = (radii[:, 0] - radii[:, 1]) / length
+    slope = 1 - taper**2
+    axis = inverse[:, 1]
+    k2 = slope[:, None, None] * np.einsum("nij,nik->njk", inverse, inverse) - axis[:, :, None] * axis[:, None, :]
+    k1 = slope[:, None] * np.einsum("nij,ni->nj", inverse, origin) + (taper * radii[:, 0] - origin[:, 1])[:, None] * axis
+    k0 = slope * (origin**2).sum(1) - origin[:, 1] ** 2 + 2 * origin[:, 1] * taper * radii[:, 0] - radii[:, 0] ** 2
+    conic = k1[:, :, None] * k1[:, None, :] - k0[:, None, None] * k2
+    y = ((row + 0.5) / grid - camera.centre[1]) / camera.focal
+    a = conic[of, 0, 0]
+    b = conic[of, 0, 1] * y + conic[of, 0, 2]
+    c = (conic[of, 1, 1] * y + 2 * conic[of, 1, 2]) * y + conic[of, 2, 2]
+    square = b * b - a * c
+    closed = (a < 0) & (solids["kind"] == CONE)[of]
+    root = np.sqrt(np.maximum(square, 0))
+    a = np.where(closed, a, -1.0)
+    first, last = ((x * camera.focal + camera.centre[0]) * grid - 0.5 for x in ((-b + root) / a, (-b - root) / a))
+    first = np.where(closed, np.clip(np.ceil(first), left[of], right[of]), left[of]).astype(np.int32)
+    last = np.where(closed, np.clip(np.floor(last) + 1, left[of], right[of]), right[of]).astype(np.int32)
+    count = np.where(closed & (square < 0), 0, np.maximum(last - first, 0))
+    which = np.repeat(of.astype(np.int32), count)
+    column = np.arange(len(which), dtype=np.int32) + np.repeat((first - np.cumsum(count) + count).astype(np.int32), count)
+    return which, np.repeat(row.astype(np.int32), count), column
+
+
+class Rays:
+    """Rays (dx, dy, 1) from the origin, the i-th in the own frame of solid `which[i]`.
+
+    The origin moves along each ray to the depth of the solid's start, so that single precision suffices.
+    """
+
+    def __init__(self, solids: np.ndarray, which: np.ndarray, dx: np.ndarray, dy: np.ndarray):
+        inverse, start = solids["inverse"], solids["start"]
+        table = inverse.astype(np.float32)
+        x, y = start[:, 0] / start[:, 2], start[:, 1] / start[:, 2]
+        # At that depth the ray lies ((dx, dy) − (x, y)) · depth beside the start.
+        self.depth = start[:, 2].astype(np.float32)[which]
+        side_x, side_y = (dx - x[which].astype(np.float32)) * self.depth, (dy - y[which].astype(np.float32)) * self.depth
+        self.origin, self.direction = [], []
+        for i in range(3):
+            fx, fy, fz = (np.take(np.ascontiguousarray(table[:, i, j]), which) for j in range(3))
+            self.direction.append(fx * dx + fy * dy + fz)
+            self.origin.append(fx * side_x + fy * side_y)
+
+    def at(self, depth: np.ndarray) -> list[np.ndarray]:
+        """The places (3, …) at `depth`, each in its solid's frame."""
+        t = depth - self.depth
+        return [o + t * d for o, d in zip(self.origin, self.direction)]
+
+
+def depths(solids: np.ndarray, which: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
+    """Depth (p,) at which each ray (dx, dy, 1) meets its solid, infinite where it does not."""
+    result = np.full(len(which), np.inf, np.float32)
+    boxes = (solids["kind"] == BOX)[which]
+    for chosen, meet in ((~boxes, _meet_cones), (boxes, _meet_boxes)):
+        if chosen.all():
+            chosen = slice(None)
+        elif not chosen.any():
+            continue
+        rays = Rays(solids, which[chosen], dx[chosen], dy[chosen])
+        depth = meet(rays, solids, which[chosen]) + rays.depth
+        result[chosen] = np.where(depth > 0.05, depth, np.inf)
+    return result
+
+
+def _meet_cones(rays: Rays, solids: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Ray parameters (p,) at sphere-swept cones along y from 0 to length, infinite for a miss."""
+    (ox, oy, oz), (dx, dy, dz) = rays.origin, rays.direction
+    radii = solids["radii"]
+    taper = (radii[:, 0] - radii[:, 1]) / solids["length"]
+    length, first, second, taper, slope = (
+        np.take(value.astype(np.float32), which) for value in (solids["length"], radii[:, 0], radii[:, 1], taper, 1 - taper**2)
+    )
+    dd, od, oo = dx * dx + dy * dy + dz * dz, ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz
+    tip = taper * first
+    k2 = slope * dd - dy * dy
+    k1 = slope * od - (oy - tip) * dy
+    k0 = slope * oo - oy * oy + 2 * oy * tip - first * first
+    discriminant = k1 * k1 - k0 * k2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = (-np.sqrt(discriminant) - k1) / k2
+        y = oy - tip + t * dy
+        side = (k2 > 0) & (y > 0) & (y < slope * length)
+        t[~side] = np.inf
+        # Elsewhere the ray can only enter through the sphere at that end.
+        cap = np.flatnonzero(~side & (discriminant >= 0))
+        at_first = np.where(k2[cap] > 0, y[cap] <= 0, dy[cap] > 0)
+        along = np.where(at_first, 0, length[cap])
+        radius = np.where(at_first, first[cap], second[cap])
+        b = od[cap] - along * dy[cap]
+        c = oo[cap] + along * (along - 2 * oy[cap]) - radius * radius
+        t_cap = (-b - np.sqrt(b * b - dd[cap] * c)) / dd[cap]
+    t[cap] = np.where(np.isnan(t_cap), np.inf, t_cap)
+    return t
+
+
+def _meet_boxes(rays: Rays, solids: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Ray parameters (p,) at the cube from −1 to 1, infinite for a miss."""
+    enter, leave = -np.inf, np.inf
+    for o, d in zip(rays.origin, rays.direction):
+        with np.errstate(divide="ignore"):
+            step = 1 / d
+        near, half = -o * step, np.abs(step)
+        enter, leave = np.maximum(enter, near - half), np.minimum(leave, near + half)
+    return np.where(enter < leave, enter, np.inf)
+
+
+def surfaces(solids: np.ndarray, which: np.ndarray, dx: np.ndarray, dy: np.ndarray, depth: np.ndarray):
+    """Place in the solid's frame (3, h) and normal in the camera's (3, h) where rays meet their solids at `depth`."""
+    place = np.stack(Rays(solids, which, dx, dy).at(depth))
+    radii, length = solids["radii"], solids["length"]
+    taper = (radii[:, 0] - radii[:, 1]) / length
+    px, py, pz = place
+    slope, tip, length = (np.take(value.astype(np.float32), which) for value in (1 - taper**2, taper * radii[:, 0], length))
+    normal = np.stack([px, py - np.clip((py - tip) / slope, 0, length), pz])
+    boxes = np.flatnonzero((solids["kind"] == BOX)[which])
+    if len(boxes):
+        face = np.abs(place[:, boxes]).argmax(0)
+        normal[:, boxes] = 0
+        normal[face, boxes] = np.sign(place[face, boxes])
+    table = solids["inverse"].astype(np.float32)
+    normal = np.stack([sum(np.take(np.ascontiguousarray(table[:, j, i]), which) * normal[j] for j in range(3)) for i in range(3)])
+    normal /= np.sqrt((normal**2).sum(0))
+    return place, normal
+
+
+@dataclass(frozen=True)
+class Raster:
+    """What the rays met. Samples lie on a grid of `oversampling` · size a side; those that met nothing are left out."""
+
+    sample: np.ndarray  # (h,) index into the flattened grid
+    solid: np.ndarray  # (h,) frontmost solid
+    depth: np.ndarray  # (h,)
+    place: np.ndarray  # (3, h) in the solid's frame
+    normal: np.ndarray  # (3, h) in the camera's frame
+    person: np.ndarray  # (grid, grid) bool, the person's whole silhouette
+    flags: np.ndarray  # (17,) 0, 1, 2
+
+
+def rasterise(scene: Scene, size: int, oversampling: int = 2) -> Raster:
+    """Cast rays through every sample of the picture and through every keypoint; keep the frontmost solid."""
+    solids, camera = scene.solids, scene.camera
+    grid = size * oversampling
+    which, row, column = candidates(solids, camera, grid)
+    shares = ((np.arange(grid) + 0.5) / grid)[:, None]
+    ray_x, ray_y = ((shares - camera.centre) / camera.focal).astype(np.float32).T
+    dx, dy = ray_x[column], ray_y[row]
+    depth = depths(solids, which, dx, dy)
+    sample = row * np.int32(grid) + column
+    nearest = np.full(grid * grid, np.inf, np.float32)
+    np.minimum.at(nearest, sample, depth)
+    person = np.zeros(grid * grid, bool)
+    person[sample[(solids["owner"] == 1)[which] & np.isfinite(depth)]] = True
+    front = np.flatnonzero((depth == nearest[sample]) & np.isfinite(depth))
+    place, normal = surfaces(solids, which[front], dx[front], dy[front], depth[front])
+    return Raster(sample[front], which[front], depth[front], place, normal, person.reshape(grid, grid), visibility(scene))
+
+
+def visibility(scene: Scene) -> np.ndarray:
+    """COCO flags (17,) of the keypoints, by casting a ray through each.
+
+    A joint lies inside its limb. It counts as visible when the first thing on its ray is a limb that ends in it, or
+    else its own body no farther in front of it than `KEYPOINT_DEPTHS`; outside the picture it is not labelled.
+    """
+    solids = scene.solids
+    shares, joints = scene.camera.project(scene.places), scene.camera.see(scene.places)
+    flat = (joints[:, :2] / joints[:, 2:]).astype(np.float32)
+    which = np.tile(np.arange(len(solids)), 17)
+    depth = depths(solids, which, np.repeat(flat[:, 0], len(solids)), np.repeat(flat[:, 1], len(solids))).reshape(17, -1)
+    scale = scene.build.height / bodies.ADULT * max(1.0, scene.build.girth)
+    flags = np.full(17, 2)
+    for k, frontmost in enumerate(depth.argmin(1)):
+        covered = joints[k, 2] - depth[k, frontmost]
+        owner, part = solids["owner"][frontmost], solids["part"][frontmost]
+        if not ((shares[k] >= 0) & (shares[k] < 1)).all():
+            flags[k] = 0
+        elif owner == 1:
+            flags[k] = 2 if part in bodies.KEYPOINT_PARTS[k] or covered <= bodies.KEYPOINT_DEPTHS[k] * scale else 1
+        elif covered > 0:
+            flags[k] = 1
+    return flags
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Textures
+
+
+@lru_cache(maxsize=1)
+def noises() -> np.ndarray:
+    """Tileable 1/f noises (4, 256, 256) float32 between 0 and 1, from coarse to fine."""
+    rng = np.random.default_rng(2016)
+    frequency = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.rfftfreq(256)[None])
+    frequency[0, 0] = np.inf
+    tiles = []
+    for power in (2.0, 1.5, 1.1, 0.7):
+        spectrum = np.fft.rfft2(rng.normal(size=(256, 256))) * frequency**-power
+        tile = np.fft.irfft2(spectrum, s=(256, 256))
+        tiles.append(np.clip(0.5 + 0.22 * tile / tile.std(), 0, 1))
+    return np.array(tiles, np.float32)
+
+
+@lru_cache(maxsize=1)
+def _noise_cells() -> np.ndarray:
+    """For bilinear look-up: each cell's value, its change along u, along v and along both, (4, 65536, 4)."""
+    tile = noises()
+    right, below = np.roll(tile, -1, 2), np.roll(tile, -1, 1)
+    both = np.roll(right, -1, 1)
+    return np.stack([tile, right - tile, below - tile, tile - right - below + both], -1).reshape(len(tile), -1, 4)
+
+
+def noise(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Look noise `kind` up at (u, v) in periods, bilinearly."""
+    u, v = u * np.float32(256), v * np.float32(256)
+    i, j = np.floor(u), np.floor(v)
+    u, v = u - i, v - j
+    cell = ((j.astype(np.int32) & 255) << 8) + (i.astype(np.int32) & 255)
+    cells = np.take(_noise_cells()[kind], cell, axis=0)
+    return cells[..., 0] + cells[..., 1] * u + (cells[..., 2] + cells[..., 3] * u) * v
+
+
+def grain(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Look noise `kind` up at (u, v) in periods, without interpolation."""
+    cell = (((v * np.float32(256)).astype(np.int32) & 255) << 8) + ((u * np.float32(256)).astype(np.int32) & 255)
+    return np.take(noises()[kind].ravel(), cell)
+
+
+def pick(rng: np.random.Generator, *choices):
+    """One of the choices, all alike."""
+    return choices[int(rng.random() * len(choices))]
+
+
+def any_colour(rng: np.random.Generator) -> np.ndarray:
+    """A colour (3,) as things have them: often grey, sometimes strong."""
+    value, saturation = rng.random() ** 0.8, rng.random() ** 1.8
+    hue = rng.random(3)
+    hue = hue / hue.max()
+    return (0.05 + 0.9 * value) * (1 - saturation * (1 - hue))
+
+
+_SKINS = np.array([(0.95, 0.78, 0.67), (0.89, 0.69, 0.56), (0.78, 0.57, 0.43), (0.62, 0.42, 0.30), (0.42, 0.28, 0.20), (0.28, 0.18, 0.13)])
+_HAIRS = np.array([(0.06, 0.05, 0.05), (0.17, 0.10, 0.06), (0.32, 0.20, 0.11), (0.62, 0.45, 0.24), (0.78, 0.66, 0.42), (0.55, 0.53, 0.52), (0.45, 0.18, 0.08)])
+
+
+def person_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (7, 2, 3) and patterns (7, 5) of one person, in the order of `bodies.SKIN` and the following."""
+    colours = np.empty((MATERIALS, 2, 3))
+    patterns = np.zeros((MATERIALS, 5))
+    tone = rng.random() * 4.99 if rng.random() < 0.6 else rng.random() * 2.5
+    low = int(tone)
+    skin = _SKINS[low] * (low + 1 - tone) + _SKINS[min(low + 1, 5)] * (tone - low)
+    skin = np.clip(skin * (0.92 + 0.16 * rng.random()) + rng.normal(0, 0.015, 3), 0.05, 1)
+    colours[bodies.SKIN] = skin
+    colours[bodies.HAIR] = _HAIRS[int(rng.random() * 7)] if rng.random() < 0.85 else any_colour(rng)
+    kind = rng.random()
+    top = pick(rng, np.full(3, 0.05 + 0.08 * rng.random()), np.full(3, 0.8 + 0.15 * rng.random()), any_colour(rng), any_colour(rng), any_colour(rng))
+    bottom = pick(rng, np.full(3, 0.05 + 0.1 * rng.random()), np.array([0.12, 0.18, 0.32]) * (0.6 + 1.4 * rng.random()), np.array([0.55, 0.48, 0.36]), any_colour(rng), any_colour(rng))
+    colours[bodies.TOP] = skin if kind < 0.08 else top
+    colours[bodies.BOTTOM] = top if 0.08 < kind < 0.2 else bottom
+    colours[bodies.SHOE] = skin if rng.random() < 0.18 else pick(rng, np.full(3, 0.08), np.full(3, 0.85), any_colour(rng))
+    colours[bodies.DARK] = (0.07, 0.06, 0.06)
+    colours[bodies.LIP] = skin * (0.72, 0.42, 0.42)
+    for cloth, plain in ((bodies.TOP, 0.5), (bodies.BOTTOM, 0.8)):
+        patterns[cloth, 3] = 0.1 + 0.35 * rng.random()
+        if rng.random() > plain and not (cloth == bodies.TOP and kind < 0.08):
+            colours[cloth, 1] = any_colour(rng)
+            patterns[cloth, :3] = 1 + int(rng.random() * 5), 6 + 24 * rng.random() ** 1.5, rng.random()
+    patterns[bodies.HAIR, 3] = 0.5
+    patterns[[bodies.SKIN, bodies.SHOE], 3] = 0.12
+    patterns[:, 4] = rng.random() ** 3 * 0.25
+    return np.clip(colours, 0, 1), patterns
+
+
+def thing_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (1, 2, 3) and a pattern (1, 5) of one prop."""
+    colour = any_colour(rng)
+    second = any_colour(rng) if rng.random() < 0.5 else colour * (0.6 + 0.3 * rng.random())
+    kind = 1 + int(rng.random() * 5) if rng.random() < 0.55 else 0
+    return np.array([[colour, second]]), np.array([[kind, 1.5 + 6 * rng.random() ** 2, rng.random(), 0.2 + 0.5 * rng.random(), 0.0]])
+
+
+def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Mix two colours (3,) by `share` (...): (..., 3) float32."""
+    return (first + (second - first) * share[..., None]).astype(np.float32)
+
+
+def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[str, ...]) -> np.ndarray:
+    """A surface of one of `kinds` at metres (u, v): (..., 3) float32 between 0 and 1."""
+    kind = pick(rng, *kinds)
+    phase = rng.random(4).astype(np.float32)
+    speckle = grain(3, u * (0.3 + phase[0]) + phase[1], v * (0.3 + phase[0]) + phase[2])
+    coarse = noise(int(3 * phase[3]), u * (0.02 + 0.1 * phase[1]) + phase[0], v * (0.02 + 0.1 * phase[1]) + phase[3])
+    first, second = any_colour(rng), any_colour(rng)
+    if kind == "plain":
+        colour = blend(first, first * (0.6 + 0.4 * rng.random()), coarse)
+    elif kind == "cloud":
+        colour = blend(first, second, np.clip(2.5 * coarse - 0.75, 0, 1))
+    elif kind == "grass":
+        green = np.array([0.15 + 0.4 * rng.random(), 0.3 + 0.35 * rng.random(), 0.05 + 0.2 * rng.random()])
+        colour = blend(green * 0.6, green * 1.15, 0.5 * coarse + 0.5 * speckle)
+    elif kind == "earth":
+        brown = np.array([0.75, 0.62, 0.47]) * (0.4 + 0.7 * rng.random()) + rng.normal(0, 0.04, 3)
+        colour = blend(brown * 0.7, brown * 1.1, coarse)
+    elif kind == "leaves":
+        green = np.array([0.10 + 0.3 * rng.random(), 0.25 + 0.3 * rng.random(), 0.04 + 0.15 * rng.random()])
+        fine = noise(2, u * 0.35 + phase[2], v * 0.35 + phase[0])
+        colour = blend(green * 0.15, green * 1.5, np.clip(1.2 * fine + 0.9 * speckle - 0.6, 0, 1))
+        sky = (fine + coarse) > 1.25
+        colour[sky] = 0.8 + 0.15 * rng.random()
+    elif kind in ("bricks", "tiles", "blocks"):
+        tall = {"bricks": 0.08, "tiles": 0.4, "blocks": 0.3}[kind] * (0.8 + 1.2 * rng.random())
+        wide = tall * (2.5 if kind != "tiles" else 1.0)
+        row = np.floor(v / tall)
+        a, b = u / wide + (0.5 * (row % 2) if kind != "tiles" else 0.0), v / tall
+        joint = ((a - np.floor(a)) < 0.06 * tall / wide + 0.03) | ((b - row) < 0.12)
+        each = np.sin(np.floor(a) * 12.9898 + row * 78.233) * 43758.547
+        each = each - np.floor(each)
+        if kind == "bricks":
+            first = np.array([0.55, 0.28, 0.2]) * (0.6 + 0.7 * rng.random()) if rng.random() < 0.6 else first
+        colour = blend(first * 0.8, first * 1.1, each)
+        colour[joint] = second if kind != "blocks" else first * 0.45
+    elif kind in ("planks", "stripes"):
+        wide = 0.12 + 0.5 * rng.random() if kind == "planks" else 0.3 + 1.2 * rng.random()
+        a = (u if rng.random() < 0.7 else v) / wide
+        cell = a - np.floor(a)
+        if kind == "planks":
+            each = np.sin(np.floor(a) * 91.17) * 43758.547
+            colour = blend(first * 0.7, first * 1.05, each - np.floor(each))
+            colour[cell < 0.06] = first * 0.3
+        else:
+            colour = blend(first, second, (cell < 0.2 + 0.5 * phase[0]).astype(np.float32))
+    elif kind == "lines":
+        gap = 1.5 + 3 * rng.random()
+        a, b = u / gap + phase[0], v / gap + phase[1]
+        line = ((a - np.floor(a)) < 0.06 / gap + 0.01) | ((b - np.floor(b)) < 0.06 / gap + 0.01)
+        colour = blend(first, first * 0.8, coarse)
+        colour[line] = pick(rng, np.full(3, 0.92), second)
+    elif kind == "facade":
+        floor_height, bay = 1.2 + 2 * rng.random(), 0.8 + 2 * rng.random()
+        a, b = u / bay + phase[0], v / floor_height
+        a_cell, b_cell = a - np.floor(a), b - np.floor(b)
+        window = (a_cell > 0.25) & (a_cell < 0.5 + 0.4 * phase[1]) & (b_cell > 0.3) & (b_cell < 0.6 + 0.35 * phase[2])
+        colour = blend(first * 0.9, first * 1.05, coarse)
+        pane = np.sin(np.floor(a) * 12.9898 + np.floor(b) * 78.233) * 43758.547
+        dark = any_colour(rng) * 0.5
+        colour[window] = blend(dark, dark * 0.4 + 0.5, (pane - np.floor(pane)) ** 2)[window]
+    elif kind == "crowd":
+        wide = 0.45
+        row = np.floor(v / 0.55)
+        a = u / wide + 0.5 * (row % 2) + 0.3 * np.sin(row * 5.1)
+        seat = np.floor(a)
+        x, y = a - seat - 0.5, v / 0.55 - row
+        code = np.sin(seat * 12.9898 + row * 78.233 + 4 * phase[0]) * 437.58
+        code = code - np.floor(code)
+        hue = np.stack([np.sin(40 * code), np.sin(57 * code + 1), np.sin(71 * code + 2)], -1) * 0.3 + 0.45
+        head = (x / 0.2) ** 2 + ((y - 0.72 - 0.08 * code) / 0.2) ** 2 < 1
+        body = ((x / 0.42) ** 2 + ((y - 0.15) / 0.5) ** 2 < 1) & ~head
+        colour = np.broadcast_to((first * 0.25).astype(np.float32), (*u.shape, 3)).copy()
+        colour[body] = hue[body]
+        tone = _SKINS[(code * 5.99).astype(int)]
+        colour[head] = np.where((y > 0.8)[..., None], 0.3 * tone, tone)[head]
+    else:  # noise of all colours
+        channels = [noise(i, u * (0.05 + 0.2 * phase[i]) + phase[i], v * (0.05 + 0.2 * phase[i]) + phase[2]) for i in range(3)]
+        colour = (np.stack(channels, -1) * (0.5 + first)).astype(np.float32)
+    return colour * (0.86 + 0.28 * speckle)[..., None]
+
+
+_FLOORS = ("plain", "plain", "cloud", "grass", "grass", "grass", "earth", "earth", "tiles", "planks", "lines", "lines", "blocks")
+_OUTDOORS = ("leaves", "leaves", "leaves", "bricks", "blocks", "facade", "facade", "crowd", "earth", "planks", "noise")
+_INDOORS = ("plain", "plain", "cloud", "bricks", "tiles", "planks", "stripes", "crowd", "crowd", "facade", "noise", "lines")
+
+
+def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
+    """What stands behind the solids: ground, then wall, trees or skyline, then sky. (S, S, 3) float32, 0 to 1."""
+    camera = scene.camera
+    share = (np.arange(size) + 0.5) / size
+    dx, dy = ((share - c) / camera.focal for c in camera.centre)
+    world = [
+        (camera.axes[0, i] * dx[None] + camera.axes[1, i] * dy[:, None] + camera.axes[2, i]).astype(np.float32) for i in range(3)
+    ]
+    x, y, z = world
+    eye = camera.eye
+    away = np.float32(2.0 + 8 * rng.random() ** 2 if scene.indoors else 4.0 + 40 * rng.random() ** 2)
+    turn = rng.normal(0, 0.35)
+    c, s = math.cos(turn), math.sin(turn)
+    forward = np.minimum(s * x + c * z, np.float32(-1e-3))  # the camera looks along −z more or less
+    reach = (-away - (s * eye[0] + c * eye[2])) / forward
+    reach = np.where(reach > 0, reach, 1e4).astype(np.float32)
+    wall_u = eye[0] * c - eye[2] * s + reach * (c * x - s * z)
+    wall_v = eye[1] + reach * y
+
+    # sky
+    steep = y / np.sqrt(x * x + y * y + z * z)
+    height = np.clip(steep * (1.0 + 2 * rng.random()) + 0.2, 0, 1)
+    zenith = pick(rng, np.array([0.25, 0.45, 0.8]), np.array([0.45, 0.6, 0.85]), np.full(3, 0.75), np.full(3, 0.92), np.array([0.3, 0.3, 0.4]), any_colour(rng))
+    haze = pick(rng, np.full(3, 0.9), np.array([0.8, 0.87, 0.95]), np.array([0.95, 0.75, 0.55]), zenith)
+    picture = blend(haze, zenith, height)
+    if rng.random() < 0.6:
+        clouds = noise(pick(rng, 0, 1), x * 0.25 + np.float32(rng.random()), steep * 0.6 + np.float32(rng.random()))
+        picture += (np.clip(clouds * 2.6 - 1.2, 0, 1) * (0.2 + 0.6 * rng.random()))[..., None] * (1 - picture)
+
+    # wall, trees, houses
+    tall = 1e3 if scene.indoors else pick(rng, 0.0, 1e3, away * 0.15 + 12 * rng.random(), away * 0.15 + 12 * rng.random(), 1 + 3 * rng.random())
+    kinds = _INDOORS if scene.indoors else _OUTDOORS
+    surface = np.float32(max(0.5, min(1.0, 12 / away)) if rng.random() < 0.7 else 0.4)
+    layers = 1 + int(rng.random() * 3) if 0 < tall < 100 else 1
+    for layer in range(layers):
+        if tall <= 0:
+            break
+        top = tall * (1 - 0.3 * layer)
+        edge = rng.random(3).astype(np.float32)
+        if rng.random() < 0.5:
+            column = np.floor(wall_u / (2 + 8 * edge[0]) + 10 * edge[1]).astype(np.float32)
+            code = np.sin(column * 12.9898) * 437.58
+            skyline = top * (0.5 + (code - np.floor(code)))
+        else:
+            skyline = top * (0.4 + 1.2 * noise(1, wall_u * np.float32(0.01 + 0.03 * edge[0]) + edge[1], np.full_like(wall_u, edge[2])))
+        if tall > 100:
+            inside = slice(None)
+        else:
+            inside = wall_v < skyline
+        picture[inside] = paint(rng, wall_u[inside] * surface, wall_v[inside] * surface, kinds)
+    if rng.random() < 0.35:  # a band along the wall: a banner, a fence, a kerb
+        low = 2.5 * rng.random()
+        band = (wall_v > low) & (wall_v < low + 0.3 + 1.2 * rng.random())
+        picture[band] = paint(rng, wall_u[band], wall_v[band], ("plain", "stripes", "facade", "crowd", "planks", "noise", "lines"))
+
+    # ground
+    falls = y < -1e-3
+    if eye[1] > 0.05 and rng.random() < 0.93:
+        down = np.where(falls, -eye[1] / np.minimum(y, -1e-3), 1e5).astype(np.float32)
+        ground = (down < reach if tall > 0 else falls) & falls
+        gx, gz = (eye[0] + down * x)[ground], (eye[2] + down * z)[ground]
+        c, s = math.cos(turn * 3), math.sin(turn * 3)
+        floor = paint(rng, c * gx - s * gz, s * gx + c * gz, _FLOORS)
+        fog = np.clip(down[ground] / 60, 0, 0.7)[:, None]
+        floor = floor * (1 - fog) + fog * (floor.sum(0) / max(len(floor), 1))
+        if scene.pose.lift < 1.5:
+            floor *= 1 - shadow(scene, gx, gz)[:, None] * (0.65 * (1 - scene.ambient))
+        picture[ground] = floor
+    picture = picture.astype(np.float32)
+
+    # things too far or too odd to have a shape
+    for _ in range(int(14 * rng.random() ** 2.2)):
+        cx, cy, w, h = rng.random(4) * (1, 1, 0.35, 0.35)
+        top, left = int(cy * size), int(cx * size)
+        patch = picture[top : top + max(1, int(h * size)), left : left + max(1, int(w * size))]
+        colour = any_colour(rng).astype(np.float32)
+        opacity = np.float32(0.5 + 0.5 * rng.random())
+        if patch.size:
+            patch += opacity * (colour - patch)
+    if rng.random() < 0.4:
+        sigma = size * 0.012 * rng.random()
+        picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0))
+    return picture
+
+
+def shadow(scene: Scene, gx: np.ndarray, gz: np.ndarray) -> np.ndarray:
+    """How deep ground points (gx, gz) (n,) lie in soft shadow of the person and of others: (n,) from 0 to 1."""
+    solids = scene.solids[scene.solids["kind"] == CONE]
+    axes, eye = scene.camera.axes, scene.camera.eye
+    steps = np.linspace(0, 1, 5)
+    along = solids["inverse"][:, 1] * solids["length"][:, None]
+    points = (solids["start"][:, None] + along[:, None] * steps[None, :, None]) @ axes + eye
+    radius = np.repeat(solids["radii"].mean(1), 5)
+    light = scene.light @ axes
+    light = np.array([light[0], max(light[1], 0.35), light[2]])
+    points = points.reshape(-1, 3)
+    fall = points[:, 1] / light[1]
+    px, pz = points[:, 0] - fall * light[0], points[:, 2] - fall * light[2]
+    # Splat into a map of the ground around the person and look it up.
+    cells, extent = 96, 3.2
+    i, j = ((px + extent) / (2 * extent) * cells).astype(int), ((pz + extent) / (2 * extent) * cells).astype(int)
+    good = (i >= 0) & (i < cells) & (j >= 0) & (j < cells)
+    dark = np.bincount(j[good] * cells + i[good], weights=(radius[good] * 22) ** 2, minlength=cells * cells).reshape(cells, cells)
+    dark = 1 - np.exp(-ndimage.gaussian_filter(dark.astype(np.float32), 1.3))
+    dark[[0, -1]] = 0
+    dark[:, [0, -1]] = 0
+    i = np.clip((gx + extent) / (2 * extent) * cells, 0, cells - 1).astype(int)
+    j = np.clip((gz + extent) / (2 * extent) * cells, 0, cells - 1).astype(int)
+    return dark[j, i]
+
+
+def shade(scene: Scene, raster: Raster) -> np.ndarray:
+    """Colour what the rays met: (h, 3) float32."""
+    solids = scene.solids
+    px, py, pz = raster.place
+    plane = solids["plane"].astype(np.float32)
+    materials = solids["materials"]
+    second = plane[:, 0][raster.solid] * px + plane[:, 1][raster.solid] * py + plane[:, 2][raster.solid] * pz > plane[:, 3][raster.solid]
+    material = np.where(second, materials[:, 1][raster.solid], materials[:, 0][raster.solid])
+    pattern = scene.patterns.astype(np.float32)
+    kind, frequency, phase, roughness, shine = (pattern[:, i][material] for i in range(5))
+    box = solids["kind"][raster.solid] == BOX
+    # Texture coordinates in metres: along the axis, and across it.
+    size = (1 / np.linalg.norm(solids["inverse"], axis=2)).astype(np.float32)
+    if box.any():
+        along = np.where(box, py * size[:, 1][raster.solid], py)
+        across = np.where(box, px * size[:, 0][raster.solid] + pz * size[:, 2][raster.solid], px + 0.6 * pz)
+    else:
+        along, across = py, px + 0.6 * pz
+    along, across = along + phase, across + phase
+    speckle = grain(2, across * np.float32(0.9), along * np.float32(0.9))
+    a, b = along * frequency, across * frequency
+    a, b = a - np.floor(a) < 0.5, b - np.floor(b) < 0.5
+    mark = ((kind == 1) & a) | ((kind == 2) & b) | ((kind == 3) & (a ^ b)) | ((kind == 4) & (speckle > 0.55)) | ((kind == 5) & (pz > 0.02))
+    colour = scene.colours.astype(np.float32)[material, mark.astype(int)]
+
+    normal = raster.normal.copy()
+    fold = (speckle - 0.5) * roughness
+    normal[0] += 1.2 * fold
+    normal[1] += 0.8 * fold
+    light = scene.light.astype(np.float32)
+    lambert = np.clip(light @ normal, 0, 1)
+    up = (scene.camera.axes @ np.array([0.0, 1, 0])).astype(np.float32)
+    sky = 0.62 + 0.38 * (up @ normal)
+    edge = np.clip(-normal[2], 0, 1)
+    strength = np.float32(1 - scene.ambient)
+    bright = np.float32(scene.ambient) * 1.05 * sky * (0.7 + 0.3 * edge) + strength * 1.15 * lambert
+    half = light + np.array([0, 0, -1], np.float32)
+    gloss = np.clip((half / np.linalg.norm(half)) @ normal, 0, 1) ** 20 * shine * strength
+    return colour * (bright * (1 + 0.5 * fold))[:, None] + gloss[:, None]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Scenes
+
+
+def cone(start, end, radii, material: int, owner: int = 0) -> np.ndarray:
+    """A sphere-swept cone as one row of `SOLID`, in the world."""
+    row = np.zeros(1, SOLID)
+    start, end = np.asarray(start, float), np.asarray(end, float)
+    y = (end - start) / np.linalg.norm(end - start)
+    x = np.cross(y, (0, 0, 1.0) if abs(y[2]) < 0.8 else (0, 1.0, 0))
+    x /= np.linalg.norm(x)
+    row["kind"], row["start"], row["inverse"] = CONE, start, np.stack([x, y, np.cross(x, y)])
+    row["length"], row["radii"] = np.linalg.norm(end - start), radii
+    row["owner"], row["materials"], row["plane"] = owner, material, (0, 1, 0, 1e9)
+    return row
+
+
+def box(centre, half, axes, material: int, owner: int = 0) -> np.ndarray:
+    """A box with half sides (3,) along the rows of `axes` (3, 3) as one row of `SOLID`, in the world."""
+    row = np.zeros(1, SOLID)
+    row["kind"], row["start"], row["inverse"] = BOX, centre, np.asarray(axes) / np.asarray(half, float)[:, None]
+    row["length"], row["radii"] = 1.0, 1.0
+    row["owner"], row["materials"], row["plane"] = owner, material, (0, 1, 0, 1e9)
+    return row
+
+
+def solid_ends(solids: np.ndarray) -> np.ndarray:
+    """The lowest height of each cone (n,)."""
+    ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)
+    return (ends[..., 1] - solids["radii"]).min(1)
+
+
+def draw_person(rng: np.random.Generator, owner: int, heading: float, posture: int | None = None):
+    """A posed, clothed body on the ground at x = z = 0: (solids, bones, pose, build)."""
+    pose, build, clothes = bodies.draw_pose(rng, posture), bodies.draw_build(rng), bodies.draw_clothes(rng)
+    root = rotation(1, heading) @ pose.root
+    origins, frames = bodies.pose_bones(pose.angles, build, root)
+    solids = bodies.body_solids(origins, frames, build, clothes, owner)
+    lift = pose.lift - solid_ends(solids).min()
+    middle = (origins.max(0) + origins.min(0)) / 2
+    shift = np.array([-middle[0], lift, -middle[2]])
+    solids["start"] += shift
+    return solids, (origins + shift, frames), pose, build
+
+
+def props(rng: np.random.Generator, solids: np.ndarray, bones, pose: bodies.Pose, material: int) -> tuple[np.ndarray, float]:
+    """What the person sits on, hangs from, stands on or climbs: solids and how far everything has to rise for it."""
+    origins, frames = bones
+    forward = frames[0] @ (0, 0, 1.0)
+    forward = np.array([forward[0], 0, forward[2]])
+    forward = forward / max(np.linalg.norm(forward), 1e-6)
+    if np.linalg.norm(forward) < 0.5:
+        forward = np.array([0, 0, 1.0])
+    axes = np.stack([np.cross((0, 1.0, 0), forward), (0, 1.0, 0), forward])
+    low = solid_ends(solids)
+    if pose.prop == "seat":
+        top = low[np.isin(solids["part"], (2, 9, 12))].min() + 0.02
+        half = np.array([0.22 + 0.4 * rng.random() ** 2, 0.5, 0.2 + 0.06 * rng.random()])
+        if top < 0.12:
+            return np.zeros(0, SOLID), 0.0
+        half[1] = top / 2
+        parts = [box(origins[0] * (1, 0, 1) + (0, top / 2, 0) + 0.04 * forward, half, axes, material)]
+        if rng.random() < 0.4:  # a chair's back
+            parts.append(box(origins[0] * (1, 0, 1) + (0, top + 0.25, 0) - 0.24 * forward, (half[0], 0.28, 0.025), axes, material))
+        return np.concatenate(parts), 0.0
+    if pose.prop == "bar":
+        left, right = (origins[b] + frames[b] @ (0, -0.08, 0.02) for b in (7, 10))
+        across = left - right
+        across = across / max(np.linalg.norm(across), 1e-6) * (0.2 + 1.8 * rng.random())
+        return cone(left + across, right - across, 0.015 + 0.025 * rng.random(), material), 0.0
+    if pose.prop == "wall":
+        near = (origins @ forward).max() + 0.08
+        tilt = rotation(0, rng.normal(0, 6))
+        half = np.array([0.5 + 4 * rng.random(), 0.8 + 3 * rng.random(), 0.4])
+        turned = tilt @ axes
+        middle = origins.mean(0)
+        centre = middle + forward * (near - middle @ forward + half[2])
+        return box(centre, half, turned, material), 0.0
+    if pose.prop == "block":
+        rise = 0.15 + 0.9 * rng.random()
+        half = np.array([0.3 + 1.2 * rng.random(), rise / 2, 0.25 + 0.8 * rng.random()])
+        lowest = solids["start"][low.argmin()]
+        return box((lowest[0], low.min() - rise / 2, lowest[2]), half, axes, material), rise
+    return np.zeros(0, SOLID), 0.0
+
+
+def draw_scene(index: int, seed: int = 0) -> Scene:
+    """Draw everything that picture `index` of the set `seed` shows."""
+    rng = np.random.default_rng((seed, index))
+    heading = rng.normal(0, 50) if rng.random() < 0.45 else rng.uniform(-180, 180)
+    solids, (origins, frames), pose, build = draw_person(rng, 1, heading)
+    colours, patterns = person_materials(rng)
+    palette, looks, groups = [colours], [patterns], []
+
+    def new_material(colours, patterns):
+        palette.append(colours)
+        looks.append(patterns)
+        return sum(len(c) for c in palette[:-1])
+
+    extra, rise = props(rng, solids, (origins, frames), pose, new_material(*thing_materials(rng)))
+    solids["start"][:, 1] += rise
+    extra["start"][:, 1] += rise
+    origins = origins + (0, rise, 0)
+    groups += [solids, extra]
+    places = bodies.keypoint_places(origins, frames, build)
+
+    # The camera looks at the middle of the keypoints; focal length and centre then frame them.
+    indoors = rng.random() < 0.35
+    distance = float(np.clip(math.exp(rng.normal(1.5, 0.45)), 2.2, 14)) * max(0.8, build.height / bodies.ADULT)
+    elevation = float(np.clip(rng.normal(7, 13), -30, 65))
+    middle = (places.max(0) + places.min(0)) / 2
+    lowest = math.degrees(math.asin(np.clip((0.25 - middle[1]) / distance, -1, 1)))
+    elevation = max(elevation, lowest)
+    tilt = rng.normal(0, 5) if rng.random() < 0.85 else rng.normal(0, 25)
+    toward = rotation(0, -elevation) @ (0, 0, 1.0)  # from the person to the camera
+    right = np.array([1.0, 0, 0])
+    down = np.cross(-toward, right)
+    turned = rotation(2, tilt) @ np.stack([right, down, -toward])
+    camera = Camera(middle + distance * toward, turned)
+    flat = camera.project(places)
+    low, high = flat.min(0), flat.max(0)
+    share = 0.64 * math.exp(0.14 * math.sin(math.pi * (rng.random() - 0.5)))
+    offset = rng.normal(0, 0.035, 2)
+    if rng.random() < 0.07:
+        share, offset = share * rng.uniform(1.05, 1.7), rng.normal(0, 0.14, 2)
+    focal = share / (high - low).max()
+    camera = Camera(camera.eye, turned, focal, tuple(0.5 + offset - focal * ((low + high) / 2 - 0.5)))
+
+    # Other people: behind or beside, seldom in front.
+    people = int(rng.random() < 0.33) * (1 + int(3 * rng.random() ** 2))
+    for owner in range(2, 2 + people):
+        other, _, other_pose, _ = draw_person(rng, owner, rng.uniform(-180, 180), None if rng.random() < 0.4 else pick(rng, 0, 1, 3))
+        colours, patterns = person_materials(rng)
+        other["materials"] += new_material(colours, patterns)
+        if rng.random() < 0.12:  # in front, to the side
+            ahead, beside = -rng.uniform(0.35, 0.5) * min(distance, 3), pick(rng, -1, 1) * rng.uniform(0.3, 0.7)
+        else:
+            ahead, beside = rng.uniform(0.5, 8), pick(rng, -1, 1) * rng.uniform(0.35, 1.2)
+        spread = beside * (distance + ahead) / distance * max(0.6, 0.5 / focal * distance)
+        other["start"] += middle * (1, 0, 1) + np.array([spread, rise * (rng.random() < 0.5), -ahead])
+        groups.append(other)
+
+    groups += clutter(rng, camera, middle, distance, new_material)
+    sun = rng.normal(size=3) * (1, 0.6, 1) + (0, 0.9, 0.35)
+    light = turned @ (sun / np.linalg.norm(sun))
+    ambient = 0.25 + 0.6 * rng.random()
+    if rng.random() < 0.06:  # against the light
+        light, ambient = np.array([0.1, -0.4, 0.9]), 0.08 + 0.15 * rng.random()
+    return Scene(
+        seen_solids(np.concatenate(groups), camera), np.concatenate(palette), np.concatenate(looks), camera, places,
+        (origins, frames), pose, build, people, light / np.linalg.norm(light), float(ambient), int(rng.integers(2**62)), bool(indoors),
+    )  # fmt: skip
+
+
+def clutter(rng: np.random.Generator, camera: Camera, middle: np.ndarray, distance: float, new_material) -> list[np.ndarray]:
+    """Boxes, posts and rails beside and behind the person, and sometimes in front."""
+    groups = []
+    width = distance / camera.focal  # of the picture, at the person
+    for _ in range(int(5 * rng.random() ** 2.5)):
+        ahead = rng.uniform(0.6, 6)
+        x = rng.uniform(-0.7, 0.7) * width * (distance + ahead) / distance + middle[0]
+        material = new_material(*thing_materials(rng))
+        if rng.random() < 0.55:
+            half = 0.1 + rng.random(3) ** 2 * (0.9, 0.8, 0.5)
+            axes = rotation(1, rng.uniform(-90, 90))
+            groups.append(box((x, half[1], middle[2] - ahead - half[2]), half, axes.T, material))
+        elif rng.random() < 0.6:
+            lean = rng.normal(0, 0.15, 2) if rng.random() < 0.6 else rng.normal(0, 1.5, 2)
+            foot = np.array([x, 0, middle[2] - ahead])
+            groups.append(cone(foot, foot + (lean[0], 1 + 3 * rng.random(), lean[1]), 0.02 + 0.08 * rng.random() ** 2, material))
+        else:
+            y, slant = 0.3 + 1.5 * rng.random(), rng.normal(0, 0.1)
+            for k in range(1 + int(3 * rng.random())):
+                at = np.array([middle[0], y + 0.35 * k, middle[2] - ahead])
+                groups.append(cone(at - (3, 3 * slant, 0), at + (3, 3 * slant, 0), 0.02 + 0.02 * rng.random(), material))
+    if rng.random() < 0.2:  # in front
+        material = new_material(*thing_materials(rng))
+        near = rng.uniform(0.45, 0.75) * distance
+        u, v = rng.uniform(0.1, 0.9, 2)
+        ray = np.array([(u - camera.centre[0]) / camera.focal, (v - camera.centre[1]) / camera.focal, 1.0])
+        at = camera.eye + near * ray @ camera.axes
+        reach = width * near / distance
+        if rng.random() < 0.5:
+            half = reach * np.array([0.05 + 0.15 * rng.random(), 0.05 + 0.2 * rng.random(), 0.05])
+            groups.append(box(at, half, (rotation(1, rng.uniform(-60, 60)) @ rotation(2, rng.normal(0, 12))).T, material))
+        else:
+            along = camera.axes[0] * rng.normal() + camera.axes[1] * rng.normal()
+            along *= reach * rng.uniform(0.4, 1.5) / np.linalg.norm(along)
+            groups.append(cone(at - along, at + along, reach * (0.012 + 0.04 * rng.random()), material))
+    return groups
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Pictures
+
+
+def finish(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What a camera does to it: exposure, gamma, colour cast, pallor, blur, noise. (S, S, 3) float to uint8."""
+    size = picture.shape[0]
+    u = rng.random(8)
+    cast = rng.normal(0, 0.05, 3).astype(np.float32)
+    picture = picture * (1 + cast) * np.float32(0.75 + 0.5 * u[0])
+    if u[1] < 0.35:
+        grey = picture.mean(2, keepdims=True)
+        picture = grey + (picture - grey) * np.float32(0 if u[1] < 0.03 else 0.2 + 0.8 * u[2])
+    if u[3] < 0.45:
+        sigma = size * 0.007 * u[4]
+        picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0))
+    picture = np.clip(picture, 0, 1)
+    if u[5] < 0.6:
+        picture = picture ** np.float32(0.7 + 0.7 * u[6])
+    grain = 255 * 0.03 * u[7] ** 2
+    picture = picture * np.float32(255) + np.float32(0.5)
+    picture += rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(grain)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def measure(scene: Scene, raster: Raster, picture: np.ndarray, seen: np.ndarray) -> dict[str, float]:
+    """The true factors; `seen` (S, S) is the share of each pixel that shows the person."""
+    origins, frames = scene.bones
+    axes, angles = scene.camera.axes, scene.pose.angles
+    forward = axes @ frames[2] @ (0, 0, 1.0)
+    heading = math.atan2(forward[0], -forward[2])
+    trunk = axes @ (origins[3] - origins[0])
+    trunk = trunk / np.linalg.norm(trunk)
+    flat = scene.camera.project(scene.places)
+    low, high = flat.min(0), flat.max(0)
+    offset = (low + high) / 2 - 0.5
+    middle = (scene.places.max(0) + scene.places.min(0)) / 2
+    toward = scene.camera.eye - middle
+    distance = float(np.linalg.norm(toward))
+    whole = raster.person.sum()
+    grid = raster.person.shape[0]
+    visible = float(seen.sum()) * (grid / len(picture)) ** 2
+    light = picture.mean(2) / 255
+
+    def opening(arm):
+        upper = frames[arm] @ (0, -1.0, 0)
+        return math.acos(np.clip(upper @ (frames[2] @ (0, -1.0, 0)), -1, 1))
+
+    inside, outside = max(float(seen.sum()), 1e-9), max(float((1 - seen).sum()), 1e-9)
+    values = (
+        scene.pose.posture, heading, math.sin(heading), math.cos(heading), math.asin(toward[1] / distance),
+        math.atan2(trunk[0], -trunk[1]), math.asin(np.clip(-trunk[2], -1, 1)),
+        *(math.radians(angles[side + "elbow"]) for side in ("left ", "right ")), opening(5), opening(8),
+        *(math.radians(angles[side + "hip"]) for side in ("left ", "right ")),
+        *(math.radians(angles[side + "knee"]) for side in ("left ", "right ")), math.radians(angles["lean"]),
+        scene.build.height, scene.build.girth, distance, (high - low).max(), offset[0], offset[1],
+        1 - min(visible / whole, 1) if whole else 1.0, (raster.flags == 2).sum(), scene.people, light.mean(),
+        (light * seen).sum() / inside - (light * (1 - seen)).sum() / outside,
+    )  # fmt: skip
+    return {name: float(value) for name, value in zip(FACTORS, values, strict=True)}
+
+
+def render(index: int, *, seed: int = 0, size: int = 160) -> Mannequin:
+    """Render person `index` of the set `seed` at `size` pixels a side."""
+    return _render(draw_scene(index, seed), size)
+
+
+def _render(scene: Scene, size: int) -> Mannequin:
+    rng = np.random.default_rng(scene.backdrop)
+    oversampling = 2
+    raster = rasterise(scene, size, oversampling)
+    behind = backdrop(scene, rng, size)
+    grid = size * oversampling
+    layer = np.zeros((grid * grid, 4), np.float32)
+    layer[raster.sample, :3] = shade(scene, raster)
+    layer[raster.sample, 3] = 1
+    layer = pool(layer.reshape(grid, grid, 4), oversampling)
+    picture = finish(behind * (1 - layer[..., 3:]) + layer[..., :3], rng)
+
+    seen = np.zeros(grid * grid, np.float32)
+    seen[raster.sample] = scene.solids["owner"][raster.solid] == 1
+    seen = pool(seen.reshape(grid, grid), oversampling)
+    keypoints = np.empty((17, 3), np.float32)
+    keypoints[:, :2] = scene.camera.project(scene.places) * size - 0.5
+    keypoints[:, 2] = raster.flags
+    keypoints[raster.flags == 0, :2] = np.nan
+    return Mannequin(picture, keypoints, silhouette_box(raster.person, oversampling), measure(scene, raster, picture, seen))
+
+
+def pool(grid: np.ndarray, times: int) -> np.ndarray:
+    """Average (S · times, S · times, …) over squares of `times` samples: (S, S, …)."""
+    return sum(grid[i::times, j::times] for i in range(times) for j in range(times)) / np.float32(times * times)
+
+
+def silhouette_box(person: np.ndarray, oversampling: int = 1) -> np.ndarray:
+    """Tight x, y, w, h (4,) of a mask, from pixel edge to pixel edge, in pixels of the picture."""
+    columns, rows = np.flatnonzero(person.any(0)), np.flatnonzero(person.any(1))
+    if len(rows) == 0:
+        return np.zeros(4, np.float32)
+    x, y = columns[0] / oversampling - 0.5, rows[0] / oversampling - 0.5
+    return np.array([x, y, (columns[-1] + 1 - columns[0]) / oversampling, (rows[-1] + 1 - rows[0]) / oversampling], np.float32)
+
+
+def render_silhouettes(index: int, *, seed: int = 0, size: int = 160) -> np.ndarray:
+    """Which part of the person each pixel's centre shows: (S, S) uint8 indices into `PARTS`, 0 where something else is."""
+    scene = draw_scene(index, seed)
+    raster = rasterise(scene, size, 1)
+    parts = np.zeros(size * size, np.uint8)
+    parts[raster.sample] = np.where(scene.solids["owner"] == 1, scene.solids["part"], 0)[raster.solid]
+    return parts.reshape(size, size)
+
+
+def _render_chunk(indices, seed, size):
+    return [render(index, seed=seed, size=size) for index in indices]
+
+
+def render_many(
+    indices: Iterable[int],
+    *,
+    seed: int = 0,
+    size: int = 160,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Mannequin]:
+    """Render many people in order, in `workers` processes (all cores by default; 0 or 1 stay in this one).
+
+    `progress` is told after every person how many are done.
+    """
+    indices = list(indices)
+    workers = min(len(os.sched_getaffinity(0)) if workers is None else workers, max(1, len(indices) // 16))
+    if workers <= 1:
+        for done, index in enumerate(indices, 1):
+            yield render(index, seed=seed, size=size)
+            if progress:
+                progress(done)
+        return
+    chunks = [indices[i : i + 16] for i in range(0, len(indices), 16)]
+    done = 0
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for people in pool.imap(partial(_render_chunk, seed=seed, size=size), chunks):
+            for person in people:
+                yield person
+                done += 1
+                if progress:
+                    progress(done)
