@@ -1,0 +1,58 @@
+"""posekit: train the Stacked Hourglass for 2D human pose, look inside it, redesign it.
+
+    import posekit
+
+    poses = posekit.load("lspet-hg1").predict("photograph.jpg")  # drawn, where it is a notebook cell's last value
+    scores = posekit.evaluate("lspet-hg1", "lspet:photographs/lspet@test", flip=True)
+
+Modules and functions are imported when they are first asked for, so that `import posekit` itself takes no time.
+"""
+
+import importlib
+import importlib.metadata
+from typing import Any
+
+try:
+    __version__ = importlib.metadata.version("posekit")
+except importlib.metadata.PackageNotFoundError:  # a source folder that was not installed
+    __version__ = "0+source"
+
+_FUNCTIONS = {
+    "load": "prediction",
+    "Poses": "prediction",
+    "Predictor": "prediction",
+    "predict_crops": "prediction",
+    "evaluate": "evaluation",
+    "train": "training",
+    "Recipe": "training",
+    "load_people": "data",
+    "crops": "data.crops",
+    "Crops": "data.crops",
+    "People": "data.people",
+    "Hourglass": "models.hourglass",
+    "HourglassConfig": "models.hourglass",
+    "Machine": "machine",
+    "PosekitError": "errors",
+    "Card": "weights",
+    "SKELETONS": "skeleton",
+}
+_MODULES = (
+    "bench", "coordinates", "data", "drawing", "errors", "evaluation", "heatmaps", "losses", "machine", "metrics", "models",
+    "parameters", "plots", "prediction", "runs", "skeleton", "training", "weights",
+)  # fmt: skip
+
+__all__ = ["__version__", *_FUNCTIONS]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        value = getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_FUNCTIONS, *_MODULES])

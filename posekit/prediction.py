@@ -1,0 +1,296 @@
+"""From pictures to keypoints: `load(name).predict(picture)`, and the same for a store of crops."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from posekit import heatmaps as hm
+from posekit import weights
+from posekit.coordinates import MARGIN, STRIDE, cropping, person_square, rescaling, transform_keypoints, view
+from posekit.data.augment import centre_view
+from posekit.data.crops import Crops, cut
+from posekit.data.loading import batches
+from posekit.data.people import iterate
+from posekit.data.pictures import _rgb, read_picture
+from posekit.drawing import draw
+from posekit.errors import PosekitError
+from posekit.machine import Machine
+from posekit.skeleton import SKELETONS, Skeleton
+from posekit.weights import Card
+
+BATCH = 16  # people predicted at once
+
+
+@dataclass(frozen=True)
+class Poses:
+    """The people that a network found in one picture. As the last value of a notebook's cell it draws itself."""
+
+    keypoints: np.ndarray  # (N, K, 3) float: x, y in picture pixels, score (1 for a heatmap as high as the target's)
+    boxes: np.ndarray  # (N, 4) float: x, y of the upper left outer edge, width, height, as asked for
+    skeleton: Skeleton
+    picture: np.ndarray  # (H, W, 3) uint8
+    name: str | None = None  # the picture's file, where it came from one
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def __repr__(self) -> str:
+        people = "1 person" if len(self) == 1 else f"{len(self)} people"
+        height, width = self.picture.shape[:2]
+        return f"<Poses of {people}, {self.skeleton.name} skeleton, in {self.name or 'a picture'} of {width} x {height} px>"
+
+    @property
+    def scores(self) -> np.ndarray:
+        """(N,): the mean of each person's joint scores."""
+        return self.keypoints[..., 2].mean(-1)
+
+    def to_coco(self, image_id: int = 0) -> list[dict[str, Any]]:
+        """One entry a person in the form of COCO's results: keypoints x, y, score in a flat list, score, bbox.
+
+        In COCO, keypoints count pixels from 0 as here; boxes are measured from the picture's outer edge, half a pixel off.
+        """
+        entry: dict[str, Any] = {"image_id": image_id, "category_id": 1}
+        if self.name is not None:
+            entry["file_name"] = self.name
+        return [
+            entry | {"bbox": [round(float(v), 3) for v in box + (0.5, 0.5, 0, 0)], "score": round(float(score), 4),
+                     "keypoints": [round(float(v), 4) for v in person.ravel()]}
+            for box, person, score in zip(self.boxes, self.keypoints, self.scores, strict=True)
+        ]  # fmt: skip
+
+    def draw(self) -> Image.Image:
+        """The picture with the skeletons on it; a small picture is enlarged."""
+        return draw(self.picture, self.keypoints, self.skeleton)
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.draw().save(file, "PNG")
+        return file.getvalue()
+
+
+class Predictor:
+    """A trained network ready to predict. `model` is the network itself, to trace and edit; `card` says what it is."""
+
+    def __init__(self, model: nn.Module, card: Card, machine: Machine | None = None):
+        self.card, self.machine = card, machine or Machine.best()
+        self.model = self.machine.place(model.eval())
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return SKELETONS[self.card.skeleton]
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        return fast(self.model, self.machine)
+
+    def __repr__(self) -> str:
+        c = self.card
+        return f"<Predictor {c.name}: {c.architecture}, {c.skeleton} skeleton, {c.resolution} px, on {self.machine}>"
+
+    def predict(self, image: str | Path | Image.Image | np.ndarray, boxes=None, *, flip: bool = False) -> Poses:
+        """The people in a picture.
+
+        Args:
+            image: a file, a Pillow image or an array (H, W, 3) uint8 RGB. A file's EXIF rotation is applied.
+            boxes: one person each, (N, 4) of x, y, w, h in picture pixels, x and y of the upper left outer edge (-½ for
+                the first pixel's); without boxes one person is looked for in the whole picture.
+            flip: predict the mirror image too and take the mean of the heatmaps.
+
+        Raises:
+            PosekitError: no picture can be read, or a box has no area, is not finite or lies outside the picture.
+        """
+        picture, name = as_picture(image)
+        height, width = picture.shape[:2]
+        label = name or "the picture"
+        if boxes is None:
+            boxes = np.array([[-0.5, -0.5, width, height]])
+            centres, sides = person_square(boxes, 1.0)
+        else:
+            boxes = check_boxes(boxes, width, height, label)
+            centres, sides = person_square(boxes, MARGIN)
+        size, found = self.card.resolution, []
+        matrices = cropping(centres, sides, size)
+        for index in iterate(len(boxes), BATCH):
+            crops = np.stack([cut(picture, centres[i], sides[i], size) for i in index])
+            pictures = torch.from_numpy(crops).to(self.machine.device).permute(0, 3, 1, 2).float() / 255
+            maps = predict_heatmaps(self._network, self.card, pictures, flip=flip, machine=self.machine)
+            found.append(decode(maps[:, -1], self.card, matrices[index]))
+        keypoints = np.concatenate(found) if found else np.zeros((0, len(self.skeleton), 3))
+        return Poses(keypoints, boxes, self.skeleton, picture, name)
+
+
+def load(name_or_path: str | Path, device: str | None = None) -> Predictor:
+    """A predictor from a weights file or from the name of shipped weights. `device` as torch names it: cpu, cuda:1."""
+    return Predictor(*weights.load(name_or_path), machine_for(device))
+
+
+def machine_for(device: str | None = None) -> Machine:
+    """The fast path of this machine or of the named device; a device that is not there raises PosekitError."""
+    try:
+        known = device is None or torch.device(device).type in ("cpu", "cuda")
+    except RuntimeError:
+        known = False
+    if not known:
+        raise PosekitError(f"no device {device!r}; there are cpu, cuda, cuda:0, cuda:1, ...")
+    if device and device.startswith("cuda") and (torch.device(device).index or 0) >= torch.cuda.device_count():
+        raise PosekitError(f"no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs; --device cpu works everywhere")
+    return Machine.best(device)
+
+
+def fast(model: nn.Module, machine: Machine) -> nn.Module:
+    """The network as it predicts fastest; the same heatmaps up to rounding. Machine.plain() keeps it as it is."""
+    if machine == Machine.plain(str(machine.device)):
+        return model
+    try:
+        from posekit.models.fuse import fused
+    except ImportError:
+        return model
+    return machine.place(fused(model))
+
+
+@torch.inference_mode()
+def predict_heatmaps(network: nn.Module, card: Card, pictures: Tensor, *, flip: bool, machine: Machine) -> Tensor:
+    """Pictures (B, 3, R, R) in [0, 1] to heatmaps (B, stacks, K, R/4, R/4), float32, of each map's own kind.
+
+    A network trained with cross-entropy gives probabilities that sum to 1, others what they were trained towards. With
+    `flip` the mean of the heatmaps of picture and mirror image; no pixel is shifted.
+    """
+    if any(card.input_mean):
+        pictures = pictures - torch.tensor(card.input_mean, device=pictures.device).view(3, 1, 1)
+
+    def maps(batch: Tensor) -> Tensor:
+        with machine.autocast():
+            output = network(machine.pictures(batch))
+        return hm.probabilities(output.float()) if card.loss == "cross-entropy" else output.float()
+
+    found = maps(pictures)
+    if flip:
+        found = (found + hm.mirror(maps(pictures.flip(-1)), SKELETONS[card.skeleton].mirrored)) / 2
+    return found
+
+
+def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray) -> np.ndarray:
+    """Heatmaps (B, ..., K, h, w) to keypoints (B, ..., K, 3): picture pixels and score; matrices (B, 3, 3) lead to the input.
+
+    The score is the peak over that of a target, 1 where the network is as sure as it was asked to be.
+    """
+    found = hm.decode(heatmaps, "dark").double().cpu().numpy()
+    found[..., 2] /= target_peak(card)
+    back = np.linalg.inv(matrices) @ rescaling(STRIDE)
+    return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
+
+
+def target_peak(card: Card) -> float:
+    """The height of the heatmap's peak that training asked for: 1, or of a Gaussian that sums to 1."""
+    if card.loss != "cross-entropy":
+        return 1.0
+    cells = card.resolution // STRIDE
+    sigma = float(card.recipe.get("sigma", 1.0))
+    middle = torch.tensor([[float(cells // 2)] * 2])
+    return 1.0 / float(hm.encode(middle, cells, sigma).sum())
+
+
+def predict_crops(
+    model: nn.Module, card: Card, crops: Crops, *, flip: bool = False, machine: Machine | None = None, batch: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Keypoints (stacks, N, K, 3) of stored crops, in the pixels of the pictures that they were cut from, with scores.
+
+    `progress` hears how many people were done.
+    """
+    machine = machine or Machine.best()
+    network = fast(machine.place(model.eval()), machine)
+    matrices = view(crops.size, card.resolution) @ crops.matrices
+    found = []
+    indices = list(iterate(len(crops), batch))
+    for index, (pictures, keypoints) in zip(indices, batches(crops, indices), strict=True):
+        seen, _ = centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)
+        maps = predict_heatmaps(network, card, seen, flip=flip, machine=machine)
+        found.append(decode(maps, card, matrices[index]))
+        if progress:
+            progress(len(index))
+    return np.concatenate(found).swapaxes(0, 1)
+
+
+def as_picture(image: str | Path | Image.Image | np.ndarray) -> tuple[np.ndarray, str | None]:
+    """Any of the forms that `predict` takes, as (H, W, 3) uint8 RGB, and the file's name where there is one."""
+    if isinstance(image, str | Path):
+        return read_picture(image), str(image)
+    if isinstance(image, Image.Image):
+        return np.array(_rgb(ImageOps.exif_transpose(image))), None
+    array = np.asarray(image)
+    if array.dtype == np.uint8 and array.ndim == 2:
+        array = array[..., None].repeat(3, -1)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise PosekitError(f"a picture is an array (H, W, 3) of uint8, red first; this one is {array.shape} of {array.dtype}")
+    return array, None
+
+
+def check_boxes(boxes: Any, width: int, height: int, label: str) -> np.ndarray:
+    """Boxes as (N, 4) float; PosekitError names the first that is not finite, has no area or lies outside the picture."""
+    try:
+        boxes = np.asarray(boxes, float)
+    except (TypeError, ValueError):
+        raise PosekitError(f"{label}: boxes are lists of four numbers, x, y, width, height") from None
+    boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes[None] if boxes.shape == (4,) else boxes
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise PosekitError(f"{label}: boxes are (N, 4), x, y, width, height, not {boxes.shape}")
+    for number, (x, y, w, h) in enumerate(boxes):
+        box = f"{label}: box {number + 1} ({x:g}, {y:g}, {w:g}, {h:g})"
+        if not np.isfinite((x, y, w, h)).all():
+            raise PosekitError(f"{box} is not finite")
+        if w <= 0 or h <= 0:
+            raise PosekitError(f"{box} has no area; a box is x, y, width, height")
+        if x >= width - 0.5 or y >= height - 0.5 or x + w <= -0.5 or y + h <= -0.5:
+            raise PosekitError(f"{box} lies outside the picture of {width} x {height} pixels")
+    return boxes
+
+
+def read_boxes(file: str | Path) -> dict[str, np.ndarray]:
+    """Boxes by picture name from a JSON file, in this library's pixels; see `predict --boxes`.
+
+    Either `{"name.jpg": [[x, y, w, h], ...]}`, or COCO's list of `{"file_name": ..., "bbox": [x, y, w, h]}`, or COCO's
+    annotations `{"images": ..., "annotations": ...}`. Boxes there are measured from the picture's outer edge.
+    """
+    file = Path(file)
+    try:
+        content = json.loads(file.read_text())
+    except OSError as error:
+        raise PosekitError(f"{file}: {error.strerror}") from None
+    except ValueError as error:
+        raise PosekitError(f"{file}: not JSON ({error})") from None
+    wanted = 'it holds {"name.jpg": [[x, y, w, h], ...]} or a list of {"file_name": "name.jpg", "bbox": [x, y, w, h]}'
+    found: dict[str, list] = {}
+    try:
+        names = {}
+        if isinstance(content, dict) and "annotations" in content:
+            names = {image["id"]: image["file_name"] for image in content["images"]}
+            content = content["annotations"]
+        if isinstance(content, dict):
+            found = {name: list(boxes) for name, boxes in content.items()}
+        else:
+            for entry in content:
+                name = entry["file_name"] if "file_name" in entry else names.get(entry["image_id"], entry["image_id"])
+                found.setdefault(str(name), []).append(entry["bbox"])
+        return {name: np.asarray(boxes, float).reshape(-1, 4) - (0.5, 0.5, 0, 0) for name, boxes in found.items()}
+    except (KeyError, TypeError, ValueError):
+        raise PosekitError(f"{file}: not a file of boxes; {wanted}") from None
+
+
+def boxes_of(boxes: dict[str, np.ndarray], path: str | Path) -> np.ndarray | None:
+    """The boxes of a picture, found by its path as given, its file name, or COCO's number in its name; else None."""
+    path = Path(path)
+    number = path.stem.lstrip("0")
+    for key in (str(path), path.name, path.stem, number):
+        if key in boxes:
+            return boxes[key]
+    return None
