@@ -6,8 +6,9 @@ A notebook is py:percent. Its cell tagged `parameters` holds one literal a line 
     stacks: int = 1  # hourglasses in a row
     weights: str | None = None  # a trained network to start from
 
-The type is the annotation's, or else the literal's own. A preset is a YAML file of values by notebook and parameter; the
-value `run:NOTEBOOK` or `run:NOTEBOOK/FILE` names a result of another notebook's run in the same preset.
+The type is the annotation's, or else the literal's own. A preset is a YAML file of values by notebook and
+parameter; the value `run:NOTEBOOK` or `run:NOTEBOOK/FILE` names a result of another notebook's run in the
+same preset.
 """
 
 import ast
@@ -38,12 +39,12 @@ class Parameter:
 
 
 def root() -> Path:
-    """The checkout that the working directory lies in: the nearest folder upwards with `notebooks/` and `presets/`."""
+    """The checkout around the working directory: the nearest folder upwards with notebooks/ and presets/."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "notebooks").is_dir() and (folder / "presets").is_dir():
             return folder
-    raise PosekitError("this is not inside a checkout of posekit: no folder upwards holds notebooks/ and presets/")
+    raise PosekitError("not in a checkout of posekit: no folder upwards holds notebooks/ and presets/")
 
 
 def notebook_path(name: str) -> Path:
@@ -82,14 +83,16 @@ def parameters(notebook: Path) -> dict[str, Parameter]:
     found = {}
     for statement in statements:
         try:
-            if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-                target, type_ = statement.target, _type(statement.annotation)
-            else:
-                [target], type_ = statement.targets, None  # type: ignore[attr-defined]
-            name, default = target.id, ast.literal_eval(statement.value)  # type: ignore[attr-defined]
-            type_ = type_ if type_ is not None else _type_of(default)
-            default = _fit(default, type_)
-        except (AttributeError, ValueError, TypeError, KeyError) as error:
+            match statement:
+                case ast.AnnAssign(target=ast.Name(id=name), annotation=written, value=ast.expr() as value):
+                    type_ = _type(written)
+                    default = _fit(ast.literal_eval(value), type_)
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    default = ast.literal_eval(value)
+                    type_ = _type_of(default)
+                case _:
+                    raise ValueError("neither of the two forms")
+        except (ValueError, TypeError, KeyError) as error:
             line = ast.unparse(statement)
             raise PosekitError(
                 f"{notebook.name}: a parameter is `name = literal` or `name: type = literal`, not `{line}`"
@@ -129,7 +132,7 @@ def parse(notebook: Path, given: dict[str, str]) -> dict[str, Any]:
 
 
 def load_preset(name: str) -> dict[str, dict[str, Any]]:
-    """All parameters of each notebook of `presets/NAME.yaml`, in the file's order; `run:` values as they stand.
+    """All parameters of each notebook of presets/NAME.yaml, in the file's order; `run:` values as they stand.
 
     Raises:
         PosekitError: no such preset or notebook, or a parameter that its notebook does not have or take.

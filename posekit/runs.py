@@ -7,9 +7,9 @@
         02_training.ipynb  the executed notebook
         provenance.json    commit, package versions, hardware, wall time
 
-A run that is under way lives beside it in `.02_training.partial/` and is renamed when whole. An interrupted one is taken up
-again as long as its fingerprint is still the same, so what a notebook keeps in its folder on the way (a checkpoint, say) is
-there the next time. A notebook that fails leaves `02_training.failed.ipynb`.
+A run that is under way lives beside it in `.02_training.partial/` and is renamed when whole. An interrupted
+one is taken up again as long as its fingerprint is still the same, so what a notebook keeps in its folder on
+the way (a checkpoint, say) is there the next time. A notebook that fails leaves `02_training.failed.ipynb`.
 
 In a notebook:
 
@@ -21,9 +21,11 @@ In a notebook:
 import ast
 import contextlib
 import fcntl
+import functools
 import hashlib
 import importlib.metadata
 import json
+import logging
 import math
 import os
 import platform
@@ -59,7 +61,7 @@ class Run:
         return path
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
-        """Keep the run's numbers as metrics.json; NumPy's are taken too, and what is not finite becomes null."""
+        """Keep the run's numbers as metrics.json; NumPy's are taken too; what is not finite becomes null."""
         _write_json(self.path("metrics.json"), metrics)
 
     def save_figure(self, figure: Any, name: str) -> None:
@@ -72,8 +74,8 @@ def current() -> Run:
     """The run of the notebook that asks; `runs/adhoc/NAME` where it was opened by hand."""
     if folder := os.environ.get(_FOLDER):
         return Run(Path(folder))
-    source = os.environ.get("JPY_SESSION_NAME") or getattr(sys.modules["__main__"], "__file__", None) or "notebook"
-    return Run(root() / "runs" / "adhoc" / Path(source).stem)
+    source = os.environ.get("JPY_SESSION_NAME") or getattr(sys.modules["__main__"], "__file__", None)
+    return Run(root() / "runs" / "adhoc" / Path(source or "notebook").stem)
 
 
 def run_notebook(name: str, given: dict[str, str], preset: str | None = None) -> Path:
@@ -114,11 +116,11 @@ def resolve(value: Any, preset: str) -> tuple[Any, str | None]:
 def fingerprint(notebook: Path, params: dict[str, Any], upstream: dict[str, str] | None = None) -> str:
     """A hash of everything that the run's result depends on, and of no file's time.
 
-    That is the notebook's code, the parameters, the library, the data that a parameter names, and the runs that it reads:
-    `upstream` holds the fingerprint of the run behind each parameter that names one.
+    That is the notebook's code, the parameters, the library, the data that a parameter names, and the runs
+    that it reads: `upstream` holds what identifies the result behind each parameter that names one.
     """
     upstream = upstream or {}
-    code = [_code(cell.source) for cell in cells(notebook) if cell.cell_type == "code" and not is_parameters(cell)]
+    code = [_code(c.source) for c in cells(notebook) if c.cell_type == "code" and not is_parameters(c)]
     values = {name: upstream.get(name) or [value, _data(value)] for name, value in params.items()}
     return _hash(json.dumps([notebook.stem, code, values, _library()], sort_keys=True))
 
@@ -133,7 +135,9 @@ def stamp(out: Path, fingerprint: str) -> Path:
     return out / f".fingerprint-{fingerprint}"
 
 
-def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[str, str] | None = None) -> Path:
+def execute(
+    notebook: Path, params: dict[str, Any], out: Path, upstream: dict[str, str] | None = None
+) -> Path:
     """Run a notebook with all its parameters and keep the result in `out`; at once where that is fresh.
 
     Raises:
@@ -145,7 +149,7 @@ def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[st
         return out
     for name in upstream or {}:
         if not (root() / params[name]).exists():
-            raise PosekitError(f"{notebook.stem}: {name} is to be {params[name]}, which its run has not written")
+            raise PosekitError(f"{notebook.stem}: {name} is {params[name]}; its run has not written that")
     out.parent.mkdir(parents=True, exist_ok=True)
     with _locked(out):
         partial = out.parent / f".{out.name}.partial"
@@ -173,7 +177,7 @@ def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[st
 
 
 def provenance() -> dict[str, Any]:
-    """What made a result: the source's commit, the package versions and the machine; no names of people or hosts."""
+    """What made a result: the commit, the package versions and the machine, without its name."""
     packages = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
     processor = _first_match("/proc/cpuinfo", r"model name\s*:\s*(.+)") or platform.processor()
     memory = int(_first_match("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0)
@@ -194,7 +198,7 @@ def provenance() -> dict[str, Any]:
 
 
 def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Path) -> None:
-    """Execute the notebook in this interpreter's own kernel, with `folder` as its run; the repository's root is its place."""
+    """Execute the notebook in this interpreter's own kernel, at the checkout's root; `folder` is its run."""
     import ipykernel.kernelspec
     import jupytext
     import nbformat
@@ -203,6 +207,7 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # it does not know every type that `check` does
     result = folder / f"{notebook.stem}.ipynb"
     with tempfile.TemporaryDirectory() as temporary:
         # A kernel of that name may be missing, or be another environment's: this one is found first.
@@ -218,7 +223,7 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
                     kernel_name="python3",
                     language="python",
                     cwd=root(),
-                    progress_bar={"desc": notebook.stem, "disable": None},  # None: only where a person watches
+                    progress_bar={"desc": notebook.stem, "disable": None},  # None: not where nobody watches
                     stdout_file=sys.stdout,
                     stderr_file=sys.stderr,
                     config=Config(KernelManager={"transport_encryption": "auto"}),
@@ -232,7 +237,8 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
             else:
                 what = "the kernel died, most often for want of memory"
             raise PosekitError(
-                f"{notebook.stem} failed in {' '.join(what.split())} | with {_said(params)} | see {_relative(failed)}"
+                f"{notebook.stem} failed in {' '.join(what.split())} "
+                f"| with {_said(params)} | see {_relative(failed)}"
             ) from error
     failed.unlink(missing_ok=True)
 
@@ -266,12 +272,13 @@ def _locked(out: Path) -> Iterator[None]:
             path.unlink()
 
 
+@functools.cache
 def _code(source: str) -> str:
-    """Python without its comments and formatting; anything else (a cell with magics) as it stands."""
+    """A hash of Python without comments and formatting; of anything else (magics, say) as it stands."""
     try:
-        return ast.dump(ast.parse(source))
+        return _hash(ast.dump(ast.parse(source)))
     except SyntaxError:
-        return source
+        return _hash(source)
 
 
 def _library() -> str:
@@ -287,7 +294,10 @@ def _library() -> str:
 
 
 def _data(value: Any) -> str | None:
-    """What lies behind a value that names a file or a data set `NAME:PATH[@SPLIT]`: contents, or a folder's names and sizes."""
+    """What lies behind a value that names a file or a data set `NAME:PATH[@SPLIT]`.
+
+    A file is known by its contents, a folder by the names and sizes of its files.
+    """
     if not isinstance(value, str):
         return None
     match = re.fullmatch(r"[\w-]+:(.+?)(@[\w-]+)?", value)
@@ -318,7 +328,8 @@ def _file_hash(path: Path) -> str:
 
 
 def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

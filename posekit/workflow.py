@@ -1,4 +1,4 @@
-"""The graph behind `make book`: which runs a preset has, what they read of each other, and the book made of them.
+"""The graph behind `make book`: a preset's runs, what they read of each other, and the book made of them.
 
     python -m posekit.workflow run PRESET NOTEBOOK
     python -m posekit.workflow build PRESET
@@ -31,7 +31,7 @@ class Step:
     notebook: Path
     params: dict[str, Any]
     out: Path
-    upstream: dict[str, str]  # the fingerprint of the run behind each parameter that names one
+    upstream: dict[str, str]  # what identifies the result behind each parameter that names another run's
     reads: tuple[str, ...]  # the notebooks whose runs it reads
     fingerprint: str
 
@@ -53,7 +53,7 @@ def plan(preset: str) -> dict[str, Step]:
             params[key], read = runs.resolve(value, preset)
             if read is not None:
                 if read not in steps:
-                    raise PosekitError(f"presets/{preset}.yaml: {name} reads {value}, and {read} does not come before it")
+                    raise PosekitError(f"presets/{preset}.yaml: {name} takes {value}; {read} must come first")
                 upstream[key] = f"{params[key]} {steps[read].fingerprint}"
                 reads.add(read)
         notebook = notebook_path(name)
@@ -92,6 +92,9 @@ def book_stamp(preset: str, steps: dict[str, Step]) -> Path:
 def build(preset: str) -> Path:
     """Build the book of a preset from its runs, into build/PRESET/html. A warning is an error."""
     steps = plan(preset)
+    for name, step in steps.items():
+        if not step.stamp.exists():
+            raise PosekitError(f"{name} is not up to date: make book PRESET={preset}")
     stamp = book_stamp(preset, steps)
     folder = stamp.parent
     source = folder / "source"
@@ -103,12 +106,13 @@ def build(preset: str) -> Path:
 
     config = yaml.safe_load((root() / "_config.yml").read_text(encoding="utf-8"))
     config["parse"]["myst_substitutions"] = {"preset": preset, "runs": _metrics(steps)}
-    (source / "_config.yml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+    _write_yaml(source / "_config.yml", config)
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
-    (source / "_toc.yml").write_text(yaml.safe_dump(_without_absent(toc, steps), sort_keys=False), encoding="utf-8")
+    _write_yaml(source / "_toc.yml", _without_absent(toc, steps))
 
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    command = [*jupyter_book, "build", "-W", "-n", "--keep-going", "-q", "--path-output", folder, source]
+    strictly = ["-W", "-n", "--keep-going", "-q"]
+    command = [*jupyter_book, "build", *strictly, "--path-output", str(folder), str(source)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         print(result.stdout, result.stderr, sep="\n", file=sys.stderr)
@@ -123,9 +127,9 @@ def build(preset: str) -> Path:
 
 
 def page(step: Step) -> str:
-    """A run's notebook as a page: the source's cells as they are now, the run's outputs, and the run's parameters.
+    """A run's notebook as a page: the source's cells as they are now, with the run's outputs and parameters.
 
-    Prose can so be put right without running again; the code is the same up to comments, or the run would be stale.
+    Prose can so be put right without running again; a fresh run's code is the same but for comments.
     """
     import jupytext
     import nbformat
@@ -141,7 +145,8 @@ def page(step: Step) -> str:
         cell.outputs, cell.execution_count = done.outputs, done.execution_count
         tags = cell.metadata.setdefault("tags", [])
         if is_parameters(cell):
-            cell.source = "\n".join(_line(name, value, declared[name].help) for name, value in step.params.items())
+            lines = [_line(name, value, declared[name].help) for name, value in step.params.items()]
+            cell.source = "\n".join(lines)
         if not any(tag.startswith(("hide-", "remove-")) or tag == "show-input" for tag in tags):
             tags.append("hide-input")
     notebook.metadata = {"language_info": executed.metadata["language_info"], "kernelspec": _KERNEL}
@@ -159,7 +164,11 @@ def _line(name: str, value: Any, help: str) -> str:
 def _metrics(steps: dict[str, Step]) -> dict[str, Any]:
     """What each run measured, by notebook: what the prose may quote."""
     files = {name: step.out / "metrics.json" for name, step in steps.items()}
-    return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.exists()}
+    return {name: json.loads(file.read_text("utf-8")) for name, file in files.items() if file.exists()}
+
+
+def _write_yaml(path: Path, content: Any) -> None:
+    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
 def _without_absent(toc: Any, steps: dict[str, Step]) -> Any:

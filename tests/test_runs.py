@@ -1,0 +1,309 @@
+"""Parameters, presets, staleness and the life of a run, on notebooks of a few lines."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from posekit import parameters, runs, workflow
+from posekit.errors import PosekitError
+
+REPOSITORY = Path(__file__).parents[1]
+
+FIRST = '''\
+# %% [markdown]
+# # First
+
+# %% tags=["parameters"]
+data = "mannequins"  # which people: NAME[:PATH][@SPLIT]
+people: int = 20
+rate = 0.5  # of what
+flip = True
+sizes = [64, 128]
+start: str | None = None
+
+# %%
+from posekit import runs
+
+run = runs.current()
+run.write_metrics({"metrics": {"people": people, "rate": float("nan")}})
+
+# %%
+kept = run.path("checkpoint")
+print("taken up" if kept.exists() else "from the start")
+kept.touch()
+assert not run.path("../../../broken").exists(), "no power"
+'''
+
+SECOND = '''\
+# %% tags=["parameters"]
+counted = ""  # the metrics of the first
+factor = 2
+
+# %%
+print(counted)
+'''
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    for folder in ("notebooks", "presets"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "notebooks" / "01_first.py").write_text(FIRST)
+    (tmp_path / "notebooks" / "02_second.py").write_text(SECOND)
+    (tmp_path / "presets" / "small.yaml").write_text(
+        "01_first:\n  people: 3\n02_second:\n  counted: run:01_first/metrics.json\n"
+    )
+    (tmp_path / "_config.yml").write_text("title: Small")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.delenv("POSEKIT_RUN", raising=False)
+    return tmp_path
+
+
+def first() -> Path:
+    return parameters.notebook_path("01_first")
+
+
+def key(**given) -> str:
+    return runs.fingerprint(first(), parameters.check(first(), given))
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_parameters_have_name_default_type_and_help(project):
+    found = parameters.parameters(first())
+    assert list(found) == ["data", "people", "rate", "flip", "sizes", "start"]
+    assert found["data"] == parameters.Parameter(
+        "data", "mannequins", str, "which people: NAME[:PATH][@SPLIT]"
+    )
+    assert found["people"].type is int
+    assert found["people"].help == ""
+    assert found["sizes"].type == list[int]
+    assert found["start"].type == str | None
+
+
+@pytest.mark.parametrize(
+    "line", ["people: int = 1.5", "people = 2 * 10", "import os", "people: int", "people: Path = 'x'"]
+)
+def test_parameters_that_are_no_literals_are_refused(project, line):
+    replace(first(), "people: int = 20", line)
+    with pytest.raises(PosekitError, match=r"01_first\.py: a parameter is"):
+        parameters.parameters(first())
+
+
+def test_check_fills_in_defaults(project):
+    values = parameters.check(first(), {"people": 3, "rate": 1})
+    assert values == {
+        "data": "mannequins", "people": 3, "rate": 1.0, "flip": True, "sizes": [64, 128], "start": None,
+    }  # fmt: skip
+    assert isinstance(values["rate"], float)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"poeple": 3}, "01_first has no parameter 'poeple'; there is people"),
+        ({"people": "3"}, "people takes int, not '3' (default 20)"),
+        ({"people": True}, "people takes int, not True"),  # a bool is no number
+        ({"people": 1.5}, "people takes int, not 1.5"),
+        ({"flip": 1}, "flip takes bool, not 1"),
+        ({"sizes": [64, "x"]}, "sizes takes list[int], not [64, 'x']"),
+        ({"start": 4}, "start takes str | None, not 4"),
+    ],
+)
+def test_check_refuses_by_name(project, given, said):
+    with pytest.raises(PosekitError) as error:
+        parameters.check(first(), given)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ({"people": "7"}, 7),
+        ({"rate": "1e-3"}, 1e-3),
+        ({"rate": "2"}, 2.0),
+        ({"flip": "False"}, False),
+        ({"flip": "yes"}, True),
+        ({"data": "7"}, "7"),
+        ({"sizes": "[32]"}, [32]),
+        ({"start": "none"}, None),
+        ({"start": "here"}, "here"),
+    ],
+)
+def test_parse_gives_the_parameters_type(project, text, value):
+    [parsed] = parameters.parse(first(), text).values()
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text", [{"people": "7.5"}, {"flip": "2"}, {"sizes": "32"}, {"sizes": "[1"}, {"rate": "x"}]
+)
+def test_parse_refuses_by_name(project, text):
+    with pytest.raises(PosekitError, match=f"01_first: {next(iter(text))} takes"):
+        parameters.parse(first(), text)
+
+
+def test_preset_is_checked(project):
+    preset = project / "presets" / "small.yaml"
+    assert parameters.load_preset("small")["01_first"]["people"] == 3
+    replace(preset, "people", "peopel")
+    with pytest.raises(PosekitError, match=r"small\.yaml: 01_first has no parameter 'peopel'.*people"):
+        parameters.load_preset("small")
+    replace(preset, "01_first:", "01_frist:")
+    with pytest.raises(PosekitError, match="no notebook named '01_frist'; there is 01_first"):
+        parameters.load_preset("small")
+    with pytest.raises(PosekitError, match="no preset named 'smal'; there is small"):
+        parameters.load_preset("smal")
+
+
+def test_the_projects_own_presets_hold(monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    for preset in Path("presets").glob("*.yaml"):
+        workflow.plan(preset.stem)
+
+
+def test_fingerprint_knows_parameters_and_code(project):
+    before = key()
+    assert key() == before
+    assert key(people=21) != before
+    replace(first(), "# # First", "# # The first, better put")
+    replace(first(), "kept.touch()", "kept.touch()   # a comment")
+    replace(first(), "people: int = 20", "people: int = 20  # more help")
+    os.utime(first(), (0, 0))
+    assert key() == before, "prose, comments and file times change nothing"
+    replace(first(), '"no power"', '"no light"')
+    assert key() != before
+
+
+def test_fingerprint_knows_the_library(project, monkeypatch):
+    shutil.copytree(REPOSITORY / "posekit", project / "posekit", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(runs, "__file__", str(project / "posekit" / "runs.py"))
+    before = key()
+    for path in (project / "posekit").rglob("*.py"):
+        os.utime(path, (0, 0))
+    replace(project / "posekit" / "errors.py", "class ", "# only a comment\nclass ")
+    assert key() == before
+    replace(project / "posekit" / "errors.py", "class ", "X = 1\n\n\nclass ")
+    assert key() != before
+
+
+def test_fingerprint_knows_the_data(project):
+    folder = project / "photographs" / "images"
+    folder.mkdir(parents=True)
+    (folder / "1.jpg").write_bytes(b"one")
+    before = key(data="lspet:photographs@test")
+    os.utime(folder / "1.jpg", (0, 0))
+    assert key(data="lspet:photographs@test") == before
+    (folder / "2.jpg").write_bytes(b"two")
+    assert key(data="lspet:photographs@test") != before
+
+
+def test_a_run_from_start_to_end(project, capfd):
+    """Fails, is taken up again where it was, is kept when whole, and is not run twice."""
+    out = project / "runs" / "small" / "01_first"
+    values = parameters.check(first(), {"people": 3})
+    stale = out.parent / ".01_first.partial"
+    stale.mkdir(parents=True)
+    (stale / "checkpoint").touch()  # another fingerprint's
+
+    (project / "broken").touch()
+    with pytest.raises(PosekitError) as error:
+        runs.execute(first(), values, out)
+    assert 'failed in cell 4 (`kept = run.path("checkpoint")`): AssertionError: no power' in str(error.value)
+    assert "people=3" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "from the start" in capfd.readouterr().out
+    assert not out.exists()
+    failed = out.parent / "01_first.failed.ipynb"
+    assert any("no power" in str(cell.get("outputs")) for cell in nbformat.read(failed, as_version=4).cells)
+
+    (project / "broken").unlink()
+    runs.execute(first(), values, out)
+    assert "taken up" in capfd.readouterr().out
+    assert json.loads((out / "metrics.json").read_text()) == {"metrics": {"people": 3, "rate": None}}
+    assert json.loads((out / "params.json").read_text())["parameters"] == values
+    made = json.loads((out / "provenance.json").read_text())
+    assert set(made) == {"commit", "dirty", "started", "python", "packages", "hardware", "wall_seconds"}
+    assert made["packages"]["papermill"]
+    assert made["hardware"]["cores"] >= 1
+    assert [p.name for p in out.parent.iterdir()] == ["01_first"], "nothing temporary is left"
+
+    before = (out / "01_first.ipynb").stat().st_mtime_ns
+    runs.execute(first(), values, out)
+    assert (out / "01_first.ipynb").stat().st_mtime_ns == before
+    assert "up to date" in capfd.readouterr().out
+
+
+def test_run_notebook_and_its_page(project):
+    out = runs.run_notebook("01_first", {"flip": "no"}, preset="small")
+    assert out.parent == project / "runs" / "custom"
+    ran = json.loads((out / "params.json").read_text())
+    assert (ran["parameters"]["people"], ran["parameters"]["flip"]) == (3, False)
+
+    replace(first(), "# # First", "# # Put better")
+    step = workflow.Step(first(), ran["parameters"], out, {}, (), ran["fingerprint"])
+    page = nbformat.reads(workflow.page(step), as_version=4)
+    assert [cell.cell_type for cell in page.cells] == ["markdown", "code", "code", "code"]
+    assert page.cells[0].source == "# Put better"
+    assert "people = 3\nrate = 0.5  # of what\nflip = False" in page.cells[1].source
+    assert "from the start" in page.cells[3].outputs[0].text
+    assert all("hide-input" in cell.metadata.tags for cell in page.cells[1:])
+    assert "papermill" not in str(page)
+
+
+def test_run_notebook_says_what_is_missing(project):
+    with pytest.raises(PosekitError, match="run 01_first of preset small first"):
+        runs.run_notebook("02_second", {}, preset="small")
+    with pytest.raises(PosekitError, match="no notebook named '02_secnd'; there is 02_second"):
+        runs.run_notebook("02_secnd", {})
+    with pytest.raises(PosekitError, match="02_second has no parameter 'stacks'"):
+        runs.run_notebook("02_second", {"stacks": "2"})
+
+
+def test_two_processes_do_not_write_one_run(project):
+    out = project / "01_first"
+    with runs._locked(out), pytest.raises(PosekitError, match="01_first is being written"):
+        runs.execute(first(), parameters.check(first(), {}), out)
+
+
+def test_plan_follows_what_runs_read(project):
+    steps = workflow.plan("small")
+    second = steps["02_second"]
+    assert second.reads == ("01_first",)
+    assert second.params["counted"] == "runs/small/01_first/metrics.json"
+    assert "to run" in workflow.describe("small", steps)
+
+    replace(project / "presets" / "small.yaml", "people: 3", "people: 4")
+    assert workflow.plan("small")["02_second"].fingerprint != second.fingerprint
+    replace(project / "presets" / "small.yaml", "run:01_first", "run:03_third")
+    with pytest.raises(PosekitError, match="03_third must come first"):
+        workflow.plan("small")
+
+
+def test_the_book_is_stale_when_its_prose_is(project):
+    (project / "book").mkdir()
+    (project / "book" / "index.md").write_text("# One")
+    steps = workflow.plan("small")
+    before = workflow.book_stamp("small", steps)
+    os.utime(project / "book" / "index.md", (0, 0))
+    assert workflow.book_stamp("small", steps) == before
+    replace(first(), "# # First", "# # The first")
+    assert workflow.plan("small")["01_first"].stamp == steps["01_first"].stamp, "nothing runs again"
+    assert workflow.book_stamp("small", steps) != before
+
+
+def test_current_outside_a_run_has_a_place_of_its_own(project, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/01_first.ipynb")
+    assert runs.current().folder == project / "runs" / "adhoc" / "01_first"
+    monkeypatch.setenv("POSEKIT_RUN", str(project / "elsewhere"))
+    assert runs.current().path("figures/loss.svg").parent.is_dir()
