@@ -1,8 +1,19 @@
-"""Scores of predicted keypoints. Each says what it is normalised by, and NaN where no joint is labelled."""
+"""Scores of predicted keypoints. Each says what it is normalised by, and is NaN where no joint is labelled.
+
+"PCK" is several different numbers: the normaliser and the threshold are part of each name here, and every score carries
+its definition in words. Coordinates are (x, y) in image pixels unless said otherwise.
+"""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from types import ModuleType
 
 import numpy as np
 
 from posekit.skeleton import Skeleton
+
+AP_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of OKS, COCO's
 
 
 def torso(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -11,17 +22,269 @@ def torso(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     The normaliser of Yang & Ramanan (PAMI 2013) as used on Leeds Sports Pose; NaN where neither diagonal is labelled.
     """
     ls, rs, lh, rh = skeleton.index("left shoulder", "right shoulder", "left hip", "right hip")
-    diagonals = np.stack([keypoints[:, ls, :2] - keypoints[:, rh, :2], keypoints[:, rs, :2] - keypoints[:, lh, :2]])
+    xy = _labelled(keypoints)
+    diagonals = np.stack([xy[:, ls] - xy[:, rh], xy[:, rs] - xy[:, lh]])
     lengths = np.linalg.norm(diagonals, axis=-1)
     counted = np.isfinite(lengths)
     return np.where(counted.any(0), np.nansum(lengths, 0) / np.maximum(counted.sum(0), 1), np.nan)
 
 
+def head(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Head length (N,) of keypoints (N, K, 3): neck to head top. NaN where either is not labelled.
+
+    This is not the head size of MPII's PCKh, which comes from a box around the head.
+    """
+    neck, top = skeleton.index("neck", "head top")
+    xy = _labelled(keypoints)
+    return np.linalg.norm(xy[:, neck] - xy[:, top], axis=-1)
+
+
 def hits(predicted: np.ndarray, keypoints: np.ndarray, threshold: np.ndarray) -> np.ndarray:
     """1 where a predicted joint (N, K, >=2) lies within the threshold (N,) of keypoints (N, K, 3), 0 where not.
 
-    NaN where the joint is not labelled or the person has no threshold.
+    NaN where the joint is not labelled or the person has no threshold. A prediction of NaN is a miss.
     """
     distance = np.linalg.norm(predicted[..., :2] - keypoints[..., :2], axis=-1)
     valid = (keypoints[..., 2] > 0) & np.isfinite(threshold)[:, None]
     return np.where(valid, distance <= np.nan_to_num(threshold)[:, None], np.nan)
+
+
+def similarity(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, sigmas) -> np.ndarray:
+    """COCO's similarity (N, K) of each joint: exp(-d^2 / (2 area (2 sigma)^2)), NaN where the joint is not labelled.
+
+    `predicted` (N, K, >=2), `keypoints` (N, K, 3), `areas` (N,) in square pixels, `sigmas` (K,).
+    cocodataset.org/#keypoints-eval
+    """
+    squared = np.square(predicted[..., :2] - keypoints[..., :2]).sum(-1)
+    variance = np.square(2 * np.asarray(sigmas))
+    value = np.exp(-squared / (2 * variance * (np.asarray(areas)[:, None] + np.spacing(1))))
+    return np.where(keypoints[..., 2] > 0, np.nan_to_num(value), np.nan)
+
+
+def oks(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, sigmas) -> np.ndarray:
+    """Object keypoint similarity (N,): the mean of `similarity` over the labelled joints, NaN where there is none."""
+    value = similarity(predicted, keypoints, areas, sigmas)
+    return _ratio(np.nansum(value, -1), np.isfinite(value).sum(-1))
+
+
+def score(
+    predicted: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *, heads: np.ndarray | None = None,
+    heatmap_cell: np.ndarray | None = None, heatmap_width: int | None = None, areas: np.ndarray | None = None,
+    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, seed: int = 0, resamples: int = 1000,
+) -> dict[str, dict]:  # fmt: skip
+    """Every metric that the data allow, by name, for predictions (N, K, 3) and keypoints (N, K, 3) in image pixels.
+
+    | name | needs |
+    | --- | --- |
+    | `pck@0.2·torso` | |
+    | `pckh@0.5` | `heads` (N,), MPII's head sizes in image pixels |
+    | `pck@0.5·head` | a skeleton with neck and head top |
+    | `pck@0.5·hm/10` | `heatmap_cell` (N,), image pixels that a heatmap cell spans, and `heatmap_width` in cells |
+    | `oks` | `areas` (N,) in square image pixels |
+    | `oks-ap` | `areas`, and `image_ids` (N,) where several people share a picture; the score is a prediction's third column |
+
+    Each is `{"mean", "low", "high", "people", "labelled", "definition", "joints"}`: `low` and `high` are a 95 % bootstrap
+    interval over people (over pictures for `oks-ap`), `people` counts those with at least one joint that counts,
+    `labelled` the joints that count. What nothing is known of is NaN.
+
+    >>> from posekit.skeleton import LSP
+    >>> people = np.random.default_rng(0).uniform(0, 100, (5, 14, 2))
+    >>> people = np.concatenate([people, np.full((5, 14, 1), 2.0)], -1)
+    >>> {name: block["mean"] for name, block in score(people, people, LSP).items()}
+    {'pck@0.2·torso': 1.0, 'pck@0.5·head': 1.0}
+    """
+    over = f"share of all labelled joints ({len(skeleton)} of the {skeleton.name} skeleton, each labelled joint counts once) predicted within"
+    torsos = "a shoulder to the opposite hip, mean of the labelled diagonals; people without are left out"
+    scores: dict[str, dict] = {}
+
+    def pck(name: str, normaliser: np.ndarray, factor: float, words: str) -> None:
+        normaliser = np.asarray(normaliser, float)
+        hit = hits(predicted, keypoints, factor * np.where(normaliser > 0, normaliser, np.nan))
+        scores[name] = _block(hit, skeleton, f"{over} {factor} {words}", seed, resamples)
+
+    pck("pck@0.2·torso", torso(keypoints, skeleton), 0.2, f"torso lengths ({torsos})")
+    if heads is not None:
+        pck("pckh@0.5", heads, 0.5, "head sizes (MPII's: 0.6 times the diagonal of the annotated head box)")
+    if {"neck", "head top"} <= set(skeleton.joints):
+        pck("pck@0.5·head", head(keypoints, skeleton), 0.5, "head lengths (annotated neck to head top; not MPII's head box)")
+    if heatmap_cell is not None and heatmap_width is not None:
+        words = f"times a tenth of the heatmap's width ({heatmap_width} cells; the study's own)"
+        pck("pck@0.5·hm/10", np.asarray(heatmap_cell) * heatmap_width / 10, 0.5, words)
+    if areas is not None:
+        value = similarity(predicted, keypoints, areas, skeleton.sigmas)
+        definition = "mean over people of COCO's object keypoint similarity; by joint, its mean similarity where labelled"
+        scores["oks"] = _block(value, skeleton, definition, seed, resamples, by_person=True)
+        scores["oks-ap"] = oks_ap(
+            predicted, keypoints, skeleton, areas, image_ids=image_ids, boxes=boxes, seed=seed, resamples=resamples
+        )
+    return scores
+
+
+def oks_ap(
+    predicted: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, areas: np.ndarray, *,
+    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, seed: int = 0, resamples: int = 1000,
+) -> dict:  # fmt: skip
+    """COCO's average precision over OKS 0.50 to 0.95, by pycocotools, with an interval over pictures.
+
+    Predictions (N, K, 3): person i's prediction competes within its picture with the score that is the mean of its third
+    column. People without a labelled joint are ignored, as COCO does. `stats` holds COCO's other figures; a size range
+    that holds nobody is NaN.
+    """
+    scores = np.asarray(predicted, float)[..., 2].mean(-1)
+    truth, found = coco_dataset(keypoints, skeleton, areas, image_ids, boxes), coco_results(predicted, scores, image_ids)
+    names = ("ap", "ap@0.5", "ap@0.75", "ap·medium", "ap·large", "ar", "ar@0.5", "ar@0.75", "ar·medium", "ar·large")
+    labelled = np.asarray(keypoints)[..., 2] > 0
+    stats, low, high = np.full(len(names), np.nan), np.nan, np.nan
+    if labelled.any():
+        evaluation = coco_evaluation(truth, found, skeleton.sigmas)
+        stats = np.where(evaluation.stats < 0, np.nan, evaluation.stats)
+        low, high = _ap_interval(evaluation, seed, resamples)
+    definition = ("average precision over OKS 0.50 to 0.95 (pycocotools), each person predicted from the box of the annotation, "
+                  "scored by the mean peak height; interval over pictures")  # fmt: skip
+    return {
+        "mean": float(stats[0]), "low": low, "high": high, "people": int(labelled.any(-1).sum()),
+        "labelled": int(labelled.sum()), "definition": definition, "joints": {},
+        "stats": dict(zip(names, stats.tolist(), strict=True)),
+    }  # fmt: skip
+
+
+def paired_difference(hits_a: np.ndarray, hits_b: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> dict:
+    """How much larger the mean of `hits_a` (N, K) is than that of `hits_b` (N, K), on the same people.
+
+    Over the joints that count in both; the 95 % interval resamples people, and both methods meet the same people.
+
+    >>> paired_difference(np.ones((9, 2)), np.zeros((9, 2)))
+    {'mean': 1.0, 'low': 1.0, 'high': 1.0, 'people': 9}
+    """
+    difference = np.asarray(hits_a, float) - np.asarray(hits_b, float)
+    counted = np.isfinite(difference)
+    mean, low, high = interval(np.nansum(difference, -1), counted.sum(-1), seed=seed, resamples=resamples)
+    return {"mean": mean, "low": low, "high": high, "people": int(counted.any(-1).sum())}
+
+
+def interval(sums: np.ndarray, counts: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> tuple[float, float, float]:
+    """The ratio of the totals of `sums` (N,) and `counts` (N,), and its 95 % percentile bootstrap interval over people.
+
+    >>> interval(np.array([2.0, 1.0]), np.array([2, 2]))[0]
+    0.75
+    """
+    some = np.asarray(counts) > 0  # the others add nothing to either total
+    sums, counts = np.asarray(sums, float)[some], np.asarray(counts)[some]
+    if not len(counts):
+        return np.nan, np.nan, np.nan
+    ratios = [(weight @ sums) / (weight @ counts) for weight in _resamples(len(counts), seed, resamples)]
+    low, high = np.quantile(ratios, [0.025, 0.975]) if ratios else (np.nan, np.nan)
+    return float(sums.sum() / counts.sum()), float(low), float(high)
+
+
+def coco_dataset(keypoints, skeleton: Skeleton, areas, image_ids=None, boxes=None) -> dict:
+    """The people as a COCO keypoint data set in memory. Pictures are numbered anew, annotations from 1."""
+    keypoints = np.where(keypoints[..., 2:] > 0, keypoints, 0)  # COCO writes absent joints as 0, 0, 0
+    pictures = _pictures(len(keypoints), image_ids)
+    boxes = np.zeros((len(keypoints), 4)) if boxes is None else np.asarray(boxes, float)
+    people = [
+        {
+            "id": i + 1, "image_id": int(pictures[i]), "category_id": 1, "iscrowd": 0, "area": float(areas[i]),
+            "bbox": boxes[i].tolist(), "keypoints": keypoints[i].ravel().tolist(),
+            "num_keypoints": int((keypoints[i, :, 2] > 0).sum()),
+        }
+        for i in range(len(keypoints))
+    ]  # fmt: skip
+    person = {"id": 1, "name": "person", "keypoints": list(skeleton.joints)}
+    return {"images": [{"id": int(i)} for i in np.unique(pictures)], "annotations": people, "categories": [person]}
+
+
+def coco_results(predicted, scores, image_ids=None) -> list[dict]:
+    """Predictions (N, K, >=2), scores (N,), as COCO results that go with `coco_dataset`."""
+    pictures = _pictures(len(predicted), image_ids)
+    flat = np.concatenate([predicted[..., :2], np.ones_like(predicted[..., :1])], -1).astype(float)
+    return [
+        {"image_id": int(i), "category_id": 1, "keypoints": points.ravel().tolist(), "score": float(s)}
+        for i, points, s in zip(pictures, flat, scores, strict=True)
+    ]
+
+
+def coco_evaluation(truth: dict, results: list[dict], sigmas, package: ModuleType | None = None):
+    """pycocotools' COCOeval, evaluated, accumulated and summarised; its printing is swallowed."""
+    if package is None:
+        import pycocotools.coco
+        import pycocotools.cocoeval
+
+        data, evaluator = pycocotools.coco.COCO, pycocotools.cocoeval.COCOeval
+    else:  # faster_coco_eval, which has the same interface
+        data, evaluator = package.COCO, package.COCOeval_faster
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = data()
+        coco.dataset = truth
+        coco.createIndex()
+        evaluation = evaluator(coco, coco.loadRes(results), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, float)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation
+
+
+def _labelled(keypoints: np.ndarray) -> np.ndarray:
+    return np.where(keypoints[..., 2:] > 0, keypoints[..., :2], np.nan)
+
+
+def _ratio(sums, counts):
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _block(value, skeleton: Skeleton, definition: str, seed: int, resamples: int, by_person: bool = False) -> dict:
+    """The scores of values (N, K) with NaN where a joint does not count; `by_person` gives each person the same weight."""
+    counted = np.isfinite(value)
+    sums, counts = np.nansum(value, -1), counted.sum(-1)
+    if by_person:
+        sums, counts = np.nan_to_num(_ratio(sums, counts)), (counts > 0).astype(int)
+    mean, low, high = interval(sums, counts, seed=seed, resamples=resamples)
+    joints = _ratio(np.nansum(value, 0), counted.sum(0))
+    return {
+        "mean": mean, "low": low, "high": high, "people": int(counted.any(-1).sum()), "labelled": int(counted.sum()),
+        "definition": definition, "joints": dict(zip(skeleton.joints, joints.tolist(), strict=True)),
+    }  # fmt: skip
+
+
+def _resamples(count: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
+    """How often each of `count` is drawn, for as many draws with replacement of as many."""
+    random = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield np.bincount(random.integers(count, size=count), minlength=count)
+
+
+def _pictures(count: int, image_ids) -> np.ndarray:
+    return np.arange(count) if image_ids is None else np.unique(np.asarray(image_ids), return_inverse=True)[1]
+
+
+def average_precision(true: np.ndarray, false: np.ndarray, people: float, recalls: np.ndarray) -> float:
+    """COCO's average precision from detections best first: weights (T, D) of true and of false ones at each threshold.
+
+    `people` is the weight of those to be found. The precision envelope is read off at `recalls` (R,), 0 where not reached.
+    """
+    true, false = np.cumsum(true, -1), np.cumsum(false, -1)
+    precision = true / (true + false + np.spacing(1))
+    envelope = np.maximum.accumulate(precision[:, ::-1], -1)[:, ::-1]
+    padded = np.concatenate([envelope, np.zeros((len(envelope), 1))], -1)
+    reached = [np.searchsorted(recall, recalls, side="left") for recall in true / people]
+    return float(np.mean([row[index] for row, index in zip(padded, reached, strict=True)]))
+
+
+def _ap_interval(evaluation, seed: int, resamples: int) -> tuple[float, float]:
+    """95 % bootstrap interval of the average precision over pictures; the matches within a picture stay as they are."""
+    pictures = [picture for picture in evaluation.evalImgs[: len(evaluation.params.imgIds)] if picture is not None]
+    scores = np.concatenate([picture["dtScores"] for picture in pictures])
+    order = np.argsort(-scores, kind="mergesort")
+    matched = np.concatenate([picture["dtMatches"] for picture in pictures], 1)[:, order] > 0
+    counts = ~np.concatenate([picture["dtIgnore"] for picture in pictures], 1)[:, order].astype(bool)
+    owner = np.repeat(np.arange(len(pictures)), [len(picture["dtScores"]) for picture in pictures])[order]
+    people = np.array([np.count_nonzero(np.asarray(picture["gtIgnore"]) == 0) for picture in pictures])
+    values = []
+    for weight in _resamples(len(pictures), seed, resamples):
+        if weight @ people:
+            detections = weight[owner]
+            true, false = detections * (matched & counts), detections * (~matched & counts)
+            values.append(average_precision(true, false, weight @ people, evaluation.params.recThrs))
+    low, high = np.quantile(values, [0.025, 0.975]) if values else (np.nan, np.nan)
+    return float(low), float(high)
