@@ -45,6 +45,7 @@ from .errors import PosekitError
 from .parameters import cells, check, is_parameters, load_preset, notebook_path, parse, root
 
 _FOLDER = "POSEKIT_RUN"  # the environment variable that tells a notebook its run's folder
+_PARTIAL = ".partial"  # how the folder of a run under way ends
 _NO_RESULT = {"cli.py", "workflow.py"}  # modules of the library that no result depends on
 
 
@@ -53,6 +54,11 @@ class Run:
     """A run's folder, as its notebook sees it."""
 
     folder: Path
+
+    @property
+    def name(self) -> str:
+        """What the folder is called when the run is whole."""
+        return self.folder.name.removeprefix(".").removesuffix(_PARTIAL)
 
     def path(self, name: str) -> Path:
         """Where `name` belongs in this run; the folders on the way are made."""
@@ -76,6 +82,15 @@ def current() -> Run:
         return Run(Path(folder))
     source = os.environ.get("JPY_SESSION_NAME") or getattr(sys.modules["__main__"], "__file__", None)
     return Run(root() / "runs" / "adhoc" / Path(source or "notebook").stem)
+
+
+def reference(notebook: str) -> dict[str, Any] | None:
+    """The metrics of the notebook's reference run: one too long, or on data too big, to be part of every edition.
+
+    They are kept as book/reference/NOTEBOOK.json, a copy of that run's metrics.json; None where there is none.
+    """
+    path = root() / "book" / "reference" / f"{notebook}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def run_notebook(name: str, given: dict[str, str], preset: str | None = None) -> Path:
@@ -122,7 +137,8 @@ def fingerprint(notebook: Path, params: dict[str, Any], upstream: dict[str, str]
     upstream = upstream or {}
     code = [_code(c.source) for c in cells(notebook) if c.cell_type == "code" and not is_parameters(c)]
     values = {name: upstream.get(name) or [value, _data(value)] for name, value in params.items()}
-    return _hash(json.dumps([notebook.stem, code, values, _library()], sort_keys=True))
+    known = reference(notebook.stem)
+    return _hash(json.dumps([notebook.stem, code, values, known, _library()], sort_keys=True))
 
 
 def is_fresh(out: Path, fingerprint: str) -> bool:
@@ -152,7 +168,7 @@ def execute(
             raise PosekitError(f"{notebook.stem}: {name} is {params[name]}; its run has not written that")
     out.parent.mkdir(parents=True, exist_ok=True)
     with _locked(out):
-        partial = out.parent / f".{out.name}.partial"
+        partial = out.parent / f".{out.name}{_PARTIAL}"
         if not is_fresh(partial, key):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
@@ -298,6 +314,8 @@ def _data(value: Any) -> str | None:
 
     A file is known by its contents, a folder by the names and sizes of its files.
     """
+    if isinstance(value, list):
+        return _hash(str([_data(item) for item in value]))
     if not isinstance(value, str):
         return None
     match = re.fullmatch(r"[\w-]+:(.+?)(@[\w-]+)?", value)

@@ -23,6 +23,7 @@ people: int = 20
 rate = 0.5  # of what
 flip = True
 sizes = [64, 128]
+sources: list[str] = []
 start: str | None = None
 
 # %%
@@ -80,7 +81,7 @@ def replace(path: Path, old: str, new: str) -> None:
 
 def test_parameters_have_name_default_type_and_help(project):
     found = parameters.parameters(first())
-    assert list(found) == ["data", "people", "rate", "flip", "sizes", "start"]
+    assert list(found) == ["data", "people", "rate", "flip", "sizes", "sources", "start"]
     assert found["data"] == parameters.Parameter(
         "data", "mannequins", str, "which people: NAME[:PATH][@SPLIT]"
     )
@@ -102,7 +103,8 @@ def test_parameters_that_are_no_literals_are_refused(project, line):
 def test_check_fills_in_defaults(project):
     values = parameters.check(first(), {"people": 3, "rate": 1})
     assert values == {
-        "data": "mannequins", "people": 3, "rate": 1.0, "flip": True, "sizes": [64, 128], "start": None,
+        "data": "mannequins", "people": 3, "rate": 1.0, "flip": True, "sizes": [64, 128], "sources": [],
+        "start": None,
     }  # fmt: skip
     assert isinstance(values["rate"], float)
 
@@ -206,6 +208,18 @@ def test_fingerprint_knows_the_data(project):
     assert key(data="lspet:photographs@test") == before
     (folder / "2.jpg").write_bytes(b"two")
     assert key(data="lspet:photographs@test") != before
+    before = key(sources=["lspet:photographs"])
+    (folder / "1.jpg").write_bytes(b"another")
+    assert key(sources=["lspet:photographs"]) != before
+
+
+def test_fingerprint_knows_the_reference_run(project):
+    before = key()
+    assert runs.reference("01_first") is None
+    (project / "book" / "reference").mkdir(parents=True)
+    (project / "book" / "reference" / "01_first.json").write_text('{"pck": 0.5}')
+    assert runs.reference("01_first") == {"pck": 0.5}
+    assert key() != before
 
 
 def test_a_run_from_start_to_end(project, capfd):
@@ -305,5 +319,6 @@ def test_the_book_is_stale_when_its_prose_is(project):
 def test_current_outside_a_run_has_a_place_of_its_own(project, monkeypatch):
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/01_first.ipynb")
     assert runs.current().folder == project / "runs" / "adhoc" / "01_first"
-    monkeypatch.setenv("POSEKIT_RUN", str(project / "elsewhere"))
+    monkeypatch.setenv("POSEKIT_RUN", str(project / ".01_first.partial"))
+    assert runs.current().name == "01_first"
     assert runs.current().path("figures/loss.svg").parent.is_dir()
