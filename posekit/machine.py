@@ -33,6 +33,10 @@ class Machine:
         """Float32, contiguous, eager: what every fast path is compared with."""
         return cls(torch.device(device), False, False, False)
 
+    def worth_compiling(self, steps: int) -> bool:
+        """Whether the minute that compiling takes is won back over so many training steps."""
+        return self.can_compile and steps > 1500
+
     def place(self, model: nn.Module) -> nn.Module:
         if self.channels_last:
             return model.to(self.device, memory_format=torch.channels_last)

@@ -1,0 +1,348 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The network and its training
+#
+# A Stacked Hourglass {cite:p}`newell2016` looks at a picture of a person and answers with one small map a joint: how likely the
+# joint is to be in each cell. This chapter trains one, or takes one that is already trained, and asks how good it is, where it
+# errs, and what it costs to choose the wrong loss.
+
+# %% tags=["parameters"]
+data = "mannequins"  # people to train on, validate on and test on: NAME[:PATH]
+weights: str | None = None  # a trained network to analyse; none: train one here
+stacks = 1  # hourglasses in a row
+features = 64  # channels of the network
+bottleneck_residuals = 3  # residual modules at the lowest resolution
+resolution = 128  # side of the network's input in pixels
+epochs = 12  # passes over the training people
+batch = 32  # people in a step
+rate = 2e-3  # highest learning rate
+loss = "cross-entropy"  # or mse
+optimiser = "adamw"  # or rmsprop
+compare_epochs = 3  # length of the short trainings that compare the losses; 0 for none
+compare_people = 2000  # people in those
+photographs: list[str] = []  # other data to test on: NAME:PATH@SPLIT
+others: list[str] = []  # other networks to test on the same people
+test_people = 2000  # at most so many test people
+seed = 0  # of everything drawn by chance
+on_error = "raise"  # what a picture that cannot be read does: raise or skip
+
+# %% tags=["remove-cell"]
+import dataclasses
+import json
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import Markdown, display
+
+import posekit
+from posekit import heatmaps as hm
+from posekit import metrics, plots, runs, weights as weight_files
+from posekit.coordinates import CONTEXT, STRIDE, rescaling, transform_keypoints
+from posekit.data.loading import load_batch
+from posekit.data.augment import centre_view
+from posekit.evaluation import evaluate
+from posekit.machine import Machine
+from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.prediction import predict_crops, predict_heatmaps, target_peak
+from posekit.training import Recipe, train
+
+plots.style()
+run = runs.current()
+machine = Machine.best()
+people = posekit.load_people(data, on_error=on_error)
+skeleton = people.skeleton
+started = time.monotonic()
+
+
+def fit(name, recipe, training, validation, compiled):
+    """Train (or resume) into this run's folder, with a line of progress an epoch."""
+    config = HourglassConfig.narrow(
+        features, joints=len(skeleton), stacks=stacks, bottleneck_residuals=bottleneck_residuals
+    )
+    torch.manual_seed(seed)
+
+    def report(figures):
+        if "pck" in figures:
+            print(f"epoch {figures['epoch']}: loss {figures['loss']:.3f}, validation PCK {figures['pck']:.3f}", flush=True)
+
+    network = Hourglass(config)
+    best = train(network, training, validation, recipe, run.path(f"{name}/history.jsonl").parent, resume=True,
+                 machine=machine, compiled=compiled, report=report)  # fmt: skip
+    lines = [json.loads(line) for line in run.path(f"{name}/history.jsonl").read_text().splitlines()]
+    return network, best, lines
+
+
+# %% tags=["remove-cell"]
+if weights is None:
+    size = int(resolution * CONTEXT)
+    training = posekit.crops(people.split("train"), size, on_error=on_error)
+    validation = posekit.crops(people.split("val"), size, on_error=on_error)
+    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate, loss=loss, optimiser=optimiser, seed=seed)
+    steps = epochs * (len(training) // batch)
+    network, best, history = fit("training", recipe, training, validation, machine.worth_compiling(steps))
+    card = weight_files.Card(
+        name=run.folder.name.strip("."), architecture="hourglass", config=network.config.to_dict(), skeleton=skeleton.name,
+        resolution=resolution, loss=loss, data=f"{people.source}@train", data_fingerprint=training.people.fingerprint(),
+        recipe=dataclasses.asdict(recipe), metrics={"val pck@0.2·torso": best["pck"], "epoch": best["epoch"]}, history=history,
+        seed=seed,
+    )  # fmt: skip
+    weight_files.save(network.cpu(), run.path("weights.safetensors"), card)
+    source = str(run.path("weights.safetensors"))
+else:
+    source = weights
+network, card = weight_files.load(source)
+history, resolution, loss = card.history, card.resolution, card.loss
+size = int(resolution * CONTEXT)
+parameters = sum(p.numel() for p in network.parameters())
+
+# %% tags=["remove-cell"]
+tested = people.split("test")
+if len(tested) > test_people:
+    tested = tested[np.sort(np.random.default_rng(seed).permutation(len(tested))[:test_people])]
+test = posekit.crops(tested, size, on_error=on_error)
+truth = test.people.keypoints
+predicted = predict_crops(network, card, test, flip=True, machine=machine)
+torso = metrics.torso(truth, skeleton)
+distance = np.linalg.norm(predicted[-1][..., :2] - truth[..., :2], axis=-1) / torso[:, None]
+distance[truth[..., 2] == 0] = np.nan
+result = evaluate(source, test.people, flip=True)
+pck = result["metrics"]["pck@0.2·torso"]
+
+
+def interval(hits):
+    """The mean of hits (N, K) with its bootstrap interval over people."""
+    values = metrics.interval(np.nansum(hits, 1), np.isfinite(hits).sum(1), seed=seed)
+    return dict(zip(("mean", "low", "high"), values, strict=True))
+
+
+# %% [markdown]
+# ## What it sees and does
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Six test people. Top: the network's input. Middle: its heatmaps, one a joint, laid over each other in the joints' colours (left warm, right cool, middle white). Bottom: the joints, each where its map is highest; faint where the network is unsure.", "name": "fig-opening"}, "image": {"alt": "Six people, the glowing spots that the network answers with, and the skeletons read off them"}}
+right = np.nanmean(np.where(np.isnan(distance), np.nan, distance < 0.2), axis=1)
+full = (truth[..., 2] > 0).sum(1)
+typical = np.flatnonzero((full >= 0.8 * len(skeleton)) & (right >= np.nanmedian(right)))
+shown = np.sort(np.random.default_rng(seed).permutation(typical)[:6])
+pictures, keypoints = load_batch(test, shown)
+views, _ = centre_view(pictures, keypoints, resolution)
+maps = predict_heatmaps(network, card, views, flip=False, machine=Machine.plain())[:, -1]
+found = transform_keypoints(rescaling(STRIDE), hm.decode(maps).double().numpy())
+found[..., 2] /= target_peak(card)
+seen = views.permute(0, 2, 3, 1).mul(255).byte().numpy()
+figure = plots.opening(seen, maps.numpy(), found, skeleton)
+figure.savefig(run.path("figures/opening.png"), bbox_inches="tight")
+plt.show()
+
+# %% [markdown]
+# The picture is shrunk to a quarter of its side by the *stem*; the hourglass then halves it {{ runs["02_training"].say.depth }}
+# more times, down to the *bottleneck*, and builds it up again, adding at each size what a *skip connection* has kept of it. Out come
+# {{ runs["02_training"].say.joints }} heatmaps. A joint is where its map is highest, to a fraction of a cell. The network of
+# this chapter has {{ runs["02_training"].say.parameters }} parameters and sees {{ runs["02_training"].say.resolution }} pixels a
+# side; {{ runs["02_training"].say.training }}
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. A bar is a place in the network, by the name under which the later chapters trace and edit it; its height (logarithmic) and number are the side of its maps.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
+config = network.config
+run.save_figure(plots.architecture(config.depth, resolution, config.features, config.bottleneck_residuals, config.joints), "architecture")
+plt.show()
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The heatmaps of the first of these people, one by one. The number is the height of the peak, 1 where the network is as sure as it was trained to be.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
+plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(card), skeleton.joints, columns=6)
+plt.show()
+
+# %% [markdown]
+# ## How it learned
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, the loss on training and validation people. Middle, the share of validation joints found. Right, the mean height of the peaks; the dotted line is what a map without any preference would have.", "name": "fig-history"}, "image": {"alt": "Curves of loss, score and peak height over the epochs"}}
+cells = (resolution // STRIDE) ** 2
+if history:
+    run.save_figure(plots.history({card.name: history}, 1 / cells if loss == "cross-entropy" else None), "history")
+    plt.show()
+
+# %% [markdown]
+# ## How good it is
+#
+# On {{ runs["02_training"].say.test_people }} people that it never saw, mirrored copies averaged in (*flip test*), it finds
+# **{{ runs["02_training"].say.pck }}** of the labelled joints: {{ runs["02_training"].say.definition }} The brackets are a 95 %
+# bootstrap interval over people.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of joints found, by joint. The vertical line is the mean over all joints, the band its interval.", "name": "fig-joints"}, "image": {"alt": "Points of the score by joint, left and right apart"}}
+run.save_figure(plots.per_joint({card.name: pck}, "PCK@0.2·torso (%)"), "joints")
+plt.show()
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of joints within a distance of the truth, for all joints together, with its 95 % interval over people. The dotted line is the usual threshold.", "name": "fig-curve"}, "image": {"alt": "Rising curve of joints found over the tolerated distance"}}
+thresholds = np.linspace(0, 0.5, 51)
+within = np.array([list(interval(np.where(np.isnan(distance), np.nan, distance <= t)).values()) for t in thresholds])
+run.save_figure(plots.threshold_curve({card.name: within.T}, thresholds, "distance, in torso lengths"), "curve")
+plt.show()
+
+# %% [markdown]
+# ### Its best and its worst
+#
+# Among the people with at least two thirds of their joints labelled: those whom it got right throughout, and those whom it got most wrong.
+# The worst are not a matter of chance: look for people upside down, folded up, seen from behind with left and right exchanged, or
+# mislabelled.
+
+# %% tags=["remove-cell"]
+eligible = np.flatnonzero((np.isfinite(distance).sum(1) >= 2 * len(skeleton) / 3))
+score = np.nanmean(np.minimum(distance[eligible], 1), axis=1)
+ranked = eligible[np.argsort(score, kind="stable")]
+best_people, worst_people = ranked[:8], ranked[::-1][:16]
+
+
+def gallery(index):
+    drawn = [transform_keypoints(test.matrices[i], predicted[-1][i]) for i in index]
+    titles = [f"{np.nanmean(distance[i] <= 0.2):.0%}" for i in index]
+    return plots.people([test[i] for i in index], drawn, skeleton, columns=8, titles=titles)
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The eight people whose joints it places most exactly, with the joints as predicted. Above each, the share of joints found.", "name": "fig-best"}, "image": {"alt": "Eight people with well predicted skeletons"}}
+gallery(best_people)
+plt.show()
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The sixteen people whom it gets most wrong, as predicted.", "name": "fig-worst"}, "image": {"alt": "Sixteen people with wrongly predicted skeletons"}}
+gallery(worst_people)
+plt.show()
+
+# %% [markdown]
+# ## From a map to a point
+#
+# A map of {{ runs["02_training"].say.cells }} cells would place a joint only to the nearest cell, were it read by its highest cell
+# alone. Three refinements are common; on these people they differ by
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "PCK at a tenth of the torso, a threshold strict enough to tell the decoders apart, with 95 % intervals over people.", "name": "fig-decoders"}, "image": {"alt": "A dot with an interval for each way of decoding"}}
+strict = {}
+for method in hm.DECODERS:
+    points = predict_crops(network, card, test, flip=True, machine=machine, decoder=method)[-1]
+    hit = metrics.hits(points, truth, 0.1 * torso)
+    strict[method] = interval(hit)
+run.save_figure(plots.intervals(strict, "PCK@0.1·torso (%)"), "decoders")
+plt.show()
+
+# %% [markdown]
+# ## The loss that may learn nothing
+#
+# Newell et al. minimise the mean squared difference between the predicted map and a Gaussian. Nearly all of the map is zero, and so
+# a network that answers zero everywhere has an almost perfect loss and finds no joint. A cross-entropy over the cells cannot
+# be pleased that way: the map must put its mass somewhere. {{ runs["02_training"].say.compared }}
+
+# %% tags=["remove-cell"]
+compared = {}
+if compare_epochs and weights is None:
+    few = training.select(np.arange(min(compare_people, len(training))))
+    for kind in ("cross-entropy", "mse"):
+        short = dataclasses.replace(recipe, epochs=compare_epochs, loss=kind)
+        compared[kind] = fit(f"compare-{kind}", short, few, validation, False)[2]
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same network, people, steps and rate, with the two losses. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
+if compared:
+    run.save_figure(plots.history(compared), "losses")
+    plt.show()
+else:
+    display(Markdown("*Not compared in this edition: its network was trained beforehand.*"))
+
+# %% [markdown]
+# ## On photographs
+#
+# {{ runs["02_training"].say.photographs }}
+
+# %% tags=["remove-cell"]
+elsewhere = {}
+for other in [source, *others]:
+    for spec in [None, *photographs]:
+        if other == source and spec is None:
+            continue
+        report = evaluate(other, test.people if spec is None else spec, flip=True, on_error=on_error)
+        block = report["metrics"]["pck@0.2·torso"]
+        name = weight_files.load(other)[1].name
+        elsewhere[f"{name} on {spec or test.people.source + '@test'}"] = block
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Networks and people that were not made for each other, with 95 % intervals over people.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
+if elsewhere:
+    own = f"{card.name} on {test.people.source}@test"
+    run.save_figure(plots.intervals({own: pck, **elsewhere}, "PCK@0.2·torso (%)"), "elsewhere")
+    plt.show()
+
+# %% tags=["remove-cell"]
+def spoken(block):
+    return f"{100 * block['mean']:.1f} % [{100 * block['low']:.1f}, {100 * block['high']:.1f}]"
+
+
+def compare_words():
+    if not compared:
+        return ""
+    ce, mse = compared["cross-entropy"][-1], compared["mse"][-1]
+    fallen = 1 - mse["val_loss"] / compared["mse"][0]["val_loss"]
+    return (
+        f"Here, after {compare_epochs} short epochs over {min(compare_people, len(training)):,} people, cross-entropy finds "
+        f"{ce['pck']:.1%} of the joints and mean squared error {mse['pck']:.1%}, though the latter's loss fell by "
+        f"{fallen:.0%} between its first and last epoch, to {mse['val_loss']:.2g}; its peaks stand {mse['val_peak']:.3f} high, where 1 is asked for."
+    )
+
+
+def photograph_words():
+    if elsewhere:
+        return " ".join(f"{name}: {spoken(block)}, over {', '.join(block['joints'])}." for name, block in elsewhere.items())
+    known = runs.reference("02_training")
+    if known is None:
+        return "This edition has no photographs to test on."
+    return (
+        "This edition knows rendered people only. How far that carries is measured on real photographs in the reference run: "
+        + " ".join(f"{name}: {spoken(block)} of the joints." for name, block in known["elsewhere"].items())
+    )
+
+
+def landing_words():
+    if elsewhere:
+        name, block = next(iter(elsewhere.items()))
+        return f"{spoken(block)} by {name}."
+    known = runs.reference("02_training")
+    if known is None:
+        return "not tested in this edition."
+    name, block = next(iter(known["elsewhere"].items()))
+    return f"{spoken(block)} by {name}, which never saw a photograph; {spoken(known['metrics']['pck@0.2·torso'])} by a network trained on them."
+
+
+trained = (
+    f"it was trained here, on {len(training):,} people for {epochs} epochs, in {history[-1]['seconds'] / 60:.1f} minutes ({machine})."
+    if weights is None
+    else f"it is the shipped *{card.name}*, trained on `{card.data}` for {len(history)} epochs."
+)
+run.write_metrics(
+    {
+        "metrics": result["metrics"],
+        "stacks": result["stacks"],
+        "decoders": strict,
+        "compared": compared,
+        "elsewhere": elsewhere,
+        "parameters": parameters,
+        "history": history,
+        "seconds": time.monotonic() - started,
+        "say": {
+            "joints": str(len(skeleton)),
+            "parameters": f"{parameters:,}",
+            "depth": {3: "three", 4: "four", 5: "five"}.get(config.depth, str(config.depth)),
+            "resolution": str(resolution),
+            "cells": f"{resolution // STRIDE} × {resolution // STRIDE}",
+            "training": trained,
+            "test_people": f"{pck['people']:,}",
+            "pck": spoken(pck),
+            "definition": pck["definition"],
+            "compared": compare_words(),
+            "photographs": photograph_words(),
+            "landing": landing_words(),
+        },
+    }
+)

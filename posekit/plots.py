@@ -1,0 +1,280 @@
+"""Every figure of the book. Functions draw and return a matplotlib figure; they compute nothing that a test should see."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from posekit.drawing import COLOURS, draw, joint_colours
+from posekit.skeleton import Skeleton
+
+PALETTE = sns.color_palette("colorblind")
+LEFT, RIGHT, MIDDLE = COLOURS["left leg"], COLOURS["right leg"], "0.35"
+
+
+def style() -> None:
+    """One look for all figures: vector graphics, colours safe for the colour-blind, no frame where it says nothing."""
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind", rc={
+        "figure.dpi": 110, "savefig.dpi": 160, "axes.spines.top": False, "axes.spines.right": False,
+        "font.size": 11, "axes.titlesize": 11, "axes.labelsize": 11, "legend.frameon": False, "svg.hashsalt": "posekit",
+        "figure.constrained_layout.use": True,
+    })  # fmt: skip
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg")
+    except ImportError:
+        pass  # no notebook
+
+
+def side(joint: str) -> str:
+    """The colour of a joint: left, right or neither."""
+    return LEFT if joint.startswith("left") else RIGHT if joint.startswith("right") else MIDDLE
+
+
+def people(
+    pictures: Sequence[np.ndarray], keypoints: Sequence[np.ndarray], skeleton: Skeleton, columns: int = 8,
+    titles: Sequence[str] | None = None, annotated: bool = False,
+) -> Figure:  # fmt: skip
+    """A sheet of people (each (H, W, 3) uint8) with their skeletons (K, 3) drawn on, `annotated` or predicted."""
+    shown = [draw(p, k, skeleton, annotated=annotated) for p, k in zip(pictures, keypoints, strict=True)]
+    return _sheet(shown, columns, titles)
+
+
+def sheet(pictures: Sequence[np.ndarray], columns: int = 8, titles: Sequence[str] | None = None) -> Figure:
+    """A sheet of pictures, each (H, W, 3) uint8."""
+    return _sheet(pictures, columns, titles)
+
+
+def _sheet(pictures: Sequence, columns: int, titles: Sequence[str] | None) -> Figure:
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    width = 9.0
+    cell = width / columns
+    figure, axes = plt.subplots(rows, columns, figsize=(width, rows * (cell + (0.22 if titles else 0.0))), squeeze=False)
+    figure.set_constrained_layout_pads(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    for ax in axes.flat:
+        ax.axis("off")
+    for i, (ax, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
+        ax.imshow(np.asarray(picture), interpolation="bilinear")
+        if titles:
+            ax.set_title(titles[i], fontsize=9, pad=2)
+    return figure
+
+
+def labels(keypoints: np.ndarray, skeleton: Skeleton) -> Figure:
+    """Per joint, the share of people (N, K, 3) in whom it is visible, hidden, or not labelled."""
+    flags = keypoints[..., 2]
+    shares = [(flags == flag).mean(0) for flag in (2, 1, 0)]
+    figure, ax = plt.subplots(figsize=(7, 0.27 * len(skeleton) + 1))
+    start = np.zeros(len(skeleton))
+    for share, name, colour in zip(
+        shares, ("visible", "labelled, hidden", "not labelled"), (PALETTE[0], PALETTE[8], "0.85"), strict=True
+    ):
+        if share.any():
+            ax.barh(skeleton.joints, share, left=start, label=name, color=colour, height=0.75)
+        start = start + share
+    ax.invert_yaxis()
+    ax.set(xlabel="share of people", xlim=(0, 1))
+    ax.tick_params(axis="y", length=0)
+    ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
+    return figure
+
+
+def pose_cloud(normalised: np.ndarray, skeleton: Skeleton, limit: float = 3.0) -> Figure:
+    """Where each joint lies: keypoints (N, K, 2) relative to the middle of the hips, in torso lengths."""
+    shown = [j for j in skeleton.joints if not j.endswith(("eye", "ear", "hip"))]
+    columns = 5
+    rows = -(-len(shown) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(9, 1.95 * rows), sharex=True, sharey=True, squeeze=False)
+    for ax in axes.flat[len(shown):]:
+        ax.axis("off")
+    for ax, joint in zip(axes.flat, shown, strict=False):
+        xy = normalised[:, skeleton.joints.index(joint)]
+        xy = xy[np.isfinite(xy).all(-1)]
+        ax.hist2d(xy[:, 0], xy[:, 1], bins=40, range=[[-limit, limit]] * 2, cmap="rocket_r", rasterized=True)
+        ax.plot(0, 0, "+", color=PALETTE[0], markersize=7)
+        ax.set_title(joint, fontsize=10, pad=3)
+        ax.set_aspect("equal")
+    axes.flat[0].invert_yaxis()
+    figure.supxlabel("torso lengths to the right in the picture", fontsize=10)
+    figure.supylabel("downwards", fontsize=10)
+    return figure
+
+
+def directions(angles: np.ndarray) -> Figure:
+    """Rose of directions (N,) in radians, 0 upwards, clockwise as seen."""
+    figure, ax = plt.subplots(figsize=(4.2, 4.2), subplot_kw={"projection": "polar"})
+    count, edges = np.histogram(angles % (2 * np.pi), bins=24, range=(0, 2 * np.pi))
+    share = count / max(count.sum(), 1)
+    # Area, not radius, shows the share.
+    ax.bar((edges[1:] + edges[:-1]) / 2, np.sqrt(share), width=np.diff(edges) * 0.92, color=PALETTE[0])
+    ax.set_theta_zero_location("N")
+    ax.set_theta_direction(-1)
+    ax.set_xticks(np.deg2rad([0, 90, 180, 270]), ["head up", "to the right", "head down", "to the left"])
+    ticks = [0.02, 0.1, 0.3]
+    ax.set_yticks(np.sqrt(ticks), [f"{tick:.0%}" for tick in ticks], fontsize=8)
+    return figure
+
+
+def histogram(values: Mapping[str, np.ndarray], label: str, bins: int = 40) -> Figure:
+    """One distribution a name, as shares."""
+    figure, ax = plt.subplots(figsize=(6, 2.8))
+    whole = np.concatenate([np.asarray(v)[np.isfinite(v)] for v in values.values()])
+    edges = np.linspace(*np.percentile(whole, [0.5, 99.5]), bins)
+    for i, (name, v) in enumerate(values.items()):
+        ax.hist(v, edges, weights=np.full(len(v), 1 / max(len(v), 1)), alpha=0.75, color=PALETTE[i], label=name)
+    ax.set(xlabel=label, ylabel="share of people")
+    if len(values) > 1:
+        ax.legend()
+    return figure
+
+
+def history(runs: Mapping[str, Sequence[dict]], uniform_peak: float | None = None) -> Figure:
+    """Loss, score and heatmap peak over the epochs, one line a run."""
+    figure, (loss, pck, peak) = plt.subplots(1, 3, figsize=(9, 3))
+    for i, (name, lines) in enumerate(runs.items()):
+        epochs = [line["epoch"] for line in lines]
+        if len(runs) == 1:
+            loss.plot(epochs, [line["loss"] for line in lines], color=PALETTE[7], label="training")
+            loss.plot(epochs, [line["val_loss"] for line in lines], color=PALETTE[0], label="validation")
+        else:
+            loss.plot(epochs, [line["val_loss"] / lines[0]["val_loss"] for line in lines], color=PALETTE[i], label=name)
+        pck.plot(epochs, [100 * line["pck"] for line in lines], color=PALETTE[i])
+        peak.plot(epochs, [line["val_peak"] for line in lines], color=PALETTE[i])
+    if uniform_peak:
+        peak.axhline(uniform_peak, color="0.5", linestyle=":")
+        peak.annotate("a flat map", (1, uniform_peak), xytext=(0, 4), textcoords="offset points", fontsize=9, color="0.4")
+    loss.set(xlabel="epoch", title="loss" if len(runs) == 1 else "validation loss, relative")
+    pck.set(xlabel="epoch", title="PCK@0.2·torso on validation (%)", ylim=(0, None))
+    peak.set(xlabel="epoch", title="mean height of the peak", ylim=(0, None))
+    loss.legend(fontsize=9)
+    for ax in (loss, pck, peak):
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def per_joint(scores: Mapping[str, Mapping], title: str) -> Figure:
+    """Score by joint: name to {"mean", "low", "high", "joints"}; left and right of a joint on one line."""
+    joints = next(iter(scores.values()))["joints"]
+    kinds = list(dict.fromkeys(j.removeprefix("left ").removeprefix("right ") for j in joints))
+    names = list(scores)
+    figure, axes = plt.subplots(1, len(names), figsize=(3.6 * len(names) + 1.6, 0.36 * len(kinds) + 1.3), sharey=True, squeeze=False)
+    for ax, name in zip(axes[0], names, strict=True):
+        block = scores[name]
+        ax.axvspan(100 * block["low"], 100 * block["high"], color="0.9")
+        ax.axvline(100 * block["mean"], color="0.6", linewidth=1)
+        for row, kind in enumerate(kinds):
+            for prefix, marker in (("left ", "<"), ("right ", ">"), ("", "o")):
+                value = block["joints"].get(prefix + kind)
+                if value is not None:
+                    ax.plot(100 * value, row, marker, color=side(prefix + kind), markersize=8)
+        ax.set(xlabel=title, title=name if len(names) > 1 else "")
+        ax.set_xlim(0, 100)
+        ax.grid(axis="y", color="0.92")
+    axes[0, 0].set_yticks(range(len(kinds)), kinds)
+    axes[0, 0].invert_yaxis()
+    handles = [plt.Line2D([], [], marker=m, color=c, linestyle="", label=l)
+               for m, c, l in (("<", LEFT, "left"), (">", RIGHT, "right"), ("o", MIDDLE, "middle"))]  # fmt: skip
+    figure.legend(handles=handles, ncols=3, loc="outside upper center", fontsize=9)
+    return figure
+
+
+def threshold_curve(curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], thresholds: np.ndarray, label: str) -> Figure:
+    """PCK over the threshold: name to mean, low and high, each (T,)."""
+    figure, ax = plt.subplots(figsize=(6, 3.4))
+    for i, (name, (mean, low, high)) in enumerate(curves.items()):
+        ax.plot(thresholds, 100 * mean, color=PALETTE[i], label=name)
+        ax.fill_between(thresholds, 100 * low, 100 * high, color=PALETTE[i], alpha=0.25, linewidth=0)
+    ax.axvline(0.2, color="0.6", linestyle=":", linewidth=1)
+    ax.set(xlabel=label, ylabel="joints within it (%)", ylim=(0, 100), xlim=(0, thresholds[-1]))
+    if len(curves) > 1:
+        ax.legend(loc="lower right")
+    return figure
+
+
+def heatmaps(picture: np.ndarray, maps: np.ndarray, joints: Sequence[str], columns: int = 5) -> Figure:
+    """A picture (R, R, 3) in [0, 1] under each of its heatmaps (K, R/4, R/4); each map is scaled to its own peak."""
+    rows = -(-len(joints) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(9, 1.95 * rows), squeeze=False)
+    figure.set_constrained_layout_pads(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+    size = picture.shape[0]
+    grey = np.repeat(picture.mean(-1, keepdims=True), 3, -1)
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, joint, heatmap in zip(axes.flat, joints, maps, strict=False):
+        ax.imshow(grey, extent=(-0.5, size - 0.5, size - 0.5, -0.5))
+        strength = heatmap / max(heatmap.max(), 1e-12)
+        ax.imshow(strength, extent=(-0.5, size - 0.5, size - 0.5, -0.5), cmap="inferno", alpha=0.25 + 0.65 * strength,
+                  interpolation="nearest")  # fmt: skip
+        ax.set_title(f"{joint}  {heatmap.max():.2f}", fontsize=9, pad=2)
+    return figure
+
+
+def intervals(rows: Mapping[str, Mapping], label: str) -> Figure:
+    """One dot with its interval a row: name to {"mean", "low", "high"}."""
+    figure, ax = plt.subplots(figsize=(6.5, 0.38 * len(rows) + 0.9))
+    for i, block in enumerate(rows.values()):
+        ax.plot([100 * block["low"], 100 * block["high"]], [i, i], color=PALETTE[0], linewidth=3, alpha=0.5)
+        ax.plot(100 * block["mean"], i, "o", color=PALETTE[0])
+    ax.set_yticks(range(len(rows)), rows)
+    ax.invert_yaxis()
+    ax.set(xlabel=label)
+    ax.grid(axis="x", color="0.92")
+    return figure
+
+
+def opening(pictures: np.ndarray, maps: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton) -> Figure:
+    """What goes in, what comes out, and what is read from it.
+
+    `pictures` (N, R, R, 3) uint8, `maps` (N, K, R/4, R/4) non-negative, `keypoints` (N, K, 3) in input pixels. The maps
+    of all joints are laid over each other, each in its joint's colour and to its own peak.
+    """
+    colours = np.array([plt.matplotlib.colors.to_rgb(c) for c in joint_colours(skeleton)])
+    strength = maps / np.maximum(maps.max((-2, -1), keepdims=True), 1e-12)
+    glow = (strength[:, :, None] ** 1.5 * colours[None, :, :, None, None]).max(1).transpose(0, 2, 3, 1)
+    n, size = len(pictures), pictures.shape[1]
+    figure, axes = plt.subplots(3, n, figsize=(9, 27 / n))
+    figure.set_constrained_layout_pads(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    for column in range(n):
+        axes[0, column].imshow(pictures[column])
+        axes[1, column].imshow(glow[column], interpolation="nearest", extent=(-0.5, size - 0.5, size - 0.5, -0.5))
+        axes[2, column].imshow(draw(pictures[column], keypoints[column], skeleton))
+    for ax, name in zip(axes[:, 0], ("what it sees", "its heatmaps", "the joints read off"), strict=True):
+        ax.set_ylabel(name)
+    for ax in axes.flat:
+        ax.set_xticks([])
+        ax.set_yticks([])
+        sns.despine(ax=ax, left=True, bottom=True)
+    return figure
+
+
+def architecture(depth: int, resolution: int, features: int, bottleneck_residuals: int, joints: int) -> Figure:
+    """One hourglass: a bar a place, as tall as its maps are wide; what skips is drawn above."""
+    side = resolution // 4
+    places = [("stem", side)] + [(f"encoder{i}", side >> i) for i in range(1, depth + 1)]
+    places += [(f"bottleneck{i}", side >> depth) for i in range(1, bottleneck_residuals + 1)]
+    places += [(f"decoder{i}", side >> i) for i in range(depth, 0, -1)] + [("features", side), ("heatmaps", side)]
+    figure, ax = plt.subplots(figsize=(9, 3.6))
+    at = {name: x for x, (name, _) in enumerate(places)}
+    for x, (name, width) in enumerate(places):
+        height = np.log2(width) + 1
+        colour = PALETTE[1] if name.startswith("bottleneck") else PALETTE[2] if name == "heatmaps" else PALETTE[0]
+        ax.bar(x, height, width=0.62, bottom=-height / 2, color=colour, alpha=0.85)
+        ax.text(x, 0, f"{width}²", ha="center", va="center", fontsize=9, color="white")
+        ax.text(x, -np.log2(side) / 2 - 1.0, name, ha="right", va="top", rotation=40, fontsize=9, rotation_mode="anchor")
+    for level in range(1, depth + 1):
+        start = at["stem"] if level == 1 else at[f"encoder{level - 1}"]
+        end = at["features"] if level == 1 else at[f"decoder{level - 1}"]
+        width = side >> (level - 1)
+        low = (np.log2(width) + 1) / 2
+        high = np.log2(side) / 2 + 0.9 + 0.55 * (depth - level)
+        ax.plot([start, start, end, end], [low, high, high, low], color="0.45", linewidth=1.2)
+        ax.text((start + end) / 2, high + 0.04, f"skip{level}", ha="center", va="bottom", fontsize=9, color="0.3")
+    ax.text(at["stem"] - 0.6, np.log2(side) / 2 + 0.9 + 0.55 * depth, f"{features} channels; {joints} heatmaps", fontsize=9, color="0.3")
+    ax.set_xlim(-0.8, len(places) - 0.3)
+    ax.set_ylim(-np.log2(side) / 2 - 2.6, np.log2(side) / 2 + 1.5 + 0.55 * depth)
+    ax.axis("off")
+    return figure
