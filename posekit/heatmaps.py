@@ -28,16 +28,20 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
-    """Heatmaps (..., K, H, W), non-negative, to keypoints (..., K, 3): x, y and the peak's height.
+    """Heatmaps (..., K, H, W), non-negative, 3 cells a side or more, to keypoints (..., K, 3): x, y and the peak's height.
 
-    Methods, and the error in each coordinate for a Gaussian whose centre lies a cell or more inside the map:
+    Methods, and the error in each coordinate for a Gaussian whose centre lies in the map, that is in one of its cells:
 
     - `argmax`: the highest cell; at most 1/2 pixel.
-    - `quarter`: and a quarter of a pixel towards the higher neighbour (Newell et al., section 3.1); at most 1/4.
+    - `quarter`: and a quarter of a pixel towards the higher neighbour (Newell et al., section 3.1); at most 1/4, but 1/2
+      in the cells at the border, which lack a neighbour.
     - `dark`: and a Newton step on the log of the map (Zhang et al., CVPR 2020, equation 9), without their smoothing,
-      and never further than a pixel; exact for a Gaussian up to rounding.
+      never further than a pixel and never out of the map; exact for a Gaussian up to rounding. At the border the
+      derivatives come from the cells next to it.
     - `soft-argmax`: the mean of the map normalised to sum 1 (Sun et al., ECCV 2018); below 0.01 pixel for a Gaussian
       with sigma of at least 0.75 that lies four sigmas inside; biased towards the middle by any background.
+
+    Of equally high cells the first counts; a map without a peak (constant, or all zero) decodes to a place in it, not to NaN.
     """
     if method not in DECODERS:
         raise ValueError(f"no decoder {method!r}; there are {', '.join(DECODERS)}")
@@ -54,27 +58,32 @@ def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
     if method == "argmax":
         return torch.stack([x, y, score], -1)
 
-    def at(dy: int, dx: int) -> Tensor:
-        r, c = (row + dy).clamp(0, height - 1), (column + dx).clamp(0, width - 1)
+    def at(r: Tensor, c: Tensor) -> Tensor:
         return flat.gather(-1, (r * width + c)[..., None])[..., 0]
 
-    inside_x, inside_y = (column > 0) & (column < width - 1), (row > 0) & (row < height - 1)
+    # The cell around which neighbours are read: the highest, or the next one inside where that is at the border.
+    r, c = row.clamp(1, height - 2), column.clamp(1, width - 2)
     if method == "quarter":
-        x = x + torch.where(inside_x, 0.25 * torch.sign(at(0, 1) - at(0, -1)), 0)
-        y = y + torch.where(inside_y, 0.25 * torch.sign(at(1, 0) - at(-1, 0)), 0)
+        x = x + torch.where(c == column, 0.25 * torch.sign(at(r, c + 1) - at(r, c - 1)), 0)
+        y = y + torch.where(r == row, 0.25 * torch.sign(at(r + 1, c) - at(r - 1, c)), 0)
         return torch.stack([x, y, score], -1)
     floor = torch.finfo(heatmaps.dtype).tiny
-    log = {(dy, dx): at(dy, dx).clamp_min(floor).log() for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+    log = {(dy, dx): at(r + dy, c + dx).clamp_min(floor).log() for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
     gx, gy = (log[0, 1] - log[0, -1]) / 2, (log[1, 0] - log[-1, 0]) / 2
     hxx = log[0, 1] - 2 * log[0, 0] + log[0, -1]
     hyy = log[1, 0] - 2 * log[0, 0] + log[-1, 0]
     hxy = (log[1, 1] - log[1, -1] - log[-1, 1] + log[-1, -1]) / 4
     determinant = hxx * hyy - hxy**2
-    peaked = inside_x & inside_y & (hxx < 0) & (determinant > 1e-9) & (score > 0)
+    peaked = (hxx < 0) & (determinant > 1e-9) & (score > 0)
     determinant = torch.where(peaked, determinant, 1)
-    step_x = torch.where(peaked, (hxy * gy - hyy * gx) / determinant, 0).clamp(-1, 1)
-    step_y = torch.where(peaked, (hxy * gx - hxx * gy) / determinant, 0).clamp(-1, 1)
-    return torch.stack([x + step_x, y + step_y, score], -1)
+
+    def refined(cell: Tensor, centre: Tensor, step: Tensor, size: int) -> Tensor:
+        place = torch.where(peaked, centre + step / determinant, cell)
+        return place.clamp(cell - 1, cell + 1).clamp(-0.5, size - 0.5)
+
+    x = refined(x, c, hxy * gy - hyy * gx, width)
+    y = refined(y, r, hxy * gx - hxx * gy, height)
+    return torch.stack([x, y, score], -1)
 
 
 def mirror(heatmaps: Tensor, mirrored: tuple[int, ...]) -> Tensor:

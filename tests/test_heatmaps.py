@@ -1,0 +1,148 @@
+"""Heatmaps: what encoding promises, the error bounds that `decode` states, and mirror images."""
+
+import doctest
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posekit import heatmaps as hm
+from posekit.skeleton import COCO, LSP, MPII
+
+SIZE = 16
+often = settings(deadline=None, max_examples=100)
+inside = st.floats(-0.5, SIZE - 0.5)  # the outer edges of the first and the last cell
+middle = st.floats(1, SIZE - 2)
+sigmas = st.floats(0.5, 4)
+
+
+def decoded(x, y, sigma, method, dtype=torch.float64, size=SIZE):
+    """Error (dx, dy) of a point that went through a heatmap."""
+    points = torch.tensor([[x, y]], dtype=dtype)
+    return (hm.decode(hm.encode(points, size, sigma), method)[0, :2] - points[0]).abs()
+
+
+def random_maps(seed, joints=17, dtype=torch.float64):
+    return torch.rand(2, joints, SIZE, SIZE + 4, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def test_doctests():
+    result = doctest.testmod(hm)
+    assert result.attempted and not result.failed
+
+
+def test_gaussian_has_its_heights_at_known_distances():
+    maps = hm.encode(torch.tensor([[3.0, 5.0]]), 8, sigma=2.0)[0]
+    assert maps[5, 3] == 1
+    assert maps[5, 5] == pytest.approx(math.exp(-0.5))  # one sigma to the right
+    assert maps[7, 1] == pytest.approx(math.exp(-1.0))  # one sigma left and one down
+
+
+def test_a_joint_without_coordinates_gives_zeros():
+    maps = hm.encode(torch.tensor([[torch.nan, torch.nan, 0.0], [1.0, 1.0, 2.0]]), 4)
+    assert not maps[0].any() and maps[1].max() == 1
+
+
+def test_centres_are_not_rounded():
+    assert hm.encode(torch.tensor([[1.5, 1.0]]), 4)[0, 1].tolist() == pytest.approx(
+        [math.exp(-((1.5 - x) ** 2) / 2) for x in range(4)]
+    )
+
+
+@often
+@given(inside, inside, sigmas)
+def test_argmax_is_within_half_a_pixel(x, y, sigma):
+    assert decoded(x, y, sigma, "argmax").max() <= 0.5
+
+
+@often
+@given(middle, middle, sigmas)
+def test_quarter_is_within_a_quarter(x, y, sigma):
+    assert decoded(x, y, sigma, "quarter").max() <= 0.25 + 1e-9
+
+
+@often
+@given(inside, inside, sigmas)
+def test_quarter_at_the_border_is_within_half(x, y, sigma):
+    assert decoded(x, y, sigma, "quarter").max() <= 0.5
+
+
+@often
+@given(inside, inside, sigmas)
+def test_dark_is_exact_borders_included(x, y, sigma):
+    assert decoded(x, y, sigma, "dark").max() < 1e-9
+
+
+@often
+@given(st.floats(-0.5, SIZE - 0.5, width=32), st.floats(-0.5, SIZE - 0.5, width=32), sigmas)
+def test_dark_is_exact_up_to_rounding_in_single_precision(x, y, sigma):
+    assert decoded(x, y, sigma, "dark", torch.float32).max() < 1e-4
+
+
+@often
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.75, 3.5))
+def test_soft_argmax_is_within_a_hundredth_four_sigmas_inside(u, v, sigma):
+    low, high = 4 * sigma, 31 - 4 * sigma
+    error = decoded(low + u * (high - low), low + v * (high - low), sigma, "soft-argmax", size=32)
+    assert error.max() < 0.01
+
+
+def test_height_is_the_third_column():
+    maps = random_maps(0)
+    for method in hm.DECODERS:
+        assert torch.equal(hm.decode(maps, method)[..., 2], maps.amax((-2, -1)))
+
+
+@pytest.mark.parametrize("method", hm.DECODERS)
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_maps_without_a_peak_decode_to_a_place_in_them(method, value):
+    found = hm.decode(torch.full((1, 1, 8, 8), value), method)[0, 0, :2]
+    assert ((found >= 0) & (found <= 7)).all()
+
+
+@often
+@given(st.integers(0, 2**32))
+def test_dark_moves_at_most_a_pixel_and_stays_in_the_map(seed):
+    maps = random_maps(seed)
+    rough, fine = hm.decode(maps, "argmax"), hm.decode(maps, "dark")
+    assert (rough - fine).abs().max() <= 1
+    assert (fine[..., :2] >= -0.5).all() and (fine[..., 0] <= SIZE + 3.5).all() and (fine[..., 1] <= SIZE - 0.5).all()
+
+
+@pytest.mark.parametrize("skeleton", [COCO, LSP, MPII], ids=lambda s: s.name)
+@pytest.mark.parametrize("method", hm.DECODERS)
+def test_decoding_a_mirror_image_is_mirroring_what_was_decoded(skeleton, method):
+    for seed in range(5):
+        maps = random_maps(seed, len(skeleton))
+        plain, mirrored = hm.decode(maps, method), hm.decode(hm.mirror(maps, skeleton.mirrored), method)
+        expected = plain[:, list(skeleton.mirrored)]
+        expected[..., 0] = maps.shape[-1] - 1 - expected[..., 0]
+        assert (mirrored - expected).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("skeleton", [COCO, LSP, MPII], ids=lambda s: s.name)
+def test_mirroring_twice_is_nothing(skeleton):
+    maps = random_maps(1, len(skeleton))
+    assert torch.equal(hm.mirror(hm.mirror(maps, skeleton.mirrored), skeleton.mirrored), maps)
+
+
+def test_probabilities_sum_to_one_and_entropy_spans_zero_to_one():
+    chances = hm.probabilities(random_maps(2) * 20)
+    assert torch.allclose(chances.sum((-2, -1)), torch.ones(2, 17, dtype=torch.float64))
+    one_cell = torch.zeros(8, 8)
+    one_cell[3, 4] = 1
+    assert hm.entropy(one_cell) == 0
+    assert hm.entropy(torch.full((8, 8), 1 / 64)) == pytest.approx(1)
+
+
+def test_softmax_of_the_logarithm_decodes_alike():
+    points = torch.tensor([[3.3, 7.8], [11.2, 4.6]], dtype=torch.float64)
+    maps = hm.probabilities(hm.encode(points, SIZE).log())
+    assert (hm.decode(maps)[:, :2] - points).abs().max() < 1e-9
+
+
+def test_an_unknown_decoder_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"no decoder 'taylor'; there are argmax, quarter, dark"):
+        hm.decode(torch.zeros(1, 1, 8, 8), "taylor")

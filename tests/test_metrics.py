@@ -1,0 +1,251 @@
+"""Metrics against slow loops, closed forms, planted data and pycocotools."""
+
+import doctest
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posekit import metrics
+from posekit.skeleton import COCO, LSP, MPII
+
+often = settings(deadline=None, max_examples=30)
+seeds = st.integers(0, 2**32)
+
+
+def people(seed, skeleton=COCO, count=30, noise=8.0):
+    """Keypoints (N, K, 3), a third of them unlabelled, predictions (N, K, 3) around them, and areas (N,)."""
+    random = np.random.default_rng(seed)
+    shape = (count, len(skeleton))
+    xy = random.uniform(0, 200, (*shape, 2))
+    flags = random.integers(0, 3, shape)
+    predicted = np.concatenate([xy + random.normal(0, noise, xy.shape), random.uniform(size=(*shape, 1))], -1)
+    keypoints = np.concatenate([np.where(flags[..., None] > 0, xy, np.nan), flags[..., None]], -1)
+    return predicted, keypoints, random.uniform(200, 40_000, count)
+
+
+def slow_torso(person, skeleton):
+    lengths = []
+    for a, b in (("left shoulder", "right hip"), ("right shoulder", "left hip")):
+        a, b = person[skeleton.joints.index(a)], person[skeleton.joints.index(b)]
+        if a[2] > 0 and b[2] > 0:
+            lengths.append(math.hypot(a[0] - b[0], a[1] - b[1]))
+    return sum(lengths) / len(lengths) if lengths else None
+
+
+def slow_pck(predicted, keypoints, normalisers, factor):
+    """Mean over labelled joints, and by joint, with nothing but loops."""
+    found = [[] for _ in range(keypoints.shape[1])]
+    for person, truth, normaliser in zip(predicted, keypoints, normalisers, strict=True):
+        for k, (p, t) in enumerate(zip(person, truth, strict=True)):
+            if t[2] > 0 and normaliser is not None:
+                found[k].append(math.hypot(p[0] - t[0], p[1] - t[1]) <= factor * normaliser)
+    flat = [hit for joint in found for hit in joint]
+    return sum(flat) / len(flat), [sum(joint) / len(joint) for joint in found]
+
+
+def test_doctests():
+    result = doctest.testmod(metrics)
+    assert result.attempted and not result.failed
+
+
+@often
+@given(seeds, st.sampled_from([COCO, LSP, MPII]))
+def test_pck_equals_the_slow_loops(seed, skeleton):
+    predicted, keypoints, _ = people(seed, skeleton, noise=30)
+    heads, cells = np.random.default_rng(seed).uniform(20, 60, (2, 30))
+    heads[3] = np.nan
+    scores = metrics.score(predicted, keypoints, skeleton, heads=heads, heatmap_cell=cells / 5, heatmap_width=64, resamples=5)
+    expected = {
+        "pck@0.2·torso": ([slow_torso(person, skeleton) for person in keypoints], 0.2),
+        "pckh@0.5": ([None if math.isnan(h) else h for h in heads], 0.5),
+        "pck@0.5·hm/10": (cells / 5 * 6.4, 0.5),
+    }
+    if "neck" in skeleton.joints:
+        neck, top = skeleton.joints.index("neck"), skeleton.joints.index("head top")
+        lengths = [math.dist(p[neck, :2], p[top, :2]) if p[neck, 2] > 0 and p[top, 2] > 0 else None for p in keypoints]
+        expected["pck@0.5·head"] = (lengths, 0.5)
+    assert set(scores) == set(expected)
+    for name, (normalisers, factor) in expected.items():
+        mean, joints = slow_pck(predicted, keypoints, normalisers, factor)
+        assert scores[name]["mean"] == pytest.approx(mean)
+        assert list(scores[name]["joints"].values()) == pytest.approx(joints)
+        assert scores[name]["low"] <= scores[name]["high"]
+
+
+def test_thresholds_in_closed_form():
+    keypoints = np.zeros((1, 14, 3))
+    keypoints[..., 2] = 2
+    ls, rh, rs, lh = LSP.index("left shoulder", "right hip", "right shoulder", "left hip")
+    keypoints[0, ls, :2], keypoints[0, rh, :2] = (0, 0), (30, 40)  # 50 apart
+    keypoints[0, rs, :2], keypoints[0, lh, :2] = (0, 0), (0, 30)  # 30 apart
+    assert metrics.torso(keypoints, LSP).tolist() == [40]
+    keypoints[0, lh] = (np.nan, np.nan, 0)
+    assert metrics.torso(keypoints, LSP).tolist() == [50]
+    moved = keypoints.copy()
+    moved[0, 0, 0] += 10  # exactly on the threshold counts
+    moved[0, 1, 0] += 10.001
+    joints = metrics.score(moved, keypoints, LSP)["pck@0.2·torso"]["joints"]
+    assert joints["right ankle"] == 1 and joints["right knee"] == 0 and math.isnan(joints["left hip"])
+
+
+def test_the_study_s_threshold_is_in_heatmap_cells():
+    keypoints = np.full((2, 17, 3), 2.0)
+    predicted = keypoints.copy()
+    predicted[:, :, 0] += 9.6  # 3.2 cells of 3 pixels is half a tenth of 64 cells
+    cells = np.array([3.0001, 2.9999])
+    hits = metrics.score(predicted, keypoints, COCO, heatmap_cell=cells, heatmap_width=64)["pck@0.5·hm/10"]
+    assert hits["mean"] == 0.5
+
+
+@often
+@given(seeds, st.floats(0.01, 100))
+def test_scores_do_not_depend_on_the_unit(seed, factor):
+    predicted, keypoints, areas = people(seed)
+    scale = np.array([factor, factor, 1])
+    before = metrics.score(predicted, keypoints, COCO, areas=areas, heads=np.sqrt(areas), resamples=1)
+    after = metrics.score(
+        predicted * scale, keypoints * scale, COCO, areas=areas * factor**2, heads=np.sqrt(areas) * factor, resamples=1
+    )
+    assert [b["mean"] for b in after.values()] == pytest.approx([b["mean"] for b in before.values()])
+
+
+def test_what_is_not_labelled_is_nan_and_warns_nobody():
+    predicted, keypoints, areas = people(0, LSP)
+    keypoints[:] = (np.nan, np.nan, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = metrics.score(predicted, keypoints, LSP, areas=areas, heads=areas)
+    assert {"pck@0.2·torso", "pckh@0.5", "oks", "oks-ap", "pck@0.5·head"} == set(scores)
+    for block in scores.values():
+        assert block["people"] == block["labelled"] == 0
+        assert all(math.isnan(block[name]) for name in ("mean", "low", "high"))
+        assert all(math.isnan(value) for value in block["joints"].values())
+
+
+def test_an_unlabelled_joint_counts_for_nothing_whatever_is_predicted():
+    predicted, keypoints, areas = people(1)
+    other = predicted.copy()
+    other[keypoints[..., 2] == 0, :2] = 1e4
+    assert metrics.score(predicted, keypoints, COCO) == metrics.score(other, keypoints, COCO)
+    assert np.array_equal(
+        metrics.oks(predicted, keypoints, areas, COCO.sigmas), metrics.oks(other, keypoints, areas, COCO.sigmas)
+    )
+
+
+def test_a_missing_prediction_is_a_miss():
+    predicted, keypoints, _ = people(2, noise=0)
+    predicted[0] = np.nan
+    hits = metrics.hits(predicted, keypoints, np.ones(len(keypoints)))
+    assert np.nansum(hits[0]) == 0 and np.nanmean(hits[1:]) == 1
+    assert np.array_equal(np.isnan(hits), keypoints[..., 2] == 0)
+
+
+def test_a_head_without_size_is_left_out():
+    predicted, keypoints, _ = people(3, MPII, count=4)
+    heads = np.array([40.0, np.nan, 0.0, 40.0])
+    block = metrics.score(predicted, keypoints, MPII, heads=heads)["pckh@0.5"]
+    assert block["labelled"] == (keypoints[[0, 3], :, 2] > 0).sum() and block["people"] == 2
+
+
+def test_definitions_stand_next_to_the_numbers():
+    predicted, keypoints, areas = people(4, MPII)
+    for name, block in metrics.score(predicted, keypoints, MPII, areas=areas, heads=areas**0.5).items():
+        if name.startswith("pck"):
+            assert "16 of the mpii skeleton, each labelled joint counts once" in block["definition"]
+        assert len(block["definition"]) > 40
+
+
+def test_bootstrap_interval_covers_a_planted_share():
+    """Of 200 experiments with a known share, about 95 % of the intervals hold it, though a person's joints hang together."""
+    random = np.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        skill = random.beta(3, 2, (100, 1))  # a mean of 0.6; some people are easier than others
+        hits = (random.uniform(size=(100, 14)) < skill).astype(float)
+        _, low, high = metrics.interval(hits.sum(1), np.full(100, 14), seed=seed, resamples=300)
+        covered += low <= 0.6 <= high
+    assert 180 <= covered <= 199
+
+
+def test_bootstrap_interval_of_a_binomial_has_the_right_width():
+    hits = np.repeat([1.0, 0.0], [300, 200])
+    mean, low, high = metrics.interval(hits, np.ones(500))
+    half = 1.96 * math.sqrt(0.6 * 0.4 / 500)
+    assert mean == 0.6 and low == pytest.approx(0.6 - half, abs=0.01) and high == pytest.approx(0.6 + half, abs=0.01)
+
+
+def test_intervals_come_from_the_seed():
+    predicted, keypoints, areas = people(5)
+    first, second, third = (metrics.score(predicted, keypoints, COCO, areas=areas, seed=s, resamples=50) for s in (0, 0, 1))
+    assert first == second != third
+
+
+def test_a_paired_difference_is_sharper_than_two_intervals():
+    random = np.random.default_rng(0)
+    skill = random.uniform(size=(300, 1))
+    draws = random.uniform(size=(300, 14))
+    a, b = (draws < skill).astype(float), (draws < skill - 0.03).astype(float)
+    a[random.uniform(size=a.shape) < 0.1] = np.nan
+    paired = metrics.paired_difference(a, b)
+    both = np.isfinite(a)
+    assert paired["mean"] == pytest.approx((a[both] - b[both]).mean())
+    assert 0 < paired["low"] < paired["mean"] < paired["high"]
+    _, low, high = metrics.interval(np.nansum(a, 1), both.sum(1))
+    assert paired["high"] - paired["low"] < (high - low) / 2
+    nothing = metrics.paired_difference(np.full((3, 2), np.nan), np.ones((3, 2)))
+    assert math.isnan(nothing["mean"]) and nothing["people"] == 0
+
+
+@pytest.mark.parametrize("skeleton", [COCO, LSP], ids=lambda s: s.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_oks_equals_pycocotools(skeleton, seed):
+    predicted, keypoints, areas = people(seed, skeleton)
+    keypoints[0] = (np.nan, np.nan, 0)
+    truth = metrics.coco_dataset(keypoints, skeleton, areas)
+    evaluation = metrics.coco_evaluation(truth, metrics.coco_results(predicted, np.ones(30)), skeleton.sigmas)
+    theirs = [evaluation.ious[i, 1][0, 0] for i in range(1, 30)]
+    ours = metrics.oks(predicted, keypoints, areas, skeleton.sigmas)
+    assert math.isnan(ours[0]) and np.allclose(ours[1:], theirs, rtol=1e-12)
+
+
+def test_oks_in_closed_form():
+    keypoints = np.zeros((1, 17, 3))
+    keypoints[0, 0] = (10, 10, 2)  # the nose, sigma 0.026
+    predicted = keypoints + (2 * 0.026 * 100, 0, 0)  # one of COCO's k off, for an area of 100 x 100
+    assert metrics.oks(predicted, keypoints, np.array([1e4]), COCO.sigmas)[0] == pytest.approx(math.exp(-0.5))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_average_precision_is_cocos_and_both_packages_agree(seed):
+    """COCOeval on people with several to a picture; its figure, ours from its matches, and faster-coco-eval's are one."""
+    faster = pytest.importorskip("faster_coco_eval")
+    predicted, keypoints, areas = people(seed, count=80)
+    keypoints[0] = (np.nan, np.nan, 0)
+    pictures = np.random.default_rng(seed).integers(0, 30, 80) * 1000
+    block = metrics.oks_ap(predicted, keypoints, COCO, areas, image_ids=pictures, resamples=200)
+    truth = metrics.coco_dataset(keypoints, COCO, areas, pictures)
+    found = metrics.coco_results(predicted, predicted[..., 2].mean(-1), pictures)
+    theirs = metrics.coco_evaluation(truth, found, COCO.sigmas, faster)
+    assert list(block["stats"].values()) == pytest.approx(np.asarray(theirs.stats)[:10].tolist(), abs=1e-9)
+    assert 0 < block["low"] <= block["mean"] <= block["high"] < 1
+
+
+def test_average_precision_of_whole_weights_is_that_of_the_evaluation(monkeypatch):
+    predicted, keypoints, areas = people(7, count=80)
+    pictures = np.random.default_rng(7).integers(0, 30, 80)
+    monkeypatch.setattr(metrics, "_resamples", lambda count, seed, resamples: [np.ones(count, int)])
+    block = metrics.oks_ap(predicted, keypoints, COCO, areas, image_ids=pictures)
+    assert block["low"] == pytest.approx(block["mean"], abs=1e-12) and block["high"] == block["low"]
+
+
+def test_perfect_predictions_have_perfect_scores():
+    _, keypoints, areas = people(8, LSP)
+    keypoints[:, LSP.index("neck"), 2] = 2
+    predicted = np.nan_to_num(keypoints)
+    keypoints[..., :2] = predicted[..., :2]
+    scores = metrics.score(predicted, keypoints, LSP, areas=np.maximum(areas, 40**2))
+    assert [block["mean"] for block in scores.values()] == pytest.approx([1.0] * 4)
