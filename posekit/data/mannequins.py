@@ -99,6 +99,7 @@ class Scene:
     people: int
     light: np.ndarray  # (3,) towards the light, in the camera's frame
     ambient: float
+    flags: np.ndarray  # (17,) of the keypoints: 0, 1, 2
     backdrop: int  # seed of the backdrop and of the finishing
     indoors: bool
 
@@ -115,162 +116,214 @@ def seen_solids(solids: np.ndarray, camera: Camera) -> np.ndarray:
     return moved
 
 
+@dataclass(frozen=True)
+class Quadrics:
+    """What rays are cast at: a sphere-swept cone is a cone's side and a sphere at either end.
+
+    With d = (dx, dy, 1), the ray t · d meets a piece where t² k2(d) + 2 t k1(d) + k0 = 0, at the height
+    y = `height` + t `axis` · d of the solid's frame, which must lie between `low` and `high`.
+    """
+
+    solid: np.ndarray  # (m,)
+    role: np.ndarray  # (m,) 0 or 1 the sphere at that end, 2 the side; sides come first
+    k2: np.ndarray  # (m, 3, 3)
+    k1: np.ndarray  # (m, 3)
+    k0: np.ndarray  # (m,)
+    axis: np.ndarray  # (m, 3)
+    height: np.ndarray  # (m,)
+    low: np.ndarray  # (m,)
+    high: np.ndarray  # (m,)
+
+    @property
+    def conic(self) -> np.ndarray:
+        """Its outline (m, 3, 3): rays with dᵀ conic d > 0 meet the piece."""
+        return self.k1[:, :, None] * self.k1[:, None, :] - self.k0[:, None, None] * self.k2
+
+
+def local_origin(solids: np.ndarray) -> np.ndarray:
+    """The camera's place (n, 3) in each solid's own frame."""
+    return -np.einsum("nij,nj->ni", solids["inverse"], solids["start"])
+
+
+def quadrics(solids: np.ndarray) -> Quadrics:
+    """The pieces of all cones among `solids`."""
+    chosen = np.flatnonzero(solids["kind"] == CONE)
+    inverse, length, radii, origin = solids["inverse"], solids["length"], solids["radii"], local_origin(solids)
+    long = chosen[(length > 0.2 * radii.max(1))[chosen]]
+    solid = np.concatenate([long, chosen, long])
+    role = np.repeat([2, 0, 1], [len(long), len(chosen), len(long)])
+    side, far = role == 2, role == 1
+    axis, height = inverse[solid, 1], origin[solid, 1]
+    taper = np.where(side, (radii[solid, 0] - radii[solid, 1]) / length[solid], 0)
+    slope = 1 - taper**2
+    gram = np.einsum("nij,nik->njk", inverse, inverse)[solid]
+    pull = np.einsum("nij,ni->nj", inverse, origin)[solid]
+    square = (origin**2).sum(1)[solid]
+    radius = np.where(far, radii[solid, 1], radii[solid, 0])
+    shift = np.where(far, length[solid], 0)
+    tip = taper * radius
+    # A side's terms in y² are those of the whole less the axis; a sphere at the far end is moved along it.
+    k2 = slope[:, None, None] * gram - side[:, None, None] * axis[:, :, None] * axis[:, None, :]
+    k1 = slope[:, None] * pull - np.where(side, height - tip, shift)[:, None] * axis
+    k0 = slope * square - radius**2 - np.where(side, height * (height - 2 * tip), shift * (2 * height - shift))
+    high = np.where(side, slope * length[solid] + tip, np.inf)
+    return Quadrics(solid, role, k2, k1, k0, axis, height, np.where(side, tip, -np.inf), high)
+
+
 def bounds(solids: np.ndarray, camera: Camera) -> np.ndarray:
-    """Rectangles (n, 4) that hold each solid's picture: left, top, right, bottom as shares; empty behind the camera."""
+    """Rectangles that hold the picture of either end of each solid, and of the whole: left, top, right, bottom as shares,
+    (n, 3, 4); everything where the camera stands within."""
     rows = np.linalg.norm(solids["inverse"], axis=2)
-    cone = solids["kind"] == CONE
+    box = solids["kind"] == BOX
     ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)  # (n, 2, 3)
     radius = solids["radii"] / rows.min(1)[:, None]
-    radius[~cone] = np.sqrt((1 / rows[~cone] ** 2).sum(1))[:, None]
-    ends[~cone, 1] = ends[~cone, 0]
+    radius[box] = np.sqrt((1 / rows[box] ** 2).sum(1))[:, None]
+    ends[box, 1] = ends[box, 0]
     z = ends[..., 2]
-    behind = z <= radius + 0.05
+    within = (z <= radius + 0.05)[..., None]
     square = np.maximum(z**2 - radius**2, 1e-6)[..., None]
     root = radius[..., None] * np.sqrt(np.maximum(ends[..., :2] ** 2 + square, 0))
     middle = ends[..., :2] * z[..., None]
-    low = np.where(behind[..., None], -9.0, (middle - root) / square).min(1)
-    high = np.where(behind[..., None], 9.0, (middle + root) / square).max(1)
-    rectangle = np.concatenate([low, high], 1) * camera.focal + np.tile(camera.centre, 2)
-    rectangle[(z + radius < 0.05).all(1)] = (1, 1, 0, 0)
-    return rectangle
+    low = np.where(within, -9.0, (middle - root) / square) * camera.focal + camera.centre
+    high = np.where(within, 9.0, (middle + root) / square) * camera.focal + camera.centre
+    low, high = (np.concatenate([x, f(x, 1)[:, None]], 1) for x, f in ((low, np.min), (high, np.max)))
+    high[(z + radius < 0.05).all(1)] = -9
+    return np.concatenate([low, high], 2)
 
 
-def candidates(solids: np.ndarray, camera: Camera, grid: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of a solid and a sample of a `grid` × `grid` picture that may show it: (which, row, column), each (p,).
+def cast(solids: np.ndarray, camera: Camera, grid: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every meeting of a solid with a sample of a `grid` × `grid` picture: solid, sample and depth, each (h,).
 
-    Along a row of samples the discriminant of a ray with a cone is a quadratic, whose roots bound the samples to try.
+    Along a row of samples everything is a quadratic in the column, and an outline's roots bound the columns to try.
     """
     rectangles = bounds(solids, camera) * grid - 0.5
+    pieces = quadrics(solids)
+    results = [_cast_quadrics(pieces, rectangles[pieces.solid, pieces.role], camera, grid)]
+    boxes = np.flatnonzero(solids["kind"] == BOX)
+    if len(boxes):
+        results.append(_cast_boxes(solids, boxes, rectangles[boxes, 2], camera, grid))
+    return tuple(np.concatenate(column) for column in zip(*results, strict=True))
+
+
+def _rows(rectangles: np.ndarray, camera: Camera, grid: int):
+    """Split rectangles (m, 4) in samples into rows: (piece, row, first, last, ray dy), each (r,)."""
     left, top = (np.clip(np.ceil(rectangles[:, i]), 0, grid).astype(np.int64) for i in (0, 1))
     right, bottom = (np.clip(np.floor(rectangles[:, i]) + 1, 0, grid).astype(np.int64) for i in (2, 3))
-    height = np.where(right > left, np.maximum(bottom - top, 0), 0)
-    of = np.repeat(np.arange(len(solids)), height)  # the solid of each row
-    row = np.arange(len(of)) - np.repeat(np.cumsum(height) - height, height) + top[of]
-
-    inverse, length, radii = solids["inverse"], solids["length"], solids["radii"]
-    origin = -np.einsum("nij,nj->ni", inverse, solids["start"])
-    taper = (radii[:, 0] - radii[:, 1]) / length
-    slope = 1 - taper**2
-    axis = inverse[:, 1]
-    k2 = slope[:, None, None] * np.einsum("nij,nik->njk", inverse, inverse) - axis[:, :, None] * axis[:, None, :]
-    k1 = slope[:, None] * np.einsum("nij,ni->nj", inverse, origin) + (taper * radii[:, 0] - origin[:, 1])[:, None] * axis
-    k0 = slope * (origin**2).sum(1) - origin[:, 1] ** 2 + 2 * origin[:, 1] * taper * radii[:, 0] - radii[:, 0] ** 2
-    conic = k1[:, :, None] * k1[:, None, :] - k0[:, None, None] * k2
-    y = ((row + 0.5) / grid - camera.centre[1]) / camera.focal
-    a = conic[of, 0, 0]
-    b = conic[of, 0, 1] * y + conic[of, 0, 2]
-    c = (conic[of, 1, 1] * y + 2 * conic[of, 1, 2]) * y + conic[of, 2, 2]
-    square = b * b - a * c
-    closed = (a < 0) & (solids["kind"] == CONE)[of]
-    root = np.sqrt(np.maximum(square, 0))
-    a = np.where(closed, a, -1.0)
-    first, last = ((x * camera.focal + camera.centre[0]) * grid - 0.5 for x in ((-b + root) / a, (-b - root) / a))
-    first = np.where(closed, np.clip(np.ceil(first), left[of], right[of]), left[of]).astype(np.int32)
-    last = np.where(closed, np.clip(np.floor(last) + 1, left[of], right[of]), right[of]).astype(np.int32)
-    count = np.where(closed & (square < 0), 0, np.maximum(last - first, 0))
-    which = np.repeat(of.astype(np.int32), count)
-    column = np.arange(len(which), dtype=np.int32) + np.repeat((first - np.cumsum(count) + count).astype(np.int32), count)
-    return which, np.repeat(row.astype(np.int32), count), column
+    tall = np.where(right > left, np.maximum(bottom - top, 0), 0)
+    piece = np.repeat(np.arange(len(rectangles)), tall)
+    row = np.arange(len(piece)) - np.repeat(np.cumsum(tall) - tall - top, tall)
+    return piece, row, left[piece], right[piece], ((row + 0.5) / grid - camera.centre[1]) / camera.focal
 
 
-class Rays:
-    """Rays (dx, dy, 1) from the origin, the i-th in the own frame of solid `which[i]`.
-
-    The origin moves along each ray to the depth of the solid's start, so that single precision suffices.
-    """
-
-    def __init__(self, solids: np.ndarray, which: np.ndarray, dx: np.ndarray, dy: np.ndarray):
-        inverse, start = solids["inverse"], solids["start"]
-        table = inverse.astype(np.float32)
-        x, y = start[:, 0] / start[:, 2], start[:, 1] / start[:, 2]
-        # At that depth the ray lies ((dx, dy) − (x, y)) · depth beside the start.
-        self.depth = start[:, 2].astype(np.float32)[which]
-        side_x, side_y = (dx - x[which].astype(np.float32)) * self.depth, (dy - y[which].astype(np.float32)) * self.depth
-        self.origin, self.direction = [], []
-        for i in range(3):
-            fx, fy, fz = (np.take(np.ascontiguousarray(table[:, i, j]), which) for j in range(3))
-            self.direction.append(fx * dx + fy * dy + fz)
-            self.origin.append(fx * side_x + fy * side_y)
-
-    def at(self, depth: np.ndarray) -> list[np.ndarray]:
-        """The places (3, …) at `depth`, each in its solid's frame."""
-        t = depth - self.depth
-        return [o + t * d for o, d in zip(self.origin, self.direction)]
-
-
-def depths(solids: np.ndarray, which: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
-    """Depth (p,) at which each ray (dx, dy, 1) meets its solid, infinite where it does not."""
-    result = np.full(len(which), np.inf, np.float32)
-    boxes = (solids["kind"] == BOX)[which]
-    for chosen, meet in ((~boxes, _meet_cones), (boxes, _meet_boxes)):
-        if chosen.all():
-            chosen = slice(None)
-        elif not chosen.any():
-            continue
-        rays = Rays(solids, which[chosen], dx[chosen], dy[chosen])
-        depth = meet(rays, solids, which[chosen]) + rays.depth
-        result[chosen] = np.where(depth > 0.05, depth, np.inf)
-    return result
-
-
-def _meet_cones(rays: Rays, solids: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Ray parameters (p,) at sphere-swept cones along y from 0 to length, infinite for a miss."""
-    (ox, oy, oz), (dx, dy, dz) = rays.origin, rays.direction
-    radii = solids["radii"]
-    taper = (radii[:, 0] - radii[:, 1]) / solids["length"]
-    length, first, second, taper, slope = (
-        np.take(value.astype(np.float32), which) for value in (solids["length"], radii[:, 0], radii[:, 1], taper, 1 - taper**2)
+def _expand(first: np.ndarray, count: np.ndarray, camera: Camera, grid: int):
+    """Number the samples of each row: a function that repeats a row's value for each, the columns, and dx from the row's first."""
+    start = np.repeat((np.cumsum(count) - count).astype(np.int32), count)
+    inside = np.arange(len(start), dtype=np.int32) - start
+    return (
+        lambda value, dtype=np.float32: np.repeat(value.astype(dtype), count),
+        inside,
+        inside.astype(np.float32) * np.float32(1 / grid / camera.focal),
+        ((first + 0.5) / grid - camera.centre[0]) / camera.focal,
     )
-    dd, od, oo = dx * dx + dy * dy + dz * dz, ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz
-    tip = taper * first
-    k2 = slope * dd - dy * dy
-    k1 = slope * od - (oy - tip) * dy
-    k0 = slope * oo - oy * oy + 2 * oy * tip - first * first
-    discriminant = k1 * k1 - k0 * k2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = (-np.sqrt(discriminant) - k1) / k2
-        y = oy - tip + t * dy
-        side = (k2 > 0) & (y > 0) & (y < slope * length)
-        t[~side] = np.inf
-        # Elsewhere the ray can only enter through the sphere at that end.
-        cap = np.flatnonzero(~side & (discriminant >= 0))
-        at_first = np.where(k2[cap] > 0, y[cap] <= 0, dy[cap] > 0)
-        along = np.where(at_first, 0, length[cap])
-        radius = np.where(at_first, first[cap], second[cap])
-        b = od[cap] - along * dy[cap]
-        c = oo[cap] + along * (along - 2 * oy[cap]) - radius * radius
-        t_cap = (-b - np.sqrt(b * b - dd[cap] * c)) / dd[cap]
-    t[cap] = np.where(np.isnan(t_cap), np.inf, t_cap)
-    return t
 
 
-def _meet_boxes(rays: Rays, solids: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Ray parameters (p,) at the cube from −1 to 1, infinite for a miss."""
+def _cast_quadrics(pieces: Quadrics, rectangles: np.ndarray, camera: Camera, grid: int):
+    piece, row, first, last, y = _rows(rectangles, camera, grid)
+
+    def along_row(matrix):
+        """Coefficients in dx of dᵀ matrix d at each row."""
+        m = matrix[piece]
+        return m[:, 0, 0], 2 * (m[:, 0, 1] * y + m[:, 0, 2]), (m[:, 1, 1] * y + 2 * m[:, 1, 2]) * y + m[:, 2, 2]
+
+    a, b, c = along_row(pieces.conic)
+    square = b * b - 4 * a * c
+    closed = a < 0
+    root = np.sqrt(np.maximum(square, 0))
+    twice = np.where(closed, 2 * a, -1.0)
+    near, far = ((x * camera.focal + camera.centre[0]) * grid - 0.5 for x in ((-b + root) / twice, (-b - root) / twice))
+    first = np.where(closed, np.clip(np.ceil(near), first, last), first).astype(np.int64)
+    last = np.where(closed, np.clip(np.floor(far) + 1, first, last), last).astype(np.int64)
+    count = np.where(closed & (square < 0), 0, np.maximum(last - first, 0))
+    repeat, inside, x, x0 = _expand(first, count, camera, grid)
+
+    def line(vector):
+        """Coefficients in x of vector · d, x counting from the row's first sample."""
+        v = vector[piece]
+        return v[:, 0], v[:, 0] * x0 + v[:, 1] * y + v[:, 2]
+
+    def quadratic(a, b, c):
+        return repeat(c + (b + a * x0) * x0) + (repeat(b + 2 * a * x0) + repeat(a) * x) * x
+
+    def linear(a, b):
+        return repeat(b) + repeat(a) * x
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        depth = (-np.sqrt(quadratic(a, b, c)) - linear(*line(pieces.k1))) / quadratic(*along_row(pieces.k2))
+        climb = depth * linear(*line(pieces.axis))
+        low, high = (repeat((limit - pieces.height)[piece]) for limit in (pieces.low, pieces.high))
+        ok = (depth > 0.05) & (climb > low) & (climb < high)
+    hit = np.flatnonzero(ok)
+    sample = repeat(row * grid + first, np.int32) + inside
+    return repeat(pieces.solid[piece], np.int32)[hit], sample[hit], depth[hit]
+
+
+def _cast_boxes(solids: np.ndarray, boxes: np.ndarray, rectangles: np.ndarray, camera: Camera, grid: int):
+    piece, row, first, last, y = _rows(rectangles, camera, grid)
+    repeat, inside, x, x0 = _expand(first, last - first, camera, grid)
+    inverse, origin = solids["inverse"][boxes][piece], local_origin(solids[boxes])[piece]
     enter, leave = -np.inf, np.inf
-    for o, d in zip(rays.origin, rays.direction):
-        with np.errstate(divide="ignore"):
-            step = 1 / d
-        near, half = -o * step, np.abs(step)
-        enter, leave = np.maximum(enter, near - half), np.minimum(leave, near + half)
-    return np.where(enter < leave, enter, np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for i in range(3):
+            v = inverse[:, i]
+            step = 1 / (repeat(v[:, 0] * x0 + v[:, 1] * y + v[:, 2]) + repeat(v[:, 0]) * x)
+            middle, half = -repeat(origin[:, i]) * step, np.abs(step)
+            enter, leave = np.maximum(enter, middle - half), np.minimum(leave, middle + half)
+        hit = np.flatnonzero((enter < leave) & (enter > 0.05))
+    sample = repeat(row * grid + first, np.int32) + inside
+    return repeat(boxes[piece], np.int32)[hit], sample[hit], enter[hit]
+
+
+def first_met(solids: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The frontmost solid on each of a few rays (r, 3), −1 for none, and its depth: (r,), (r,)."""
+    pieces = quadrics(solids)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        discriminant = np.einsum("ri,mij,rj->rm", rays, pieces.conic, rays)
+        depth = (-np.sqrt(discriminant) - rays @ pieces.k1.T) / np.einsum("ri,mij,rj->rm", rays, pieces.k2, rays)
+        y = pieces.height + depth * (rays @ pieces.axis.T)
+        depth = np.where((depth > 0.05) & (y >= pieces.low) & (y <= pieces.high), depth, np.inf)
+        boxes = np.flatnonzero(solids["kind"] == BOX)
+        step = 1 / np.einsum("mij,rj->rmi", solids["inverse"][boxes], rays)
+        middle, half = -local_origin(solids[boxes]) * step, np.abs(step)
+        enter, leave = (middle - half).max(2), (middle + half).min(2)
+        enter = np.where((enter < leave) & (enter > 0.05), enter, np.inf)
+    depth = np.concatenate([depth, enter], 1)
+    best = depth.argmin(1)
+    nearest = depth[np.arange(len(rays)), best]
+    return np.where(np.isfinite(nearest), np.concatenate([pieces.solid, boxes])[best], -1), nearest
 
 
 def surfaces(solids: np.ndarray, which: np.ndarray, dx: np.ndarray, dy: np.ndarray, depth: np.ndarray):
-    """Place in the solid's frame (3, h) and normal in the camera's (3, h) where rays meet their solids at `depth`."""
-    place = np.stack(Rays(solids, which, dx, dy).at(depth))
-    radii, length = solids["radii"], solids["length"]
+    """Place in the solid's frame (3, h) and normal in the camera's (3, h) where rays (dx, dy, 1) meet solids at `depth`."""
+    inverse, start, radii, length = solids["inverse"], solids["start"], solids["radii"], solids["length"]
     taper = (radii[:, 0] - radii[:, 1]) / length
-    px, py, pz = place
-    slope, tip, length = (np.take(value.astype(np.float32), which) for value in (1 - taper**2, taper * radii[:, 0], length))
-    normal = np.stack([px, py - np.clip((py - tip) / slope, 0, length), pz])
+    slope = 1 - taper**2
+    columns = np.concatenate([inverse.reshape(-1, 9), start, (taper * radii[:, 0] / slope)[:, None], (1 / slope)[:, None], length[:, None]], 1)
+    values = [np.take(np.ascontiguousarray(column, np.float32), which) for column in columns.T]
+    matrix, (sx, sy, sz, tip, slope, length) = [values[0:3], values[3:6], values[6:9]], values[9:]
+    beside = (dx * depth - sx, dy * depth - sy, depth - sz)
+    place = np.empty((3, len(which)), np.float32)
+    for i in range(3):
+        place[i] = matrix[i][0] * beside[0] + matrix[i][1] * beside[1] + matrix[i][2] * beside[2]
+    inner = [place[0], place[1] - np.clip(place[1] * slope - tip, 0, length), place[2]]
     boxes = np.flatnonzero((solids["kind"] == BOX)[which])
     if len(boxes):
         face = np.abs(place[:, boxes]).argmax(0)
-        normal[:, boxes] = 0
-        normal[face, boxes] = np.sign(place[face, boxes])
-    table = solids["inverse"].astype(np.float32)
-    normal = np.stack([sum(np.take(np.ascontiguousarray(table[:, j, i]), which) * normal[j] for j in range(3)) for i in range(3)])
-    normal /= np.sqrt((normal**2).sum(0))
+        for i in range(3):
+            inner[i][boxes] = np.where(face == i, np.sign(place[i, boxes]), 0)
+    normal = np.empty((3, len(which)), np.float32)
+    for i in range(3):
+        normal[i] = matrix[0][i] * inner[0] + matrix[1][i] * inner[1] + matrix[2][i] * inner[2]
+    normal /= np.sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2])
     return place, normal
 
 
@@ -284,44 +337,38 @@ class Raster:
     place: np.ndarray  # (3, h) in the solid's frame
     normal: np.ndarray  # (3, h) in the camera's frame
     person: np.ndarray  # (grid, grid) bool, the person's whole silhouette
-    flags: np.ndarray  # (17,) 0, 1, 2
 
 
 def rasterise(scene: Scene, size: int, oversampling: int = 2) -> Raster:
-    """Cast rays through every sample of the picture and through every keypoint; keep the frontmost solid."""
+    """Cast a ray through every sample of the picture and keep the frontmost solid."""
     solids, camera = scene.solids, scene.camera
     grid = size * oversampling
-    which, row, column = candidates(solids, camera, grid)
-    shares = ((np.arange(grid) + 0.5) / grid)[:, None]
-    ray_x, ray_y = ((shares - camera.centre) / camera.focal).astype(np.float32).T
-    dx, dy = ray_x[column], ray_y[row]
-    depth = depths(solids, which, dx, dy)
-    sample = row * np.int32(grid) + column
+    which, sample, depth = cast(solids, camera, grid)
     nearest = np.full(grid * grid, np.inf, np.float32)
     np.minimum.at(nearest, sample, depth)
     person = np.zeros(grid * grid, bool)
-    person[sample[(solids["owner"] == 1)[which] & np.isfinite(depth)]] = True
-    front = np.flatnonzero((depth == nearest[sample]) & np.isfinite(depth))
-    place, normal = surfaces(solids, which[front], dx[front], dy[front], depth[front])
-    return Raster(sample[front], which[front], depth[front], place, normal, person.reshape(grid, grid), visibility(scene))
+    person[sample[(solids["owner"] == 1)[which]]] = True
+    front = np.flatnonzero(depth == nearest[sample])
+    which, sample, depth = which[front], sample[front], depth[front]
+    rays = ((((np.arange(grid) + 0.5) / grid)[:, None] - camera.centre) / camera.focal).astype(np.float32)
+    row = sample // np.int32(grid)
+    place, normal = surfaces(solids, which, np.take(rays[:, 0], sample - row * np.int32(grid)), np.take(rays[:, 1], row), depth)
+    return Raster(sample, which, depth, place, normal, person.reshape(grid, grid))
 
 
-def visibility(scene: Scene) -> np.ndarray:
-    """COCO flags (17,) of the keypoints, by casting a ray through each.
+def visibility(solids: np.ndarray, camera: Camera, places: np.ndarray, build: bodies.Build) -> np.ndarray:
+    """COCO flags (17,) of keypoints at world `places` (17, 3), by casting a ray through each.
 
     A joint lies inside its limb. It counts as visible when the first thing on its ray is a limb that ends in it, or
     else its own body no farther in front of it than `KEYPOINT_DEPTHS`; outside the picture it is not labelled.
     """
-    solids = scene.solids
-    shares, joints = scene.camera.project(scene.places), scene.camera.see(scene.places)
-    flat = (joints[:, :2] / joints[:, 2:]).astype(np.float32)
-    which = np.tile(np.arange(len(solids)), 17)
-    depth = depths(solids, which, np.repeat(flat[:, 0], len(solids)), np.repeat(flat[:, 1], len(solids))).reshape(17, -1)
-    scale = scene.build.height / bodies.ADULT * max(1.0, scene.build.girth)
+    shares, joints = camera.project(places), camera.see(places)
+    frontmost, depth = first_met(solids, joints / joints[:, 2:])
+    scale = build.height / bodies.ADULT * max(1.0, build.girth)
     flags = np.full(17, 2)
-    for k, frontmost in enumerate(depth.argmin(1)):
-        covered = joints[k, 2] - depth[k, frontmost]
-        owner, part = solids["owner"][frontmost], solids["part"][frontmost]
+    for k in range(17):
+        covered = joints[k, 2] - depth[k]
+        owner, part = (solids[name][frontmost[k]] if frontmost[k] >= 0 else -1 for name in ("owner", "part"))
         if not ((shares[k] >= 0) & (shares[k] < 1)).all():
             flags[k] = 0
         elif owner == 1:
@@ -430,7 +477,8 @@ def thing_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Mix two colours (3,) by `share` (...): (..., 3) float32."""
-    return (first + (second - first) * share[..., None]).astype(np.float32)
+    first, second = np.asarray(first, np.float32), np.asarray(second, np.float32)
+    return first + (second - first) * np.asarray(share, np.float32)[..., None]
 
 
 def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[str, ...]) -> np.ndarray:
@@ -439,7 +487,7 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
     phase = rng.random(4).astype(np.float32)
     speckle = grain(3, u * (0.3 + phase[0]) + phase[1], v * (0.3 + phase[0]) + phase[2])
     coarse = noise(int(3 * phase[3]), u * (0.02 + 0.1 * phase[1]) + phase[0], v * (0.02 + 0.1 * phase[1]) + phase[3])
-    first, second = any_colour(rng), any_colour(rng)
+    first, second = (pale + (any_colour(rng) - pale) * strength for pale, strength in rng.random((2, 2)) * (0.9, 1.0) + (0.05, 0.1))
     if kind == "plain":
         colour = blend(first, first * (0.6 + 0.4 * rng.random()), coarse)
     elif kind == "cloud":
@@ -462,8 +510,7 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         row = np.floor(v / tall)
         a, b = u / wide + (0.5 * (row % 2) if kind != "tiles" else 0.0), v / tall
         joint = ((a - np.floor(a)) < 0.06 * tall / wide + 0.03) | ((b - row) < 0.12)
-        each = np.sin(np.floor(a) * 12.9898 + row * 78.233) * 43758.547
-        each = each - np.floor(each)
+        each = scatter(np.floor(a) + 57 * row)
         if kind == "bricks":
             first = np.array([0.55, 0.28, 0.2]) * (0.6 + 0.7 * rng.random()) if rng.random() < 0.6 else first
         colour = blend(first * 0.8, first * 1.1, each)
@@ -473,8 +520,7 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         a = (u if rng.random() < 0.7 else v) / wide
         cell = a - np.floor(a)
         if kind == "planks":
-            each = np.sin(np.floor(a) * 91.17) * 43758.547
-            colour = blend(first * 0.7, first * 1.05, each - np.floor(each))
+            colour = blend(first * 0.7, first * 1.05, scatter(np.floor(a)))
             colour[cell < 0.06] = first * 0.3
         else:
             colour = blend(first, second, (cell < 0.2 + 0.5 * phase[0]).astype(np.float32))
@@ -490,17 +536,15 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         a_cell, b_cell = a - np.floor(a), b - np.floor(b)
         window = (a_cell > 0.25) & (a_cell < 0.5 + 0.4 * phase[1]) & (b_cell > 0.3) & (b_cell < 0.6 + 0.35 * phase[2])
         colour = blend(first * 0.9, first * 1.05, coarse)
-        pane = np.sin(np.floor(a) * 12.9898 + np.floor(b) * 78.233) * 43758.547
         dark = any_colour(rng) * 0.5
-        colour[window] = blend(dark, dark * 0.4 + 0.5, (pane - np.floor(pane)) ** 2)[window]
+        colour[window] = blend(dark, dark * 0.4 + 0.5, scatter((np.floor(a) + 57 * np.floor(b))[window]) ** 2)
     elif kind == "crowd":
         wide = 0.45
         row = np.floor(v / 0.55)
         a = u / wide + 0.5 * (row % 2) + 0.3 * np.sin(row * 5.1)
         seat = np.floor(a)
         x, y = a - seat - 0.5, v / 0.55 - row
-        code = np.sin(seat * 12.9898 + row * 78.233 + 4 * phase[0]) * 437.58
-        code = code - np.floor(code)
+        code = scatter(seat + 57 * row + np.float32(9) * phase[0])
         hue = np.stack([np.sin(40 * code), np.sin(57 * code + 1), np.sin(71 * code + 2)], -1) * 0.3 + 0.45
         head = (x / 0.2) ** 2 + ((y - 0.72 - 0.08 * code) / 0.2) ** 2 < 1
         body = ((x / 0.42) ** 2 + ((y - 0.15) / 0.5) ** 2 < 1) & ~head
@@ -510,7 +554,8 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         colour[head] = np.where((y > 0.8)[..., None], 0.3 * tone, tone)[head]
     else:  # noise of all colours
         channels = [noise(i, u * (0.05 + 0.2 * phase[i]) + phase[i], v * (0.05 + 0.2 * phase[i]) + phase[2]) for i in range(3)]
-        colour = (np.stack(channels, -1) * (0.5 + first)).astype(np.float32)
+        colour = np.stack(channels, -1)
+        colour = (coarse[..., None] + (colour - coarse[..., None]) * phase[0]) * (0.5 + first).astype(np.float32)
     return colour * (0.86 + 0.28 * speckle)[..., None]
 
 
@@ -519,18 +564,36 @@ _OUTDOORS = ("leaves", "leaves", "leaves", "bricks", "blocks", "facade", "facade
 _INDOORS = ("plain", "plain", "cloud", "bricks", "tiles", "planks", "stripes", "crowd", "crowd", "facade", "noise", "lines")
 
 
+def scatter(code: np.ndarray) -> np.ndarray:
+    """A fixed number between 0 and 1 for each whole number, as if by chance."""
+    value = np.sin(code * np.float32(12.9898)) * np.float32(437.58)
+    return value - np.floor(value)
+
+
+def sky(rng: np.random.Generator, x: np.ndarray, steep: np.ndarray) -> np.ndarray:
+    """Sky with clouds in directions `x` to the side and `steep` up: (n, 3) float32."""
+    height = np.clip(steep * np.float32(1.0 + 2 * rng.random()) + np.float32(0.2), 0, 1)
+    zenith = pick(rng, (0.25, 0.45, 0.8), (0.45, 0.6, 0.85), (0.75, 0.75, 0.75), (0.92, 0.92, 0.92), (0.3, 0.3, 0.4), any_colour(rng))
+    haze = pick(rng, (0.9, 0.9, 0.9), (0.8, 0.87, 0.95), (0.95, 0.75, 0.55), zenith)
+    colour = blend(haze, zenith, height)
+    if rng.random() < 0.6:
+        quarter = np.float32(0.25)
+        clouds = noise(pick(rng, 0, 1), x * quarter + np.float32(rng.random()), steep * 2 * quarter + np.float32(rng.random()))
+        colour += (np.clip(clouds * np.float32(2.6) - np.float32(1.2), 0, 1) * np.float32(0.2 + 0.6 * rng.random()))[:, None] * (1 - colour)
+    return colour
+
+
 def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
     """What stands behind the solids: ground, then wall, trees or skyline, then sky. (S, S, 3) float32, 0 to 1."""
     camera = scene.camera
     share = (np.arange(size) + 0.5) / size
-    dx, dy = ((share - c) / camera.focal for c in camera.centre)
-    world = [
-        (camera.axes[0, i] * dx[None] + camera.axes[1, i] * dy[:, None] + camera.axes[2, i]).astype(np.float32) for i in range(3)
-    ]
+    dx, dy = (((share - c) / camera.focal).astype(np.float32) for c in camera.centre)
+    axes = camera.axes.astype(np.float32)
+    world = [axes[0, i] * dx[None] + (axes[1, i] * dy[:, None] + axes[2, i]) for i in range(3)]
     x, y, z = world
-    eye = camera.eye
-    away = np.float32(2.0 + 8 * rng.random() ** 2 if scene.indoors else 4.0 + 40 * rng.random() ** 2)
-    turn = rng.normal(0, 0.35)
+    eye = [float(e) for e in camera.eye]
+    away = np.float32(2.0 + 14 * rng.random() ** 2 if scene.indoors else 4.0 + 40 * rng.random() ** 2)
+    turn = float(rng.normal(0, 0.35))
     c, s = math.cos(turn), math.sin(turn)
     forward = np.minimum(s * x + c * z, np.float32(-1e-3))  # the camera looks along −z more or less
     reach = (-away - (s * eye[0] + c * eye[2])) / forward
@@ -538,66 +601,61 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
     wall_u = eye[0] * c - eye[2] * s + reach * (c * x - s * z)
     wall_v = eye[1] + reach * y
 
-    # sky
-    steep = y / np.sqrt(x * x + y * y + z * z)
-    height = np.clip(steep * (1.0 + 2 * rng.random()) + 0.2, 0, 1)
-    zenith = pick(rng, np.array([0.25, 0.45, 0.8]), np.array([0.45, 0.6, 0.85]), np.full(3, 0.75), np.full(3, 0.92), np.array([0.3, 0.3, 0.4]), any_colour(rng))
-    haze = pick(rng, np.full(3, 0.9), np.array([0.8, 0.87, 0.95]), np.array([0.95, 0.75, 0.55]), zenith)
-    picture = blend(haze, zenith, height)
-    if rng.random() < 0.6:
-        clouds = noise(pick(rng, 0, 1), x * 0.25 + np.float32(rng.random()), steep * 0.6 + np.float32(rng.random()))
-        picture += (np.clip(clouds * 2.6 - 1.2, 0, 1) * (0.2 + 0.6 * rng.random()))[..., None] * (1 - picture)
+    indoors = scene.indoors
+    tall = 1e3 if indoors else pick(rng, 0.0, 1e3, *[away * 0.15 + 12 * rng.random()] * 2, 1 + 3 * rng.random())
+    falls = y < -1e-3
+    if eye[1] <= 0.05 or rng.random() > 0.93:
+        falls[:] = False
+    down = np.where(falls, -eye[1] / np.minimum(y, -1e-3), 1e5).astype(np.float32)
+    ground = (down < reach) & falls if tall > 0 else falls
+    picture = np.empty((size, size, 3), np.float32)
 
-    # wall, trees, houses
-    tall = 1e3 if scene.indoors else pick(rng, 0.0, 1e3, away * 0.15 + 12 * rng.random(), away * 0.15 + 12 * rng.random(), 1 + 3 * rng.random())
-    kinds = _INDOORS if scene.indoors else _OUTDOORS
+    up = np.nonzero(~ground)
+    if tall > 100:
+        far = np.empty((len(up[0]), 3), np.float32)
+    else:
+        far = sky(rng, x[up], y[up] / np.sqrt(x[up] ** 2 + y[up] ** 2 + z[up] ** 2))
+    wall_u, wall_v = wall_u[up], wall_v[up]
     surface = np.float32(max(0.5, min(1.0, 12 / away)) if rng.random() < 0.7 else 0.4)
-    layers = 1 + int(rng.random() * 3) if 0 < tall < 100 else 1
-    for layer in range(layers):
-        if tall <= 0:
-            break
-        top = tall * (1 - 0.3 * layer)
+    kinds = tuple(kind for kind in (_INDOORS if indoors else _OUTDOORS) if kind != "crowd" or away > 7)
+    for layer in range(1 + int(rng.random() * 3) if 0 < tall < 100 else int(tall > 0)):
         edge = rng.random(3).astype(np.float32)
-        if rng.random() < 0.5:
-            column = np.floor(wall_u / (2 + 8 * edge[0]) + 10 * edge[1]).astype(np.float32)
-            code = np.sin(column * 12.9898) * 437.58
-            skyline = top * (0.5 + (code - np.floor(code)))
-        else:
-            skyline = top * (0.4 + 1.2 * noise(1, wall_u * np.float32(0.01 + 0.03 * edge[0]) + edge[1], np.full_like(wall_u, edge[2])))
         if tall > 100:
             inside = slice(None)
+        elif rng.random() < 0.5:
+            column = np.floor(wall_u / (2 + 8 * edge[0]) + 10 * edge[1])
+            inside = wall_v < tall * (1 - 0.3 * layer) * (0.5 + scatter(column))
         else:
-            inside = wall_v < skyline
-        picture[inside] = paint(rng, wall_u[inside] * surface, wall_v[inside] * surface, kinds)
+            hills = noise(1, wall_u * (np.float32(0.01) + np.float32(0.03) * edge[0]) + edge[1], np.full_like(wall_u, edge[2]))
+            inside = wall_v < tall * (1 - 0.3 * layer) * (0.4 + 1.2 * hills)
+        far[inside] = paint(rng, wall_u[inside] * surface, wall_v[inside] * surface, kinds)
     if rng.random() < 0.35:  # a band along the wall: a banner, a fence, a kerb
         low = 2.5 * rng.random()
         band = (wall_v > low) & (wall_v < low + 0.3 + 1.2 * rng.random())
-        picture[band] = paint(rng, wall_u[band], wall_v[band], ("plain", "stripes", "facade", "crowd", "planks", "noise", "lines"))
+        far[band] = paint(rng, wall_u[band], wall_v[band], ("plain", "stripes", "facade", "crowd", "planks", "noise", "lines"))
+    picture[up] = far
 
-    # ground
-    falls = y < -1e-3
-    if eye[1] > 0.05 and rng.random() < 0.93:
-        down = np.where(falls, -eye[1] / np.minimum(y, -1e-3), 1e5).astype(np.float32)
-        ground = (down < reach if tall > 0 else falls) & falls
-        gx, gz = (eye[0] + down * x)[ground], (eye[2] + down * z)[ground]
+    near = np.nonzero(ground)
+    if len(near[0]):
+        down = down[near]
+        gx, gz = eye[0] + down * x[near], eye[2] + down * z[near]
         c, s = math.cos(turn * 3), math.sin(turn * 3)
         floor = paint(rng, c * gx - s * gz, s * gx + c * gz, _FLOORS)
-        fog = np.clip(down[ground] / 60, 0, 0.7)[:, None]
-        floor = floor * (1 - fog) + fog * (floor.sum(0) / max(len(floor), 1))
+        fog = np.clip(down / 60, 0, 0.7)[:, None]
+        floor += fog * (floor.mean(0) - floor)
         if scene.pose.lift < 1.5:
-            floor *= 1 - shadow(scene, gx, gz)[:, None] * (0.65 * (1 - scene.ambient))
-        picture[ground] = floor
-    picture = picture.astype(np.float32)
+            floor *= 1 - shadow(scene, gx, gz)[:, None] * np.float32(0.65 * (1 - scene.ambient))
+        picture[near] = floor
 
     # things too far or too odd to have a shape
-    for _ in range(int(14 * rng.random() ** 2.2)):
+    for _ in range(int(10 * rng.random()) if rng.random() < 0.25 else 0):
         cx, cy, w, h = rng.random(4) * (1, 1, 0.35, 0.35)
         top, left = int(cy * size), int(cx * size)
         patch = picture[top : top + max(1, int(h * size)), left : left + max(1, int(w * size))]
         colour = any_colour(rng).astype(np.float32)
-        opacity = np.float32(0.5 + 0.5 * rng.random())
         if patch.size:
-            patch += opacity * (colour - patch)
+            patch *= np.float32(0.1 + 0.3 * rng.random())
+            patch += colour * np.float32(0.8)
     if rng.random() < 0.4:
         sigma = size * 0.012 * rng.random()
         picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0))
@@ -680,9 +738,9 @@ def cone(start, end, radii, material: int, owner: int = 0) -> np.ndarray:
     row = np.zeros(1, SOLID)
     start, end = np.asarray(start, float), np.asarray(end, float)
     y = (end - start) / np.linalg.norm(end - start)
-    x = np.cross(y, (0, 0, 1.0) if abs(y[2]) < 0.8 else (0, 1.0, 0))
+    x = bodies.cross(y, (0, 0, 1.0) if abs(y[2]) < 0.8 else (0, 1.0, 0))
     x /= np.linalg.norm(x)
-    row["kind"], row["start"], row["inverse"] = CONE, start, np.stack([x, y, np.cross(x, y)])
+    row["kind"], row["start"], row["inverse"] = CONE, start, np.stack([x, y, bodies.cross(x, y)])
     row["length"], row["radii"] = np.linalg.norm(end - start), radii
     row["owner"], row["materials"], row["plane"] = owner, material, (0, 1, 0, 1e9)
     return row
@@ -724,7 +782,7 @@ def props(rng: np.random.Generator, solids: np.ndarray, bones, pose: bodies.Pose
     forward = forward / max(np.linalg.norm(forward), 1e-6)
     if np.linalg.norm(forward) < 0.5:
         forward = np.array([0, 0, 1.0])
-    axes = np.stack([np.cross((0, 1.0, 0), forward), (0, 1.0, 0), forward])
+    axes = np.stack([bodies.cross((0, 1.0, 0), forward), (0, 1.0, 0), forward])
     low = solid_ends(solids)
     if pose.prop == "seat":
         top = low[np.isin(solids["part"], (2, 9, 12))].min() + 0.02
@@ -741,7 +799,7 @@ def props(rng: np.random.Generator, solids: np.ndarray, bones, pose: bodies.Pose
         across = left - right
         across = across / max(np.linalg.norm(across), 1e-6) * (0.2 + 1.8 * rng.random())
         return cone(left + across, right - across, 0.015 + 0.025 * rng.random(), material), 0.0
-    if pose.prop == "wall":
+    if pose.prop == "wall" and forward[2] < 0.3:  # else it would stand between the person and the camera
         near = (origins @ forward).max() + 0.08
         tilt = rotation(0, rng.normal(0, 6))
         half = np.array([0.5 + 4 * rng.random(), 0.8 + 3 * rng.random(), 0.4])
@@ -779,7 +837,7 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
 
     # The camera looks at the middle of the keypoints; focal length and centre then frame them.
     indoors = rng.random() < 0.35
-    distance = float(np.clip(math.exp(rng.normal(1.5, 0.45)), 2.2, 14)) * max(0.8, build.height / bodies.ADULT)
+    distance = float(np.clip(math.exp(rng.normal(1.55, 0.45)), 2.6, 14)) * max(0.8, build.height / bodies.ADULT)
     elevation = float(np.clip(rng.normal(7, 13), -30, 65))
     middle = (places.max(0) + places.min(0)) / 2
     lowest = math.degrees(math.asin(np.clip((0.25 - middle[1]) / distance, -1, 1)))
@@ -787,7 +845,7 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     tilt = rng.normal(0, 5) if rng.random() < 0.85 else rng.normal(0, 25)
     toward = rotation(0, -elevation) @ (0, 0, 1.0)  # from the person to the camera
     right = np.array([1.0, 0, 0])
-    down = np.cross(-toward, right)
+    down = bodies.cross(-toward, right)
     turned = rotation(2, tilt) @ np.stack([right, down, -toward])
     camera = Camera(middle + distance * toward, turned)
     flat = camera.project(places)
@@ -819,9 +877,16 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     ambient = 0.25 + 0.6 * rng.random()
     if rng.random() < 0.06:  # against the light
         light, ambient = np.array([0.1, -0.4, 0.9]), 0.08 + 0.15 * rng.random()
+    solids = seen_solids(np.concatenate(groups), camera)
+    flags = visibility(solids, camera, places, build)
+    if (flags == 2).sum() < 7:  # clear the view
+        near = (camera.see(places)[:, 2]).max()
+        solids = solids[(solids["owner"] == 1) | (solids["start"][:, 2] > near)]
+        solids = solids[(solids["owner"] == 1) | (bounds(solids, camera)[:, 2, 2] < 9)]
+        flags = visibility(solids, camera, places, build)
     return Scene(
-        seen_solids(np.concatenate(groups), camera), np.concatenate(palette), np.concatenate(looks), camera, places,
-        (origins, frames), pose, build, people, light / np.linalg.norm(light), float(ambient), int(rng.integers(2**62)), bool(indoors),
+        solids, np.concatenate(palette), np.concatenate(looks), camera, places, (origins, frames), pose, build, people,
+        light / np.linalg.norm(light), float(ambient), flags, int(rng.integers(2**62)), bool(indoors),
     )  # fmt: skip
 
 
@@ -879,11 +944,10 @@ def finish(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if u[3] < 0.45:
         sigma = size * 0.007 * u[4]
         picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0))
-    picture = np.clip(picture, 0, 1)
-    if u[5] < 0.6:
-        picture = picture ** np.float32(0.7 + 0.7 * u[6])
+    gamma = 0.7 + 0.7 * u[6] if u[5] < 0.6 else 1.0
+    response = (255 * np.linspace(0, 1, 2048) ** gamma + 0.5).astype(np.float32)
+    picture = np.take(response, np.clip(picture * np.float32(2047), 0, 2047).astype(np.int16))
     grain = 255 * 0.03 * u[7] ** 2
-    picture = picture * np.float32(255) + np.float32(0.5)
     picture += rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(grain)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
@@ -919,7 +983,7 @@ def measure(scene: Scene, raster: Raster, picture: np.ndarray, seen: np.ndarray)
         *(math.radians(angles[side + "hip"]) for side in ("left ", "right ")),
         *(math.radians(angles[side + "knee"]) for side in ("left ", "right ")), math.radians(angles["lean"]),
         scene.build.height, scene.build.girth, distance, (high - low).max(), offset[0], offset[1],
-        1 - min(visible / whole, 1) if whole else 1.0, (raster.flags == 2).sum(), scene.people, light.mean(),
+        1 - min(visible / whole, 1) if whole else 1.0, (scene.flags == 2).sum(), scene.people, light.mean(),
         (light * seen).sum() / inside - (light * (1 - seen)).sum() / outside,
     )  # fmt: skip
     return {name: float(value) for name, value in zip(FACTORS, values, strict=True)}
@@ -947,8 +1011,8 @@ def _render(scene: Scene, size: int) -> Mannequin:
     seen = pool(seen.reshape(grid, grid), oversampling)
     keypoints = np.empty((17, 3), np.float32)
     keypoints[:, :2] = scene.camera.project(scene.places) * size - 0.5
-    keypoints[:, 2] = raster.flags
-    keypoints[raster.flags == 0, :2] = np.nan
+    keypoints[:, 2] = scene.flags
+    keypoints[scene.flags == 0, :2] = np.nan
     return Mannequin(picture, keypoints, silhouette_box(raster.person, oversampling), measure(scene, raster, picture, seen))
 
 
