@@ -85,9 +85,10 @@ def current() -> Run:
 
 
 def reference(notebook: str) -> dict[str, Any] | None:
-    """The metrics of the notebook's reference run: one too long, or on data too big, to be part of every edition.
+    """The metrics of the notebook's reference run, one too long or on data too big for every edition.
 
-    They are kept as book/reference/NOTEBOOK.json, a copy of that run's metrics.json; None where there is none.
+    They are kept as book/reference/NOTEBOOK.json, a copy of that run's metrics.json.
+    None where there is none.
     """
     path = root() / "book" / "reference" / f"{notebook}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
