@@ -191,44 +191,74 @@ def bounds(solids: np.ndarray, camera: Camera) -> np.ndarray:
     return np.concatenate([low, high], 2)
 
 
-def cast(solids: np.ndarray, camera: Camera, grid: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every meeting of a solid with a sample of a `grid` × `grid` picture: solid, sample and depth, each (h,).
+@dataclass(frozen=True)
+class Samples:
+    """Where rays go through a picture: `per_pixel` rows of `size` samples to a row of pixels, each row's samples moved
+    sideways so that those of one pixel lie on its diagonal. Sample n is column n % size of row n // size."""
+
+    camera: Camera
+    size: int
+    per_pixel: int = 2
+
+    def shift(self, row):
+        """How far a row's samples lie to the right of their pixels' centres, in pixels."""
+        return (row % self.per_pixel + 0.5) / self.per_pixel - 0.5
+
+    def x(self, column, row):
+        """The slope dx of the rays through columns of a row."""
+        return ((column + 0.5 + self.shift(row)) / self.size - self.camera.centre[0]) / self.camera.focal
+
+    def y(self, row):
+        """The slope dy of the rays through a row."""
+        return ((row + 0.5) / (self.size * self.per_pixel) - self.camera.centre[1]) / self.camera.focal
+
+    def column(self, x, row):
+        """The column, fractions included, of slope x in a row."""
+        return (x * self.camera.focal + self.camera.centre[0]) * self.size - 0.5 - self.shift(row)
+
+
+def cast(solids: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every meeting of a solid with a sample: solid, sample and depth, each (h,).
 
     Along a row of samples everything is a quadratic in the column, and an outline's roots bound the columns to try.
     """
-    rectangles = bounds(solids, camera) * grid - 0.5
+    rectangles = bounds(solids, samples.camera)
     pieces = quadrics(solids)
-    results = [_cast_quadrics(pieces, rectangles[pieces.solid, pieces.role], camera, grid)]
+    results = [_cast_quadrics(pieces, rectangles[pieces.solid, pieces.role], samples)]
     boxes = np.flatnonzero(solids["kind"] == BOX)
     if len(boxes):
-        results.append(_cast_boxes(solids, boxes, rectangles[boxes, 2], camera, grid))
+        results.append(_cast_boxes(solids, boxes, rectangles[boxes, 2], samples))
     return tuple(np.concatenate(column) for column in zip(*results, strict=True))
 
 
-def _rows(rectangles: np.ndarray, camera: Camera, grid: int):
-    """Split rectangles (m, 4) in samples into rows: (piece, row, first, last, ray dy), each (r,)."""
-    left, top = (np.clip(np.ceil(rectangles[:, i]), 0, grid).astype(np.int64) for i in (0, 1))
-    right, bottom = (np.clip(np.floor(rectangles[:, i]) + 1, 0, grid).astype(np.int64) for i in (2, 3))
-    tall = np.where(right > left, np.maximum(bottom - top, 0), 0)
+def _rows(rectangles: np.ndarray, samples: Samples):
+    """Split rectangles (m, 4), shares of the picture, into rows of samples: (piece, row, first, last), each (r,)."""
+    size, high = samples.size, samples.size * samples.per_pixel
+    left, right = (np.clip(np.floor(rectangles[:, i] * size), 0, size).astype(np.int64) for i in (0, 2))
+    right = np.minimum(right + 1, size)
+    top = np.clip(np.ceil(rectangles[:, 1] * high - 0.5), 0, high).astype(np.int64)
+    bottom = np.clip(np.floor(rectangles[:, 3] * high + 0.5), 0, high).astype(np.int64)
+    tall = np.where(rectangles[:, 2] > 0, np.maximum(bottom - top, 0), 0)
     piece = np.repeat(np.arange(len(rectangles)), tall)
     row = np.arange(len(piece)) - np.repeat(np.cumsum(tall) - tall - top, tall)
-    return piece, row, left[piece], right[piece], ((row + 0.5) / grid - camera.centre[1]) / camera.focal
+    return piece, row, left[piece], right[piece]
 
 
-def _expand(first: np.ndarray, count: np.ndarray, camera: Camera, grid: int):
-    """Number the samples of each row: a function that repeats a row's value for each, the columns, and dx from the row's first."""
+def _expand(row: np.ndarray, first: np.ndarray, count: np.ndarray, samples: Samples):
+    """From rows to their samples: a function that repeats a row's value for each, the samples, and how far dx is from the
+    row's first."""
     start = np.repeat((np.cumsum(count) - count).astype(np.int32), count)
     inside = np.arange(len(start), dtype=np.int32) - start
     return (
         lambda value, dtype=np.float32: np.repeat(value.astype(dtype), count),
-        inside,
-        inside.astype(np.float32) * np.float32(1 / grid / camera.focal),
-        ((first + 0.5) / grid - camera.centre[0]) / camera.focal,
+        inside + np.repeat((row * samples.size + first).astype(np.int32), count),
+        inside.astype(np.float32) * np.float32(1 / samples.size / samples.camera.focal),
     )
 
 
-def _cast_quadrics(pieces: Quadrics, rectangles: np.ndarray, camera: Camera, grid: int):
-    piece, row, first, last, y = _rows(rectangles, camera, grid)
+def _cast_quadrics(pieces: Quadrics, rectangles: np.ndarray, samples: Samples):
+    piece, row, first, last = _rows(rectangles, samples)
+    y = samples.y(row)
 
     def along_row(matrix):
         """Coefficients in dx of dᵀ matrix d at each row."""
@@ -240,11 +270,12 @@ def _cast_quadrics(pieces: Quadrics, rectangles: np.ndarray, camera: Camera, gri
     closed = a < 0
     root = np.sqrt(np.maximum(square, 0))
     twice = np.where(closed, 2 * a, -1.0)
-    near, far = ((x * camera.focal + camera.centre[0]) * grid - 0.5 for x in ((-b + root) / twice, (-b - root) / twice))
+    near, far = (samples.column(x, row) for x in ((-b + root) / twice, (-b - root) / twice))
     first = np.where(closed, np.clip(np.ceil(near), first, last), first).astype(np.int64)
     last = np.where(closed, np.clip(np.floor(far) + 1, first, last), last).astype(np.int64)
     count = np.where(closed & (square < 0), 0, np.maximum(last - first, 0))
-    repeat, inside, x, x0 = _expand(first, count, camera, grid)
+    repeat, sample, x = _expand(row, first, count, samples)
+    x0 = samples.x(first, row)
 
     def line(vector):
         """Coefficients in x of vector · d, x counting from the row's first sample."""
@@ -263,13 +294,13 @@ def _cast_quadrics(pieces: Quadrics, rectangles: np.ndarray, camera: Camera, gri
         low, high = (repeat((limit - pieces.height)[piece]) for limit in (pieces.low, pieces.high))
         ok = (depth > 0.05) & (climb > low) & (climb < high)
     hit = np.flatnonzero(ok)
-    sample = repeat(row * grid + first, np.int32) + inside
     return repeat(pieces.solid[piece], np.int32)[hit], sample[hit], depth[hit]
 
 
-def _cast_boxes(solids: np.ndarray, boxes: np.ndarray, rectangles: np.ndarray, camera: Camera, grid: int):
-    piece, row, first, last, y = _rows(rectangles, camera, grid)
-    repeat, inside, x, x0 = _expand(first, last - first, camera, grid)
+def _cast_boxes(solids: np.ndarray, boxes: np.ndarray, rectangles: np.ndarray, samples: Samples):
+    piece, row, first, last = _rows(rectangles, samples)
+    repeat, sample, x = _expand(row, first, np.maximum(last - first, 0), samples)
+    x0, y = samples.x(first, row), samples.y(row)
     inverse, origin = solids["inverse"][boxes][piece], local_origin(solids[boxes])[piece]
     enter, leave = -np.inf, np.inf
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -279,7 +310,6 @@ def _cast_boxes(solids: np.ndarray, boxes: np.ndarray, rectangles: np.ndarray, c
             middle, half = -repeat(origin[:, i]) * step, np.abs(step)
             enter, leave = np.maximum(enter, middle - half), np.minimum(leave, middle + half)
         hit = np.flatnonzero((enter < leave) & (enter > 0.05))
-    sample = repeat(row * grid + first, np.int32) + inside
     return repeat(boxes[piece], np.int32)[hit], sample[hit], enter[hit]
 
 
@@ -329,31 +359,32 @@ def surfaces(solids: np.ndarray, which: np.ndarray, dx: np.ndarray, dy: np.ndarr
 
 @dataclass(frozen=True)
 class Raster:
-    """What the rays met. Samples lie on a grid of `oversampling` · size a side; those that met nothing are left out."""
+    """What the rays met; samples that met nothing are left out."""
 
-    sample: np.ndarray  # (h,) index into the flattened grid
+    sample: np.ndarray  # (h,)
     solid: np.ndarray  # (h,) frontmost solid
-    depth: np.ndarray  # (h,)
     place: np.ndarray  # (3, h) in the solid's frame
     normal: np.ndarray  # (3, h) in the camera's frame
-    person: np.ndarray  # (grid, grid) bool, the person's whole silhouette
+    person: np.ndarray  # (S · per_pixel, S) bool, the person's whole silhouette
 
 
-def rasterise(scene: Scene, size: int, oversampling: int = 2) -> Raster:
+def rasterise(scene: Scene, size: int, per_pixel: int = 2) -> Raster:
     """Cast a ray through every sample of the picture and keep the frontmost solid."""
-    solids, camera = scene.solids, scene.camera
-    grid = size * oversampling
-    which, sample, depth = cast(solids, camera, grid)
-    nearest = np.full(grid * grid, np.inf, np.float32)
+    solids, samples = scene.solids, Samples(scene.camera, size, per_pixel)
+    which, sample, depth = cast(solids, samples)
+    number = size * size * per_pixel
+    nearest = np.full(number, np.inf, np.float32)
     np.minimum.at(nearest, sample, depth)
-    person = np.zeros(grid * grid, bool)
+    person = np.zeros(number, bool)
     person[sample[(solids["owner"] == 1)[which]]] = True
     front = np.flatnonzero(depth == nearest[sample])
     which, sample, depth = which[front], sample[front], depth[front]
-    rays = ((((np.arange(grid) + 0.5) / grid)[:, None] - camera.centre) / camera.focal).astype(np.float32)
-    row = sample // np.int32(grid)
-    place, normal = surfaces(solids, which, np.take(rays[:, 0], sample - row * np.int32(grid)), np.take(rays[:, 1], row), depth)
-    return Raster(sample, which, depth, place, normal, person.reshape(grid, grid))
+    row = sample // np.int32(size)
+    rows = np.arange(size * per_pixel)
+    dx = np.take(samples.x(0, rows).astype(np.float32), row) + (sample - row * np.int32(size)) * np.float32(1 / size / scene.camera.focal)
+    dy = np.take(samples.y(rows).astype(np.float32), row)
+    place, normal = surfaces(solids, which, dx.astype(np.float32), dy, depth)
+    return Raster(sample, which, place, normal, person.reshape(-1, size))
 
 
 def visibility(solids: np.ndarray, camera: Camera, places: np.ndarray, build: bodies.Build) -> np.ndarray:
@@ -658,7 +689,7 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
             patch += colour * np.float32(0.8)
     if rng.random() < 0.4:
         sigma = size * 0.012 * rng.random()
-        picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0))
+        picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0), truncate=2.0)
     return picture
 
 
@@ -943,7 +974,7 @@ def finish(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         picture = grey + (picture - grey) * np.float32(0 if u[1] < 0.03 else 0.2 + 0.8 * u[2])
     if u[3] < 0.45:
         sigma = size * 0.007 * u[4]
-        picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0))
+        picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0), truncate=2.0)
     gamma = 0.7 + 0.7 * u[6] if u[5] < 0.6 else 1.0
     response = (255 * np.linspace(0, 1, 2048) ** gamma + 0.5).astype(np.float32)
     picture = np.take(response, np.clip(picture * np.float32(2047), 0, 2047).astype(np.int16))
@@ -967,8 +998,7 @@ def measure(scene: Scene, raster: Raster, picture: np.ndarray, seen: np.ndarray)
     toward = scene.camera.eye - middle
     distance = float(np.linalg.norm(toward))
     whole = raster.person.sum()
-    grid = raster.person.shape[0]
-    visible = float(seen.sum()) * (grid / len(picture)) ** 2
+    visible = 2 * float(seen.sum())
     light = picture.mean(2) / 255
 
     def opening(arm):
@@ -996,38 +1026,38 @@ def render(index: int, *, seed: int = 0, size: int = 160) -> Mannequin:
 
 def _render(scene: Scene, size: int) -> Mannequin:
     rng = np.random.default_rng(scene.backdrop)
-    oversampling = 2
-    raster = rasterise(scene, size, oversampling)
+    raster = rasterise(scene, size)
     behind = backdrop(scene, rng, size)
-    grid = size * oversampling
-    layer = np.zeros((grid * grid, 4), np.float32)
+    layer = np.zeros((size * size * 2, 4), np.float32)
     layer[raster.sample, :3] = shade(scene, raster)
     layer[raster.sample, 3] = 1
-    layer = pool(layer.reshape(grid, grid, 4), oversampling)
+    layer = pool(layer.reshape(-1, size, 4))
     picture = finish(behind * (1 - layer[..., 3:]) + layer[..., :3], rng)
 
-    seen = np.zeros(grid * grid, np.float32)
-    seen[raster.sample] = scene.solids["owner"][raster.solid] == 1
-    seen = pool(seen.reshape(grid, grid), oversampling)
+    seen = np.zeros(size * size * 2, np.float32)
+    seen[raster.sample] = (scene.solids["owner"] == 1)[raster.solid]
+    seen = pool(seen.reshape(-1, size))
     keypoints = np.empty((17, 3), np.float32)
     keypoints[:, :2] = scene.camera.project(scene.places) * size - 0.5
     keypoints[:, 2] = scene.flags
     keypoints[scene.flags == 0, :2] = np.nan
-    return Mannequin(picture, keypoints, silhouette_box(raster.person, oversampling), measure(scene, raster, picture, seen))
+    return Mannequin(picture, keypoints, silhouette_box(raster.person), measure(scene, raster, picture, seen))
 
 
-def pool(grid: np.ndarray, times: int) -> np.ndarray:
-    """Average (S · times, S · times, …) over squares of `times` samples: (S, S, …)."""
-    return sum(grid[i::times, j::times] for i in range(times) for j in range(times)) / np.float32(times * times)
+def pool(samples: np.ndarray) -> np.ndarray:
+    """Average the two samples of each pixel: (2 S, S, …) to (S, S, …)."""
+    return (samples[::2] + samples[1::2]) * np.float32(0.5)
 
 
-def silhouette_box(person: np.ndarray, oversampling: int = 1) -> np.ndarray:
-    """Tight x, y, w, h (4,) of a mask, from pixel edge to pixel edge, in pixels of the picture."""
-    columns, rows = np.flatnonzero(person.any(0)), np.flatnonzero(person.any(1))
+def silhouette_box(person: np.ndarray) -> np.ndarray:
+    """Tight x, y, w, h (4,) of a silhouette (2 S, S) in pixels. A sample stands for its quarter of the pixel: the upper
+    left, or the lower right one."""
+    halves = np.stack([person[::2].any(0), person[1::2].any(0)], 1).ravel()
+    columns, rows = np.flatnonzero(halves), np.flatnonzero(person.any(1))
     if len(rows) == 0:
         return np.zeros(4, np.float32)
-    x, y = columns[0] / oversampling - 0.5, rows[0] / oversampling - 0.5
-    return np.array([x, y, (columns[-1] + 1 - columns[0]) / oversampling, (rows[-1] + 1 - rows[0]) / oversampling], np.float32)
+    x, y, right, bottom = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]) / 2
+    return np.array([x - 0.5, y - 0.5, right - x, bottom - y], np.float32)
 
 
 def render_silhouettes(index: int, *, seed: int = 0, size: int = 160) -> np.ndarray:
