@@ -1,1 +1,56 @@
-"""People, their pictures and crops. Modules here know nothing of models."""
+"""People, their pictures and crops. Modules here know nothing of models.
+
+`load_people("NAME[:PATH][@SPLIT]")` reads a data set; `posekit.data.crops.crops(people, size)` cuts people out.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from posekit.data.people import People, parse_spec
+from posekit.errors import PosekitError
+
+__all__ = ["Crops", "People", "load_people"]
+
+KNOWN = "mannequins[:COUNT,size=PIXELS,seed=NUMBER], lspet:FOLDER, coco:FOLDER, mpii:FOLDER, each with @SPLIT or without"
+
+
+def load_people(
+    spec: str, *, default_split: str = "all", on_error: str = "raise", cache: str | Path = "data",
+    workers: int | None = None, progress: Callable[[int], None] | None = None,
+) -> People:  # fmt: skip
+    """The people that a data spec names: `mannequins@test`, `lspet:photographs/lspet@train`, `coco:/data/coco@val2017`.
+
+    `default_split` is taken where the spec has none. Mannequins are rendered into `cache` by `workers` processes, and
+    `progress` hears how many more are done. Unknown names, folders and splits raise PosekitError saying what there is.
+    """
+    name, path, split = parse_spec(spec)
+    split = split or default_split
+    if name == "mannequins":
+        from posekit.data import rendered
+
+        return rendered.load(path, cache=cache, workers=workers, progress=progress).split(split)
+    if name not in ("lspet", "lsp", "coco", "mpii"):
+        raise PosekitError(f"{spec!r}: no data set {name!r}; there are {KNOWN}")
+    if not path:
+        raise PosekitError(f"{spec!r}: where is it? Write {name}:FOLDER")
+    folder = Path(path).expanduser()
+    if name == "coco":
+        from posekit.data import coco
+
+        return coco.load(folder, official=split in coco.files(folder), on_error=on_error).split(split)
+    if name == "mpii":
+        from posekit.data import mpii
+
+        return mpii.load(folder, on_error=on_error).split(split)
+    from posekit.data import lspet
+
+    return lspet.load(folder, on_error=on_error).split(split)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Crops":  # needs torch, which takes a second to import
+        from posekit.data.crops import Crops
+
+        return Crops
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,47 +1,56 @@
-"""Square crops around people, cut out once and stored once.
+"""Square crops around people, cut out once and stored once (`posekit.data.shards`)."""
 
-A store is a folder of shards. `shard-00000.jpegs` is the crops' JPEG bytes end to end, read through a memory map;
-`shard-00000.npz` says where each begins, its CRC-32, its keypoints in crop pixels and the matrix from picture to crop.
-A shard is written under a temporary name and counts once its `.npz` stands, so that an interrupted build goes on
-with the shard that it was at. Memory does not grow with the number of people.
-"""
-
-import errno
+import hashlib
+import math
 import os
-import zlib
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import simplejpeg
 from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
 from posekit.data.people import People, iterate
+from posekit.data.shards import QUALITY, SHARD, Item, LeftOut, Shards, build, encode, open_store, whole
 from posekit.errors import PosekitError
 
-SHARD = 4096  # crops in a shard
-QUALITY = 95
+CHUNK = 32  # people that a thread cuts at a time
 
 
 def cut(picture: np.ndarray, centre: np.ndarray, side: float, size: int) -> np.ndarray:
     """The square of `side` pixels around `centre` (x, y) of a picture (H, W, 3), as (size, size, 3); black outside.
 
-    Antialiased when it shrinks. The square's position is kept to the fraction of a pixel.
+    Antialiased when it shrinks. The square's position is kept to the fraction of a pixel: a point of the picture lies
+    where `cropping(centre, side, size)` takes it.
     """
-    height, width = picture.shape[:2]
-    low = np.asarray(centre) + 0.5 - side / 2  # outer edges, in the convention where the picture spans [0, W]
-    x0, y0 = np.floor(low).astype(int) - 1
-    x1, y1 = np.ceil(low + side).astype(int) + 1
-    inside = picture[max(y0, 0) : max(min(y1, height), 0), max(x0, 0) : max(min(x1, width), 0)]
+    crop = np.zeros((size, size, 3), np.uint8)
+    factor = side / size  # picture pixels to a crop pixel
+    reach = max(factor, 1.0)  # half the width of the triangular filter
+    low = np.asarray(centre, float) + 0.5 - side / 2  # outer edges, where the picture spans [0, W] and [0, H]
+    columns, rows = (_touching(low[a], factor, reach, picture.shape[1 - a], size) for a in (0, 1))
+    if not columns or not rows:
+        return crop
+    edges = [(low[a] + part[0] * factor, low[a] + part[-1] * factor + factor) for a, part in enumerate((columns, rows))]
+    (x0, x1), (y0, y1) = ((math.floor(a - reach) - 1, math.ceil(b + reach) + 1) for a, b in edges)
+    inside = picture[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
     canvas = np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
-    if inside.size:
-        top, left = max(-y0, 0), max(-x0, 0)
-        canvas[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
-    box = (low[0] - x0, low[1] - y0, low[0] - x0 + side, low[1] - y0 + side)
-    return np.asarray(Image.fromarray(canvas).resize((size, size), Image.Resampling.BILINEAR, box=box))
+    top, left = max(-y0, 0), max(-x0, 0)
+    canvas[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    box = (edges[0][0] - x0, edges[1][0] - y0, edges[0][1] - x0, edges[1][1] - y0)
+    part = Image.fromarray(canvas).resize((len(columns), len(rows)), Image.Resampling.BILINEAR, box=box)
+    crop[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = part
+    return crop
+
+
+def _touching(low: float, factor: float, reach: float, length: int, size: int) -> range:
+    """The crop pixels, along one axis, whose filter reaches the picture's [0, length]."""
+    first = math.floor((-reach - low) / factor - 0.5)
+    last = math.ceil((length + reach - low) / factor - 0.5)
+    return range(max(first, 0), min(last + 1, size))
 
 
 @dataclass(frozen=True)
@@ -52,47 +61,19 @@ class Crops:
     size: int  # pixels a side
     keypoints: np.ndarray  # (N, K, 3) float32, in crop pixels
     matrices: np.ndarray  # (N, 3, 3) float64, from picture pixels to crop pixels
-    spans: np.ndarray  # (N, 4) int64: shard, first byte, one past the last byte, CRC-32
-    shards: tuple[np.ndarray, ...]  # memory-mapped bytes
+    store: Shards
 
     def __len__(self) -> int:
-        return len(self.spans)
+        return len(self.store)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Crop (size, size, 3) uint8. Damaged bytes raise PosekitError."""
-        shard, start, stop, crc = self.spans[index]
-        data = self.shards[shard][start:stop].tobytes()
-        if zlib.crc32(data) != crc:
-            raise PosekitError(f"crop {index} of {self.people.source} is damaged on disk; delete its folder to cut it again: "
-                               f"{self.shards[shard].filename}")  # fmt: skip
-        return simplejpeg.decode_jpeg(data, "RGB")
+        return self.store[index]
 
     def select(self, index) -> "Crops":
-        """The crops that an index array or boolean mask selects."""
+        """The crops that an index array, a boolean mask or a slice selects."""
         index = np.arange(len(self))[index]
-        return Crops(self.people[index], self.size, self.keypoints[index], self.matrices[index], self.spans[index], self.shards)
-
-
-def _cut_chunk(people: People, size: int, on_error: str) -> list[tuple[bytes, np.ndarray, np.ndarray] | str]:
-    out: list[tuple[bytes, np.ndarray, np.ndarray] | str] = []
-    centres, sides = person_square(people.boxes, MARGIN * CONTEXT)
-    matrices = cropping(centres, sides, size)
-    keypoints = transform_keypoints(matrices, people.keypoints).astype(np.float32)
-    last, picture = None, None
-    for i, name in enumerate(people.names):
-        try:
-            if name != last:
-                picture, last = people.read(str(name)), name
-            crop = cut(picture, centres[i], sides[i], size)
-        except PosekitError as error:
-            if on_error == "raise":
-                raise PosekitError(f"person {people.ids[i]}: {error}") from None
-            out.append(str(error))
-            last = None
-            continue
-        jpeg = simplejpeg.encode_jpeg(np.ascontiguousarray(crop), QUALITY, "RGB", "444")
-        out.append((jpeg, keypoints[i], matrices[i]))
-    return out
+        return Crops(self.people[index], self.size, self.keypoints[index], self.matrices[index], self.store.select(index))
 
 
 def crops(
@@ -101,72 +82,107 @@ def crops(
 ) -> Crops:  # fmt: skip
     """The stored crops of `people`, `size` pixels a side; cut now, in parallel, where they are not yet in `cache`.
 
-    A crop is the square MARGIN * CONTEXT times the longer side of the person's box. People whose picture cannot be
-    read raise PosekitError, or with `on_error="skip"` are left out and counted. `progress` hears how many were cut.
+    A crop is the square MARGIN * CONTEXT times the longer side of the person's box. The store's name follows from who is
+    cut and how; a store that has all of `people` and more serves as well. People whose picture cannot be read or whose
+    box lies outside it or has no area raise PosekitError, or with `on_error="skip"` are left out and counted.
+    `progress` hears how many more are done.
     """
-    folder = Path(cache) / "crops" / f"{people.source.partition(':')[0]}-{len(people)}-{size}px-{people.fingerprint()}"
+    if not len(people):
+        raise PosekitError(f"{people.source}: nobody to cut out ({people.summary()})")
+    root = Path(cache) / "crops"
+    kind = f"{people.source.partition(':')[0]}-{size}px"
+    keys = _keys(people)
+    folder = root / f"{kind}-{len(people)}-{hashlib.sha256(keys.tobytes()).hexdigest()[:12]}"
+    store = None if (folder / "keys.npy").is_file() else _larger(root, kind, keys)
+    if store is None:
+        cutting = partial(_produce, people, size, workers or os.cpu_count() or 1, on_error)
+        store = build(folder, len(people), cutting, strict=on_error == "raise", progress=progress)
+        with whole(folder / "keys.npy") as file:
+            np.save(file, keys)
+    elif progress:
+        progress(len(people))
+    kept = people[store.index] if len(store) < len(people) else people
+    kept = replace(kept, left_out=people.left_out | store.left_out)
+    if not len(kept):
+        raise PosekitError(f"{people.source}: nobody could be cut out ({kept.summary()})")
+    return Crops(kept, size, store.table["keypoints"], store.table["matrices"], store)
+
+
+def _keys(people: People) -> np.ndarray:
+    """A number (N,) uint64 for each person's crop, which follows from everything that decides it but its size."""
+    how = f"{people.version} {MARGIN * CONTEXT} {QUALITY}".encode()
+    rows = np.concatenate([people.boxes, people.keypoints.reshape(len(people), -1)], 1).astype(np.float64)
+    digests = (
+        hashlib.blake2b(row.tobytes() + str(name).encode(), digest_size=8, key=how[:64]).digest()
+        for row, name in zip(rows, people.names, strict=True)
+    )
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def _larger(root: Path, kind: str, keys: np.ndarray) -> Shards | None:
+    """The wanted crops out of a finished store that has all of them and more."""
+    for file in sorted(root.glob(f"{kind}-*/keys.npy")):
+        theirs = np.load(file)
+        if not np.isin(keys, theirs).all():
+            continue
+        store = open_store(file.parent, -(-len(theirs) // SHARD))
+        row = np.full(len(theirs), -1)  # of their people, those left out have none
+        row[store.index] = np.arange(len(store))
+        order = np.argsort(theirs)
+        rows = row[order[np.searchsorted(theirs, keys, sorter=order)]]
+        if (rows >= 0).all():
+            return replace(store.select(rows), index=np.arange(len(keys)), left_out={})
+    return None
+
+
+def _produce(people: People, size: int, workers: int, on_error: str, index: np.ndarray) -> Iterator[Item | LeftOut]:
+    """Cut the people of an index array, in order, a few chunks ahead of whoever takes them."""
+    pool = ThreadPoolExecutor(workers)  # decoding, resizing and encoding release the interpreter lock
+    waiting: deque = deque()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        pending = [
-            (number, index) for number, index in enumerate(iterate(len(people), SHARD))
-            if not (folder / f"shard-{number:05}.npz").exists()
-        ]  # fmt: skip
-        if pending:
-            _build(folder, people, size, pending, workers or os.cpu_count() or 1, on_error, progress)
-    except OSError as error:
-        full = " (the disk is full; free some room, what is cut already is kept)" if error.errno == errno.ENOSPC else ""
-        raise PosekitError(f"{folder}: {error.strerror}{full}") from None
-    return _open(folder, people, size)
+        for chunk in iterate(len(index), CHUNK):
+            waiting.append(pool.submit(_cut_chunk, people[index[chunk]], size, on_error))
+            if len(waiting) > 2 * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _build(folder: Path, people: People, size: int, pending, workers: int, on_error: str, progress) -> None:
-    with ThreadPoolExecutor(workers) as pool:  # decoding, resizing and encoding release the interpreter lock
-        for number, index in pending:
-            chunks = [index[c] for c in iterate(len(index), 64)]
-            results = pool.map(_cut_chunk, (people[c] for c in chunks), [size] * len(chunks), [on_error] * len(chunks))
-            temporary = folder / f"shard-{number:05}.{os.getpid()}.tmp"
-            kept, keypoints, matrices, spans, end = [], [], [], [], 0
-            try:
-                with open(temporary, "wb") as file:
-                    for chunk, done in zip(chunks, results, strict=True):
-                        for i, item in zip(chunk, done, strict=True):
-                            if isinstance(item, str):
-                                continue
-                            jpeg, k, m = item
-                            file.write(jpeg)
-                            kept.append(i), keypoints.append(k), matrices.append(m)
-                            spans.append((number, end, end + len(jpeg), zlib.crc32(jpeg)))
-                            end += len(jpeg)
-                        if progress:
-                            progress(len(chunk))
-                os.replace(temporary, folder / f"shard-{number:05}.jpegs")
-                with open(temporary, "wb") as file:
-                    np.savez(
-                        file, people=np.array(kept, np.int64), spans=np.array(spans, np.int64).reshape(-1, 4),
-                        keypoints=np.array(keypoints, np.float32).reshape(-1, len(people.skeleton), 3),
-                        matrices=np.array(matrices).reshape(-1, 3, 3),
-                    )  # fmt: skip
-                os.replace(temporary, folder / f"shard-{number:05}.npz")
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                temporary.unlink(missing_ok=True)
-                raise
+def _cut_chunk(people: People, size: int, on_error: str) -> list[Item | LeftOut]:
+    centres, sides = person_square(people.boxes, MARGIN * CONTEXT)
+    out: list[Item | LeftOut] = []
+    last, picture = None, np.zeros((0, 0, 3), np.uint8)
+    for i, name in enumerate(people.names):
+        reason, message = _unusable_box(people.boxes[i]), "its box has no area"
+        try:
+            if not reason and name != last:
+                picture, last = people.read(str(name)), name
+        except PosekitError as error:
+            reason, message, last = "with an unreadable picture", str(error), None
+        if not reason:
+            reason = _outside(people.boxes[i], picture)
+            message = f"its box {people.boxes[i].round(1).tolist()} lies outside the {picture.shape[1]} x {picture.shape[0]} pixels of {name}"
+        if reason:
+            message = f"person {people.ids[i]} of {people.source}: {message}"
+            if on_error == "raise":
+                raise PosekitError(f"{message}; --on-error skip goes on without")
+            out.append(LeftOut(reason, message))
+            continue
+        matrix = cropping(centres[i], sides[i], size)
+        keypoints = transform_keypoints(matrix, people.keypoints[i]).astype(np.float32)
+        jpeg = encode(cut(picture, centres[i], float(sides[i]), size))
+        out.append(Item(jpeg, {"keypoints": keypoints, "matrices": matrix}))
+    return out
 
 
-def _open(folder: Path, people: People, size: int) -> Crops:
-    tables, shards = [], []
-    for number, _ in enumerate(iterate(len(people), SHARD)):
-        data = folder / f"shard-{number:05}.jpegs"
-        with np.load(folder / f"shard-{number:05}.npz") as table:
-            tables.append({name: table[name] for name in table.files})
-        length = int(tables[-1]["spans"][-1, 2]) if len(tables[-1]["spans"]) else 0
-        if not data.is_file() or data.stat().st_size != length:
-            raise PosekitError(f"{data}: missing or of the wrong length; delete {folder} to cut the crops again")
-        shards.append(np.memmap(data, np.uint8, "r") if length else np.zeros(0, np.uint8))
-    if not tables:
-        raise PosekitError(f"{people.source}: nobody to cut out; {people.summary()}")
-    column = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-    kept = people[column["people"]]
-    if len(kept) < len(people):
-        kept.left_out["with an unreadable picture"] = len(people) - len(kept)
-    return Crops(kept, size, column["keypoints"], column["matrices"], column["spans"], tuple(shards))
+def _unusable_box(box: np.ndarray) -> str:
+    return "" if np.isfinite(box).all() and box[2:].max() > 0 and box[2:].min() >= 0 else "whose box has no area"
+
+
+def _outside(box: np.ndarray, picture: np.ndarray) -> str:
+    """A reason where no part of the box (4,) lies on the picture (H, W, 3)."""
+    low, high = box[:2] + 0.5, box[:2] + box[2:] + 0.5
+    inside = (high > 0).all() and (low < picture.shape[1::-1]).all()
+    return "" if inside else "whose box lies outside the picture"

@@ -1,7 +1,8 @@
 """One table of people, whatever data set they come from."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class People:
     image_ids: np.ndarray | None = None  # (N,) int: COCO's image number
     factors: dict[str, np.ndarray] = field(default_factory=dict)  # name to (N,) float: what made a mannequin
     left_out: dict[str, int] = field(default_factory=dict)  # reason to how many people
+    version: str = ""  # of the pictures, where their names alone do not say what they show (rendered ones)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -55,7 +57,7 @@ class People:
 
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits of the table's content."""
-        digest = hashlib.sha256(self.skeleton.name.encode())
+        digest = hashlib.sha256(f"{self.skeleton.name}{self.version}".encode())
         digest.update("\0".join(self.names).encode())
         for column in (self.boxes, self.keypoints):
             digest.update(np.ascontiguousarray(column, np.float64).tobytes())
@@ -74,6 +76,46 @@ def joints_box(keypoints: np.ndarray) -> np.ndarray:
     labelled = np.where(keypoints[..., 2:] > 0, keypoints[..., :2], np.nan)
     low, high = np.nanmin(labelled, 1), np.nanmax(labelled, 1)
     return np.concatenate([low, high - low], -1)
+
+
+def sift(count: int, checks: Sequence["Check"], on_error: str) -> tuple[np.ndarray, dict[str, int]]:
+    """Who stays, as a mask (N,), and how many people each check leaves out; each counts for the first that hits.
+
+    With `on_error="raise"` the first person that a check hits raises PosekitError, unless the check is `expected`.
+    """
+    if on_error not in ("raise", "skip"):
+        raise PosekitError(f"on_error is 'raise' or 'skip', not {on_error!r}")
+    keep, left_out = np.ones(count, bool), {}
+    for check in checks:
+        hit = keep & check.hit
+        if hit.any() and on_error == "raise" and not check.expected:
+            more = f" ({hit.sum():,} such people)" if hit.sum() > 1 else ""
+            raise PosekitError(f"{check.describe(int(np.flatnonzero(hit)[0]))}{more}; --on-error skip goes on without")
+        left_out[check.reason] = int(hit.sum())
+        keep &= ~hit
+    return keep, left_out
+
+
+@dataclass(frozen=True)
+class Check:
+    """A reason to leave people out."""
+
+    reason: str  # completes "12 people …"
+    hit: np.ndarray  # (N,) bool
+    describe: Callable[[int], str]  # a row to one line that names file and record
+    expected: bool = False  # sound data sets have such people: they are left out without a complaint
+
+
+def existing(root: Path, names: np.ndarray) -> np.ndarray:
+    """Which of the files `names` (N,) are under `root`, as a mask (N,). Lists each folder once."""
+    listed: dict[str, set[str]] = {}
+    out = np.zeros(len(names), bool)
+    for i, name in enumerate(names):
+        parent, _, file = str(name).rpartition("/")
+        if parent not in listed:
+            listed[parent] = set(os.listdir(root / parent)) if (root / parent).is_dir() else set()
+        out[i] = file in listed[parent]
+    return out
 
 
 def parse_spec(spec: str) -> tuple[str, str | None, str | None]:
