@@ -1,4 +1,5 @@
-"""Mannequins: anatomy in closed form, ray casting against geometry, honest visibility, reproducible pictures."""
+"""Mannequins: anatomy in closed form, ray casting against geometry, honest visibility, reproducible
+pictures."""
 
 import dataclasses
 import math
@@ -9,7 +10,12 @@ import pytest
 from posekit.data import bodies
 from posekit.data import mannequins as m
 
-SWAP = np.array([bodies.KEYPOINTS.index(n.replace("left", "~").replace("right", "left").replace("~", "right")) for n in bodies.KEYPOINTS])
+SWAP = np.array(
+    [
+        bodies.KEYPOINTS.index(n.replace("left", "~").replace("right", "left").replace("~", "right"))
+        for n in bodies.KEYPOINTS
+    ]
+)
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +24,17 @@ def people():
 
 
 def camera_at(distance: float) -> m.Camera:
-    """In front of the body's frame, level, looking along −z, with 2 m of width in the picture at its origin."""
+    """In front of the body's frame, level, looking along −z, with 2 m of width in the picture at its
+    origin."""
     return m.Camera(np.array([0, 0, distance]), np.diag([1.0, -1.0, -1.0]), distance / 2)
 
 
 def stage(heading: float = 0.0, extra: tuple[np.ndarray, ...] = (), **changes: float) -> m.Scene:
     """A T-pose (but for `changes`) at the origin seen from 20 m, with further solids."""
-    build, angles = bodies.Build(), t_pose() | {name.replace("_", " "): value for name, value in changes.items()}
+    build, angles = (
+        bodies.Build(),
+        t_pose() | {name.replace("_", " "): value for name, value in changes.items()},
+    )
     bones = bodies.pose_bones(angles, build, bodies.rotation(1, heading))
     solids = np.concatenate([bodies.body_solids(*bones, build, bodies.Clothes()), *extra])
     camera, places = camera_at(20.0), bodies.keypoint_places(*bones, build)
@@ -32,7 +42,8 @@ def stage(heading: float = 0.0, extra: tuple[np.ndarray, ...] = (), **changes: f
     scene = m.draw_scene(0)
     return dataclasses.replace(
         scene, solids=solids, camera=camera, places=places, bones=bones, build=build,
-        flags=m.visibility(solids, camera, places, build), colours=np.ones((7, 2, 3)), patterns=np.zeros((7, 5)),
+        flags=m.visibility(solids, camera, places, build), colours=np.ones((7, 2, 3)), patterns=np.zeros((7,
+        5)),
     )  # fmt: skip
 
 
@@ -50,12 +61,14 @@ def test_t_pose_keypoints_are_sums_of_bones():
     build = bodies.Build()
     places = bodies.keypoint_places(*bodies.pose_bones(t_pose(), build), build)
     shoulder = np.array([0.18 - 0.015, 0.10 + 0.12 + 0.225 + 0.03, -0.01])
-    named = dict(zip(bodies.KEYPOINTS, places))
+    named = dict(zip(bodies.KEYPOINTS, places, strict=False))
     np.testing.assert_allclose(named["left shoulder"], shoulder, atol=1e-12)
-    np.testing.assert_allclose(named["left elbow"], shoulder + (0.29, 0, 0), atol=1e-12)
-    np.testing.assert_allclose(named["left wrist"], shoulder + (0.55, 0, 0), atol=1e-12)
+    np.testing.assert_allclose(named["left elbow"], shoulder + np.array([0.29, 0, 0]), atol=1e-12)
+    np.testing.assert_allclose(named["left wrist"], shoulder + np.array([0.55, 0, 0]), atol=1e-12)
     np.testing.assert_allclose(named["left ankle"], (0.095, -0.84, 0), atol=1e-12)
-    np.testing.assert_allclose(named["nose"], np.array([0, 0.10 + 0.12 + 0.27 + 0.09 + 0.072, 0.124]), atol=1e-12)
+    np.testing.assert_allclose(
+        named["nose"], np.array([0, 0.10 + 0.12 + 0.27 + 0.09 + 0.072, 0.124]), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +77,11 @@ def test_t_pose_keypoints_are_sums_of_bones():
         ({"left elevation": 0.0}, (5, 6), (0, -1, 0)),  # hanging
         ({"left azimuth": 90.0}, (5, 6), (0, 0, 1)),  # raised forward
         ({"left elevation": 180.0}, (5, 6), (0, 1, 0)),  # overhead
-        ({"left elevation": 0.0, "left elbow": 90.0}, (6, 7), (0, 0, 1)),  # a bent elbow brings the hand forward
+        (
+            {"left elevation": 0.0, "left elbow": 90.0},
+            (6, 7),
+            (0, 0, 1),
+        ),  # a bent elbow brings the hand forward
         ({"left hip": 90.0}, (11, 12), (0, 0, 1)),
         ({"left abduction": 90.0}, (11, 12), (1, 0, 0)),  # away from the other leg
         ({"left knee": 90.0}, (12, 13), (0, 0, -1)),  # the heel goes back
@@ -85,8 +102,12 @@ def test_every_pose_keeps_limb_lengths_and_limits():
         origins, frames = bodies.pose_bones(pose.angles, build, pose.root)
         offsets = np.linalg.norm(bodies.bone_offsets(build), axis=1)
         for bone in (6, 7, 9, 10, 12, 13, 15, 16):
-            assert np.linalg.norm(origins[bone] - origins[bodies.PARENTS[bone]]) == pytest.approx(offsets[bone])
-        np.testing.assert_allclose(frames @ frames.transpose(0, 2, 1), np.tile(np.eye(3), (17, 1, 1)), atol=1e-9)
+            assert np.linalg.norm(origins[bone] - origins[bodies.PARENTS[bone]]) == pytest.approx(
+                offsets[bone]
+            )
+        np.testing.assert_allclose(
+            frames @ frames.transpose(0, 2, 1), np.tile(np.eye(3), (17, 1, 1)), atol=1e-9
+        )
         np.testing.assert_allclose(np.linalg.det(frames), 1)
         for name, value in pose.angles.items():
             low, high = bodies.LIMITS[name.split()[-1]]
@@ -116,7 +137,9 @@ def test_a_body_is_as_tall_as_its_build_says():
     for height in (1.2, 1.73, 1.95):
         build = bodies.Build(height=height)
         solids = bodies.body_solids(*bodies.pose_bones(bodies.rest_angles(), build), build, bodies.Clothes())
-        ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)[..., 1]
+        ends = np.stack(
+            [solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1
+        )[..., 1]
         tall = (ends + solids["radii"]).max() - (ends - solids["radii"]).min()
         assert tall == pytest.approx(height, rel=0.06)
 
@@ -135,7 +158,8 @@ def test_a_sphere_is_met_at_its_surface():
     assert solid.tolist() == [0, -1]
     assert depth[0] == pytest.approx(9.5, abs=1e-3)
     _, sample, depth = m.cast(solids, m.Samples(camera, 200, 1))
-    # It covers the disc whose rim is tangent to it: radius r / sqrt(d² − r²), here times the focal length in pixels.
+    # It covers the disc whose rim is tangent to it: radius r / sqrt(d² − r²), here times the focal length
+    # in pixels.
     radius = 0.5 / math.sqrt(100 - 0.25) * camera.focal * 200
     assert len(sample) == pytest.approx(math.pi * radius**2, rel=0.01)
     assert depth.min() == pytest.approx(9.5, abs=1e-3)
@@ -144,7 +168,7 @@ def test_a_sphere_is_met_at_its_surface():
 def test_grid_and_single_rays_agree():
     scene = m.draw_scene(3)
     samples = m.Samples(scene.camera, 40, 1)
-    solid, sample, depth = m.cast(scene.solids, samples)
+    _solid, sample, depth = m.cast(scene.solids, samples)
     nearest = np.full(1600, np.inf)
     np.minimum.at(nearest, sample, depth)
     row, column = np.divmod(np.arange(1600), 40)
@@ -159,7 +183,9 @@ def test_a_box_is_met_at_its_face_and_normals_look_at_the_camera():
     solid, sample, depth = m.cast(solids, m.Samples(camera, 8, 1))
     centre = sample == 8 * 4 + 4
     assert depth[centre] == pytest.approx(9.0, abs=1e-5)
-    _, normal = m.surfaces(solids, solid, np.zeros(len(solid), "f4"), np.zeros(len(solid), "f4"), np.full(len(solid), 9, "f4"))
+    _, normal = m.surfaces(
+        solids, solid, np.zeros(len(solid), "f4"), np.zeros(len(solid), "f4"), np.full(len(solid), 9, "f4")
+    )
     np.testing.assert_allclose(normal.T, np.tile((0, 0, -1.0), (len(solid), 1)), atol=1e-6)
 
 
@@ -169,7 +195,7 @@ def test_a_tapered_cone_has_unit_normals_at_right_angles_to_its_outline():
     solid, sample, depth = m.cast(solids, samples)
     row, column = np.divmod(sample, 160)
     dx, dy = samples.x(column, row).astype("f4"), samples.y(row).astype("f4")
-    place, normal = m.surfaces(solids, solid, dx, dy, depth)
+    _place, normal = m.surfaces(solids, solid, dx, dy, depth)
     np.testing.assert_allclose(np.linalg.norm(normal, axis=0), 1, atol=1e-4)
     side = np.abs(row - 79.5) < 20
     front = np.full(len(solid), np.inf)
@@ -185,7 +211,7 @@ def test_a_tapered_cone_has_unit_normals_at_right_angles_to_its_outline():
 
 
 def flags_of(scene: m.Scene) -> dict[str, int]:
-    return dict(zip(bodies.KEYPOINTS, scene.flags.tolist()))
+    return dict(zip(bodies.KEYPOINTS, scene.flags.tolist(), strict=False))
 
 
 def test_a_t_pose_from_the_front_shows_everything_but_not_from_behind():
@@ -207,7 +233,9 @@ def test_an_occluder_hides_what_lies_behind_it_and_nothing_else():
     bare = stage(0)
     wrist = bare.places[bodies.KEYPOINTS.index("left wrist")]
     for depth, expected in ((1.0, 1), (-1.0, 2)):  # before, behind
-        flags = flags_of(stage(0, (m.box(wrist + (0, 0, depth), (0.08, 0.08, 0.05), np.eye(3), 0),)))
+        flags = flags_of(
+            stage(0, (m.box(wrist + np.array([0, 0, depth]), (0.08, 0.08, 0.05), np.eye(3), 0),))
+        )
         assert flags == flags_of(bare) | {"left wrist": expected}
 
 
@@ -231,7 +259,11 @@ def test_parts_lie_where_the_joints_are():
         x, y = np.rint(places[joint]).astype(int)
         assert parts[y, x] in (one, other), bodies.KEYPOINTS[joint]
     # Person-centric: facing the camera, the left arm lies to the right of the picture.
-    assert np.nonzero(parts == m.PARTS.index("left forearm"))[1].min() > 100 > np.nonzero(parts == m.PARTS.index("right forearm"))[1].max()
+    assert (
+        np.nonzero(parts == m.PARTS.index("left forearm"))[1].min()
+        > 100
+        > np.nonzero(parts == m.PARTS.index("right forearm"))[1].max()
+    )
 
 
 def test_heading_and_roll_are_measured_as_documented():
@@ -248,7 +280,11 @@ def test_heading_and_roll_are_measured_as_documented():
 
 
 def test_the_same_index_gives_the_same_bytes():
-    first, second, other = m.render(5, seed=3, size=48), m.render(5, seed=3, size=48), m.render(5, seed=4, size=48)
+    first, second, other = (
+        m.render(5, seed=3, size=48),
+        m.render(5, seed=3, size=48),
+        m.render(5, seed=4, size=48),
+    )
     assert first.picture.tobytes() == second.picture.tobytes()
     assert first.keypoints.tobytes() == second.keypoints.tobytes()
     assert first.factors == second.factors
@@ -258,7 +294,9 @@ def test_the_same_index_gives_the_same_bytes():
 def test_size_changes_resolution_and_nothing_else():
     for index in range(6):
         small, large = m.render(index, size=80), m.render(index, size=160)
-        np.testing.assert_allclose(large.keypoints[:, :2], 2 * (small.keypoints[:, :2] + 0.5) - 0.5, rtol=0, atol=2e-5)
+        np.testing.assert_allclose(
+            large.keypoints[:, :2], 2 * (small.keypoints[:, :2] + 0.5) - 0.5, rtol=0, atol=2e-5
+        )
         np.testing.assert_array_equal(large.keypoints[:, 2], small.keypoints[:, 2])
         np.testing.assert_allclose(large.box[:2] + 0.5, 2 * (small.box[:2] + 0.5), atol=2)
         for name in ("heading", "elevation", "size", "left knee", "body height"):
@@ -320,4 +358,7 @@ def test_many_come_in_order_from_several_processes():
     assert told == list(range(1, 34))
     for index in (0, 15, 16, 32):
         assert several[index].picture.tobytes() == m.render(index, seed=1, size=24).picture.tobytes()
-    assert [p.factors for p in m.render_many([4, 2], seed=1, size=24, workers=1)] == [several[4].factors, several[2].factors]
+    assert [p.factors for p in m.render_many([4, 2], seed=1, size=24, workers=1)] == [
+        several[4].factors,
+        several[2].factors,
+    ]

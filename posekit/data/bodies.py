@@ -1,7 +1,9 @@
 """Articulated bodies for the mannequins: skeleton, postures, anthropometry and clothing.
 
-A body stands in a right-handed frame of its own: x to the person's left, y up, z forward, metres, the middle of the hips
-at the origin. Angles are degrees. Every right limb is the mirror image of the left one, so that nothing in here prefers
+A body stands in a right-handed frame of its own: x to the person's left, y up, z forward, metres, the
+middle of the hips
+at the origin. Angles are degrees. Every right limb is the mirror image of the left one, so that nothing in
+here prefers
 a side.
 """
 
@@ -35,31 +37,55 @@ PART_OF_BONE = np.array([2, 2, 2, 2, 1, *range(3, 15)])
 
 KEYPOINTS = (
     "nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder", "left elbow",
-    "right elbow", "left wrist", "right wrist", "left hip", "right hip", "left knee", "right knee", "left ankle",
+    "right elbow", "left wrist", "right wrist", "left hip", "right hip", "left knee", "right knee",
+    "left ankle",
     "right ankle",
 )  # fmt: skip
 KEYPOINT_BONES = np.array([4, 4, 4, 4, 4, 5, 8, 6, 9, 7, 10, 11, 14, 12, 15, 13, 16])
 # In the bone's frame: places on the surface of the head; the other joints are where their bones begin.
 KEYPOINT_PLACES = np.zeros((17, 3))
 KEYPOINT_PLACES[:5] = [
-    (0, 0.072, 0.124), (0.032, 0.108, 0.094), (-0.032, 0.108, 0.094), (0.092, 0.092, -0.005), (-0.092, 0.092, -0.005),
+    (0, 0.072, 0.124), (0.032, 0.108, 0.094), (-0.032, 0.108, 0.094), (0.092, 0.092, -0.005), (-0.092,
+    0.092, -0.005),
 ]  # fmt: skip
 # How deep a visible joint may lie under its own body's surface, metres for an average adult.
-KEYPOINT_DEPTHS = np.array([0.03, 0.03, 0.03, 0.03, 0.03] + [0.1] * 2 + [0.075] * 2 + [0.06] * 2 + [0.155] * 2 + [0.1] * 2 + [0.075] * 2)
+KEYPOINT_DEPTHS = np.array(
+    [0.03, 0.03, 0.03, 0.03, 0.03]
+    + [0.1] * 2
+    + [0.075] * 2
+    + [0.06] * 2
+    + [0.155] * 2
+    + [0.1] * 2
+    + [0.075] * 2
+)
 # Parts whose surface shows the joint however deep it lies.
 KEYPOINT_PARTS = (
-    (), (), (), (), (), (3,), (6,), (3, 4), (6, 7), (4, 5), (7, 8), (9,), (12,), (9, 10), (12, 13), (10, 11), (13, 14),
+    (), (), (), (), (), (3,), (6,), (3, 4), (6, 7), (4, 5), (7, 8), (9,), (12,), (9, 10), (12, 13), (10,
+    11), (13, 14),
 )  # fmt: skip
 
 TRUNK_ANGLES = ("lean", "side", "twist", "nod", "tilt", "turn")
-LIMB_ANGLES = ("elevation", "azimuth", "roll", "elbow", "wrist", "hip", "abduction", "rotation", "knee", "ankle")
+LIMB_ANGLES = (
+    "elevation",
+    "azimuth",
+    "roll",
+    "elbow",
+    "wrist",
+    "hip",
+    "abduction",
+    "rotation",
+    "knee",
+    "ankle",
+)
 LIMITS = {
-    "lean": (-40, 65), "side": (-35, 35), "twist": (-45, 45), "nod": (-50, 50), "tilt": (-30, 30), "turn": (-70, 70),
+    "lean": (-40, 65), "side": (-35, 35), "twist": (-45, 45), "nod": (-50, 50), "tilt": (-30, 30),
+    "turn": (-70, 70),
     "elevation": (0, 178), "azimuth": (-45, 130), "roll": (-80, 80), "elbow": (0, 148), "wrist": (-50, 50),
     "hip": (-30, 128), "abduction": (-18, 80), "rotation": (-35, 45), "knee": (0, 145), "ankle": (-25, 55),
 }  # fmt: skip
 REST = {
-    "lean": 0, "side": 0, "twist": 0, "nod": 0, "tilt": 0, "turn": 0, "elevation": 10, "azimuth": 20, "roll": 10, "elbow": 12,
+    "lean": 0, "side": 0, "twist": 0, "nod": 0, "tilt": 0, "turn": 0, "elevation": 10, "azimuth": 20,
+    "roll": 10, "elbow": 12,
     "wrist": 0, "hip": 0, "abduction": 4, "rotation": 6, "knee": 3, "ankle": 0,
 }  # fmt: skip
 
@@ -84,7 +110,8 @@ MIRROR = np.array([(1, -1, -1), (-1, 1, 1), (-1, 1, 1)])
 
 
 def rest_angles() -> dict[str, float]:
-    """The angles of a relaxed upright stance: `TRUNK_ANGLES`, and `LIMB_ANGLES` with `left ` and `right ` before."""
+    """The angles of a relaxed upright stance: `TRUNK_ANGLES`, and `LIMB_ANGLES` with `left ` and `right `
+    before."""
     angles = {name: float(REST[name]) for name in TRUNK_ANGLES}
     for name in LIMB_ANGLES:
         angles["left " + name] = angles["right " + name] = float(REST[name])
@@ -93,7 +120,11 @@ def rest_angles() -> dict[str, float]:
 
 def mirror_angles(angles: dict[str, float]) -> dict[str, float]:
     """Exchange left and right: the same posture in a mirror."""
-    mirrored = {name: value * (1 if name in ("lean", "nod") else -1) for name, value in angles.items() if name in TRUNK_ANGLES}
+    mirrored = {
+        name: value * (1 if name in ("lean", "nod") else -1)
+        for name, value in angles.items()
+        if name in TRUNK_ANGLES
+    }
     for name in LIMB_ANGLES:
         mirrored["left " + name], mirrored["right " + name] = angles["right " + name], angles["left " + name]
     return mirrored
@@ -101,7 +132,10 @@ def mirror_angles(angles: dict[str, float]) -> dict[str, float]:
 
 def clip_angles(angles: dict[str, float]) -> dict[str, float]:
     """Keep every angle within its anatomical limits."""
-    return {name: min(max(value, LIMITS[name.split()[-1]][0]), LIMITS[name.split()[-1]][1]) for name, value in angles.items()}
+    return {
+        name: min(max(value, LIMITS[name.split()[-1]][0]), LIMITS[name.split()[-1]][1])
+        for name, value in angles.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -128,15 +162,21 @@ def bone_offsets(build: Build) -> np.ndarray:
     return offsets * (build.height / ADULT)
 
 
-def pose_bones(angles: dict[str, float], build: Build, root: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Forward kinematics: bone beginnings (17, 3) in metres and bone frames (17, 3, 3), the pelvis at the origin.
+def pose_bones(
+    angles: dict[str, float], build: Build, root: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Forward kinematics: bone beginnings (17, 3) in metres and bone frames (17, 3, 3), the pelvis at the
+    origin.
 
-    `root` turns the whole body. Elevation of an arm counts from hanging (0) to overhead (180) in the vertical plane
+    `root` turns the whole body. Elevation of an arm counts from hanging (0) to overhead (180) in the
+    vertical plane
     at `azimuth`: 0 sideways, 90 forward.
     """
     local = np.empty((17, 3, 3))
     local[0] = np.eye(3) if root is None else root
-    spine = rotation(0, angles["lean"] / 2) @ rotation(2, angles["side"] / 2) @ rotation(1, angles["twist"] / 2)
+    spine = (
+        rotation(0, angles["lean"] / 2) @ rotation(2, angles["side"] / 2) @ rotation(1, angles["twist"] / 2)
+    )
     local[1] = local[2] = spine
     neck = rotation(0, angles["nod"] / 2) @ rotation(2, angles["tilt"] / 2) @ rotation(1, angles["turn"] / 2)
     local[3] = local[4] = neck
@@ -144,14 +184,16 @@ def pose_bones(angles: dict[str, float], build: Build, root: np.ndarray | None =
     for side, arm, leg in (("left ", 5, 11), ("right ", 8, 14)):
         a = {name: angles[side + name] for name in LIMB_ANGLES}
         limb = [
-            rotation(1, -a["azimuth"]) @ rotation(2, a["elevation"]) @ rotation(1, a["azimuth"] - a["roll"] + 60 * math.sin(math.radians(a["elevation"]) / 2) ** 2),
+            rotation(1, -a["azimuth"])
+            @ rotation(2, a["elevation"])
+            @ rotation(1, a["azimuth"] - a["roll"] + 60 * math.sin(math.radians(a["elevation"]) / 2) ** 2),
             rotation(0, -a["elbow"]),
             rotation(2, -a["wrist"]),
             rotation(0, -a["hip"]) @ rotation(2, a["abduction"]) @ rotation(1, a["rotation"]),
             rotation(0, a["knee"]),
             rotation(0, a["ankle"]),
         ]
-        for bone, matrix in zip((arm, arm + 1, arm + 2, leg, leg + 1, leg + 2), limb):
+        for bone, matrix in zip((arm, arm + 1, arm + 2, leg, leg + 1, leg + 2), limb, strict=False):
             local[bone] = matrix if side == "left " else matrix * MIRROR
         raised = math.sin(math.radians(a["elevation"]) / 2) ** 2 * build.height / ADULT
         offsets[arm] += np.array([-0.03 if side == "left " else 0.03, 0.06, 0.0]) * raised
@@ -174,7 +216,7 @@ def head_scale(build: Build) -> float:
     return build.head * (build.height / ADULT) ** 0.6
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Postures
 
 
@@ -235,8 +277,22 @@ def _walking(a, u):
     phase, stride = u(0, 2 * math.pi), u(18, 32)
     s, c = math.sin(phase), math.cos(phase)
     a.update(lean=u(0, 8), twist=8 * s)
-    _left(a, hip=5 + stride * s, knee=8 + 45 * max(0.0, c) ** 1.5, elevation=abs(-stride * s) + 4, azimuth=90 if s < 0 else -80, elbow=u(10, 45))
-    _right(a, hip=5 - stride * s, knee=8 + 45 * max(0.0, -c) ** 1.5, elevation=abs(stride * s) + 4, azimuth=90 if s > 0 else -80, elbow=u(10, 45))
+    _left(
+        a,
+        hip=5 + stride * s,
+        knee=8 + 45 * max(0.0, c) ** 1.5,
+        elevation=abs(-stride * s) + 4,
+        azimuth=90 if s < 0 else -80,
+        elbow=u(10, 45),
+    )
+    _right(
+        a,
+        hip=5 - stride * s,
+        knee=8 + 45 * max(0.0, -c) ** 1.5,
+        elevation=abs(stride * s) + 4,
+        azimuth=90 if s > 0 else -80,
+        elbow=u(10, 45),
+    )
     a["left azimuth"], a["right azimuth"] = max(a["left azimuth"], -45), max(a["right azimuth"], -45)
     return np.eye(3), 0.0, ""
 
@@ -334,7 +390,11 @@ def _arms_raised(a, u):
     wide = u(0, 80)
     for side in ("left ", "right "):
         a[side + "elevation"] = u(115, 176) if u(0, 1) < 0.7 else u(80, 110)
-        a[side + "azimuth"], a[side + "elbow"], a[side + "roll"] = wide + u(-15, 15), u(0, 1) ** 2 * 110, u(-30, 30)
+        a[side + "azimuth"], a[side + "elbow"], a[side + "roll"] = (
+            wide + u(-15, 15),
+            u(0, 1) ** 2 * 110,
+            u(-30, 30),
+        )
         a[side + "abduction"] = u(0, 25)
     a.update(lean=u(-15, 8), nod=u(-30, 15))
     _left(a, hip=u(-5, 15), knee=u(0, 25))
@@ -364,7 +424,11 @@ def _lying(a, u):
 
 def _handstand(a, u):
     for side in ("left ", "right "):
-        a[side + "elevation"], a[side + "azimuth"], a[side + "elbow"] = u(150, 178), u(0, 90), u(0, 1) ** 3 * 70
+        a[side + "elevation"], a[side + "azimuth"], a[side + "elbow"] = (
+            u(150, 178),
+            u(0, 90),
+            u(0, 1) ** 3 * 70,
+        )
         a[side + "ankle"] = u(15, 55)
     a.update(lean=u(-25, 12), nod=-u(0, 45))
     kind = u(0, 1)
@@ -381,7 +445,12 @@ def _handstand(a, u):
 def _cartwheel(a, u):
     for side in ("left ", "right "):
         a[side + "elevation"], a[side + "azimuth"], a[side + "elbow"] = u(110, 175), u(-10, 35), u(0, 25)
-        a[side + "abduction"], a[side + "hip"], a[side + "knee"], a[side + "ankle"] = u(20, 65), u(-15, 25), u(0, 25), u(10, 50)
+        a[side + "abduction"], a[side + "hip"], a[side + "knee"], a[side + "ankle"] = (
+            u(20, 65),
+            u(-15, 25),
+            u(0, 25),
+            u(10, 50),
+        )
     a.update(side=u(-25, 25))
     return rotation(2, u(50, 180)) @ rotation(0, u(-20, 20)), u(0, 0.3) * (u(0, 1) < 0.4), ""
 
@@ -401,7 +470,11 @@ def _jumping(a, u):
     for side in ("left ", "right "):
         a[side + "hip"], a[side + "knee"], a[side + "abduction"] = u(-20, 100), u(0, 120), u(0, 40)
         a[side + "ankle"] = u(0, 50)
-        a[side + "elevation"], a[side + "azimuth"], a[side + "elbow"] = u(20, 175), u(-30, 110), u(0, 1) ** 1.5 * 110
+        a[side + "elevation"], a[side + "azimuth"], a[side + "elbow"] = (
+            u(20, 175),
+            u(-30, 110),
+            u(0, 1) ** 1.5 * 110,
+        )
     if u(0, 1) < 0.4:
         tuck = u(0, 1)
         _both(a, hip=20 + 90 * tuck, knee=20 + 105 * tuck)
@@ -439,9 +512,19 @@ def _climbing(a, u):
 
 def _hanging(a, u):
     for side in ("left ", "right "):
-        a[side + "elevation"], a[side + "azimuth"], a[side + "elbow"] = u(155, 177), u(0, 90), u(0, 1) ** 2 * 110
+        a[side + "elevation"], a[side + "azimuth"], a[side + "elbow"] = (
+            u(155, 177),
+            u(0, 90),
+            u(0, 1) ** 2 * 110,
+        )
     legs = u(0, 1)
-    _both(a, hip=u(-15, 20) if legs < 0.5 else u(20, 110), knee=u(0, 100), ankle=u(10, 50), abduction=u(0, 15 if legs < 0.7 else 55))
+    _both(
+        a,
+        hip=u(-15, 20) if legs < 0.5 else u(20, 110),
+        knee=u(0, 100),
+        ankle=u(10, 50),
+        abduction=u(0, 15 if legs < 0.7 else 55),
+    )
     a["left hip"] += u(-15, 15)
     a["left knee"] += u(-15, 15)
     return rotation(0, u(-45, 45)), u(0.3, 1.5), "bar"
@@ -478,7 +561,11 @@ def _vaulting(a, u):
     """Hands on an obstacle or on the ground, the body above, to the side or stretched out behind."""
     pitch = u(25, 110)
     for side in ("left ", "right "):
-        a[side + "elevation"], a[side + "azimuth"], a[side + "elbow"] = u(50, 110) * 0.5 + pitch * 0.5, u(60, 100), u(0, 45)
+        a[side + "elevation"], a[side + "azimuth"], a[side + "elbow"] = (
+            u(50, 110) * 0.5 + pitch * 0.5,
+            u(60, 100),
+            u(0, 45),
+        )
         a[side + "hip"], a[side + "knee"] = u(-20, 115), u(0, 115)
         a[side + "abduction"], a[side + "ankle"] = u(0, 55), u(0, 45)
     if u(0, 1) < 0.35:
@@ -504,22 +591,36 @@ def _wild(a, u):
         a[name] = middle + half * u(-1, 1)
     for name in TRUNK_ANGLES:
         a[name] *= 0.7
-    if u(0, 1) < 0.4:
+    if u(0, 1) < 0.25:
         return rotation(0, u(-40, 50)) @ rotation(2, u(-30, 30)), u(0, 1.5) * (u(0, 1) < 0.5), ""
-    return rotation(1, u(-180, 180)) @ rotation(0, math.degrees(math.acos(u(-1, 1)))) @ rotation(1, u(-180, 180)), u(0, 1.5), ""
+    return (
+        rotation(1, u(-180, 180))
+        @ rotation(0, math.degrees(math.acos(u(-1, 1))))
+        @ rotation(1, u(-180, 180)),
+        u(0, 1.5),
+        "",
+    )
 
 
-# Posture: how often, how much independent noise is added to every angle (degrees), and the function that draws it.
+# Posture: how often, how much independent noise is added to every angle (degrees), and the function that
+# draws it.
 _POSTURES = {
-    "standing": (8, 5, _standing), "walking": (5, 5, _walking), "running": (8, 8, _running), "sitting": (6, 8, _sitting),
-    "squatting": (6, 8, _squatting), "kneeling": (3, 8, _kneeling), "bending": (6, 8, _bending), "reaching": (5, 8, _reaching),
-    "arms raised": (5, 6, _arms_raised), "lying": (4, 8, _lying), "handstand": (7, 7, _handstand), "cartwheel": (5, 7, _cartwheel),
-    "somersault": (5, 8, _somersault), "jumping": (10, 8, _jumping), "splits": (4, 6, _splits), "climbing": (6, 8, _climbing),
-    "hanging": (4, 6, _hanging), "kicking": (4, 8, _kicking), "lunging": (5, 8, _lunging), "throwing": (4, 8, _throwing),
-    "vaulting": (7, 8, _vaulting), "bridging": (3, 6, _bridging), "wild": (10, 0, _wild),
+    "standing": (5, 5, _standing), "walking": (4, 5, _walking), "running": (7, 8, _running), "sitting": (5,
+    8, _sitting),
+    "squatting": (5, 8, _squatting), "kneeling": (3, 8, _kneeling), "bending": (8, 8, _bending),
+    "reaching": (4, 8, _reaching),
+    "arms raised": (4, 6, _arms_raised), "lying": (4, 8, _lying), "handstand": (13, 7, _handstand),
+    "cartwheel": (9, 7, _cartwheel), "somersault": (10, 8, _somersault), "jumping": (9, 8, _jumping),
+    "splits": (4, 6, _splits),
+    "climbing": (6, 8, _climbing), "hanging": (4, 6, _hanging), "kicking": (4, 8, _kicking), "lunging": (4,
+    8, _lunging),
+    "throwing": (3, 8, _throwing), "vaulting": (10, 8, _vaulting), "bridging": (6, 6, _bridging),
+    "wild": (12, 0, _wild),
 }  # fmt: skip
 POSTURES: tuple[str, ...] = tuple(_POSTURES)
-_WEIGHTS = np.cumsum([weight for weight, _, _ in _POSTURES.values()]) / sum(weight for weight, _, _ in _POSTURES.values())
+_WEIGHTS = np.cumsum([weight for weight, _, _ in _POSTURES.values()]) / sum(
+    weight for weight, _, _ in _POSTURES.values()
+)
 
 
 def draw_pose(rng: np.random.Generator, posture: int | None = None) -> Pose:
@@ -531,7 +632,10 @@ def draw_pose(rng: np.random.Generator, posture: int | None = None) -> Pose:
     angles.update(turn=rng.normal(0, 18), tilt=rng.normal(0, 5), nod=rng.normal(0, 8))
     root, lift, prop = draw(angles, lambda low, high: low + (high - low) * rng.random())
     noise = rng.normal(0, spread, len(angles))
-    angles = {name: value + (0.5 if name in TRUNK_ANGLES else 1) * float(e) for (name, value), e in zip(angles.items(), noise)}
+    angles = {
+        name: value + (0.5 if name in TRUNK_ANGLES else 1) * float(e)
+        for (name, value), e in zip(angles.items(), noise, strict=False)
+    }
     if rng.random() < 0.5:
         angles, root = mirror_angles(angles), root * MIRROR
     return Pose(posture, clip_angles(angles), root, float(lift), prop)
@@ -557,13 +661,14 @@ def draw_build(rng: np.random.Generator) -> Build:
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Flesh and clothes
 
 SKIN, HAIR, TOP, BOTTOM, SHOE, DARK, LIP = range(7)
 MATERIALS = 7
 
-# One solid: bone, start, end (metres, in the bone's frame of an average adult), radii at both, flattening of its own x
+# One solid: bone, start, end (metres, in the bone's frame of an average adult), radii at both, flattening
+# of its own x
 # and z, material, and what scales it.
 _LEFT_AND_MIDDLE = [
     ("head", (0, 0.118, -0.005), (0, 0.122, -0.005), 0.101, 0.101, 0.82, 1.0, SKIN, "skull"),
@@ -604,7 +709,9 @@ def _mirror_rows(rows):
     mirrored = []
     for bone, start, end, *rest in rows:
         if "left" in bone or (start[0] > 0 and end[0] > 0):
-            mirrored.append((bone.replace("left", "right"), (-start[0], *start[1:]), (-end[0], *end[1:]), *rest))
+            mirrored.append(
+                (bone.replace("left", "right"), (-start[0], *start[1:]), (-end[0], *end[1:]), *rest)
+            )
     return rows + mirrored
 
 
@@ -621,10 +728,12 @@ _UPPER_ARM, _FOREARM = np.isin(_BONE, (5, 8)), np.isin(_BONE, (6, 9))
 _TRUNK = np.isin(_BONE, (0, 1, 2)) & _IS["trunk"]
 _THIGH, _SHIN = np.isin(_BONE, (11, 14)), np.isin(_BONE, (12, 15))
 
-# Solids of a scene, in whichever frame they have been brought to. `inverse` takes that frame to the solid's own, where
+# Solids of a scene, in whichever frame they have been brought to. `inverse` takes that frame to the solid's
+# own, where
 # a cone's axis is y from 0 to `length` and a box reaches from -1 to 1.
 SOLID = np.dtype([
-    ("kind", "i4"), ("start", "f8", 3), ("inverse", "f8", (3, 3)), ("length", "f8"), ("radii", "f8", 2), ("owner", "i4"),
+    ("kind", "i4"), ("start", "f8", 3), ("inverse", "f8", (3, 3)), ("length", "f8"), ("radii", "f8", 2),
+    ("owner", "i4"),
     ("part", "i4"), ("materials", "i4", 2), ("plane", "f8", 4),
 ])  # fmt: skip
 CONE, BOX = 0, 1
@@ -632,7 +741,8 @@ CONE, BOX = 0, 1
 
 @dataclass(frozen=True)
 class Clothes:
-    """What a body wears. Lengths run along a limb: 0 none, 1 to the elbow or knee, 2 to the wrist or ankle."""
+    """What a body wears. Lengths run along a limb: 0 none, 1 to the elbow or knee, 2 to the wrist or
+    ankle."""
 
     sleeves: float = 0.6
     legs: float = 1.9
@@ -664,7 +774,9 @@ def draw_clothes(rng: np.random.Generator) -> Clothes:
     )
 
 
-def body_solids(origins: np.ndarray, frames: np.ndarray, build: Build, clothes: Clothes, owner: int = 1) -> np.ndarray:
+def body_solids(
+    origins: np.ndarray, frames: np.ndarray, build: Build, clothes: Clothes, owner: int = 1
+) -> np.ndarray:
     """Flesh out posed bones: an array (n,) of `SOLID` in the frame of the bones. Materials count from 0."""
     scale = build.height / ADULT
     head, girth = head_scale(build), build.girth * scale

@@ -1,8 +1,11 @@
 """Mannequins: rendered people with exact keypoints, honest visibility and the factors that made them.
 
-`render(index, seed=…)` is a pure function: it draws a scene (people, clothes, props, light, camera, backdrop) from
-(seed, index), casts rays at its solids and paints the picture. The scene does not depend on the size it is rendered at.
-Lengths are metres; the camera looks along its z, x to the right, y down; a place in the picture is given as a share of
+`render(index, seed=…)` is a pure function: it draws a scene (people, clothes, props, light, camera,
+backdrop) from
+(seed, index), casts rays at its solids and paints the picture. The scene does not depend on the size it is
+rendered at.
+Lengths are metres; the camera looks along its z, x to the right, y down; a place in the picture is given as
+a share of
 its side until the very end, when pixel = share · size − ½.
 """
 
@@ -21,7 +24,16 @@ from scipy import ndimage
 from posekit.data import bodies
 from posekit.data.bodies import BOX, CONE, KEYPOINTS, MATERIALS, PARTS, POSTURES, SOLID, rotation
 
-__all__ = ["FACTORS", "KEYPOINTS", "PARTS", "POSTURES", "Mannequin", "render", "render_many", "render_silhouettes"]
+__all__ = [
+    "FACTORS",
+    "KEYPOINTS",
+    "PARTS",
+    "POSTURES",
+    "Mannequin",
+    "render",
+    "render_many",
+    "render_silhouettes",
+]
 
 FACTORS: tuple[str, ...] = (
     "posture",  # index into POSTURES
@@ -29,7 +41,7 @@ FACTORS: tuple[str, ...] = (
     "heading sin",
     "heading cos",
     "elevation",  # radians of the camera above the person's horizon
-    "roll",  # radians of the trunk in the picture: 0 upright, positive leans to the right edge, ±π upside down
+    "roll",  # radians of the trunk in the picture: 0 upright, positive to the right edge, ±π upside down
     "trunk slant",  # radians between the trunk and the picture plane; positive leans towards the camera
     "left elbow",  # joint angles in radians, 0 stretched
     "right elbow",
@@ -60,13 +72,16 @@ class Mannequin:
 
     picture: np.ndarray  # (S, S, 3) uint8
     keypoints: np.ndarray  # (17, 3) float32: x, y in pixels and the COCO flag; NaN coordinates where it is 0
-    box: np.ndarray  # (4,) float32 x, y, w, h of the silhouette within the picture, from pixel edge to pixel edge
+    box: (
+        np.ndarray
+    )  # (4,) float32 x, y, w, h of the silhouette within the picture, from pixel edge to pixel edge
     factors: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole: `axes` are its x, y, z in the world, and a ray through share (u, v) runs along ((u, v) − centre) / focal."""
+    """A pinhole: `axes` are its x, y, z in the world, and a ray through share (u, v) runs along ((u, v) −
+    centre) / focal."""
 
     eye: np.ndarray  # (3,)
     axes: np.ndarray  # (3, 3)
@@ -85,7 +100,8 @@ class Camera:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that a picture is made from, independent of its size. Solids are in the camera's frame, owner 0 is
+    """Everything that a picture is made from, independent of its size. Solids are in the camera's frame,
+    owner 0 is
     nobody, 1 the person, 2 and above are others."""
 
     solids: np.ndarray  # (n,) SOLID
@@ -104,7 +120,7 @@ class Scene:
     indoors: bool
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Ray casting
 
 
@@ -148,7 +164,12 @@ def local_origin(solids: np.ndarray) -> np.ndarray:
 def quadrics(solids: np.ndarray) -> Quadrics:
     """The pieces of all cones among `solids`."""
     chosen = np.flatnonzero(solids["kind"] == CONE)
-    inverse, length, radii, origin = solids["inverse"], solids["length"], solids["radii"], local_origin(solids)
+    inverse, length, radii, origin = (
+        solids["inverse"],
+        solids["length"],
+        solids["radii"],
+        local_origin(solids),
+    )
     long = chosen[(length > 0.2 * radii.max(1))[chosen]]
     solid = np.concatenate([long, chosen, long])
     role = np.repeat([2, 0, 1], [len(long), len(chosen), len(long)])
@@ -165,17 +186,22 @@ def quadrics(solids: np.ndarray) -> Quadrics:
     # A side's terms in y² are those of the whole less the axis; a sphere at the far end is moved along it.
     k2 = slope[:, None, None] * gram - side[:, None, None] * axis[:, :, None] * axis[:, None, :]
     k1 = slope[:, None] * pull - np.where(side, height - tip, shift)[:, None] * axis
-    k0 = slope * square - radius**2 - np.where(side, height * (height - 2 * tip), shift * (2 * height - shift))
+    k0 = (
+        slope * square - radius**2 - np.where(side, height * (height - 2 * tip), shift * (2 * height - shift))
+    )
     high = np.where(side, slope * length[solid] + tip, np.inf)
     return Quadrics(solid, role, k2, k1, k0, axis, height, np.where(side, tip, -np.inf), high)
 
 
 def bounds(solids: np.ndarray, camera: Camera) -> np.ndarray:
-    """Rectangles that hold the picture of either end of each solid, and of the whole: left, top, right, bottom as shares,
+    """Rectangles that hold the picture of either end of each solid, and of the whole: left, top, right,
+    bottom as shares,
     (n, 3, 4); everything where the camera stands within."""
     rows = np.linalg.norm(solids["inverse"], axis=2)
     box = solids["kind"] == BOX
-    ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)  # (n, 2, 3)
+    ends = np.stack(
+        [solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1
+    )  # (n, 2, 3)
     radius = solids["radii"] / rows.min(1)[:, None]
     radius[box] = np.sqrt((1 / rows[box] ** 2).sum(1))[:, None]
     ends[box, 1] = ends[box, 0]
@@ -193,7 +219,8 @@ def bounds(solids: np.ndarray, camera: Camera) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Samples:
-    """Where rays go through a picture: `per_pixel` rows of `size` samples to a row of pixels, each row's samples moved
+    """Where rays go through a picture: `per_pixel` rows of `size` samples to a row of pixels, each row's
+    samples moved
     sideways so that those of one pixel lie on its diagonal. Sample n is column n % size of row n // size."""
 
     camera: Camera
@@ -220,7 +247,8 @@ class Samples:
 def cast(solids: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every meeting of a solid with a sample: solid, sample and depth, each (h,).
 
-    Along a row of samples everything is a quadratic in the column, and an outline's roots bound the columns to try.
+    Along a row of samples everything is a quadratic in the column, and an outline's roots bound the columns
+    to try.
     """
     rectangles = bounds(solids, samples.camera)
     pieces = quadrics(solids)
@@ -232,7 +260,8 @@ def cast(solids: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _rows(rectangles: np.ndarray, samples: Samples):
-    """Split rectangles (m, 4), shares of the picture, into rows of samples: (piece, row, first, last), each (r,)."""
+    """Split rectangles (m, 4), shares of the picture, into rows of samples: (piece, row, first, last), each
+    (r,)."""
     size, high = samples.size, samples.size * samples.per_pixel
     left, right = (np.clip(np.floor(rectangles[:, i] * size), 0, size).astype(np.int64) for i in (0, 2))
     right = np.minimum(right + 1, size)
@@ -245,7 +274,8 @@ def _rows(rectangles: np.ndarray, samples: Samples):
 
 
 def _expand(row: np.ndarray, first: np.ndarray, count: np.ndarray, samples: Samples):
-    """From rows to their samples: a function that repeats a row's value for each, the samples, and how far dx is from the
+    """From rows to their samples: a function that repeats a row's value for each, the samples, and how far
+    dx is from the
     row's first."""
     start = np.repeat((np.cumsum(count) - count).astype(np.int32), count)
     inside = np.arange(len(start), dtype=np.int32) - start
@@ -263,7 +293,11 @@ def _cast_quadrics(pieces: Quadrics, rectangles: np.ndarray, samples: Samples):
     def along_row(matrix):
         """Coefficients in dx of dᵀ matrix d at each row."""
         m = matrix[piece]
-        return m[:, 0, 0], 2 * (m[:, 0, 1] * y + m[:, 0, 2]), (m[:, 1, 1] * y + 2 * m[:, 1, 2]) * y + m[:, 2, 2]
+        return (
+            m[:, 0, 0],
+            2 * (m[:, 0, 1] * y + m[:, 0, 2]),
+            (m[:, 1, 1] * y + 2 * m[:, 1, 2]) * y + m[:, 2, 2],
+        )
 
     a, b, c = along_row(pieces.conic)
     square = b * b - 4 * a * c
@@ -318,7 +352,9 @@ def first_met(solids: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndar
     pieces = quadrics(solids)
     with np.errstate(invalid="ignore", divide="ignore"):
         discriminant = np.einsum("ri,mij,rj->rm", rays, pieces.conic, rays)
-        depth = (-np.sqrt(discriminant) - rays @ pieces.k1.T) / np.einsum("ri,mij,rj->rm", rays, pieces.k2, rays)
+        depth = (-np.sqrt(discriminant) - rays @ pieces.k1.T) / np.einsum(
+            "ri,mij,rj->rm", rays, pieces.k2, rays
+        )
         y = pieces.height + depth * (rays @ pieces.axis.T)
         depth = np.where((depth > 0.05) & (y >= pieces.low) & (y <= pieces.high), depth, np.inf)
         boxes = np.flatnonzero(solids["kind"] == BOX)
@@ -333,11 +369,21 @@ def first_met(solids: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def surfaces(solids: np.ndarray, which: np.ndarray, dx: np.ndarray, dy: np.ndarray, depth: np.ndarray):
-    """Place in the solid's frame (3, h) and normal in the camera's (3, h) where rays (dx, dy, 1) meet solids at `depth`."""
+    """Place in the solid's frame (3, h) and normal in the camera's (3, h) where rays (dx, dy, 1) meet
+    solids at `depth`."""
     inverse, start, radii, length = solids["inverse"], solids["start"], solids["radii"], solids["length"]
     taper = (radii[:, 0] - radii[:, 1]) / length
     slope = 1 - taper**2
-    columns = np.concatenate([inverse.reshape(-1, 9), start, (taper * radii[:, 0] / slope)[:, None], (1 / slope)[:, None], length[:, None]], 1)
+    columns = np.concatenate(
+        [
+            inverse.reshape(-1, 9),
+            start,
+            (taper * radii[:, 0] / slope)[:, None],
+            (1 / slope)[:, None],
+            length[:, None],
+        ],
+        1,
+    )
     values = [np.take(np.ascontiguousarray(column, np.float32), which) for column in columns.T]
     matrix, (sx, sy, sz, tip, slope, length) = [values[0:3], values[3:6], values[6:9]], values[9:]
     beside = (dx * depth - sx, dy * depth - sy, depth - sz)
@@ -381,7 +427,9 @@ def rasterise(scene: Scene, size: int, per_pixel: int = 2) -> Raster:
     which, sample, depth = which[front], sample[front], depth[front]
     row = sample // np.int32(size)
     rows = np.arange(size * per_pixel)
-    dx = np.take(samples.x(0, rows).astype(np.float32), row) + (sample - row * np.int32(size)) * np.float32(1 / size / scene.camera.focal)
+    dx = np.take(samples.x(0, rows).astype(np.float32), row) + (sample - row * np.int32(size)) * np.float32(
+        1 / size / scene.camera.focal
+    )
     dy = np.take(samples.y(rows).astype(np.float32), row)
     place, normal = surfaces(solids, which, dx.astype(np.float32), dy, depth)
     return Raster(sample, which, place, normal, person.reshape(-1, size))
@@ -390,8 +438,10 @@ def rasterise(scene: Scene, size: int, per_pixel: int = 2) -> Raster:
 def visibility(solids: np.ndarray, camera: Camera, places: np.ndarray, build: bodies.Build) -> np.ndarray:
     """COCO flags (17,) of keypoints at world `places` (17, 3), by casting a ray through each.
 
-    A joint lies inside its limb. It counts as visible when the first thing on its ray is a limb that ends in it, or
-    else its own body no farther in front of it than `KEYPOINT_DEPTHS`; outside the picture it is not labelled.
+    A joint lies inside its limb. It counts as visible when the first thing on its ray is a limb that ends
+    in it, or
+    else its own body no farther in front of it than `KEYPOINT_DEPTHS`; outside the picture it is not
+    labelled.
     """
     shares, joints = camera.project(places), camera.see(places)
     frontmost, depth = first_met(solids, joints / joints[:, 2:])
@@ -403,13 +453,15 @@ def visibility(solids: np.ndarray, camera: Camera, places: np.ndarray, build: bo
         if not ((shares[k] >= 0) & (shares[k] < 1)).all():
             flags[k] = 0
         elif owner == 1:
-            flags[k] = 2 if part in bodies.KEYPOINT_PARTS[k] or covered <= bodies.KEYPOINT_DEPTHS[k] * scale else 1
+            flags[k] = (
+                2 if part in bodies.KEYPOINT_PARTS[k] or covered <= bodies.KEYPOINT_DEPTHS[k] * scale else 1
+            )
         elif covered > 0:
             flags[k] = 1
     return flags
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Textures
 
 
@@ -433,7 +485,9 @@ def _noise_cells() -> np.ndarray:
     tile = noises()
     right, below = np.roll(tile, -1, 2), np.roll(tile, -1, 1)
     both = np.roll(right, -1, 1)
-    return np.stack([tile, right - tile, below - tile, tile - right - below + both], -1).reshape(len(tile), -1, 4)
+    return np.stack([tile, right - tile, below - tile, tile - right - below + both], -1).reshape(
+        len(tile), -1, 4
+    )
 
 
 def noise(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -448,7 +502,9 @@ def noise(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def grain(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Look noise `kind` up at (u, v) in periods, without interpolation."""
-    cell = (((v * np.float32(256)).astype(np.int32) & 255) << 8) + ((u * np.float32(256)).astype(np.int32) & 255)
+    cell = (((v * np.float32(256)).astype(np.int32) & 255) << 8) + (
+        (u * np.float32(256)).astype(np.int32) & 255
+    )
     return np.take(noises()[kind].ravel(), cell)
 
 
@@ -465,12 +521,32 @@ def any_colour(rng: np.random.Generator) -> np.ndarray:
     return (0.05 + 0.9 * value) * (1 - saturation * (1 - hue))
 
 
-_SKINS = np.array([(0.95, 0.78, 0.67), (0.89, 0.69, 0.56), (0.78, 0.57, 0.43), (0.62, 0.42, 0.30), (0.42, 0.28, 0.20), (0.28, 0.18, 0.13)])
-_HAIRS = np.array([(0.06, 0.05, 0.05), (0.17, 0.10, 0.06), (0.32, 0.20, 0.11), (0.62, 0.45, 0.24), (0.78, 0.66, 0.42), (0.55, 0.53, 0.52), (0.45, 0.18, 0.08)])
+_SKINS = np.array(
+    [
+        (0.95, 0.78, 0.67),
+        (0.89, 0.69, 0.56),
+        (0.78, 0.57, 0.43),
+        (0.62, 0.42, 0.30),
+        (0.42, 0.28, 0.20),
+        (0.28, 0.18, 0.13),
+    ]
+)
+_HAIRS = np.array(
+    [
+        (0.06, 0.05, 0.05),
+        (0.17, 0.10, 0.06),
+        (0.32, 0.20, 0.11),
+        (0.62, 0.45, 0.24),
+        (0.78, 0.66, 0.42),
+        (0.55, 0.53, 0.52),
+        (0.45, 0.18, 0.08),
+    ]
+)
 
 
 def person_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Colours (7, 2, 3) and patterns (7, 5) of one person, in the order of `bodies.SKIN` and the following."""
+    """Colours (7, 2, 3) and patterns (7, 5) of one person, in the order of `bodies.SKIN` and the
+    following."""
     colours = np.empty((MATERIALS, 2, 3))
     patterns = np.zeros((MATERIALS, 5))
     tone = rng.random() * 4.99 if rng.random() < 0.6 else rng.random() * 2.5
@@ -480,11 +556,27 @@ def person_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     colours[bodies.SKIN] = skin
     colours[bodies.HAIR] = _HAIRS[int(rng.random() * 7)] if rng.random() < 0.85 else any_colour(rng)
     kind = rng.random()
-    top = pick(rng, np.full(3, 0.05 + 0.08 * rng.random()), np.full(3, 0.8 + 0.15 * rng.random()), any_colour(rng), any_colour(rng), any_colour(rng))
-    bottom = pick(rng, np.full(3, 0.05 + 0.1 * rng.random()), np.array([0.12, 0.18, 0.32]) * (0.6 + 1.4 * rng.random()), np.array([0.55, 0.48, 0.36]), any_colour(rng), any_colour(rng))
+    top = pick(
+        rng,
+        np.full(3, 0.05 + 0.08 * rng.random()),
+        np.full(3, 0.8 + 0.15 * rng.random()),
+        any_colour(rng),
+        any_colour(rng),
+        any_colour(rng),
+    )
+    bottom = pick(
+        rng,
+        np.full(3, 0.05 + 0.1 * rng.random()),
+        np.array([0.12, 0.18, 0.32]) * (0.6 + 1.4 * rng.random()),
+        np.array([0.55, 0.48, 0.36]),
+        any_colour(rng),
+        any_colour(rng),
+    )
     colours[bodies.TOP] = skin if kind < 0.08 else top
     colours[bodies.BOTTOM] = top if 0.08 < kind < 0.2 else bottom
-    colours[bodies.SHOE] = skin if rng.random() < 0.18 else pick(rng, np.full(3, 0.08), np.full(3, 0.85), any_colour(rng))
+    colours[bodies.SHOE] = (
+        skin if rng.random() < 0.18 else pick(rng, np.full(3, 0.08), np.full(3, 0.85), any_colour(rng))
+    )
     colours[bodies.DARK] = (0.07, 0.06, 0.06)
     colours[bodies.LIP] = skin * (0.72, 0.42, 0.42)
     for cloth, plain in ((bodies.TOP, 0.5), (bodies.BOTTOM, 0.8)):
@@ -503,7 +595,9 @@ def thing_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     colour = any_colour(rng)
     second = any_colour(rng) if rng.random() < 0.5 else colour * (0.6 + 0.3 * rng.random())
     kind = 1 + int(rng.random() * 5) if rng.random() < 0.55 else 0
-    return np.array([[colour, second]]), np.array([[kind, 1.5 + 6 * rng.random() ** 2, rng.random(), 0.2 + 0.5 * rng.random(), 0.0]])
+    return np.array([[colour, second]]), np.array(
+        [[kind, 1.5 + 6 * rng.random() ** 2, rng.random(), 0.2 + 0.5 * rng.random(), 0.0]]
+    )
 
 
 def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -517,8 +611,13 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
     kind = pick(rng, *kinds)
     phase = rng.random(4).astype(np.float32)
     speckle = grain(3, u * (0.3 + phase[0]) + phase[1], v * (0.3 + phase[0]) + phase[2])
-    coarse = noise(int(3 * phase[3]), u * (0.02 + 0.1 * phase[1]) + phase[0], v * (0.02 + 0.1 * phase[1]) + phase[3])
-    first, second = (pale + (any_colour(rng) - pale) * strength for pale, strength in rng.random((2, 2)) * (0.9, 1.0) + (0.05, 0.1))
+    coarse = noise(
+        int(3 * phase[3]), u * (0.02 + 0.1 * phase[1]) + phase[0], v * (0.02 + 0.1 * phase[1]) + phase[3]
+    )
+    first, second = (
+        pale + (any_colour(rng) - pale) * strength
+        for pale, strength in rng.random((2, 2)) * (0.9, 1.0) + (0.05, 0.1)
+    )
     if kind == "plain":
         colour = blend(first, first * (0.6 + 0.4 * rng.random()), coarse)
     elif kind == "cloud":
@@ -565,7 +664,12 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         floor_height, bay = 1.2 + 2 * rng.random(), 0.8 + 2 * rng.random()
         a, b = u / bay + phase[0], v / floor_height
         a_cell, b_cell = a - np.floor(a), b - np.floor(b)
-        window = (a_cell > 0.25) & (a_cell < 0.5 + 0.4 * phase[1]) & (b_cell > 0.3) & (b_cell < 0.6 + 0.35 * phase[2])
+        window = (
+            (a_cell > 0.25)
+            & (a_cell < 0.5 + 0.4 * phase[1])
+            & (b_cell > 0.3)
+            & (b_cell < 0.6 + 0.35 * phase[2])
+        )
         colour = blend(first * 0.9, first * 1.05, coarse)
         dark = any_colour(rng) * 0.5
         colour[window] = blend(dark, dark * 0.4 + 0.5, scatter((np.floor(a) + 57 * np.floor(b))[window]) ** 2)
@@ -584,15 +688,59 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         tone = _SKINS[(code * 5.99).astype(int)]
         colour[head] = np.where((y > 0.8)[..., None], 0.3 * tone, tone)[head]
     else:  # noise of all colours
-        channels = [noise(i, u * (0.05 + 0.2 * phase[i]) + phase[i], v * (0.05 + 0.2 * phase[i]) + phase[2]) for i in range(3)]
+        channels = [
+            noise(i, u * (0.05 + 0.2 * phase[i]) + phase[i], v * (0.05 + 0.2 * phase[i]) + phase[2])
+            for i in range(3)
+        ]
         colour = np.stack(channels, -1)
-        colour = (coarse[..., None] + (colour - coarse[..., None]) * phase[0]) * (0.5 + first).astype(np.float32)
+        colour = (coarse[..., None] + (colour - coarse[..., None]) * phase[0]) * (0.5 + first).astype(
+            np.float32
+        )
     return colour * (0.86 + 0.28 * speckle)[..., None]
 
 
-_FLOORS = ("plain", "plain", "cloud", "grass", "grass", "grass", "earth", "earth", "tiles", "planks", "lines", "lines", "blocks")
-_OUTDOORS = ("leaves", "leaves", "leaves", "bricks", "blocks", "facade", "facade", "crowd", "earth", "planks", "noise")
-_INDOORS = ("plain", "plain", "cloud", "bricks", "tiles", "planks", "stripes", "crowd", "crowd", "facade", "noise", "lines")
+_FLOORS = (
+    "plain",
+    "plain",
+    "cloud",
+    "grass",
+    "grass",
+    "grass",
+    "earth",
+    "earth",
+    "tiles",
+    "planks",
+    "lines",
+    "lines",
+    "blocks",
+)
+_OUTDOORS = (
+    "leaves",
+    "leaves",
+    "leaves",
+    "bricks",
+    "blocks",
+    "facade",
+    "facade",
+    "crowd",
+    "earth",
+    "planks",
+    "noise",
+)
+_INDOORS = (
+    "plain",
+    "plain",
+    "cloud",
+    "bricks",
+    "tiles",
+    "planks",
+    "stripes",
+    "crowd",
+    "crowd",
+    "facade",
+    "noise",
+    "lines",
+)
 
 
 def scatter(code: np.ndarray) -> np.ndarray:
@@ -604,18 +752,33 @@ def scatter(code: np.ndarray) -> np.ndarray:
 def sky(rng: np.random.Generator, x: np.ndarray, steep: np.ndarray) -> np.ndarray:
     """Sky with clouds in directions `x` to the side and `steep` up: (n, 3) float32."""
     height = np.clip(steep * np.float32(1.0 + 2 * rng.random()) + np.float32(0.2), 0, 1)
-    zenith = pick(rng, (0.25, 0.45, 0.8), (0.45, 0.6, 0.85), (0.75, 0.75, 0.75), (0.92, 0.92, 0.92), (0.3, 0.3, 0.4), any_colour(rng))
+    zenith = pick(
+        rng,
+        (0.25, 0.45, 0.8),
+        (0.45, 0.6, 0.85),
+        (0.75, 0.75, 0.75),
+        (0.92, 0.92, 0.92),
+        (0.3, 0.3, 0.4),
+        any_colour(rng),
+    )
     haze = pick(rng, (0.9, 0.9, 0.9), (0.8, 0.87, 0.95), (0.95, 0.75, 0.55), zenith)
     colour = blend(haze, zenith, height)
     if rng.random() < 0.6:
         quarter = np.float32(0.25)
-        clouds = noise(pick(rng, 0, 1), x * quarter + np.float32(rng.random()), steep * 2 * quarter + np.float32(rng.random()))
-        colour += (np.clip(clouds * np.float32(2.6) - np.float32(1.2), 0, 1) * np.float32(0.2 + 0.6 * rng.random()))[:, None] * (1 - colour)
+        clouds = noise(
+            pick(rng, 0, 1),
+            x * quarter + np.float32(rng.random()),
+            steep * 2 * quarter + np.float32(rng.random()),
+        )
+        colour += (
+            np.clip(clouds * np.float32(2.6) - np.float32(1.2), 0, 1) * np.float32(0.2 + 0.6 * rng.random())
+        )[:, None] * (1 - colour)
     return colour
 
 
 def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
-    """What stands behind the solids: ground, then wall, trees or skyline, then sky. (S, S, 3) float32, 0 to 1."""
+    """What stands behind the solids: ground, then wall, trees or skyline, then sky. (S, S, 3) float32, 0 to
+    1."""
     camera = scene.camera
     share = (np.arange(size) + 0.5) / size
     dx, dy = (((share - c) / camera.focal).astype(np.float32) for c in camera.centre)
@@ -633,7 +796,9 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
     wall_v = eye[1] + reach * y
 
     indoors = scene.indoors
-    tall = 1e3 if indoors else pick(rng, 0.0, 1e3, *[away * 0.15 + 12 * rng.random()] * 2, 1 + 3 * rng.random())
+    tall = (
+        1e3 if indoors else pick(rng, 0.0, 1e3, *[away * 0.15 + 12 * rng.random()] * 2, 1 + 3 * rng.random())
+    )
     falls = y < -1e-3
     if eye[1] <= 0.05 or rng.random() > 0.93:
         falls[:] = False
@@ -657,13 +822,22 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
             column = np.floor(wall_u / (2 + 8 * edge[0]) + 10 * edge[1])
             inside = wall_v < tall * (1 - 0.3 * layer) * (0.5 + scatter(column))
         else:
-            hills = noise(1, wall_u * (np.float32(0.01) + np.float32(0.03) * edge[0]) + edge[1], np.full_like(wall_u, edge[2]))
+            hills = noise(
+                1,
+                wall_u * (np.float32(0.01) + np.float32(0.03) * edge[0]) + edge[1],
+                np.full_like(wall_u, edge[2]),
+            )
             inside = wall_v < tall * (1 - 0.3 * layer) * (0.4 + 1.2 * hills)
         far[inside] = paint(rng, wall_u[inside] * surface, wall_v[inside] * surface, kinds)
     if rng.random() < 0.35:  # a band along the wall: a banner, a fence, a kerb
         low = 2.5 * rng.random()
         band = (wall_v > low) & (wall_v < low + 0.3 + 1.2 * rng.random())
-        far[band] = paint(rng, wall_u[band], wall_v[band], ("plain", "stripes", "facade", "crowd", "planks", "noise", "lines"))
+        far[band] = paint(
+            rng,
+            wall_u[band],
+            wall_v[band],
+            ("plain", "stripes", "facade", "crowd", "planks", "noise", "lines"),
+        )
     picture[up] = far
 
     near = np.nonzero(ground)
@@ -694,7 +868,8 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def shadow(scene: Scene, gx: np.ndarray, gz: np.ndarray) -> np.ndarray:
-    """How deep ground points (gx, gz) (n,) lie in soft shadow of the person and of others: (n,) from 0 to 1."""
+    """How deep ground points (gx, gz) (n,) lie in soft shadow of the person and of others: (n,) from 0 to
+    1."""
     solids = scene.solids[scene.solids["kind"] == CONE]
     axes, eye = scene.camera.axes, scene.camera.eye
     steps = np.linspace(0, 1, 5)
@@ -708,9 +883,14 @@ def shadow(scene: Scene, gx: np.ndarray, gz: np.ndarray) -> np.ndarray:
     px, pz = points[:, 0] - fall * light[0], points[:, 2] - fall * light[2]
     # Splat into a map of the ground around the person and look it up.
     cells, extent = 96, 3.2
-    i, j = ((px + extent) / (2 * extent) * cells).astype(int), ((pz + extent) / (2 * extent) * cells).astype(int)
+    i, j = (
+        ((px + extent) / (2 * extent) * cells).astype(int),
+        ((pz + extent) / (2 * extent) * cells).astype(int),
+    )
     good = (i >= 0) & (i < cells) & (j >= 0) & (j < cells)
-    dark = np.bincount(j[good] * cells + i[good], weights=(radius[good] * 22) ** 2, minlength=cells * cells).reshape(cells, cells)
+    dark = np.bincount(
+        j[good] * cells + i[good], weights=(radius[good] * 22) ** 2, minlength=cells * cells
+    ).reshape(cells, cells)
     dark = 1 - np.exp(-ndimage.gaussian_filter(dark.astype(np.float32), 1.3))
     dark[[0, -1]] = 0
     dark[:, [0, -1]] = 0
@@ -725,7 +905,10 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
     px, py, pz = raster.place
     plane = solids["plane"].astype(np.float32)
     materials = solids["materials"]
-    second = plane[:, 0][raster.solid] * px + plane[:, 1][raster.solid] * py + plane[:, 2][raster.solid] * pz > plane[:, 3][raster.solid]
+    second = (
+        plane[:, 0][raster.solid] * px + plane[:, 1][raster.solid] * py + plane[:, 2][raster.solid] * pz
+        > plane[:, 3][raster.solid]
+    )
     material = np.where(second, materials[:, 1][raster.solid], materials[:, 0][raster.solid])
     pattern = scene.patterns.astype(np.float32)
     kind, frequency, phase, roughness, shine = (pattern[:, i][material] for i in range(5))
@@ -741,7 +924,13 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
     speckle = grain(2, across * np.float32(0.9), along * np.float32(0.9))
     a, b = along * frequency, across * frequency
     a, b = a - np.floor(a) < 0.5, b - np.floor(b) < 0.5
-    mark = ((kind == 1) & a) | ((kind == 2) & b) | ((kind == 3) & (a ^ b)) | ((kind == 4) & (speckle > 0.55)) | ((kind == 5) & (pz > 0.02))
+    mark = (
+        ((kind == 1) & a)
+        | ((kind == 2) & b)
+        | ((kind == 3) & (a ^ b))
+        | ((kind == 4) & (speckle > 0.55))
+        | ((kind == 5) & (pz > 0.02))
+    )
     colour = scene.colours.astype(np.float32)[material, mark.astype(int)]
 
     normal = raster.normal.copy()
@@ -760,7 +949,7 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
     return colour * (bright * (1 + 0.5 * fold))[:, None] + gloss[:, None]
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Scenes
 
 
@@ -780,7 +969,11 @@ def cone(start, end, radii, material: int, owner: int = 0) -> np.ndarray:
 def box(centre, half, axes, material: int, owner: int = 0) -> np.ndarray:
     """A box with half sides (3,) along the rows of `axes` (3, 3) as one row of `SOLID`, in the world."""
     row = np.zeros(1, SOLID)
-    row["kind"], row["start"], row["inverse"] = BOX, centre, np.asarray(axes) / np.asarray(half, float)[:, None]
+    row["kind"], row["start"], row["inverse"] = (
+        BOX,
+        centre,
+        np.asarray(axes) / np.asarray(half, float)[:, None],
+    )
     row["length"], row["radii"] = 1.0, 1.0
     row["owner"], row["materials"], row["plane"] = owner, material, (0, 1, 0, 1e9)
     return row
@@ -788,7 +981,9 @@ def box(centre, half, axes, material: int, owner: int = 0) -> np.ndarray:
 
 def solid_ends(solids: np.ndarray) -> np.ndarray:
     """The lowest height of each cone (n,)."""
-    ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)
+    ends = np.stack(
+        [solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1
+    )
     return (ends[..., 1] - solids["radii"]).min(1)
 
 
@@ -805,8 +1000,11 @@ def draw_person(rng: np.random.Generator, owner: int, heading: float, posture: i
     return solids, (origins + shift, frames), pose, build
 
 
-def props(rng: np.random.Generator, solids: np.ndarray, bones, pose: bodies.Pose, material: int) -> tuple[np.ndarray, float]:
-    """What the person sits on, hangs from, stands on or climbs: solids and how far everything has to rise for it."""
+def props(
+    rng: np.random.Generator, solids: np.ndarray, bones, pose: bodies.Pose, material: int
+) -> tuple[np.ndarray, float]:
+    """What the person sits on, hangs from, stands on or climbs: solids and how far everything has to rise
+    for it."""
     origins, frames = bones
     forward = frames[0] @ (0, 0, 1.0)
     forward = np.array([forward[0], 0, forward[2]])
@@ -823,7 +1021,14 @@ def props(rng: np.random.Generator, solids: np.ndarray, bones, pose: bodies.Pose
         half[1] = top / 2
         parts = [box(origins[0] * (1, 0, 1) + (0, top / 2, 0) + 0.04 * forward, half, axes, material)]
         if rng.random() < 0.4:  # a chair's back
-            parts.append(box(origins[0] * (1, 0, 1) + (0, top + 0.25, 0) - 0.24 * forward, (half[0], 0.28, 0.025), axes, material))
+            parts.append(
+                box(
+                    origins[0] * (1, 0, 1) + (0, top + 0.25, 0) - 0.24 * forward,
+                    (half[0], 0.28, 0.025),
+                    axes,
+                    material,
+                )
+            )
         return np.concatenate(parts), 0.0
     if pose.prop == "bar":
         left, right = (origins[b] + frames[b] @ (0, -0.08, 0.02) for b in (7, 10))
@@ -862,13 +1067,15 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     extra, rise = props(rng, solids, (origins, frames), pose, new_material(*thing_materials(rng)))
     solids["start"][:, 1] += rise
     extra["start"][:, 1] += rise
-    origins = origins + (0, rise, 0)
+    origins = origins + np.array([0, rise, 0])
     groups += [solids, extra]
     places = bodies.keypoint_places(origins, frames, build)
 
     # The camera looks at the middle of the keypoints; focal length and centre then frame them.
     indoors = rng.random() < 0.35
-    distance = float(np.clip(math.exp(rng.normal(1.55, 0.45)), 2.6, 14)) * max(0.8, build.height / bodies.ADULT)
+    distance = float(np.clip(math.exp(rng.normal(1.55, 0.45)), 2.6, 14)) * max(
+        0.8, build.height / bodies.ADULT
+    )
     elevation = float(np.clip(rng.normal(7, 13), -30, 65))
     middle = (places.max(0) + places.min(0)) / 2
     lowest = math.degrees(math.asin(np.clip((0.25 - middle[1]) / distance, -1, 1)))
@@ -891,11 +1098,16 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     # Other people: behind or beside, seldom in front.
     people = int(rng.random() < 0.33) * (1 + int(3 * rng.random() ** 2))
     for owner in range(2, 2 + people):
-        other, _, other_pose, _ = draw_person(rng, owner, rng.uniform(-180, 180), None if rng.random() < 0.4 else pick(rng, 0, 1, 3))
+        other, _, _, _ = draw_person(
+            rng, owner, rng.uniform(-180, 180), None if rng.random() < 0.4 else pick(rng, 0, 1, 3)
+        )
         colours, patterns = person_materials(rng)
         other["materials"] += new_material(colours, patterns)
         if rng.random() < 0.12:  # in front, to the side
-            ahead, beside = -rng.uniform(0.35, 0.5) * min(distance, 3), pick(rng, -1, 1) * rng.uniform(0.3, 0.7)
+            ahead, beside = (
+                -rng.uniform(0.35, 0.5) * min(distance, 3),
+                pick(rng, -1, 1) * rng.uniform(0.3, 0.7),
+            )
         else:
             ahead, beside = rng.uniform(0.5, 8), pick(rng, -1, 1) * rng.uniform(0.35, 1.2)
         spread = beside * (distance + ahead) / distance * max(0.6, 0.5 / focal * distance)
@@ -916,12 +1128,15 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
         solids = solids[(solids["owner"] == 1) | (bounds(solids, camera)[:, 2, 2] < 9)]
         flags = visibility(solids, camera, places, build)
     return Scene(
-        solids, np.concatenate(palette), np.concatenate(looks), camera, places, (origins, frames), pose, build, people,
+        solids, np.concatenate(palette), np.concatenate(looks), camera, places, (origins, frames), pose,
+        build, people,
         light / np.linalg.norm(light), float(ambient), flags, int(rng.integers(2**62)), bool(indoors),
     )  # fmt: skip
 
 
-def clutter(rng: np.random.Generator, camera: Camera, middle: np.ndarray, distance: float, new_material) -> list[np.ndarray]:
+def clutter(
+    rng: np.random.Generator, camera: Camera, middle: np.ndarray, distance: float, new_material
+) -> list[np.ndarray]:
     """Boxes, posts and rails beside and behind the person, and sometimes in front."""
     groups = []
     width = distance / camera.focal  # of the picture, at the person
@@ -936,12 +1151,26 @@ def clutter(rng: np.random.Generator, camera: Camera, middle: np.ndarray, distan
         elif rng.random() < 0.6:
             lean = rng.normal(0, 0.15, 2) if rng.random() < 0.6 else rng.normal(0, 1.5, 2)
             foot = np.array([x, 0, middle[2] - ahead])
-            groups.append(cone(foot, foot + (lean[0], 1 + 3 * rng.random(), lean[1]), 0.02 + 0.08 * rng.random() ** 2, material))
+            groups.append(
+                cone(
+                    foot,
+                    foot + np.array([lean[0], 1 + 3 * rng.random(), lean[1]]),
+                    0.02 + 0.08 * rng.random() ** 2,
+                    material,
+                )
+            )
         else:
             y, slant = 0.3 + 1.5 * rng.random(), rng.normal(0, 0.1)
             for k in range(1 + int(3 * rng.random())):
                 at = np.array([middle[0], y + 0.35 * k, middle[2] - ahead])
-                groups.append(cone(at - (3, 3 * slant, 0), at + (3, 3 * slant, 0), 0.02 + 0.02 * rng.random(), material))
+                groups.append(
+                    cone(
+                        at - np.array([3, 3 * slant, 0]),
+                        at + np.array([3, 3 * slant, 0]),
+                        0.02 + 0.02 * rng.random(),
+                        material,
+                    )
+                )
     if rng.random() < 0.2:  # in front
         material = new_material(*thing_materials(rng))
         near = rng.uniform(0.45, 0.75) * distance
@@ -951,7 +1180,11 @@ def clutter(rng: np.random.Generator, camera: Camera, middle: np.ndarray, distan
         reach = width * near / distance
         if rng.random() < 0.5:
             half = reach * np.array([0.05 + 0.15 * rng.random(), 0.05 + 0.2 * rng.random(), 0.05])
-            groups.append(box(at, half, (rotation(1, rng.uniform(-60, 60)) @ rotation(2, rng.normal(0, 12))).T, material))
+            groups.append(
+                box(
+                    at, half, (rotation(1, rng.uniform(-60, 60)) @ rotation(2, rng.normal(0, 12))).T, material
+                )
+            )
         else:
             along = camera.axes[0] * rng.normal() + camera.axes[1] * rng.normal()
             along *= reach * rng.uniform(0.4, 1.5) / np.linalg.norm(along)
@@ -959,12 +1192,13 @@ def clutter(rng: np.random.Generator, camera: Camera, middle: np.ndarray, distan
     return groups
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------
 # Pictures
 
 
 def finish(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What a camera does to it: exposure, gamma, colour cast, pallor, blur, noise. (S, S, 3) float to uint8."""
+    """What a camera does to it: exposure, gamma, colour cast, pallor, blur, noise. (S, S, 3) float to
+    uint8."""
     size = picture.shape[0]
     u = rng.random(8)
     cast = rng.normal(0, 0.05, 3).astype(np.float32)
@@ -1050,7 +1284,8 @@ def pool(samples: np.ndarray) -> np.ndarray:
 
 
 def silhouette_box(person: np.ndarray) -> np.ndarray:
-    """Tight x, y, w, h (4,) of a silhouette (2 S, S) in pixels. A sample stands for its quarter of the pixel: the upper
+    """Tight x, y, w, h (4,) of a silhouette (2 S, S) in pixels. A sample stands for its quarter of the
+    pixel: the upper
     left, or the lower right one."""
     halves = np.stack([person[::2].any(0), person[1::2].any(0)], 1).ravel()
     columns, rows = np.flatnonzero(halves), np.flatnonzero(person.any(1))
@@ -1061,7 +1296,8 @@ def silhouette_box(person: np.ndarray) -> np.ndarray:
 
 
 def render_silhouettes(index: int, *, seed: int = 0, size: int = 160) -> np.ndarray:
-    """Which part of the person each pixel's centre shows: (S, S) uint8 indices into `PARTS`, 0 where something else is."""
+    """Which part of the person each pixel's centre shows: (S, S) uint8 indices into `PARTS`, 0 where
+    something else is."""
     scene = draw_scene(index, seed)
     raster = rasterise(scene, size, 1)
     parts = np.zeros(size * size, np.uint8)
