@@ -62,12 +62,13 @@ def enlargement(picture: np.ndarray) -> int:
 
 
 def draw(
-    picture: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *, annotated: bool = False, enlarge: int | None = None
-) -> Image.Image:
+    picture: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *, annotated: bool = False,
+    enlarge: int | None = None,
+) -> Image.Image:  # fmt: skip
     """A picture (H, W, 3) uint8 with the skeletons of keypoints (N, K, 3), in its pixels, drawn on it.
 
-    The third column is a score, or with `annotated` the flag 0, 1 or 2; hidden and doubtful joints are faint. Lines
-    are as wide as suits the person's size. Small pictures are enlarged by `enlarge`, see `enlargement`.
+    The third column is a score, or with `annotated` the flag 0, 1 or 2; hidden and doubtful joints are faint. Lines are as
+    wide as suits the person's size. The picture is enlarged by `enlarge`, a whole number; None asks `enlargement`.
     """
     keypoints = np.asarray(keypoints, float).reshape(-1, len(skeleton), 3)
     enlarge = enlarge or enlargement(picture)

@@ -178,34 +178,32 @@ def predict_heatmaps(network: nn.Module, card: Card, pictures: Tensor, *, flip: 
     return found
 
 
-def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray) -> np.ndarray:
+def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "dark") -> np.ndarray:
     """Heatmaps (B, ..., K, h, w) to keypoints (B, ..., K, 3): picture pixels and score; matrices (B, 3, 3) lead to the input.
 
     The score is the peak over that of a target, 1 where the network is as sure as it was asked to be.
     """
-    found = hm.decode(heatmaps, "dark").double().cpu().numpy()
-    found[..., 2] /= target_peak(card)
+    found = hm.decode(heatmaps, method).double().cpu().numpy()
+    found[..., 2] /= target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0))
     back = np.linalg.inv(matrices) @ rescaling(STRIDE)
     return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
 
 
-def target_peak(card: Card) -> float:
-    """The height of the heatmap's peak that training asked for: 1, or of a Gaussian that sums to 1."""
-    if card.loss != "cross-entropy":
+def target_peak(loss: str, resolution: int, sigma: float = 1.0) -> float:
+    """The height of the heatmap's peak that training asks for: 1, or of a Gaussian that sums to 1."""
+    if loss != "cross-entropy":
         return 1.0
-    cells = card.resolution // STRIDE
-    sigma = float(card.recipe.get("sigma", 1.0))
-    middle = torch.tensor([[float(cells // 2)] * 2])
-    return 1.0 / float(hm.encode(middle, cells, sigma).sum())
+    cells = resolution // STRIDE
+    return 1.0 / float(hm.encode(torch.tensor([[float(cells // 2)] * 2]), cells, sigma).sum())
 
 
 def predict_crops(
     model: nn.Module, card: Card, crops: Crops, *, flip: bool = False, machine: Machine | None = None, batch: int = 64,
-    progress: Callable[[int], None] | None = None,
+    decoder: str = "dark", progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Keypoints (stacks, N, K, 3) of stored crops, in the pixels of the pictures that they were cut from, with scores.
 
-    `progress` hears how many people were done.
+    `decoder` is one of `heatmaps.DECODERS`. `progress` hears how many people were done.
     """
     machine = machine or Machine.best()
     network = fast(machine.place(model.eval()), machine)
@@ -215,7 +213,7 @@ def predict_crops(
     for index, (pictures, keypoints) in zip(indices, batches(crops, indices), strict=True):
         seen, _ = centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)
         maps = predict_heatmaps(network, card, seen, flip=flip, machine=machine)
-        found.append(decode(maps, card, matrices[index]))
+        found.append(decode(maps, card, matrices[index], decoder))
         if progress:
             progress(len(index))
     return np.concatenate(found).swapaxes(0, 1)

@@ -1,0 +1,463 @@
+"""The command line. Heavy modules are imported where they are needed, so that `posekit --help` answers at once."""
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from posekit.errors import PosekitError
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+    help="Train the Stacked Hourglass for 2D human pose, score it, and find people's joints in pictures.",
+    epilog="Data are named NAME[:PATH][@SPLIT]: mannequins@test, lspet:photographs/lspet@train, coco:/data/coco@val2017.",
+)  # fmt: skip
+say = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+class OnError(StrEnum):
+    raise_ = "raise"
+    skip = "skip"
+
+
+class Loss(StrEnum):
+    cross_entropy = "cross-entropy"
+    mse = "mse"
+
+
+class Optimiser(StrEnum):
+    adamw = "adamw"
+    rmsprop = "rmsprop"
+
+
+Weights = Annotated[str, typer.Argument(help="a weights file, a run's folder, or the name of shipped weights")]
+OnErrorOption = Annotated[OnError, typer.Option(help="what a record that cannot be read does: stop, or be left out and counted")]
+Cache = Annotated[Path, typer.Option(help="where crops are kept")]
+Flip = Annotated[bool, typer.Option("--flip", help="predict the mirror image too and take the mean of the heatmaps")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; the best there is by default")]
+
+
+def _command(function: Callable) -> Callable:
+    """Register a command whose mistakes of use end in one line on stderr and exit code 1, and Ctrl-C in 130."""
+
+    @functools.wraps(function)
+    def wrapper(*arguments, **options):
+        try:
+            return function(*arguments, **options)
+        except PosekitError as error:
+            say.print(f"posekit: {error}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt as stop:
+            say.print(f"posekit: stopped{f'; {stop}' if str(stop) else ''}")
+            raise typer.Exit(130) from None
+
+    return wrapper
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from posekit import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _top(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False) -> None:
+    pass
+
+
+@app.command()
+@_command
+def train(
+    data: Annotated[str, typer.Option(help="people to train on, NAME[:PATH][@SPLIT]")],
+    out: Annotated[Path, typer.Option(help="folder for weights, checkpoints and history")],
+    val: Annotated[str | None, typer.Option(help="people to choose the best epoch by; the split val of the same data by default")] = None,
+    features: Annotated[int, typer.Option(min=4, help="channels of the hourglass; Newell's and the study's is 256")] = 128,
+    stacks: Annotated[int, typer.Option(min=1, help="hourglasses in a row")] = 1,
+    depth: Annotated[int, typer.Option(min=1, help="levels of pooling in an hourglass")] = 4,
+    bottleneck_residuals: Annotated[int, typer.Option(min=1, help="residual modules at the lowest resolution")] = 3,
+    resolution: Annotated[int, typer.Option(min=8, help="side of the network's input in pixels")] = 128,
+    epochs: Annotated[int, typer.Option(min=1, help="passes over the people")] = 24,
+    batch: Annotated[int, typer.Option(min=1, help="people in a step, over all processes")] = 32,
+    rate: Annotated[float, typer.Option(help="highest learning rate; Newell's with rmsprop is 2.5e-4")] = 2e-3,
+    loss: Annotated[Loss, typer.Option(help="what is minimised; mse is Newell's")] = Loss.cross_entropy,
+    optimiser: Annotated[Optimiser, typer.Option(help="rmsprop is Newell's")] = Optimiser.adamw,
+    seed: Annotated[int, typer.Option(help="of everything drawn by chance")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="go on where the training in the folder stopped")] = False,
+    compile: Annotated[bool | None, typer.Option("--compile/--no-compile", help="compile the network; by default where that pays")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="float32, contiguous, not compiled: slow, to compare with")] = False,
+    device: Device = None,
+    name: Annotated[str | None, typer.Option(help="of the network, on its card; the folder's by default")] = None,
+    note: Annotated[str, typer.Option(help="for the card: terms of use, say")] = "",
+    cache: Cache = Path("data"),
+    on_error: OnErrorOption = OnError.raise_,
+) -> None:
+    """Train a network; OUT/weights.safetensors holds its best epoch and its card.
+
+    Ctrl-C keeps what is done, and --resume goes on to the very same weights. Several processes:
+    torchrun --nproc-per-node N -m posekit train ...
+    """
+    from dataclasses import asdict
+
+    import torch
+
+    from posekit import evaluation, parallel, prediction, weights
+    from posekit.coordinates import CONTEXT
+    from posekit.data import crops, load_people
+    from posekit.data.people import parse_spec
+    from posekit.machine import Machine
+    from posekit.models.hourglass import Hourglass, HourglassConfig
+    from posekit.training import Recipe
+    from posekit.training import train as run
+
+    if resolution % (4 * 2**depth):
+        raise PosekitError(f"--resolution {resolution} is not a multiple of {4 * 2**depth}, which --depth {depth} needs")
+    if (out / "last.pt").exists() and not resume:
+        raise PosekitError(f"{out} holds a training already; --resume goes on with it, another --out starts anew")
+    world = parallel.world()
+    if world.size > 1 and torch.cuda.is_available() and device is None:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    machine = prediction.machine_for(device)
+    machine = Machine.plain(str(machine.device)) if plain else machine
+    first = world.rank == 0
+    spec, path, split = parse_spec(data)
+    source = f"{spec}:{path}" if path else spec
+    people = load_people(data, default_split="train", on_error=on_error)
+    judges = load_people(val or f"{source}@val", default_split="val", on_error=on_error)
+    if judges.skeleton.joints != people.skeleton.joints:
+        raise PosekitError(f"--val has the joints of {judges.skeleton.name}, --data those of {people.skeleton.name}; both must be the same")
+    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, loss=loss.value, optimiser=optimiser.value, rate=rate, seed=seed)
+    config = HourglassConfig.narrow(
+        features, joints=len(people.skeleton), stacks=stacks, depth=depth, bottleneck_residuals=bottleneck_residuals
+    )
+    compiled = machine.worth_compiling(epochs * (len(people) // batch)) if compile is None else compile
+    if first:
+        say.print(f"{machine}{', compiled' if compiled and not plain else ''}{f', {world.size} processes' if world.size > 1 else ''}")
+        say.print(people.summary())
+        say.print(judges.summary())
+    with _progress(first) as bar:
+        size = round(resolution * CONTEXT)
+        with bar.task("cutting out", len(people) + len(judges)) as cut:
+            training = crops.crops(people, size, cache, on_error=on_error, progress=cut)
+            validation = crops.crops(judges, size, cache, on_error=on_error, progress=cut)
+        torch.manual_seed(seed)
+        network = Hourglass(config)
+        peak = prediction.target_peak(loss.value, resolution, recipe.sigma)
+        try:
+            best = run(
+                network, training, validation, recipe, out, resume=resume, machine=machine, compiled=compiled and not plain,
+                report=_Report(bar, loss.value, (resolution // 4) ** 2, peak),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("the same command with --resume goes on from here") from None
+        if not first:
+            return
+        history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+        network = network.float().cpu()
+        card = weights.Card(
+            name or out.resolve().name, network.config.to_dict(), people.skeleton.name, resolution, loss.value,
+            data=f"{spec}@{split or 'train'}", data_fingerprint=training.people.fingerprint(),
+            recipe=asdict(recipe), history=history, seed=seed, note=note,
+        )  # fmt: skip
+        with bar.task("scoring", len(validation)) as scored:
+            result = evaluation.evaluate_model(network, card, validation, machine=machine, progress=lambda what, done, of: scored(done, True))
+        keep = ("data", "people", "flip", "joints", "metrics", "stacks")
+        card.metrics.update(evaluation.plain({"epoch": best["epoch"]} | {key: result[key] for key in keep}))
+        weights.save(out / "weights.safetensors", network.cpu(), card)
+    block = result["metrics"]["pck@0.2·torso"]
+    say.print(f"{out / 'weights.safetensors'}: PCK@0.2·torso {block['mean']:.3f} ({block['low']:.3f} to {block['high']:.3f}) "
+              f"on {result['data']}, best of {len(history)} epochs is number {best['epoch']}")  # fmt: skip
+
+
+@app.command()
+@_command
+def evaluate(
+    weights: Weights,
+    data: Annotated[str, typer.Option(help="people to score on, NAME[:PATH][@SPLIT]; the test split by default")],
+    flip: Flip = False,
+    against: Annotated[str | None, typer.Option(help="other weights: adds the paired difference on the same people")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
+    device: Device = None,
+    seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
+    cache: Cache = Path("data"),
+    on_error: OnErrorOption = OnError.raise_,
+) -> None:
+    """Score a network: every metric that the data allow, per joint and per stack, with 95 % intervals."""
+    from posekit import evaluation
+    from posekit.prediction import machine_for
+
+    _writable(json_file)
+    with _progress() as bar:
+        result = evaluation.evaluate(
+            weights, data, against=against, flip=flip, on_error=on_error, cache=cache, seed=seed, machine=machine_for(device),
+            progress=bar.follow,
+        )  # fmt: skip
+    if json_file is None or str(json_file) != "-":
+        evaluation.print_table(result)
+    if json_file is not None:
+        _write_json(json_file, evaluation.plain(result))
+
+
+@app.command()
+@_command
+def predict(
+    weights: Weights,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of pictures")],
+    boxes: Annotated[Path | None, typer.Option(help='JSON: {"name.jpg": [[x, y, width, height], ...]}, or COCO\'s annotations or results')] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the pictures with the skeletons drawn on")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write COCO results here; standard output where neither is given")] = None,
+    flip: Flip = False,
+    device: Device = None,
+) -> None:
+    """Find people's joints in pictures. Without boxes, one person is looked for in the whole picture.
+
+    A picture that cannot be read is said in one line, the rest goes on, and the exit code is 1 at the end.
+    """
+    from posekit import prediction
+
+    wanted = prediction.read_boxes(boxes) if boxes else {}
+    if out is None and json_file is None:
+        json_file = Path("-")
+    _writable(json_file)
+    paths = _pictures(images)
+    predictor = prediction.load(weights, device)
+    if out is not None:
+        _make_folder(out)
+    results: list[dict[str, Any]] = []
+    failed, names = 0, set()
+    with _progress() as bar, bar.task("predicting", len(paths)) as done:
+        for number, path in enumerate(paths, 1):
+            try:
+                known = prediction.boxes_of(wanted, path)
+                if known is None and boxes:
+                    say.print(f"{path}: not in {boxes}, so one person is looked for in the whole picture")
+                poses = predictor.predict(path, known, flip=flip)
+            except PosekitError as error:
+                say.print(f"posekit: {error}")
+                failed += 1
+            else:
+                results += poses.to_coco(int(path.stem) if path.stem.isdecimal() else number)
+                if out is not None:
+                    _save_picture(poses.draw(), out / _unused(path.stem, names))
+            done(1)
+    if json_file is not None:
+        _write_json(json_file, results)
+    places = [str(place) for place in (out, json_file) if place is not None and str(place) != "-"]
+    say.print(f"{len(results):,} people in {len(paths) - failed:,} pictures{' are in ' + ' and '.join(places) if places else ''}")
+    if failed:
+        raise PosekitError(f"{failed} of {len(paths)} pictures could not be predicted")
+
+
+@app.command()
+@_command
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(help="of princeton-vl/pytorch_stacked_hourglass, bearpaw/pytorch-pose or anibali's package")],
+    out: Annotated[Path, typer.Option(help="the weights file to write")],
+) -> None:
+    """Turn a public checkpoint into a weights file; whose it is, is found out."""
+    from posekit.convert import convert as run
+
+    card = run(checkpoint, out)
+    say.print(f"{out}: {card.name}, {card.skeleton} skeleton, {card.resolution} px" if card else f"{out} is written")
+
+
+@app.command()
+@_command
+def bench(
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="small and rough, in seconds")] = False,
+) -> None:
+    """Time rendering, cropping, loading, training and prediction, each against plain float32 in the same run."""
+    from posekit import bench as benchmark
+
+    _writable(json_file)
+    result = benchmark.bench(quick=quick)
+    if json_file is None or str(json_file) != "-":
+        Console().print(benchmark.table(result))
+    if json_file is not None:
+        _write_json(json_file, result)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, options_metavar="[-p NAME VALUE]... [--preset NAME]"
+)
+@_command
+def run(
+    context: typer.Context,
+    notebook: Annotated[str, typer.Argument(help="02_training, say")],
+    preset: Annotated[str | None, typer.Option(help="start from the values of presets/NAME.yaml, not from the notebook's own")] = None,
+) -> None:
+    """Re-execute a notebook with other parameters and say where the result is: posekit run 02_training -p stacks 2"""
+    from posekit.runs import run_notebook
+
+    given, rest = {}, list(context.args)
+    while rest:
+        if rest[0] not in ("-p", "--parameter") or len(rest) < 3:
+            raise PosekitError(f"{rest[0]!r} is not understood; parameters are given as -p NAME VALUE, each with its own -p")
+        given[rest[1]], rest = rest[2], rest[3:]
+    print(run_notebook(notebook, given, preset))
+
+
+@app.command("crops")
+@_command
+def cut(
+    data: Annotated[str, typer.Argument(help="NAME[:PATH][@SPLIT]")],
+    size: Annotated[int, typer.Option(min=8, help="pixels a side: 1.25 times the network's resolution")],
+    cache: Cache = Path("data"),
+    on_error: OnErrorOption = OnError.raise_,
+) -> None:
+    """Cut people out ahead of training, on the machine that has the photographs, say."""
+    from posekit.data import crops, load_people
+
+    people = load_people(data, default_split="all", on_error=on_error)
+    with _progress() as bar, bar.task("cutting out", len(people)) as done:
+        store = crops.crops(people, size, cache, on_error=on_error, progress=done)
+    print(store.people.summary())
+
+
+class _Bars:
+    """Progress bars on stderr, where a person watches."""
+
+    def __init__(self, progress: Progress):
+        self.progress = progress
+        self.tasks: dict[str, Any] = {}
+
+    @contextmanager
+    def task(self, what: str, total: int) -> Iterator[Callable]:
+        """A bar of its own; what is handed out moves it on, or with a second argument of True, to the given count."""
+        task = self.progress.add_task(what, total=total, note="")
+
+        def move(count: int, absolute: bool = False) -> None:
+            self.progress.update(task, **{"completed" if absolute else "advance": count})
+
+        try:
+            yield move
+        finally:
+            self.progress.remove_task(task)
+
+    def follow(self, what: str, done: int, total: int, note: str = "") -> None:
+        if what not in self.tasks:
+            self.tasks[what] = self.progress.add_task(what, total=total, note="")
+        self.progress.update(self.tasks[what], completed=done, total=total, note=note)
+
+
+@contextmanager
+def _progress(shown: bool = True) -> Iterator[_Bars]:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=say, transient=True, disable=not (shown and say.is_terminal)) as progress:
+        yield _Bars(progress)
+
+
+class _Report:
+    """Hears training: moves the bar, prints a line an epoch, and warns when the heatmaps have collapsed."""
+
+    def __init__(self, bars: _Bars, loss: str, cells: int, target_peak: float):
+        self.bars, self.loss, self.cells, self.target_peak = bars, loss, cells, target_peak
+        self.pck = ""
+
+    def __call__(self, figures: dict[str, Any]) -> None:
+        if not figures.get("validated"):
+            note = f"epoch {figures['epoch']}  loss {figures['loss']:.4g}  peak {figures['peak'] / self.target_peak:.0%}{self.pck}"
+            self.bars.follow("training", figures["step"], figures["steps"], note)
+            return
+        self.pck = f"  PCK {figures['pck']:.3f}"
+        say.print(f"epoch {figures['epoch']}: loss {figures['loss']:.4g}, on validation {figures['val_loss']:.4g}, PCK@0.2·torso "
+                  f"{figures['pck']:.3f}, peaks {figures['val_peak'] / self.target_peak:.0%} of the target's, {figures['seconds']:.0f} s")  # fmt: skip
+        if collapsed(self.loss, figures["val_peak"], self.cells):
+            say.print("warning: the heatmaps' peaks have collapsed, the network finds next to nothing"
+                      + ("; that is mean squared error's trap of the all-zero map: more epochs may leave it, --loss cross-entropy has no such trap"
+                         if self.loss == "mse" else "; lower --rate, or look at the crops and their keypoints"))  # fmt: skip
+
+
+def collapsed(loss: str, peak: float, cells: int) -> bool:
+    """Whether validated peaks are so low that the maps say nothing: near zero, or for a softmax near uniform."""
+    return peak < (0.05 if loss == "mse" else 3 / cells)
+
+
+def _pictures(paths: list[Path]) -> list[Path]:
+    """The pictures that are named, and those in the folders that are."""
+    found = []
+    for path in paths:
+        if path.is_dir():
+            from PIL import Image
+
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in Image.registered_extensions())
+            if not inside:
+                raise PosekitError(f"{path}: no pictures in this folder")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def _unused(stem: str, names: set[str]) -> str:
+    """STEM.png, or STEM-2.png and so on where another picture has taken that name; `names` holds those taken."""
+    name, number = f"{stem}.png", 1
+    while name in names:
+        number += 1
+        name = f"{stem}-{number}.png"
+    names.add(name)
+    return name
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PosekitError(f"{folder}: cannot be made: {error.strerror}") from None
+
+
+def _writable(path: Path | None) -> None:
+    """Complain about a result file before the work that leads to it, not after."""
+    if path is None or str(path) == "-":
+        return
+    if path.is_dir():
+        raise PosekitError(f"{path}: is a folder, a file is wanted")
+    if not path.absolute().parent.is_dir():
+        raise PosekitError(f"{path}: there is no folder {path.parent}")
+
+
+def _write_json(path: Path, content: Any) -> None:
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    _write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _save_picture(picture: Any, path: Path) -> None:
+    _write(path, lambda temporary: picture.save(temporary, "PNG"))
+
+
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
+    """Whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise PosekitError(f"{path}: could not be written: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """What the command `posekit` runs."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
