@@ -1,10 +1,8 @@
 """Articulated bodies for the mannequins: skeleton, postures, anthropometry and clothing.
 
 A body stands in a right-handed frame of its own: x to the person's left, y up, z forward, metres, the
-middle of the hips
-at the origin. Angles are degrees. Every right limb is the mirror image of the left one, so that nothing in
-here prefers
-a side.
+middle of the hips at the origin. Angles are degrees. Every right limb is the mirror image of the left one,
+so that nothing in here prefers a side.
 """
 
 from __future__ import annotations
@@ -27,6 +25,8 @@ OFFSETS = np.array([
     (0.095, 0, 0), (0, -0.42, 0), (0, -0.42, 0), (-0.095, 0, 0), (0, -0.42, 0), (0, -0.42, 0),
 ])  # fmt: skip
 ADULT = 1.73
+
+_RIGHT = [8, 9, 10, 14, 15, 16]
 
 PARTS = (
     "not the person", "head", "torso",
@@ -162,6 +162,18 @@ def bone_offsets(build: Build) -> np.ndarray:
     return offsets * (build.height / ADULT)
 
 
+def _turn(degrees: np.ndarray) -> np.ndarray:
+    """Rotations (n, 3, 3) about y, x, z and y again, applied from the right, from angles (n, 4)."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    factors = np.zeros((4, len(degrees), 3, 3))
+    for factor, axis, cos, sin in zip(factors, (1, 0, 2, 1), c.T, s.T, strict=True):
+        i, j = (axis + 1) % 3, (axis + 2) % 3
+        factor[:, axis, axis] = 1
+        factor[:, i, i] = factor[:, j, j] = cos
+        factor[:, i, j], factor[:, j, i] = -sin, sin
+    return factors[0] @ factors[1] @ factors[2] @ factors[3]
+
+
 def pose_bones(
     angles: dict[str, float], build: Build, root: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -169,34 +181,26 @@ def pose_bones(
     origin.
 
     `root` turns the whole body. Elevation of an arm counts from hanging (0) to overhead (180) in the
-    vertical plane
-    at `azimuth`: 0 sideways, 90 forward.
+    vertical plane at `azimuth`: 0 sideways, 90 forward.
     """
-    local = np.empty((17, 3, 3))
-    local[0] = np.eye(3) if root is None else root
-    spine = (
-        rotation(0, angles["lean"] / 2) @ rotation(2, angles["side"] / 2) @ rotation(1, angles["twist"] / 2)
-    )
-    local[1] = local[2] = spine
-    neck = rotation(0, angles["nod"] / 2) @ rotation(2, angles["tilt"] / 2) @ rotation(1, angles["turn"] / 2)
-    local[3] = local[4] = neck
+    turns = np.zeros((17, 4))  # about y, x, z and y again, in this order from the left
+    turns[1:3, 1:] = angles["lean"] / 2, angles["side"] / 2, angles["twist"] / 2
+    turns[3:5, 1:] = angles["nod"] / 2, angles["tilt"] / 2, angles["turn"] / 2
     offsets = bone_offsets(build)
-    for side, arm, leg in (("left ", 5, 11), ("right ", 8, 14)):
-        a = {name: angles[side + name] for name in LIMB_ANGLES}
-        limb = [
-            rotation(1, -a["azimuth"])
-            @ rotation(2, a["elevation"])
-            @ rotation(1, a["azimuth"] - a["roll"] + 60 * math.sin(math.radians(a["elevation"]) / 2) ** 2),
-            rotation(0, -a["elbow"]),
-            rotation(2, -a["wrist"]),
-            rotation(0, -a["hip"]) @ rotation(2, a["abduction"]) @ rotation(1, a["rotation"]),
-            rotation(0, a["knee"]),
-            rotation(0, a["ankle"]),
-        ]
-        for bone, matrix in zip((arm, arm + 1, arm + 2, leg, leg + 1, leg + 2), limb, strict=False):
-            local[bone] = matrix if side == "left " else matrix * MIRROR
-        raised = math.sin(math.radians(a["elevation"]) / 2) ** 2 * build.height / ADULT
-        offsets[arm] += np.array([-0.03 if side == "left " else 0.03, 0.06, 0.0]) * raised
+    for side, arm, leg, outwards in (("left ", 5, 11, 1.0), ("right ", 8, 14, -1.0)):
+        elevation, azimuth, roll, elbow, wrist, hip, abduction, out, knee, ankle = (
+            angles[side + name] for name in LIMB_ANGLES
+        )
+        raised = math.sin(math.radians(elevation) / 2) ** 2
+        turns[arm] = -azimuth, 0, elevation, azimuth - roll + 60 * raised
+        turns[arm + 1, 1], turns[arm + 2, 2] = -elbow, -wrist
+        turns[leg, 1:] = -hip, abduction, out
+        turns[leg + 1, 1], turns[leg + 2, 1] = knee, ankle
+        offsets[arm] += np.array([-0.03 * outwards, 0.06, 0.0]) * (raised * build.height / ADULT)
+    local = _turn(turns)
+    local[_RIGHT] *= MIRROR
+    if root is not None:
+        local[0] = root
     origins, frames = np.zeros((17, 3)), local.copy()
     for bone in range(1, 17):
         parent = PARENTS[bone]

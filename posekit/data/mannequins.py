@@ -1,12 +1,9 @@
 """Mannequins: rendered people with exact keypoints, honest visibility and the factors that made them.
 
 `render(index, seed=…)` is a pure function: it draws a scene (people, clothes, props, light, camera,
-backdrop) from
-(seed, index), casts rays at its solids and paints the picture. The scene does not depend on the size it is
-rendered at.
-Lengths are metres; the camera looks along its z, x to the right, y down; a place in the picture is given as
-a share of
-its side until the very end, when pixel = share · size − ½.
+backdrop) from (seed, index), casts rays at its solids and paints the picture. The scene does not depend on
+the size it is rendered at. Lengths are metres; the camera looks along its z, x to the right, y down; a
+place in the picture is given as a share of its side until the very end, when pixel = share · size − ½.
 """
 
 from __future__ import annotations
@@ -101,8 +98,7 @@ class Camera:
 @dataclass(frozen=True)
 class Scene:
     """Everything that a picture is made from, independent of its size. Solids are in the camera's frame,
-    owner 0 is
-    nobody, 1 the person, 2 and above are others."""
+    owner 0 is nobody, 1 the person, 2 and above are others."""
 
     solids: np.ndarray  # (n,) SOLID
     colours: np.ndarray  # (m, 2, 3) two colours a material, 0 to 1
@@ -136,8 +132,8 @@ def seen_solids(solids: np.ndarray, camera: Camera) -> np.ndarray:
 class Quadrics:
     """What rays are cast at: a sphere-swept cone is a cone's side and a sphere at either end.
 
-    With d = (dx, dy, 1), the ray t · d meets a piece where t² k2(d) + 2 t k1(d) + k0 = 0, at the height
-    y = `height` + t `axis` · d of the solid's frame, which must lie between `low` and `high`.
+    With d = (dx, dy, 1), the ray t · d meets a piece where t² k2(d) + 2 t k1(d) + k0 = 0, at the height y
+    = `height` + t `axis` · d of the solid's frame, which must lie between `low` and `high`.
     """
 
     solid: np.ndarray  # (m,)
@@ -195,8 +191,7 @@ def quadrics(solids: np.ndarray) -> Quadrics:
 
 def bounds(solids: np.ndarray, camera: Camera) -> np.ndarray:
     """Rectangles that hold the picture of either end of each solid, and of the whole: left, top, right,
-    bottom as shares,
-    (n, 3, 4); everything where the camera stands within."""
+    bottom as shares, (n, 3, 4); everything where the camera stands within."""
     rows = np.linalg.norm(solids["inverse"], axis=2)
     box = solids["kind"] == BOX
     ends = np.stack(
@@ -220,8 +215,8 @@ def bounds(solids: np.ndarray, camera: Camera) -> np.ndarray:
 @dataclass(frozen=True)
 class Samples:
     """Where rays go through a picture: `per_pixel` rows of `size` samples to a row of pixels, each row's
-    samples moved
-    sideways so that those of one pixel lie on its diagonal. Sample n is column n % size of row n // size."""
+    samples moved sideways so that those of one pixel lie on its diagonal. Sample n is column n % size
+    of row n // size."""
 
     camera: Camera
     size: int
@@ -247,8 +242,8 @@ class Samples:
 def cast(solids: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every meeting of a solid with a sample: solid, sample and depth, each (h,).
 
-    Along a row of samples everything is a quadratic in the column, and an outline's roots bound the columns
-    to try.
+    Along a row of samples everything is a quadratic in the column, and an outline's roots bound the
+    columns to try.
     """
     rectangles = bounds(solids, samples.camera)
     pieces = quadrics(solids)
@@ -260,8 +255,8 @@ def cast(solids: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _rows(rectangles: np.ndarray, samples: Samples):
-    """Split rectangles (m, 4), shares of the picture, into rows of samples: (piece, row, first, last), each
-    (r,)."""
+    """Split rectangles (m, 4), shares of the picture, into rows of samples: (piece, row, first, last),
+    each (r,)."""
     size, high = samples.size, samples.size * samples.per_pixel
     left, right = (np.clip(np.floor(rectangles[:, i] * size), 0, size).astype(np.int64) for i in (0, 2))
     right = np.minimum(right + 1, size)
@@ -275,8 +270,7 @@ def _rows(rectangles: np.ndarray, samples: Samples):
 
 def _expand(row: np.ndarray, first: np.ndarray, count: np.ndarray, samples: Samples):
     """From rows to their samples: a function that repeats a row's value for each, the samples, and how far
-    dx is from the
-    row's first."""
+    dx is from the row's first."""
     start = np.repeat((np.cumsum(count) - count).astype(np.int32), count)
     inside = np.arange(len(start), dtype=np.int32) - start
     return (
@@ -351,10 +345,9 @@ def first_met(solids: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndar
     """The frontmost solid on each of a few rays (r, 3), −1 for none, and its depth: (r,), (r,)."""
     pieces = quadrics(solids)
     with np.errstate(invalid="ignore", divide="ignore"):
-        discriminant = np.einsum("ri,mij,rj->rm", rays, pieces.conic, rays)
-        depth = (-np.sqrt(discriminant) - rays @ pieces.k1.T) / np.einsum(
-            "ri,mij,rj->rm", rays, pieces.k2, rays
-        )
+        squares = (rays[:, :, None] * rays[:, None, :]).reshape(-1, 9)
+        discriminant = squares @ pieces.conic.reshape(-1, 9).T
+        depth = (-np.sqrt(discriminant) - rays @ pieces.k1.T) / (squares @ pieces.k2.reshape(-1, 9).T)
         y = pieces.height + depth * (rays @ pieces.axis.T)
         depth = np.where((depth > 0.05) & (y >= pieces.low) & (y <= pieces.high), depth, np.inf)
         boxes = np.flatnonzero(solids["kind"] == BOX)
@@ -439,9 +432,8 @@ def visibility(solids: np.ndarray, camera: Camera, places: np.ndarray, build: bo
     """COCO flags (17,) of keypoints at world `places` (17, 3), by casting a ray through each.
 
     A joint lies inside its limb. It counts as visible when the first thing on its ray is a limb that ends
-    in it, or
-    else its own body no farther in front of it than `KEYPOINT_DEPTHS`; outside the picture it is not
-    labelled.
+    in it, or else its own body no farther in front of it than `KEYPOINT_DEPTHS`; outside the picture it is
+    not labelled.
     """
     shares, joints = camera.project(places), camera.see(places)
     frontmost, depth = first_met(solids, joints / joints[:, 2:])
@@ -490,6 +482,12 @@ def _noise_cells() -> np.ndarray:
     )
 
 
+@lru_cache(maxsize=1)
+def film_grain() -> np.ndarray:
+    """A strip of normally distributed noise (2¹⁹,) float32."""
+    return np.random.default_rng(16).standard_normal(2**19, dtype=np.float32)
+
+
 def noise(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Look noise `kind` up at (u, v) in periods, bilinearly."""
     u, v = u * np.float32(256), v * np.float32(256)
@@ -506,6 +504,11 @@ def grain(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         (u * np.float32(256)).astype(np.int32) & 255
     )
     return np.take(noises()[kind].ravel(), cell)
+
+
+def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of a picture (S, S, 3) by `sigma` pixels."""
+    return picture if sigma < 0.2 else ndimage.gaussian_filter(picture, (sigma, sigma, 0), truncate=2.0)
 
 
 def pick(rng: np.random.Generator, *choices):
@@ -777,14 +780,13 @@ def sky(rng: np.random.Generator, x: np.ndarray, steep: np.ndarray) -> np.ndarra
 
 
 def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
-    """What stands behind the solids: ground, then wall, trees or skyline, then sky. (S, S, 3) float32, 0 to
-    1."""
+    """What stands behind the solids: ground, then wall, trees or skyline, then sky. (S, S, 3) float32, 0
+    to 1."""
     camera = scene.camera
     share = (np.arange(size) + 0.5) / size
     dx, dy = (((share - c) / camera.focal).astype(np.float32) for c in camera.centre)
     axes = camera.axes.astype(np.float32)
-    world = [axes[0, i] * dx[None] + (axes[1, i] * dy[:, None] + axes[2, i]) for i in range(3)]
-    x, y, z = world
+    x, y, z = ((axes[0, i] * dx[None] + (axes[1, i] * dy[:, None] + axes[2, i])).ravel() for i in range(3))
     eye = [float(e) for e in camera.eye]
     away = np.float32(2.0 + 14 * rng.random() ** 2 if scene.indoors else 4.0 + 40 * rng.random() ** 2)
     turn = float(rng.normal(0, 0.35))
@@ -804,11 +806,11 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
         falls[:] = False
     down = np.where(falls, -eye[1] / np.minimum(y, -1e-3), 1e5).astype(np.float32)
     ground = (down < reach) & falls if tall > 0 else falls
-    picture = np.empty((size, size, 3), np.float32)
+    picture = np.empty((size * size, 3), np.float32)
 
-    up = np.nonzero(~ground)
+    up = np.flatnonzero(~ground)
     if tall > 100:
-        far = np.empty((len(up[0]), 3), np.float32)
+        far = np.empty((len(up), 3), np.float32)
     else:
         far = sky(rng, x[up], y[up] / np.sqrt(x[up] ** 2 + y[up] ** 2 + z[up] ** 2))
     wall_u, wall_v = wall_u[up], wall_v[up]
@@ -840,8 +842,8 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
         )
     picture[up] = far
 
-    near = np.nonzero(ground)
-    if len(near[0]):
+    near = np.flatnonzero(ground)
+    if len(near):
         down = down[near]
         gx, gz = eye[0] + down * x[near], eye[2] + down * z[near]
         c, s = math.cos(turn * 3), math.sin(turn * 3)
@@ -851,6 +853,7 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
         if scene.pose.lift < 1.5:
             floor *= 1 - shadow(scene, gx, gz)[:, None] * np.float32(0.65 * (1 - scene.ambient))
         picture[near] = floor
+    picture = picture.reshape(size, size, 3)
 
     # things too far or too odd to have a shape
     for _ in range(int(10 * rng.random()) if rng.random() < 0.25 else 0):
@@ -862,8 +865,7 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
             patch *= np.float32(0.1 + 0.3 * rng.random())
             patch += colour * np.float32(0.8)
     if rng.random() < 0.4:
-        sigma = size * 0.012 * rng.random()
-        picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0), truncate=2.0)
+        picture = blur(picture, size * 0.012 * rng.random())
     return picture
 
 
@@ -900,7 +902,7 @@ def shadow(scene: Scene, gx: np.ndarray, gz: np.ndarray) -> np.ndarray:
 
 
 def shade(scene: Scene, raster: Raster) -> np.ndarray:
-    """Colour what the rays met: (h, 3) float32."""
+    """Colour what the rays met: (3, h) float32."""
     solids = scene.solids
     px, py, pz = raster.place
     plane = solids["plane"].astype(np.float32)
@@ -931,8 +933,8 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
         | ((kind == 4) & (speckle > 0.55))
         | ((kind == 5) & (pz > 0.02))
     )
-    colour = scene.colours.astype(np.float32)[material, mark.astype(int)]
-
+    palette = np.ascontiguousarray(scene.colours.astype(np.float32).reshape(-1, 3).T)
+    colour = palette[:, 2 * material + mark]
     normal = raster.normal.copy()
     fold = (speckle - 0.5) * roughness
     normal[0] += 1.2 * fold
@@ -946,7 +948,7 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
     bright = np.float32(scene.ambient) * 1.05 * sky * (0.7 + 0.3 * edge) + strength * 1.15 * lambert
     half = light + np.array([0, 0, -1], np.float32)
     gloss = np.clip((half / np.linalg.norm(half)) @ normal, 0, 1) ** 20 * shine * strength
-    return colour * (bright * (1 + 0.5 * fold))[:, None] + gloss[:, None]
+    return colour * (bright * (1 + np.float32(0.5) * fold)) + gloss
 
 
 # ----------------------------------------------------------------------------------------------------------
@@ -1207,13 +1209,16 @@ def finish(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         grey = picture.mean(2, keepdims=True)
         picture = grey + (picture - grey) * np.float32(0 if u[1] < 0.03 else 0.2 + 0.8 * u[2])
     if u[3] < 0.45:
-        sigma = size * 0.007 * u[4]
-        picture = ndimage.gaussian_filter(picture, (sigma, sigma, 0), truncate=2.0)
+        picture = blur(picture, size * 0.007 * u[4])
     gamma = 0.7 + 0.7 * u[6] if u[5] < 0.6 else 1.0
     response = (255 * np.linspace(0, 1, 2048) ** gamma + 0.5).astype(np.float32)
     picture = np.take(response, np.clip(picture * np.float32(2047), 0, 2047).astype(np.int16))
     grain = 255 * 0.03 * u[7] ** 2
-    picture += rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(grain)
+    if grain > 0.3:
+        start = int(rng.random() * len(film_grain()))
+        picture += np.take(film_grain(), np.arange(start, start + picture.size), mode="wrap").reshape(
+            picture.shape
+        ) * np.float32(grain)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
@@ -1262,15 +1267,19 @@ def _render(scene: Scene, size: int) -> Mannequin:
     rng = np.random.default_rng(scene.backdrop)
     raster = rasterise(scene, size)
     behind = backdrop(scene, rng, size)
-    layer = np.zeros((size * size * 2, 4), np.float32)
-    layer[raster.sample, :3] = shade(scene, raster)
-    layer[raster.sample, 3] = 1
-    layer = pool(layer.reshape(-1, size, 4))
-    picture = finish(behind * (1 - layer[..., 3:]) + layer[..., :3], rng)
 
-    seen = np.zeros(size * size * 2, np.float32)
-    seen[raster.sample] = (scene.solids["owner"] == 1)[raster.solid]
-    seen = pool(seen.reshape(-1, size))
+    def spread(values):
+        """Samples back to pixels, nothing where the rays met nothing: (h,) to (S, S)."""
+        whole = np.zeros(2 * size * size, np.float32)
+        whole[raster.sample] = values
+        return pool(whole.reshape(-1, size))
+
+    picture = behind * (1 - spread(1.0))[..., None]
+    for i, channel in enumerate(shade(scene, raster)):
+        picture[..., i] += spread(channel)
+    picture = finish(picture, rng)
+    seen = spread((scene.solids["owner"] == 1).astype(np.float32)[raster.solid])
+
     keypoints = np.empty((17, 3), np.float32)
     keypoints[:, :2] = scene.camera.project(scene.places) * size - 0.5
     keypoints[:, 2] = scene.flags
@@ -1285,8 +1294,7 @@ def pool(samples: np.ndarray) -> np.ndarray:
 
 def silhouette_box(person: np.ndarray) -> np.ndarray:
     """Tight x, y, w, h (4,) of a silhouette (2 S, S) in pixels. A sample stands for its quarter of the
-    pixel: the upper
-    left, or the lower right one."""
+    pixel: the upper left, or the lower right one."""
     halves = np.stack([person[::2].any(0), person[1::2].any(0)], 1).ravel()
     columns, rows = np.flatnonzero(halves), np.flatnonzero(person.any(1))
     if len(rows) == 0:
