@@ -15,6 +15,7 @@ import ast
 import difflib
 import io
 import json
+import re
 import tokenize
 import types
 import typing
@@ -28,6 +29,15 @@ from .errors import PosekitError
 
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "dict": dict}
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-3 is a number, as in YAML 1.2, and not a string."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,7 @@ def load_preset(name: str) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         raise PosekitError(f"no preset named {name!r}{_near(name, [p.stem for p in folder.glob('*.yaml')])}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
     except yaml.YAMLError as error:
         raise PosekitError(f"presets/{name}.yaml: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or not all(isinstance(block or {}, dict) for block in content.values()):

@@ -249,8 +249,10 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
             if result.exists():
                 result.replace(failed)
             if isinstance(error, PapermillExecutionError):
-                line = next((line for line in error.source.splitlines() if line.strip()), "")
-                what = f"cell {error.exec_count} (`{line}`): {error.ename}: {error.evalue}"
+                shown = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.traceback))
+                line = re.search(r"^-+> +\d+ (.*)$", shown, re.MULTILINE)  # first: the cell itself
+                where = f" (`{line[1].strip()}`)" if line else ""
+                what = f"cell {error.exec_count}{where}: {error.ename}: {error.evalue}"
             else:
                 what = "the kernel died, most often for want of memory"
             raise PosekitError(

@@ -158,6 +158,8 @@ def test_parse_refuses_by_name(project, text):
 def test_preset_is_checked(project):
     preset = project / "presets" / "small.yaml"
     assert parameters.load_preset("small")["01_first"]["people"] == 3
+    replace(preset, "people: 3", "people: 3\n  rate: 1e-3")
+    assert parameters.load_preset("small")["01_first"]["rate"] == 1e-3
     replace(preset, "people", "peopel")
     with pytest.raises(PosekitError, match=r"small\.yaml: 01_first has no parameter 'peopel'.*people"):
         parameters.load_preset("small")
@@ -233,7 +235,8 @@ def test_a_run_from_start_to_end(project, capfd):
     (project / "broken").touch()
     with pytest.raises(PosekitError) as error:
         runs.execute(first(), values, out)
-    assert 'failed in cell 4 (`kept = run.path("checkpoint")`): AssertionError: no power' in str(error.value)
+    line = 'assert not run.path("../../../broken").exists(), "no power"'
+    assert f"failed in cell 4 (`{line}`): AssertionError: no power" in str(error.value)
     assert "people=3" in str(error.value)
     assert "\n" not in str(error.value)
     assert "from the start" in capfd.readouterr().out
