@@ -99,7 +99,7 @@ if weights is None:
         recipe=dataclasses.asdict(recipe), metrics={"val pck@0.2·torso": best["pck"], "epoch": best["epoch"]}, history=history,
         seed=seed,
     )  # fmt: skip
-    weight_files.save(network.cpu(), run.path("weights.safetensors"), card)
+    weight_files.save(run.path("weights.safetensors"), network.cpu(), card)
     source = str(run.path("weights.safetensors"))
 else:
     source = weights
@@ -140,7 +140,7 @@ pictures, keypoints = load_batch(test, shown)
 views, _ = centre_view(pictures, keypoints, resolution)
 maps = predict_heatmaps(network, card, views, flip=False, machine=Machine.plain())[:, -1]
 found = transform_keypoints(rescaling(STRIDE), hm.decode(maps).double().numpy())
-found[..., 2] /= target_peak(card)
+found[..., 2] /= target_peak(loss, resolution)
 seen = views.permute(0, 2, 3, 1).mul(255).byte().numpy()
 figure = plots.opening(seen, maps.numpy(), found, skeleton)
 figure.savefig(run.path("figures/opening.png"), bbox_inches="tight")
@@ -159,7 +159,7 @@ run.save_figure(plots.architecture(config.depth, resolution, config.features, co
 plt.show()
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The heatmaps of the first of these people, one by one. The number is the height of the peak, 1 where the network is as sure as it was trained to be.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
-plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(card), skeleton.joints, columns=6)
+plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(loss, resolution), skeleton.joints, columns=6)
 plt.show()
 
 # %% [markdown]

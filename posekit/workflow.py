@@ -103,6 +103,8 @@ def build(preset: str) -> Path:
     shutil.copytree(root() / "book", source)
     for name, step in steps.items():
         (source / f"{name}.ipynb").write_text(page(step), encoding="utf-8")
+        if (step.out / "figures").is_dir():
+            shutil.copytree(step.out / "figures", source / "figures" / name)
 
     config = yaml.safe_load((root() / "_config.yml").read_text(encoding="utf-8"))
     config["parse"]["myst_substitutions"] = {"preset": preset, "runs": _metrics(steps)}
