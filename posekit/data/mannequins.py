@@ -507,8 +507,8 @@ def grain(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of a picture (S, S, 3) by `sigma` pixels."""
-    return picture if sigma < 0.2 else ndimage.gaussian_filter(picture, (sigma, sigma, 0), truncate=2.0)
+    """Gaussian blur of a picture (3, S, S) by `sigma` pixels."""
+    return picture if sigma < 0.2 else ndimage.gaussian_filter(picture, (0, sigma, sigma), truncate=2.0)
 
 
 def pick(rng: np.random.Generator, *choices):
@@ -564,8 +564,8 @@ def person_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         np.full(3, 0.05 + 0.08 * rng.random()),
         np.full(3, 0.8 + 0.15 * rng.random()),
         any_colour(rng),
-        any_colour(rng),
-        any_colour(rng),
+        any_colour(rng) ** 0.7,
+        rng.random(3) ** 1.3,
     )
     bottom = pick(
         rng,
@@ -604,13 +604,13 @@ def thing_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Mix two colours (3,) by `share` (...): (..., 3) float32."""
-    first, second = np.asarray(first, np.float32), np.asarray(second, np.float32)
-    return first + (second - first) * np.asarray(share, np.float32)[..., None]
+    """Mix two colours (3,) by `share` (n,): (3, n) float32."""
+    first, second = np.asarray(first, np.float32)[:, None], np.asarray(second, np.float32)[:, None]
+    return first + (second - first) * np.asarray(share, np.float32)
 
 
 def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[str, ...]) -> np.ndarray:
-    """A surface of one of `kinds` at metres (u, v): (..., 3) float32 between 0 and 1."""
+    """A surface of one of `kinds` at metres (u, v), each (n,): (3, n) float32 between 0 and 1."""
     kind = pick(rng, *kinds)
     phase = rng.random(4).astype(np.float32)
     speckle = grain(3, u * (0.3 + phase[0]) + phase[1], v * (0.3 + phase[0]) + phase[2])
@@ -636,7 +636,7 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         fine = noise(2, u * 0.35 + phase[2], v * 0.35 + phase[0])
         colour = blend(green * 0.15, green * 1.5, np.clip(1.2 * fine + 0.9 * speckle - 0.6, 0, 1))
         sky = (fine + coarse) > 1.25
-        colour[sky] = 0.8 + 0.15 * rng.random()
+        colour[:, sky] = 0.8 + 0.15 * rng.random()
     elif kind in ("bricks", "tiles", "blocks"):
         tall = {"bricks": 0.08, "tiles": 0.4, "blocks": 0.3}[kind] * (0.8 + 1.2 * rng.random())
         wide = tall * (2.5 if kind != "tiles" else 1.0)
@@ -647,14 +647,14 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         if kind == "bricks":
             first = np.array([0.55, 0.28, 0.2]) * (0.6 + 0.7 * rng.random()) if rng.random() < 0.6 else first
         colour = blend(first * 0.8, first * 1.1, each)
-        colour[joint] = second if kind != "blocks" else first * 0.45
+        colour[:, joint] = (second if kind != "blocks" else first * 0.45)[:, None]
     elif kind in ("planks", "stripes"):
         wide = 0.12 + 0.5 * rng.random() if kind == "planks" else 0.3 + 1.2 * rng.random()
         a = (u if rng.random() < 0.7 else v) / wide
         cell = a - np.floor(a)
         if kind == "planks":
             colour = blend(first * 0.7, first * 1.05, scatter(np.floor(a)))
-            colour[cell < 0.06] = first * 0.3
+            colour[:, cell < 0.06] = first[:, None] * 0.3
         else:
             colour = blend(first, second, (cell < 0.2 + 0.5 * phase[0]).astype(np.float32))
     elif kind == "lines":
@@ -662,7 +662,7 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         a, b = u / gap + phase[0], v / gap + phase[1]
         line = ((a - np.floor(a)) < 0.06 / gap + 0.01) | ((b - np.floor(b)) < 0.06 / gap + 0.01)
         colour = blend(first, first * 0.8, coarse)
-        colour[line] = pick(rng, np.full(3, 0.92), second)
+        colour[:, line] = pick(rng, np.full(3, 0.92), second)[:, None]
     elif kind == "facade":
         floor_height, bay = 1.2 + 2 * rng.random(), 0.8 + 2 * rng.random()
         a, b = u / bay + phase[0], v / floor_height
@@ -675,7 +675,9 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         )
         colour = blend(first * 0.9, first * 1.05, coarse)
         dark = any_colour(rng) * 0.5
-        colour[window] = blend(dark, dark * 0.4 + 0.5, scatter((np.floor(a) + 57 * np.floor(b))[window]) ** 2)
+        colour[:, window] = blend(
+            dark, dark * 0.4 + 0.5, scatter((np.floor(a) + 57 * np.floor(b))[window]) ** 2
+        )
     elif kind == "crowd":
         wide = 0.45
         row = np.floor(v / 0.55)
@@ -683,23 +685,21 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         seat = np.floor(a)
         x, y = a - seat - 0.5, v / 0.55 - row
         code = scatter(seat + 57 * row + np.float32(9) * phase[0])
-        hue = np.stack([np.sin(40 * code), np.sin(57 * code + 1), np.sin(71 * code + 2)], -1) * 0.3 + 0.45
+        hue = np.stack([np.sin(40 * code), np.sin(57 * code + 1), np.sin(71 * code + 2)]) * 0.3 + 0.45
         head = (x / 0.2) ** 2 + ((y - 0.72 - 0.08 * code) / 0.2) ** 2 < 1
         body = ((x / 0.42) ** 2 + ((y - 0.15) / 0.5) ** 2 < 1) & ~head
-        colour = np.broadcast_to((first * 0.25).astype(np.float32), (*u.shape, 3)).copy()
-        colour[body] = hue[body]
-        tone = _SKINS[(code * 5.99).astype(int)]
-        colour[head] = np.where((y > 0.8)[..., None], 0.3 * tone, tone)[head]
+        colour = blend(first * 0.25, first * 0.25, code)
+        colour[:, body] = hue[:, body]
+        tone = _SKINS.T[:, (code * 5.99).astype(int)]
+        colour[:, head] = np.where(y > 0.8, 0.3 * tone, tone)[:, head]
     else:  # noise of all colours
         channels = [
             noise(i, u * (0.05 + 0.2 * phase[i]) + phase[i], v * (0.05 + 0.2 * phase[i]) + phase[2])
             for i in range(3)
         ]
-        colour = np.stack(channels, -1)
-        colour = (coarse[..., None] + (colour - coarse[..., None]) * phase[0]) * (0.5 + first).astype(
-            np.float32
-        )
-    return colour * (0.86 + 0.28 * speckle)[..., None]
+        colour = coarse + (np.stack(channels) - coarse) * (phase[0] * np.float32(0.7))
+        colour *= (0.5 + first).astype(np.float32)[:, None]
+    return colour * (0.86 + 0.28 * speckle)
 
 
 _FLOORS = (
@@ -753,7 +753,7 @@ def scatter(code: np.ndarray) -> np.ndarray:
 
 
 def sky(rng: np.random.Generator, x: np.ndarray, steep: np.ndarray) -> np.ndarray:
-    """Sky with clouds in directions `x` to the side and `steep` up: (n, 3) float32."""
+    """Sky with clouds in directions `x` to the side and `steep` up: (3, n) float32."""
     height = np.clip(steep * np.float32(1.0 + 2 * rng.random()) + np.float32(0.2), 0, 1)
     zenith = pick(
         rng,
@@ -775,12 +775,12 @@ def sky(rng: np.random.Generator, x: np.ndarray, steep: np.ndarray) -> np.ndarra
         )
         colour += (
             np.clip(clouds * np.float32(2.6) - np.float32(1.2), 0, 1) * np.float32(0.2 + 0.6 * rng.random())
-        )[:, None] * (1 - colour)
+        ) * (1 - colour)
     return colour
 
 
 def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
-    """What stands behind the solids: ground, then wall, trees or skyline, then sky. (S, S, 3) float32, 0
+    """What stands behind the solids: ground, then wall, trees or skyline, then sky. (3, S, S) float32, 0
     to 1."""
     camera = scene.camera
     share = (np.arange(size) + 0.5) / size
@@ -806,11 +806,11 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
         falls[:] = False
     down = np.where(falls, -eye[1] / np.minimum(y, -1e-3), 1e5).astype(np.float32)
     ground = (down < reach) & falls if tall > 0 else falls
-    picture = np.empty((size * size, 3), np.float32)
+    picture = np.empty((3, size * size), np.float32)
 
     up = np.flatnonzero(~ground)
     if tall > 100:
-        far = np.empty((len(up), 3), np.float32)
+        far = np.empty((3, len(up)), np.float32)
     else:
         far = sky(rng, x[up], y[up] / np.sqrt(x[up] ** 2 + y[up] ** 2 + z[up] ** 2))
     wall_u, wall_v = wall_u[up], wall_v[up]
@@ -830,17 +830,17 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
                 np.full_like(wall_u, edge[2]),
             )
             inside = wall_v < tall * (1 - 0.3 * layer) * (0.4 + 1.2 * hills)
-        far[inside] = paint(rng, wall_u[inside] * surface, wall_v[inside] * surface, kinds)
+        far[:, inside] = paint(rng, wall_u[inside] * surface, wall_v[inside] * surface, kinds)
     if rng.random() < 0.35:  # a band along the wall: a banner, a fence, a kerb
         low = 2.5 * rng.random()
         band = (wall_v > low) & (wall_v < low + 0.3 + 1.2 * rng.random())
-        far[band] = paint(
+        far[:, band] = paint(
             rng,
             wall_u[band],
             wall_v[band],
             ("plain", "stripes", "facade", "crowd", "planks", "noise", "lines"),
         )
-    picture[up] = far
+    picture[:, up] = far
 
     near = np.flatnonzero(ground)
     if len(near):
@@ -848,22 +848,22 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
         gx, gz = eye[0] + down * x[near], eye[2] + down * z[near]
         c, s = math.cos(turn * 3), math.sin(turn * 3)
         floor = paint(rng, c * gx - s * gz, s * gx + c * gz, _FLOORS)
-        fog = np.clip(down / 60, 0, 0.7)[:, None]
-        floor += fog * (floor.mean(0) - floor)
+        fog = np.clip(down / 60, 0, 0.7)
+        floor += fog * (floor.mean(1, keepdims=True) - floor)
         if scene.pose.lift < 1.5:
-            floor *= 1 - shadow(scene, gx, gz)[:, None] * np.float32(0.65 * (1 - scene.ambient))
-        picture[near] = floor
-    picture = picture.reshape(size, size, 3)
+            floor *= 1 - shadow(scene, gx, gz) * np.float32(0.65 * (1 - scene.ambient))
+        picture[:, near] = floor
+    picture = picture.reshape(3, size, size)
 
     # things too far or too odd to have a shape
     for _ in range(int(10 * rng.random()) if rng.random() < 0.25 else 0):
         cx, cy, w, h = rng.random(4) * (1, 1, 0.35, 0.35)
         top, left = int(cy * size), int(cx * size)
-        patch = picture[top : top + max(1, int(h * size)), left : left + max(1, int(w * size))]
+        patch = picture[:, top : top + max(1, int(h * size)), left : left + max(1, int(w * size))]
         colour = any_colour(rng).astype(np.float32)
         if patch.size:
             patch *= np.float32(0.1 + 0.3 * rng.random())
-            patch += colour * np.float32(0.8)
+            patch += colour[:, None, None] * np.float32(0.8)
     if rng.random() < 0.4:
         picture = blur(picture, size * 0.012 * rng.random())
     return picture
@@ -948,7 +948,7 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
     bright = np.float32(scene.ambient) * 1.05 * sky * (0.7 + 0.3 * edge) + strength * 1.15 * lambert
     half = light + np.array([0, 0, -1], np.float32)
     gloss = np.clip((half / np.linalg.norm(half)) @ normal, 0, 1) ** 20 * shine * strength
-    return colour * (bright * (1 + np.float32(0.5) * fold)) + gloss
+    return colour * (bright * (1.12 + np.float32(0.5) * fold)) + gloss
 
 
 # ----------------------------------------------------------------------------------------------------------
@@ -1093,7 +1093,7 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     share = 0.64 * math.exp(0.14 * math.sin(math.pi * (rng.random() - 0.5)))
     offset = rng.normal(0, 0.035, 2)
     if rng.random() < 0.07:
-        share, offset = share * rng.uniform(1.05, 1.7), rng.normal(0, 0.14, 2)
+        share, offset = share * rng.uniform(1.0, 1.45), rng.normal(0, 0.13, 2)
     focal = share / (high - low).max()
     camera = Camera(camera.eye, turned, focal, tuple(0.5 + offset - focal * ((low + high) / 2 - 0.5)))
 
@@ -1199,14 +1199,13 @@ def clutter(
 
 
 def finish(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What a camera does to it: exposure, gamma, colour cast, pallor, blur, noise. (S, S, 3) float to
-    uint8."""
-    size = picture.shape[0]
+    """Exposure, gamma, colour cast, pallor, blur, noise: (3, S, S) float to (S, S, 3) uint8."""
+    size = picture.shape[1]
     u = rng.random(8)
     cast = rng.normal(0, 0.05, 3).astype(np.float32)
-    picture = picture * (1 + cast) * np.float32(0.75 + 0.5 * u[0])
+    picture = picture * (1 + cast)[:, None, None] * np.float32(0.75 + 0.5 * u[0])
     if u[1] < 0.35:
-        grey = picture.mean(2, keepdims=True)
+        grey = picture.mean(0, keepdims=True)
         picture = grey + (picture - grey) * np.float32(0 if u[1] < 0.03 else 0.2 + 0.8 * u[2])
     if u[3] < 0.45:
         picture = blur(picture, size * 0.007 * u[4])
@@ -1219,7 +1218,7 @@ def finish(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         picture += np.take(film_grain(), np.arange(start, start + picture.size), mode="wrap").reshape(
             picture.shape
         ) * np.float32(grain)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.clip(picture, 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
 
 def measure(scene: Scene, raster: Raster, picture: np.ndarray, seen: np.ndarray) -> dict[str, float]:
@@ -1274,9 +1273,9 @@ def _render(scene: Scene, size: int) -> Mannequin:
         whole[raster.sample] = values
         return pool(whole.reshape(-1, size))
 
-    picture = behind * (1 - spread(1.0))[..., None]
-    for i, channel in enumerate(shade(scene, raster)):
-        picture[..., i] += spread(channel)
+    picture = behind * (1 - spread(1.0))
+    for plane, channel in zip(picture, shade(scene, raster), strict=True):
+        plane += spread(channel)
     picture = finish(picture, rng)
     seen = spread((scene.solids["owner"] == 1).astype(np.float32)[raster.solid])
 
@@ -1313,6 +1312,11 @@ def render_silhouettes(index: int, *, seed: int = 0, size: int = 160) -> np.ndar
     return parts.reshape(size, size)
 
 
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _render_chunk(indices, seed, size):
     return [render(index, seed=seed, size=size) for index in indices]
 
@@ -1330,7 +1334,7 @@ def render_many(
     `progress` is told after every person how many are done.
     """
     indices = list(indices)
-    workers = min(len(os.sched_getaffinity(0)) if workers is None else workers, max(1, len(indices) // 16))
+    workers = min(cores() if workers is None else workers, max(1, len(indices) // 16))
     if workers <= 1:
         for done, index in enumerate(indices, 1):
             yield render(index, seed=seed, size=size)
