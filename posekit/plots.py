@@ -43,11 +43,6 @@ def people(
     return _sheet(shown, columns, titles)
 
 
-def sheet(pictures: Sequence[np.ndarray], columns: int = 8, titles: Sequence[str] | None = None) -> Figure:
-    """A sheet of pictures, each (H, W, 3) uint8."""
-    return _sheet(pictures, columns, titles)
-
-
 def _sheet(pictures: Sequence, columns: int, titles: Sequence[str] | None) -> Figure:
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
@@ -113,37 +108,26 @@ def directions(angles: np.ndarray) -> Figure:
     ax.bar((edges[1:] + edges[:-1]) / 2, np.sqrt(share), width=np.diff(edges) * 0.92, color=PALETTE[0])
     ax.set_theta_zero_location("N")
     ax.set_theta_direction(-1)
-    ax.set_xticks(np.deg2rad([0, 90, 180, 270]), ["head up", "to the right", "head down", "to the left"])
+    ax.set_xticks(np.deg2rad([0, 90, 180, 270]), ["head up", "right", "head down", "left"])
+    ax.tick_params(axis="x", pad=6)
     ticks = [0.02, 0.1, 0.3]
     ax.set_yticks(np.sqrt(ticks), [f"{tick:.0%}" for tick in ticks], fontsize=8)
-    return figure
-
-
-def histogram(values: Mapping[str, np.ndarray], label: str, bins: int = 40) -> Figure:
-    """One distribution a name, as shares."""
-    figure, ax = plt.subplots(figsize=(6, 2.8))
-    whole = np.concatenate([np.asarray(v)[np.isfinite(v)] for v in values.values()])
-    edges = np.linspace(*np.percentile(whole, [0.5, 99.5]), bins)
-    for i, (name, v) in enumerate(values.items()):
-        ax.hist(v, edges, weights=np.full(len(v), 1 / max(len(v), 1)), alpha=0.75, color=PALETTE[i], label=name)
-    ax.set(xlabel=label, ylabel="share of people")
-    if len(values) > 1:
-        ax.legend()
     return figure
 
 
 def history(runs: Mapping[str, Sequence[dict]], uniform_peak: float | None = None) -> Figure:
     """Loss, score and heatmap peak over the epochs, one line a run."""
     figure, (loss, pck, peak) = plt.subplots(1, 3, figsize=(9, 3))
+    mark = {"marker": "o", "markersize": 4} if min(map(len, runs.values())) < 10 else {}
     for i, (name, lines) in enumerate(runs.items()):
         epochs = [line["epoch"] for line in lines]
         if len(runs) == 1:
-            loss.plot(epochs, [line["loss"] for line in lines], color=PALETTE[7], label="training")
-            loss.plot(epochs, [line["val_loss"] for line in lines], color=PALETTE[0], label="validation")
+            loss.plot(epochs, [line["loss"] for line in lines], color=PALETTE[7], label="training", **mark)
+            loss.plot(epochs, [line["val_loss"] for line in lines], color=PALETTE[0], label="validation", **mark)
         else:
-            loss.plot(epochs, [line["val_loss"] / lines[0]["val_loss"] for line in lines], color=PALETTE[i], label=name)
-        pck.plot(epochs, [100 * line["pck"] for line in lines], color=PALETTE[i])
-        peak.plot(epochs, [line["val_peak"] for line in lines], color=PALETTE[i])
+            loss.plot(epochs, [line["val_loss"] / lines[0]["val_loss"] for line in lines], color=PALETTE[i], label=name, **mark)
+        pck.plot(epochs, [100 * line["pck"] for line in lines], color=PALETTE[i], **mark)
+        peak.plot(epochs, [line["val_peak"] for line in lines], color=PALETTE[i], **mark)
     if uniform_peak:
         peak.axhline(uniform_peak, color="0.5", linestyle=":")
         peak.annotate("a flat map", (1, uniform_peak), xytext=(0, 4), textcoords="offset points", fontsize=9, color="0.4")
