@@ -19,7 +19,7 @@ from posekit.errors import PosekitError
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
     help="Train the Stacked Hourglass for 2D human pose, score it, and find people's joints in pictures.",
-    epilog="Data are named NAME[:PATH][@SPLIT]: mannequins@test, lspet:photographs/lspet@train, coco:/data/coco@val2017.",
+    epilog="Data are named NAME\\[:PATH]\\[@SPLIT]: mannequins@test, lspet:photographs/lspet@train, coco:/data/coco@val2017.",
 )  # fmt: skip
 say = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
@@ -79,7 +79,7 @@ def _top(version: Annotated[bool, typer.Option("--version", callback=_version, i
 @app.command()
 @_command
 def train(
-    data: Annotated[str, typer.Option(help="people to train on, NAME[:PATH][@SPLIT]")],
+    data: Annotated[str, typer.Option(help="people to train on, NAME\\[:PATH]\\[@SPLIT]")],
     out: Annotated[Path, typer.Option(help="folder for weights, checkpoints and history")],
     val: Annotated[str | None, typer.Option(help="people to choose the best epoch by; the split val of the same data by default")] = None,
     features: Annotated[int, typer.Option(min=4, help="channels of the hourglass; Newell's and the study's is 256")] = 128,
@@ -141,8 +141,9 @@ def train(
         features, joints=len(people.skeleton), stacks=stacks, depth=depth, bottleneck_residuals=bottleneck_residuals
     )
     compiled = machine.worth_compiling(epochs * (len(people) // batch)) if compile is None else compile
+    compiled = compiled and not plain and world.size == 1
     if first:
-        say.print(f"{machine}{', compiled' if compiled and not plain else ''}{f', {world.size} processes' if world.size > 1 else ''}")
+        say.print(f"{machine}{', compiled' if compiled else ''}{f', {world.size} processes' if world.size > 1 else ''}")
         say.print(people.summary())
         say.print(judges.summary())
     with _progress(first) as bar:
@@ -155,7 +156,7 @@ def train(
         peak = prediction.target_peak(loss.value, resolution, recipe.sigma)
         try:
             best = run(
-                network, training, validation, recipe, out, resume=resume, machine=machine, compiled=compiled and not plain,
+                network, training, validation, recipe, out, resume=resume, machine=machine, compiled=compiled,
                 report=_Report(bar, loss.value, (resolution // 4) ** 2, peak),
             )  # fmt: skip
         except KeyboardInterrupt:
@@ -183,7 +184,7 @@ def train(
 @_command
 def evaluate(
     weights: Weights,
-    data: Annotated[str, typer.Option(help="people to score on, NAME[:PATH][@SPLIT]; the test split by default")],
+    data: Annotated[str, typer.Option(help="people to score on, NAME\\[:PATH]\\[@SPLIT]; the test split by default")],
     flip: Flip = False,
     against: Annotated[str | None, typer.Option(help="other weights: adds the paired difference on the same people")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
@@ -311,7 +312,7 @@ def run(
 @app.command("crops")
 @_command
 def cut(
-    data: Annotated[str, typer.Argument(help="NAME[:PATH][@SPLIT]")],
+    data: Annotated[str, typer.Argument(help="NAME\\[:PATH]\\[@SPLIT]")],
     size: Annotated[int, typer.Option(min=8, help="pixels a side: 1.25 times the network's resolution")],
     cache: Cache = Path("data"),
     on_error: OnErrorOption = OnError.raise_,

@@ -24,10 +24,12 @@ from posekit.data.pictures import _rgb, read_picture
 from posekit.drawing import draw
 from posekit.errors import PosekitError
 from posekit.machine import Machine
+from posekit.models.fuse import predictor
 from posekit.skeleton import SKELETONS, Skeleton
 from posekit.weights import Card
 
 BATCH = 16  # people predicted at once
+Network = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Predictor:
         return SKELETONS[self.card.skeleton]
 
     @cached_property
-    def _network(self) -> nn.Module:
+    def _network(self) -> Network:
         return fast(self.model, self.machine)
 
     def __repr__(self) -> str:
@@ -122,7 +124,7 @@ class Predictor:
         for index in iterate(len(boxes), BATCH):
             crops = np.stack([cut(picture, centres[i], sides[i], size) for i in index])
             pictures = torch.from_numpy(crops).to(self.machine.device).permute(0, 3, 1, 2).float() / 255
-            maps = predict_heatmaps(self._network, self.card, pictures, flip=flip, machine=self.machine)
+            maps = predict_heatmaps(self._network, self.card, pictures, flip=flip)
             found.append(decode(maps[:, -1], self.card, matrices[index]))
         keypoints = np.concatenate(found) if found else np.zeros((0, len(self.skeleton), 3))
         return Poses(keypoints, boxes, self.skeleton, picture, name)
@@ -146,31 +148,34 @@ def machine_for(device: str | None = None) -> Machine:
     return Machine.best(device)
 
 
-def fast(model: nn.Module, machine: Machine) -> nn.Module:
-    """The network as it predicts fastest; the same heatmaps up to rounding. Machine.plain() keeps it as it is."""
+def fast(model: nn.Module, machine: Machine) -> Network:
+    """The function from pictures (B, 3, R, R) to heatmaps (B, stacks, K, R/4, R/4), float32, that is fastest on this machine.
+
+    It gives the network's heatmaps to the precision that the machine has chosen. Machine.plain() calls the network itself.
+    """
     if machine == Machine.plain(str(machine.device)):
-        return model
-    try:
-        from posekit.models.fuse import fused
-    except ImportError:
-        return model
-    return machine.place(fused(model))
+        return lambda pictures: model(pictures.to(machine.device))
+    return predictor(model, machine)
 
 
 @torch.inference_mode()
-def predict_heatmaps(network: nn.Module, card: Card, pictures: Tensor, *, flip: bool, machine: Machine) -> Tensor:
-    """Pictures (B, 3, R, R) in [0, 1] to heatmaps (B, stacks, K, R/4, R/4), float32, of each map's own kind.
+def predict_heatmaps(
+    network: nn.Module | Network, card: Card, pictures: Tensor, *, flip: bool = False, machine: Machine | None = None
+) -> Tensor:
+    """Pictures (B, 3, R, R) in [0, 1] to heatmaps (B, stacks, K, R/4, R/4) of the network's own kind.
 
     A network trained with cross-entropy gives probabilities that sum to 1, others what they were trained towards. With
-    `flip` the mean of the heatmaps of picture and mirror image; no pixel is shifted.
+    `flip` the mean of the heatmaps of picture and mirror image; no pixel is shifted. With a
+    `machine` the network is prepared for it; to do so once for many batches, hand in what `fast` gives.
     """
+    if machine is not None:
+        network = fast(network, machine)
     if any(card.input_mean):
         pictures = pictures - torch.tensor(card.input_mean, device=pictures.device).view(3, 1, 1)
 
     def maps(batch: Tensor) -> Tensor:
-        with machine.autocast():
-            output = network(machine.pictures(batch))
-        return hm.probabilities(output.float()) if card.loss == "cross-entropy" else output.float()
+        output = network(batch).float()
+        return hm.probabilities(output) if card.loss == "cross-entropy" else output
 
     found = maps(pictures)
     if flip:
@@ -212,7 +217,7 @@ def predict_crops(
     indices = list(iterate(len(crops), batch))
     for index, (pictures, keypoints) in zip(indices, batches(crops, indices), strict=True):
         seen, _ = centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)
-        maps = predict_heatmaps(network, card, seen, flip=flip, machine=machine)
+        maps = predict_heatmaps(network, card, seen, flip=flip)
         found.append(decode(maps, card, matrices[index], decoder))
         if progress:
             progress(len(index))

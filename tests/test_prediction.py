@@ -91,8 +91,8 @@ def test_the_mirror_image_gives_the_mirrored_prediction(skeleton, loss, boxes):
 
 def test_the_flip_test_is_the_mean_of_both_views():
     network, seen = predictor(), torch.from_numpy(picture(64, 64)).permute(2, 0, 1)[None].float() / 255
-    maps = [predict_heatmaps(network.model, network.card, x, flip=False, machine=Machine.plain()) for x in (seen, seen.flip(-1))]
-    both = predict_heatmaps(network.model, network.card, seen, flip=True, machine=Machine.plain())
+    maps = [predict_heatmaps(network.model, network.card, x) for x in (seen, seen.flip(-1))]
+    both = predict_heatmaps(network.model, network.card, seen, flip=True)
     torch.testing.assert_close(both, (maps[0] + hm.mirror(maps[1], LSP.mirrored)) / 2)
     torch.testing.assert_close(both.sum((-2, -1)), torch.ones(1, 1, 14))
 
@@ -111,7 +111,7 @@ def test_the_fast_path_finds_the_same_joints():
         pytest.skip("this machine has no faster path than the plain one")
     plain, fast = predictor(loss="mse"), predictor(loss="mse", machine=Machine.best("cpu"))
     seen = torch.from_numpy(picture(64, 64)).permute(2, 0, 1)[None].float() / 255
-    a, b = (predict_heatmaps(p._network, p.card, seen, flip=False, machine=p.machine) for p in (plain, fast))
+    a, b = (predict_heatmaps(p._network, p.card, seen) for p in (plain, fast))
     assert torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1] > 0.999
 
 
@@ -120,7 +120,7 @@ def test_the_mean_colour_of_a_converted_network_is_subtracted():
     mean = (0.4, 0.5, 0.6)
     card = Card("toy", network.card.config, "lsp", 64, "mse", input_mean=mean)
     seen = torch.rand(1, 3, 64, 64)
-    got = predict_heatmaps(network.model, card, seen, flip=False, machine=Machine.plain())
+    got = predict_heatmaps(network.model, card, seen)
     with torch.no_grad():
         torch.testing.assert_close(got, network.model(seen - torch.tensor(mean).view(3, 1, 1)))
 
