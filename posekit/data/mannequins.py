@@ -251,7 +251,8 @@ def cast(solids: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray, 
     boxes = np.flatnonzero(solids["kind"] == BOX)
     if len(boxes):
         results.append(_cast_boxes(solids, boxes, rectangles[boxes, 2], samples))
-    return tuple(np.concatenate(column) for column in zip(*results, strict=True))
+    solid, sample, depth = (np.concatenate(column) for column in zip(*results, strict=True))
+    return solid, sample, depth
 
 
 def _rows(rectangles: np.ndarray, samples: Samples):
@@ -330,13 +331,15 @@ def _cast_boxes(solids: np.ndarray, boxes: np.ndarray, rectangles: np.ndarray, s
     repeat, sample, x = _expand(row, first, np.maximum(last - first, 0), samples)
     x0, y = samples.x(first, row), samples.y(row)
     inverse, origin = solids["inverse"][boxes][piece], local_origin(solids[boxes])[piece]
-    enter, leave = -np.inf, np.inf
+    enters, leaves = [], []
     with np.errstate(divide="ignore", invalid="ignore"):
         for i in range(3):
             v = inverse[:, i]
             step = 1 / (repeat(v[:, 0] * x0 + v[:, 1] * y + v[:, 2]) + repeat(v[:, 0]) * x)
             middle, half = -repeat(origin[:, i]) * step, np.abs(step)
-            enter, leave = np.maximum(enter, middle - half), np.minimum(leave, middle + half)
+            enters.append(middle - half)
+            leaves.append(middle + half)
+        enter, leave = np.maximum.reduce(enters), np.minimum.reduce(leaves)
         hit = np.flatnonzero((enter < leave) & (enter > 0.05))
     return repeat(boxes[piece], np.int32)[hit], sample[hit], enter[hit]
 
@@ -806,7 +809,7 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
         falls[:] = False
     down = np.where(falls, -eye[1] / np.minimum(y, -1e-3), 1e5).astype(np.float32)
     ground = (down < reach) & falls if tall > 0 else falls
-    picture = np.empty((3, size * size), np.float32)
+    canvas = np.empty((3, size * size), np.float32)
 
     up = np.flatnonzero(~ground)
     if tall > 100:
@@ -814,7 +817,7 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
     else:
         far = sky(rng, x[up], y[up] / np.sqrt(x[up] ** 2 + y[up] ** 2 + z[up] ** 2))
     wall_u, wall_v = wall_u[up], wall_v[up]
-    surface = np.float32(max(0.5, min(1.0, 12 / away)) if rng.random() < 0.7 else 0.4)
+    surface = np.float32(max(0.5, min(1.0, 12 / float(away))) if rng.random() < 0.7 else 0.4)
     kinds = tuple(kind for kind in (_INDOORS if indoors else _OUTDOORS) if kind != "crowd" or away > 7)
     for layer in range(1 + int(rng.random() * 3) if 0 < tall < 100 else int(tall > 0)):
         edge = rng.random(3).astype(np.float32)
@@ -840,7 +843,7 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
             wall_v[band],
             ("plain", "stripes", "facade", "crowd", "planks", "noise", "lines"),
         )
-    picture[:, up] = far
+    canvas[:, up] = far
 
     near = np.flatnonzero(ground)
     if len(near):
@@ -852,8 +855,8 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
         floor += fog * (floor.mean(1, keepdims=True) - floor)
         if scene.pose.lift < 1.5:
             floor *= 1 - shadow(scene, gx, gz) * np.float32(0.65 * (1 - scene.ambient))
-        picture[:, near] = floor
-    picture = picture.reshape(3, size, size)
+        canvas[:, near] = floor
+    picture = canvas.reshape(3, size, size)
 
     # things too far or too odd to have a shape
     for _ in range(int(10 * rng.random()) if rng.random() < 0.25 else 0):
@@ -960,7 +963,7 @@ def cone(start, end, radii, material: int, owner: int = 0) -> np.ndarray:
     row = np.zeros(1, SOLID)
     start, end = np.asarray(start, float), np.asarray(end, float)
     y = (end - start) / np.linalg.norm(end - start)
-    x = bodies.cross(y, (0, 0, 1.0) if abs(y[2]) < 0.8 else (0, 1.0, 0))
+    x = bodies.cross(y, np.eye(3)[2 if abs(y[2]) < 0.8 else 1])
     x /= np.linalg.norm(x)
     row["kind"], row["start"], row["inverse"] = CONE, start, np.stack([x, y, bodies.cross(x, y)])
     row["length"], row["radii"] = np.linalg.norm(end - start), radii
@@ -1013,7 +1016,7 @@ def props(
     forward = forward / max(np.linalg.norm(forward), 1e-6)
     if np.linalg.norm(forward) < 0.5:
         forward = np.array([0, 0, 1.0])
-    axes = np.stack([bodies.cross((0, 1.0, 0), forward), (0, 1.0, 0), forward])
+    axes = np.stack([bodies.cross(np.eye(3)[1], forward), np.eye(3)[1], forward])
     low = solid_ends(solids)
     if pose.prop == "seat":
         top = low[np.isin(solids["part"], (2, 9, 12))].min() + 0.02
