@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import nbformat
@@ -59,6 +58,9 @@ def project(tmp_path, monkeypatch):
         "01_first:\n  people: 3\n02_second:\n  counted: run:01_first/metrics.json\n"
     )
     (tmp_path / "_config.yml").write_text("title: Small")
+    (tmp_path / "library").mkdir()  # the real one may be edited while the tests run
+    (tmp_path / "library" / "errors.py").write_text("class Mistake(Exception):\n    pass\n")
+    monkeypatch.setattr(runs, "__file__", str(tmp_path / "library" / "runs.py"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.delenv("POSEKIT_RUN", raising=False)
@@ -189,15 +191,18 @@ def test_fingerprint_knows_parameters_and_code(project):
     assert key() != before
 
 
-def test_fingerprint_knows_the_library(project, monkeypatch):
-    shutil.copytree(REPOSITORY / "posekit", project / "posekit", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(runs, "__file__", str(project / "posekit" / "runs.py"))
+def test_fingerprint_knows_the_library(project):
+    module = project / "library" / "errors.py"
     before = key()
-    for path in (project / "posekit").rglob("*.py"):
-        os.utime(path, (0, 0))
-    replace(project / "posekit" / "errors.py", "class ", "# only a comment\nclass ")
+    os.utime(module, (0, 0))
+    replace(module, "class ", "# only a comment\nclass ")
+    (project / "library" / "cli.py").write_text("X = 1")  # no result depends on the command line
     assert key() == before
-    replace(project / "posekit" / "errors.py", "class ", "X = 1\n\n\nclass ")
+    replace(module, "class ", "X = 1\n\n\nclass ")
+    assert key() != before
+    before = key()
+    (project / "library" / "shipped").mkdir()
+    (project / "library" / "shipped" / "one.safetensors").write_bytes(b"weights")
     assert key() != before
 
 
