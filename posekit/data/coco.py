@@ -1,12 +1,11 @@
 """COCO person keypoints (Lin et al., ECCV 2014), official or of the same form: `annotations/*.json` and pictures."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from posekit.data.people import Check, People, existing, sift
+from posekit.data.people import Check, People, existing, read_json, sift
 from posekit.data.pictures import Folder
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
@@ -19,7 +18,9 @@ def files(folder: str | Path) -> dict[str, Path]:
     """The annotation files of a folder by their name without `person_keypoints_`: `train2017`, `val2017`."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise PosekitError(f"{folder}: no such folder; a COCO folder has annotations/{PREFIX}train2017.json and train2017/")
+        raise PosekitError(
+            f"{folder}: no such folder; a COCO folder has annotations/{PREFIX}train2017.json and train2017/"
+        )
     for pattern in (f"annotations/{PREFIX}*.json", "annotations/*.json", "*.json"):
         found = {path.stem.removeprefix(PREFIX): path for path in sorted(folder.glob(pattern))}
         if found:
@@ -27,7 +28,9 @@ def files(folder: str | Path) -> dict[str, Path]:
     raise PosekitError(f"{folder}: no annotations/{PREFIX}*.json, no other annotations/*.json, no *.json")
 
 
-def load(folder: str | Path, *, official: bool = False, on_error: str = "raise", min_joints: int = 1, seed: int = 0) -> People:
+def load(
+    folder: str | Path, *, official: bool = False, on_error: str = "raise", min_joints: int = 1, seed: int = 0
+) -> People:
     """People of a COCO folder who have at least `min_joints` labelled joints, sorted by picture.
 
     `official` splits are the annotation files (`train2017`, `val2017`). Otherwise they are the study's: val is the
@@ -51,7 +54,14 @@ def load(folder: str | Path, *, official: bool = False, on_error: str = "raise",
         left_out.update(lost)
     files_of = columns.pop("splits")
     splits = files_of if official else draw_splits(files_of, columns["image_ids"], seed)
-    return People(COCO, splits=splits, read=Folder(str(folder)), source=f"coco:{folder}", left_out=dict(left_out), **columns)
+    return People(
+        COCO,
+        splits=splits,
+        read=Folder(str(folder)),
+        source=f"coco:{folder}",
+        left_out=dict(left_out),
+        **columns,
+    )
 
 
 def draw_splits(files: np.ndarray, image_ids: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -87,14 +97,18 @@ def _fill(order: np.ndarray, people: np.ndarray, wanted: int) -> np.ndarray:
     return np.array(taken, int)
 
 
-def _load_file(folder: Path, name: str, file: Path, on_error: str, min_joints: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+def _load_file(
+    folder: Path, name: str, file: Path, on_error: str, min_joints: int
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """Columns of the table, and who was left out, of one annotation file."""
     images, annotations, crowds = _parse(file)
-    ids = np.array([a["id"] for a in annotations], np.int64)
-    image_ids = np.array([a["image_id"] for a in annotations], np.int64)
-    boxes = np.array([a["bbox"] for a in annotations], float).reshape(-1, 4)
-    keypoints = np.array([a["keypoints"] for a in annotations], float).reshape(-1, len(COCO), 3)
-    areas = np.array([a.get("area") or np.nan for a in annotations], float)
+    try:
+        ids, image_ids = (np.array([a[name] for a in annotations], np.int64) for name in ("id", "image_id"))
+        boxes = np.array([a["bbox"] for a in annotations], float).reshape(-1, 4)
+        keypoints = np.array([a["keypoints"] for a in annotations], float).reshape(-1, len(COCO), 3)
+        areas = np.array([a.get("area") or np.nan for a in annotations], float)
+    except (TypeError, ValueError, OverflowError):
+        raise PosekitError(f"{file}: {_not_numbers(annotations)} is not made of numbers") from None
     pictures = _pictures(folder, name, images)
     names = np.array([pictures.get(i, "") for i in image_ids.tolist()], dtype=str)
 
@@ -103,45 +117,64 @@ def _load_file(folder: Path, name: str, file: Path, on_error: str, min_joints: i
     broken = (~np.isfinite(keypoints).all(-1) & (flags != 0)).any(1)
     keypoints[flags == 0, :2] = np.nan
     flat = ~(np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1))
-    areas = np.where(np.isfinite(areas), areas, 0.53 * boxes[:, 2] * boxes[:, 3])  # segments fill half their boxes
+    halves = 0.53 * boxes[:, 2] * boxes[:, 3]  # segments fill about half their boxes
+    areas = np.where(np.isfinite(areas), areas, halves)
     boxes[:, :2] -= 0.5
 
     def at(i: int) -> str:
         return f"{file}: annotation {ids[i]}"
 
+    def unlisted(i: int) -> str:
+        return f"{at(i)} is of picture {image_ids[i]}, which is not listed"
+
+    def absence(i: int) -> str:
+        return f"{folder / names[i]}: no such picture, annotation {ids[i]} of {file.name} is of it"
+
+    few = f"with fewer than {min_joints} labelled joints" if min_joints > 1 else "without labelled joints"
     checks = (
-        Check(f"with fewer than {min_joints} labelled joints", labelled < min_joints, at, expected=True),
+        Check(few, labelled < min_joints, at, expected=True),
         Check("with NaN coordinates", broken, lambda i: f"{at(i)} has NaN coordinates"),
-        Check("whose picture is not listed", names == "", lambda i: f"{at(i)} is of picture {image_ids[i]}, which is not listed"),
-        Check("without a picture", ~existing(folder, names), lambda i: f"{folder / names[i]}: no such picture, annotation {ids[i]} of {file.name} is of it"),
+        Check("whose picture is not listed", names == "", unlisted),
+        Check("without a picture", ~existing(folder, names), absence),
         Check("whose box has no area", flat, lambda i: f"{at(i)} has a box without area"),
-    )  # fmt: skip
+    )
     keep, left_out = sift(len(ids), checks, on_error)
     index = np.flatnonzero(keep)
     index = index[np.lexsort((ids[index], image_ids[index]))]
     columns = {"names": names, "boxes": boxes, "keypoints": keypoints, "ids": ids, "areas": areas, "image_ids": image_ids,
                "splits": np.full(len(ids), name)}  # fmt: skip
-    if min_joints == 1:
-        left_out["without labelled joints"] = left_out.pop("with fewer than 1 labelled joints")
     return {key: column[index] for key, column in columns.items()}, {"crowds": crowds} | left_out
 
 
 def _parse(file: Path) -> tuple[dict[int, str], list[dict], int]:
     """File names by picture number, the annotations of single people, and how many crowds there are."""
-    try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise PosekitError(f"{file}: not a whole JSON file ({error})") from None
+    content = read_json(file)
     if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
         raise PosekitError(f"{file}: no 'images' and 'annotations'; is this a file of COCO person keypoints?")
     people = [a for a in content["annotations"] if not a.get("iscrowd")]
     for a in people:
         for name, length in (("id", 0), ("image_id", 0), ("bbox", 4), ("keypoints", 3 * len(COCO))):
             if name not in a:
-                raise PosekitError(f"{file}: annotation {a.get('id', '?')} has no {name!r}; instances or captions are not keypoints")
-            if length and len(a[name]) != length:
-                raise PosekitError(f"{file}: {name!r} of annotation {a['id']} has {len(a[name])} numbers instead of {length}")
-    return {i["id"]: i["file_name"] for i in content["images"]}, people, len(content["annotations"]) - len(people)
+                raise PosekitError(
+                    f"{file}: annotation {a.get('id', '?')} has no {name!r}; instances or captions are not keypoints"
+                )
+            if length and (not isinstance(a[name], list) or len(a[name]) != length):
+                raise PosekitError(
+                    f"{file}: {name!r} of annotation {a['id']} is not a list of {length} numbers"
+                )
+    images = {image["id"]: image["file_name"] for image in content["images"]}
+    return images, people, len(content["annotations"]) - len(people)
+
+
+def _not_numbers(annotations: list[dict]) -> str:
+    """The first entry that is not made of numbers."""
+    for a in annotations:
+        for name in ("id", "image_id", "bbox", "keypoints", "area"):
+            try:
+                np.array(a.get(name) or 0, float)
+            except (TypeError, ValueError):
+                return f"{name!r} of annotation {a['id']}"
+    return "an annotation"
 
 
 def _pictures(folder: Path, name: str, images: dict[int, str]) -> dict[int, str]:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
 from posekit.data.people import People, iterate
-from posekit.data.shards import QUALITY, SHARD, Item, LeftOut, Shards, build, encode, open_store, whole
+from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_whole, open_store
 from posekit.errors import PosekitError
 
 CHUNK = 32  # people that a thread cuts at a time
@@ -30,11 +30,16 @@ def cut(picture: np.ndarray, centre: np.ndarray, side: float, size: int) -> np.n
     crop = np.zeros((size, size, 3), np.uint8)
     factor = side / size  # picture pixels to a crop pixel
     reach = max(factor, 1.0)  # half the width of the triangular filter
+    if factor > max(picture.shape[:2]):  # the picture would be a speck
+        return crop
     low = np.asarray(centre, float) + 0.5 - side / 2  # outer edges, where the picture spans [0, W] and [0, H]
     columns, rows = (_touching(low[a], factor, reach, picture.shape[1 - a], size) for a in (0, 1))
     if not columns or not rows:
         return crop
-    edges = [(low[a] + part[0] * factor, low[a] + part[-1] * factor + factor) for a, part in enumerate((columns, rows))]
+    edges = [
+        (low[a] + part[0] * factor, low[a] + part[-1] * factor + factor)
+        for a, part in enumerate((columns, rows))
+    ]
     (x0, x1), (y0, y1) = ((math.floor(a - reach) - 1, math.ceil(b + reach) + 1) for a, b in edges)
     inside = picture[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
     canvas = np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
@@ -73,7 +78,13 @@ class Crops:
     def select(self, index) -> "Crops":
         """The crops that an index array, a boolean mask or a slice selects."""
         index = np.arange(len(self))[index]
-        return Crops(self.people[index], self.size, self.keypoints[index], self.matrices[index], self.store.select(index))
+        return Crops(
+            self.people[index],
+            self.size,
+            self.keypoints[index],
+            self.matrices[index],
+            self.store.select(index),
+        )
 
 
 def crops(
@@ -93,12 +104,10 @@ def crops(
     kind = f"{people.source.partition(':')[0]}-{size}px"
     keys = _keys(people)
     folder = root / f"{kind}-{len(people)}-{hashlib.sha256(keys.tobytes()).hexdigest()[:12]}"
-    store = None if (folder / "keys.npy").is_file() else _larger(root, kind, keys)
+    store = None if is_whole(folder, len(people)) else _larger(root, kind, keys)
     if store is None:
-        cutting = partial(_produce, people, size, workers or os.cpu_count() or 1, on_error)
+        cutting = partial(_produce, people, keys, size, workers or os.cpu_count() or 1, on_error)
         store = build(folder, len(people), cutting, strict=on_error == "raise", progress=progress)
-        with whole(folder / "keys.npy") as file:
-            np.save(file, keys)
     elif progress:
         progress(len(people))
     kept = people[store.index] if len(store) < len(people) else people
@@ -121,27 +130,28 @@ def _keys(people: People) -> np.ndarray:
 
 def _larger(root: Path, kind: str, keys: np.ndarray) -> Shards | None:
     """The wanted crops out of a finished store that has all of them and more."""
-    for file in sorted(root.glob(f"{kind}-*/keys.npy")):
-        theirs = np.load(file)
-        if not np.isin(keys, theirs).all():
+    for folder in sorted(root.glob(f"{kind}-*-*")):
+        count = int(folder.name.split("-")[-2])
+        if count < len(keys) or not is_whole(folder, count):
             continue
-        store = open_store(file.parent, -(-len(theirs) // SHARD))
-        row = np.full(len(theirs), -1)  # of their people, those left out have none
-        row[store.index] = np.arange(len(store))
-        order = np.argsort(theirs)
-        rows = row[order[np.searchsorted(theirs, keys, sorter=order)]]
-        if (rows >= 0).all():
+        store = open_store(folder, count)
+        theirs = store.table.get("keys", keys[:0])
+        if np.isin(keys, theirs).all():
+            order = np.argsort(theirs)
+            rows = order[np.searchsorted(theirs, keys, sorter=order)]
             return replace(store.select(rows), index=np.arange(len(keys)), left_out={})
     return None
 
 
-def _produce(people: People, size: int, workers: int, on_error: str, index: np.ndarray) -> Iterator[Item | LeftOut]:
+def _produce(
+    people: People, keys: np.ndarray, size: int, workers: int, on_error: str, index: np.ndarray
+) -> Iterator[Item | LeftOut]:
     """Cut the people of an index array, in order, a few chunks ahead of whoever takes them."""
     pool = ThreadPoolExecutor(workers)  # decoding, resizing and encoding release the interpreter lock
     waiting: deque = deque()
     try:
         for chunk in iterate(len(index), CHUNK):
-            waiting.append(pool.submit(_cut_chunk, people[index[chunk]], size, on_error))
+            waiting.append(pool.submit(_cut_chunk, people[index[chunk]], keys[index[chunk]], size, on_error))
             if len(waiting) > 2 * workers:
                 yield from waiting.popleft().result()
         while waiting:
@@ -150,7 +160,7 @@ def _produce(people: People, size: int, workers: int, on_error: str, index: np.n
         pool.shutdown(cancel_futures=True)
 
 
-def _cut_chunk(people: People, size: int, on_error: str) -> list[Item | LeftOut]:
+def _cut_chunk(people: People, keys: np.ndarray, size: int, on_error: str) -> list[Item | LeftOut]:
     centres, sides = person_square(people.boxes, MARGIN * CONTEXT)
     out: list[Item | LeftOut] = []
     last, picture = None, np.zeros((0, 0, 3), np.uint8)
@@ -173,12 +183,14 @@ def _cut_chunk(people: People, size: int, on_error: str) -> list[Item | LeftOut]
         matrix = cropping(centres[i], sides[i], size)
         keypoints = transform_keypoints(matrix, people.keypoints[i]).astype(np.float32)
         jpeg = encode(cut(picture, centres[i], float(sides[i]), size))
-        out.append(Item(jpeg, {"keypoints": keypoints, "matrices": matrix}))
+        out.append(Item(jpeg, {"keypoints": keypoints, "matrices": matrix, "keys": keys[i]}))
     return out
 
 
 def _unusable_box(box: np.ndarray) -> str:
-    return "" if np.isfinite(box).all() and box[2:].max() > 0 and box[2:].min() >= 0 else "whose box has no area"
+    return (
+        "" if np.isfinite(box).all() and box[2:].max() > 0 and box[2:].min() >= 0 else "whose box has no area"
+    )
 
 
 def _outside(box: np.ndarray, picture: np.ndarray) -> str:

@@ -11,14 +11,11 @@ The JSON comes from MPII's MATLAB file by Convolutional Pose Machines' genJSON (
   of MPII are not in it.
 """
 
-import gzip
-import json
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from posekit.data.people import Check, People, existing, sift
+from posekit.data.people import Check, People, existing, read_json, sift
 from posekit.data.pictures import Folder
 from posekit.errors import PosekitError
 from posekit.skeleton import MPII
@@ -50,24 +47,31 @@ def load(folder: str | Path, *, on_error: str = "raise") -> People:
         validation = np.array([bool(row.get("isValidation")) for row in rows], bool)
         rects = np.array([row.get("head_rect") or [np.nan] * 4 for row in rows], float).reshape(-1, 4)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PosekitError(f"{file}: {_first_bad(rows) or error}; is this MPII in the community's JSON?") from None
+        raise PosekitError(
+            f"{file}: {_first_bad(rows) or error}; is this MPII in the community's JSON?"
+        ) from None
     if joints.shape[1] != len(MPII):
         raise PosekitError(f"{file}: people have {joints.shape[1]} joints; MPII has {len(MPII)}")
 
     absent = (joints[..., :2] == 0).all(-1)
-    broken = ~np.isfinite(joints[~absent.all(1)]).all() and ~np.isfinite(joints).all((1, 2))
+    broken = ~np.isfinite(joints).all((1, 2))
     keypoints = joints.copy()
     keypoints[..., :2] = np.where(absent[..., None], np.nan, joints[..., :2] - 1)
     keypoints[..., 2] = np.where(absent, 0, np.where(joints[..., 2] > 0, 2, 1))
     centres[:, 1] += 15 * scales
     boxes = np.concatenate([centres - 100 * scales[:, None], np.repeat(200 * scales[:, None], 2, 1)], 1)
 
+    missing, flat = ~existing(folder / "images", names), ~(np.isfinite(boxes).all(1) & (scales > 0))
+
+    def absence(i: int) -> str:
+        return f"{folder / 'images' / names[i]}: no such picture, row {i} of {file.name} names it"
+
     checks = (
-        Check("without a picture", ~existing(folder / "images", names), lambda i: f"{folder / 'images' / names[i]}: no such picture, row {i} of {file.name} names it"),
-        Check("with NaN coordinates", np.broadcast_to(broken, len(rows)), lambda i: f"{file}: row {i} has NaN coordinates"),
+        Check("without a picture", missing, absence),
+        Check("with NaN coordinates", broken, lambda i: f"{file}: row {i} has NaN coordinates"),
         Check("without a labelled joint", absent.all(1), lambda i: f"{file}: row {i} has no labelled joint"),
-        Check("whose box has no area", ~(np.isfinite(boxes).all(1) & (scales > 0)), lambda i: f"{file}: row {i} has no centre or scale"),
-    )  # fmt: skip
+        Check("whose box has no area", flat, lambda i: f"{file}: row {i} has no centre or scale"),
+    )
     keep, left_out = sift(len(rows), checks, on_error)
     return People(
         MPII, names[keep], boxes[keep], keypoints[keep], np.flatnonzero(keep), np.where(validation, "val", "train")[keep],
@@ -86,11 +90,7 @@ def _find(folder: Path) -> Path:
 
 
 def _parse(file: Path) -> list[dict]:
-    try:
-        data = file.read_bytes()
-        rows = json.loads(gzip.decompress(data) if file.suffix == ".gz" else data)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise PosekitError(f"{file}: not a whole JSON file ({error})") from None
+    rows = read_json(file)
     if not isinstance(rows, list) or not rows:
         raise PosekitError(f"{file}: not a list of people; is this MPII in the community's JSON?")
     return rows
@@ -99,12 +99,19 @@ def _parse(file: Path) -> list[dict]:
 def _first_bad(rows: list[dict]) -> str:
     """What is wrong with the first row that is."""
     for i, row in enumerate(rows):
-        for name, shape in (("joint_self", (len(MPII), 3)), ("objpos", (2,)), ("scale_provided", ()), ("img_paths", None)):
+        for name, shape in (
+            ("joint_self", (len(MPII), 3)),
+            ("objpos", (2,)),
+            ("scale_provided", ()),
+            ("img_paths", None),
+        ):
             if not isinstance(row, dict) or name not in row:
                 return f"row {i} has no {name!r}"
             try:
                 if shape is not None and np.array(row[name], float).shape != shape:
-                    return f"{name!r} of row {i} has shape {np.array(row[name], float).shape} instead of {shape}"
+                    return (
+                        f"{name!r} of row {i} has shape {np.array(row[name], float).shape} instead of {shape}"
+                    )
             except (TypeError, ValueError):
                 return f"{name!r} of row {i} is not made of numbers"
     return ""

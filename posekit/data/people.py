@@ -1,10 +1,15 @@
 """One table of people, whatever data set they come from."""
 
+import gc
+import gzip
 import hashlib
+import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +24,9 @@ class People:
     skeleton: Skeleton
     names: np.ndarray  # (N,) str: the picture, as `read` takes it
     boxes: np.ndarray  # (N, 4) float: x, y of the upper left outer edge, width, height
-    keypoints: np.ndarray  # (N, K, 3) float: x, y, flag (0 not labelled, then x and y are NaN; 1 hidden; 2 visible)
+    keypoints: (
+        np.ndarray
+    )  # (N, K, 3) float: x, y, flag (0 not labelled, then x and y are NaN; 1 hidden; 2 visible)
     ids: np.ndarray  # (N,) int: the annotation's number in its data set
     splits: np.ndarray  # (N,) str
     read: Callable[[str], np.ndarray]  # name to picture (H, W, 3) uint8; picklable
@@ -52,7 +59,9 @@ class People:
         if name == "all":
             return self
         if name not in self.splits:
-            raise PosekitError(f"{self.source} has no split {name!r}; it has {', '.join(np.unique(self.splits))}, all")
+            raise PosekitError(
+                f"{self.source} has no split {name!r}; it has {', '.join(np.unique(self.splits))}, all"
+            )
         return self[self.splits == name]
 
     def fingerprint(self) -> str:
@@ -90,7 +99,9 @@ def sift(count: int, checks: Sequence["Check"], on_error: str) -> tuple[np.ndarr
         hit = keep & check.hit
         if hit.any() and on_error == "raise" and not check.expected:
             more = f" ({hit.sum():,} such people)" if hit.sum() > 1 else ""
-            raise PosekitError(f"{check.describe(int(np.flatnonzero(hit)[0]))}{more}; --on-error skip goes on without")
+            raise PosekitError(
+                f"{check.describe(int(np.flatnonzero(hit)[0]))}{more}; --on-error skip goes on without"
+            )
         left_out[check.reason] = int(hit.sum())
         keep &= ~hit
     return keep, left_out
@@ -116,6 +127,20 @@ def existing(root: Path, names: np.ndarray) -> np.ndarray:
             listed[parent] = set(os.listdir(root / parent)) if (root / parent).is_dir() else set()
         out[i] = file in listed[parent]
     return out
+
+
+def read_json(file: Path) -> Any:
+    """The content of a JSON file, or of a gzipped one. One that is not whole raises PosekitError."""
+    collecting = gc.isenabled()
+    gc.disable()  # a million small lists are not garbage: looking for it takes most of the time
+    try:
+        data = file.read_bytes()
+        return json.loads(gzip.decompress(data) if file.suffix == ".gz" else data)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise PosekitError(f"{file}: not a whole JSON file ({error})") from None
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def parse_spec(spec: str) -> tuple[str, str | None, str | None]:

@@ -61,7 +61,9 @@ class Shards:
         shard, start, stop, crc = self.spans[i]
         jpeg = self.data[shard][start:stop].tobytes()
         if zlib.crc32(jpeg) != crc:
-            raise PosekitError(f"{_paths(self.folder, shard)[0]}: picture {i} is damaged on disk; delete {self.folder} to make it again")
+            raise PosekitError(
+                f"{_paths(self.folder, shard)[0]}: picture {i} is damaged on disk; delete {self.folder} to make it again"
+            )
         return simplejpeg.decode_jpeg(jpeg, "RGB")
 
     def select(self, index) -> "Shards":
@@ -78,7 +80,7 @@ def encode(picture: np.ndarray) -> bytes:
 
 def build(
     folder: Path, count: int, produce: Callable[[np.ndarray], Iterable[Item | LeftOut]], *, strict: bool = False,
-    shard: int = SHARD, progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Shards:  # fmt: skip
     """Store `count` pictures in `folder`, those that are not there yet, and open the store.
 
@@ -86,10 +88,13 @@ def build(
     already there included. `strict` makes again what was left out before, so that `produce` may complain about it.
     A full disk and other failures to write raise PosekitError; what is whole by then is kept.
     """
-    parts = list(enumerate(iterate(count, shard)))
+    parts = list(enumerate(iterate(count, SHARD)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(not _stands(folder, number, strict) for number, _ in parts):
+        if all(_stands(folder, number, strict) for number, _ in parts):
+            if progress:
+                progress(count)
+        else:
             with _alone(folder):
                 for number, index in parts:
                     if not _stands(folder, number, strict):
@@ -98,13 +103,18 @@ def build(
                         progress(len(index))
     except OSError as error:
         raise _explained(folder, error) from None
-    return open_store(folder, len(parts))
+    return open_store(folder, count)
 
 
-def open_store(folder: Path, shards: int) -> Shards:
-    """Open the first `shards` shards of a folder. Missing, damaged or cut off files raise PosekitError."""
+def is_whole(folder: Path, count: int) -> bool:
+    """Whether all shards of the store of `count` pictures stand."""
+    return all(_stands(folder, number, False) for number in range(-(-count // SHARD)))
+
+
+def open_store(folder: Path, count: int) -> Shards:
+    """Open the store of `count` pictures in a folder. Missing, damaged or cut off files raise PosekitError."""
     tables, data, reasons = [], [], []
-    for number in range(shards):
+    for number in range(-(-count // SHARD)):
         jpegs, npz = _paths(folder, number)
         table = _read_table(npz, folder)
         reasons.extend(table.pop("reasons").tolist())
@@ -115,9 +125,16 @@ def open_store(folder: Path, shards: int) -> Shards:
             raise PosekitError(f"{jpegs}: missing or of the wrong length; delete {folder} to make it again")
         data.append(np.memmap(jpegs, np.uint8, "r") if length else np.zeros(0, np.uint8))
     tables = [table for table in tables if len(table["spans"])] or tables[:1]
-    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]} if tables else {}
-    index, spans = columns.pop("index", np.zeros(0, np.int64)), columns.pop("spans", np.zeros((0, 4), np.int64))
-    return Shards(folder, index, spans, columns, {r: reasons.count(r) for r in dict.fromkeys(reasons)}, tuple(data))
+    columns = (
+        {name: np.concatenate([table[name] for table in tables]) for name in tables[0]} if tables else {}
+    )
+    index, spans = (
+        columns.pop("index", np.zeros(0, np.int64)),
+        columns.pop("spans", np.zeros((0, 4), np.int64)),
+    )
+    return Shards(
+        folder, index, spans, columns, {r: reasons.count(r) for r in dict.fromkeys(reasons)}, tuple(data)
+    )
 
 
 def _paths(folder: Path, number: int) -> tuple[Path, Path]:
@@ -126,7 +143,7 @@ def _paths(folder: Path, number: int) -> tuple[Path, Path]:
 
 def _read_table(npz: Path, folder: Path, *columns: str) -> dict[str, np.ndarray]:
     try:
-        with np.load(npz) as table:
+        with open(npz, "rb") as file, np.load(file) as table:  # NumPy leaves a broken file open
             return {name: table[name] for name in columns or table.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise PosekitError(f"{npz}: not a whole table ({error}); delete {folder} to make it again") from None

@@ -1,0 +1,152 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_data
+from tiny_data import coco_person
+
+from posekit.data import load_people
+from posekit.data.coco import draw_splits, load
+from posekit.errors import PosekitError
+
+SHARED = Path(__file__).parents[1] / "../shared/data/coco"
+
+
+def test_columns(tmp_path):
+    hidden = coco_person(7, image=36)
+    hidden["keypoints"][3:6] = [33, 34, 1]
+    crowd, nobody = coco_person(8, iscrowd=1), coco_person(9, visible=0)
+    people = load(
+        tiny_data.coco(tmp_path, [hidden, crowd, nobody, coco_person(5, image=36, visible=3)], images=[1, 36])
+    )
+    assert people.ids.tolist() == [5, 7] and people.image_ids.tolist() == [36, 36]
+    assert people.names.tolist() == ["train2017/000000000036.jpg"] * 2
+    assert people.read(people.names[0]).shape == (48, 64, 3)
+    assert people.boxes[0].tolist() == [7.5, 9.5, 20, 21]  # COCO's 0 is the outer edge of the first pixel
+    assert people.keypoints[1, 0].tolist() == [10, 12, 2] and people.keypoints[1, 1].tolist() == [33, 34, 1]
+    assert np.isnan(people.keypoints[0, 3:, :2]).all() and (people.keypoints[0, 3:, 2] == 0).all()
+    assert people.areas.tolist() == [123, 123]
+    assert people.left_out["crowds"] == 1 and people.left_out["without labelled joints"] == 1
+    assert load(tmp_path, min_joints=4).ids.tolist() == [7]
+
+
+def test_study_splits():
+    rng = np.random.default_rng(1)
+    images = np.sort(rng.integers(0, 3000, 7000))
+    files = np.full(7000, "train2017")
+    files = np.concatenate([files, np.full(300, "val2017")])
+    images = np.concatenate([images, rng.integers(10_000, 10_200, 300)])
+    splits = draw_splits(files, images)
+    count = {name: int((splits == name).sum()) for name in ("train", "val", "test")}
+    assert count == {"train": 6700, "val": 300, "test": 300}
+    assert (splits[files == "val2017"] == "val").all()
+    assert not set(images[splits == "test"]) & set(images[splits == "train"])  # by whole pictures
+    order = rng.permutation(len(files))
+    assert (
+        draw_splits(files[order], images[order]) == splits[order]
+    ).all()  # the file's order does not matter
+    assert (draw_splits(files, images, seed=1) != splits).any()
+
+
+def test_splits_of_one_file():
+    images = np.repeat(np.arange(200), 3)
+    splits = draw_splits(np.full(600, "train2017"), images)
+    assert [(splits == name).sum() for name in ("train", "val", "test")] == [480, 60, 60]
+    assert (splits.reshape(200, 3) == splits[::3, None]).all()
+    assert set(draw_splits(np.full(600, "val2017"), images)) == {"val"}
+
+
+def test_official_splits(tmp_path):
+    tiny_data.coco(tmp_path, [coco_person(i, image=i) for i in range(1, 21)])
+    tiny_data.coco(tmp_path, [coco_person(i, image=i) for i in range(31, 34)], name="val2017")
+    assert load_people(f"coco:{tmp_path}@val2017").ids.tolist() == [31, 32, 33]
+    assert len(load_people(f"coco:{tmp_path}@train2017")) == 20
+    assert load_people(f"coco:{tmp_path}@val").ids.tolist() == [31, 32, 33]
+    test, train = (load_people(f"coco:{tmp_path}@{name}") for name in ("test", "train"))
+    assert len(test) == 3 and len(train) == 17 and not set(test.ids) & set(train.ids)
+    assert len(load_people(f"coco:{tmp_path}")) == 23
+    with pytest.raises(PosekitError, match="no split 'test2017'; it has test, train, val, all"):
+        load_people(f"coco:{tmp_path}@test2017")
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("images", "annotations/mine.json"), ("", "mine.json"), ("mine", "mine.json")]
+)
+def test_a_folder_of_ones_own(tmp_path, name, file):
+    people = load(tiny_data.coco(tmp_path, [coco_person(1)], name=name, file=file))
+    assert people.read(people.names[0]).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("person", "says", "reason"),
+    [
+        (coco_person(2, bbox=[4, 5, 0, 9]), "annotation 2 has a box without area", "whose box has no area"),
+        (
+            coco_person(2, bbox=[4, 5, float("nan"), 9]),
+            "annotation 2 has a box without area",
+            "whose box has no area",
+        ),
+        (coco_person(2, keypoints=[float("nan"), 1, 2] * 17), "annotation 2 has NaN", "with NaN coordinates"),
+        (coco_person(2, image=99), "is of picture 99, which is not listed", "whose picture is not listed"),
+        (coco_person(2, image=50), "000000000050.jpg: no such picture, annotation 2", "without a picture"),
+    ],
+)
+def test_bad_people(tmp_path, person, says, reason):
+    tiny_data.coco(tmp_path, [coco_person(1), person], images=[1, 50])
+    (tmp_path / "train2017" / "000000000050.jpg").unlink()
+    with pytest.raises(PosekitError) as caught:
+        load(tmp_path)
+    assert says in str(caught.value) and str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+    people = load(tmp_path, on_error="skip")
+    assert people.ids.tolist() == [1] and people.left_out[reason] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not a whole JSON file"),
+        ('{"images": [', "not a whole JSON file"),
+        ("[]", "no 'images' and 'annotations'"),
+        (
+            json.dumps({"images": [], "annotations": [{"id": 3, "image_id": 1, "bbox": [0, 0, 1, 1]}]}),
+            "annotation 3 has no 'keypoints'",
+        ),
+        (
+            json.dumps({"images": [], "annotations": [coco_person(3, keypoints=[1, 2, 2])]}),
+            "is not a list of 51 numbers",
+        ),
+        (
+            json.dumps({"images": [], "annotations": [coco_person(3, bbox=["a", 2, 2, 4])]}),
+            "'bbox' of annotation 3 is not made of numbers",
+        ),
+    ],
+)
+def test_wrong_files(tmp_path, text, says):
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "person_keypoints_train2017.json").write_text(text)
+    with pytest.raises(PosekitError, match=says) as caught:
+        load(tmp_path)
+    assert "person_keypoints_train2017.json" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_folder_without_annotations(tmp_path):
+    with pytest.raises(PosekitError, match="no annotations/person_keypoints"):
+        load(tmp_path)
+
+
+def test_file_without_people(tmp_path):
+    people = load(tiny_data.coco(tmp_path, []))
+    assert len(people) == 0 and "0 people" in people.summary()
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the COCO photographs are not here")
+def test_real_people():
+    people = load_people(f"coco:{SHARED}@train2017")
+    assert len(people) == 446 and len(set(people.image_ids)) == 158
+    picture = people.read(people.names[0])
+    assert picture.ndim == 3
+    inside = people.keypoints[..., :2] - people.boxes[:, None, :2]
+    # a hidden joint may well be guessed outside the segment's box
+    outside = ((inside < -1) | (inside > people.boxes[:, None, 2:] + 1)).any(-1)
+    assert outside.sum() < 0.05 * (people.keypoints[..., 2] > 0).sum()

@@ -1,0 +1,324 @@
+import errno
+import os
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform
+from posekit.data import crops as module
+from posekit.data import shards
+from posekit.data.crops import crops, cut
+from posekit.data.pictures import Folder
+from posekit.errors import PosekitError
+
+
+def dots(centres, width=120, height=90, radius=4.0):
+    """A picture with a smooth white dot at each centre (x, y)."""
+    y, x = np.mgrid[:height, :width]
+    light = sum(np.exp(-((x - u) ** 2 + (y - v) ** 2) / (2 * radius**2)) for u, v in centres)
+    return np.repeat((255 * np.clip(light, 0, 1))[..., None], 3, 2).round().astype(np.uint8)
+
+
+def middle(picture):
+    """Centre of brightness (x, y)."""
+    weight = picture[..., 0].astype(float)
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    return np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    dot=st.tuples(st.floats(30, 90), st.floats(25, 65)), factor=st.floats(0.3, 2.5), size=st.sampled_from([32, 64, 81]),
+    place=st.tuples(st.floats(-0.1, 0.1), st.floats(-0.1, 0.1)),
+)  # fmt: skip
+def test_a_dot_lands_where_the_matrix_takes_it(dot, factor, size, place):
+    side = max(size * factor, 45.0)
+    centre = np.array(dot) + np.array(place) * side  # the square may reach over the picture's edge
+    crop = cut(dots([dot]), centre, side, size)
+    wanted = transform(cropping(centre, side, size), np.array([dot]))[0]
+    assert np.abs(middle(crop) - wanted).max() < 0.1
+
+
+def test_unscaled_cut_is_exact():
+    picture = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
+    assert np.array_equal(cut(picture, np.array([19.5, 19.5]), 20, 20), picture[10:30, 10:30])
+
+
+@pytest.mark.parametrize("centre", [(0, 0), (49, 39), (-8, 20), (25, 47)])
+def test_outside_is_black_and_inside_stays(centre):
+    picture = np.full((40, 50, 3), 200, np.uint8)
+    crop = cut(picture, np.array(centre) + 0.5, 20, 20)
+    y, x = np.mgrid[:20, :20]
+    x, y = x + centre[0] - 9, y + centre[1] - 9
+    inside = (x >= 0) & (x < 50) & (y >= 0) & (y < 40)
+    assert (crop[inside] == 200).all() and (crop[~inside] == 0).all()
+
+
+def test_far_away_and_enormous_squares():
+    picture = np.full((40, 50, 3), 200, np.uint8)
+    assert (cut(picture, np.array([1e4, 1e4]), 20, 20) == 0).all()
+    crop = cut(picture, np.array([25.0, 20.0]), 1e6, 16)  # would not fit into memory if it were filled up
+    assert crop.shape == (16, 16, 3) and (crop == 0).all()
+
+
+def test_a_part_is_cut_as_within_the_whole():
+    picture = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)
+    wide = np.zeros((300, 300, 3), np.uint8)
+    wide[120:180, 120:180] = picture
+    for side in (33.3, 80.1, 190.7):
+        near, far = (
+            cut(picture, np.array([12.3, 40.4]), side, 48),
+            cut(wide, np.array([132.3, 160.4]), side, 48),
+        )
+        assert np.abs(near.astype(int) - far).max() <= 1
+
+
+def test_crops_follow_people(tmp_path):
+    people = tiny_data.people(70)
+    heard = []
+    stored = crops(people, 40, tmp_path, progress=heard.append)
+    assert len(stored) == 70 and sum(heard) == 70
+    centres, sides = person_square(people.boxes, MARGIN * CONTEXT)
+    for i in (0, 33, 69):
+        wanted = cut(people.read(people.names[i]), centres[i], sides[i], 40)
+        assert np.abs(stored[i].astype(int) - wanted).mean() < 4  # JPEG
+        assert np.allclose(stored.matrices[i], cropping(centres[i], sides[i], 40))
+    moved = transform(stored.matrices, people.keypoints[..., :2])
+    assert np.allclose(stored.keypoints[..., :2], moved, atol=1e-3, equal_nan=True)
+    assert (stored.keypoints[..., 2] == people.keypoints[..., 2]).all()
+    chosen = stored.select(np.array([9, 2]))
+    assert np.array_equal(chosen[1], stored[2]) and chosen.people.ids.tolist() == [10, 3]
+    assert (chosen.people.read is people.read) and len(chosen) == 2
+
+
+def test_found_again_without_reading_a_picture(tmp_path):
+    people = tiny_data.people(20)
+    first = crops(people, 32, tmp_path)
+    people.read.reads = 0
+    again = crops(people, 32, tmp_path)
+    assert people.read.reads == 0 and np.array_equal(first[7], again[7])
+    crops(people, 24, tmp_path)
+    assert people.read.reads > 0
+
+
+def test_a_split_is_taken_from_the_whole(tmp_path):
+    people = tiny_data.people(20)
+    whole = crops(people, 32, tmp_path)
+    people.read.reads = 0
+    mixed = people[np.array([7, 3, 11])]
+    part = crops(mixed, 32, tmp_path)
+    assert people.read.reads == 0 and part.people.ids.tolist() == [8, 4, 12]
+    assert np.array_equal(part[0], whole[7]) and np.array_equal(part.matrices[2], whole.matrices[11])
+
+
+def test_changed_people_are_cut_anew(tmp_path):
+    people = tiny_data.people(5)
+    crops(people, 32, tmp_path)
+    people.read.reads = 0
+    crops(replace(people, boxes=people.boxes + np.array([0, 0, 1, 1])), 32, tmp_path)
+    assert people.read.reads == 5
+    crops(replace(people, version="another renderer"), 32, tmp_path)
+    assert people.read.reads == 10
+
+
+def test_large_stores_are_found_quickly_and_memory_is_bounded(tmp_path, monkeypatch):
+    """No more crops are in the air than a few chunks, however many people there are."""
+    monkeypatch.setattr(module, "CHUNK", 4)
+    lock, alive, most = threading.Lock(), 0, 0
+    real_chunk = module._cut_chunk
+
+    def counted(*arguments):
+        nonlocal alive, most
+        with lock:
+            alive += 4
+            most = max(most, alive)
+        return real_chunk(*arguments)
+
+    monkeypatch.setattr(module, "_cut_chunk", counted)
+
+    def hear(count):
+        nonlocal alive
+        with lock:
+            alive -= count
+
+    crops(tiny_data.people(200), 16, tmp_path, workers=2, progress=hear)
+    assert most <= 4 * 8
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Four people on four files, and their table."""
+    people = tiny_data.people(4)
+    for name, picture in people.read.pictures.items():
+        (tmp_path / "photographs").mkdir(exist_ok=True)
+        Image.fromarray(picture).save(tmp_path / "photographs" / f"{name}.png")
+    names = np.array([f"{name}.png" for name in people.names])
+    return replace(people, names=names, read=Folder(str(tmp_path / "photographs")))
+
+
+def halve(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda path: path.unlink(), "no such picture"),
+        (lambda path: path.write_bytes(b""), "empty file"),
+        (halve, "not a whole picture"),
+    ],
+)
+def test_unreadable_pictures(photographs, tmp_path, damage, says):
+    file = tmp_path / "photographs" / "002.png"
+    whole = file.read_bytes()
+    damage(file)
+    with pytest.raises(PosekitError) as caught:
+        crops(photographs, 32, tmp_path)
+    message = str(caught.value)
+    assert (
+        says in message and "person 3 of memory" in message and str(file) in message and "\n" not in message
+    )
+    stored = crops(photographs, 32, tmp_path, on_error="skip")
+    assert stored.people.ids.tolist() == [1, 2, 4] and len(stored) == 3
+    assert stored.people.left_out == {"with an unreadable picture": 1} and not photographs.left_out
+    with pytest.raises(PosekitError, match="person 3"):  # the store does not hide it from who wants to know
+        crops(photographs, 32, tmp_path)
+    file.write_bytes(whole)
+    assert len(crops(photographs, 32, tmp_path)) == 4  # put right, and made again
+
+
+@pytest.mark.parametrize(
+    ("box", "says"),
+    [
+        ([200, 10, 20, 20], "lies outside the 64 x 48 pixels"),
+        ([-30, -30, 29, 29], "lies outside the 64 x 48 pixels"),
+        ([10, 10, 0, 0], "no area"),
+        ([10, 10, -5, 20], "no area"),
+        ([np.nan, 10, 5, 20], "no area"),
+    ],
+)
+def test_boxes_that_cannot_be_cut(photographs, tmp_path, box, says):
+    boxes = photographs.boxes.copy()
+    boxes[1] = box
+    people = replace(photographs, boxes=boxes)
+    with pytest.raises(PosekitError) as caught:
+        crops(people, 32, tmp_path)
+    assert says in str(caught.value) and "person 2 of memory" in str(caught.value)
+    stored = crops(people, 32, tmp_path, on_error="skip")
+    assert stored.people.ids.tolist() == [1, 3, 4] and sum(stored.people.left_out.values()) == 1
+    assert np.isfinite(stored.matrices).all()
+
+
+def test_nobody(tmp_path):
+    with pytest.raises(PosekitError, match="nobody"):
+        crops(tiny_data.people(3)[:0], 32, tmp_path)
+
+
+def test_everybody_left_out(photographs, tmp_path):
+    people = replace(photographs, boxes=np.zeros((4, 4)))
+    with pytest.raises(PosekitError, match=r"nobody could be cut out.*4 whose box has no area"):
+        crops(people, 32, tmp_path, on_error="skip")
+
+
+def flip_a_byte(file):
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    file.write_bytes(data)
+
+
+def test_damaged_bytes_are_found(tmp_path):
+    people = tiny_data.people(3)
+    folder = crops(people, 32, tmp_path).store.folder
+    flip_a_byte(folder / "shard-00000.jpegs")
+    stored = crops(people, 32, tmp_path)
+    with pytest.raises(PosekitError, match=r"shard-00000.jpegs: picture 1 is damaged on disk; delete"):
+        [stored[i] for i in range(3)]
+
+
+@pytest.mark.parametrize("file", ["shard-00000.jpegs", "shard-00000.npz"])
+@pytest.mark.parametrize("damage", [halve, lambda path: path.write_bytes(b"")])
+def test_cut_off_stores_are_found(tmp_path, file, damage):
+    people = tiny_data.people(3)
+    folder = crops(people, 32, tmp_path).store.folder
+    damage(folder / file)
+    with pytest.raises(PosekitError, match=f"{file}: .*delete"):
+        crops(people, 32, tmp_path)
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    monkeypatch.setattr(shards, "SHARD", 8)
+
+
+def test_a_full_disk_is_told_and_resumed(tmp_path, monkeypatch, small_shards):
+    people = tiny_data.people(30)
+    real_fsync, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 4:  # two shards are whole by then
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PosekitError, match=r"No space left on device; make room") as caught:
+        crops(people, 32, tmp_path, workers=1)
+    assert "\n" not in str(caught.value)
+    (folder,) = (tmp_path / "crops").iterdir()
+    assert sorted(path.name for path in folder.iterdir() if path.name[0] != ".") == [
+        "shard-00000.jpegs", "shard-00000.npz", "shard-00001.jpegs", "shard-00001.npz",
+    ]  # fmt: skip
+    monkeypatch.setattr(os, "fsync", real_fsync)
+    people.read.reads, heard = 0, []
+    stored = crops(people, 32, tmp_path, progress=heard.append)
+    assert people.read.reads == 14 and sum(heard) == 30
+    whole = crops(people, 32, tmp_path / "elsewhere")
+    assert all(np.array_equal(stored[i], whole[i]) for i in range(30))
+
+
+def test_a_full_disk_at_the_first_byte(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", full)
+    with pytest.raises(PosekitError, match="No space left"):
+        crops(tiny_data.people(3), 32, tmp_path)
+
+
+def test_an_interrupted_build_resumes(tmp_path, small_shards):
+    people = tiny_data.people(30)
+    done = []
+
+    def interrupt(count):
+        done.append(count)
+        if len(done) == 19:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        crops(people, 32, tmp_path, progress=interrupt)
+    (folder,) = (tmp_path / "crops").iterdir()
+    assert not list(folder.glob("*.tmp")) and len(list(folder.glob("*.npz"))) == 2
+    (folder / "shard-00002.jpegs").write_bytes(b"renamed, but the power went off before its table stood")
+    (folder / "shard-00003.npz.tmp").write_bytes(b"left by a killed process")
+    people.read.reads = 0
+    stored = crops(people, 32, tmp_path)
+    assert people.read.reads == 14 and not list(folder.glob("*.tmp"))
+    whole = crops(people, 32, tmp_path / "elsewhere")
+    assert all(np.array_equal(stored[i], whole[i]) for i in range(30))
+    assert np.array_equal(stored.keypoints, whole.keypoints, equal_nan=True)
+
+
+def test_two_builders_do_not_disturb_each_other(tmp_path, small_shards):
+    people = tiny_data.people(30)
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(crops(people, 32, tmp_path))) for _ in range(3)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert len(results) == 3 and all(np.array_equal(result[29], results[0][29]) for result in results)
+    assert people.read.reads == 30

@@ -1,0 +1,130 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_data
+from scipy.io import savemat
+
+from posekit.data import load_people
+from posekit.data.lspet import load
+from posekit.errors import PosekitError
+
+SHARED = Path(__file__).parents[1] / "../shared/data/lspet"
+
+
+def joints(count, flag=1.0):
+    """(14, 3, N), counted from 1."""
+    array = np.random.default_rng(0).uniform(5, 40, (14, 3, count))
+    array[:, 2] = flag
+    return array
+
+
+def test_extended_layout(tmp_path):
+    raw = joints(16)
+    raw[4, :, 2] = (-777, 12, 0)  # not annotated: garbage
+    people = load(tiny_data.lspet(tmp_path, raw))
+    assert len(people) == 16 and people.skeleton.name == "lsp" and not any(people.left_out.values())
+    assert np.allclose(people.keypoints[0, :, :2], raw[:, :2, 0] - 1)
+    assert (people.keypoints[0, :, 2] == 2).all()
+    assert np.isnan(people.keypoints[2, 4, :2]).all() and people.keypoints[2, 4, 2] == 0
+    assert np.allclose(people.boxes[0, :2], raw[:, :2, 0].min(0) - 1)
+    assert people.read(people.names[5]).shape == (48, 64, 3)
+    assert {name: int((people.splits == name).sum()) for name in ("train", "val", "test")} == {
+        "train": 11,
+        "val": 1,
+        "test": 4,
+    }
+
+
+def test_original_layout_where_the_flag_means_hidden(tmp_path):
+    raw = joints(20, flag=0.0)
+    raw[7, 2, 0] = 1
+    people = load(tiny_data.lspet(tmp_path, raw.transpose(1, 0, 2), digits=4))
+    assert np.allclose(people.keypoints[0, :, :2], raw[:, :2, 0] - 1)
+    assert people.keypoints[0, 7, 2] == 1 and (np.delete(people.keypoints[0, :, 2], 7) == 2).all()
+    assert people.splits[10:].tolist() == ["test"] * 10 and (people.splits[:10] == "val").sum() == 1
+
+
+def test_splits_do_not_change(tmp_path):
+    people = load(tiny_data.lspet(tmp_path, joints(16)))
+    assert people.split("test").ids.tolist() == load(tmp_path).split("test").ids.tolist() == [3, 4, 11, 12]
+
+
+def damage_missing(folder):
+    (folder / "images" / "im00002.jpg").unlink()
+
+
+def damage_nan(folder):
+    raw = joints(4)
+    raw[3, 0, 1] = np.nan
+    savemat(folder / "joints.mat", {"joints": raw})
+
+
+def damage_unlabelled(folder):
+    raw = joints(4)
+    raw[:, 2, 1] = 0
+    savemat(folder / "joints.mat", {"joints": raw})
+
+
+def damage_point(folder):
+    raw = joints(4)
+    raw[:, :2, 1] = 7
+    savemat(folder / "joints.mat", {"joints": raw})
+
+
+@pytest.mark.parametrize(
+    ("damage", "says", "reason"),
+    [
+        (damage_missing, "no picture for person 2", "without a picture"),
+        (damage_nan, "person 2 has NaN", "with NaN coordinates"),
+        (damage_unlabelled, "person 2 has no labelled joint", "without a labelled joint"),
+        (damage_point, "person 2 all lie on one point", "whose joints all lie on one point"),
+    ],
+)
+def test_bad_people(tmp_path, damage, says, reason):
+    tiny_data.lspet(tmp_path, joints(4))
+    damage(tmp_path)
+    with pytest.raises(PosekitError) as caught:
+        load(tmp_path)
+    message = str(caught.value)
+    assert (
+        says.replace("person 2 all", "the joints of person 2 all") in message
+        and str(tmp_path) in message
+        and "\n" not in message
+    )
+    people = load(tmp_path, on_error="skip")
+    assert (
+        people.ids.tolist() == [1, 3, 4]
+        and people.left_out[reason] == 1
+        and sum(people.left_out.values()) == 1
+    )
+    assert f"left out: 1 {reason}" in people.summary()
+
+
+@pytest.mark.parametrize(
+    ("write", "says"),
+    [
+        (
+            lambda file: savemat(file, {"joints": np.zeros((13, 3, 5))}),
+            r"shape \(13, 3, 5\); expected \(14, 3, N\)",
+        ),
+        (lambda file: savemat(file, {"joints": np.zeros((14, 3))}), r"shape \(14, 3\)"),
+        (lambda file: savemat(file, {"other": np.zeros(3)}), "no variable 'joints'"),
+        (lambda file: file.write_bytes(b""), "not a readable MATLAB file"),
+        (lambda file: file.write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200)), "not a readable MATLAB file"),
+        (lambda file: None, "no such file"),
+    ],
+)
+def test_wrong_joints_files(tmp_path, write, says):
+    write(tmp_path / "joints.mat")
+    with pytest.raises(PosekitError, match=says) as caught:
+        load(tmp_path)
+    assert "joints.mat" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the LSPET photographs are not here")
+def test_real_people():
+    people = load_people(f"lspet:{SHARED}")
+    labelled = (people.keypoints[..., 2] > 0).sum(1)
+    assert len(people) == 8000 and (labelled == 14).mean() == pytest.approx(0.39, abs=0.01)
+    assert [int((people.splits == name).sum()) for name in ("train", "val", "test")] == [5500, 500, 2000]

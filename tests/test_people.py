@@ -1,0 +1,133 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiny_data
+
+from posekit.data import load_people, rendered
+from posekit.data.people import Check, existing, joints_box, parse_spec, sift
+from posekit.errors import PosekitError
+
+
+@pytest.mark.parametrize(
+    ("spec", "parts"),
+    [
+        ("lspet:a/b@train", ("lspet", "a/b", "train")),
+        ("coco:/x@y/z@val2017", ("coco", "/x@y/z", "val2017")),  # an @ in the path
+        ("mannequins", ("mannequins", None, None)),
+        ("mannequins:300,size=96,seed=2@test", ("mannequins", "300,size=96,seed=2", "test")),
+        ("lspet:a@", ("lspet", "a", None)),
+    ],
+)
+def test_spec(spec, parts):
+    assert parse_spec(spec) == parts
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("nonsense", "no data set 'nonsense'; there are mannequins"),
+        ("lspet", "lspet:FOLDER"),
+        ("coco:absent", "absent: no such folder"),
+        ("mpii:absent", "absent: no such folder"),
+        ("lspet:absent", "absent: no such folder"),
+        ("mannequins:many", "'many' is not understood"),
+        ("mannequins:10,colour=3", "'colour=3' is not understood"),
+        ("mannequins:0", "'0' is not understood"),
+    ],
+)
+def test_wrong_specs_are_refused_in_one_line(spec, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PosekitError) as caught:
+        load_people(spec)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_unknown_split_names_those_there_are(tmp_path):
+    tiny_data.mpii(tmp_path, [tiny_data.mpii_person()])
+    with pytest.raises(PosekitError, match="no split 'test'; it has train, all"):
+        load_people(f"mpii:{tmp_path}@test")
+    assert (
+        len(load_people(f"mpii:{tmp_path}"))
+        == len(load_people(f"mpii:{tmp_path}", default_split="train"))
+        == 1
+    )
+
+
+def test_importing_the_data_package_does_not_import_torch():
+    code = "import sys, posekit.data; assert not {'torch', 'scipy', 'PIL'} & set(sys.modules), sorted(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_selection_keeps_rows_together():
+    people = tiny_data.people(5)
+    chosen = people[np.array([3, 1])]
+    assert chosen.ids.tolist() == [4, 2] and chosen.names.tolist() == ["003", "001"]
+    assert np.array_equal(chosen.keypoints, people.keypoints[[3, 1]], equal_nan=True)
+    assert len(people.split("all")) == 5 and people.split("val").ids.tolist() == [3]
+
+
+def test_fingerprint_follows_content():
+    people = tiny_data.people(3)
+    assert people.fingerprint() == tiny_data.people(3).fingerprint()
+    others = {people[1:].fingerprint(), tiny_data.people(3, seed=1).fingerprint(), people.fingerprint()}
+    assert len(others) == 3
+
+
+def test_joints_box_is_tight_and_ignores_the_unlabelled():
+    keypoints = np.array([[[1, 2, 2], [5, 9, 1], [np.nan, np.nan, 0]]])
+    assert joints_box(keypoints).tolist() == [[1, 2, 4, 7]]
+
+
+def test_sift_counts_each_person_once():
+    hits = np.array([True, True, False, False]), np.array([False, True, True, False])
+    checks = [
+        Check(name, hit, lambda i, name=name: f"file: row {i} {name}")
+        for name, hit in zip("ab", hits, strict=True)
+    ]
+    keep, left_out = sift(4, checks, "skip")
+    assert keep.tolist() == [False, False, False, True] and left_out == {"a": 2, "b": 1}
+    with pytest.raises(PosekitError, match=r"file: row 0 a \(2 such people\); --on-error skip"):
+        sift(4, checks, "raise")
+    with pytest.raises(PosekitError, match="'raise' or 'skip'"):
+        sift(4, checks, "ignore")
+
+
+def test_existing_looks_in_subfolders(tmp_path):
+    tiny_data.picture(tmp_path / "a" / "x.jpg")
+    tiny_data.picture(tmp_path / "y.jpg")
+    names = np.array(["a/x.jpg", "y.jpg", "x.jpg", "b/x.jpg", ""])
+    assert existing(tmp_path, names).tolist() == [True, True, False, False, False]
+
+
+def test_mannequins_are_rendered_once_and_found_again(tmp_path, monkeypatch):
+    heard = []
+    people = load_people("mannequins:20,size=32", cache=tmp_path, workers=1, progress=heard.append)
+    assert len(people) == 20 and sum(heard) == 20 and people.source == "mannequins:20,size=32,seed=0"
+    assert people.read(people.names[3]).shape == (32, 32, 3)
+    assert all(values.shape == (20,) for values in people.factors.values()) and "heading" in people.factors
+    assert np.isfinite(people.areas).all()
+    assert {name: int((people.splits == name).sum()) for name in ("train", "val", "test")} == {
+        "train": 16,
+        "val": 2,
+        "test": 2,
+    }
+
+    from posekit.data import mannequins
+
+    monkeypatch.setattr(mannequins, "render_many", None)  # may not be called again
+    again = load_people("mannequins:20,size=32@val", cache=tmp_path)
+    assert again.ids.tolist() == [8, 18]
+    assert again.fingerprint() == people.split("val").fingerprint()
+    person = mannequins.render(8, size=32)
+    assert np.allclose(again.keypoints[0], person.keypoints, equal_nan=True)
+    assert np.abs(again.read("000008").astype(int) - person.picture).mean() < 6  # JPEG
+
+
+def test_another_renderer_renders_anew(monkeypatch, tmp_path):
+    people = rendered.load("2,size=16", cache=tmp_path, workers=1)
+    monkeypatch.setattr(rendered, "renderer_version", lambda: "another")
+    other = rendered.load("2,size=16", cache=tmp_path, workers=1)
+    assert len(list((tmp_path / "pictures").iterdir())) == 2
+    assert people.fingerprint() != other.fingerprint()
