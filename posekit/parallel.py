@@ -1,12 +1,13 @@
 """Training shared out over processes started by `torchrun`."""
 
+import atexit
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ def world() -> World:
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        atexit.register(dist.destroy_process_group)
     return World(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else World(0, 1)
 
 
@@ -34,6 +36,23 @@ def total(value: Tensor) -> Tensor:
         value = value.clone()
         dist.all_reduce(value)
     return value
+
+
+def any_of(flag: bool) -> bool:
+    """Whether any process says so; all get the same answer."""
+    if world().size == 1:
+        return flag
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    return bool(total(torch.tensor(float(flag), device=device)))
+
+
+def from_first(value: Any) -> Any:
+    """The first process's value, in all of them."""
+    if world().size == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
 
 
 def barrier() -> None:
@@ -50,22 +69,38 @@ def wrap(model: nn.Module, machine) -> nn.Module:
     )
 
 
+class _Sum(torch.autograd.Function):
+    """`total`, through which gradients flow: each process's gradient is the sum of all processes'."""
+
+    @staticmethod
+    def forward(ctx, value: Tensor) -> Tensor:
+        return total(value)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return total(gradient.contiguous())
+
+
 class BatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation over the batch of all processes. torch's own SyncBatchNorm runs on GPUs only."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
+        if not self.training or world().size == 1:
             return super().forward(x)
-        y = x.float()
-        count = all_reduce(torch.tensor(float(y.numel() // y.shape[1]), device=y.device))
-        moments = all_reduce(torch.stack([y.sum((0, 2, 3)), y.square().sum((0, 2, 3))])) / count
-        mean, variance = moments[0], (moments[1] - moments[0].square()).clamp_min(0)
+        y = x.to(torch.promote_types(x.dtype, torch.float32))
+        shift = self.running_mean.detach().clone()  # near the mean: no digits are lost below
+        centred = y - shift[:, None, None]
+        count = centred.new_full((1,), y.numel() / y.shape[1])
+        sums = _Sum.apply(torch.cat([centred.sum((0, 2, 3)), centred.square().sum((0, 2, 3)), count]))
+        count = sums[-1].detach()
+        mean, square = (sums[:-1] / count).chunk(2)
+        variance = (square - mean.square()).clamp_min(0)
         with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
+            self.running_mean.lerp_(mean + shift, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (y * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(x.dtype)
+        return (centred * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(x.dtype)
 
 
 def synchronise_batch_norm(model: nn.Module) -> None:

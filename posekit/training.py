@@ -1,5 +1,7 @@
 """Training: the loop, its checkpoints and its history."""
 
+import contextlib
+import io
 import json
 import math
 import signal
@@ -62,43 +64,68 @@ def train(
     """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by PCK@0.2.torso.
 
     `folder` gets `history.jsonl`, `last.pt` (all that resuming needs), `best.pt` and TensorBoard's events. Ctrl-C
-    finishes the step, keeps the state and raises KeyboardInterrupt. With `resume` the work goes on where it stopped and ends in the same weights as
-    if it had not stopped. A loss that is not finite raises PosekitError. `report` hears each step's and each epoch's
-    figures. Returns the best epoch's figures.
+    finishes the step, keeps the state and raises KeyboardInterrupt. With `resume` the work goes on where it stopped
+    and ends in the same weights as if it had not; without, what the folder held of another training goes.
+    `report` hears each step's and each epoch's figures. Of several processes the first alone reads and writes `folder`
+    and reports, and a Ctrl-C that reaches any of them stops all after the same step.
+
+    Returns:
+        the best epoch's figures, as in the history.
+
+    Raises:
+        PosekitError: the loss is not finite; `folder` holds another training's checkpoint or a damaged one, or cannot
+            be written; or a step has fewer people than there are processes.
+        KeyboardInterrupt: after a Ctrl-C or SIGTERM.
     """
     machine = machine or Machine.best()
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     world = parallel.world()
+    per_epoch = len(shuffled(len(training), recipe.batch, recipe.seed, 0))
+    steps = recipe.epochs * per_epoch
+    if min(len(training), recipe.batch) < world.size:
+        raise PosekitError(f"a step of {min(len(training), recipe.batch)} people is too small for {world.size} processes")
     torch.manual_seed(recipe.seed)
     machine.place(model)
     if world.size > 1:
         parallel.synchronise_batch_norm(model)
     optimiser = _optimiser(model, recipe)
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()} if recipe.average else None
-    per_epoch = len(shuffled(len(training), recipe.batch, recipe.seed, 0))
-    steps = recipe.epochs * per_epoch
-    identity = {"recipe": asdict(recipe), "people": training.people.fingerprint(), "config": model.config.to_dict()}
-    start, best, history = 0, {"pck": -1.0}, folder / "history.jsonl"
-    if resume and (folder / "last.pt").exists():
-        state = torch.load(folder / "last.pt", map_location=machine.device, weights_only=True)
-        if state["identity"] != json.dumps(identity, sort_keys=True):
-            raise PosekitError(f"{folder / 'last.pt'} is of another recipe, network or data; train into another folder or without --resume")
+    identity = json.dumps({
+        "recipe": asdict(recipe), "config": model.config.to_dict(), "people": training.people.fingerprint(),
+        "validation": validation.people.fingerprint(), "crops": [training.size, validation.size],
+    }, sort_keys=True)  # fmt: skip
+    last, history = folder / "last.pt", folder / "history.jsonl"
+    state = _read(last, machine) if resume else None
+    if state:
+        if state["identity"] != identity:
+            raise PosekitError(f"{last} is of another recipe, network or data; train into another folder or without --resume")
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-        average, start, best = state["average"], state["step"], json.loads(state["best"])
-        _trim(history, start)
-    elif world.rank == 0:
-        history.write_text("")
-    network = parallel.wrap(model, machine)
-    if compiled:
+    network = parallel.wrap(model, machine)  # every process now has the first one's weights
+    if state:
+        average, start, best, sums, before = (state[name] for name in ("average", "step", "best", "sums", "seconds"))
+    else:
+        average = {name: value.detach().clone() for name, value in model.state_dict().items()} if recipe.average else None
+        start, best, sums, before = 0, {"pck": -1.0}, {}, 0.0
+    writer = None
+    if world.rank == 0:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if not state:
+                for name in ("last.pt", "best.pt"):
+                    (folder / name).unlink(missing_ok=True)
+            _trim(history, start)
+            writer = _tensorboard(folder, start)
+    if compiled and world.size == 1:  # the sums over processes within the network are not for the compiler
         network = torch.compile(network, dynamic=False)
-    writer = _tensorboard(folder) if world.rank == 0 else None
+    skeleton, began = training.people.skeleton, time.monotonic() - before
 
-    stop = _Interrupt()
-    skeleton, began = training.people.skeleton, time.monotonic()
-    sums: dict[str, float] = {}
-    with stop:
+    def keep(step: int) -> None:
+        _replace(last, {
+            "model": model.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step,
+            "best": best, "sums": sums, "seconds": time.monotonic() - began, "identity": identity,
+        })  # fmt: skip
+
+    with _Interrupt() as stop, _closing(writer):
         for epoch in range(start // per_epoch, recipe.epochs):
             model.train()
             order = shuffled(len(training), recipe.batch, recipe.seed, epoch)
@@ -118,34 +145,35 @@ def train(
                     sums[name] = sums.get(name, 0.0) + value
                 if report and world.rank == 0:
                     report({"step": step + 1, "steps": steps, "epoch": epoch + 1, **figures})
-                if stop.asked:
+                # At an epoch's end the epoch is finished first.
+                if parallel.any_of(stop.asked) and step + 1 < (epoch + 1) * per_epoch:
                     if world.rank == 0:
-                        _save(folder / "last.pt", model, optimiser, average, step + 1, best, identity)
+                        keep(step + 1)
                     raise KeyboardInterrupt
-            count = max(len(order) - first, 1)
-            figures = {name: value / count for name, value in sums.items()} | _validate(model, average, validation, recipe, machine)
+            figures = {name: value / per_epoch for name, value in sums.items()} | _validate(model, average, validation, recipe, machine)
             sums = {}
             line = {"epoch": epoch + 1, "step": (epoch + 1) * per_epoch, "seconds": round(time.monotonic() - began, 1),
                     "rate": recipe.learning_rate(step, steps), **figures}  # fmt: skip
+            better = line["pck"] >= best["pck"]
+            best = line if better else best
             if world.rank == 0:
-                with open(history, "a") as file:
-                    file.write(json.dumps(line) + "\n")
-                for name, value in figures.items():
-                    writer.add_scalar(name, value, line["step"])
-                better = line["pck"] >= best["pck"]
-                best = line if better else best
-                _save(folder / "last.pt", model, optimiser, average, line["step"], best, identity)
+                with _writing(history):
+                    with open(history, "a") as file:
+                        file.write(json.dumps(line) + "\n")
+                    for name, value in figures.items():
+                        writer.add_scalar(name, value, line["step"])
+                # The best before the last: if that is as far as it comes, the epoch is done again, to the same end.
                 if better:
                     _replace(folder / "best.pt", average or model.state_dict())
+                keep(line["step"])
             if report and world.rank == 0:
                 report({"validated": True, "steps": steps, **line})
-            start = 0 if start < (epoch + 1) * per_epoch else start
-    if writer:
-        writer.close()
+            if parallel.any_of(stop.asked):
+                raise KeyboardInterrupt
     parallel.barrier()
-    model.load_state_dict(torch.load(folder / "best.pt", map_location=machine.device, weights_only=True))
+    model.load_state_dict(_read(folder / "best.pt", machine))
     model.eval()
-    return best
+    return parallel.from_first(best)
 
 
 def _step(network, model, optimiser, pictures, points, recipe, step, steps, machine) -> dict[str, float]:
@@ -160,15 +188,16 @@ def _step(network, model, optimiser, pictures, points, recipe, step, steps, mach
     optimiser.zero_grad()
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-    mean_loss = float(parallel.total(loss.detach())) / parallel.world().size
+    maps = output.detach()[:, -1].float()
+    maps = hm.probabilities(maps) if recipe.loss == "cross-entropy" else maps
+    peaks = maps.amax((-2, -1))[labelled].sum()
+    loss_sums = parallel.total(torch.stack([loss.detach(), peaks]))
+    mean_loss, peak = float(loss_sums[0]) / parallel.world().size, float(loss_sums[1] / count)
     if not math.isfinite(mean_loss) or not torch.isfinite(norm):
         raise PosekitError(f"step {step + 1}: the loss is {mean_loss} and the gradient's norm {float(norm)}; lower the rate (now "
                            f"{recipe.learning_rate(step, steps):.2g}); the last epoch's weights are kept")  # fmt: skip
     optimiser.step()
-    maps = output.detach()[:, -1].float()
-    maps = hm.probabilities(maps) if recipe.loss == "cross-entropy" else maps
-    peak = maps.amax((-2, -1))[labelled]
-    return {"loss": mean_loss, "gradient": float(norm), "peak": float(peak.mean()) if len(peak) else 0.0}
+    return {"loss": mean_loss, "gradient": float(norm), "peak": peak}
 
 
 @torch.no_grad()
@@ -221,38 +250,68 @@ def _average(average: dict[str, Tensor], model: nn.Module, decay: float, step: i
             average[name].copy_(value)
 
 
-def _save(path: Path, model, optimiser, average, step: int, best: dict, identity: dict) -> None:
-    _replace(path, {
-        "model": model.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step,
-        "best": json.dumps(best), "identity": json.dumps(identity, sort_keys=True),
-    })  # fmt: skip
+@contextlib.contextmanager
+def _writing(path: Path):
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError when the disk is full
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise PosekitError(f"{path}: could not be written ({reason}); free some room and go on with --resume") from None
 
 
 def _replace(path: Path, state: dict) -> None:
     """Write whole or not at all."""
     temporary = path.with_suffix(".tmp")
     try:
-        torch.save(state, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise PosekitError(f"{path}: could not be written ({error}); free some room and go on with --resume") from None
+        with _writing(path):
+            torch.save(state, temporary)
+            temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _read(path: Path, machine: Machine) -> dict | None:
+    """What the first process finds at `path`; None if there is nothing."""
+    data = parallel.from_first(path.read_bytes() if parallel.world().rank == 0 and path.exists() else None)
+    if data is None:
+        return None
+    try:
+        return torch.load(io.BytesIO(data), map_location=machine.device, weights_only=True)
+    except Exception:  # damaged files end in many ways, and all of them mean the same
+        raise PosekitError(f"{path}: damaged; train again without --resume") from None
 
 
 def _trim(history: Path, step: int) -> None:
-    """Drop lines of epochs after the one that training resumes from."""
-    lines = [line for line in history.read_text().splitlines() if json.loads(line)["step"] <= step] if history.exists() else []
-    history.write_text("".join(line + "\n" for line in lines))
+    """Drop lines of epochs after the step that training goes on from, and one that was cut off."""
+    lines = []
+    for line in history.read_text().splitlines() if history.exists() else []:
+        with contextlib.suppress(json.JSONDecodeError):
+            if json.loads(line)["step"] <= step:
+                lines.append(line)
+    temporary = history.with_suffix(".tmp")
+    temporary.write_text("".join(line + "\n" for line in lines))
+    temporary.replace(history)
 
 
-def _tensorboard(folder: Path):
+def _tensorboard(folder: Path, step: int):
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+
+
+@contextlib.contextmanager
+def _closing(writer):
+    try:
+        yield
+    finally:
+        if writer:
+            with contextlib.suppress(OSError):  # of a full disk the checkpoints have told
+                writer.close()
 
 
 class _Interrupt:
-    """Turns Ctrl-C and SIGTERM into a wish that the loop heeds after its step."""
+    """Turns Ctrl-C and SIGTERM into a wish that the loop heeds after its step; a second Ctrl-C stops at once."""
 
     def __enter__(self) -> "_Interrupt":
         self.asked = False
@@ -264,7 +323,9 @@ class _Interrupt:
             pass
         return self
 
-    def _ask(self, *_) -> None:
+    def _ask(self, number: int, _) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
         self.asked = True
 
     def __exit__(self, *_) -> None:

@@ -38,7 +38,7 @@ def test_every_parameter_gets_a_gradient(config):
         output = model(torch.rand(2, 3, 32, 32))
         (output - torch.rand_like(output)).square().sum().backward()
         assert [n for n, p in model.named_parameters() if p.grad is None] == []
-    # A batch's own statistics take a bias before them out again; with fixed ones (eval mode) every gradient shows.
+    # Batch statistics take a bias before them out again; with fixed ones (eval mode) every gradient shows.
     assert [n for n, p in model.named_parameters() if not p.grad.abs().max() > 1e-6] == []
 
 

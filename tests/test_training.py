@@ -1,0 +1,268 @@
+import errno
+import json
+import math
+import signal
+
+import pytest
+import torch
+
+from planted import RECIPE, planted
+from posekit import training
+from posekit.errors import PosekitError
+from posekit.machine import Machine
+from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.training import Recipe, train
+
+CONFIG = HourglassConfig.narrow(16, joints=14, depth=2)
+PER_EPOCH = 4  # steps: 32 people in batches of 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    return planted(tmp_path_factory.mktemp("crops"))
+
+
+def network(config=CONFIG) -> Hourglass:
+    torch.manual_seed(1)
+    return Hourglass(config)
+
+
+def run(crops, folder, recipe=RECIPE, model=None, **options):
+    """The trained model and the best epoch's figures."""
+    model = model or network()
+    return model, train(model, *crops, recipe, folder, machine=Machine.plain(), **options)
+
+
+def read(folder):
+    """All that training leaves, less the time that it took."""
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    last, best = (torch.load(folder / name, weights_only=True) for name in ("last.pt", "best.pt"))
+    for figures in (*history, last, last["best"]):
+        figures.pop("seconds")
+    return {"history": history, "last": last, "best": best}
+
+
+def same(a, b) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+def interrupting(step):
+    """A report that presses Ctrl-C after `step`."""
+    return lambda figures: signal.raise_signal(signal.SIGINT) if figures["step"] == step else None
+
+
+# Before training, PCK@0.2.torso is about 0.06. Mean-squared error is slow to leave the map of zeros.
+@pytest.mark.parametrize("loss, rate, reached, left", [("cross-entropy", 1e-2, 0.4, 0.6), ("mse", 5e-3, 0.11, 0.9)])
+def test_a_planted_task_is_learnt(crops, tmp_path, loss, rate, reached, left):
+    heard, epochs, per_epoch = [], 15, 8
+    recipe = Recipe(**{**vars(RECIPE), "loss": loss, "epochs": epochs, "batch": 4, "rate": rate, "average": 0.8})
+    model = network(HourglassConfig.narrow(32, joints=14, depth=2))
+    model, best = run(crops, tmp_path, recipe, model, report=heard.append)
+    history = read(tmp_path)["history"]
+    assert best["pck"] >= reached and best["pck"] == max(line["pck"] for line in history)
+    assert history[-1]["loss"] < left * history[0]["loss"]
+    assert [line["epoch"] for line in history] == list(range(1, epochs + 1))
+    steps = [figures for figures in heard if "validated" not in figures]
+    assert [figures["step"] for figures in steps] == list(range(1, epochs * per_epoch + 1))
+    assert len(heard) == epochs * (per_epoch + 1)
+    assert all(0 <= figures["peak"] < 2 for figures in steps)
+    # The model is left with the weights of the best epoch, in eval mode.
+    assert not model.training and same(dict(model.state_dict()), dict(torch.load(tmp_path / "best.pt")))
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+@pytest.fixture(scope="module", params=["adamw", "rmsprop"])
+def whole(request, crops, tmp_path_factory):
+    """A recipe, and what its training without a stop leaves."""
+    folder = tmp_path_factory.mktemp("whole")
+    recipe = Recipe(**{**vars(RECIPE), "optimiser": request.param, "rate": 3e-3})
+    model, best = run(crops, folder, recipe)
+    return recipe, read(folder), dict(model.state_dict()), best
+
+
+# In the first epoch; in a later one; on an epoch's last step; on the last step of all; several times.
+@pytest.mark.parametrize("stops", [[2], [6], [4], [12], [1, 3, 4, 7, 12]])
+def test_resuming_ends_in_the_same_weights_bit_for_bit(crops, tmp_path, whole, stops):
+    recipe, expected, weights, best = whole
+    for stop in stops:
+        with pytest.raises(KeyboardInterrupt):
+            run(crops, tmp_path, recipe, resume=True, report=interrupting(stop))
+    model, found = run(crops, tmp_path, recipe, resume=True, model=network(CONFIG))
+    assert same(dict(model.state_dict()), weights)
+    assert same(read(tmp_path), expected)
+    assert found["pck"] == best["pck"] and found["epoch"] == best["epoch"]
+
+
+def test_resuming_does_not_depend_on_the_network_that_is_passed(crops, tmp_path, whole):
+    recipe, expected, _, _ = whole
+    with pytest.raises(KeyboardInterrupt):
+        run(crops, tmp_path, recipe, report=interrupting(6))
+    torch.manual_seed(99)
+    run(crops, tmp_path, recipe, resume=True, model=Hourglass(CONFIG))
+    assert same(read(tmp_path), expected)
+
+
+def test_resuming_a_finished_training_only_loads_it(crops, tmp_path, whole):
+    recipe, expected, weights, _ = whole
+    run(crops, tmp_path, recipe)
+    model, best = run(crops, tmp_path, recipe, resume=True, report=pytest.fail)
+    assert same(dict(model.state_dict()), weights) and same(read(tmp_path), expected)
+
+
+def test_a_kill_between_two_files_is_made_good(crops, tmp_path, whole):
+    """Killed after the history's line and the best weights, before the checkpoint: the epoch is done again."""
+    recipe, expected, _, _ = whole
+    with pytest.raises(KeyboardInterrupt):
+        run(crops, tmp_path, recipe, report=interrupting(6))
+    with open(tmp_path / "history.jsonl", "a") as history:
+        history.write(json.dumps({"epoch": 2, "step": 8}) + "\n" + '{"epoch": 3, "st')
+    (tmp_path / "best.pt").write_bytes(b"of the epoch that is done again")
+    run(crops, tmp_path, recipe, resume=True)
+    found = read(tmp_path)
+    assert same(found["history"], expected["history"]) and same(found["last"], expected["last"])
+
+
+def test_without_resume_training_starts_anew(crops, tmp_path, whole):
+    recipe, expected, _, _ = whole
+    with pytest.raises(KeyboardInterrupt):
+        run(crops, tmp_path, recipe, report=interrupting(6))
+    run(crops, tmp_path, recipe)
+    assert same(read(tmp_path), expected)
+
+
+def test_another_training_is_not_resumed(crops, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(crops, tmp_path, report=interrupting(1))
+    people, validation = crops
+    others = [
+        ((people, validation), Recipe(**{**vars(RECIPE), "rate": 1e-3}), network()),
+        ((people.select(slice(8, 32)), validation), RECIPE, network()),
+        ((people, validation.select(slice(0, 6))), RECIPE, network()),
+        (crops, RECIPE, network(HourglassConfig.narrow(16, joints=14, depth=2, stacks=2))),
+    ]
+    for data, recipe, model in others:
+        with pytest.raises(PosekitError, match=r"last\.pt is of another recipe, network or data"):
+            run(data, tmp_path, recipe, model, resume=True)
+
+
+def test_a_damaged_checkpoint(crops, tmp_path):
+    (tmp_path / "last.pt").write_bytes(b"PK nonsense")
+    with pytest.raises(PosekitError, match=r"last\.pt: damaged; train again without --resume"):
+        run(crops, tmp_path, resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(crops, tmp_path):
+    model = network()
+
+    def spoil(figures):
+        if figures["step"] == 6:
+            with torch.no_grad():
+                model.stem.conv.weight[0, 0, 0, 0] = math.inf
+
+    with pytest.raises(
+        PosekitError, match=r"step 7: the loss is nan .*lower the rate .*the last epoch's weights are kept"
+    ):
+        run(crops, tmp_path, model=model, report=spoil)
+    kept = read(tmp_path)
+    assert kept["last"]["step"] == PER_EPOCH and len(kept["history"]) == 1
+    assert all(value.isfinite().all() for value in kept["last"]["model"].values())
+    run(crops, tmp_path, resume=True)  # goes on from there
+    assert len(read(tmp_path)["history"]) == RECIPE.epochs
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("PytorchStreamWriter failed writing file"),
+    ],
+)
+def test_a_full_disk_keeps_the_checkpoint_before(crops, tmp_path, monkeypatch, error):
+    save, calls = torch.save, []
+
+    def full(state, path):
+        calls.append(path)
+        if len(calls) > 2:  # best and last of the first epoch
+            path.write_bytes(b"half")
+            raise error
+        save(state, path)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(PosekitError, match=r"\.pt: could not be written .*go on with --resume") as told:
+        run(crops, tmp_path)
+    assert "\n" not in str(told.value)
+    monkeypatch.undo()
+    assert not list(tmp_path.glob("*.tmp"))
+    run(crops, tmp_path, resume=True)
+    assert [line["epoch"] for line in read(tmp_path)["history"]] == [1, 2, 3]
+
+
+def test_a_folder_that_cannot_be_made(crops, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PosekitError, match="could not be written"):
+        run(crops, tmp_path / "file" / "folder")
+
+
+def test_the_learning_rate_rises_on_a_line_and_falls_on_a_cosine():
+    recipe, steps = Recipe(rate=2.0, warm_up=0.1), 1010
+    rate = [recipe.learning_rate(step, steps) for step in range(steps)]
+    warm = 101
+    assert rate[0] == pytest.approx(2 / warm) and rate[warm - 1] == rate[warm] == pytest.approx(2)
+    assert rate[50] == pytest.approx(2 * 51 / warm)
+    for step in (warm, 300, 555, 800, 1009):
+        assert rate[step] == pytest.approx(2 * math.cos(math.pi / 2 * (step - warm) / (steps - warm)) ** 2)
+    assert rate[warm:] == sorted(rate[warm:], reverse=True) and 0 < rate[-1] < 1e-5
+    assert Recipe(rate=2.0, warm_up=0).learning_rate(0, 10) == 2
+    assert Recipe(rate=2.0).learning_rate(0, 1) == 2
+
+
+def test_the_running_mean_of_the_weights():
+    model, decay = torch.nn.BatchNorm1d(1), 0.9
+    average = {name: value.clone() for name, value in model.state_dict().items()}
+    values = torch.randn(20, dtype=torch.float64).tolist()
+    for i, value in enumerate(values):  # past step 80 the mean is the plain exponential one
+        model.weight.data.fill_(value)
+        model.num_batches_tracked += 1
+        training._average(average, model, decay, 80 + i)
+    closed = decay**20 * 1.0 + sum((1 - decay) * decay ** (19 - i) * value for i, value in enumerate(values))
+    assert average["weight"].item() == pytest.approx(closed, abs=1e-6)
+    assert average["num_batches_tracked"] == 20
+    training._average(average, model, decay, 0)  # the first steps follow closely
+    assert average["weight"].item() == pytest.approx(0.1 * closed + 0.9 * values[-1], abs=1e-6)
+
+
+def test_validation_runs_in_eval_mode_and_changes_nothing(crops):
+    model = network().train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    average = {n: v + 0.1 if v.is_floating_point() else v.clone() for n, v in before.items()}
+    modes = []
+    model.stack0.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    mine = training._validate(model, None, crops[1], RECIPE, Machine.plain())
+    averaged = training._validate(model, average, crops[1], RECIPE, Machine.plain())
+    assert modes and not any(modes)
+    assert same(dict(model.state_dict()), before)
+    model.load_state_dict(average)
+    assert training._validate(model, None, crops[1], RECIPE, Machine.plain()) == averaged != mine
+
+
+def test_biases_and_scales_are_not_decayed():
+    for name in ("adamw", "rmsprop"):
+        decayed, plain = training._optimiser(network(), Recipe(optimiser=name, weight_decay=0.1)).param_groups
+        assert decayed["weight_decay"] == 0.1 and all(p.ndim == 4 for p in decayed["params"])
+        assert plain["weight_decay"] == 0 and all(p.ndim == 1 for p in plain["params"])
+    with pytest.raises(ValueError, match="no optimiser 'sgd'; there are adamw, rmsprop"):
+        training._optimiser(network(), Recipe(optimiser="sgd"))
