@@ -2,10 +2,10 @@
 
     import posekit
 
-    poses = posekit.load("lspet-hg1").predict("photograph.jpg")  # drawn, where it is a notebook cell's last value
+    poses = posekit.load("lspet-hg1").predict("photograph.jpg")  # a notebook shows it drawn
     scores = posekit.evaluate("lspet-hg1", "lspet:photographs/lspet@test", flip=True)
 
-Modules and functions are imported when they are first asked for, so that `import posekit` itself takes no time.
+Modules and functions are imported when they are first asked for, so that `import posekit` itself is quick.
 """
 
 import importlib
@@ -37,11 +37,11 @@ _FUNCTIONS = {
     "SKELETONS": "skeleton",
 }
 _MODULES = (
-    "bench", "coordinates", "data", "drawing", "errors", "evaluation", "heatmaps", "losses", "machine", "metrics", "models",
-    "parameters", "plots", "prediction", "runs", "skeleton", "training", "weights",
+    "bench", "convert", "coordinates", "data", "drawing", "errors", "evaluation", "heatmaps", "losses", "machine",
+    "metrics", "models", "parameters", "plots", "prediction", "runs", "skeleton", "training", "weights",
 )  # fmt: skip
 
-__all__ = ["__version__", *_FUNCTIONS]  # noqa: PLE0604
+__all__ = ["__version__", *_FUNCTIONS]
 
 
 def __getattr__(name: str) -> Any:

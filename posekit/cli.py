@@ -12,7 +12,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from posekit.errors import PosekitError
 
@@ -39,10 +46,16 @@ class Optimiser(StrEnum):
     rmsprop = "rmsprop"
 
 
-Weights = Annotated[str, typer.Argument(help="a weights file, a run's folder, or the name of shipped weights")]
-OnErrorOption = Annotated[OnError, typer.Option(help="what a record that cannot be read does: stop, or be left out and counted")]
+Weights = Annotated[
+    str, typer.Argument(help="a weights file, a run's folder, or the name of shipped weights")
+]
+OnErrorOption = Annotated[
+    OnError, typer.Option(help="what a record that cannot be read does: stop, or be left out and counted")
+]
 Cache = Annotated[Path, typer.Option(help="where crops are kept")]
-Flip = Annotated[bool, typer.Option("--flip", help="predict the mirror image too and take the mean of the heatmaps")]
+Flip = Annotated[
+    bool, typer.Option("--flip", help="predict the mirror image too and take the mean of the heatmaps")
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; the best there is by default")]
 
 
@@ -72,7 +85,11 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def _top(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False) -> None:
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
     pass
 
 
@@ -81,23 +98,41 @@ def _top(version: Annotated[bool, typer.Option("--version", callback=_version, i
 def train(
     data: Annotated[str, typer.Option(help="people to train on, NAME\\[:PATH]\\[@SPLIT]")],
     out: Annotated[Path, typer.Option(help="folder for weights, checkpoints and history")],
-    val: Annotated[str | None, typer.Option(help="people to choose the best epoch by; the split val of the same data by default")] = None,
-    features: Annotated[int, typer.Option(min=4, help="channels of the hourglass; Newell's and the study's is 256")] = 128,
+    val: Annotated[
+        str | None,
+        typer.Option(help="people to choose the best epoch by; the split val of the same data by default"),
+    ] = None,
+    features: Annotated[
+        int, typer.Option(min=4, help="channels of the hourglass; Newell's and the study's is 256")
+    ] = 128,
     stacks: Annotated[int, typer.Option(min=1, help="hourglasses in a row")] = 1,
     depth: Annotated[int, typer.Option(min=1, help="levels of pooling in an hourglass")] = 4,
-    bottleneck_residuals: Annotated[int, typer.Option(min=1, help="residual modules at the lowest resolution")] = 3,
+    bottleneck_residuals: Annotated[
+        int, typer.Option(min=1, help="residual modules at the lowest resolution")
+    ] = 3,
     resolution: Annotated[int, typer.Option(min=8, help="side of the network's input in pixels")] = 128,
     epochs: Annotated[int, typer.Option(min=1, help="passes over the people")] = 24,
     batch: Annotated[int, typer.Option(min=1, help="people in a step, over all processes")] = 32,
-    rate: Annotated[float, typer.Option(help="highest learning rate; Newell's with rmsprop is 2.5e-4")] = 2e-3,
+    rate: Annotated[
+        float, typer.Option(help="highest learning rate; Newell's with rmsprop is 2.5e-4")
+    ] = 2e-3,
     loss: Annotated[Loss, typer.Option(help="what is minimised; mse is Newell's")] = Loss.cross_entropy,
     optimiser: Annotated[Optimiser, typer.Option(help="rmsprop is Newell's")] = Optimiser.adamw,
     seed: Annotated[int, typer.Option(help="of everything drawn by chance")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="go on where the training in the folder stopped")] = False,
-    compile: Annotated[bool | None, typer.Option("--compile/--no-compile", help="compile the network; by default where that pays")] = None,
-    plain: Annotated[bool, typer.Option("--plain", help="float32, contiguous, not compiled: slow, to compare with")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on where the training in the folder stopped")
+    ] = False,
+    compile: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="compile the network; by default where that pays"),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="float32, contiguous, not compiled: slow, to compare with")
+    ] = False,
     device: Device = None,
-    name: Annotated[str | None, typer.Option(help="of the network, on its card; the folder's by default")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="of the network, on its card; the folder's by default")
+    ] = None,
     note: Annotated[str, typer.Option(help="for the card: terms of use, say")] = "",
     cache: Cache = Path("data"),
     on_error: OnErrorOption = OnError.raise_,
@@ -121,9 +156,13 @@ def train(
     from posekit.training import train as run
 
     if resolution % (4 * 2**depth):
-        raise PosekitError(f"--resolution {resolution} is not a multiple of {4 * 2**depth}, which --depth {depth} needs")
+        raise PosekitError(
+            f"--resolution {resolution} is not a multiple of {4 * 2**depth}, which --depth {depth} needs"
+        )
     if (out / "last.pt").exists() and not resume:
-        raise PosekitError(f"{out} holds a training already; --resume goes on with it, another --out starts anew")
+        raise PosekitError(
+            f"{out} holds a training already; --resume goes on with it, another --out starts anew"
+        )
     world = parallel.world()
     if world.size > 1 and torch.cuda.is_available() and device is None:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
@@ -132,18 +171,36 @@ def train(
     first = world.rank == 0
     spec, path, split = parse_spec(data)
     source = f"{spec}:{path}" if path else spec
-    people = load_people(data, default_split="train", on_error=on_error)
-    judges = load_people(val or f"{source}@val", default_split="val", on_error=on_error)
+    with _progress(first) as bar, bar.task("rendering", None) as rendered:
+        reading: dict[str, Any] = {"on_error": on_error, "cache": cache, "progress": rendered}
+        people = load_people(data, default_split="train", **reading)
+        judges = load_people(val or f"{source}@val", default_split="val", **reading)
     if judges.skeleton.joints != people.skeleton.joints:
-        raise PosekitError(f"--val has the joints of {judges.skeleton.name}, --data those of {people.skeleton.name}; both must be the same")
-    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, loss=loss.value, optimiser=optimiser.value, rate=rate, seed=seed)
+        raise PosekitError(
+            f"--val has the joints of {judges.skeleton.name}, --data those of {people.skeleton.name}; both must be the same"
+        )
+    recipe = Recipe(
+        resolution=resolution,
+        epochs=epochs,
+        batch=batch,
+        loss=loss.value,
+        optimiser=optimiser.value,
+        rate=rate,
+        seed=seed,
+    )
     config = HourglassConfig.narrow(
-        features, joints=len(people.skeleton), stacks=stacks, depth=depth, bottleneck_residuals=bottleneck_residuals
+        features,
+        joints=len(people.skeleton),
+        stacks=stacks,
+        depth=depth,
+        bottleneck_residuals=bottleneck_residuals,
     )
     compiled = machine.worth_compiling(epochs * (len(people) // batch)) if compile is None else compile
     compiled = compiled and not plain and world.size == 1
     if first:
-        say.print(f"{machine}{', compiled' if compiled else ''}{f', {world.size} processes' if world.size > 1 else ''}")
+        say.print(
+            f"{machine}{', compiled' if compiled else ''}{f', {world.size} processes' if world.size > 1 else ''}"
+        )
         say.print(people.summary())
         say.print(judges.summary())
     with _progress(first) as bar:
@@ -171,7 +228,9 @@ def train(
             recipe=asdict(recipe), history=history, seed=seed, note=note,
         )  # fmt: skip
         with bar.task("scoring", len(validation)) as scored:
-            result = evaluation.evaluate_model(network, card, validation, machine=machine, progress=lambda what, done, of: scored(done, True))
+            result = evaluation.evaluate_model(
+                network, card, validation, machine=machine, progress=lambda what, done, of: scored(done, True)
+            )
         keep = ("data", "people", "flip", "joints", "metrics", "stacks")
         card.metrics.update(evaluation.plain({"epoch": best["epoch"]} | {key: result[key] for key in keep}))
         weights.save(out / "weights.safetensors", network.cpu(), card)
@@ -184,10 +243,16 @@ def train(
 @_command
 def evaluate(
     weights: Weights,
-    data: Annotated[str, typer.Option(help="people to score on, NAME\\[:PATH]\\[@SPLIT]; the test split by default")],
+    data: Annotated[
+        str, typer.Option(help="people to score on, NAME\\[:PATH]\\[@SPLIT]; the test split by default")
+    ],
     flip: Flip = False,
-    against: Annotated[str | None, typer.Option(help="other weights: adds the paired difference on the same people")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="other weights: adds the paired difference on the same people")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="write the result here; - is standard output")
+    ] = None,
     device: Device = None,
     seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
     cache: Cache = Path("data"),
@@ -213,10 +278,22 @@ def evaluate(
 @_command
 def predict(
     weights: Weights,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of pictures")],
-    boxes: Annotated[Path | None, typer.Option(help='JSON: {"name.jpg": [[x, y, width, height], ...]}, or COCO\'s annotations or results')] = None,
-    out: Annotated[Path | None, typer.Option(help="folder for the pictures with the skeletons drawn on")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write COCO results here; standard output where neither is given")] = None,
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of pictures")
+    ],
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            help='JSON: {"name.jpg": [[x, y, width, height], ...]}, or COCO\'s annotations or results'
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder for the pictures with the skeletons drawn on")
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="write COCO results here; standard output where neither is given"),
+    ] = None,
     flip: Flip = False,
     device: Device = None,
 ) -> None:
@@ -235,7 +312,8 @@ def predict(
     if out is not None:
         _make_folder(out)
     results: list[dict[str, Any]] = []
-    failed, names = 0, set()
+    failed = 0
+    names: set[str] = set()
     with _progress() as bar, bar.task("predicting", len(paths)) as done:
         for number, path in enumerate(paths, 1):
             try:
@@ -254,7 +332,9 @@ def predict(
     if json_file is not None:
         _write_json(json_file, results)
     places = [str(place) for place in (out, json_file) if place is not None and str(place) != "-"]
-    say.print(f"{len(results):,} people in {len(paths) - failed:,} pictures{' are in ' + ' and '.join(places) if places else ''}")
+    say.print(
+        f"{len(results):,} people in {len(paths) - failed:,} pictures{' are in ' + ' and '.join(places) if places else ''}"
+    )
     if failed:
         raise PosekitError(f"{failed} of {len(paths)} pictures could not be predicted")
 
@@ -262,20 +342,29 @@ def predict(
 @app.command()
 @_command
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(help="of princeton-vl/pytorch_stacked_hourglass, bearpaw/pytorch-pose or anibali's package")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="of princeton-vl/pytorch_stacked_hourglass, bearpaw/pytorch-pose or anibali's package"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="the weights file to write")],
 ) -> None:
     """Turn a public checkpoint into a weights file; whose it is, is found out."""
     from posekit.convert import convert as run
 
     card = run(checkpoint, out)
-    say.print(f"{out}: {card.name}, {card.skeleton} skeleton, {card.resolution} px" if card else f"{out} is written")
+    say.print(
+        f"{out}: {card.name}, {card.skeleton} skeleton, {card.resolution} px" if card else f"{out} is written"
+    )
 
 
 @app.command()
 @_command
 def bench(
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="write the result here; - is standard output")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="small and rough, in seconds")] = False,
 ) -> None:
     """Time rendering, cropping, loading, training and prediction, each against plain float32 in the same run."""
@@ -290,13 +379,17 @@ def bench(
 
 
 @app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, options_metavar="[-p NAME VALUE]... [--preset NAME]"
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    options_metavar="[-p NAME VALUE]... [--preset NAME]",
 )
 @_command
 def run(
     context: typer.Context,
     notebook: Annotated[str, typer.Argument(help="02_training, say")],
-    preset: Annotated[str | None, typer.Option(help="start from the values of presets/NAME.yaml, not from the notebook's own")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="start from the values of presets/NAME.yaml, not from the notebook's own"),
+    ] = None,
 ) -> None:
     """Re-execute a notebook with other parameters and say where the result is: posekit run 02_training -p stacks 2"""
     from posekit.runs import run_notebook
@@ -304,7 +397,9 @@ def run(
     given, rest = {}, list(context.args)
     while rest:
         if rest[0] not in ("-p", "--parameter") or len(rest) < 3:
-            raise PosekitError(f"{rest[0]!r} is not understood; parameters are given as -p NAME VALUE, each with its own -p")
+            raise PosekitError(
+                f"{rest[0]!r} is not understood; parameters are given as -p NAME VALUE, each with its own -p"
+            )
         given[rest[1]], rest = rest[2], rest[3:]
     print(run_notebook(notebook, given, preset))
 
@@ -320,7 +415,8 @@ def cut(
     """Cut people out ahead of training, on the machine that has the photographs, say."""
     from posekit.data import crops, load_people
 
-    people = load_people(data, default_split="all", on_error=on_error)
+    with _progress() as bar, bar.task("rendering", None) as rendered:
+        people = load_people(data, default_split="all", on_error=on_error, cache=cache, progress=rendered)
     with _progress() as bar, bar.task("cutting out", len(people)) as done:
         store = crops.crops(people, size, cache, on_error=on_error, progress=done)
     print(store.people.summary())
@@ -334,19 +430,23 @@ class _Bars:
         self.tasks: dict[str, Any] = {}
 
     @contextmanager
-    def task(self, what: str, total: int) -> Iterator[Callable]:
-        """A bar of its own; what is handed out moves it on, or with a second argument of True, to the given count."""
-        task = self.progress.add_task(what, total=total, note="")
+    def task(self, what: str, total: int | None) -> Iterator[Callable]:
+        """A bar of its own; what is handed out moves it on, or with a second argument of True, to the given count.
+
+        Without a total it shows only when there is something to show.
+        """
+        task = self.progress.add_task(what, total=total, note="", visible=total is not None)
 
         def move(count: int, absolute: bool = False) -> None:
-            self.progress.update(task, **{"completed" if absolute else "advance": count})
+            done, more = (count, None) if absolute else (None, count)
+            self.progress.update(task, completed=done, advance=more, visible=True)
 
         try:
             yield move
         finally:
             self.progress.remove_task(task)
 
-    def follow(self, what: str, done: int, total: int, note: str = "") -> None:
+    def follow(self, what: str, done: int, total: int | None, note: str = "") -> None:
         if what not in self.tasks:
             self.tasks[what] = self.progress.add_task(what, total=total, note="")
         self.progress.update(self.tasks[what], completed=done, total=total, note=note)

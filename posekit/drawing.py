@@ -75,11 +75,12 @@ def draw(
     canvas = Image.fromarray(picture)
     if enlarge > 1:
         canvas = canvas.resize((canvas.width * enlarge, canvas.height * enlarge), Image.Resampling.BICUBIC)
-    largest_last = np.argsort([-_extent(person) for person in keypoints])[::-1] if len(keypoints) else []
-    for i in largest_last:
-        person = keypoints[i].copy()
-        person[:, :2] = (person[:, :2] + 0.5) * enlarge - 0.5
-        _draw_person(canvas, person, opacity(keypoints[i], annotated=annotated), skeleton)
+    for person in sorted(
+        keypoints, key=_extent, reverse=True
+    ):  # small people stay visible in front of large ones
+        shown = opacity(person, annotated=annotated)
+        person = np.concatenate([(person[:, :2] + 0.5) * enlarge - 0.5, person[:, 2:]], 1)
+        _draw_person(canvas, person, shown, skeleton)
     return canvas
 
 
@@ -96,19 +97,18 @@ def _draw_person(canvas: Image.Image, person: np.ndarray, shown: np.ndarray, ske
     if not len(points):
         return
     edge = 3 * width
-    low = np.clip(np.floor(points.min(0) - edge), 0, canvas.size).astype(int)
-    high = np.clip(np.ceil(points.max(0) + edge) + 1, 0, canvas.size).astype(int)
-    if (high <= low).any():
+    left, top = np.clip(np.floor(points.min(0) - edge), 0, canvas.size).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(points.max(0) + edge) + 1, 0, canvas.size).astype(int).tolist()
+    if right <= left or bottom <= top:
         return
-    s = OVERSAMPLING
-    size = tuple(int(side) for side in (high - low) * s)
-    at = (person[:, :2] + 0.5 - low) * s
+    size, s = (right - left, bottom - top), OVERSAMPLING
+    at = (person[:, :2] + 0.5 - (left, top)) * s
     # One layer a strength: parts of a layer cover each other, and the layer is blended in once.
     strokes = [(min(shown[a], shown[b]), (a, b), colour)
                for (a, b), colour in zip(skeleton.limb_indices, limb_colours(skeleton), strict=True)]  # fmt: skip
     dots = [(shown[k], (k,), colour) for k, colour in enumerate(joint_colours(skeleton))]
     for level in sorted({round(stroke[0], 1) for stroke in strokes + dots} - {0.0}):
-        layer = Image.new("RGBA", size, (0, 0, 0, 0))
+        layer = Image.new("RGBA", (size[0] * s, size[1] * s))
         pen = ImageDraw.Draw(layer)
         chosen = [stroke for stroke in strokes + dots if round(stroke[0], 1) == level]
         for rim in (True, False):
@@ -120,6 +120,6 @@ def _draw_person(canvas: Image.Image, person: np.ndarray, shown: np.ndarray, ske
                     pen.line(ends, fill=RIM if rim else colour, width=max(round(wide), 1))
                 for x, y in ends:
                     pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=RIM if rim else colour)
-        small = layer.resize(tuple(int(side) for side in high - low), Image.Resampling.BOX)
+        small = layer.resize(size, Image.Resampling.BOX)
         small.putalpha(small.getchannel("A").point(lambda value, level=level: round(value * level)))
-        canvas.paste(small, tuple(int(v) for v in low), small)
+        canvas.paste(small, (left, top), small)

@@ -9,6 +9,7 @@ import numpy as np
 
 from posekit import metrics, weights
 from posekit.coordinates import CONTEXT, STRIDE, view
+from posekit.data import load_people
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
 from posekit.errors import PosekitError
@@ -23,7 +24,7 @@ PAIRED = "pck@0.2·torso"  # what two networks are compared by
 def evaluate(
     source: str | Path, data: str | People | Crops, *, against: str | Path | None = None, flip: bool = False,
     on_error: str = "raise", cache: str | Path = "data", seed: int = 0, machine: Machine | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Score a weights file, or shipped weights by name, on people.
 
@@ -35,7 +36,7 @@ def evaluate(
         on_error: `skip` leaves out, and counts, people whose picture cannot be read.
         cache: where crops are kept.
         seed: of the bootstrap.
-        progress: hears what is being done, how many are done and of how many.
+        progress: hears what is being done, how many are done and of how many, where that is known.
 
     Returns:
         what `posekit evaluate --json` writes. `"metrics"` holds the last stack's scores by name, each with its
@@ -47,17 +48,30 @@ def evaluate(
     """
     model, card = weights.load(source)
     return evaluate_model(
-        model, card, data, against=against, flip=flip, on_error=on_error, cache=cache, seed=seed, machine=machine, progress=progress
+        model,
+        card,
+        data,
+        against=against,
+        flip=flip,
+        on_error=on_error,
+        cache=cache,
+        seed=seed,
+        machine=machine,
+        progress=progress,
     )
 
 
 def evaluate_model(
     model: Hourglass, card: weights.Card, data: str | People | Crops, *, against: str | Path | None = None, flip: bool = False,
     on_error: str = "raise", cache: str | Path = "data", seed: int = 0, machine: Machine | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """`evaluate` for a network in memory and its card."""
-    people = data if isinstance(data, People | Crops) else _people(data, on_error)
+    people = (
+        data
+        if isinstance(data, People | Crops)
+        else _people(data, on_error, cache, _counting(progress, "rendering", None))
+    )
     predicted, truth, joints, store = _predict(model, card, people, flip, on_error, cache, machine, progress)
     stacks = [_score(found, truth, joints, store, card, seed) for found in predicted]
     splits = sorted(set(store.people.splits))
@@ -75,7 +89,20 @@ def evaluate_model(
         "stacks": [{"metrics": block} for block in stacks],
     }
     if against is not None:
-        out["against"] = _compare(against, people, predicted[-1], truth, joints, store, flip, on_error, cache, seed, machine, progress)
+        out["against"] = _compare(
+            against,
+            people,
+            predicted[-1],
+            truth,
+            joints,
+            store,
+            flip,
+            on_error,
+            cache,
+            seed,
+            machine,
+            progress,
+        )
     return out
 
 
@@ -88,44 +115,53 @@ def common(network: Skeleton, data: Skeleton) -> Skeleton:
     kept = [joint for joint in data.joints if joint in network.joints]
     needed = {f"{side} {joint}" for side in ("left", "right") for joint in ("shoulder", "hip")}
     if needed - set(kept):
-        raise PosekitError(f"a network of the {network.name} skeleton cannot be scored on {data.name}: both must have shoulders and hips")
+        raise PosekitError(
+            f"a network of the {network.name} skeleton cannot be scored on {data.name}: both must have shoulders and hips"
+        )
     limbs = tuple(limb for limb in data.limbs if set(limb) <= set(kept))
     sigmas = tuple(sigma for joint, sigma in zip(data.joints, data.sigmas, strict=True) if joint in kept)
     return Skeleton(data.name, tuple(kept), limbs, sigmas)
 
 
-def _people(spec: str, on_error: str) -> People:
-    from posekit.data import load_people
+def _people(spec: str, on_error: str, cache: str | Path, progress: Callable[[int], None] | None) -> People:
+    return load_people(spec, default_split="test", on_error=on_error, cache=cache, progress=progress)
 
-    return load_people(spec, default_split="test", on_error=on_error)
+
+def _counting(progress: Callable | None, what: str, total: int | None) -> Callable[[int], None] | None:
+    """What hears how many more are done, and passes on how many that is in all."""
+    if progress is None:
+        return None
+    done = 0
+
+    def hear(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(what, done, total)
+
+    return hear
 
 
 def _predict(model, card, people, flip, on_error, cache, machine, progress):
     """Predictions (stacks, N, J, 3) and truth (N, J, 3) of the common joints, their skeleton, and the crops."""
-
-    def counting(what: str, total: int) -> Callable[[int], None] | None:
-        done = 0
-
-        def hear(count: int) -> None:
-            nonlocal done
-            done += count
-            progress(what, done, total)
-
-        return hear if progress else None
-
     store = people
     if isinstance(people, People):
-        joints = common(SKELETONS[card.skeleton], people.skeleton)
+        common(SKELETONS[card.skeleton], people.skeleton)  # refused before anything is cut
         size = round(card.resolution * CONTEXT)
-        store = crops(people, size, cache, on_error=on_error, progress=counting("cutting out", len(people)))
+        store = crops(
+            people, size, cache, on_error=on_error, progress=_counting(progress, "cutting out", len(people))
+        )
     joints = common(SKELETONS[card.skeleton], store.people.skeleton)
-    found = predict_crops(model, card, store, flip=flip, machine=machine, progress=counting("predicting", len(store)))
+    found = predict_crops(
+        model, card, store, flip=flip, machine=machine, progress=_counting(progress, "predicting", len(store))
+    )
     of_network = SKELETONS[card.skeleton].index(*joints.joints)
     of_data = store.people.skeleton.index(*joints.joints)
     return found[:, :, of_network], store.people.keypoints[:, of_data], joints, store
 
 
-def _score(found: np.ndarray, truth: np.ndarray, joints: Skeleton, store: Crops, card: weights.Card, seed: int) -> dict[str, Any]:
+def _score(
+    found: np.ndarray, truth: np.ndarray, joints: Skeleton, store: Crops, card: weights.Card, seed: int
+) -> dict[str, Any]:
     people = store.people
     to_input = view(store.size, card.resolution) @ store.matrices
     return metrics.score(
@@ -134,13 +170,19 @@ def _score(found: np.ndarray, truth: np.ndarray, joints: Skeleton, store: Crops,
     )  # fmt: skip
 
 
-def _compare(against, people, found, truth, joints, store, flip, on_error, cache, seed, machine, progress) -> dict[str, Any]:
+def _compare(
+    against, people, found, truth, joints, store, flip, on_error, cache, seed, machine, progress
+) -> dict[str, Any]:
     model, card = weights.load(against)
-    other, other_truth, other_joints, other_store = _predict(model, card, people, flip, on_error, cache, machine, progress)
+    other, other_truth, other_joints, other_store = _predict(
+        model, card, people, flip, on_error, cache, machine, progress
+    )
     both = [joint for joint in joints.joints if joint in other_joints.joints]
     lengths = 0.2 * metrics.torso(store.people.keypoints, store.people.skeleton)
     if len(other_store) != len(store):
-        raise PosekitError("the two networks were given different people, since some pictures cannot be read; repair or remove these")
+        raise PosekitError(
+            "the two networks were given different people, since some pictures cannot be read; repair or remove these"
+        )
     hits = metrics.hits(found, truth, lengths)[:, joints.index(*both)]
     other_hits = metrics.hits(other[-1], other_truth, lengths)[:, other_joints.index(*both)]
     difference = metrics.paired_difference(hits, other_hits, seed=seed)
@@ -183,7 +225,9 @@ def print_table(result: dict[str, Any], console=None) -> None:
     console.print(table)
 
     named = {name: block for name, block in result["metrics"].items() if block["joints"]}
-    table = Table(title="by joint" + (f", stack {last}" if last > 1 else ""), title_justify="left", title_style="")
+    table = Table(
+        title="by joint" + (f", stack {last}" if last > 1 else ""), title_justify="left", title_style=""
+    )
     table.add_column("joint")
     for name in named:
         table.add_column(name, justify="right")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from torch import Tensor, nn
+from torch import Tensor
 
 from posekit import heatmaps as hm
 from posekit import weights
@@ -25,6 +25,7 @@ from posekit.drawing import draw
 from posekit.errors import PosekitError
 from posekit.machine import Machine
 from posekit.models.fuse import predictor
+from posekit.models.hourglass import Hourglass
 from posekit.skeleton import SKELETONS, Skeleton
 from posekit.weights import Card
 
@@ -36,7 +37,9 @@ Network = Callable[[Tensor], Tensor]
 class Poses:
     """The people that a network found in one picture. As the last value of a notebook's cell it draws itself."""
 
-    keypoints: np.ndarray  # (N, K, 3) float: x, y in picture pixels, score (1 for a heatmap as high as the target's)
+    keypoints: (
+        np.ndarray
+    )  # (N, K, 3) float: x, y in picture pixels, score (1 for a heatmap as high as the target's)
     boxes: np.ndarray  # (N, 4) float: x, y of the upper left outer edge, width, height, as asked for
     skeleton: Skeleton
     picture: np.ndarray  # (H, W, 3) uint8
@@ -64,7 +67,7 @@ class Poses:
         if self.name is not None:
             entry["file_name"] = self.name
         return [
-            entry | {"bbox": [round(float(v), 3) for v in box + (0.5, 0.5, 0, 0)], "score": round(float(score), 4),
+            entry | {"bbox": [round(float(v), 3) for v in box + np.array([0.5, 0.5, 0, 0])], "score": round(float(score), 4),
                      "keypoints": [round(float(v), 4) for v in person.ravel()]}
             for box, person, score in zip(self.boxes, self.keypoints, self.scores, strict=True)
         ]  # fmt: skip
@@ -82,9 +85,10 @@ class Poses:
 class Predictor:
     """A trained network ready to predict. `model` is the network itself, to trace and edit; `card` says what it is."""
 
-    def __init__(self, model: nn.Module, card: Card, machine: Machine | None = None):
+    def __init__(self, model: Hourglass, card: Card, machine: Machine | None = None):
         self.card, self.machine = card, machine or Machine.best()
-        self.model = self.machine.place(model.eval())
+        self.model = model.eval()
+        self.machine.place(model)
 
     @property
     def skeleton(self) -> Skeleton:
@@ -98,7 +102,9 @@ class Predictor:
         c = self.card
         return f"<Predictor {c.name}: {c.architecture}, {c.skeleton} skeleton, {c.resolution} px, on {self.machine}>"
 
-    def predict(self, image: str | Path | Image.Image | np.ndarray, boxes=None, *, flip: bool = False) -> Poses:
+    def predict(
+        self, image: str | Path | Image.Image | np.ndarray, boxes=None, *, flip: bool = False
+    ) -> Poses:
         """The people in a picture.
 
         Args:
@@ -143,12 +149,18 @@ def machine_for(device: str | None = None) -> Machine:
         known = False
     if not known:
         raise PosekitError(f"no device {device!r}; there are cpu, cuda, cuda:0, cuda:1, ...")
-    if device and device.startswith("cuda") and (torch.device(device).index or 0) >= torch.cuda.device_count():
-        raise PosekitError(f"no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs; --device cpu works everywhere")
+    if (
+        device
+        and device.startswith("cuda")
+        and (torch.device(device).index or 0) >= torch.cuda.device_count()
+    ):
+        raise PosekitError(
+            f"no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs; --device cpu works everywhere"
+        )
     return Machine.best(device)
 
 
-def fast(model: nn.Module, machine: Machine) -> Network:
+def fast(model: Hourglass, machine: Machine) -> Network:
     """The function from pictures (B, 3, R, R) to heatmaps (B, stacks, K, R/4, R/4), float32, that is fastest on this machine.
 
     It gives the network's heatmaps to the precision that the machine has chosen. Machine.plain() calls the network itself.
@@ -160,8 +172,8 @@ def fast(model: nn.Module, machine: Machine) -> Network:
 
 @torch.inference_mode()
 def predict_heatmaps(
-    network: nn.Module | Network, card: Card, pictures: Tensor, *, flip: bool = False, machine: Machine | None = None
-) -> Tensor:
+    network: Network, card: Card, pictures: Tensor, *, flip: bool = False, machine: Machine | None = None,
+) -> Tensor:  # fmt: skip
     """Pictures (B, 3, R, R) in [0, 1] to heatmaps (B, stacks, K, R/4, R/4) of the network's own kind.
 
     A network trained with cross-entropy gives probabilities that sum to 1, others what they were trained towards. With
@@ -169,6 +181,7 @@ def predict_heatmaps(
     `machine` the network is prepared for it; to do so once for many batches, hand in what `fast` gives.
     """
     if machine is not None:
+        assert isinstance(network, Hourglass)
         network = fast(network, machine)
     if any(card.input_mean):
         pictures = pictures - torch.tensor(card.input_mean, device=pictures.device).view(3, 1, 1)
@@ -203,7 +216,7 @@ def target_peak(loss: str, resolution: int, sigma: float = 1.0) -> float:
 
 
 def predict_crops(
-    model: nn.Module, card: Card, crops: Crops, *, flip: bool = False, machine: Machine | None = None, batch: int = 64,
+    model: Hourglass, card: Card, crops: Crops, *, flip: bool = False, machine: Machine | None = None, batch: int = 64,
     decoder: str = "dark", progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Keypoints (stacks, N, K, 3) of stored crops, in the pixels of the pictures that they were cut from, with scores.
@@ -211,7 +224,8 @@ def predict_crops(
     `decoder` is one of `heatmaps.DECODERS`. `progress` hears how many people were done.
     """
     machine = machine or Machine.best()
-    network = fast(machine.place(model.eval()), machine)
+    machine.place(model.eval())
+    network = fast(model, machine)
     matrices = view(crops.size, card.resolution) @ crops.matrices
     found = []
     indices = list(iterate(len(crops), batch))
@@ -234,7 +248,9 @@ def as_picture(image: str | Path | Image.Image | np.ndarray) -> tuple[np.ndarray
     if array.dtype == np.uint8 and array.ndim == 2:
         array = array[..., None].repeat(3, -1)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise PosekitError(f"a picture is an array (H, W, 3) of uint8, red first; this one is {array.shape} of {array.dtype}")
+        raise PosekitError(
+            f"a picture is an array (H, W, 3) of uint8, red first; this one is {array.shape} of {array.dtype}"
+        )
     return array, None
 
 
@@ -282,9 +298,15 @@ def read_boxes(file: str | Path) -> dict[str, np.ndarray]:
             found = {name: list(boxes) for name, boxes in content.items()}
         else:
             for entry in content:
-                name = entry["file_name"] if "file_name" in entry else names.get(entry["image_id"], entry["image_id"])
+                name = (
+                    entry["file_name"]
+                    if "file_name" in entry
+                    else names.get(entry["image_id"], entry["image_id"])
+                )
                 found.setdefault(str(name), []).append(entry["bbox"])
-        return {name: np.asarray(boxes, float).reshape(-1, 4) - (0.5, 0.5, 0, 0) for name, boxes in found.items()}
+        return {
+            name: np.asarray(boxes, float).reshape(-1, 4) - (0.5, 0.5, 0, 0) for name, boxes in found.items()
+        }
     except (KeyError, TypeError, ValueError):
         raise PosekitError(f"{file}: not a file of boxes; {wanted}") from None
 

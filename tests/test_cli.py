@@ -15,7 +15,19 @@ from posekit import cli, weights
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.weights import Card, save
 
-SMALL = ["--resolution", "32", "--features", "8", "--depth", "2", "--bottleneck-residuals", "1", "--batch", "4", "--no-compile"]
+SMALL = [
+    "--resolution",
+    "32",
+    "--features",
+    "8",
+    "--depth",
+    "2",
+    "--bottleneck-residuals",
+    "1",
+    "--batch",
+    "4",
+    "--no-compile",
+]
 
 
 def run(*arguments):
@@ -31,7 +43,9 @@ def leeds(tmp_path_factory):
     joints = np.ones((14, 3, 32))
     joints[:, :2] = rng.uniform(10, 60, (14, 2, 32))
     for i in range(32):
-        Image.fromarray(rng.integers(0, 256, (70, 70, 3), np.uint8)).save(folder / "images" / f"im{i + 1:05}.jpg")
+        Image.fromarray(rng.integers(0, 256, (70, 70, 3), np.uint8)).save(
+            folder / "images" / f"im{i + 1:05}.jpg"
+        )
     savemat(folder / "joints.mat", {"joints": joints})
     return folder
 
@@ -64,8 +78,13 @@ def fresh(code):
 
 
 def test_importing_and_helping_load_no_torch():
-    assert fresh("import sys, posekit; print('torch' in sys.modules, 'numpy' in sys.modules)").split() == ["False", "False"]
-    assert fresh("import sys, posekit.cli; print('torch' in sys.modules, 'numpy' in sys.modules)").split() == ["False", "False"]
+    assert fresh("import sys, posekit; print('torch' in sys.modules, 'numpy' in sys.modules)").split() == [
+        "False",
+        "False",
+    ]
+    assert fresh(
+        "import sys, posekit.cli; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    ).split() == ["False", "False"]
 
 
 def test_everything_that_the_package_promises_is_there():
@@ -96,19 +115,32 @@ def test_predict_draws_and_writes_json_and_goes_on_after_bad_pictures(photograph
     assert "Traceback" not in result.output
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["000000000139.png", "b.png", "c.png"]
     found = json.loads((tmp_path / "found.json").read_text())
-    assert len(found) == 3 and found[0]["image_id"] == 139 and found[0]["file_name"].endswith("000000000139.jpg")
+    assert (
+        len(found) == 3 and found[0]["image_id"] == 139 and found[0]["file_name"].endswith("000000000139.jpg")
+    )
     assert all(len(person["keypoints"]) == 42 and person["bbox"] == [0, 0, 50, 40] for person in found)
 
 
 def test_predict_takes_boxes_and_writes_to_standard_output(photographs, toy, tmp_path):
     boxes = {"b.png": [[5, 5, 30, 30], [1, 1, 20, 39]], "c.gif": []}
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
-    result = run("predict", toy, photographs / "b.png", photographs / "c.gif", "--boxes", tmp_path / "boxes.json", "--flip")
+    result = run(
+        "predict",
+        toy,
+        photographs / "b.png",
+        photographs / "c.gif",
+        "--boxes",
+        tmp_path / "boxes.json",
+        "--flip",
+    )
     assert result.exit_code == 0
     found = json.loads(result.stdout)
     assert [person["bbox"] for person in found] == boxes["b.png"]
     result = run("predict", toy, photographs / "000000000139.jpg", "--boxes", tmp_path / "boxes.json")
-    assert "one person is looked for in the whole picture" in result.stderr and len(json.loads(result.stdout)) == 1
+    assert (
+        "one person is looked for in the whole picture" in result.stderr
+        and len(json.loads(result.stdout)) == 1
+    )
 
 
 def test_pictures_of_the_same_name_do_not_overwrite_each_other(photographs, toy, tmp_path):
@@ -131,7 +163,10 @@ def test_pictures_of_the_same_name_do_not_overwrite_each_other(photographs, toy,
         (["evaluate", "TOY", "--data", "nonsense"], "no data set 'nonsense'"),
         (["evaluate", "TOY", "--data", "lspet:TMP/missing"], "missing"),
         (["evaluate", "TOY", "--data", "lspet:LEEDS@nobody"], "has no split 'nobody'"),
-        (["train", "--data", "lspet:LEEDS", "--out", "TMP/out", "--resolution", "100"], "not a multiple of 64"),
+        (
+            ["train", "--data", "lspet:LEEDS", "--out", "TMP/out", "--resolution", "100"],
+            "not a multiple of 64",
+        ),
         (["run", "01_dataset", "-p", "stacks"], "-p NAME VALUE"),
         (["run", "01_dataset", "--nonsense", "1", "2"], "'--nonsense' is not understood"),
         (["convert", "missing.pth", "--out", "TMP/x.safetensors"], "missing.pth"),
@@ -143,7 +178,9 @@ def test_mistakes_are_one_line_and_exit_code_1(arguments, says, toy, leeds, tmp_
     places = {"TOY": toy, "LEEDS": leeds, "TMP": tmp_path}
     for name, place in places.items():
         arguments = [argument.replace(name, str(place)) for argument in arguments]
-    result = run(*arguments, *(["--cache", tmp_path / "cache"] if arguments[0] in ("train", "evaluate") else []))
+    result = run(
+        *arguments, *(["--cache", tmp_path / "cache"] if arguments[0] in ("train", "evaluate") else [])
+    )
     assert result.exit_code == 1, result.output
     assert says in result.stderr and "Traceback" not in result.output
     assert all(line.startswith("posekit: ") for line in result.stderr.splitlines()[:1])
@@ -166,9 +203,20 @@ def test_evaluate_skips_and_counts_unreadable_pictures(leeds, toy, tmp_path):
     broken = tmp_path / "leeds"
     (broken / "images").mkdir(parents=True)
     for path in (leeds / "images").iterdir():
-        (broken / "images" / path.name).write_bytes(path.read_bytes() if path.name != people.names[3] else b"")
+        (broken / "images" / path.name).write_bytes(
+            path.read_bytes() if path.name != people.names[3] else b""
+        )
     (broken / "joints.mat").write_bytes((leeds / "joints.mat").read_bytes())
-    arguments = ["evaluate", toy, "--data", f"lspet:{broken}", "--cache", tmp_path / "cache", "--json", tmp_path / "scores.json"]
+    arguments = [
+        "evaluate",
+        toy,
+        "--data",
+        f"lspet:{broken}",
+        "--cache",
+        tmp_path / "cache",
+        "--json",
+        tmp_path / "scores.json",
+    ]
     result = run(*arguments)
     assert result.exit_code == 1 and str(people.names[3]) in result.stderr
     assert not (tmp_path / "scores.json").exists()
@@ -185,7 +233,9 @@ def test_train_leaves_weights_with_a_card_and_resumes(leeds, tmp_path):
     assert result.stderr.splitlines()[0].endswith("float32, contiguous")
     assert "epoch 2: loss" in result.stderr
     _, card = weights.load(out)
-    assert card.name == "out" and card.note == "a toy" and card.skeleton == "lsp" and card.data == "lspet@train"
+    assert (
+        card.name == "out" and card.note == "a toy" and card.skeleton == "lsp" and card.data == "lspet@train"
+    )
     assert card.recipe["epochs"] == 2 and len(card.history) == 2 and card.metrics["data"].endswith("@val")
     assert card.metrics["metrics"]["pck@0.2·torso"]["people"] == 2
     result = run(*arguments, "--epochs", "2", "--plain")
@@ -196,7 +246,19 @@ def test_train_leaves_weights_with_a_card_and_resumes(leeds, tmp_path):
 
 def test_ctrl_c_keeps_the_training_and_says_how_to_go_on(leeds, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "posekit", "train", "--data", f"lspet:{leeds}", "--out", out, "--cache", tmp_path / "cache", *SMALL]
+    command = [
+        sys.executable,
+        "-m",
+        "posekit",
+        "train",
+        "--data",
+        f"lspet:{leeds}",
+        "--out",
+        out,
+        "--cache",
+        tmp_path / "cache",
+        *SMALL,
+    ]
     process = subprocess.Popen([*map(str, command), "--epochs", "100000"], stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if line.startswith("epoch 1:"):
@@ -213,7 +275,15 @@ def test_collapsed_peaks_are_reported(capsys):
             pass
 
     report = cli._Report(Bars(), "mse", 256, 1.0)
-    figures = {"validated": True, "epoch": 1, "loss": 1e-3, "val_loss": 1e-3, "pck": 0.0, "val_peak": 0.01, "seconds": 1.0}
+    figures = {
+        "validated": True,
+        "epoch": 1,
+        "loss": 1e-3,
+        "val_loss": 1e-3,
+        "pck": 0.0,
+        "val_peak": 0.01,
+        "seconds": 1.0,
+    }
     report(figures)
     assert "warning: the heatmaps' peaks have collapsed" in capsys.readouterr().err
     report(figures | {"val_peak": 0.4})

@@ -35,7 +35,10 @@ def test_joints_and_limbs_have_the_colour_of_their_side(skeleton):
     for limb, (a, b) in enumerate(skeleton.limb_indices):
         if {"elbow", "knee"} & {word for k in (a, b) for word in skeleton.joints[k].split()}:
             assert colour_at(image, *(person[a, :2] + person[b, :2]) / 2) == limb_colours(skeleton)[limb]
-    sides = {joint.split()[0]: colour for joint, colour in zip(skeleton.joints, joint_colours(skeleton), strict=True)}
+    sides = {
+        joint.split()[0]: colour
+        for joint, colour in zip(skeleton.joints, joint_colours(skeleton), strict=True)
+    }
     assert sides["left"] != sides["right"]
 
 
@@ -72,7 +75,7 @@ def test_the_picture_stays_where_nobody_is():
     image = np.asarray(draw(GREY, person, LSP))
     assert image.shape == GREY.shape and (image[:, :100] == 128).all() and (image[:50] == 128).all()
     nobody = np.full((1, 14, 3), np.nan)
-    for keypoints in (nobody, np.zeros((0, 14, 3)), person + [1e4, 0, 0]):
+    for keypoints in (nobody, np.zeros((0, 14, 3)), person + np.array([1e4, 0, 0])):
         np.testing.assert_array_equal(np.asarray(draw(GREY, keypoints, LSP)), GREY)
 
 

@@ -13,7 +13,16 @@ from posekit.data.pictures import Folder
 from posekit.errors import PosekitError
 from posekit.machine import Machine
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.prediction import Poses, Predictor, decode, machine_for, predict_crops, predict_heatmaps, read_boxes, target_peak
+from posekit.prediction import (
+    Poses,
+    Predictor,
+    decode,
+    machine_for,
+    predict_crops,
+    predict_heatmaps,
+    read_boxes,
+    target_peak,
+)
 from posekit.skeleton import COCO, LSP
 from posekit.weights import Card, save
 
@@ -26,7 +35,11 @@ def predictor(skeleton=LSP, loss="cross-entropy", stacks=1, machine=None, seed=0
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.2, 0.2)
             module.running_var.uniform_(0.5, 2)
-    return Predictor(model.eval(), Card("toy", config.to_dict(), skeleton.name, resolution, loss), machine or Machine.plain())
+    return Predictor(
+        model.eval(),
+        Card("toy", config.to_dict(), skeleton.name, resolution, loss),
+        machine or Machine.plain(),
+    )
 
 
 def picture(width=120, height=90, seed=0):
@@ -83,7 +96,9 @@ def test_the_mirror_image_gives_the_mirrored_prediction(skeleton, loss, boxes):
     network, seen, width = predictor(skeleton, loss, stacks=2), picture(120), 120
     mirrored = None if boxes is None else [[width - 1 - x - w, y, w, h] for x, y, w, h in boxes]
     there = network.predict(seen, boxes, flip=True).keypoints
-    back = network.predict(np.ascontiguousarray(seen[:, ::-1]), mirrored, flip=True).keypoints[:, list(skeleton.mirrored)]
+    back = network.predict(np.ascontiguousarray(seen[:, ::-1]), mirrored, flip=True).keypoints[
+        :, list(skeleton.mirrored)
+    ]
     back[..., 0] = width - 1 - back[..., 0]
     np.testing.assert_allclose(back, there, atol=1e-4)
     assert np.ptp(there[..., 0]) > 5  # not all in one place
@@ -132,18 +147,35 @@ def test_stored_crops_give_what_the_picture_gives(tmp_path):
         Image.fromarray(picture(160, 120, seed)).save(tmp_path / name)
     boxes = np.array([[20.0, 30, 60, 50], [70, 10, 50, 90], [40.5, 20.25, 64, 64]])
     keypoints = np.concatenate([rng.uniform(20, 100, (3, 14, 2)), np.full((3, 14, 1), 2.0)], -1)
-    people = People(LSP, names, boxes, keypoints, np.arange(3), np.array(["test"] * 3), Folder(str(tmp_path)), "toy")
+    people = People(
+        LSP, names, boxes, keypoints, np.arange(3), np.array(["test"] * 3), Folder(str(tmp_path)), "toy"
+    )
     network = predictor(stacks=2, loss="mse")
     done = []
-    found = predict_crops(network.model, network.card, crops(people, 80, tmp_path / "cache"), machine=Machine.plain(), batch=2, progress=done.append)
+    found = predict_crops(
+        network.model,
+        network.card,
+        crops(people, 80, tmp_path / "cache"),
+        machine=Machine.plain(),
+        batch=2,
+        progress=done.append,
+    )
     assert found.shape == (2, 3, 14, 3) and sum(done) == 3
-    direct = np.concatenate([network.predict(tmp_path / n, b[None]).keypoints for n, b in zip(names, boxes, strict=True)])
+    direct = np.concatenate(
+        [network.predict(tmp_path / n, b[None]).keypoints for n, b in zip(names, boxes, strict=True)]
+    )
     close = np.linalg.norm(found[-1] - direct, axis=-1) < 1.5  # pixels; JPEG moves a peak or two
     assert close.mean() > 0.9
 
 
 def test_coco_results_are_in_cocos_form():
-    poses = Poses(np.arange(84.0).reshape(2, 14, 3), np.array([[-0.5, -0.5, 40, 30], [3, 4, 5, 6]]), LSP, picture(40, 30), "x/12.jpg")
+    poses = Poses(
+        np.arange(84.0).reshape(2, 14, 3),
+        np.array([[-0.5, -0.5, 40, 30], [3, 4, 5, 6]]),
+        LSP,
+        picture(40, 30),
+        "x/12.jpg",
+    )
     first, second = json.loads(json.dumps(poses.to_coco(12)))
     assert first["bbox"] == [0, 0, 40, 30] and second["bbox"] == [3.5, 4.5, 5, 6]
     assert first["image_id"] == 12 and first["category_id"] == 1 and first["file_name"] == "x/12.jpg"
@@ -183,7 +215,12 @@ def test_every_kind_of_picture_is_taken(tmp_path, mode):
     if mode in ("RGB", "RGBA", "CMYK", "EXIF"):
         assert np.abs(poses.picture.astype(int) - picture(60, 40)).mean() < 6
     if mode == "16 bit":
-        assert np.abs(poses.picture[..., 0].astype(int) - np.asarray(Image.fromarray(picture(60, 40)).convert("L"))).max() <= 1
+        assert (
+            np.abs(
+                poses.picture[..., 0].astype(int) - np.asarray(Image.fromarray(picture(60, 40)).convert("L"))
+            ).max()
+            <= 1
+        )
 
 
 def test_pillow_images_and_arrays_are_taken():
@@ -229,7 +266,9 @@ def test_boxes_are_read_in_three_forms(tmp_path, content):
     np.testing.assert_array_equal(boxes["a.jpg"], [[0.5, 1.5, 3, 4], [4.5, 5.5, 7, 8]])
 
 
-@pytest.mark.parametrize("content", ["{", "3", '{"a.jpg": [1, 2]}', '[{"bbox": [1, 2, 3, 4]}]', '{"a.jpg": 5}'])
+@pytest.mark.parametrize(
+    "content", ["{", "3", '{"a.jpg": [1, 2]}', '[{"bbox": [1, 2, 3, 4]}]', '{"a.jpg": 5}']
+)
 def test_a_file_that_holds_no_boxes_is_named(tmp_path, content):
     (tmp_path / "boxes.json").write_text(content)
     with pytest.raises(PosekitError, match=r"boxes\.json: not"):
