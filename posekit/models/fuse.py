@@ -1,0 +1,173 @@
+"""A trained Hourglass rewritten for prediction alone: the same heatmaps from fewer passes over memory.
+
+- A batch normalisation behind a convolution is folded into it: w' = w s, b' = b s + t, with s = gamma / sqrt(variance + eps)
+  and t = beta - mean s.
+- The one at the entrance of a residual module, before a ReLU and a 1 x 1 convolution, becomes a clamp: for s > 0,
+  relu(s x + t) = s max(x, -t / s) + t, and for s < 0 it is s min(x, -t / s) + t; s and t go into the convolution.
+- Additions and ReLUs are done by the convolution that they follow, while its result is still in the cache (oneDNN).
+- Between two stacks, the 1 x 1 convolutions from features to heatmaps to the next stack's features are one.
+
+Nothing here can be traced, edited or trained; that is what the Hourglass is for.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from posekit.machine import Machine
+from posekit.models.hourglass import Hourglass, Residual, Stack
+
+
+def fused(model: Hourglass) -> "FusedHourglass":
+    """A copy for prediction. Its heatmaps equal the model's in `eval()` to 1e-4 of their range in float32."""
+    with torch.no_grad():
+        return FusedHourglass(model).eval().requires_grad_(False)
+
+
+def predictor(model: Hourglass, machine: Machine) -> "FusedHourglass":
+    """The fastest network that gives the model's heatmaps on this machine, to the precision that the machine has chosen.
+
+    Pictures (B, 3, S, S) float32 on any device to heatmaps (B, stacks, K, S/4, S/4) float32 on the machine's.
+    """
+    network = machine.place(fused(model)).to(torch.bfloat16 if machine.bf16 else torch.float32)
+    for module in network.modules():
+        if isinstance(module, Convolution):
+            module.prepare(machine)
+    return network
+
+
+class Convolution(nn.Module):
+    """relu(conv(x) + added), where the ReLU and the addition are optional."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, stride: int = 1, relu: bool = False):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+        self.stride, self.padding, self.relu = stride, weight.shape[-1] // 2, relu
+        self.onednn = False
+
+    def prepare(self, machine: Machine) -> None:
+        self.onednn = machine.device.type == "cpu" and machine.channels_last and torch.backends.mkldnn.is_available()
+
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        if self.onednn:  # what torch.compile calls as well
+            unary = ("relu" if self.relu else "none", [], "")
+            shape = ([self.padding] * 2, [self.stride] * 2, [1, 1], 1)
+            if added is None:
+                return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *shape, *unary)
+            return torch.ops.mkldnn._convolution_pointwise.binary(
+                x, added, self.weight, self.bias, *shape, "add", 1.0, "relu" if self.relu else None, [], None
+            )
+        y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+        y = y if added is None else y + added
+        return y.relu_() if self.relu else y
+
+
+class FusedResidual(nn.Module):
+    def __init__(self, block: Residual):
+        super().__init__()
+        scale, shift = _affine(block.bn1)
+        edge = torch.where(scale == 0, 0, -shift / scale)
+        infinity = torch.full_like(edge, torch.inf)
+        self.rising = bool((scale > 0).all())  # then one comparison does
+        self.register_buffer("low", torch.where(scale > 0, edge, -infinity)[:, None, None])
+        self.register_buffer("high", torch.where(scale < 0, edge, infinity)[:, None, None])
+        constant = torch.where(scale == 0, shift.clamp_min(0), shift)
+        weight, bias = block.conv1.weight, block.conv1.bias
+        bias = bias + weight[:, :, 0, 0] @ constant
+        self.conv1 = Convolution(*_folded(weight * scale[:, None, None], bias, block.bn2), relu=True)
+        self.conv2 = Convolution(*_folded(block.conv2.weight, block.conv2.bias, block.bn3), relu=True)
+        self.conv3 = _convolution(block.conv3)
+        self.shortcut = _convolution(block.shortcut) if isinstance(block.shortcut, nn.Conv2d) else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.maximum(x, self.low) if self.rising else x.clamp(self.low, self.high)
+        return self.conv3(self.conv2(self.conv1(y)), added=self.shortcut(x))
+
+
+class FusedStack(nn.Module):
+    def __init__(self, stack: Stack):
+        super().__init__()
+        self.depth, self.pool = stack.depth, nn.MaxPool2d(2)
+        for level in range(1, self.depth + 1):
+            for name in ("skip", "encoder", "decoder"):
+                self.add_module(f"{name}{level}", _residuals(getattr(stack, f"{name}{level}")))
+        self.bottleneck = _residuals(getattr(stack, f"bottleneck{i}") for i in range(1, stack.bottlenecks + 1))
+        residuals, conv, norm, _ = stack.features
+        self.residuals, self.features = _residuals(residuals), Convolution(*_folded(conv.weight, conv.bias, norm), relu=True)
+        if isinstance(stack.heatmaps, nn.Sequential):
+            conv, norm = stack.heatmaps
+            weight, bias = _folded(conv.weight, conv.bias, norm)
+        else:
+            weight, bias = stack.heatmaps.weight, stack.heatmaps.bias
+        self.heatmaps = Convolution(weight, bias)
+        self.merge: nn.Module | None = None
+        if not stack.last:
+            back, merge = stack.merge_heatmaps, stack.merge_features
+            through = back.weight[:, :, 0, 0] @ weight[:, :, 0, 0]
+            self.merge = Convolution(
+                merge.weight + through[:, :, None, None], merge.bias + back.bias + back.weight[:, :, 0, 0] @ bias
+            )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, skips = x, []
+        for level in range(1, self.depth + 1):
+            skips.append(getattr(self, f"skip{level}")(y))
+            y = getattr(self, f"encoder{level}")(self.pool(y))
+        y = self.bottleneck(y)
+        for level in range(self.depth, 0, -1):
+            y = _add_upsampled(skips.pop(), getattr(self, f"decoder{level}")(y))
+        y = self.features(self.residuals(y))
+        return y if self.merge is None else self.merge(y, added=x), self.heatmaps(y)
+
+
+class FusedHourglass(nn.Module):
+    def __init__(self, model: Hourglass):
+        super().__init__()
+        self.config = model.config
+        stem = model.stem
+        weight, bias = _folded(stem.conv.weight, stem.conv.bias, stem.bn)
+        self.stem = nn.Sequential(
+            Convolution(weight, bias, stride=2, relu=True), FusedResidual(stem.residual1), nn.MaxPool2d(2),
+            FusedResidual(stem.residual2), FusedResidual(stem.residual3),
+        )  # fmt: skip
+        self.stacks = nn.ModuleList(FusedStack(getattr(model, f"stack{i}")) for i in range(model.config.stacks))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        weight = self.stem[0].weight
+        layout = torch.channels_last if weight.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+        x, heatmaps = self.stem(pictures.to(weight.device, weight.dtype).contiguous(memory_format=layout)), []
+        for stack in self.stacks:
+            x, h = stack(x)
+            heatmaps.append(h.float())
+        return torch.stack(heatmaps, 1)
+
+
+def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """The scale and the shift that a batch normalisation applies to each channel in `eval()`."""
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    return scale, norm.bias - norm.running_mean * scale
+
+
+def _folded(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution that does the batch normalisation behind it as well."""
+    scale, shift = _affine(norm)
+    return weight * scale[:, None, None, None], bias * scale + shift
+
+
+def _convolution(conv: nn.Conv2d) -> Convolution:
+    return Convolution(conv.weight.clone(), conv.bias.clone(), conv.stride[0])
+
+
+def _residuals(blocks) -> nn.Sequential:
+    return nn.Sequential(*(FusedResidual(block) for block in blocks))
+
+
+def _add_upsampled(skip: Tensor, y: Tensor) -> Tensor:
+    """skip (B, C, 2H, 2W), changed in place, plus the nearest-neighbour up-sampling of y (B, C, H, W)."""
+    b, c, h, w = y.shape
+    if skip.is_contiguous(memory_format=torch.channels_last):
+        # Channels stay innermost, where the processor adds many at once.
+        skip.permute(0, 2, 3, 1).view(b, h, 2, w, 2, c).add_(y.permute(0, 2, 3, 1)[:, :, None, :, None])
+    else:
+        skip.view(b, c, h, 2, w, 2).add_(y[:, :, :, None, :, None])
+    return skip
