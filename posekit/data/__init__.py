@@ -1,6 +1,7 @@
 """People, their pictures and crops. Modules here know nothing of models.
 
-`load_people("NAME[:PATH][@SPLIT]")` reads a data set; `posekit.data.crops.crops(people, size)` cuts people out.
+`load_people("NAME[:PATH][@SPLIT]")` reads a data set; `posekit.data.crops.crops(people, size)` cuts people
+out.
 """
 
 from collections.abc import Callable
@@ -21,8 +22,9 @@ def load_people(
 ) -> People:  # fmt: skip
     """The people that a data spec names: `mannequins@test`, `lspet:photographs/lspet@train`, `coco:/data/coco@val2017`.
 
-    `default_split` is taken where the spec has none. Mannequins are rendered into `cache` by `workers` processes, and
-    `progress` hears how many more are done. Unknown names, folders and splits raise PosekitError saying what there is.
+    `default_split` is taken where the spec has none. Mannequins are rendered into `cache` by `workers`
+    processes, and `progress` hears how many more are done. Unknown names, folders and splits raise
+    PosekitError saying what there is.
     """
     name, path, split = parse_spec(spec)
     split = split or default_split

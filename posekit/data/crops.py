@@ -24,8 +24,8 @@ CHUNK = 32  # people that a thread cuts at a time
 def cut(picture: np.ndarray, centre: np.ndarray, side: float, size: int) -> np.ndarray:
     """The square of `side` pixels around `centre` (x, y) of a picture (H, W, 3), as (size, size, 3); black outside.
 
-    Antialiased when it shrinks. The square's position is kept to the fraction of a pixel: a point of the picture lies
-    where `cropping(centre, side, size)` takes it.
+    Antialiased when it shrinks. The square's position is kept to the fraction of a pixel: a point of the
+    picture lies where `cropping(centre, side, size)` takes it.
     """
     crop = np.zeros((size, size, 3), np.uint8)
     factor = side / size  # picture pixels to a crop pixel
@@ -47,7 +47,7 @@ def cut(picture: np.ndarray, centre: np.ndarray, side: float, size: int) -> np.n
     canvas[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
     box = (edges[0][0] - x0, edges[1][0] - y0, edges[0][1] - x0, edges[1][1] - y0)
     part = Image.fromarray(canvas).resize((len(columns), len(rows)), Image.Resampling.BILINEAR, box=box)
-    crop[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = part
+    crop[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = np.asarray(part)
     return crop
 
 
@@ -93,10 +93,10 @@ def crops(
 ) -> Crops:  # fmt: skip
     """The stored crops of `people`, `size` pixels a side; cut now, in parallel, where they are not yet in `cache`.
 
-    A crop is the square MARGIN * CONTEXT times the longer side of the person's box. The store's name follows from who is
-    cut and how; a store that has all of `people` and more serves as well. People whose picture cannot be read or whose
-    box lies outside it or has no area raise PosekitError, or with `on_error="skip"` are left out and counted.
-    `progress` hears how many more are done.
+    A crop is the square MARGIN * CONTEXT times the longer side of the person's box. The store's name follows
+    from who is cut and how; a store that has all of `people` and more serves as well. People whose picture
+    cannot be read or whose box lies outside it or has no area raise PosekitError, or with `on_error="skip"`
+    are left out and counted. `progress` hears how many more are done.
     """
     if not len(people):
         raise PosekitError(f"{people.source}: nobody to cut out ({people.summary()})")
@@ -119,13 +119,22 @@ def crops(
 
 def _keys(people: People) -> np.ndarray:
     """A number (N,) uint64 for each person's crop, which follows from everything that decides it but its size."""
-    how = f"{people.version} {MARGIN * CONTEXT} {QUALITY}".encode()
-    rows = np.concatenate([people.boxes, people.keypoints.reshape(len(people), -1)], 1).astype(np.float64)
-    digests = (
-        hashlib.blake2b(row.tobytes() + str(name).encode(), digest_size=8, key=how[:64]).digest()
-        for row, name in zip(rows, people.names, strict=True)
-    )
-    return np.frombuffer(b"".join(digests), np.uint64)
+    how = hashlib.sha256(f"{people.version} {MARGIN * CONTEXT} {QUALITY}".encode()).digest()
+    numbers = np.concatenate([people.boxes, people.keypoints.reshape(len(people), -1)], 1).astype(np.float64)
+    letters = np.ascontiguousarray(people.names).view(np.uint32).reshape(len(people), -1)
+    keys = np.full(len(people), int.from_bytes(how[:8], "little"), np.uint64)
+    for words in numbers.view(np.uint64).T:
+        keys = _mixed(keys ^ words)
+    for words in letters.astype(np.uint64).T:
+        keys = np.where(words == 0, keys, _mixed(keys ^ words))  # a longer name beside this one pads it
+    return keys
+
+
+def _mixed(words: np.ndarray) -> np.ndarray:
+    """Every bit of (N,) uint64 depends on every bit, one to one (the constants are splitmix64's)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
 
 
 def _larger(root: Path, kind: str, keys: np.ndarray) -> Shards | None:
@@ -173,7 +182,8 @@ def _cut_chunk(people: People, keys: np.ndarray, size: int, on_error: str) -> li
             reason, message, last = "with an unreadable picture", str(error), None
         if not reason:
             reason = _outside(people.boxes[i], picture)
-            message = f"its box {people.boxes[i].round(1).tolist()} lies outside the {picture.shape[1]} x {picture.shape[0]} pixels of {name}"
+            pixels = f"{picture.shape[1]} x {picture.shape[0]} pixels of {name}"
+            message = f"its box {people.boxes[i].round(1).tolist()} lies outside the {pixels}"
         if reason:
             message = f"person {people.ids[i]} of {people.source}: {message}"
             if on_error == "raise":

@@ -16,13 +16,14 @@ TEST_SHARE, VAL_SHARE = 0.25, 0.0625
 def load(folder: str | Path, *, on_error: str = "raise") -> People:
     """People of an LSP or LSPET folder. Both sets count pixels from 1; they mean different things by their flag.
 
-    LSPET stores joints as (14, 3, N); flag 1 is an annotated joint, elsewhere the coordinates are garbage. It is split
-    68.75 : 6.25 : 25 into train, val and test by a fixed permutation. LSP stores (3, 14, N) and annotates every joint;
-    flag 1 is a hidden joint (as github.com/akanazawa/hmr and github.com/bearpaw/pytorch-pose read it too, whatever
-    the archive's README calls it). Its first half is for training, a tenth of that becomes val, the second half is test.
+    LSPET stores joints as (14, 3, N); flag 1 is an annotated joint, elsewhere the coordinates are garbage. It
+    is split 68.75 : 6.25 : 25 into train, val and test by a fixed permutation. LSP stores (3, 14, N) and
+    annotates every joint; flag 1 is a hidden joint (as github.com/akanazawa/hmr and
+    github.com/bearpaw/pytorch-pose read it too, whatever the archive's README calls it). Its first half is
+    for training, a tenth of that becomes val, the second half is test.
 
-    Raises PosekitError naming the file, or the picture and person, where something is missing or makes no sense; with
-    `on_error="skip"` such people are left out and counted.
+    Raises PosekitError naming the file, or the picture and person, where something is missing or makes no
+    sense; with `on_error="skip"` such people are left out and counted.
     """
     folder = Path(folder)
     file = folder / "joints.mat"

@@ -1,7 +1,7 @@
 """MPII Human Pose (Andriluka et al., CVPR 2014), in the JSON that the community trains from.
 
-The JSON comes from MPII's MATLAB file by Convolutional Pose Machines' genJSON (github.com/bearpaw/pytorch-pose,
-`miscs/gen_mpii.m`), which copies its numbers as they are. So:
+The JSON comes from MPII's MATLAB file by Convolutional Pose Machines' genJSON
+(github.com/bearpaw/pytorch-pose, `miscs/gen_mpii.m`), which copies its numbers as they are. So:
 
 - joints and centres count pixels from 1;
 - a joint is absent where it is (0, 0, 0): exactly the joints that the validation set of Tompson et al. marks as missing;
@@ -27,14 +27,15 @@ HEAD = 0.75  # head size over the distance from upper neck to head top
 def load(folder: str | Path, *, on_error: str = "raise") -> People:
     """People of an MPII folder: `mpii_annotations.json` or `.json.gz`, and `images/`.
 
-    The box is the square of 200 scale pixels around the centre, moved down by 15 scale: MARGIN times that is what
-    networks of the hourglass lineage see. `heads` is MPII's head size, 0.6 of the head box's diagonal, where the JSON
-    has the box (`head_rect`: x1, y1, x2, y2). It usually lacks it, but upper neck and head top lie on the box's centre
-    line, 0.8 diagonals apart: 0.75 of their distance is the head size, to 0.001 px for nine in ten of the 2,932
-    validation people who have both, and to 0.7 px for 99 in 100. `ids` are rows of the JSON, from 0.
+    The box is the square of 200 scale pixels around the centre, moved down by 15 scale: MARGIN times that is
+    what networks of the hourglass lineage see. `heads` is MPII's head size, 0.6 of the head box's diagonal,
+    where the JSON has the box (`head_rect`: x1, y1, x2, y2). It usually lacks it, but upper neck and head top
+    lie on the box's centre line, 0.8 diagonals apart: 0.75 of their distance is the head size, to 0.001 px
+    for nine in ten of the 2,932 validation people who have both, and to 0.7 px for 99 in 100. `ids` are rows
+    of the JSON, from 0.
 
-    Raises PosekitError naming file and row where something is missing or makes no sense; with `on_error="skip"` such
-    people are left out and counted.
+    Raises PosekitError naming file and row where something is missing or makes no sense; with
+    `on_error="skip"` such people are left out and counted.
     """
     folder = Path(folder)
     file = _find(folder)

@@ -90,7 +90,8 @@ def joints_box(keypoints: np.ndarray) -> np.ndarray:
 def sift(count: int, checks: Sequence["Check"], on_error: str) -> tuple[np.ndarray, dict[str, int]]:
     """Who stays, as a mask (N,), and how many people each check leaves out; each counts for the first that hits.
 
-    With `on_error="raise"` the first person that a check hits raises PosekitError, unless the check is `expected`.
+    With `on_error="raise"` the first person that a check hits raises PosekitError, unless the check is
+    `expected`.
     """
     if on_error not in ("raise", "skip"):
         raise PosekitError(f"on_error is 'raise' or 'skip', not {on_error!r}")

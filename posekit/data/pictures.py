@@ -23,9 +23,7 @@ def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
     try:
         with Image.open(path) as image:
             image.load()
-            if upright:
-                image = ImageOps.exif_transpose(image)
-            return np.asarray(_rgb(image))
+            return np.asarray(_rgb(ImageOps.exif_transpose(image) if upright else image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = str(error).replace(str(path), "").strip()
         raise PosekitError(f"{path}: not a whole picture ({reason}); replace or leave it out") from None

@@ -27,9 +27,10 @@ def load(
 ) -> People:  # fmt: skip
     """The people of `[COUNT][,size=PIXELS][,seed=NUMBER]`, rendered now where they are not yet in `cache`.
 
-    Of every ten people the ninth is for val, the tenth for test. The store's name follows from the options and from the
-    renderer's code, so that pictures of an older renderer are never taken for those of this one. `areas` are 0.53 of the
-    silhouette's box: the same measure as COCO's segments, which fill about half their boxes.
+    Of every ten people the ninth is for val, the tenth for test. The store's name follows from the options
+    and from the renderer's code, so that pictures of an older renderer are never taken for those of this one.
+    `areas` are 0.53 of the silhouette's box: the same measure as COCO's segments, which fill about half their
+    boxes.
     """
     count, size, seed = parse_options(options)
     version = renderer_version()

@@ -1,9 +1,10 @@
 """Pictures stored once, as JPEG, with a table beside them: the container of crops and of rendered pictures.
 
-A store is a folder of shards. `shard-00000.jpegs` holds the JPEG bytes of up to `SHARD` pictures end to end, read through
-a memory map; `shard-00000.npz` says where each begins, its CRC-32, and whatever else belongs to it. A shard is written
-under a temporary name, and counts once its `.npz` stands: an interrupted build goes on with the shard that it was at.
-One process builds at a time, others wait for it. Memory does not grow with the number of pictures.
+A store is a folder of shards. `shard-00000.jpegs` holds the JPEG bytes of up to `SHARD` pictures end to end,
+read through a memory map; `shard-00000.npz` says where each begins, its CRC-32, and whatever else belongs to
+it. A shard is written under a temporary name, and counts once its `.npz` stands: an interrupted build goes on
+with the shard that it was at. One process builds at a time, others wait for it. Memory does not grow with the
+number of pictures.
 """
 
 import errno
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -31,7 +33,7 @@ class Item:
     """A picture to be stored, and its row of the table."""
 
     jpeg: bytes
-    row: dict[str, np.ndarray]
+    row: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,10 @@ def build(
 ) -> Shards:  # fmt: skip
     """Store `count` pictures in `folder`, those that are not there yet, and open the store.
 
-    `produce` takes an index array and yields one item an index, in order. `progress` hears how many more are done, those
-    already there included. `strict` makes again what was left out before, so that `produce` may complain about it.
-    A full disk and other failures to write raise PosekitError; what is whole by then is kept.
+    `produce` takes an index array and yields one item an index, in order. `progress` hears how many more are
+    done, those already there included. `strict` makes again what was left out before, so that `produce` may
+    complain about it. A full disk and other failures to write raise PosekitError; what is whole by then is
+    kept.
     """
     parts = list(enumerate(iterate(count, SHARD)))
     try:
@@ -173,16 +176,21 @@ def _write(folder: Path, number: int, index: np.ndarray, produce, progress) -> N
                 lost.append(item)
             else:
                 file.write(item.jpeg)
-                kept.append(i), rows.append(item.row)
+                kept.append(i)
+                rows.append(item.row)
                 spans.append((number, end, end + len(item.jpeg), zlib.crc32(item.jpeg)))
                 end += len(item.jpeg)
             if progress:
                 progress(1)
+    columns: dict[str, Any] = {
+        name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())
+    }
+    columns["reasons"] = np.array([item.reason for item in lost], str)
+    columns["messages"] = np.array([item.message for item in lost], str)
     with whole(npz) as file:
         np.savez(
             file, index=np.array(kept, np.int64), spans=np.array(spans, np.int64).reshape(-1, 4),
-            reasons=np.array([item.reason for item in lost], str), messages=np.array([item.message for item in lost], str),
-            **{name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())},
+            **columns,
         )  # fmt: skip
 
 
