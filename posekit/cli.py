@@ -355,7 +355,7 @@ def convert(
 
     card = run(checkpoint, out)
     say.print(
-        f"{out}: {card.name}, {card.skeleton} skeleton, {card.resolution} px" if card else f"{out} is written"
+        f"{out}: {card.architecture} of {card.config['stacks']} stacks, {card.skeleton} skeleton, {card.resolution} px"
     )
 
 
@@ -478,9 +478,15 @@ class _Report:
         say.print(f"epoch {figures['epoch']}: loss {figures['loss']:.4g}, on validation {figures['val_loss']:.4g}, PCK@0.2·torso "
                   f"{figures['pck']:.3f}, peaks {figures['val_peak'] / self.target_peak:.0%} of the target's, {figures['seconds']:.0f} s")  # fmt: skip
         if collapsed(self.loss, figures["val_peak"], self.cells):
-            say.print("warning: the heatmaps' peaks have collapsed, the network finds next to nothing"
-                      + ("; that is mean squared error's trap of the all-zero map: more epochs may leave it, --loss cross-entropy has no such trap"
-                         if self.loss == "mse" else "; lower --rate, or look at the crops and their keypoints"))  # fmt: skip
+            say.print(f"warning: {_COLLAPSED[self.loss]}")
+
+
+_COLLAPSED = {
+    "mse": "the heatmaps' peaks have collapsed: mean squared error is all but satisfied with maps of zeros, and no joint is "
+    "found; more epochs may lead out of it, --loss cross-entropy has no such trap",
+    "cross-entropy": "the heatmaps' peaks have collapsed: the maps are all but uniform, and no joint is found; where this "
+    "lasts, lower --rate, or look at the crops and their keypoints",
+}
 
 
 def collapsed(loss: str, peak: float, cells: int) -> bool:
