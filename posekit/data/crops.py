@@ -123,7 +123,7 @@ def _keys(people: People) -> np.ndarray:
     numbers = np.concatenate([people.boxes, people.keypoints.reshape(len(people), -1)], 1).astype(np.float64)
     letters = np.ascontiguousarray(people.names).view(np.uint32).reshape(len(people), -1)
     keys = np.full(len(people), int.from_bytes(how[:8], "little"), np.uint64)
-    for words in numbers.view(np.uint64).T:
+    for words in np.ascontiguousarray(numbers.view(np.uint64).T):
         keys = _mixed(keys ^ words)
     for words in letters.astype(np.uint64).T:
         keys = np.where(words == 0, keys, _mixed(keys ^ words))  # a longer name beside this one pads it
