@@ -124,7 +124,7 @@ def _princeton(state: Mapping[str, Tensor]) -> _Layout:
         raise ValueError(
             "made with `increase`, more channels at each level; posekit's hourglass has as many at each"
         )
-    stem = tuple(
+    a, b, c = (
         _shape(state, f"pre.{layer}.weight")[0] for layer in ("0.conv", "1.conv3.conv", "3.conv3.conv")
     )
     places = {"stem.conv": "pre.0.conv", "stem.bn": "pre.0.bn",
@@ -143,7 +143,7 @@ def _princeton(state: Mapping[str, Tensor]) -> _Layout:
             f"stack{i}.merge_features": f"merge_features.{i}.conv.conv",
             f"stack{i}.merge_heatmaps": f"merge_preds.{i}.conv.conv",
         }
-    config = HourglassConfig(joints=joints, stacks=stacks, features=features, depth=depth, stem=stem)
+    config = HourglassConfig(joints=joints, stacks=stacks, features=features, depth=depth, stem=(a, b, c))
     inside = {
         "conv1": "conv1.conv",
         "conv2": "conv2.conv",
@@ -157,9 +157,7 @@ def _bearpaw(state: Mapping[str, Tensor]) -> _Layout:
     joints, features = _shape(state, "score.0.weight")[:2]
     stacks, depth = _count(state, "score.{}.weight"), _count(state, "hg.0.hg.{}.0.0.conv1.weight")
     blocks = _count(state, "hg.0.hg.0.0.{}.conv1.weight")
-    stem = tuple(
-        _shape(state, f"{layer}.weight")[0] for layer in ("conv1", "layer1.0.conv3", "layer2.0.conv3")
-    )
+    a, b, c = (_shape(state, f"{layer}.weight")[0] for layer in ("conv1", "layer1.0.conv3", "layer2.0.conv3"))
     places = {"stem.conv": "conv1", "stem.bn": "bn1"}
     places |= {f"stem.residual{n}": f"layer{n}.0" for n in (1, 2, 3)}
     for i in range(stacks):
@@ -177,7 +175,7 @@ def _bearpaw(state: Mapping[str, Tensor]) -> _Layout:
             f"stack{i}.merge_heatmaps": f"score_.{i}",
         }
     config = HourglassConfig(joints=joints, stacks=stacks, features=features, depth=depth, residuals=blocks,
-                             bottleneck_residuals=blocks, stem=stem)  # fmt: skip
+                             bottleneck_residuals=blocks, stem=(a, b, c))  # fmt: skip
     return _Layout(BEARPAW, config, places, {"shortcut": "downsample.0"})
 
 

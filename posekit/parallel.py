@@ -61,12 +61,11 @@ def barrier() -> None:
 
 
 def wrap(model: nn.Module, machine) -> nn.Module:
-    """The model with its gradients averaged over the processes."""
+    """The model with its gradients averaged over the processes; all start from the first one's weights."""
     if world().size == 1:
         return model
-    return nn.parallel.DistributedDataParallel(
-        model, device_ids=[machine.device.index] if machine.device.type == "cuda" else None, broadcast_buffers=False
-    )
+    devices = [torch.cuda.current_device()] if machine.device.type == "cuda" else None
+    return nn.parallel.DistributedDataParallel(model, device_ids=devices, forward_sync_buffers=False)
 
 
 class _Sum(torch.autograd.Function):
@@ -87,6 +86,8 @@ class BatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or world().size == 1:
             return super().forward(x)
+        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        assert self.num_batches_tracked is not None
         y = x.to(torch.promote_types(x.dtype, torch.float32))
         shift = self.running_mean.detach().clone()  # near the mean: no digits are lost below
         centred = y - shift[:, None, None]
@@ -104,7 +105,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 def synchronise_batch_norm(model: nn.Module) -> None:
-    """Let every batch normalisation of the model see the batches of all processes. Parameters stay the same objects."""
+    """Let every batch normalisation see the batches of all processes. Parameters stay the same objects."""
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = BatchNorm2d

@@ -24,6 +24,7 @@ from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.losses import loss_sum
 from posekit.machine import Machine
+from posekit.models.hourglass import Hourglass
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def targets(keypoints: Tensor, resolution: int, sigma: float) -> tuple[Tensor, T
 
 
 def train(
-    model: nn.Module, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, resume: bool = False,
+    model: Hourglass, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, resume: bool = False,
     machine: Machine | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,
 ) -> dict:  # fmt: skip
     """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by PCK@0.2.torso.
@@ -256,7 +257,8 @@ def _writing(path: Path):
         yield
     except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError when the disk is full
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise PosekitError(f"{path}: could not be written ({reason}); free some room and go on with --resume") from None
+        told = f"{path}: could not be written ({reason}); free some room and go on with --resume"
+        raise PosekitError(told) from None
 
 
 def _replace(path: Path, state: dict) -> None:

@@ -210,7 +210,7 @@ def _checksum(card: str, tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256(card.encode())
     for name, value in sorted(tensors.items()):
         digest.update(f"\0{name}\0{_describe(value)}\0".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -43,8 +43,8 @@ def people(numbers: range, hidden: float = 0.0) -> People:
     chance = np.linspace(0, 2 * hidden, len(numbers))[:, None]
     keypoints[np.random.default_rng(0).random(keypoints.shape[:2]) < chance] = [np.nan, np.nan, 0]
     return People(
-        skeleton=LSP, names=np.array([str(n) for n in numbers]), boxes=boxes, keypoints=keypoints, ids=np.array(numbers),
-        splits=np.full(len(numbers), "train"), read=read, source="planted",
+        skeleton=LSP, names=np.array([str(n) for n in numbers]), boxes=boxes, keypoints=keypoints,
+        ids=np.array(numbers), splits=np.full(len(numbers), "train"), read=read, source="planted",
     )  # fmt: skip
 
 

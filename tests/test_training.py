@@ -5,8 +5,8 @@ import signal
 
 import pytest
 import torch
-
 from planted import RECIPE, planted
+
 from posekit import training
 from posekit.errors import PosekitError
 from posekit.machine import Machine
@@ -66,10 +66,13 @@ def interrupting(step):
 
 
 # Before training, PCK@0.2.torso is about 0.06. Mean-squared error is slow to leave the map of zeros.
-@pytest.mark.parametrize("loss, rate, reached, left", [("cross-entropy", 1e-2, 0.4, 0.6), ("mse", 5e-3, 0.11, 0.9)])
+@pytest.mark.parametrize(
+    "loss, rate, reached, left", [("cross-entropy", 1e-2, 0.4, 0.6), ("mse", 5e-3, 0.11, 0.9)]
+)
 def test_a_planted_task_is_learnt(crops, tmp_path, loss, rate, reached, left):
     heard, epochs, per_epoch = [], 15, 8
-    recipe = Recipe(**{**vars(RECIPE), "loss": loss, "epochs": epochs, "batch": 4, "rate": rate, "average": 0.8})
+    changes = {"loss": loss, "epochs": epochs, "batch": 4, "rate": rate, "average": 0.8}
+    recipe = Recipe(**{**vars(RECIPE), **changes})
     model = network(HourglassConfig.narrow(32, joints=14, depth=2))
     model, best = run(crops, tmp_path, recipe, model, report=heard.append)
     history = read(tmp_path)["history"]
@@ -119,12 +122,12 @@ def test_resuming_does_not_depend_on_the_network_that_is_passed(crops, tmp_path,
 def test_resuming_a_finished_training_only_loads_it(crops, tmp_path, whole):
     recipe, expected, weights, _ = whole
     run(crops, tmp_path, recipe)
-    model, best = run(crops, tmp_path, recipe, resume=True, report=pytest.fail)
+    model, _ = run(crops, tmp_path, recipe, resume=True, report=pytest.fail)
     assert same(dict(model.state_dict()), weights) and same(read(tmp_path), expected)
 
 
 def test_a_kill_between_two_files_is_made_good(crops, tmp_path, whole):
-    """Killed after the history's line and the best weights, before the checkpoint: the epoch is done again."""
+    """Killed after the history's line and the best weights, before the checkpoint: done again."""
     recipe, expected, _, _ = whole
     with pytest.raises(KeyboardInterrupt):
         run(crops, tmp_path, recipe, report=interrupting(6))
