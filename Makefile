@@ -21,7 +21,7 @@ book: $(READY)
 	  || { echo "make book stopped; Snakemake's own account is in .snakemake/log" >&2; exit 1; }
 
 test: $(READY)
-	@.venv/bin/python -m pytest -n 2
+	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	@.venv/bin/ruff check .

@@ -94,7 +94,7 @@ if weights is None:
     steps = epochs * (len(training) // batch)
     network, best, history = fit("training", recipe, training, validation, machine.worth_compiling(steps))
     card = weight_files.Card(
-        name=run.folder.name.strip("."), architecture="hourglass", config=network.config.to_dict(), skeleton=skeleton.name,
+        name=run.name, architecture="hourglass", config=network.config.to_dict(), skeleton=skeleton.name,
         resolution=resolution, loss=loss, data=f"{people.source}@train", data_fingerprint=training.people.fingerprint(),
         recipe=dataclasses.asdict(recipe), metrics={"val pck@0.2·torso": best["pck"], "epoch": best["epoch"]}, history=history,
         seed=seed,
