@@ -1,4 +1,7 @@
-"""Keypoints to heatmaps and back. Pure functions; coordinates are (x, y) in heatmap pixels, first centre at (0, 0)."""
+"""Keypoints to heatmaps and back: pure functions.
+
+Coordinates are (x, y) in heatmap pixels, and the centre of the first is (0, 0).
+"""
 
 import math
 
@@ -9,7 +12,7 @@ DECODERS = ("argmax", "quarter", "dark", "soft-argmax")
 
 
 def encode(keypoints: Tensor, size: int, sigma: float = 1.0) -> Tensor:
-    """Gaussians of height 1 at sub-pixel centres: keypoints (..., K, 2 or 3) to heatmaps (..., K, size, size).
+    """Gaussians of height 1 at sub-pixel centres: keypoints (..., K, >=2) to heatmaps (..., K, size, size).
 
     A joint with NaN coordinates gives a map of zeros; masking it is the loss's business.
 
@@ -28,20 +31,25 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
-    """Heatmaps (..., K, H, W), non-negative, 3 cells a side or more, to keypoints (..., K, 3): x, y and the peak's height.
+    """Heatmaps (..., K, H, W) to keypoints (..., K, 3): x, y and the peak's height.
 
-    Methods, and the error in each coordinate for a Gaussian whose centre lies in the map, that is in one of its cells:
+    Heatmaps are not negative and have at least 3 cells a side.
+
+    Methods, and the error in each coordinate for a Gaussian whose centre lies in the map, that is in one of
+    its cells:
 
     - `argmax`: the highest cell; at most 1/2 pixel.
-    - `quarter`: and a quarter of a pixel towards the higher neighbour (Newell et al., section 3.1); at most 1/4, but 1/2
-      in the cells at the border, which lack a neighbour.
-    - `dark`: and a Newton step on the log of the map (Zhang et al., CVPR 2020, equation 9), without their smoothing,
-      never further than a pixel and never out of the map; exact for a Gaussian up to rounding. At the border the
-      derivatives come from the cells next to it.
-    - `soft-argmax`: the mean of the map normalised to sum 1 (Sun et al., ECCV 2018); below 0.01 pixel for a Gaussian
-      with sigma of at least 0.75 that lies four sigmas inside; biased towards the middle by any background.
+    - `quarter`: and a quarter of a pixel towards the higher neighbour (Newell et al., section 3.1); at most
+      1/4, but 1/2 in the cells at the border, which lack a neighbour.
+    - `dark`: and a Newton step on the log of the map (Zhang et al., CVPR 2020, equation 9), without their
+      smoothing, never further than a pixel and never out of the map; exact for a Gaussian up to rounding. At
+      the border the derivatives come from the cells next to it.
+    - `soft-argmax`: the mean of the map normalised to sum 1 (Sun et al., ECCV 2018); below 0.01 pixel for a
+      Gaussian with sigma of at least 0.75 that lies four sigmas inside; biased towards the middle by any
+      background.
 
-    Of equally high cells the first counts; a map without a peak (constant, or all zero) decodes to a place in it, not to NaN.
+    Of equally high cells the first counts; a map without a peak (constant, or all zero) decodes to a place in
+    it, not to NaN.
     """
     if method not in DECODERS:
         raise ValueError(f"no decoder {method!r}; there are {', '.join(DECODERS)}")
@@ -61,7 +69,7 @@ def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
     def at(r: Tensor, c: Tensor) -> Tensor:
         return flat.gather(-1, (r * width + c)[..., None])[..., 0]
 
-    # The cell around which neighbours are read: the highest, or the next one inside where that is at the border.
+    # The cell around which neighbours are read: the highest, or the next one inside if that is at the border.
     r, c = row.clamp(1, height - 2), column.clamp(1, width - 2)
     if method == "quarter":
         x = x + torch.where(c == column, 0.25 * torch.sign(at(r, c + 1) - at(r, c - 1)), 0)
@@ -87,7 +95,7 @@ def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
 
 
 def mirror(heatmaps: Tensor, mirrored: tuple[int, ...]) -> Tensor:
-    """Heatmaps (..., K, H, W) of the mirror image, joints exchanged by `Skeleton.mirrored`. No pixel is shifted."""
+    """Heatmaps (..., K, H, W) of the mirror image, joints exchanged by `Skeleton.mirrored`, unshifted."""
     return heatmaps.flip(-1)[..., list(mirrored), :, :]
 
 

@@ -7,11 +7,12 @@ _MMAP_MAX, _TRIM_THRESHOLD = -4, -1  # mallopt(3)
 
 
 def keep_memory(keep: bool = True) -> bool:
-    """Let this process keep the memory that tensors free; False restores glibc's habit. Says whether it could.
+    """Let this process keep the memory that tensors free, or with False not; says whether it could.
 
-    glibc maps every block above 32 MB afresh and unmaps it when it is freed, so that each large activation costs a page
-    fault every 4 KB: a fifth of the time of float32 training at 256 px, and a tenth of a bfloat16 prediction. The price
-    is that the process stays as large as it once was. Elsewhere than on glibc nothing happens.
+    glibc maps every block above 32 MB afresh and unmaps it when it is freed, so that each large activation
+    costs a page fault every 4 KB: a fifth of the time of float32 training at 256 px, and a tenth of a
+    bfloat16 prediction. The price is that the process stays as large as it once was. Elsewhere than on glibc
+    nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return False

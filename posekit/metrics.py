@@ -1,7 +1,7 @@
 """Scores of predicted keypoints. Each says what it is normalised by, and is NaN where no joint is labelled.
 
-"PCK" is several different numbers: the normaliser and the threshold are part of each name here, and every score carries
-its definition in words. Coordinates are (x, y) in image pixels unless said otherwise.
+"PCK" is several different numbers: the normaliser and the threshold are part of each name here, and every
+score carries its definition in words. Coordinates are (x, y) in image pixels unless said otherwise.
 """
 
 import contextlib
@@ -17,9 +17,10 @@ AP_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of OKS, COCO's
 
 
 def torso(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Torso length (N,) of keypoints (N, K, 3): a shoulder to the opposite hip, mean of the labelled diagonals.
+    """Torso length (N,) of keypoints (N, K, 3): shoulder to opposite hip, mean of the labelled diagonals.
 
-    The normaliser of Yang & Ramanan (PAMI 2013) as used on Leeds Sports Pose; NaN where neither diagonal is labelled.
+    The normaliser of Yang & Ramanan (PAMI 2013) as used on Leeds Sports Pose; NaN where neither diagonal is
+    labelled.
     """
     ls, rs, lh, rh = skeleton.index("left shoulder", "right shoulder", "left hip", "right hip")
     xy = _labelled(keypoints)
@@ -40,7 +41,7 @@ def head(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def hits(predicted: np.ndarray, keypoints: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """1 where a predicted joint (N, K, >=2) lies within the threshold (N,) of keypoints (N, K, 3), 0 where not.
+    """1 where a predicted joint (N, K, >=2) lies within the threshold (N,) of keypoints (N, K, 3), else 0.
 
     NaN where the joint is not labelled or the person has no threshold. A prediction of NaN is a miss.
     """
@@ -50,7 +51,7 @@ def hits(predicted: np.ndarray, keypoints: np.ndarray, threshold: np.ndarray) ->
 
 
 def similarity(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, sigmas) -> np.ndarray:
-    """COCO's similarity (N, K) of each joint: exp(-d^2 / (2 area (2 sigma)^2)), NaN where the joint is not labelled.
+    """COCO's similarity (N, K) of each joint: exp(-d^2 / (2 area (2 sigma)^2)), NaN where not labelled.
 
     `predicted` (N, K, >=2), `keypoints` (N, K, 3), `areas` (N,) in square pixels, `sigmas` (K,).
     cocodataset.org/#keypoints-eval
@@ -62,7 +63,7 @@ def similarity(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, 
 
 
 def oks(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, sigmas) -> np.ndarray:
-    """Object keypoint similarity (N,): the mean of `similarity` over the labelled joints, NaN where there is none."""
+    """Object keypoint similarity (N,): the mean of `similarity` over the labelled joints, or NaN."""
     value = similarity(predicted, keypoints, areas, sigmas)
     return _ratio(np.nansum(value, -1), np.isfinite(value).sum(-1))
 
@@ -70,22 +71,23 @@ def oks(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, sigmas)
 def score(
     predicted: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *, heads: np.ndarray | None = None,
     heatmap_cell: np.ndarray | None = None, heatmap_width: int | None = None, areas: np.ndarray | None = None,
-    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, seed: int = 0, resamples: int = 1000,
+    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, seed: int = 0,
+    resamples: int = 1000,
 ) -> dict[str, dict]:  # fmt: skip
-    """Every metric that the data allow, by name, for predictions (N, K, 3) and keypoints (N, K, 3) in image pixels.
+    """Every metric that the data allow, by name: predictions (N, K, 3), keypoints (N, K, 3), image pixels.
 
     | name | needs |
     | --- | --- |
     | `pck@0.2·torso` | |
     | `pckh@0.5` | `heads` (N,), MPII's head sizes in image pixels |
     | `pck@0.5·head` | a skeleton with neck and head top |
-    | `pck@0.5·hm/10` | `heatmap_cell` (N,), image pixels that a heatmap cell spans, and `heatmap_width` in cells |
+    | `pck@0.5·hm/10` | `heatmap_cell` (N,), image pixels to a heatmap cell, and `heatmap_width` in cells |
     | `oks` | `areas` (N,) in square image pixels |
-    | `oks-ap` | `areas`, and `image_ids` (N,) where several people share a picture; the score is a prediction's third column |
+    | `oks-ap` | `areas`, and `image_ids` (N,) where people share a picture; see `oks_ap` |
 
-    Each is `{"mean", "low", "high", "people", "labelled", "definition", "joints"}`: `low` and `high` are a 95 % bootstrap
-    interval over people (over pictures for `oks-ap`), `people` counts those with at least one joint that counts,
-    `labelled` the joints that count. What nothing is known of is NaN.
+    Each is `{"mean", "low", "high", "people", "labelled", "definition", "joints"}`: `low` and `high` are a 95
+    % bootstrap interval over people (over pictures for `oks-ap`), `people` counts those with at least one
+    joint that counts, `labelled` the joints that count. What nothing is known of is NaN.
 
     >>> from posekit.skeleton import LSP
     >>> people = np.random.default_rng(0).uniform(0, 100, (5, 14, 2))
@@ -93,7 +95,10 @@ def score(
     >>> {name: block["mean"] for name, block in score(people, people, LSP).items()}
     {'pck@0.2·torso': 1.0, 'pck@0.5·head': 1.0}
     """
-    over = f"share of all labelled joints ({len(skeleton)} of the {skeleton.name} skeleton, each labelled joint counts once) predicted within"
+    over = (
+        f"share of all labelled joints ({len(skeleton)} of the {skeleton.name} skeleton, each labelled joint "
+        "counts once) predicted within"
+    )
     torsos = "a shoulder to the opposite hip, mean of the labelled diagonals; people without are left out"
     scores: dict[str, dict] = {}
 
@@ -106,41 +111,70 @@ def score(
     if heads is not None:
         pck("pckh@0.5", heads, 0.5, "head sizes (MPII's: 0.6 times the diagonal of the annotated head box)")
     if {"neck", "head top"} <= set(skeleton.joints):
-        pck("pck@0.5·head", head(keypoints, skeleton), 0.5, "head lengths (annotated neck to head top; not MPII's head box)")
+        pck(
+            "pck@0.5·head",
+            head(keypoints, skeleton),
+            0.5,
+            "head lengths (annotated neck to head top; not MPII's head box)",
+        )
     if heatmap_cell is not None and heatmap_width is not None:
         words = f"times a tenth of the heatmap's width ({heatmap_width} cells; the study's own)"
         pck("pck@0.5·hm/10", np.asarray(heatmap_cell) * heatmap_width / 10, 0.5, words)
     if areas is not None:
         value = similarity(predicted, keypoints, areas, skeleton.sigmas)
-        definition = "mean over people of COCO's object keypoint similarity; by joint, its mean similarity where labelled"
+        definition = "mean over people of COCO's object keypoint similarity; a joint's where it is labelled"
         scores["oks"] = _block(value, skeleton, definition, seed, resamples, by_person=True)
         scores["oks-ap"] = oks_ap(
-            predicted, keypoints, skeleton, areas, image_ids=image_ids, boxes=boxes, seed=seed, resamples=resamples
+            predicted,
+            keypoints,
+            skeleton,
+            areas,
+            image_ids=image_ids,
+            boxes=boxes,
+            seed=seed,
+            resamples=resamples,
         )
     return scores
 
 
 def oks_ap(
     predicted: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, areas: np.ndarray, *,
-    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, seed: int = 0, resamples: int = 1000,
+    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, seed: int = 0,
+    resamples: int = 1000,
 ) -> dict:  # fmt: skip
     """COCO's average precision over OKS 0.50 to 0.95, by pycocotools, with an interval over pictures.
 
-    Predictions (N, K, 3): person i's prediction competes within its picture with the score that is the mean of its third
-    column. People without a labelled joint are ignored, as COCO does. `stats` holds COCO's other figures; a size range
-    that holds nobody is NaN.
+    Predictions (N, K, 3): person i's prediction competes within its picture with the score that is the mean
+    of its third column. People without a labelled joint are ignored, as COCO does. `stats` holds COCO's other
+    figures; a size range that holds nobody is NaN.
     """
     scores = np.asarray(predicted, float)[..., 2].mean(-1)
-    truth, found = coco_dataset(keypoints, skeleton, areas, image_ids, boxes), coco_results(predicted, scores, image_ids)
-    names = ("ap", "ap@0.5", "ap@0.75", "ap·medium", "ap·large", "ar", "ar@0.5", "ar@0.75", "ar·medium", "ar·large")
+    truth, found = (
+        coco_dataset(keypoints, skeleton, areas, image_ids, boxes),
+        coco_results(predicted, scores, image_ids),
+    )
+    names = (
+        "ap",
+        "ap@0.5",
+        "ap@0.75",
+        "ap·medium",
+        "ap·large",
+        "ar",
+        "ar@0.5",
+        "ar@0.75",
+        "ar·medium",
+        "ar·large",
+    )
     labelled = np.asarray(keypoints)[..., 2] > 0
     stats, low, high = np.full(len(names), np.nan), np.nan, np.nan
     if labelled.any():
         evaluation = coco_evaluation(truth, found, skeleton.sigmas)
         stats = np.where(evaluation.stats < 0, np.nan, evaluation.stats)
         low, high = _ap_interval(evaluation, seed, resamples)
-    definition = ("average precision over OKS 0.50 to 0.95 (pycocotools), each person predicted from the box of the annotation, "
-                  "scored by the mean peak height; interval over pictures")  # fmt: skip
+    definition = (
+        "average precision over OKS 0.50 to 0.95 (pycocotools), each person predicted from the box of the "
+        "annotation and scored by the mean peak height; interval over pictures"
+    )
     return {
         "mean": float(stats[0]), "low": low, "high": high, "people": int(labelled.any(-1).sum()),
         "labelled": int(labelled.sum()), "definition": definition, "joints": {},
@@ -148,10 +182,13 @@ def oks_ap(
     }  # fmt: skip
 
 
-def paired_difference(hits_a: np.ndarray, hits_b: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> dict:
+def paired_difference(
+    hits_a: np.ndarray, hits_b: np.ndarray, *, seed: int = 0, resamples: int = 1000
+) -> dict:
     """How much larger the mean of `hits_a` (N, K) is than that of `hits_b` (N, K), on the same people.
 
-    Over the joints that count in both; the 95 % interval resamples people, and both methods meet the same people.
+    Over the joints that count in both; the 95 % interval resamples people, and both methods meet the same
+    people.
 
     >>> paired_difference(np.ones((9, 2)), np.zeros((9, 2)))
     {'mean': 1.0, 'low': 1.0, 'high': 1.0, 'people': 9}
@@ -162,8 +199,12 @@ def paired_difference(hits_a: np.ndarray, hits_b: np.ndarray, *, seed: int = 0, 
     return {"mean": mean, "low": low, "high": high, "people": int(counted.any(-1).sum())}
 
 
-def interval(sums: np.ndarray, counts: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> tuple[float, float, float]:
-    """The ratio of the totals of `sums` (N,) and `counts` (N,), and its 95 % percentile bootstrap interval over people.
+def interval(
+    sums: np.ndarray, counts: np.ndarray, *, seed: int = 0, resamples: int = 1000
+) -> tuple[float, float, float]:
+    """The total of `sums` (N,) over that of `counts` (N,), and its 95 % percentile bootstrap interval.
+
+    People are resampled.
 
     >>> interval(np.array([2.0, 1.0]), np.array([2, 2]))[0]
     0.75
@@ -184,14 +225,18 @@ def coco_dataset(keypoints, skeleton: Skeleton, areas, image_ids=None, boxes=Non
     boxes = np.zeros((len(keypoints), 4)) if boxes is None else np.asarray(boxes, float)
     people = [
         {
-            "id": i + 1, "image_id": int(pictures[i]), "category_id": 1, "iscrowd": 0, "area": float(areas[i]),
-            "bbox": boxes[i].tolist(), "keypoints": keypoints[i].ravel().tolist(),
+            "id": i + 1, "image_id": int(pictures[i]), "category_id": 1, "iscrowd": 0,
+            "area": float(areas[i]), "bbox": boxes[i].tolist(), "keypoints": keypoints[i].ravel().tolist(),
             "num_keypoints": int((keypoints[i, :, 2] > 0).sum()),
         }
         for i in range(len(keypoints))
     ]  # fmt: skip
     person = {"id": 1, "name": "person", "keypoints": list(skeleton.joints)}
-    return {"images": [{"id": int(i)} for i in np.unique(pictures)], "annotations": people, "categories": [person]}
+    return {
+        "images": [{"id": int(i)} for i in np.unique(pictures)],
+        "annotations": people,
+        "categories": [person],
+    }
 
 
 def coco_results(predicted, scores, image_ids=None) -> list[dict]:
@@ -233,8 +278,10 @@ def _ratio(sums, counts):
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _block(value, skeleton: Skeleton, definition: str, seed: int, resamples: int, by_person: bool = False) -> dict:
-    """The scores of values (N, K) with NaN where a joint does not count; `by_person` gives each person the same weight."""
+def _block(
+    value, skeleton: Skeleton, definition: str, seed: int, resamples: int, by_person: bool = False
+) -> dict:
+    """The scores of values (N, K), NaN where a joint does not count; `by_person` weighs people alike."""
     counted = np.isfinite(value)
     sums, counts = np.nansum(value, -1), counted.sum(-1)
     if by_person:
@@ -242,8 +289,9 @@ def _block(value, skeleton: Skeleton, definition: str, seed: int, resamples: int
     mean, low, high = interval(sums, counts, seed=seed, resamples=resamples)
     joints = _ratio(np.nansum(value, 0), counted.sum(0))
     return {
-        "mean": mean, "low": low, "high": high, "people": int(counted.any(-1).sum()), "labelled": int(counted.sum()),
-        "definition": definition, "joints": dict(zip(skeleton.joints, joints.tolist(), strict=True)),
+        "mean": mean, "low": low, "high": high, "people": int(counted.any(-1).sum()),
+        "labelled": int(counted.sum()), "definition": definition,
+        "joints": dict(zip(skeleton.joints, joints.tolist(), strict=True)),
     }  # fmt: skip
 
 
@@ -259,9 +307,10 @@ def _pictures(count: int, image_ids) -> np.ndarray:
 
 
 def average_precision(true: np.ndarray, false: np.ndarray, people: float, recalls: np.ndarray) -> float:
-    """COCO's average precision from detections best first: weights (T, D) of true and of false ones at each threshold.
+    """COCO's average precision of detections, best first: weights (T, D) of true and of false ones.
 
-    `people` is the weight of those to be found. The precision envelope is read off at `recalls` (R,), 0 where not reached.
+    `people` is the weight of those to be found. The precision envelope is read off at `recalls` (R,), 0 where
+    not reached.
     """
     true, false = np.cumsum(true, -1), np.cumsum(false, -1)
     precision = true / (true + false + np.spacing(1))
@@ -272,8 +321,10 @@ def average_precision(true: np.ndarray, false: np.ndarray, people: float, recall
 
 
 def _ap_interval(evaluation, seed: int, resamples: int) -> tuple[float, float]:
-    """95 % bootstrap interval of the average precision over pictures; the matches within a picture stay as they are."""
-    pictures = [picture for picture in evaluation.evalImgs[: len(evaluation.params.imgIds)] if picture is not None]
+    """95 % bootstrap interval of the average precision over pictures; their matches stay as they are."""
+    pictures = [
+        picture for picture in evaluation.evalImgs[: len(evaluation.params.imgIds)] if picture is not None
+    ]
     scores = np.concatenate([picture["dtScores"] for picture in pictures])
     order = np.argsort(-scores, kind="mergesort")
     matched = np.concatenate([picture["dtMatches"] for picture in pictures], 1)[:, order] > 0

@@ -116,12 +116,17 @@ def where(picture):
 
 @often
 @given(
-    st.floats(-180, 180), st.floats(0.8, 2), st.floats(-4, 4), st.floats(-4, 4), st.floats(26, 36), st.floats(26, 36), st.booleans()
+    st.floats(-180, 180), st.floats(0.8, 2), st.floats(-4, 4), st.floats(-4, 4), st.floats(26, 36),
+    st.floats(26, 36),
+    st.booleans(),
 )  # fmt: skip
 def test_warp_moves_a_dot_where_transform_says(angle, scale, dx, dy, x, y, mirrored):
     cos, sin = scale * np.cos(np.radians(angle)), scale * np.sin(np.radians(angle))
     matrix = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-    matrix[:2, 2] = np.array([47.5 + dx, 47.5 + dy]) - matrix[:2, :2] @ [31.5, 31.5]  # the middle of 64 to that of 96, nearly
+    matrix[:2, 2] = np.array([47.5 + dx, 47.5 + dy]) - matrix[:2, :2] @ [
+        31.5,
+        31.5,
+    ]  # the middle of 64 to that of 96, nearly
     if mirrored:
         matrix = matrix @ co.mirroring(64)
     picture = co.warp(dot(64, x, y), torch.as_tensor(matrix)[None], 96)

@@ -1,4 +1,4 @@
-"""Every fast path against the plain one: gradients in mixed precision and compiled, and the network fused for prediction."""
+"""Every fast path against the plain one: gradients in mixed precision and compiled, and the fused network."""
 
 import shutil
 import warnings
@@ -35,7 +35,7 @@ def test_upsampling_is_nearest_neighbour_with_its_gradient():
 
 
 class Level(nn.Module):
-    """One level of an hourglass with a head: the least that has an up-sampling, a skip connection and a pooling."""
+    """One level of an hourglass with a head: the least with up-sampling, skip connection and pooling."""
 
     def __init__(self):
         super().__init__()
@@ -58,20 +58,26 @@ def gradients(model, machine, dtype=torch.float32, compiled=False):
         output = network(machine.pictures(inputs.to(dtype)))
     mass = hm.encode(points, 16).to(dtype).flatten(-2)
     mass = (mass / mass.sum(-1, keepdim=True))[:, None]
-    loss = -(mass * output.to(dtype).flatten(-2).log_softmax(-1)).sum()  # cross-entropy, in the precision asked for
+    loss = -(
+        mass * output.to(dtype).flatten(-2).log_softmax(-1)
+    ).sum()  # cross-entropy, in the precision asked for
     loss.backward()
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
 def assert_parallel(found, exact, least, mean):
-    """Every gradient points where the float64 one does, by cosine; a bias whose shift is normalised away has none.
+    """Every gradient points where the float64 one does; a bias whose shift is normalised away has none.
 
-    A gradient that is lost has cosine 0, and a wrong one of a convolution's some thousand weights 0 to a few hundredths.
+    A gradient that is lost has cosine 0, and a wrong one of a convolution's some thousand weights 0 to a few
+    hundredths.
     """
     assert all(gradient is not None for gradient in found.values())
     live = [name for name, gradient in exact.items() if gradient.norm() > 1e-9]
     assert all(name.endswith("bias") for name in exact if name not in live)
-    cosines = {name: float(F.cosine_similarity(found[name].flatten().double(), exact[name].flatten(), 0)) for name in live}
+    cosines = {
+        name: float(F.cosine_similarity(found[name].flatten().double(), exact[name].flatten(), 0))
+        for name in live
+    }
     assert min(cosines.values()) >= least, min(cosines.items(), key=lambda item: item[1])
     assert sum(cosines.values()) / len(cosines) >= mean
     for name in live:
@@ -86,7 +92,9 @@ def exact():
 
 def test_the_plain_path_has_the_exact_gradients(exact):
     live = assert_parallel(gradients(lambda: Hourglass(SMALL), Machine.plain()), exact, 0.999, 0.9999)
-    below_an_upsampling = [name for name in live if any(part in name for part in (".decoder", ".bottleneck", ".encoder"))]
+    below_an_upsampling = [
+        name for name in live if any(part in name for part in (".decoder", ".bottleneck", ".encoder"))
+    ]
     assert len(below_an_upsampling) > 30
 
 

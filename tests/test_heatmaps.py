@@ -108,7 +108,11 @@ def test_dark_moves_at_most_a_pixel_and_stays_in_the_map(seed):
     maps = random_maps(seed)
     rough, fine = hm.decode(maps, "argmax"), hm.decode(maps, "dark")
     assert (rough - fine).abs().max() <= 1
-    assert (fine[..., :2] >= -0.5).all() and (fine[..., 0] <= SIZE + 3.5).all() and (fine[..., 1] <= SIZE - 0.5).all()
+    assert (
+        (fine[..., :2] >= -0.5).all()
+        and (fine[..., 0] <= SIZE + 3.5).all()
+        and (fine[..., 1] <= SIZE - 0.5).all()
+    )
 
 
 @pytest.mark.parametrize("skeleton", [COCO, LSP, MPII], ids=lambda s: s.name)

@@ -58,7 +58,9 @@ def test_pck_equals_the_slow_loops(seed, skeleton):
     predicted, keypoints, _ = people(seed, skeleton, noise=30)
     heads, cells = np.random.default_rng(seed).uniform(20, 60, (2, 30))
     heads[3] = np.nan
-    scores = metrics.score(predicted, keypoints, skeleton, heads=heads, heatmap_cell=cells / 5, heatmap_width=64, resamples=5)
+    scores = metrics.score(
+        predicted, keypoints, skeleton, heads=heads, heatmap_cell=cells / 5, heatmap_width=64, resamples=5
+    )
     expected = {
         "pck@0.2·torso": ([slow_torso(person, skeleton) for person in keypoints], 0.2),
         "pckh@0.5": ([None if math.isnan(h) else h for h in heads], 0.5),
@@ -66,7 +68,10 @@ def test_pck_equals_the_slow_loops(seed, skeleton):
     }
     if "neck" in skeleton.joints:
         neck, top = skeleton.joints.index("neck"), skeleton.joints.index("head top")
-        lengths = [math.dist(p[neck, :2], p[top, :2]) if p[neck, 2] > 0 and p[top, 2] > 0 else None for p in keypoints]
+        lengths = [
+            math.dist(p[neck, :2], p[top, :2]) if p[neck, 2] > 0 and p[top, 2] > 0 else None
+            for p in keypoints
+        ]
         expected["pck@0.5·head"] = (lengths, 0.5)
     assert set(scores) == set(expected)
     for name, (normalisers, factor) in expected.items():
@@ -108,7 +113,12 @@ def test_scores_do_not_depend_on_the_unit(seed, factor):
     scale = np.array([factor, factor, 1])
     before = metrics.score(predicted, keypoints, COCO, areas=areas, heads=np.sqrt(areas), resamples=1)
     after = metrics.score(
-        predicted * scale, keypoints * scale, COCO, areas=areas * factor**2, heads=np.sqrt(areas) * factor, resamples=1
+        predicted * scale,
+        keypoints * scale,
+        COCO,
+        areas=areas * factor**2,
+        heads=np.sqrt(areas) * factor,
+        resamples=1,
     )
     assert [b["mean"] for b in after.values()] == pytest.approx([b["mean"] for b in before.values()])
 
@@ -132,7 +142,8 @@ def test_an_unlabelled_joint_counts_for_nothing_whatever_is_predicted():
     other[keypoints[..., 2] == 0, :2] = 1e4
     assert metrics.score(predicted, keypoints, COCO) == metrics.score(other, keypoints, COCO)
     assert np.array_equal(
-        metrics.oks(predicted, keypoints, areas, COCO.sigmas), metrics.oks(other, keypoints, areas, COCO.sigmas)
+        metrics.oks(predicted, keypoints, areas, COCO.sigmas),
+        metrics.oks(other, keypoints, areas, COCO.sigmas),
     )
 
 
@@ -160,7 +171,7 @@ def test_definitions_stand_next_to_the_numbers():
 
 
 def test_bootstrap_interval_covers_a_planted_share():
-    """Of 200 experiments with a known share, about 95 % of the intervals hold it, though a person's joints hang together."""
+    """Of 200 experiments with a known share about 95 % of the intervals hold it."""
     random = np.random.default_rng(0)
     covered = 0
     for seed in range(200):
@@ -175,12 +186,18 @@ def test_bootstrap_interval_of_a_binomial_has_the_right_width():
     hits = np.repeat([1.0, 0.0], [300, 200])
     mean, low, high = metrics.interval(hits, np.ones(500))
     half = 1.96 * math.sqrt(0.6 * 0.4 / 500)
-    assert mean == 0.6 and low == pytest.approx(0.6 - half, abs=0.01) and high == pytest.approx(0.6 + half, abs=0.01)
+    assert (
+        mean == 0.6
+        and low == pytest.approx(0.6 - half, abs=0.01)
+        and high == pytest.approx(0.6 + half, abs=0.01)
+    )
 
 
 def test_intervals_come_from_the_seed():
     predicted, keypoints, areas = people(5)
-    first, second, third = (metrics.score(predicted, keypoints, COCO, areas=areas, seed=s, resamples=50) for s in (0, 0, 1))
+    first, second, third = (
+        metrics.score(predicted, keypoints, COCO, areas=areas, seed=s, resamples=50) for s in (0, 0, 1)
+    )
     assert first == second != third
 
 
@@ -215,13 +232,13 @@ def test_oks_equals_pycocotools(skeleton, seed):
 def test_oks_in_closed_form():
     keypoints = np.zeros((1, 17, 3))
     keypoints[0, 0] = (10, 10, 2)  # the nose, sigma 0.026
-    predicted = keypoints + (2 * 0.026 * 100, 0, 0)  # one of COCO's k off, for an area of 100 x 100
+    predicted = keypoints + np.array([2 * 0.026 * 100, 0, 0])  # one of COCO's k off, for an area of 100 x 100
     assert metrics.oks(predicted, keypoints, np.array([1e4]), COCO.sigmas)[0] == pytest.approx(math.exp(-0.5))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_average_precision_is_cocos_and_both_packages_agree(seed):
-    """COCOeval on people with several to a picture; its figure, ours from its matches, and faster-coco-eval's are one."""
+    """COCOeval on several people to a picture gives one figure, whichever package computes it."""
     faster = pytest.importorskip("faster_coco_eval")
     predicted, keypoints, areas = people(seed, count=80)
     keypoints[0] = (np.nan, np.nan, 0)

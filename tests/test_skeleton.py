@@ -10,7 +10,11 @@ each = pytest.mark.parametrize("skeleton", [COCO, LSP, MPII], ids=lambda s: s.na
 
 
 def test_sizes_and_names():
-    assert [(name, len(skeleton)) for name, skeleton in SKELETONS.items()] == [("coco", 17), ("lsp", 14), ("mpii", 16)]
+    assert [(name, len(skeleton)) for name, skeleton in SKELETONS.items()] == [
+        ("coco", 17),
+        ("lsp", 14),
+        ("mpii", 16),
+    ]
 
 
 @each

@@ -1,14 +1,18 @@
 """A trained Hourglass rewritten for prediction alone: the same heatmaps from fewer passes over memory.
 
-- A batch normalisation behind a convolution is folded into it: w' = w s, b' = b s + t, with s = gamma / sqrt(variance + eps)
-  and t = beta - mean s.
-- The one at the entrance of a residual module, before a ReLU and a 1 x 1 convolution, becomes a clamp: for s > 0,
-  relu(s x + t) = s max(x, -t / s) + t, and for s < 0 it is s min(x, -t / s) + t; s and t go into the convolution.
-- Additions and ReLUs are done by the convolution that they follow, while its result is still in the cache (oneDNN).
+- A batch normalisation behind a convolution is folded into it: w' = w s, b' = b s + t, with s = gamma /
+  sqrt(variance + eps) and t = beta - mean s.
+- The one at the entrance of a residual module, before a ReLU and a 1 x 1 convolution, becomes a clamp: for s
+  > 0, relu(s x + t) = s max(x, -t / s) + t, and for s < 0 it is s min(x, -t / s) + t; s and t go into the
+  convolution.
+- Additions and ReLUs are done by the convolution that they follow, while its result is still in the cache
+  (oneDNN).
 - Between two stacks, the 1 x 1 convolutions from features to heatmaps to the next stack's features are one.
 
 Nothing here can be traced, edited or trained; that is what the Hourglass is for.
 """
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,15 +25,18 @@ from posekit.models.hourglass import Hourglass, Residual, Stack
 def fused(model: Hourglass) -> "FusedHourglass":
     """A copy for prediction. Its heatmaps equal the model's in `eval()` to 1e-4 of their range in float32."""
     with torch.no_grad():
-        return FusedHourglass(model).eval().requires_grad_(False)
+        network = FusedHourglass(model)
+    network.eval().requires_grad_(False)
+    return network
 
 
 def predictor(model: Hourglass, machine: Machine) -> "FusedHourglass":
-    """The fastest network that gives the model's heatmaps on this machine, to the precision that the machine has chosen.
+    """The fastest network with the model's heatmaps on this machine, to the precision that the machine chose.
 
     Pictures (B, 3, S, S) float32 on any device to heatmaps (B, stacks, K, S/4, S/4) float32 on the machine's.
     """
-    network = machine.place(fused(model)).to(torch.bfloat16 if machine.bf16 else torch.float32)
+    network = fused(model)
+    machine.place(network).to(torch.bfloat16 if machine.bf16 else torch.float32)
     for module in network.modules():
         if isinstance(module, Convolution):
             module.prepare(machine)
@@ -46,14 +53,18 @@ class Convolution(nn.Module):
         self.onednn = False
 
     def prepare(self, machine: Machine) -> None:
-        self.onednn = machine.device.type == "cpu" and machine.channels_last and torch.backends.mkldnn.is_available()
+        self.onednn = (
+            machine.device.type == "cpu" and machine.channels_last and torch.backends.mkldnn.is_available()
+        )
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         if self.onednn:  # what torch.compile calls as well
-            unary = ("relu" if self.relu else "none", [], "")
             shape = ([self.padding] * 2, [self.stride] * 2, [1, 1], 1)
             if added is None:
-                return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *shape, *unary)
+                unary = "relu" if self.relu else "none"
+                return torch.ops.mkldnn._convolution_pointwise(
+                    x, self.weight, self.bias, *shape, unary, [], ""
+                )
             return torch.ops.mkldnn._convolution_pointwise.binary(
                 x, added, self.weight, self.bias, *shape, "add", 1.0, "relu" if self.relu else None, [], None
             )
@@ -63,6 +74,9 @@ class Convolution(nn.Module):
 
 
 class FusedResidual(nn.Module):
+    low: Tensor
+    high: Tensor
+
     def __init__(self, block: Residual):
         super().__init__()
         scale, shift = _affine(block.bn1)
@@ -72,12 +86,13 @@ class FusedResidual(nn.Module):
         self.register_buffer("low", torch.where(scale > 0, edge, -infinity)[:, None, None])
         self.register_buffer("high", torch.where(scale < 0, edge, infinity)[:, None, None])
         constant = torch.where(scale == 0, shift.clamp_min(0), shift)
-        weight, bias = block.conv1.weight, block.conv1.bias
+        weight, bias = _weights(block.conv1)
         bias = bias + weight[:, :, 0, 0] @ constant
         self.conv1 = Convolution(*_folded(weight * scale[:, None, None], bias, block.bn2), relu=True)
-        self.conv2 = Convolution(*_folded(block.conv2.weight, block.conv2.bias, block.bn3), relu=True)
-        self.conv3 = _convolution(block.conv3)
-        self.shortcut = _convolution(block.shortcut) if isinstance(block.shortcut, nn.Conv2d) else nn.Identity()
+        self.conv2 = Convolution(*_folded(*_weights(block.conv2), block.bn3), relu=True)
+        self.conv3 = Convolution(*_weights(block.conv3))
+        changed = isinstance(block.shortcut, nn.Conv2d)
+        self.shortcut = Convolution(*_weights(block.shortcut)) if changed else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         y = torch.maximum(x, self.low) if self.rising else x.clamp(self.low, self.high)
@@ -91,22 +106,25 @@ class FusedStack(nn.Module):
         for level in range(1, self.depth + 1):
             for name in ("skip", "encoder", "decoder"):
                 self.add_module(f"{name}{level}", _residuals(getattr(stack, f"{name}{level}")))
-        self.bottleneck = _residuals(getattr(stack, f"bottleneck{i}") for i in range(1, stack.bottlenecks + 1))
+        self.bottleneck = _residuals(
+            getattr(stack, f"bottleneck{i}") for i in range(1, stack.bottlenecks + 1)
+        )
         residuals, conv, norm, _ = stack.features
-        self.residuals, self.features = _residuals(residuals), Convolution(*_folded(conv.weight, conv.bias, norm), relu=True)
+        self.residuals = _residuals(residuals)
+        self.features = Convolution(*_folded(*_weights(conv), norm), relu=True)
         if isinstance(stack.heatmaps, nn.Sequential):
             conv, norm = stack.heatmaps
-            weight, bias = _folded(conv.weight, conv.bias, norm)
+            weight, bias = _folded(*_weights(conv), norm)
         else:
-            weight, bias = stack.heatmaps.weight, stack.heatmaps.bias
+            weight, bias = _weights(stack.heatmaps)
         self.heatmaps = Convolution(weight, bias)
         self.merge: nn.Module | None = None
         if not stack.last:
-            back, merge = stack.merge_heatmaps, stack.merge_features
-            through = back.weight[:, :, 0, 0] @ weight[:, :, 0, 0]
-            self.merge = Convolution(
-                merge.weight + through[:, :, None, None], merge.bias + back.bias + back.weight[:, :, 0, 0] @ bias
-            )
+            back, back_bias = _weights(stack.merge_heatmaps)
+            merge, merge_bias = _weights(stack.merge_features)
+            through = back[:, :, 0, 0]
+            merge = merge + (through @ weight[:, :, 0, 0])[:, :, None, None]
+            self.merge = Convolution(merge, merge_bias + back_bias + through @ bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y, skips = x, []
@@ -125,37 +143,41 @@ class FusedHourglass(nn.Module):
         super().__init__()
         self.config = model.config
         stem = model.stem
-        weight, bias = _folded(stem.conv.weight, stem.conv.bias, stem.bn)
-        self.stem = nn.Sequential(
-            Convolution(weight, bias, stride=2, relu=True), FusedResidual(stem.residual1), nn.MaxPool2d(2),
-            FusedResidual(stem.residual2), FusedResidual(stem.residual3),
-        )  # fmt: skip
-        self.stacks = nn.ModuleList(FusedStack(getattr(model, f"stack{i}")) for i in range(model.config.stacks))
+        self.first = Convolution(*_folded(*_weights(stem.conv), stem.bn), stride=2, relu=True)
+        residuals = (stem.residual1, stem.residual2, stem.residual3)
+        first, second, third = (FusedResidual(residual) for residual in residuals)
+        self.stem = nn.Sequential(first, nn.MaxPool2d(2), second, third)
+        self.stacks = nn.ModuleList(
+            FusedStack(getattr(model, f"stack{i}")) for i in range(model.config.stacks)
+        )
 
     def forward(self, pictures: Tensor) -> Tensor:
-        weight = self.stem[0].weight
-        layout = torch.channels_last if weight.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
-        x, heatmaps = self.stem(pictures.to(weight.device, weight.dtype).contiguous(memory_format=layout)), []
+        weight, layout = self.first.weight, torch.contiguous_format
+        if weight.is_contiguous(memory_format=torch.channels_last):
+            layout = torch.channels_last
+        pictures = pictures.to(weight.device, weight.dtype).contiguous(memory_format=layout)
+        x, heatmaps = self.stem(self.first(pictures)), []
         for stack in self.stacks:
             x, h = stack(x)
             heatmaps.append(h.float())
         return torch.stack(heatmaps, 1)
 
 
-def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """The scale and the shift that a batch normalisation applies to each channel in `eval()`."""
+def _affine(norm: Any) -> tuple[Tensor, Tensor]:
+    """The scale and the shift that an `nn.BatchNorm2d` applies to each channel in `eval()`."""
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     return scale, norm.bias - norm.running_mean * scale
 
 
-def _folded(weight: Tensor, bias: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+def _folded(weight: Tensor, bias: Tensor, norm: Any) -> tuple[Tensor, Tensor]:
     """Weight and bias of a convolution that does the batch normalisation behind it as well."""
     scale, shift = _affine(norm)
     return weight * scale[:, None, None, None], bias * scale + shift
 
 
-def _convolution(conv: nn.Conv2d) -> Convolution:
-    return Convolution(conv.weight.clone(), conv.bias.clone(), conv.stride[0])
+def _weights(conv: Any) -> tuple[Tensor, Tensor]:
+    """Copies of a convolution's weight (O, I, k, k) and bias (O,)."""
+    return conv.weight.clone(), conv.bias.clone()
 
 
 def _residuals(blocks) -> nn.Sequential:

@@ -1,0 +1,264 @@
+"""How fast this machine renders, crops, loads, trains and predicts, each against the plain way."""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from posekit.coordinates import CONTEXT
+from posekit.data.augment import Augmentation, augment
+from posekit.data.crops import Crops, crops
+from posekit.data.loading import batches, shuffled
+from posekit.data.people import People
+from posekit.losses import loss_sum
+from posekit.machine import Machine
+from posekit.memory import keep_memory
+from posekit.models.fuse import predictor
+from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.training import targets
+
+PLAIN = "float32, contiguous, eager"
+EXPECTED = {"training": 3.5, "prediction": 4.0}  # ratios, with AMX
+
+
+def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool | None = None) -> dict:
+    """Measure everything; `quick` with a small network on small pictures.
+
+    `compiled` (by default unless `quick`) measures torch.compile too, which first compiles for minutes.
+
+    Returns `machine`, `network`, `limits` and `rows`. `limits` are the GFLOP/s that a large matrix product
+    reaches. A row has `name`, `unit`, `plain` and `fast` (rates, medians of alternating measurements),
+    `ratio`, `against` (what plain is) and, where a network computes, `gflops` (of its convolutions, as the
+    plain network counts them; a training step is three passes), `share` (of the bfloat16 product's rate) and
+    `at_most` (the ratio at that rate).
+    """
+    machine = machine or Machine.best()
+    compiled = machine.can_compile and not quick if compiled is None else compiled
+    resolution, batch = (128, 4) if quick else (256, 8)
+    config = HourglassConfig.narrow(64) if quick else HourglassConfig()
+    limits = {
+        "float32": product_rate(torch.float32, machine),
+        "bfloat16": product_rate(torch.bfloat16, machine),
+    }
+    network = partial(_network_row, limits["bfloat16"])
+    rows = []
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append(rendering(128 if quick else 512))
+            people = _people(folder, 64 if quick else 256, round(resolution * CONTEXT))
+            row, stored = cropping(people, round(resolution * CONTEXT), folder)
+            rows.append(row)
+            loaded = loading(stored, resolution, 16, machine)
+        plain, fast, macs = training(config, resolution, batch, machine, 2 if quick else 3)
+        rows.append(network("training, 1 stack", plain, fast, 3 * macs, EXPECTED["training"]))
+        if compiled:
+            fast, seconds = compiled_training(config, resolution, batch, machine, 3)
+            row = network("training, 1 stack, compiled", plain, fast, 3 * macs, EXPECTED["training"])
+            rows.append({**row, "compiling_seconds": seconds})
+        need = max(row["fast"] for row in rows if row["name"].startswith("training"))
+        rows.insert(2, _row("loading + augmenting", need, loaded, "what training takes", 1.0))
+        for stacks in (1, 8):
+            deep = HourglassConfig.from_dict({**config.to_dict(), "stacks": stacks})
+            plain, fast, macs = prediction(deep, resolution, batch, machine, 2 if quick else 3)
+            name = f"prediction, {stacks} stack{'s' if stacks > 1 else ''}"
+            rows.append(network(name, plain, fast, macs, EXPECTED["prediction"]))
+    finally:
+        keep_memory(False)
+    return {
+        "machine": str(machine), "torch": torch.__version__, "quick": quick, "limits": limits,
+        "rows": rows,
+        "network": {
+            "resolution": resolution, "batch": batch, "features": config.features, "depth": config.depth,
+        },
+    }  # fmt: skip
+
+
+def table(result: dict):
+    """The result as a rich table."""
+    from rich.table import Table
+
+    network, limits = result["network"], result["limits"]
+    report = Table(
+        title=f"{result['machine']}\n{network['resolution']} px, {network['features']} features, "
+        f"batches of {network['batch']}",
+        caption=f"A matrix product reaches {limits['float32']:.0f} GFLOP/s in float32, "
+        f"{limits['bfloat16']:.0f} in bfloat16; 'limit' is the share of the latter that the convolutions "
+        f"reach, and the ratio if it were all of it. "
+        f"Plain networks are {PLAIN}.",
+    )  # fmt: skip
+    report.add_column("")
+    for name in ("plain", "fast", "ratio", "expected", "GFLOP/s", "limit"):
+        report.add_column(name, justify="right")
+    report.add_column("plain is")
+    for row in result["rows"]:
+        near = f"{row['share']:.0%}, {row['at_most']:.1f}×" if "share" in row else ""
+        report.add_row(
+            row["name"], f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['ratio']:.2f}×",
+            f"≥ {row['expected']:g}×" if row["expected"] else "",
+            f"{row['gflops']:.0f}" if "gflops" in row else "", near, row["against"],
+        )  # fmt: skip
+    return report
+
+
+def product_rate(dtype: torch.dtype, machine: Machine, side: int = 2048) -> float:
+    """GFLOP/s of a product of two square matrices, the best of five."""
+    a = torch.rand(side, side, device=machine.device).to(dtype)
+    return 2 * side**3 / min(_seconds(lambda: a @ a, machine) for _ in range(6)) / 1e9
+
+
+def multiply_adds(model: nn.Module, resolution: int) -> int:
+    """Multiply-adds of the model's convolutions for one picture (3, R, R), counted by hooks."""
+    counted = []
+
+    def count(conv: nn.Conv2d, _, output: Tensor) -> None:
+        counted.append(output[0].numel() * conv.weight[0].numel())
+
+    hooks = [
+        module.register_forward_hook(count) for module in model.modules() if isinstance(module, nn.Conv2d)
+    ]
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, 3, resolution, resolution, device=next(model.parameters()).device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(counted)
+
+
+def rendering(count: int, size: int = 128) -> dict:
+    """Mannequins a second on all cores, once the processes have started, against one core."""
+    from posekit.data.mannequins import render_many
+
+    def rate(count: int, workers: int | None) -> float:
+        finished = [time.perf_counter() for _ in render_many(range(count), size=size, workers=workers)]
+        begun = count // 4
+        return (count - begun) / (finished[-1] - finished[begun - 1])
+
+    return _row(f"rendering, {size} px", rate(count // 4, 1), rate(count, None), "one core")
+
+
+def cropping(people: People, size: int, folder: str) -> tuple[dict, Crops]:
+    """Crops cut and stored a second on all cores, against one core; and the crops."""
+    seconds = {}
+    for workers in (1, os.cpu_count() or 1):
+        began = time.perf_counter()
+        stored = crops(people, size, Path(folder) / f"{workers} workers", workers=workers, on_error="skip")
+        seconds[workers] = time.perf_counter() - began
+    rates = [len(stored) / s for s in seconds.values()]
+    return _row(f"cropping, {size} px", rates[0], rates[-1], "one core"), stored
+
+
+def loading(stored: Crops, resolution: int, batch: int, machine: Machine, seconds: float = 2.0) -> float:
+    """Pictures a second that are decoded and augmented with nothing else to do."""
+    generator, done, began, epoch = torch.Generator().manual_seed(0), 0, time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        for pixels, keypoints in batches(stored, shuffled(len(stored), batch, 0, epoch)):
+            augment(
+                pixels.to(machine.device), keypoints.to(machine.device), stored.people.skeleton, resolution,
+                Augmentation(), generator,
+            )  # fmt: skip
+            done += len(pixels)
+        epoch += 1
+    _wait(machine)
+    return done / (time.perf_counter() - began)
+
+
+def training(config: HourglassConfig, resolution: int, batch: int, machine: Machine, repeats: int):
+    """Pictures a second of training steps, plain and fast, and a forward pass's multiply-adds for one."""
+    plain = Machine.plain(str(machine.device))
+    steps = [_training_step(config, resolution, batch, m) for m in (plain, machine)]
+    rates = _alternating(steps, batch, machine, repeats)
+    return *rates, multiply_adds(plain.place(Hourglass(config)), resolution)
+
+
+def compiled_training(config: HourglassConfig, resolution: int, batch: int, machine: Machine, repeats: int):
+    """Pictures a second of compiled training steps, and the seconds that compiling took."""
+    keep_memory()
+    step = _training_step(config, resolution, batch, machine, compiled=True)
+    compiling = _seconds(step, machine)
+    return batch / statistics.median(_seconds(step, machine) for _ in range(repeats)), compiling
+
+
+def prediction(config: HourglassConfig, resolution: int, batch: int, machine: Machine, repeats: int):
+    """Pictures a second from pictures to heatmaps, plain and fast, and one picture's multiply-adds."""
+    plain = Machine.plain(str(machine.device))
+    model = Hourglass(config).eval()
+    plain.place(model)
+    fast, pictures = (
+        predictor(model, machine),
+        torch.rand(batch, 3, resolution, resolution, device=machine.device),
+    )
+    with torch.inference_mode():
+        rates = _alternating([lambda: model(pictures), lambda: fast(pictures)], batch, machine, repeats)
+    return *rates, multiply_adds(model, resolution)
+
+
+def _training_step(
+    config, resolution: int, batch: int, machine: Machine, compiled: bool = False
+) -> Callable[[], None]:
+    torch.manual_seed(0)
+    model = machine.place(Hourglass(config)).train()
+    network = torch.compile(model, dynamic=False) if compiled else model
+    optimiser = torch.optim.AdamW(model.parameters())
+    pictures = torch.rand(batch, 3, resolution, resolution, device=machine.device)
+    points = torch.rand(batch, config.joints, 3, device=machine.device) * resolution
+
+    def step() -> None:
+        target, labelled = targets(points, resolution, 1.0)
+        with machine.autocast():
+            output = network(machine.pictures(pictures))
+        loss = loss_sum(output, target, labelled, "cross-entropy") / labelled.sum()
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 2.0)
+        optimiser.step()
+
+    return step
+
+
+def _alternating(
+    pair: Sequence[Callable[[], object]], count: int, machine: Machine, repeats: int
+) -> list[float]:
+    """Median rates of a plain and a fast function, in turns; the plain one with the C library's habits."""
+    seconds: list[list[float]] = [[], []]
+    for _ in range(repeats + 1):
+        for which, function in enumerate(pair):
+            keep_memory(which == 1)
+            seconds[which].append(_seconds(function, machine))
+    return [count / statistics.median(times[1:]) for times in seconds]  # the first warms up
+
+
+def _seconds(function: Callable[[], object], machine: Machine) -> float:
+    _wait(machine)
+    began = time.perf_counter()
+    function()
+    _wait(machine)
+    return time.perf_counter() - began
+
+
+def _wait(machine: Machine) -> None:
+    if machine.device.type == "cuda":
+        torch.cuda.synchronize(machine.device)
+
+
+def _people(folder: str, count: int, size: int) -> People:
+    from posekit.data import rendered
+
+    return rendered.load(f"{count},size={size}", cache=folder)
+
+
+def _row(name: str, plain: float, fast: float, against: str, expected: float | None = None) -> dict:
+    return {"name": name, "unit": "pictures/s", "plain": plain, "fast": fast, "ratio": fast / plain,
+            "against": against, "expected": expected}  # fmt: skip
+
+
+def _network_row(limit: float, name: str, plain: float, fast: float, macs: int, expected: float) -> dict:
+    gflops = 2 * macs * fast / 1e9
+    row = _row(name, plain, fast, PLAIN, expected)
+    return {**row, "gflops": gflops, "share": gflops / limit, "at_most": row["ratio"] / (gflops / limit)}
