@@ -103,3 +103,18 @@ def entropy(probability: Tensor) -> Tensor:
     """Spread of maps that sum to 1 (..., H, W), between 0 (one cell) and 1 (uniform)."""
     flat = probability.flatten(-2)
     return -torch.special.xlogy(flat, flat).sum(-1) / math.log(flat.shape[-1])
+
+
+def smooth(heatmaps: Tensor, sigma: float) -> Tensor:
+    """Heatmaps (..., H, W) blurred with a Gaussian of `sigma` cells that sums to 1; outside they are 0.
+
+    Zhang et al. (CVPR 2020, section 3.2) blur with the training target's own width before they refine. Of maps that are
+    probabilities, the highest cell is then where most of the mass lies close by, which is what PCK rewards.
+    """
+    radius = math.ceil(3 * sigma)
+    grid = torch.arange(-radius, radius + 1, dtype=heatmaps.dtype, device=heatmaps.device)
+    kernel = torch.exp(-(grid**2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum())[None, None]
+    rows = heatmaps.reshape(-1, 1, *heatmaps.shape[-2:])
+    rows = torch.nn.functional.conv2d(rows, kernel[..., None, :], padding=(0, radius))
+    return torch.nn.functional.conv2d(rows, kernel[..., :, None], padding=(radius, 0)).view_as(heatmaps)

@@ -199,10 +199,14 @@ def predict_heatmaps(
 def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "dark") -> np.ndarray:
     """Heatmaps (B, ..., K, h, w) to keypoints (B, ..., K, 3): picture pixels and score; matrices (B, 3, 3) lead to the input.
 
-    The score is the peak over that of a target, 1 where the network is as sure as it was asked to be.
+    Maps that are probabilities are first blurred with the target's width. The score is the peak over that of a target, 1
+    where the network is as sure as it was asked to be.
     """
-    found = hm.decode(heatmaps, method).double().cpu().numpy()
-    found[..., 2] /= target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0))
+    sigma = card.recipe.get("sigma", 1.0)
+    # In float64: rounding moves the peak of a flat map, and differently in the mirror image.
+    maps = hm.smooth(heatmaps.double(), sigma) if card.loss == "cross-entropy" else heatmaps
+    found = hm.decode(maps, method).double().cpu().numpy()
+    found[..., 2] = heatmaps.amax((-2, -1)).double().cpu().numpy() / target_peak(card.loss, card.resolution, sigma)
     back = np.linalg.inv(matrices) @ rescaling(STRIDE)
     return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
 

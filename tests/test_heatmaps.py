@@ -150,3 +150,14 @@ def test_softmax_of_the_logarithm_decodes_alike():
 def test_an_unknown_decoder_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"no decoder 'taylor'; there are argmax, quarter, dark"):
         hm.decode(torch.zeros(1, 1, 8, 8), "taylor")
+
+
+def test_smoothing_widens_a_gaussian_and_leaves_its_centre():
+    from posekit.heatmaps import decode, encode, smooth
+
+    keypoints = torch.tensor([[13.3, 17.8], [16.0, 14.5]], dtype=torch.float64)
+    blurred = smooth(encode(keypoints, 32, sigma=1.5), 1.0)
+    wide = encode(keypoints, 32, sigma=(1.5**2 + 1.0) ** 0.5)
+    assert torch.allclose(blurred / blurred.amax((-2, -1), keepdim=True), wide / wide.amax((-2, -1), keepdim=True), atol=0.02)
+    assert torch.allclose(decode(blurred)[..., :2], keypoints, atol=0.02)
+    assert torch.allclose(smooth(torch.ones(1, 9, 9, dtype=torch.float64), 1.0)[0, 4, 4], torch.tensor(1.0, dtype=torch.float64))
