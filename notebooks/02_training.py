@@ -49,10 +49,11 @@ from IPython.display import Markdown, display
 
 import posekit
 from posekit import heatmaps as hm
-from posekit import metrics, plots, runs, weights as weight_files
+from posekit import metrics, plots, runs
+from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
-from posekit.data.loading import load_batch
 from posekit.data.augment import centre_view
+from posekit.data.loading import load_batch
 from posekit.evaluation import evaluate
 from posekit.machine import Machine
 from posekit.models.hourglass import Hourglass, HourglassConfig
@@ -195,7 +196,7 @@ plt.show()
 # mislabelled.
 
 # %% tags=["remove-cell"]
-eligible = np.flatnonzero((np.isfinite(distance).sum(1) >= 2 * len(skeleton) / 3))
+eligible = np.flatnonzero(np.isfinite(distance).sum(1) >= 2 * len(skeleton) / 3)
 score = np.nanmean(np.minimum(distance[eligible], 1), axis=1)
 ranked = eligible[np.argsort(score, kind="stable")]
 best_people, worst_people = ranked[:8], ranked[::-1][:16]

@@ -475,8 +475,9 @@ class _Report:
             self.bars.follow("training", figures["step"], figures["steps"], note)
             return
         self.pck = f"  PCK {figures['pck']:.3f}"
+        peaks = f"{figures['val_peak'] / self.target_peak:.0%}"
         say.print(f"epoch {figures['epoch']}: loss {figures['loss']:.4g}, on validation {figures['val_loss']:.4g}, PCK@0.2·torso "
-                  f"{figures['pck']:.3f}, peaks {figures['val_peak'] / self.target_peak:.0%} of the target's, {figures['seconds']:.0f} s")  # fmt: skip
+                  f"{figures['pck']:.3f}, peaks {peaks} of the target's, {figures['seconds']:.0f} s")  # fmt: skip
         if collapsed(self.loss, figures["val_peak"], self.cells):
             say.print(f"warning: {_COLLAPSED[self.loss]}")
 

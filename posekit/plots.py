@@ -49,7 +49,7 @@ def _sheet(pictures: Sequence, columns: int, titles: Sequence[str] | None) -> Fi
     width = 9.0
     cell = width / columns
     figure, axes = plt.subplots(rows, columns, figsize=(width, rows * (cell + (0.22 if titles else 0.0))), squeeze=False)
-    figure.set_constrained_layout_pads(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for ax in axes.flat:
         ax.axis("off")
     for i, (ax, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
@@ -160,8 +160,8 @@ def per_joint(scores: Mapping[str, Mapping], title: str) -> Figure:
         ax.grid(axis="y", color="0.92")
     axes[0, 0].set_yticks(range(len(kinds)), kinds)
     axes[0, 0].invert_yaxis()
-    handles = [plt.Line2D([], [], marker=m, color=c, linestyle="", label=l)
-               for m, c, l in (("<", LEFT, "left"), (">", RIGHT, "right"), ("o", MIDDLE, "middle"))]  # fmt: skip
+    handles = [plt.Line2D([], [], marker=m, color=c, linestyle="", label=name)
+               for m, c, name in (("<", LEFT, "left"), (">", RIGHT, "right"), ("o", MIDDLE, "middle"))]  # fmt: skip
     figure.legend(handles=handles, ncols=3, loc="outside upper center", fontsize=9)
     return figure
 
@@ -183,7 +183,7 @@ def heatmaps(picture: np.ndarray, maps: np.ndarray, joints: Sequence[str], colum
     """A picture (R, R, 3) in [0, 1] under each of its heatmaps (K, R/4, R/4); each map is scaled to its own peak."""
     rows = -(-len(joints) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(9, 1.95 * rows), squeeze=False)
-    figure.set_constrained_layout_pads(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     size = picture.shape[0]
     grey = np.repeat(picture.mean(-1, keepdims=True), 3, -1)
     for ax in axes.flat:
@@ -221,7 +221,7 @@ def opening(pictures: np.ndarray, maps: np.ndarray, keypoints: np.ndarray, skele
     glow = (strength[:, :, None] ** 1.5 * colours[None, :, :, None, None]).max(1).transpose(0, 2, 3, 1)
     n, size = len(pictures), pictures.shape[1]
     figure, axes = plt.subplots(3, n, figsize=(9, 27 / n))
-    figure.set_constrained_layout_pads(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for column in range(n):
         axes[0, column].imshow(pictures[column])
         axes[1, column].imshow(glow[column], interpolation="nearest", extent=(-0.5, size - 0.5, size - 0.5, -0.5))
