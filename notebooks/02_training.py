@@ -45,7 +45,6 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from IPython.display import Markdown, display
 
 import posekit
 from posekit import heatmaps as hm
@@ -53,6 +52,7 @@ from posekit import metrics, plots, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
 from posekit.data.augment import centre_view
+from posekit.data.people import parse_spec
 from posekit.data.loading import load_batch
 from posekit.evaluation import evaluate
 from posekit.machine import Machine
@@ -87,11 +87,12 @@ def fit(name, recipe, training, validation, compiled):
 
 
 # %% tags=["remove-cell"]
-if weights is None:
+recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate, loss=loss, optimiser=optimiser, seed=seed)
+if weights is None or compare_epochs:
     size = int(resolution * CONTEXT)
     training = posekit.crops(people.split("train"), size, on_error=on_error)
     validation = posekit.crops(people.split("val"), size, on_error=on_error)
-    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate, loss=loss, optimiser=optimiser, seed=seed)
+if weights is None:
     steps = epochs * (len(training) // batch)
     network, best, history = fit("training", recipe, training, validation, machine.worth_compiling(steps))
     card = weight_files.Card(
@@ -176,8 +177,8 @@ if history:
 # ## How good it is
 #
 # On {{ runs["02_training"].say.test_people }} people that it never saw, mirrored copies averaged in (*flip test*), it finds
-# **{{ runs["02_training"].say.pck }}** of the labelled joints: {{ runs["02_training"].say.definition }} The brackets are a 95 %
-# bootstrap interval over people.
+# **{{ runs["02_training"].say.pck }}** of the labelled joints. The score, *PCK@0.2·torso*, is the
+# {{ runs["02_training"].say.definition }}. The brackets are a 95 % bootstrap interval over people.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of joints found, by joint. The vertical line is the mean over all joints, the band its interval.", "name": "fig-joints"}, "image": {"alt": "Points of the score by joint, left and right apart"}}
 run.save_figure(plots.per_joint({card.name: pck}, "PCK@0.2·torso (%)"), "joints")
@@ -242,7 +243,7 @@ plt.show()
 
 # %% tags=["remove-cell"]
 compared = {}
-if compare_epochs and weights is None:
+if compare_epochs:
     few = training.select(np.arange(min(compare_people, len(training))))
     for kind in ("cross-entropy", "mse"):
         short = dataclasses.replace(recipe, epochs=compare_epochs, loss=kind)
@@ -252,8 +253,6 @@ if compare_epochs and weights is None:
 if compared:
     run.save_figure(plots.history(compared), "losses")
     plt.show()
-else:
-    display(Markdown("*Not compared in this edition: its network was trained beforehand.*"))
 
 # %% [markdown]
 # ## On photographs
@@ -261,6 +260,12 @@ else:
 # {{ runs["02_training"].say.photographs }}
 
 # %% tags=["remove-cell"]
+def short(spec):
+    """A data spec without its folder."""
+    name, _, split = parse_spec(spec)
+    return f"{name}@{split}"
+
+
 elsewhere = {}
 for other in [source, *others]:
     for spec in [None, *photographs]:
@@ -269,11 +274,11 @@ for other in [source, *others]:
         report = evaluate(other, test.people if spec is None else spec, flip=True, on_error=on_error)
         block = report["metrics"]["pck@0.2·torso"]
         name = weight_files.load(other)[1].name
-        elsewhere[f"{name} on {spec or test.people.source + '@test'}"] = block
+        elsewhere[f"{name} on {short(spec or test.people.source + '@test')}"] = block
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Networks and people that were not made for each other, with 95 % intervals over people.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
 if elsewhere:
-    own = f"{card.name} on {test.people.source}@test"
+    own = f"{card.name} on {short(test.people.source + '@test')}"
     run.save_figure(plots.intervals({own: pck, **elsewhere}, "PCK@0.2·torso (%)"), "elsewhere")
     plt.show()
 
@@ -296,7 +301,7 @@ def compare_words():
 
 def photograph_words():
     if elsewhere:
-        return " ".join(f"{name}: {spoken(block)}, over {', '.join(block['joints'])}." for name, block in elsewhere.items())
+        return " ".join(f"{name}: {spoken(block)}, over the {len(block['joints'])} joints that network and data both know." for name, block in elsewhere.items())
     known = runs.reference("02_training")
     if known is None:
         return "This edition has no photographs to test on."
