@@ -52,8 +52,8 @@ from posekit import metrics, plots, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
 from posekit.data.augment import centre_view
-from posekit.data.people import parse_spec
 from posekit.data.loading import load_batch
+from posekit.data.people import parse_spec
 from posekit.evaluation import evaluate
 from posekit.machine import Machine
 from posekit.models.hourglass import Hourglass, HourglassConfig
