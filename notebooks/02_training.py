@@ -68,22 +68,13 @@ skeleton = people.skeleton
 started = time.monotonic()
 
 
-def fit(name, recipe, training, validation, compiled):
-    """Train (or resume) into this run's folder, with a line of progress an epoch."""
-    config = HourglassConfig.narrow(
-        features, joints=len(skeleton), stacks=stacks, bottleneck_residuals=bottleneck_residuals
-    )
-    torch.manual_seed(seed)
+config = HourglassConfig.narrow(features, joints=len(skeleton), stacks=stacks, bottleneck_residuals=bottleneck_residuals)
 
-    def report(figures):
-        if "pck" in figures:
-            print(f"epoch {figures['epoch']}: loss {figures['loss']:.3f}, validation PCK {figures['pck']:.3f}", flush=True)
 
-    network = Hourglass(config)
-    best = train(network, training, validation, recipe, run.path(f"{name}/history.jsonl").parent, resume=True,
-                 machine=machine, compiled=compiled, report=report)  # fmt: skip
-    lines = [json.loads(line) for line in run.path(f"{name}/history.jsonl").read_text().splitlines()]
-    return network, best, lines
+def report(figures):
+    """A line of progress an epoch."""
+    if "pck" in figures:
+        print(f"epoch {figures['epoch']}: loss {figures['loss']:.3f}, validation PCK {figures['pck']:.3f}", flush=True)
 
 
 # %% tags=["remove-cell"]
@@ -93,16 +84,9 @@ if weights is None or compare_epochs:
     training = posekit.crops(people.split("train"), size, on_error=on_error)
     validation = posekit.crops(people.split("val"), size, on_error=on_error)
 if weights is None:
-    steps = epochs * (len(training) // batch)
-    network, best, history = fit("training", recipe, training, validation, machine.worth_compiling(steps))
-    card = weight_files.Card(
-        name=run.name, architecture="hourglass", config=network.config.to_dict(), skeleton=skeleton.name,
-        resolution=resolution, loss=loss, data=f"{people.source}@train", data_fingerprint=training.people.fingerprint(),
-        recipe=dataclasses.asdict(recipe), metrics={"val pck@0.2·torso": best["pck"], "epoch": best["epoch"]}, history=history,
-        seed=seed,
-    )  # fmt: skip
-    weight_files.save(run.path("weights.safetensors"), network.cpu(), card)
-    source = str(run.path("weights.safetensors"))
+    folder = run.path("training/weights.safetensors").parent
+    written = posekit.fit(config, recipe, training, validation, folder, name=run.name, machine=machine, report=report)
+    source = str(written.replace(run.path("weights.safetensors")))
 else:
     source = weights
 network, card = weight_files.load(source)
@@ -247,7 +231,10 @@ if compare_epochs:
     few = training.select(np.arange(min(compare_people, len(training))))
     for kind in ("cross-entropy", "mse"):
         short = dataclasses.replace(recipe, epochs=compare_epochs, loss=kind)
-        compared[kind] = fit(f"compare-{kind}", short, few, validation, False)[2]
+        folder = run.path(f"compare-{kind}/history.jsonl").parent
+        torch.manual_seed(seed)
+        train(Hourglass(config), few, validation, short, folder, resume=True, machine=machine, report=report)
+        compared[kind] = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The same network, people, steps and rate, with the two losses. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
 if compared:

@@ -19,10 +19,13 @@ except importlib.metadata.PackageNotFoundError:  # a source folder that was not 
 
 _FUNCTIONS = {
     "load": "prediction",
+    "trace": "interpret.trace",
+    "edit": "interpret.trace",
     "Poses": "prediction",
     "Predictor": "prediction",
     "predict_crops": "prediction",
     "evaluate": "evaluation",
+    "fit": "fitting",
     "train": "training",
     "Recipe": "training",
     "load_people": "data",
@@ -37,7 +40,7 @@ _FUNCTIONS = {
     "SKELETONS": "skeleton",
 }
 _MODULES = (
-    "bench", "convert", "coordinates", "data", "drawing", "errors", "evaluation", "heatmaps", "losses", "machine",
+    "bench", "convert", "coordinates", "data", "drawing", "errors", "evaluation", "fitting", "heatmaps", "interpret", "losses", "machine",
     "metrics", "models", "parameters", "plots", "prediction", "runs", "skeleton", "training", "weights",
 )  # fmt: skip
 

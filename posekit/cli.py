@@ -119,6 +119,10 @@ def train(
     loss: Annotated[Loss, typer.Option(help="what is minimised; mse is Newell's")] = Loss.cross_entropy,
     optimiser: Annotated[Optimiser, typer.Option(help="rmsprop is Newell's")] = Optimiser.adamw,
     seed: Annotated[int, typer.Option(help="of everything drawn by chance")] = 0,
+    start: Annotated[
+        str | None,
+        typer.Option(help="weights to begin with, a file or a shipped name, of the same network; by default none"),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on where the training in the folder stopped")
     ] = False,
@@ -142,18 +146,16 @@ def train(
     Ctrl-C keeps what is done, and --resume goes on to the very same weights. Several processes:
     torchrun --nproc-per-node N -m posekit train ...
     """
-    from dataclasses import asdict
-
     import torch
 
-    from posekit import evaluation, parallel, prediction, weights
+    from posekit import parallel, prediction, weights
     from posekit.coordinates import CONTEXT
     from posekit.data import crops, load_people
     from posekit.data.people import parse_spec
+    from posekit.fitting import fit
     from posekit.machine import Machine
-    from posekit.models.hourglass import Hourglass, HourglassConfig
+    from posekit.models.hourglass import HourglassConfig
     from posekit.training import Recipe
-    from posekit.training import train as run
 
     if resolution % (4 * 2**depth):
         raise PosekitError(
@@ -169,7 +171,7 @@ def train(
     machine = prediction.machine_for(device)
     machine = Machine.plain(str(machine.device)) if plain else machine
     first = world.rank == 0
-    spec, path, split = parse_spec(data)
+    spec, path, _ = parse_spec(data)
     source = f"{spec}:{path}" if path else spec
     with _progress(first) as bar, bar.task("rendering", None) as rendered:
         reading: dict[str, Any] = {"on_error": on_error, "cache": cache, "progress": rendered}
@@ -208,35 +210,21 @@ def train(
         with bar.task("cutting out", len(people) + len(judges)) as cut:
             training = crops.crops(people, size, cache, on_error=on_error, progress=cut)
             validation = crops.crops(judges, size, cache, on_error=on_error, progress=cut)
-        torch.manual_seed(seed)
-        network = Hourglass(config)
         peak = prediction.target_peak(loss.value, resolution, recipe.sigma)
         try:
-            best = run(
-                network, training, validation, recipe, out, resume=resume, machine=machine, compiled=compiled,
-                report=_Report(bar, loss.value, (resolution // 4) ** 2, peak),
-            )  # fmt: skip
+            with bar.task("scoring", len(validation)) as scored:
+                path = fit(
+                    config, recipe, training, validation, out, name=name, note=note, start=start, resume=resume, machine=machine,
+                    compiled=compiled, report=_Report(bar, loss.value, (resolution // 4) ** 2, peak),
+                    progress=lambda done: scored(done, True),
+                )  # fmt: skip
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the same command with --resume goes on from here") from None
-        if not first:
-            return
-        history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
-        network = network.float().cpu()
-        card = weights.Card(
-            name or out.resolve().name, network.config.to_dict(), people.skeleton.name, resolution, loss.value,
-            data=f"{spec}@{split or 'train'}", data_fingerprint=training.people.fingerprint(),
-            recipe=asdict(recipe), history=history, seed=seed, note=note,
-        )  # fmt: skip
-        with bar.task("scoring", len(validation)) as scored:
-            result = evaluation.evaluate_model(
-                network, card, validation, machine=machine, progress=lambda what, done, of: scored(done, True)
-            )
-        keep = ("data", "people", "flip", "joints", "metrics", "stacks")
-        card.metrics.update(evaluation.plain({"epoch": best["epoch"]} | {key: result[key] for key in keep}))
-        weights.save(out / "weights.safetensors", network.cpu(), card)
-    block = result["metrics"]["pck@0.2·torso"]
-    say.print(f"{out / 'weights.safetensors'}: PCK@0.2·torso {block['mean']:.3f} ({block['low']:.3f} to {block['high']:.3f}) "
-              f"on {result['data']}, best of {len(history)} epochs is number {best['epoch']}")  # fmt: skip
+    if first:
+        card = weights.load(path)[1]
+        block = card.metrics["metrics"]["pck@0.2·torso"]
+        say.print(f"{path}: PCK@0.2·torso {block['mean']:.3f} ({block['low']:.3f} to {block['high']:.3f}) "
+                  f"on {card.metrics['data']}, best of {len(card.history)} epochs is number {card.metrics['epoch']}")  # fmt: skip
 
 
 @app.command()

@@ -46,6 +46,7 @@ from .parameters import cells, check, is_parameters, load_preset, notebook_path,
 
 _FOLDER = "POSEKIT_RUN"  # the environment variable that tells a notebook its run's folder
 _PARTIAL = ".partial"  # how the folder of a run under way ends
+REFERENCES = ("laptop", "lspet")  # presets whose numbers are kept in book/reference
 _NO_RESULT = {"cli.py", "workflow.py"}  # modules of the library that no result depends on
 
 
@@ -84,14 +85,31 @@ def current() -> Run:
     return Run(root() / "runs" / "adhoc" / Path(source or "notebook").stem)
 
 
-def reference(notebook: str) -> dict[str, Any] | None:
-    """The metrics of the notebook's reference run, one too long or on data too big for every edition.
+def reference(notebook: str, preset: str = "lspet") -> dict[str, Any] | None:
+    """The metrics of the notebook's run in a preset, kept with the sources: one too long, or on data too big, for every edition.
 
-    They are kept as book/reference/NOTEBOOK.json, a copy of that run's metrics.json.
+    They are book/reference/PRESET/NOTEBOOK.json, a copy of that run's metrics.json with its provenance.
     None where there is none.
     """
-    path = root() / "book" / "reference" / f"{notebook}.json"
+    path = root() / "book" / "reference" / preset / f"{notebook}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def keep_reference(preset: str, notebook: str) -> Path:
+    """Copy the metrics of a preset's finished run to where `reference` finds them."""
+    folder = root() / "runs" / preset / notebook
+    try:
+        metrics, facts, params = (
+            json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("metrics", "provenance", "params")
+        )
+    except OSError:
+        raise PosekitError(f"{_relative(folder)} is not a finished run: make book PRESET={preset}") from None
+    told = ("posekit", "torch", "numpy", "scikit-learn", "umap-learn")
+    facts["packages"] = {name: version for name, version in facts["packages"].items() if name in told}
+    path = root() / "book" / "reference" / preset / f"{notebook}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_json(path, metrics | {"provenance": facts | {"parameters": params["parameters"]}})
+    return path
 
 
 def run_notebook(name: str, given: dict[str, str], preset: str | None = None) -> Path:
@@ -138,7 +156,7 @@ def fingerprint(notebook: Path, params: dict[str, Any], upstream: dict[str, str]
     upstream = upstream or {}
     code = [_code(c.source) for c in cells(notebook) if c.cell_type == "code" and not is_parameters(c)]
     values = {name: upstream.get(name) or [value, _data(value)] for name, value in params.items()}
-    known = reference(notebook.stem)
+    known = [reference(notebook.stem, preset) for preset in REFERENCES]
     return _hash(json.dumps([notebook.stem, code, values, known, _library()], sort_keys=True))
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit import heatmaps as hm
-from posekit import metrics, parallel
+from posekit import memory, metrics, parallel
 from posekit.coordinates import STRIDE, rescaling, transform_keypoints, view
 from posekit.data.augment import Augmentation, augment, centre_view
 from posekit.data.crops import Crops
@@ -86,6 +86,7 @@ def train(
     if min(len(training), recipe.batch) < world.size:
         raise PosekitError(f"a step of {min(len(training), recipe.batch)} people is too small for {world.size} processes")
     torch.manual_seed(recipe.seed)
+    memory.keep_memory()
     machine.place(model)
     if world.size > 1:
         parallel.synchronise_batch_norm(model)

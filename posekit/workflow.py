@@ -2,8 +2,10 @@
 
     python -m posekit.workflow run PRESET NOTEBOOK
     python -m posekit.workflow build PRESET
+    python -m posekit.workflow reference PRESET
 
-The Snakefile calls these two, and asks `plan` for the graph.
+The Snakefile calls the first two, and asks `plan` for the graph. The third keeps the finished
+runs' numbers in book/reference, for the other presets' books to quote.
 """
 
 import hashlib
@@ -192,8 +194,11 @@ def main(arguments: list[str]) -> None:
                 runs.execute(step.notebook, step.params, step.out, step.upstream)
             case ["build", preset]:
                 build(preset)
+            case ["reference", preset]:
+                for notebook in plan(preset):
+                    print(runs.keep_reference(preset, notebook).relative_to(root()))
             case _:
-                raise PosekitError("usage: python -m posekit.workflow run PRESET NOTEBOOK | build PRESET")
+                raise PosekitError("usage: python -m posekit.workflow run PRESET NOTEBOOK | build PRESET | reference PRESET")
     except PosekitError as error:
         sys.exit(f"posekit: {error}")
 

@@ -21,6 +21,7 @@ VARIANTS = {
     "two-stacks": HourglassConfig.narrow(32, depth=2, stacks=2),
     "study": HourglassConfig.study(features=32, stem=(8, 16, 16), depth=2, stacks=3),
     "two-residuals": HourglassConfig.narrow(32, depth=3, residuals=2),
+    "no-skips": HourglassConfig.narrow(32, depth=2, stacks=2, skips=False),
     "same-width": HourglassConfig(joints=14, features=32, stem=(32, 32, 32), depth=1),
 }
 
@@ -122,8 +123,8 @@ def trained(config, seed=0):
                 module.running_var.uniform_(0.5, 1.5)
                 module.weight.uniform_(0.3, 1.3)
                 module.bias.normal_(0, 0.3)
-        model.stack0.skip1[0].bn1.weight[::3] *= -1
-        model.stack0.skip1[0].bn1.weight[1] = 0
+        model.stack0.encoder1[0].bn1.weight[::3] *= -1
+        model.stack0.encoder1[0].bn1.weight[1] = 0
     return model
 
 

@@ -13,6 +13,7 @@ VARIANTS = {
     "two residuals": HourglassConfig.narrow(16, residuals=2, bottleneck_residuals=2, **SMALL),
     "two stacks": HourglassConfig.narrow(16, stacks=2, **SMALL),
     "the study's, three stacks": HourglassConfig.study(features=16, stem=(4, 8, 8), stacks=3, **SMALL),
+    "no skips": HourglassConfig.narrow(16, stacks=2, skips=False, **SMALL),
     "wide stem": HourglassConfig(features=16, stem=(8, 16, 16), stacks=2, **SMALL),
 }
 every_variant = pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS)

@@ -223,8 +223,8 @@ def test_fingerprint_knows_the_data(project):
 def test_fingerprint_knows_the_reference_run(project):
     before = key()
     assert runs.reference("01_first") is None
-    (project / "book" / "reference").mkdir(parents=True)
-    (project / "book" / "reference" / "01_first.json").write_text('{"pck": 0.5}')
+    (project / "book" / "reference" / "lspet").mkdir(parents=True)
+    (project / "book" / "reference" / "lspet" / "01_first.json").write_text('{"pck": 0.5}')
     assert runs.reference("01_first") == {"pck": 0.5}
     assert key() != before
 

@@ -13,13 +13,13 @@ from posekit.skeleton import Skeleton
 class Augmentation:
     """Ranges of the random change; every draw is independent of the others."""
 
-    rotation: float = 35.0  # degrees, normal deviate cut at twice this
-    scale: float = 0.25  # relative, uniform
+    rotation: float = 25.0  # degrees, normal deviate cut at twice this
+    scale: float = 0.2  # relative, uniform
     shift: float = 0.06  # of the view's width, uniform
     flip: float = 0.5  # probability of the mirror image, left and right joints exchanged
     colour: float = 0.25  # strength of brightness, contrast and channel gains
     occlusion: float = 0.2  # probability of a patch of noise over a part of the person
-    upside_down: float = 0.08  # probability of a rotation from all around
+    upside_down: float = 0.05  # probability of a rotation from all around
 
 
 def centre_view(crops: Tensor, keypoints: Tensor, resolution: int) -> tuple[Tensor, Tensor]:

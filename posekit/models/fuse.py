@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from posekit.machine import Machine
-from posekit.models.hourglass import Hourglass, Residual, Stack
+from posekit.models.hourglass import Hourglass, Residual, Stack, upsample
 
 
 def fused(model: Hourglass) -> "FusedHourglass":
@@ -102,9 +102,10 @@ class FusedResidual(nn.Module):
 class FusedStack(nn.Module):
     def __init__(self, stack: Stack):
         super().__init__()
-        self.depth, self.pool = stack.depth, nn.MaxPool2d(2)
+        self.depth, self.skips, self.pool = stack.depth, stack.skips, nn.MaxPool2d(2)
+        branches = ("skip", "encoder", "decoder") if self.skips else ("encoder", "decoder")
         for level in range(1, self.depth + 1):
-            for name in ("skip", "encoder", "decoder"):
+            for name in branches:
                 self.add_module(f"{name}{level}", _residuals(getattr(stack, f"{name}{level}")))
         self.bottleneck = _residuals(
             getattr(stack, f"bottleneck{i}") for i in range(1, stack.bottlenecks + 1)
@@ -129,11 +130,12 @@ class FusedStack(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y, skips = x, []
         for level in range(1, self.depth + 1):
-            skips.append(getattr(self, f"skip{level}")(y))
+            skips.append(getattr(self, f"skip{level}")(y) if self.skips else None)
             y = getattr(self, f"encoder{level}")(self.pool(y))
         y = self.bottleneck(y)
         for level in range(self.depth, 0, -1):
-            y = _add_upsampled(skips.pop(), getattr(self, f"decoder{level}")(y))
+            skip, y = skips.pop(), getattr(self, f"decoder{level}")(y)
+            y = upsample(y) if skip is None else _add_upsampled(skip, y)
         y = self.features(self.residuals(y))
         return y if self.merge is None else self.merge(y, added=x), self.heatmaps(y)
 

@@ -24,6 +24,7 @@ class HourglassConfig:
     bottleneck_residuals: int = 1  # residual modules at the lowest resolution; the study has 3
     stem: tuple[int, int, int] = (64, 128, 128)  # channels after the stem's convolution and first two residuals
     shortcut_kernel: int = 1  # of the convolution on a shortcut that changes the channel count; the study has 3
+    skips: bool = True  # skip connections, one a level; without them everything goes through the bottleneck
     normalised_heatmaps: bool = False  # batch normalisation behind the last layer, as in the study
 
     @classmethod
@@ -99,13 +100,15 @@ class Stack(nn.Module):
     def __init__(self, config: HourglassConfig, last: bool):
         super().__init__()
         f, self.depth, self.bottlenecks = config.features, config.depth, config.bottleneck_residuals
+        self.skips = config.skips
 
         def residuals() -> nn.Module:
             return nn.Sequential(*(Residual(f, f) for _ in range(config.residuals)))
 
         self.pool = nn.MaxPool2d(2)
         for level in range(1, config.depth + 1):
-            self.add_module(f"skip{level}", residuals())
+            if config.skips:
+                self.add_module(f"skip{level}", residuals())
             self.add_module(f"encoder{level}", residuals())
         for i in range(1, config.bottleneck_residuals + 1):
             self.add_module(f"bottleneck{i}", Residual(f, f))
@@ -123,7 +126,7 @@ class Stack(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y, skips = x, []
         for level in range(1, self.depth + 1):
-            skips.append(getattr(self, f"skip{level}")(y))
+            skips.append(getattr(self, f"skip{level}")(y) if self.skips else 0)
             y = getattr(self, f"encoder{level}")(self.pool(y))
         for i in range(1, self.bottlenecks + 1):
             y = getattr(self, f"bottleneck{i}")(y)

@@ -1,0 +1,105 @@
+"""Named activations of a network: reading them with `trace`, replacing them with `edit`.
+
+with trace(model, ["stack0.bottleneck3"]) as activations:
+    model(pictures)
+codes = activations["stack0.bottleneck3"].flatten(1)
+
+with edit(model, {"stack0.skip1": lambda activation, name: torch.zeros_like(activation)}):
+    heatmaps = model(pictures)
+
+Both nest, in each other too: functions at the same place are called in the order of their `with` statements, each with what
+the one before it left. `with edit(...), trace(...)` therefore reads the edited activation, `with trace(...), edit(...)` the
+network's own.
+"""
+
+import contextlib
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from torch import Tensor, nn
+
+from posekit.errors import PosekitError
+
+Edit = Callable[[Tensor, str], Tensor | None]
+
+
+def places(model: nn.Module) -> list[str]:
+    """Names of the activations of a posekit network, in the order of computation: `stem`, `stack0.skip1`, ..."""
+    names = []
+    for name, child in model.named_children():
+        inner = [f"{name}.{place}" for place, _ in child.named_children() if place != "pool"]
+        names += inner if name.startswith("stack") else [name]
+    return names
+
+
+def code_place(model: nn.Module, stack: int = -1) -> str:
+    """Where a stack's code is: its last bottleneck module. Stacks count from 0, from the last with -1.
+
+    Raises:
+        PosekitError: there is no such stack.
+    """
+    count = model.config.stacks
+    if not -count <= stack < count:
+        raise PosekitError(f"no stack {stack}: this network has {count}, numbered from 0")
+    return f"stack{stack % count}.bottleneck{model.config.bottleneck_residuals}"
+
+
+@contextlib.contextmanager
+def edit(model: nn.Module, edits: Mapping[str, Edit]) -> Iterator[None]:
+    """Within the block, pass each named activation through its function on the way.
+
+    A function takes the activation (B, C, H, W) and its name, and returns a replacement of the same shape, or None to
+    leave it as it is. On leaving the block, by an error too, nothing remains in the model.
+
+    Raises:
+        PosekitError: a name is none of the model's modules, or a replacement has another shape.
+    """
+    modules = {name: _module(model, name) for name in edits}
+    with contextlib.ExitStack() as hooks:
+        for name, module in modules.items():
+            handle = module.register_forward_hook(_hook(edits[name], name))
+            hooks.callback(handle.remove)
+        yield
+
+
+@contextlib.contextmanager
+def trace(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """Within the block, keep the named activations of the latest forward pass, in a dictionary by name.
+
+    The forward pass stays bit-identical. The tensors are the network's own, with their gradients; detach or copy them to
+    change or keep them.
+
+    Raises:
+        PosekitError: a name is none of the model's modules.
+    """
+    activations: dict[str, Tensor] = {}
+
+    def keep(activation: Tensor, name: str) -> None:
+        activations[name] = activation
+
+    with edit(model, dict.fromkeys([names] if isinstance(names, str) else names, keep)):
+        yield activations
+
+
+def _hook(function: Edit, name: str):
+    def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor | None:
+        replacement = function(output, name)
+        if replacement is not None and replacement.shape != output.shape:
+            raise PosekitError(
+                f"{name}: the replacement is {tuple(replacement.shape)}, the activation {tuple(output.shape)}"
+            )
+        return replacement
+
+    return hook
+
+
+def _module(model: nn.Module, name: str) -> nn.Module:
+    known = places(model)
+    if name in known:
+        return model.get_submodule(name)
+    # Deeper modules can be named as well, `stack0.skip1.0.conv2` say; a stack returns a pair and a pool is used many times.
+    inside = any(name.startswith(f"{place}.") for place in known)
+    if inside and name in dict(model.named_modules()):
+        return model.get_submodule(name)
+    near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
+    raise PosekitError(f"no activation named {name!r}; {'near it: ' if near else ''}{', '.join(near or known)}")
