@@ -39,10 +39,10 @@ def stage(heading: float = 0.0, extra: tuple[np.ndarray, ...] = (), **changes: f
     solids = np.concatenate([bodies.body_solids(*bones, build, bodies.Clothes()), *extra])
     camera, places = camera_at(20.0), bodies.keypoint_places(*bones, build)
     solids = m.seen_solids(solids, camera)
-    scene = m.draw_scene(0)
+    scene, pieces = m.draw_scene(0), m.quadrics(solids)
     return dataclasses.replace(
-        scene, solids=solids, camera=camera, places=places, bones=bones, build=build,
-        flags=m.visibility(solids, camera, places, build), colours=np.ones((7, 2, 3)), patterns=np.zeros((7,
+        scene, solids=solids, pieces=pieces, camera=camera, places=places, bones=bones, build=build,
+        flags=m.visibility(solids, pieces, camera, places, build), colours=np.ones((7, 2, 3)), patterns=np.zeros((7,
         5)),
     )  # fmt: skip
 
@@ -154,10 +154,10 @@ def one(solid: np.ndarray, distance: float = 10.0) -> tuple[np.ndarray, m.Camera
 
 def test_a_sphere_is_met_at_its_surface():
     solids, camera = one(m.cone((0, 0, 0), (0, 1e-4, 0), 0.5, 0))
-    solid, depth = m.first_met(solids, np.array([[0, 0, 1.0], [0.2, 0, 1.0]]))
+    solid, depth = m.first_met(solids, m.quadrics(solids), np.array([[0, 0, 1.0], [0.2, 0, 1.0]]))
     assert solid.tolist() == [0, -1]
     assert depth[0] == pytest.approx(9.5, abs=1e-3)
-    _, sample, depth = m.cast(solids, m.Samples(camera, 200, 1))
+    _, sample, depth = m.cast(solids, m.quadrics(solids), m.Samples(camera, 200, 1))
     # It covers the disc whose rim is tangent to it: radius r / sqrt(d² − r²), here times the focal length
     # in pixels.
     radius = 0.5 / math.sqrt(100 - 0.25) * camera.focal * 200
@@ -168,19 +168,19 @@ def test_a_sphere_is_met_at_its_surface():
 def test_grid_and_single_rays_agree():
     scene = m.draw_scene(3)
     samples = m.Samples(scene.camera, 40, 1)
-    _solid, sample, depth = m.cast(scene.solids, samples)
+    _solid, sample, depth = m.cast(scene.solids, scene.pieces, samples)
     nearest = np.full(1600, np.inf)
     np.minimum.at(nearest, sample, depth)
     row, column = np.divmod(np.arange(1600), 40)
     rays = np.stack([samples.x(column, row), samples.y(row), np.ones(1600)], 1)
-    _, single = m.first_met(scene.solids, rays)
+    _, single = m.first_met(scene.solids, scene.pieces, rays)
     close = np.isclose(nearest, single, rtol=1e-3) | (np.isinf(nearest) & np.isinf(single))
     assert close.mean() > 0.99  # rims are decided by rounding
 
 
 def test_a_box_is_met_at_its_face_and_normals_look_at_the_camera():
     solids, camera = one(m.box((0, 0, 0), (1, 1, 1), np.eye(3), 0))
-    solid, sample, depth = m.cast(solids, m.Samples(camera, 8, 1))
+    solid, sample, depth = m.cast(solids, m.quadrics(solids), m.Samples(camera, 8, 1))
     centre = sample == 8 * 4 + 4
     assert depth[centre] == pytest.approx(9.0, abs=1e-5)
     _, normal = m.surfaces(
@@ -192,7 +192,7 @@ def test_a_box_is_met_at_its_face_and_normals_look_at_the_camera():
 def test_a_tapered_cone_has_unit_normals_at_right_angles_to_its_outline():
     solids, camera = one(m.cone((0, -0.4, 0), (0, 0.4, 0), (0.3, 0.1), 0))
     samples = m.Samples(camera, 160, 1)
-    solid, sample, depth = m.cast(solids, samples)
+    solid, sample, depth = m.cast(solids, m.quadrics(solids), samples)
     row, column = np.divmod(sample, 160)
     dx, dy = samples.x(column, row).astype("f4"), samples.y(row).astype("f4")
     _place, normal = m.surfaces(solids, solid, dx, dy, depth)
@@ -242,7 +242,7 @@ def test_an_occluder_hides_what_lies_behind_it_and_nothing_else():
 def test_outside_the_picture_is_not_labelled():
     scene = stage(0)
     camera = dataclasses.replace(scene.camera, centre=(0.9, 0.5))
-    flags = m.visibility(scene.solids, camera, scene.places, scene.build)
+    flags = m.visibility(scene.solids, scene.pieces, camera, scene.places, scene.build)
     outside = camera.project(scene.places)[:, 0] >= 1
     assert outside.any()
     np.testing.assert_array_equal(flags == 0, outside)

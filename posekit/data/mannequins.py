@@ -101,6 +101,7 @@ class Scene:
     owner 0 is nobody, 1 the person, 2 and above are others."""
 
     solids: np.ndarray  # (n,) SOLID
+    pieces: Quadrics  # of the solids
     colours: np.ndarray  # (m, 2, 3) two colours a material, 0 to 1
     patterns: np.ndarray  # (m, 5): kind, frequency, phase, roughness, shine
     camera: Camera
@@ -239,14 +240,15 @@ class Samples:
         return (x * self.camera.focal + self.camera.centre[0]) * self.size - 0.5 - self.shift(row)
 
 
-def cast(solids: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every meeting of a solid with a sample: solid, sample and depth, each (h,).
+def cast(
+    solids: np.ndarray, pieces: Quadrics, samples: Samples
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every meeting of a solid with a sample: solid, sample and depth, each (h,). `pieces` are the solids' quadrics.
 
     Along a row of samples everything is a quadratic in the column, and an outline's roots bound the
     columns to try.
     """
     rectangles = bounds(solids, samples.camera)
-    pieces = quadrics(solids)
     results = [_cast_quadrics(pieces, rectangles[pieces.solid, pieces.role], samples)]
     boxes = np.flatnonzero(solids["kind"] == BOX)
     if len(boxes):
@@ -344,9 +346,8 @@ def _cast_boxes(solids: np.ndarray, boxes: np.ndarray, rectangles: np.ndarray, s
     return repeat(boxes[piece], np.int32)[hit], sample[hit], enter[hit]
 
 
-def first_met(solids: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def first_met(solids: np.ndarray, pieces: Quadrics, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The frontmost solid on each of a few rays (r, 3), −1 for none, and its depth: (r,), (r,)."""
-    pieces = quadrics(solids)
     with np.errstate(invalid="ignore", divide="ignore"):
         squares = (rays[:, :, None] * rays[:, None, :]).reshape(-1, 9)
         discriminant = squares @ pieces.conic.reshape(-1, 9).T
@@ -413,7 +414,7 @@ class Raster:
 def rasterise(scene: Scene, size: int, per_pixel: int = 2) -> Raster:
     """Cast a ray through every sample of the picture and keep the frontmost solid."""
     solids, samples = scene.solids, Samples(scene.camera, size, per_pixel)
-    which, sample, depth = cast(solids, samples)
+    which, sample, depth = cast(solids, scene.pieces, samples)
     number = size * size * per_pixel
     nearest = np.full(number, np.inf, np.float32)
     np.minimum.at(nearest, sample, depth)
@@ -422,16 +423,18 @@ def rasterise(scene: Scene, size: int, per_pixel: int = 2) -> Raster:
     front = np.flatnonzero(depth == nearest[sample])
     which, sample, depth = which[front], sample[front], depth[front]
     row = sample // np.int32(size)
+    column = (sample - row * np.int32(size)).astype(np.float32) * np.float32(1 / size / scene.camera.focal)
+    which, sample, row = (index.astype(np.intp) for index in (which, sample, row))  # as look-ups want them
     rows = np.arange(size * per_pixel)
-    dx = np.take(samples.x(0, rows).astype(np.float32), row) + (sample - row * np.int32(size)) * np.float32(
-        1 / size / scene.camera.focal
-    )
+    dx = np.take(samples.x(0, rows).astype(np.float32), row) + column
     dy = np.take(samples.y(rows).astype(np.float32), row)
-    place, normal = surfaces(solids, which, dx.astype(np.float32), dy, depth)
+    place, normal = surfaces(solids, which, dx, dy, depth)
     return Raster(sample, which, place, normal, person.reshape(-1, size))
 
 
-def visibility(solids: np.ndarray, camera: Camera, places: np.ndarray, build: bodies.Build) -> np.ndarray:
+def visibility(
+    solids: np.ndarray, pieces: Quadrics, camera: Camera, places: np.ndarray, build: bodies.Build
+) -> np.ndarray:
     """COCO flags (17,) of keypoints at world `places` (17, 3), by casting a ray through each.
 
     A joint lies inside its limb. It counts as visible when the first thing on its ray is a limb that ends
@@ -439,7 +442,7 @@ def visibility(solids: np.ndarray, camera: Camera, places: np.ndarray, build: bo
     not labelled.
     """
     shares, joints = camera.project(places), camera.see(places)
-    frontmost, depth = first_met(solids, joints / joints[:, 2:])
+    frontmost, depth = first_met(solids, pieces, joints / joints[:, 2:])
     scale = build.height / bodies.ADULT * max(1.0, build.girth)
     flags = np.full(17, 2)
     for k in range(17):
@@ -1126,14 +1129,16 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     if rng.random() < 0.06:  # against the light
         light, ambient = np.array([0.1, -0.4, 0.9]), 0.08 + 0.15 * rng.random()
     solids = seen_solids(np.concatenate(groups), camera)
-    flags = visibility(solids, camera, places, build)
+    pieces = quadrics(solids)
+    flags = visibility(solids, pieces, camera, places, build)
     if (flags == 2).sum() < 7:  # clear the view
         near = (camera.see(places)[:, 2]).max()
         solids = solids[(solids["owner"] == 1) | (solids["start"][:, 2] > near)]
         solids = solids[(solids["owner"] == 1) | (bounds(solids, camera)[:, 2, 2] < 9)]
-        flags = visibility(solids, camera, places, build)
+        pieces = quadrics(solids)
+        flags = visibility(solids, pieces, camera, places, build)
     return Scene(
-        solids, np.concatenate(palette), np.concatenate(looks), camera, places, (origins, frames), pose,
+        solids, pieces, np.concatenate(palette), np.concatenate(looks), camera, places, (origins, frames), pose,
         build, people,
         light / np.linalg.norm(light), float(ambient), flags, int(rng.integers(2**62)), bool(indoors),
     )  # fmt: skip
@@ -1218,9 +1223,10 @@ def finish(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     grain = 255 * 0.03 * u[7] ** 2
     if grain > 0.3:
         start = int(rng.random() * len(film_grain()))
-        picture += np.take(film_grain(), np.arange(start, start + picture.size), mode="wrap").reshape(
-            picture.shape
-        ) * np.float32(grain)
+        strip = film_grain()[start : start + picture.size]
+        if len(strip) < picture.size:  # it begins again
+            strip = np.resize(np.roll(film_grain(), -start), picture.size)
+        picture += strip.reshape(picture.shape) * np.float32(grain)
     return np.ascontiguousarray(np.clip(picture, 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
 
@@ -1240,13 +1246,15 @@ def measure(scene: Scene, raster: Raster, picture: np.ndarray, seen: np.ndarray)
     distance = float(np.linalg.norm(toward))
     whole = raster.person.sum()
     visible = 2 * float(seen.sum())
-    light = picture.mean(2) / 255
+    light, seen = (picture.reshape(-1, 3) @ np.full(3, 1 / 765, np.float32)), seen.ravel()
 
     def opening(arm):
         upper = frames[arm] @ (0, -1.0, 0)
         return math.acos(np.clip(upper @ (frames[2] @ (0, -1.0, 0)), -1, 1))
 
-    inside, outside = max(float(seen.sum()), 1e-9), max(float((1 - seen).sum()), 1e-9)
+    inside = float(seen.sum())
+    bright, total = float(light @ seen), float(light.sum())
+    contrast = bright / max(inside, 1e-9) - (total - bright) / max(seen.size - inside, 1e-9)
     values = (
         scene.pose.posture, heading, math.sin(heading), math.cos(heading), math.asin(toward[1] / distance),
         math.atan2(trunk[0], -trunk[1]), math.asin(np.clip(-trunk[2], -1, 1)),
@@ -1254,8 +1262,7 @@ def measure(scene: Scene, raster: Raster, picture: np.ndarray, seen: np.ndarray)
         *(math.radians(angles[side + "hip"]) for side in ("left ", "right ")),
         *(math.radians(angles[side + "knee"]) for side in ("left ", "right ")), math.radians(angles["lean"]),
         scene.build.height, scene.build.girth, distance, (high - low).max(), offset[0], offset[1],
-        1 - min(visible / whole, 1) if whole else 1.0, (scene.flags == 2).sum(), scene.people, light.mean(),
-        (light * seen).sum() / inside - (light * (1 - seen)).sum() / outside,
+        1 - min(visible / whole, 1) if whole else 1.0, (scene.flags == 2).sum(), scene.people, total / light.size, contrast,
     )  # fmt: skip
     return {name: float(value) for name, value in zip(FACTORS, values, strict=True)}
 
