@@ -213,7 +213,7 @@ def train(
         peak = prediction.target_peak(loss.value, resolution, recipe.sigma)
         try:
             with bar.task("scoring", len(validation)) as scored:
-                path = fit(
+                written = fit(
                     config, recipe, training, validation, out, name=name, note=note, start=start, resume=resume, machine=machine,
                     compiled=compiled, report=_Report(bar, loss.value, (resolution // 4) ** 2, peak),
                     progress=lambda done: scored(done, True),
@@ -221,9 +221,9 @@ def train(
         except KeyboardInterrupt:
             raise KeyboardInterrupt("the same command with --resume goes on from here") from None
     if first:
-        card = weights.load(path)[1]
+        card = weights.load(written)[1]
         block = card.metrics["metrics"]["pck@0.2·torso"]
-        say.print(f"{path}: PCK@0.2·torso {block['mean']:.3f} ({block['low']:.3f} to {block['high']:.3f}) "
+        say.print(f"{written}: PCK@0.2·torso {block['mean']:.3f} ({block['low']:.3f} to {block['high']:.3f}) "
                   f"on {card.metrics['data']}, best of {len(card.history)} epochs is number {card.metrics['epoch']}")  # fmt: skip
 
 

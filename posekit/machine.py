@@ -39,7 +39,7 @@ class Machine:
 
     def place(self, model: nn.Module) -> nn.Module:
         if self.channels_last:
-            return model.to(self.device, memory_format=torch.channels_last)
+            return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model.to(self.device)
 
     def autocast(self):

@@ -102,7 +102,7 @@ def train(
             raise PosekitError(f"{last} is of another recipe, network or data; train into another folder or without --resume")
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-    network = parallel.wrap(model, machine)  # every process now has the first one's weights
+    network: Callable = parallel.wrap(model, machine)  # every process now has the first one's weights
     if state:
         average, start, best, sums, before = (state[name] for name in ("average", "step", "best", "sums", "seconds"))
     else:
@@ -158,7 +158,7 @@ def train(
                     "rate": recipe.learning_rate(step, steps), **figures}  # fmt: skip
             better = line["pck"] >= best["pck"]
             best = line if better else best
-            if world.rank == 0:
+            if writer:
                 with _writing(history):
                     with open(history, "a") as file:
                         file.write(json.dumps(line) + "\n")
@@ -173,7 +173,9 @@ def train(
             if parallel.any_of(stop.asked):
                 raise KeyboardInterrupt
     parallel.barrier()
-    model.load_state_dict(_read(folder / "best.pt", machine))
+    state = _read(folder / "best.pt", machine)
+    assert state is not None
+    model.load_state_dict(state)
     model.eval()
     return parallel.from_first(best)
 

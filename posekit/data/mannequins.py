@@ -423,11 +423,11 @@ def rasterise(scene: Scene, size: int, per_pixel: int = 2) -> Raster:
     front = np.flatnonzero(depth == nearest[sample])
     which, sample, depth = which[front], sample[front], depth[front]
     row = sample // np.int32(size)
-    column = (sample - row * np.int32(size)).astype(np.float32) * np.float32(1 / size / scene.camera.focal)
-    which, sample, row = (index.astype(np.intp) for index in (which, sample, row))  # as look-ups want them
+    along = (sample - row * np.int32(size)).astype(np.float32) * np.float32(1 / size / scene.camera.focal)
+    which, sample, rows_met = (index.astype(np.intp) for index in (which, sample, row))  # as look-ups want them
     rows = np.arange(size * per_pixel)
-    dx = np.take(samples.x(0, rows).astype(np.float32), row) + column
-    dy = np.take(samples.y(rows).astype(np.float32), row)
+    dx = np.take(samples.x(0, rows).astype(np.float32), rows_met) + along
+    dy = np.take(samples.y(rows).astype(np.float32), rows_met)
     place, normal = surfaces(solids, which, dx, dy, depth)
     return Raster(sample, which, place, normal, person.reshape(-1, size))
 

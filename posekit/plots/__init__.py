@@ -6,6 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.projections.polar import PolarAxes
 
 from posekit.drawing import COLOURS, draw, joint_colours
 from posekit.skeleton import Skeleton
@@ -34,6 +36,13 @@ def side(joint: str) -> str:
     return LEFT if joint.startswith("left") else RIGHT if joint.startswith("right") else MIDDLE
 
 
+def _gap(figure: Figure, pad: float) -> None:
+    """How much room the axes of a figure leave between them."""
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(w_pad=pad, h_pad=pad, wspace=pad, hspace=pad)
+
+
 def people(
     pictures: Sequence[np.ndarray], keypoints: Sequence[np.ndarray], skeleton: Skeleton, columns: int = 8,
     titles: Sequence[str] | None = None, annotated: bool = False,
@@ -49,7 +58,7 @@ def _sheet(pictures: Sequence, columns: int, titles: Sequence[str] | None) -> Fi
     width = 9.0
     cell = width / columns
     figure, axes = plt.subplots(rows, columns, figsize=(width, rows * (cell + (0.22 if titles else 0.0))), squeeze=False)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    _gap(figure, 0.01)
     for ax in axes.flat:
         ax.axis("off")
     for i, (ax, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
@@ -106,6 +115,7 @@ def directions(angles: np.ndarray) -> Figure:
     share = count / max(count.sum(), 1)
     # Area, not radius, shows the share.
     ax.bar((edges[1:] + edges[:-1]) / 2, np.sqrt(share), width=np.diff(edges) * 0.92, color=PALETTE[0])
+    assert isinstance(ax, PolarAxes)
     ax.set_theta_zero_location("N")
     ax.set_theta_direction(-1)
     ax.set_xticks(np.deg2rad([0, 90, 180, 270]), ["head up", "right", "head down", "left"])
@@ -183,7 +193,7 @@ def heatmaps(picture: np.ndarray, maps: np.ndarray, joints: Sequence[str], colum
     """A picture (R, R, 3) in [0, 1] under each of its heatmaps (K, R/4, R/4); each map is scaled to its own peak."""
     rows = -(-len(joints) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(9, 1.95 * rows), squeeze=False)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+    _gap(figure, 0.02)
     size = picture.shape[0]
     grey = np.repeat(picture.mean(-1, keepdims=True), 3, -1)
     for ax in axes.flat:
@@ -221,7 +231,7 @@ def opening(pictures: np.ndarray, maps: np.ndarray, keypoints: np.ndarray, skele
     glow = (strength[:, :, None] ** 1.5 * colours[None, :, :, None, None]).max(1).transpose(0, 2, 3, 1)
     n, size = len(pictures), pictures.shape[1]
     figure, axes = plt.subplots(3, n, figsize=(9, 27 / n))
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    _gap(figure, 0.01)
     for column in range(n):
         axes[0, column].imshow(pictures[column])
         axes[1, column].imshow(glow[column], interpolation="nearest", extent=(-0.5, size - 0.5, size - 0.5, -0.5))
