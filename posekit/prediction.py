@@ -20,7 +20,7 @@ from posekit.data.augment import centre_view
 from posekit.data.crops import Crops, cut
 from posekit.data.loading import batches
 from posekit.data.people import iterate
-from posekit.data.pictures import _rgb, read_picture
+from posekit.data.pictures import rgb, read_picture
 from posekit.drawing import draw
 from posekit.errors import PosekitError
 from posekit.machine import Machine
@@ -259,7 +259,7 @@ def as_picture(image: str | Path | Image.Image | np.ndarray) -> tuple[np.ndarray
     if isinstance(image, str | Path):
         return read_picture(image), str(image)
     if isinstance(image, Image.Image):
-        return np.array(_rgb(ImageOps.exif_transpose(image))), None
+        return np.array(rgb(ImageOps.exif_transpose(image))), None
     array = np.asarray(image)
     if array.dtype == np.uint8 and array.ndim == 2:
         array = array[..., None].repeat(3, -1)

@@ -147,16 +147,19 @@ def resolve(value: Any, preset: str) -> tuple[Any, str | None]:
     return f"runs/{preset}/{upstream}/{file or 'weights.safetensors'}", upstream
 
 
-def fingerprint(notebook: Path, params: dict[str, Any], upstream: dict[str, str] | None = None) -> str:
+def fingerprint(
+    notebook: Path, params: dict[str, Any], upstream: dict[str, str] | None = None, preset: str = ""
+) -> str:
     """A hash of everything that the run's result depends on, and of no file's time.
 
-    That is the notebook's code, the parameters, the library, the data that a parameter names, and the runs
-    that it reads: `upstream` holds what identifies the result behind each parameter that names one.
+    That is the notebook's code, the parameters, the library, the data that a parameter names, the runs
+    that it reads (`upstream` holds what identifies the result behind each parameter that names one), and
+    the numbers kept of other presets than its own.
     """
     upstream = upstream or {}
     code = [_code(c.source) for c in cells(notebook) if c.cell_type == "code" and not is_parameters(c)]
     values = {name: upstream.get(name) or [value, _data(value)] for name, value in params.items()}
-    known = [reference(notebook.stem, preset) for preset in REFERENCES]
+    known = [reference(notebook.stem, other) for other in REFERENCES if other != preset]
     return _hash(json.dumps([notebook.stem, code, values, known, _library()], sort_keys=True))
 
 
@@ -178,7 +181,7 @@ def execute(
     Raises:
         PosekitError: a cell failed, a file of another run is missing, or the same run is under way elsewhere.
     """
-    key = fingerprint(notebook, params, upstream)
+    key = fingerprint(notebook, params, upstream, out.parent.name)
     if is_fresh(out, key):
         print(f"{notebook.stem}: nothing to do, {_relative(out)} is up to date")
         return out

@@ -65,7 +65,7 @@ def plan(preset: str) -> dict[str, Step]:
             out=root() / "runs" / preset / name,
             upstream=upstream,
             reads=tuple(sorted(reads)),
-            fingerprint=runs.fingerprint(notebook, params, upstream),
+            fingerprint=runs.fingerprint(notebook, params, upstream, preset),
         )
     return steps
 
@@ -182,7 +182,8 @@ def _without_absent(toc: Any, steps: dict[str, Step]) -> Any:
         return {key: _without_absent(value, steps) for key, value in toc.items()}
     if isinstance(toc, list):
         kept = [item for item in toc if not (isinstance(item, dict) and item.get("file") in absent)]
-        return [_without_absent(item, steps) for item in kept]
+        kept = [_without_absent(item, steps) for item in kept]
+        return [item for item in kept if not (isinstance(item, dict) and item.get("chapters") == [])]  # a part without any
     return toc
 
 

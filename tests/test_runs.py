@@ -227,6 +227,28 @@ def test_fingerprint_knows_the_reference_run(project):
     (project / "book" / "reference" / "lspet" / "01_first.json").write_text('{"pck": 0.5}')
     assert runs.reference("01_first") == {"pck": 0.5}
     assert key() != before
+    own = runs.fingerprint(first(), parameters.check(first(), {}), preset="lspet")
+    assert own == before, "a run does not depend on what was kept of itself"
+
+
+def test_a_run_is_kept_as_a_reference(project):
+    values = parameters.check(first(), {"people": 3})
+    with pytest.raises(PosekitError, match="runs/lspet/01_first is not a finished run: make book PRESET=lspet"):
+        runs.keep_reference("lspet", "01_first")
+    runs.execute(first(), values, project / "runs" / "lspet" / "01_first")
+    path = runs.keep_reference("lspet", "01_first")
+    assert path == project / "book" / "reference" / "lspet" / "01_first.json"
+    kept = runs.reference("01_first", "lspet")
+    assert kept["metrics"] == {"people": 3, "rate": None}
+    assert kept["provenance"]["parameters"] == values and "torch" in kept["provenance"]["packages"]
+
+
+def test_a_part_without_chapters_is_left_out_of_the_contents(project):
+    contents = {"root": "index", "parts": [{"caption": "A", "chapters": [{"file": "01_first"}, {"file": "desk"}]},
+                                           {"caption": "B", "chapters": [{"file": "02_second"}]}]}  # fmt: skip
+    steps = {"01_first": workflow.plan("small")["01_first"]}
+    found = workflow._without_absent(contents, steps)
+    assert found == {"root": "index", "parts": [contents["parts"][0]]}
 
 
 def test_a_run_from_start_to_end(project, capfd):

@@ -23,13 +23,14 @@ def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
     try:
         with Image.open(path) as image:
             image.load()
-            return np.asarray(_rgb(ImageOps.exif_transpose(image) if upright else image))
+            return np.asarray(rgb(ImageOps.exif_transpose(image) if upright else image))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = str(error).replace(str(path), "").strip()
         raise PosekitError(f"{path}: not a whole picture ({reason}); replace or leave it out") from None
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def rgb(image: Image.Image) -> Image.Image:
+    """An image of any mode as RGB: what is transparent over white, more than 8 bits scaled to 8."""
     if image.mode.startswith("I") or image.mode == "F":  # 16 and 32 bits: Pillow's own conversion clips
         values = np.asarray(image, np.float64)
         top = 65535.0 if values.max() > 255 else 255.0
