@@ -20,7 +20,7 @@ from posekit.data.augment import centre_view
 from posekit.data.crops import Crops, cut
 from posekit.data.loading import batches
 from posekit.data.people import iterate
-from posekit.data.pictures import rgb, read_picture
+from posekit.data.pictures import read_picture, rgb
 from posekit.drawing import draw
 from posekit.errors import PosekitError
 from posekit.machine import Machine

@@ -159,7 +159,8 @@ def fingerprint(
     upstream = upstream or {}
     code = [_code(c.source) for c in cells(notebook) if c.cell_type == "code" and not is_parameters(c)]
     values = {name: upstream.get(name) or [value, _data(value)] for name, value in params.items()}
-    known = [reference(notebook.stem, other) for other in REFERENCES if other != preset]
+    kept = {other: reference(notebook.stem, other) for other in REFERENCES if other != preset}
+    known = {other: metrics for other, metrics in kept.items() if metrics}
     return _hash(json.dumps([notebook.stem, code, values, known, _library()], sort_keys=True))
 
 

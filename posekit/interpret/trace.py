@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from torch import Tensor, nn
 
 from posekit.errors import PosekitError
+from posekit.models.hourglass import Hourglass
 
 Edit = Callable[[Tensor, str], Tensor | None]
 
@@ -32,7 +33,7 @@ def places(model: nn.Module) -> list[str]:
     return names
 
 
-def code_place(model: nn.Module, stack: int = -1) -> str:
+def code_place(model: Hourglass, stack: int = -1) -> str:
     """Where a stack's code is: its last bottleneck module. Stacks count from 0, from the last with -1.
 
     Raises:
