@@ -102,7 +102,7 @@ def save(path: str | Path, model: Hourglass, card: Card, *, half: bool = False) 
     """
     path = Path(path)
     Card.from_dict(card.to_dict())
-    if json.loads(json.dumps(card.config)) != json.loads(json.dumps(model.config.to_dict())):
+    if HourglassConfig.from_dict(card.config) != model.config:
         raise ValueError(f"the card's config {card.config} is not the network's {model.config.to_dict()}")
     tensors = {}
     for name, value in model.state_dict().items():
