@@ -17,7 +17,7 @@ try:
 except importlib.metadata.PackageNotFoundError:  # a source folder that was not installed
     __version__ = "0+source"
 
-_FUNCTIONS = {
+EXPORTS = {  # by name, the module that defines it
     "load": "prediction",
     "trace": "interpret.trace",
     "edit": "interpret.trace",
@@ -44,12 +44,12 @@ _MODULES = (
     "metrics", "models", "parameters", "plots", "prediction", "runs", "skeleton", "training", "weights",
 )  # fmt: skip
 
-__all__ = ["__version__", *_FUNCTIONS]
+__all__ = ["__version__", *EXPORTS]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FUNCTIONS:
-        value = getattr(importlib.import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
+    if name in EXPORTS:
+        value = getattr(importlib.import_module(f"{__name__}.{EXPORTS[name]}"), name)
         globals()[name] = value
         return value
     if name in _MODULES:
@@ -58,4 +58,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_FUNCTIONS, *_MODULES])
+    return sorted([*globals(), *EXPORTS, *_MODULES])

@@ -41,13 +41,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import posekit
+
+from .dependencies import imported
 from .errors import PosekitError
 from .parameters import cells, check, is_parameters, load_preset, notebook_path, parse, root
 
 _FOLDER = "POSEKIT_RUN"  # the environment variable that tells a notebook its run's folder
 _PARTIAL = ".partial"  # how the folder of a run under way ends
 REFERENCES = ("laptop", "lspet")  # presets whose numbers are kept in book/reference
-_NO_RESULT = {"cli.py", "workflow.py"}  # modules of the library that no result depends on
 
 
 @dataclass(frozen=True)
@@ -152,16 +154,18 @@ def fingerprint(
 ) -> str:
     """A hash of everything that the run's result depends on, and of no file's time.
 
-    That is the notebook's code, the parameters, the library, the data that a parameter names, the runs
-    that it reads (`upstream` holds what identifies the result behind each parameter that names one), and
-    the numbers kept of other presets than its own.
+    That is the notebook's code, the parameters, the modules of the library that it imports, directly or
+    through others, the data or weights that a parameter names, the runs that it reads (`upstream` holds what
+    identifies the result behind each parameter that names one), and the numbers kept of other presets than
+    its own.
     """
     upstream = upstream or {}
-    code = [_code(c.source) for c in cells(notebook) if c.cell_type == "code" and not is_parameters(c)]
+    sources = [c.source for c in cells(notebook) if c.cell_type == "code" and not is_parameters(c)]
+    code = [_code(source) for source in sources]
     values = {name: upstream.get(name) or [value, _data(value)] for name, value in params.items()}
     kept = {other: reference(notebook.stem, other) for other in REFERENCES if other != preset}
     known = {other: metrics for other, metrics in kept.items() if metrics}
-    return _hash(json.dumps([notebook.stem, code, values, known, _library()], sort_keys=True))
+    return _hash(json.dumps([notebook.stem, code, values, known, _library("\n".join(sources))], sort_keys=True))
 
 
 def is_fresh(out: Path, fingerprint: str) -> bool:
@@ -322,20 +326,15 @@ def _code(source: str) -> str:
         return _hash(source)
 
 
-def _library() -> str:
-    """A hash of the library: its code, and the weights and other files that it ships."""
+def _library(source: str) -> str:
+    """A hash of the library's modules that the code depends on."""
     package = Path(__file__).parent
-    parts = []
-    for path in sorted(package.rglob("*")):
-        name = path.relative_to(package).as_posix()
-        if path.is_file() and "__pycache__" not in path.parts and name not in _NO_RESULT:
-            content = _code(path.read_text(encoding="utf-8")) if path.suffix == ".py" else _file_hash(path)
-            parts.append(f"{name} {content}")
-    return _hash("\n".join(parts))
+    files = imported(source, package, posekit.EXPORTS)
+    return _hash("\n".join(f"{p.relative_to(package).as_posix()} {_code(p.read_text('utf-8'))}" for p in files))
 
 
 def _data(value: Any) -> str | None:
-    """What lies behind a value that names a file or a data set `NAME:PATH[@SPLIT]`.
+    """What lies behind a value that names a file, shipped weights or a data set `NAME:PATH[@SPLIT]`.
 
     A file is known by its contents, a folder by the names and sizes of its files.
     """
@@ -345,6 +344,9 @@ def _data(value: Any) -> str | None:
         return None
     match = re.fullmatch(r"[\w-]+:(.+?)(@[\w-]+)?", value)
     path = root() / (match[1] if match else value)
+    shipped = Path(__file__).parent / "shipped" / f"{value}.safetensors"
+    if not match and shipped.is_file():
+        return _file_hash(shipped)
     if path.is_file():
         return _file_hash(path)
     if match and path.is_dir():

@@ -60,6 +60,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "_config.yml").write_text("title: Small")
     (tmp_path / "library").mkdir()  # the real one may be edited while the tests run
     (tmp_path / "library" / "errors.py").write_text("class Mistake(Exception):\n    pass\n")
+    (tmp_path / "library" / "runs.py").write_text("from .errors import Mistake\n")
     monkeypatch.setattr(runs, "__file__", str(tmp_path / "library" / "runs.py"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
@@ -196,14 +197,14 @@ def test_fingerprint_knows_the_library(project):
     before = key()
     os.utime(module, (0, 0))
     replace(module, "class ", "# only a comment\nclass ")
-    (project / "library" / "cli.py").write_text("X = 1")  # no result depends on the command line
+    (project / "library" / "cli.py").write_text("X = 1")  # what the notebook does not import
     assert key() == before
     replace(module, "class ", "X = 1\n\n\nclass ")
     assert key() != before
-    before = key()
+    before, named = key(), key(start="one")
     (project / "library" / "shipped").mkdir()
     (project / "library" / "shipped" / "one.safetensors").write_bytes(b"weights")
-    assert key() != before
+    assert key() == before and key(start="one") != named, "shipped weights count where they are named"
 
 
 def test_fingerprint_knows_the_data(project):
