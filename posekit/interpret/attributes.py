@@ -53,8 +53,8 @@ ATTRIBUTES: dict[str, Attribute] = {
     "turn": Attribute(
         "trunks", "how far the nose lies across from the middle of the shoulders; positive to the right of an upright picture"
     ),
-    "arms crossed": Attribute("trunks", "how far the wrists lie across in the opposite order to shoulders and hips; not defined in profile"),
-    "legs crossed": Attribute("trunks", "how far the ankles lie across in the opposite order to shoulders and hips; not defined in profile"),
+    "arms crossed": Attribute("trunks", "how far the wrists lie across in the opposite order to shoulders and hips; undefined in profile"),
+    "legs crossed": Attribute("trunks", "how far the ankles lie across in the opposite order to shoulders and hips; undefined in profile"),
     "labelled joints": Attribute("joints", "how many joints are labelled"),
     "trunk size": Attribute("", "trunk length over the longer side of the person's box, which fixes the crop"),
     "box size": Attribute("octaves", "binary logarithm of the longer side of the person's box in pixels: how sharp the crop can be"),
