@@ -55,6 +55,21 @@ def test_the_planted_k_is_best_and_leads():
         clusters.best({2: values[2]})
 
 
+def test_there_is_a_valley_between_planted_clusters_and_none_within_a_cloud():
+    points, _ = planted(2, people=1000, apart=6)
+    for cloud, split in ((points, True), (clusters.structureless(points), False)):
+        places = clusters.between(cloud, clusters.kmeans(cloud, 2))
+        found = clusters.valley(places)
+        assert found["high"] < 0.5 if split else found["low"] > 0.8
+    clustering = clusters.Clustering(np.zeros(2, int), np.array([[1.0, 1.0], [3.0, 1.0]]))
+    assert clusters.between(np.array([[1.0, 5.0], [2.0, 0.0], [3.0, 1.0]]), clustering) == pytest.approx([0, 0.5, 1])
+
+
+def test_difference_of_two_groups_means():
+    found = clusters.against(np.array([2.0, 4.0]), np.array([1.0, 1.0, 1.0]))
+    assert found == pytest.approx({"mean": 2, "low": 2 - 1.96, "high": 2 + 1.96})
+
+
 def test_structureless_points_keep_mean_and_covariance_and_lose_the_clusters():
     points, _ = planted(3, people=6000)
     control = clusters.structureless(points)
