@@ -76,7 +76,8 @@ def test_a_binary_attribute_has_an_area_under_the_curve(planted):
     found = pr.probe("binary", scores, (signal + noise > 0).astype(float), resamples=200)
     area, low, high = found.auc
     assert area == pytest.approx(roc_auc_score(found.truth, found.predicted)) and low < area < high
-    assert pr._auc(found.truth, np.round(found.predicted, 1)) == pytest.approx(roc_auc_score(found.truth, np.round(found.predicted, 1)))
+    assert pr._auc(found.truth, found.predicted)(np.ones(N)) == pytest.approx(area)
+    assert pr._r2(found.truth, found.predicted)(np.ones(N)) == pytest.approx(found.r2)
     assert pr.probe("not", scores, signal).auc is None
     assert {"auc", "auc low", "auc high"} <= set(found.row())
 

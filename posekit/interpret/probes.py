@@ -27,6 +27,7 @@ from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.interpret.attributes import binary, defined
+from posekit.metrics import _resamples
 
 PENALTIES = np.logspace(-2, 6, 17)  # that the ridge chooses from, in units of the scores' mean variance
 FOLDS, PERMUTATIONS, RESAMPLES = 5, 40, 1000
@@ -111,10 +112,10 @@ def probe(
     for fitted, held in KFold(folds, shuffle=True, random_state=seed).split(x):
         told[held] = _ridge(x[fitted], targets[fitted]).predict(x[held]).reshape(len(held), -1)
     r2 = 1 - np.square(targets - told).sum(0) / np.square(targets - targets.mean(0)).sum(0)
-    low, high = _bootstrap(_r2, y, told[:, 0], seed, resamples)
+    low, high = _bootstrap(_r2(y, told[:, 0]), len(y), seed, resamples)
     auc = None
     if binary(y):
-        auc = (float(roc_auc_score(y, told[:, 0])), *_bootstrap(_auc, y, told[:, 0], seed, resamples))
+        auc = (float(roc_auc_score(y, told[:, 0])), *_bootstrap(_auc(y, told[:, 0]), len(y), seed, resamples))
     return Probe(
         name, k, float(r2[0]), low, high, float(np.quantile(r2[1:], 0.975)) if permutations else 0.0, auc, len(y),
         int((~mask).sum()), np.flatnonzero(mask), y, told[:, 0],
@@ -136,14 +137,9 @@ def advantage(one: Probe, other: Probe, *, seed: int = 0, resamples: int = RESAM
     """
     if one.attribute != other.attribute or not np.array_equal(one.index, other.index):
         raise PosekitError(f"{one.attribute}, {other.attribute}: probes are compared on the same attribute and people only")
-    random, n = np.random.default_rng(seed), len(one.truth)
-    errors = np.square(other.predicted - one.truth) - np.square(one.predicted - one.truth)
-    drawn = []
-    for _ in range(resamples):
-        index = random.integers(n, size=n)
-        drawn.append(errors[index].sum() / max(np.square(one.truth[index] - one.truth[index].mean()).sum(), 1e-300))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return {"mean": one.r2 - other.r2, "low": float(low), "high": float(high)}
+    first, second = _r2(one.truth, one.predicted), _r2(one.truth, other.predicted)
+    low, high = _bootstrap(lambda counts: first(counts) - second(counts), len(one.truth), seed, resamples)
+    return {"mean": one.r2 - other.r2, "low": low, "high": high}
 
 
 @dataclass(frozen=True)
@@ -206,24 +202,29 @@ def _direction(name: str, x: np.ndarray, along: np.ndarray, gradient: np.ndarray
     return Direction(name, (along @ components).astype(np.float32), sd, float(gradient @ along) * sd)
 
 
-def _r2(truth: np.ndarray, predicted: np.ndarray) -> float:
-    return 1 - np.square(truth - predicted).sum() / max(np.square(truth - truth.mean()).sum(), 1e-300)
+def _r2(truth: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], float]:
+    """R² by how often each person is counted (people,)."""
+    truth, errors = truth - truth.mean(), np.square(truth - predicted)
+    return lambda counts: 1 - (counts @ errors) / _squares(truth, counts)
 
 
-def _auc(truth: np.ndarray, predicted: np.ndarray) -> float:
-    ranks, positive = stats.rankdata(predicted), truth > 0  # roc_auc_score is ten times slower
-    p, n = positive.sum(), (~positive).sum()
-    return (ranks[positive].sum() - p * (p + 1) / 2) / max(p * n, 1)
+def _auc(truth: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], float]:
+    """The area under the ROC curve by how often each person is counted (people,); equal predictions are taken in order."""
+    order = np.argsort(predicted, kind="stable")
+    positive = truth[order] > 0
+
+    def area(counts: np.ndarray) -> float:
+        ones, zeros = counts[order] * positive, counts[order] * ~positive
+        return float(ones @ np.cumsum(zeros) / max(ones.sum() * zeros.sum(), 1))
+
+    return area
 
 
-def _bootstrap(
-    measure: Callable[[np.ndarray, np.ndarray], float], truth: np.ndarray, predicted: np.ndarray, seed: int, resamples: int
-) -> tuple[float, float]:
-    random, n = np.random.default_rng(seed), len(truth)
-    drawn = []
-    for _ in range(resamples):
-        index = random.integers(n, size=n)
-        if np.ptp(truth[index]) > 0:
-            drawn.append(measure(truth[index], predicted[index]))
-    low, high = np.quantile(drawn, [0.025, 0.975])
+def _squares(truth: np.ndarray, counts: np.ndarray) -> float:
+    """The sum of squares around the mean; `truth` (people,) is about centred."""
+    return max(float(counts @ np.square(truth) - np.square(counts @ truth) / counts.sum()), 1e-300)
+
+
+def _bootstrap(measure: Callable[[np.ndarray], float], people: int, seed: int, resamples: int) -> tuple[float, float]:
+    low, high = np.quantile([measure(counts) for counts in _resamples(people, seed, resamples)], [0.025, 0.975])
     return float(low), float(high)
