@@ -47,7 +47,7 @@ def gallery(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], skeleto
             ax.set(xticks=[], yticks=[])
             sns.despine(ax=ax, left=True, bottom=True)
         for ax, (picture, keypoints) in zip(line, shown, strict=False):
-            ax.imshow(np.asarray(draw(picture, keypoints, skeleton, annotated=True)), interpolation="bilinear")
+            ax.imshow(np.asarray(draw(picture, keypoints, skeleton, annotated=True, enlarge=2)), interpolation="bilinear")
         line[0].set_ylabel(name, fontsize=9)
     return figure
 

@@ -106,7 +106,7 @@ def explorer(
     """))  # fmt: skip
     script, division = components(column(choice, key, plot, sizing_mode="stretch_width"))
     file = io.BytesIO()
-    people.save(file, "WEBP", quality=quality, method=6)
+    people.save(file, "WEBP", quality=quality, method=4)
     picture = base64.b64encode(file.getvalue()).decode()
     style = f"<style>:root{{--{name}-sheet:url(data:image/webp;base64,{picture})}}</style>"
     loads = "".join(f'<script src="{FOLDER}/{script}"></script>' for script in SCRIPTS)
