@@ -351,7 +351,7 @@ def bench(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="small and rough, in seconds")] = False,
 ) -> None:
-    """Time rendering, cropping, loading, training and prediction, each against plain float32 in the same run."""
+    """Time rendering, cropping, loading, training and prediction against plain float32, and principal components against scikit-learn's."""
     from posekit import bench as benchmark
 
     _writable(json_file)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
+from posekit import bench_components
 from posekit.errors import PosekitError
 from posekit.interpret.components import Moments, above, batches_of, moments_of, noise_floor, pca, stability
 
@@ -179,3 +180,18 @@ def test_a_process_with_nobody_adds_nothing():
     moments = Moments.none(6)
     moments.merge(Moments.none(6))
     assert moments.count == 0 and not moments.scatter.any() and moments.summed() is moments
+
+
+@pytest.mark.parametrize("method", bench_components.METHODS)
+def test_benchmark_recovers_the_spectrum_that_it_drew(method):
+    found = bench_components.measure(method, 3000, 64)
+    assert found["variance_error"] < 2 * found["expected_error"] and found["least_cosine"] > 0.97
+    assert found["gb"] > 0.05
+
+
+def test_benchmark_measures_in_a_process_of_its_own():
+    filled = np.ones(100_000_000)  # 0.8 GB that a fresh process does not have
+    found = bench_components._apart("streamed", 200, 24)
+    assert filled.nbytes == 8e8 and found["gb"] < 0.7 and found["people"] == 200
+    with pytest.raises(PosekitError, match="streamed for 200 codes of 16 numbers: .*20 components asked for"):
+        bench_components._apart("streamed", 200, 16)
