@@ -29,7 +29,7 @@ from posekit.errors import PosekitError
 from posekit.interpret.attributes import binary, defined
 from posekit.metrics import _resamples
 
-PENALTIES = np.logspace(-2, 6, 17)  # that the ridge chooses from, in units of the scores' mean variance
+PENALTIES = np.logspace(-2, 6, 9)  # that the ridge chooses from, in units of the scores' mean variance
 FOLDS, PERMUTATIONS, RESAMPLES = 5, 40, 1000
 
 

@@ -3,11 +3,13 @@
 place = code_place(model)
 near = nearest(codes, mean + steps[:, None] * sd * vector)  # real people, and how near "nearest" is
 means = skip_means(model, card, crops, place)
-walked = walk(model, card, crops, place, vector, sd * steps, skips="mean", means=means)
-effect(walked, "sitting", crops.people.skeleton)  # is there more of it in the answer?
+maps, keypoints = answers(model, card, picture, place, codes, "mean", means)  # to look at
+control = random_directions(10, components, variances)
+found = causal(model, card, crops, place, direction, control, attribute="sitting", skips="mean", means=means)
+found.effect, found.effect_verdict  # is there more of it in the answer?
 
 A walk is *causal*: the code is the only thing that changes, and what changes in the answer changes because of it. It is compared
-with walks as long in directions drawn at random, `random_directions`.
+with walks as long in directions drawn at random.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,12 +21,14 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from posekit import heatmaps as hm
+from posekit.coordinates import view
 from posekit.data.augment import centre_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.interpret.attributes import attributes
+from posekit.interpret.probes import Direction
 from posekit.interpret.trace import Edit, edit, places, trace
 from posekit.machine import Machine
 from posekit.metrics import interval, torso
@@ -108,9 +112,11 @@ def answers(
     edits = _skip_edits(model, place, skips, means)
     if codes is not None:
         given = torch.as_tensor(codes)
+        if given.ndim != 2 or len(given) not in (1, len(pictures)):
+            raise PosekitError(f"codes are ({len(pictures)}, D), one a picture, or (1, D), not {tuple(given.shape)}")
 
         def replace(activation: Tensor, name: str) -> Tensor:
-            return given.to(activation).reshape(-1, *activation.shape[1:]).expand_as(activation).clone()
+            return _shaped(given, activation, name).expand_as(activation).clone()
 
         edits[place] = replace
     with edit(model, edits):
@@ -128,18 +134,15 @@ class Walk:
     variation: np.ndarray  # (S, N): total variation between heatmap and that of the start, mean over joints, 0 to 1
     trunk: np.ndarray  # (N,) annotated trunk length in input pixels, NaN where not labelled: the ruler
 
+    @property
+    def displacement(self) -> np.ndarray:
+        """(S, N): how far the joints move from the start, mean over joints, in trunk lengths."""
+        return np.linalg.norm(self.keypoints[..., :2] - self.start[..., :2], axis=-1).mean(-1) / self.trunk
 
-def walk(
-    model: Hourglass, card: Card, crops: Crops, place: str, vector: np.ndarray, lengths: np.ndarray, *, skips: str = "intact",
-    means: Mapping[str, Tensor] | None = None, machine: Machine | None = None, batch: int = 64,
-    progress: Callable[[int], None] | None = None,
-) -> Walk:  # fmt: skip
-    """Move each person's own code at `place` by each of `lengths` (S,) along `vector` (D,); see `answers` for the skips.
-
-    `progress` hears how many people were done.
-    """
-    return walks(model, card, crops, place, np.asarray(vector)[None], lengths, skips=skips, means=means, machine=machine,
-                 batch=batch, progress=progress)[0]  # fmt: skip
+    def change(self, name: str, skeleton: Skeleton) -> np.ndarray:
+        """(N,): how much more of an attribute the answer has at the last step than at the first."""
+        first, last = (attributes(_sure(points), skeleton)[name] for points in (self.keypoints[0], self.keypoints[-1]))
+        return last - first
 
 
 def walks(
@@ -147,69 +150,120 @@ def walks(
     means: Mapping[str, Tensor] | None = None, machine: Machine | None = None, batch: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> list[Walk]:  # fmt: skip
-    """As `walk`, along each of vectors (V, D), `lengths` (S,) the same for all or (V, S); pictures are read once."""
+    """Move each person's own code at `place` along each of vectors (V, D) by each of `lengths` (S,); see `answers` for the skips.
+
+    `progress` hears how many people were done.
+    """
     machine = machine or Machine.best()
     network, stack = by_modules(model, machine), _stack(place)
-    lengths = np.broadcast_to(lengths, (len(vectors), np.shape(lengths)[-1]))
     shift = torch.zeros(())
 
     def move(activation: Tensor, name: str) -> Tensor:
-        return activation + shift.to(activation).reshape(activation.shape[1:])
+        return activation + _shaped(shift[None], activation, name)
 
-    moved: list[list[np.ndarray]] = []
-    varied: list[list[np.ndarray]] = []
-    start = []
+    start, points, changes = [], [], []
     with edit(model, _skip_edits(model, place, skips, means)):
         for pictures in _pictures(crops, card, machine, batch):
             first = _maps(network, card, pictures, stack)
             start.append(_decoded(first, card))
-            shares = _shares(first, card)
-            points, changes = [], []
             with edit(model, {place: move}):
-                for vector, along in zip(vectors, lengths, strict=True):
-                    for length in along:
-                        shift = torch.as_tensor(np.asarray(vector) * length)
+                for vector in vectors:
+                    for length in lengths:
+                        shift = torch.as_tensor(vector * length)
                         maps = _maps(network, card, pictures, stack)
                         points.append(_decoded(maps, card))
-                        changes.append((_shares(maps, card) - shares).abs().sum((-2, -1)).mean(-1).numpy() / 2)
-            moved.append(points)
-            varied.append(changes)
+                        changes.append(_total_variation(maps, first))
             if progress:
                 progress(len(pictures))
-    # (V, S, N, ...): batches side by side
-    keypoints = np.concatenate([np.stack(points) for points in moved], 1).reshape(*lengths.shape, len(crops), -1, 3)
-    variation = np.concatenate([np.stack(changes) for changes in varied], 1).reshape(*lengths.shape, len(crops))
+    shape = (len(start), len(vectors), len(lengths))  # batches, which become people side by side
+    keypoints = [np.concatenate([points[i] for i in row], 0) for row in _rows(shape)]
+    variation = [np.concatenate([changes[i] for i in row]) for row in _rows(shape)]
     origin, ruler = np.concatenate(start), _rulers(crops, card)
-    return [Walk(lengths[i], keypoints[i], origin, variation[i], ruler) for i in range(len(vectors))]
+    s = len(lengths)
+    return [
+        Walk(np.asarray(lengths), np.stack(keypoints[v * s : v * s + s]), origin, np.stack(variation[v * s : v * s + s]), ruler)
+        for v in range(len(vectors))
+    ]
 
 
-def displacement(walked: Walk) -> list[dict[str, float]]:
-    """How far the joints move, in trunk lengths: mean over joints and people, with its 95 % interval over people, a step.
+@dataclass(frozen=True)
+class Causal:
+    """What walking along a direction does to the network's answer, and what random directions do.
 
-    People without an annotated trunk are left out, and counted.
+    Blocks are {"mean", "low", "high", "people", "left_out"}, the interval a 95 % bootstrap over people. Of the control there is one
+    mean a direction.
     """
-    known = np.isfinite(walked.trunk)
-    moved = np.linalg.norm(walked.keypoints[..., :2] - walked.start[None, ..., :2], axis=-1).mean(-1) / walked.trunk
-    return [_block(row[known]) | {"left_out": int((~known).sum())} for row in moved]
+
+    direction: str
+    skips: str
+    moved: dict[str, float]  # trunk lengths that a joint moves, mean over joints and both ends of the walk
+    moved_control: list[float]
+    varied: dict[str, float]  # share of a heatmap's mass that moves, mean over joints and both ends
+    varied_control: list[float]
+    attribute: str | None
+    effect: dict[str, float] | None  # how much more of the attribute at the far end than at the near end
+    effect_control: list[float]
+
+    @property
+    def moved_verdict(self) -> str:
+        """`nothing` where the answer moves by less than UNMOVED; see `verdict`."""
+        return verdict(self.moved, self.moved_control, UNMOVED)
+
+    @property
+    def effect_verdict(self) -> str | None:
+        return None if self.effect is None else verdict(self.effect, self.effect_control)
+
+    def row(self) -> dict:
+        """What a table or metrics.json keeps."""
+        kept = {"direction": self.direction, "skips": self.skips, "moved": self.moved, "moved_control": max(self.moved_control),
+                "varied": self.varied, "varied_control": max(self.varied_control), "moved_verdict": self.moved_verdict}  # fmt: skip
+        if self.effect is None:
+            return kept
+        return kept | {"attribute": self.attribute, "effect": self.effect, "effect_control": max(map(abs, self.effect_control)),
+                       "effect_verdict": self.effect_verdict}  # fmt: skip
 
 
-def variation(walked: Walk) -> list[dict[str, float]]:
-    """How much of the heatmaps' mass moves, 0 to 1: mean over joints and people, with its 95 % interval, a step."""
-    return [_block(row) for row in walked.variation]
+def causal(
+    model: Hourglass, card: Card, crops: Crops, place: str, direction: Direction, control: np.ndarray, *,
+    attribute: str | None = None, scale: float = 1.0, step: float = 2.0, skips: str = "intact",
+    means: Mapping[str, Tensor] | None = None, machine: Machine | None = None, batch: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> Causal:  # fmt: skip
+    """Move each person's code by `step` standard deviations along a direction, either way, and as far along the control's (V, D).
 
+    Of the control's directions only what is at right angles to the direction is walked.
 
-def effect(walked: Walk, name: str, skeleton: Skeleton) -> dict[str, float]:
-    """How much more of an attribute the answer has at the last step than at the first, for steps from − to +.
+    Args:
+        attribute: the effect on it is measured, on the predicted keypoints.
+        scale: its unit: with the standard deviation over people, effects on different attributes can be compared.
+        skips: see `answers`.
 
-    The attribute is measured on the predicted keypoints; mean over people with its 95 % interval. Those for whom it is not
-    defined at both ends are left out, and counted. For a step of c standard deviations either way this is the effect of 2c.
+    Raises:
+        PosekitError: no control; the attribute is none of the network's skeleton, or defined for nobody at both ends.
     """
-    ends = [attributes(_sure(points), skeleton)[name] for points in (walked.keypoints[0], walked.keypoints[-1])]
-    change = ends[1] - ends[0]
-    known = np.isfinite(change)
-    if not known.any():
-        raise PosekitError(f"{name}: defined for nobody at both ends of the walk; take another attribute or shorter steps")
-    return _block(change[known]) | {"left_out": int((~known).sum())}
+    if not len(control):
+        raise PosekitError("a walk needs at least one random direction to be compared with; random_directions gives them")
+    skeleton = SKELETONS[card.skeleton]
+    measurable = attributes(np.zeros((1, len(skeleton), 3)), skeleton)
+    if attribute is not None and attribute not in measurable:
+        raise PosekitError(f"{attribute}: cannot be measured on a prediction; {skeleton.name} has {', '.join(measurable)}")
+    vectors = np.concatenate([direction.vector[None], _across(control, direction.vector)])
+    walked = walks(
+        model, card, crops, place, vectors, direction.sd * np.array([-step, step]),
+        skips=skips, means=means, machine=machine, batch=batch, progress=progress,
+    )  # fmt: skip
+    moved = [_block(one.displacement.mean(0)) for one in walked]
+    varied = [_block(one.variation.mean(0)) for one in walked]
+    effects = []
+    if attribute is not None:
+        effects = [_block(one.change(attribute, skeleton) / scale) for one in walked]
+        if not effects[0]["people"]:
+            raise PosekitError(f"{attribute}: defined for nobody at both ends of the walk; take another attribute or shorter steps")
+    others = [block["mean"] for block in effects[1:] if block["people"]]
+    return Causal(
+        direction.name, skips, moved[0], [block["mean"] for block in moved[1:]], varied[0], [block["mean"] for block in varied[1:]],
+        attribute, effects[0] if effects else None, others,
+    )  # fmt: skip
 
 
 def verdict(own: Mapping[str, float], control: list[float], unmoved: float = 0.0) -> str:
@@ -218,10 +272,10 @@ def verdict(own: Mapping[str, float], control: list[float], unmoved: float = 0.0
     `nothing`: zero lies in the interval, or all of it is within `unmoved` of zero. `more than chance`: the whole interval is
     farther from zero than every control.
     """
-    if own["low"] <= 0 <= own["high"] or max(abs(own["low"]), abs(own["high"])) < unmoved:
+    low, high = own["low"], own["high"]
+    if low <= 0 <= high or max(abs(low), abs(high)) < unmoved:
         return "nothing"
-    least = min(abs(own["low"]), abs(own["high"]))
-    return "more than chance" if least > max(map(abs, control), default=0.0) else "no more than chance"
+    return "more than chance" if min(abs(low), abs(high)) > max(map(abs, control), default=0.0) else "no more than chance"
 
 
 def _skip_edits(model: Hourglass, place: str, skips: str, means: Mapping[str, Tensor] | None) -> dict[str, Edit]:
@@ -236,6 +290,13 @@ def _skip_edits(model: Hourglass, place: str, skips: str, means: Mapping[str, Te
     if missing:
         raise PosekitError(f"skips='mean' needs the means of {', '.join(missing)}; skip_means gives them")
     return dict.fromkeys(names, lambda activation, name: means[name].to(activation).expand_as(activation).clone())
+
+
+def _shaped(codes: Tensor, activation: Tensor, name: str) -> Tensor:
+    """Codes (n, D) as activations (n, C, H, W)."""
+    if codes.shape[1] != activation[0].numel():
+        raise PosekitError(f"{codes.shape[1]} numbers do not fit {name}, where a code has {activation[0].numel()}")
+    return codes.to(activation).reshape(-1, *activation.shape[1:])
 
 
 def _stack(place: str) -> int:
@@ -257,10 +318,21 @@ def _maps(network, card: Card, pictures: Tensor, stack: int = -1) -> Tensor:
     return hm.probabilities(output) if card.loss == "cross-entropy" else output
 
 
-def _shares(maps: Tensor, card: Card) -> Tensor:
-    """Heatmaps as shares of 1, whatever they were trained towards."""
-    positive = maps.clamp(min=0)
-    return positive / positive.sum((-2, -1), keepdim=True).clamp(min=1e-12)
+def _total_variation(one: Tensor, other: Tensor) -> np.ndarray:
+    """(B,): half the sum of absolute differences between heatmaps (B, K, h, w) as shares of 1, mean over joints."""
+    shares = [maps.clamp(min=0) / maps.clamp(min=0).sum((-2, -1), keepdim=True).clamp(min=1e-12) for maps in (one, other)]
+    return ((shares[0] - shares[1]).abs().sum((-2, -1)).mean(-1) / 2).numpy()
+
+
+def _across(control: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Directions (V, D) without their part along `vector` (D,), of length 1 again."""
+    rest = control - np.outer(control @ vector, vector)
+    return (rest / np.linalg.norm(rest, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _rows(shape: tuple[int, int, int]) -> list[np.ndarray]:
+    """For each vector and length, the places of its batches in a list that has them batch by batch."""
+    return list(np.arange(np.prod(shape)).reshape(shape[0], -1).T)
 
 
 def _decoded(maps: Tensor, card: Card) -> np.ndarray:
@@ -274,12 +346,11 @@ def _sure(keypoints: np.ndarray) -> np.ndarray:
 
 def _rulers(crops: Crops, card: Card) -> np.ndarray:
     """Annotated trunk lengths (N,) in input pixels."""
-    from posekit.coordinates import view
-
-    lengths = torso(crops.keypoints, SKELETONS[crops.people.skeleton.name]) * view(crops.size, card.resolution)[0, 0]
+    lengths = torso(crops.keypoints, crops.people.skeleton) * view(crops.size, card.resolution)[0, 0]
     return np.where(lengths > 0, lengths, np.nan)
 
 
 def _block(values: np.ndarray) -> dict[str, float]:
-    mean, low, high = interval(values, np.ones(len(values)))
-    return {"mean": mean, "low": low, "high": high, "people": len(values)}
+    known = values[np.isfinite(values)]
+    mean, low, high = interval(known, np.ones(len(known)))
+    return {"mean": mean, "low": low, "high": high, "people": len(known), "left_out": len(values) - len(known)}
