@@ -316,7 +316,7 @@ def joint_words():
     losers = sorted(fine, key=lambda kind: fine[kind]["mean"])
     certain = [kind for kind in losers if fine[kind]["high"] < 0]
     text = f"Without the finest level the {losers[0]} loses most, {spoken(fine[losers[0]], points=True)}, and the {losers[-1]} least, {spoken(fine[losers[-1]], points=True)}; "
-    text += f"{len(certain)} of {len(fine)} kinds lose for certain. "
+    text += f"{len(certain)} of {len(fine)} kinds lose with an interval below 0. "
     hurt = sorted(trained, key=lambda kind: trained[kind]["mean"])
     return text + f"Trained without any, the {hurt[0]} loses most, {spoken(trained[hurt[0]], points=True)}, and the {hurt[-1]} least, {spoken(trained[hurt[-1]], points=True)}."
 

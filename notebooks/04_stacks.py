@@ -210,13 +210,14 @@ if harmed:
 # %% [markdown]
 # ## What it takes from the one before
 #
-# A stack hands on three things, added up: what it was given itself, its features and its predictions, each of the latter two through a
-# convolution of its own. Each can be replaced by zero, by its mean over other people, or by another person's. *Stack 1 out*
-# replaces both; at zero, the next stack sees just what the first one saw, as if the first were not there. The score is the last stack's.
+# The next stack sees a sum of three things: what the stack before was given itself, which passes it by, and that stack's features and predictions, each
+# through a convolution of its own. Each can be replaced by zero, by its mean over other people, or by another person's. *Stack 1 out*
+# replaces the features and the predictions both; at zero, the next stack sees just what the first one saw, as if the first were not there.
+# The score is the last stack's.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Joints found by the last stack when what a stack hands on is replaced, with 95 % intervals over people. The line and band are the network as it is.", "name": "fig-stacks-handover"}, "image": {"alt": "Dots with intervals for each thing handed on and each way of replacing it"}}
 groups = between.hand_overs(network)
-handed = sorted({place for places in groups.values() for place in places})
+handed = {place for names in groups.values() for place in names} | {between.source(i) for i in range(count - 1)}
 ways = {
     "zero": ablation.zero,
     "the mean": ablation.mean(network, card, store(others, card.resolution), handed, machine=machine),
@@ -227,6 +228,12 @@ handovers = {
     group: {way: ablation.summary(hits(keypoints[-1]), found[-1], skeleton, seed=seed) for way, keypoints in by_way.items()}
     for group, by_way in after.items()
 }
+for i in range(count - 1):
+    handovers[f"what passed stack {i + 1} by"] = {}
+    for way, function in ways.items():
+        with posekit.edit(network, between.past(i, function)):
+            keypoints = ablation.intact(network, card, crops, machine=machine)
+        handovers[f"what passed stack {i + 1} by"][way] = ablation.summary(hits(keypoints[-1]), found[-1], skeleton, seed=seed)
 run.save_figure(figures.conditions(handovers, by_stack[labels[-1]], "PCK@0.2·torso of the last stack (%)", "as it is"), "handover")
 plt.show()
 
@@ -242,28 +249,33 @@ plt.show()
 # where they share nothing. The estimate used is the unbiased one, since the plain one is far from 0 for any two places with more
 # dimensions than people.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Unbiased linear CKA between places of the network, over people.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between places of the stacks"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Unbiased linear CKA between the places of the first stack (rows) and those of the last (columns), over people. On the diagonal, a place and its counterpart.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between places of two stacks"}}
 compared = crops.select(np.sort(np.random.default_rng(seed).permutation(len(crops))[:cka_people]))
 depth = network.config.depth
-places = {}
-for i in range(count):
-    inner = {f"encoder {level}": f"stack{i}.encoder{level}" for level in range(1, depth + 1)}
-    inner |= {"code": code_place(network, i)} | {f"sum {level}": f"stack{i}.sum{level}" for level in range(depth, 0, -1)}
-    places |= {f"{i + 1}: {name}": place for name, place in (inner | {"heatmaps": f"stack{i}.heatmaps"}).items()}
-if count > 2:  # a table of all would not be legible
-    places = {name: place for name, place in places.items() if name.endswith(("encoder 1", "code", "sum 1", "heatmaps"))}
-grams = {name: between.gram(collect(network, card, compared, place, machine=machine)) for name, place in places.items()}
-cka = between.cka_table(grams)
-run.save_figure(figures.matrix(cka, list(grams), list(grams)), "cka")
+
+
+def places(stack):
+    """Places of a stack by the names in the table."""
+    down = {f"encoder {level}": f"stack{stack}.encoder{level}" for level in range(1, depth + 1)}
+    up = {f"sum {level}": f"stack{stack}.sum{level}" for level in range(depth, 0, -1)}
+    return down | {"code": code_place(network, stack)} | up | {"heatmaps": f"stack{stack}.heatmaps"}
+
+
+def grams(chosen):
+    return {name: between.gram(collect(network, card, compared, place, machine=machine)) for name, place in chosen.items()}
+
+
+ends = ("code", "heatmaps")
+inner = {i: grams(places(i) if i in (0, count - 1) else {name: places(i)[name] for name in ends}) for i in range(count)}
+cka = between.cka_table(inner[0], inner[count - 1])
+figure = figures.matrix(cka, list(inner[0]), list(inner[count - 1]), row_label="stack 1", column_label=f"stack {count}", power=2)
+run.save_figure(figure, "cka")
 plt.show()
 
 # %% tags=["remove-cell"]
-codes = {
-    f"codes of stack {i + 1} and {i + 2}": between.cka_interval(grams[f"{i + 1}: code"], grams[f"{i + 2}: code"], seed=seed)
-    for i in range(count - 1)
-}
-codes |= {
-    f"heatmaps of stack {i + 1} and {i + 2}": between.cka_interval(grams[f"{i + 1}: heatmaps"], grams[f"{i + 2}: heatmaps"], seed=seed)
+pairs = {
+    f"{name} of stacks {i + 1} and {i + 2}": between.cka_interval(inner[i][name], inner[i + 1][name], seed=seed)
+    for name in ends
     for i in range(count - 1)
 }
 
@@ -303,7 +315,7 @@ def gain_words():
     order = sorted(joints, key=lambda joint: -joints[joint]["mean"])
     better, worse = [sum(1 for block in joints.values() if test(block)) for test in (lambda b: b["low"] > 0, lambda b: b["high"] < 0)]
     text = f"The share of joints found: {parts}. From the first to the last, on the same people, {cost(gain)}: "
-    text += f"{better} of {len(joints)} joints gain for certain, {worse} lose. "
+    text += f"{better} of {len(joints)} joints gain with an interval above 0, {worse} lose with one below. "
     return text + f"Most changes the {order[0]}, {spoken(joints[order[0]], points=True)}; least the {order[-1]}, {spoken(joints[order[-1]], points=True)}."
 
 
@@ -320,15 +332,21 @@ def error_words():
 
 
 def handover_words():
-    text = []
-    for group, by_way in handovers.items():
-        text.append(f"{group}: " + ", ".join(f"{way} {cost(block)}" for way, block in by_way.items()))
-    return f"Changes of the last stack's score. {'; '.join(text)}. For scale: from the first stack to the last it gains {cost(gain)}."
+    parts = [f"{group} {cost(by_way['the mean'])}" for group, by_way in handovers.items()]
+    out = handovers[f"stack {count - 1} out"]
+    others = ", ".join(f"by {way} {cost(out[way])}" for way in ways if way != "the mean")
+    order = sorted(handovers, key=lambda group: handovers[group]["the mean"]["mean"])
+    return (
+        f"At their means, what is handed on changes the last stack's score by: {'; '.join(parts)}. Stack {count - 1} out, {others}. "
+        f"It leans most on {order[0]} and least on {order[-1]}. For scale: from the first stack's score to the last one's it is {cost(gain)}."
+    )
 
 
 def cka_words():
-    parts = [f"{name} {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] (chance: below {max(block['chance'], 0):.2f})" for name, block in codes.items()]
-    return f"CKA over {len(compared):,} people: {'; '.join(parts)}. Chance is the 97.5 % quantile with people exchanged at random."
+    parts = [f"{name} {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] (chance: below {max(block['chance'], 0):.2f})" for name, block in pairs.items()]
+    sure = [name for name, block in pairs.items() if block["low"] > max(block["chance"], 0)]
+    shared = f"{len(sure)} of these {len(pairs)} pairs have more in common than chance gives."
+    return f"CKA over {len(compared):,} people: {'; '.join(parts)}. Chance is the 97.5 % quantile with people exchanged at random. {shared}"
 
 
 def wide_words():
@@ -347,7 +365,6 @@ def judged(block, better, worse):
     return better if change["low"] > 0 else worse if change["high"] < 0 else "cannot be told apart"
 
 
-most = {way: handovers[f"stack {count - 1} out"][way] for way in ways}
 block = mended[whole_way]
 verdict = {
     "Network": f"{card.name}, {count} stacks, {len(crops):,} people",
@@ -363,11 +380,12 @@ for kind in ("left-right exchange", "another joint", "jitter", "miss"):
 last_pair = f"stack {count - 1}"
 verdict |= {
     f"Change: {name} at {way}": cost(handovers[group][way])
-    for name, group in (("features handed on", f"features of {last_pair}"), ("predictions handed on", f"predictions of {last_pair}"), ("stack before the last out", f"{last_pair} out"))
+    for name, group in (("features handed on", f"features of {last_pair}"), ("predictions handed on", f"predictions of {last_pair}"), ("stack before the last out", f"{last_pair} out"), ("what passed it by", f"what passed {last_pair} by"))
     for way in ("zero", "the mean")
 }
 verdict |= {
-    "CKA of the last two codes": f"{codes[f'codes of stack {count - 1} and {count}']['mean']:.2f}",
+    "CKA of the last two stacks' codes": f"{pairs[f'code of stacks {count - 1} and {count}']['mean']:.2f}",
+    "CKA of their heatmaps": f"{pairs[f'heatmaps of stacks {count - 1} and {count}']['mean']:.2f}",
     "One wide stack finds": spoken(wide_block),
     "Stacked is better than wide": f"{judged(stacked, 'yes', 'no, worse')} ({cost(stacked)})",
 }
@@ -380,7 +398,7 @@ run.write_metrics(
         "flow": {"kinds": list(between.KINDS), "joints": flow},
         "mended": mended,
         "handovers": handovers,
-        "cka": {"places": list(grams), "table": cka, "pairs": codes},
+        "cka": {"places": list(inner[0]), "table": cka, "pairs": pairs},
         "wide": {"wide": wide_block, "stacked": stacked, "differences": differences},
         "verdict": verdict,
         "seconds": time.monotonic() - started,

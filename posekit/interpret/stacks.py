@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from posekit import metrics
 from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.interpret.ablation import parameter_count
+from posekit.interpret.trace import Edit
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.skeleton import Skeleton
 
@@ -111,8 +113,8 @@ def need_stacks(model: Hourglass, name: str) -> None:
 def hand_overs(model: Hourglass) -> dict[str, list[str]]:
     """What each stack but the last adds to the features that it got, before the next one sees them: names to places.
 
-    The next stack gets x + `merge_features` + `merge_heatmaps`, where x is what this one got. `stack 1 out` replaces both
-    terms; replaced by zero, the next stack sees x alone, as if this one were not there.
+    The next stack gets x + `merge_features` + `merge_heatmaps`, where x is what this one got (`past`). `stack 1 out`
+    replaces both terms; replaced by zero, the next stack sees x alone, as if this one were not there.
     """
     found: dict[str, list[str]] = {}
     for i in range(model.config.stacks - 1):
@@ -120,6 +122,31 @@ def hand_overs(model: Hourglass) -> dict[str, list[str]]:
         found |= {f"features of stack {i + 1}": [features], f"predictions of stack {i + 1}": [heatmaps]}
         found[f"stack {i + 1} out"] = [features, heatmaps]
     return found
+
+
+def source(stack: int) -> str:
+    """The place whose activation a stack, counted from 0, gets."""
+    return f"stack{stack - 1}.merge" if stack else "stem"
+
+
+def past(stack: int, way: Edit) -> dict[str, Edit]:
+    """Edits that replace, for the next stack alone, what passes a stack by (x in `hand_overs`); its own input stays.
+
+    `way` is called with the activation at `source(stack)` and that name. Stacks count from 0.
+    """
+    kept: dict[str, Tensor] = {}
+
+    def keep(activation: Tensor, name: str) -> None:
+        kept[name] = activation
+
+    got, features, heatmaps = source(stack), f"stack{stack}.merge_features", f"stack{stack}.merge_heatmaps"
+
+    def merge(activation: Tensor, name: str) -> Tensor:
+        replacement = way(kept[got], got)
+        # The order of the sum is the network's own, so that a way that changes nothing changes no bit.
+        return (kept[got] if replacement is None else replacement) + kept[features] + kept[heatmaps]
+
+    return {got: keep, features: keep, heatmaps: keep, f"stack{stack}.merge": merge}
 
 
 def one_wide_stack(config: HourglassConfig, step: int = 4) -> HourglassConfig:
@@ -199,11 +226,6 @@ def cka_interval(x: np.ndarray, y: np.ndarray, *, seed: int = 0, resamples: int 
     return {"mean": value, "low": value + float(low), "high": value + float(high), "chance": chance}
 
 
-def cka_table(grams: Mapping[str, np.ndarray]) -> np.ndarray:
-    """`cka` (P, P) of each pair of places."""
-    names = list(grams)
-    table = np.eye(len(names))
-    for i, a in enumerate(names):
-        for j in range(i):
-            table[i, j] = table[j, i] = cka(grams[a], grams[names[j]])
-    return table
+def cka_table(rows: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """`cka` (R, C) of each of some places with each of others, by their Gram matrices of the same people."""
+    return np.array([[cka(x, y) for y in columns.values()] for x in rows.values()])

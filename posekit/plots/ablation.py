@@ -82,7 +82,7 @@ def changes(table: np.ndarray, sure: np.ndarray, rows: Sequence[str], columns: S
 
 def matrix(table: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, digits: int = 2, percent: bool = False,
            row_label: str = "", column_label: str = "", power: float = 1.0) -> Figure:  # fmt: skip
-    """Values (R, C) from 0 to 1 as numbers on colours; `power` below 1 tells small ones apart."""
+    """Values (R, C) from 0 to 1 as numbers on colours; a `power` below 1 tells small ones apart, above 1 large ones."""
     size = 0.62 if len(columns) < 12 else 0.46
     figure, ax = plt.subplots(figsize=(size * len(columns) + 2.4, 0.7 * size * len(rows) + 1.8))
     ax.imshow(np.clip(table, 0, 1) ** power, cmap="mako_r" if _has("mako_r") else "Blues", vmin=0, vmax=1, aspect="auto")
