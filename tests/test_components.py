@@ -145,6 +145,7 @@ def test_principal_angles_are_scipys():
     codes = cloud(200)
     found = stability(codes, 5, splits=1, seed=4)
     dealt = np.random.default_rng(4).permutation(200)
+    assert found.chance_angles[-1] > found.angles[0, 0]
     one, other = (components_of(codes[half], 5).directions for half in (dealt[:100], dealt[100:]))
     assert np.allclose(found.angles[0], [np.degrees(subspace_angles(one[:m].T, other[:m].T)[0]) for m in range(1, 6)], atol=1e-3)
 

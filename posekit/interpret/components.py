@@ -225,15 +225,12 @@ def above(spectrum: np.ndarray, floor: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class Stability:
-    """What two halves of the people agree on, over S random ways to halve them."""
+    """What two halves of the people agree on, over S random ways to halve them; and what two random subspaces do (mean)."""
 
     cosines: np.ndarray  # (S, K): |cos| between a component of one half and the one matched to it of the other
     angles: np.ndarray  # (S, K): largest principal angle, in degrees, between the subspaces of the first 1 ... K components
-    chance: float  # |cos| that two random directions exceed in 5 % of cases
-
-    def interval(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean over the halvings, least and most, of the cosines, (K,) each."""
-        return self.cosines.mean(0), self.cosines.min(0), self.cosines.max(0)
+    chance_cosines: np.ndarray  # (K,)
+    chance_angles: np.ndarray  # (K,)
 
 
 def stability(codes: np.ndarray, k: int, *, splits: int = 10, seed: int = 0) -> Stability:
@@ -246,14 +243,21 @@ def stability(codes: np.ndarray, k: int, *, splits: int = 10, seed: int = 0) -> 
         PosekitError: a half has fewer than k components.
     """
     random = np.random.default_rng(seed)
-    cosines, angles = [], []
+    found, chance = [], []
     for _ in range(splits):
         dealt = random.permutation(len(codes))
         halves = (np.sort(dealt[: len(dealt) // 2]), np.sort(dealt[len(dealt) // 2 :]))
-        one, other = (pca(moments_of(batches_of(codes, half)), k).directions for half in halves)
-        across = one @ other.T
-        cosines.append(np.abs(across)[linear_sum_assignment(-np.abs(across))])
-        # The singular values of the leading blocks are the cosines of the principal angles (Björck & Golub, 1973).
-        least = [np.linalg.svd(across[:m, :m], compute_uv=False)[-1] for m in range(1, k + 1)]
-        angles.append(np.degrees(np.arccos(np.clip(least, 0, 1))))
-    return Stability(np.array(cosines), np.array(angles), float(1.96 / np.sqrt(codes.shape[1])))
+        found.append(_agreement(*(pca(moments_of(batches_of(codes, half)), k).directions for half in halves)))
+        drawn = random.normal(size=(2, codes.shape[1], k))
+        chance.append(_agreement(*(np.linalg.qr(frame)[0].T for frame in drawn)))
+    cosines, angles = (np.array(values) for values in zip(*found, strict=True))
+    return Stability(cosines, angles, *np.mean(chance, axis=0))
+
+
+def _agreement(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """|cos| of matched directions, and largest principal angles in degrees of leading subspaces, of two frames (K, D)."""
+    across = one @ other.T
+    matched = np.abs(across)[linear_sum_assignment(-np.abs(across))]
+    # The singular values of a leading block are the cosines of the principal angles (Björck & Golub, 1973).
+    least = [np.linalg.svd(across[:m, :m], compute_uv=False)[-1] for m in range(1, len(one) + 1)]
+    return matched, np.degrees(np.arccos(np.clip(least, 0, 1)))
