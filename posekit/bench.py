@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from posekit import bench_components
 from posekit.coordinates import CONTEXT
 from posekit.data.augment import Augmentation, augment
 from posekit.data.crops import Crops, crops
@@ -36,7 +37,7 @@ def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool
     reaches. A row has `name`, `unit`, `plain` and `fast` (rates, medians of alternating measurements),
     `ratio`, `against` (what plain is) and, where a network computes, `gflops` (of its convolutions, as the
     plain network counts them; a training step is three passes), `share` (of the bfloat16 product's rate) and
-    `at_most` (the ratio at that rate).
+    `at_most` (the ratio at that rate). `components` are the measurements of `bench_components`.
     """
     machine = machine or Machine.best()
     compiled = machine.can_compile and not quick if compiled is None else compiled
@@ -72,7 +73,7 @@ def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool
         keep_memory(False)
     return {
         "machine": str(machine), "torch": torch.__version__, "quick": quick, "limits": limits,
-        "rows": rows,
+        "rows": rows, "components": bench_components.bench_components(quick),
         "network": {
             "resolution": resolution, "batch": batch, "features": config.features, "depth": config.depth,
         },
@@ -80,7 +81,8 @@ def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool
 
 
 def table(result: dict):
-    """The result as a rich table."""
+    """The result as rich tables."""
+    from rich.console import Group
     from rich.table import Table
 
     network, limits = result["network"], result["limits"]
@@ -103,7 +105,7 @@ def table(result: dict):
             f"≥ {row['expected']:g}×" if row["expected"] else "",
             f"{row['gflops']:.0f}" if "gflops" in row else "", near, row["against"],
         )  # fmt: skip
-    return report
+    return Group(report, bench_components.table(result["components"]))
 
 
 def product_rate(dtype: torch.dtype, machine: Machine, side: int = 2048) -> float:

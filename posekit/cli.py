@@ -146,8 +146,6 @@ def train(
     Ctrl-C keeps what is done, and --resume goes on to the very same weights. Several processes:
     torchrun --nproc-per-node N -m posekit train ...
     """
-    import torch
-
     from posekit import parallel, prediction, weights
     from posekit.coordinates import CONTEXT
     from posekit.data import crops, load_people
@@ -166,9 +164,7 @@ def train(
             f"{out} holds a training already; --resume goes on with it, another --out starts anew"
         )
     world = parallel.world()
-    if world.size > 1 and torch.cuda.is_available() and device is None:
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-    machine = prediction.machine_for(device)
+    machine = prediction.machine_for(device or _own_gpu(world))
     machine = Machine.plain(str(machine.device)) if plain else machine
     first = world.rank == 0
     spec, path, _ = parse_spec(data)
@@ -355,7 +351,7 @@ def bench(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="small and rough, in seconds")] = False,
 ) -> None:
-    """Time rendering, cropping, loading, training and prediction, each against plain float32 in the same run."""
+    """Time rendering, cropping, loading, training and prediction against plain float32, and principal components against scikit-learn's."""
     from posekit import bench as benchmark
 
     _writable(json_file)
@@ -408,6 +404,72 @@ def cut(
     with _progress() as bar, bar.task("cutting out", len(people)) as done:
         store = crops.crops(people, size, cache, on_error=on_error, progress=done)
     print(store.people.summary())
+
+
+@app.command()
+@_command
+def codes(
+    weights: Weights,
+    data: Annotated[str, typer.Option(help="whose codes, NAME\\[:PATH]\\[@SPLIT]; everybody's by default")],
+    out: Annotated[Path, typer.Option(help="the file to write, NAME.npy (NAME.json is written beside it); with --statistics NAME.npz")],
+    stack: Annotated[int, typer.Option(help="whose bottleneck, from 0; the last one by default")] = -1,
+    statistics: Annotated[
+        bool, typer.Option("--statistics", help="number, mean and scatter only, all that principal components need")
+    ] = False,
+    batch: Annotated[int, typer.Option(min=1, help="people predicted at once")] = 64,
+    device: Device = None,
+    cache: Cache = Path("data"),
+    on_error: OnErrorOption = OnError.raise_,
+) -> None:
+    """Write people's codes, the activations at a stack's bottleneck, as float16 with a description beside them.
+
+    Statistics can be shared out over processes: torchrun --nproc-per-node N -m posekit codes ... --statistics
+    """
+    from posekit import parallel, prediction
+    from posekit import weights as files
+    from posekit.coordinates import CONTEXT
+    from posekit.data import crops, load_people
+    from posekit.interpret import codes as coding
+    from posekit.interpret.components import moments_of
+    from posekit.interpret.trace import code_place
+
+    ending = ".npz" if statistics else ".npy"
+    if out.suffix != ending:
+        raise PosekitError(f"--out {out}: {'statistics' if statistics else 'codes'} are a NumPy file; let its name end in {ending}")
+    _writable(out)
+    world = parallel.world()
+    if world.size > 1 and not statistics:
+        raise PosekitError("codes are written by one process; with --statistics several can share the people")
+    model, card = files.load(weights)
+    place = code_place(model, stack)
+    machine, first = prediction.machine_for(device or _own_gpu(world)), world.rank == 0
+    with _progress(first) as bar, bar.task("rendering", None) as rendered:
+        people = load_people(data, default_split="all", on_error=on_error, cache=cache, progress=rendered)
+    with _progress(first) as bar:
+        with bar.task("cutting out", len(people)) as cut:
+            stored = crops.crops(people, round(card.resolution * CONTEXT), cache, on_error=on_error, progress=cut)
+        if len(stored) < world.size:
+            raise PosekitError(f"{world.size} processes for {len(stored)} people; start fewer")
+        mine = stored.select(world.rows(len(stored)))
+        with bar.task("coding", len(mine)) as done:
+            options: dict[str, Any] = {"machine": machine, "batch": batch, "progress": done}
+            if statistics:
+                moments = moments_of(values for _, values in coding.stream(model, card, mine, place, **options)).summed()
+                if first:
+                    coding.write_moments(out, moments, model, card, stored, place)
+            else:
+                coding.write_codes(out, model, card, stored, place, **options)
+    if first:
+        dimensions = " x ".join(map(str, coding.activation_shape(model, card, place)))
+        what = "the moments of the codes" if statistics else "codes"
+        say.print(f"{out}: {what} of {len(stored):,} people, {dimensions} numbers each, {place} of {card.name}")
+
+
+def _own_gpu(world: Any) -> str | None:
+    """The GPU of this one of several processes, where there are GPUs."""
+    import torch
+
+    return f"cuda:{os.environ['LOCAL_RANK']}" if world.size > 1 and torch.cuda.is_available() else None
 
 
 class _Bars:

@@ -107,6 +107,7 @@ def build(preset: str) -> Path:
         (source / f"{name}.ipynb").write_text(page(step), encoding="utf-8")
         if (step.out / "figures").is_dir():
             shutil.copytree(step.out / "figures", source / "figures" / name)
+    lay_scripts(source)
 
     config = yaml.safe_load((root() / "_config.yml").read_text(encoding="utf-8"))
     config["parse"]["myst_substitutions"] = {"preset": preset, "runs": _metrics(steps)}
@@ -155,6 +156,17 @@ def page(step: Step) -> str:
             tags.append("hide-input")
     notebook.metadata = {"language_info": executed.metadata["language_info"], "kernelspec": _KERNEL}
     return nbformat.writes(notebook)
+
+
+def lay_scripts(source: Path) -> None:
+    """Put Bokeh's scripts where interactive figures look for them, from the installed package, if there are such figures."""
+    from .plots import interactive
+
+    if any(f"{interactive.FOLDER}/{interactive.SCRIPTS[0]}" in page.read_text("utf-8") for page in source.glob("*.ipynb")):
+        folder = source / "_extra" / interactive.FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        for script in interactive.scripts():
+            shutil.copy(script, folder)
 
 
 def _injected(cell: Any) -> bool:

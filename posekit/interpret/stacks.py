@@ -1,0 +1,231 @@
+"""What the stacks of a network do for each other: which errors a later one mends, what it takes from the one before."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posekit import metrics
+from posekit.data.people import People
+from posekit.errors import PosekitError
+from posekit.interpret.ablation import parameter_count
+from posekit.interpret.trace import Edit
+from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.skeleton import Skeleton
+
+KINDS = ("found", "jitter", "left-right exchange", "another joint", "another person", "miss")
+FOUND, JITTER, EXCHANGE, ANOTHER_JOINT, ANOTHER_PERSON, MISS = range(len(KINDS))
+JITTER_REACH = 2.0  # thresholds from the joint within which an error is jitter
+
+
+def error_kinds(
+    predicted: np.ndarray, keypoints: np.ndarray, threshold: np.ndarray, skeleton: Skeleton,
+    others: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """What each predicted joint (N, K, >=2) is, as an index (N, K) into KINDS; -1 where the joint does not count.
+
+    Within the threshold (N,) of its own joint in keypoints (N, K, 3) it is *found*. Otherwise it is the first of: a
+    *left-right exchange*, where the person's nearest labelled joint is its counterpart on the other side and lies within
+    the threshold; *another joint*, where that nearest is any other and lies within it; *another person*, where a joint of
+    `others` (each (M, 2), the annotated joints of other people in the picture) does; *jitter*, within JITTER_REACH
+    thresholds of its own joint; a *miss*. The kinds follow Ronchi and Perona (ICCV 2017), with one radius for all joints.
+    """
+    n, k = predicted.shape[:2]
+    labelled = keypoints[..., 2] > 0
+    xy = np.where(labelled[..., None], keypoints[..., :2], np.inf)
+    # (N, predicted joint, annotated joint); a joint without a label is infinitely far from everything
+    with np.errstate(invalid="ignore"):
+        distance = np.linalg.norm(predicted[:, :, None, :2] - xy[:, None], axis=-1)
+    distance = np.where(np.isnan(distance), np.inf, distance)
+    limit = np.nan_to_num(np.asarray(threshold, float))[:, None]
+    own = distance[:, np.arange(k), np.arange(k)]
+    nearest = distance.argmin(-1)
+    near = distance.min(-1) <= limit
+    mirrored = np.asarray(skeleton.mirrored)
+    exchanged = near & (nearest == mirrored) & (mirrored != np.arange(k))
+    astray = np.zeros((n, k), bool)
+    for i, points in enumerate(others or ()):
+        if len(points):
+            astray[i] = np.linalg.norm(predicted[i, :, None, :2] - points, axis=-1).min(-1) <= limit[i]
+    found = np.select(
+        [own <= limit, exchanged, near, astray, own <= JITTER_REACH * limit],
+        [FOUND, EXCHANGE, ANOTHER_JOINT, ANOTHER_PERSON, JITTER], MISS,
+    )  # fmt: skip
+    return np.where(labelled & np.isfinite(threshold)[:, None], found, -1)
+
+
+def others_in_picture(people: People, everyone: People) -> list[np.ndarray]:
+    """For each of `people`, the labelled joints (M, 2) of all others of `everyone` in the same picture."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(everyone.names):
+        rows.setdefault(str(name), []).append(row)
+    found = []
+    for name, number in zip(people.names, people.ids, strict=True):
+        joints = everyone.keypoints[[row for row in rows.get(str(name), []) if everyone.ids[row] != number]]
+        found.append(joints[joints[..., 2] > 0][:, :2])
+    return found
+
+
+def shares(kinds: np.ndarray, *, seed: int = 0) -> dict[str, dict]:
+    """The share of each of KINDS among the joints that count in kinds (N, K), {"mean", "low", "high"} each."""
+    counts = (kinds >= 0).sum(1)
+    return {
+        name: dict(zip(("mean", "low", "high"), metrics.interval((kinds == i).sum(1), counts, seed=seed), strict=True))
+        for i, name in enumerate(KINDS)
+    }
+
+
+def transitions(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """How many joints went from which kind (row) to which (column) between before (N, K) and after (N, K): (6, 6) int."""
+    counted = (before >= 0) & (after >= 0)
+    flat = before[counted] * len(KINDS) + after[counted]
+    return np.bincount(flat, minlength=len(KINDS) ** 2).reshape(len(KINDS), len(KINDS))
+
+
+def mended(before: np.ndarray, after: np.ndarray, *, seed: int = 0) -> dict[str, dict]:
+    """What a later stack mends and breaks, of kinds (N, K) before and after it.
+
+    Returns:
+        "mended": joints found only after it, "broken": found only before it, "net": their difference, all as shares of all
+        joints that count; "mended of KIND": of the errors of that kind before it, the share found after it, for the kinds
+        that occur. Each {"mean", "low", "high"} with a 95 % bootstrap interval over people.
+    """
+    counted = (before >= 0) & (after >= 0)
+    up, down = counted & (before != FOUND) & (after == FOUND), counted & (before == FOUND) & (after != FOUND)
+    pairs = {"mended": (up, counted), "broken": (down, counted), "net": (up.astype(int) - down, counted)}
+    for i, name in enumerate(KINDS):
+        errors = counted & (before == i)
+        if i != FOUND and errors.any():
+            pairs[f"mended of {name}"] = (errors & (after == FOUND), errors)
+    return {
+        name: dict(zip(("mean", "low", "high"), metrics.interval(hit.sum(1), of.sum(1), seed=seed), strict=True))
+        for name, (hit, of) in pairs.items()
+    }
+
+
+def need_stacks(model: Hourglass, name: str) -> None:
+    """PosekitError where the network has a single stack, which has no later one to compare with."""
+    if model.config.stacks < 2:
+        raise PosekitError(f"weights {name}: one stack, and what a second is for cannot be asked of it; give a network of two or more")
+
+
+def hand_overs(model: Hourglass) -> dict[str, list[str]]:
+    """What each stack but the last adds to the features that it got, before the next one sees them: names to places.
+
+    The next stack gets x + `merge_features` + `merge_heatmaps`, where x is what this one got (`past`). `stack 1 out`
+    replaces both terms; replaced by zero, the next stack sees x alone, as if this one were not there.
+    """
+    found: dict[str, list[str]] = {}
+    for i in range(model.config.stacks - 1):
+        features, heatmaps = f"stack{i}.merge_features", f"stack{i}.merge_heatmaps"
+        found |= {f"features of stack {i + 1}": [features], f"predictions of stack {i + 1}": [heatmaps]}
+        found[f"stack {i + 1} out"] = [features, heatmaps]
+    return found
+
+
+def source(stack: int) -> str:
+    """The place whose activation a stack, counted from 0, gets."""
+    return f"stack{stack - 1}.merge" if stack else "stem"
+
+
+def past(stack: int, way: Edit) -> dict[str, Edit]:
+    """Edits that replace, for the next stack alone, what passes a stack by (x in `hand_overs`); its own input stays.
+
+    `way` is called with the activation at `source(stack)` and that name. Stacks count from 0.
+    """
+    kept: dict[str, Tensor] = {}
+
+    def keep(activation: Tensor, name: str) -> None:
+        kept[name] = activation
+
+    got, features, heatmaps = source(stack), f"stack{stack}.merge_features", f"stack{stack}.merge_heatmaps"
+
+    def merge(activation: Tensor, name: str) -> Tensor:
+        replacement = way(kept[got], got)
+        # The order of the sum is the network's own, so that a way that changes nothing changes no bit.
+        return (kept[got] if replacement is None else replacement) + kept[features] + kept[heatmaps]
+
+    return {got: keep, features: keep, heatmaps: keep, f"stack{stack}.merge": merge}
+
+
+def one_wide_stack(config: HourglassConfig, step: int = 4) -> HourglassConfig:
+    """A single stack of the width, in steps of `step` channels, whose parameter count is nearest to that of `config`.
+
+    The stem is scaled with it (`HourglassConfig.narrow`).
+    """
+    target = _count(config)
+
+    def wide(features: int) -> HourglassConfig:
+        stem = tuple(max(round(c * features / config.features), 1) for c in config.stem)
+        return HourglassConfig.from_dict({**config.to_dict(), "stacks": 1, "features": features, "stem": stem})
+
+    def distance(features: int) -> int:
+        return abs(_count(wide(features)) - target)
+
+    # The count grows about as the square of the width.
+    guess = config.features * (target / _count(wide(config.features))) ** 0.5
+    features = max(round(guess / step) * step, step)
+    return wide(min((f for f in range(features - 2 * step, features + 3 * step, step) if f > 0), key=distance))
+
+
+def _count(config: HourglassConfig) -> int:
+    with torch.device("meta"):
+        return parameter_count(Hourglass(config))
+
+
+def gram(activations: np.ndarray) -> np.ndarray:
+    """Scalar products (N, N), float64, of activations (N, ...) less their mean over people."""
+    flat = activations.reshape(len(activations), -1)
+    flat = flat - flat.mean(0, keepdims=True)
+    return (flat @ flat.T).astype(np.float64)
+
+
+def cka(x: np.ndarray, y: np.ndarray) -> float:
+    """Linear centred kernel alignment of two places, by their `gram` matrices (N, N) of the same people, without its bias.
+
+    Kornblith et al. (ICML 2019), with the unbiased estimate of HSIC by Song et al. (JMLR 2012): 1 where one place is the
+    other turned and scaled, about 0 (also below) where they have nothing to do with each other, however many dimensions
+    they have; the plain estimate is far above 0 then. A place that is the same for everybody has nothing in common with any: 0.
+
+    Raises:
+        PosekitError: fewer than 4 people.
+    """
+    if len(x) < 4:
+        raise PosekitError(f"{len(x)} people: unbiased CKA needs at least 4")
+    norm = hsic(x, x) * hsic(y, y)
+    return float(hsic(x, y) / np.sqrt(norm)) if norm > 0 else 0.0
+
+
+def hsic(x: np.ndarray, y: np.ndarray) -> float:
+    """The unbiased Hilbert-Schmidt independence criterion of Gram matrices (N, N): Song et al. (JMLR 2012), equation 5."""
+    n = len(x)
+    x, y = x - np.diag(np.diag(x)), y - np.diag(np.diag(y))
+    across = (x * y).sum() + x.sum() * y.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (x.sum(0) @ y.sum(0))
+    return float(across / (n * (n - 3)))
+
+
+def cka_interval(x: np.ndarray, y: np.ndarray, *, seed: int = 0, resamples: int = 200) -> dict[str, float]:
+    """`cka` of Gram matrices (N, N) with a 95 % interval, and what chance gives.
+
+    The interval is of random halves of the people, whose spread is that of the whole sample (half-sampling; a bootstrap
+    would count each person drawn twice as two who agree). `chance` is the 97.5 % quantile with the people of `y` exchanged
+    at random.
+    """
+    random = np.random.default_rng(seed)
+    n, value = len(x), cka(x, y)
+    halves, strangers = [], []
+    for _ in range(resamples):
+        rows = random.permutation(n)
+        if n >= 8:  # half of fewer is too few for CKA
+            half = np.ix_(rows[: n // 2], rows[: n // 2])
+            halves.append(cka(x[half], y[half]))
+        strangers.append(cka(x, y[np.ix_(rows, rows)]))
+    low, high = np.quantile(halves, [0.025, 0.975]) - np.median(halves) if halves else (0.0, 0.0)
+    chance = float(np.quantile(strangers, 0.975))
+    return {"mean": value, "low": value + float(low), "high": value + float(high), "chance": chance}
+
+
+def cka_table(rows: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """`cka` (R, C) of each of some places with each of others, by their Gram matrices of the same people."""
+    return np.array([[cka(x, y) for y in columns.values()] for x in rows.values()])

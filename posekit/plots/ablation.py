@@ -1,0 +1,189 @@
+"""Figures of the chapters on skip connections and on stacks."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from posekit.drawing import draw
+from posekit.plots import PALETTE
+from posekit.skeleton import Skeleton
+
+MARKERS = "osD^v<>"
+
+
+def person_histogram(reference: np.ndarray, shares: Mapping[str, np.ndarray], label: str, reference_name: str) -> Figure:
+    """How many people have which share of their joints found: a panel each of `shares` (N,), before the reference (N,).
+
+    Triangles below mark the means; NaN is left out.
+    """
+    columns = min(len(shares), 4)
+    rows = -(-len(shares) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(9, 2.3 * rows + 0.6), sharex=True, sharey=True, squeeze=False)
+    edges = np.linspace(0, 1, 11)
+    for ax in axes.flat[len(shares) :]:
+        ax.axis("off")
+    for i, (ax, (name, share)) in enumerate(zip(axes.flat, shares.items(), strict=False)):
+        outline = {"histtype": "step", "linewidth": 2}
+        for values, colour, what in ((reference, "0.8", {"label": reference_name}), (share, PALETTE[i], outline)):
+            values = values[np.isfinite(values)]
+            if len(values):
+                ax.hist(values, edges, weights=np.full(len(values), 100 / len(values)), color=colour, **what)
+                ax.plot(values.mean(), -0.05, "^", color=colour, markersize=7, clip_on=False, transform=ax.get_xaxis_transform())
+        ax.set_title(name, fontsize=10)
+        ax.set(xlim=(0, 1))
+        ax.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+        ax.xaxis.set_tick_params(pad=9)
+    axes[0, 0].set_ylabel("people (%)")
+    figure.supxlabel(label, fontsize=10)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", fontsize=9)
+    return figure
+
+
+def conditions(rows: Mapping[str, Mapping[str, Mapping]], reference: Mapping, label: str, reference_name: str) -> Figure:
+    """A line a condition, a dot with its interval a way: row to way to {"mean", "low", "high"}; the reference is a band."""
+    ways = list(dict.fromkeys(way for blocks in rows.values() for way in blocks))
+    figure, ax = plt.subplots(figsize=(7.5, 0.17 * sum(map(len, rows.values())) + 0.2 * len(rows) + 1.1))
+    ax.axvspan(100 * reference["low"], 100 * reference["high"], color="0.88")
+    ax.axvline(100 * reference["mean"], color="0.55", linewidth=1, label=reference_name)
+    y, middles, named = 0.0, [], set()
+    for blocks in rows.values():
+        middles.append(y + (len(blocks) - 1) / 2)
+        for way, block in blocks.items():
+            k = ways.index(way)
+            ax.plot([100 * block["low"], 100 * block["high"]], [y, y], color=PALETTE[k], linewidth=2.5, alpha=0.5)
+            ax.plot(100 * block["mean"], y, MARKERS[k], color=PALETTE[k], markersize=6, label=None if way in named else way)
+            named.add(way)
+            y += 1
+        y += 1.2
+    ax.set_yticks(middles, rows)
+    ax.set_ylim(y - 1.2, -1)
+    ax.set(xlabel=label, xlim=(0, 100))
+    ax.grid(axis="x", color="0.92")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=min(len(ways) + 1, 5), fontsize=9)
+    return figure
+
+
+def changes(table: np.ndarray, sure: np.ndarray, rows: Sequence[str], columns: Sequence[str], label: str) -> Figure:
+    """Changes in points (R, C) as numbers on colours; grey where not `sure` (R, C) bool; NaN stays blank."""
+    figure, ax = plt.subplots(figsize=(0.95 * len(columns) + 2.6, 0.34 * len(rows) + 1.4))
+    limit = max(float(np.nanmax(np.abs(table))) if np.isfinite(table).any() else 1.0, 1.0)
+    shade = np.sign(table) * np.sqrt(np.abs(table) / limit)  # small changes show beside large ones
+    ax.imshow(shade, cmap="RdBu", vmin=-1.1, vmax=1.1, aspect="auto")
+    for (r, c), value in np.ndenumerate(table):
+        if np.isfinite(value):
+            colour = "white" if abs(value) > 0.5 * limit else "0.1" if sure[r, c] else "0.55"
+            ax.text(c, r, f"{value:+.1f}".replace("-", "−"), ha="center", va="center", fontsize=9, color=colour)
+    _label(ax, rows, columns)
+    ax.set_title(label, fontsize=10)
+    return figure
+
+
+def matrix(table: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, digits: int = 2, percent: bool = False,
+           row_label: str = "", column_label: str = "", power: float = 1.0) -> Figure:  # fmt: skip
+    """Values (R, C) from 0 to 1 as numbers on colours; a `power` below 1 tells small ones apart, above 1 large ones."""
+    size = 0.62 if len(columns) < 12 else 0.46
+    figure, ax = plt.subplots(figsize=(size * len(columns) + 2.4, 0.7 * size * len(rows) + 1.8))
+    ax.imshow(np.clip(table, 0, 1) ** power, cmap="mako_r" if _has("mako_r") else "Blues", vmin=0, vmax=1, aspect="auto")
+    for (r, c), value in np.ndenumerate(table):
+        if np.isfinite(value):
+            text = f"{100 * value:.{digits}f}" if percent else f"{value:.{digits}f}".replace("-", "−")
+            colour = "white" if np.clip(value, 0, 1) ** power > 0.5 else "0.15"
+            ax.text(c, r, text, ha="center", va="center", fontsize=9 if len(columns) < 12 else 7.5, color=colour)
+    _label(ax, rows, columns)
+    ax.set(xlabel=column_label, ylabel=row_label)
+    return figure
+
+
+def _has(name: str) -> bool:
+    return name in plt.colormaps
+
+
+def _label(ax, rows: Sequence[str], columns: Sequence[str]) -> None:
+    turn = max(map(len, columns), default=0) > 9
+    ax.set_xticks(range(len(columns)), columns, rotation=35 if turn else 0, ha="right" if turn else "center", rotation_mode="anchor")
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def losses_by_size(losses: Mapping[str, Mapping[str, float]], sizes: Mapping[str, float], label: str) -> Figure:
+    """A panel a condition: what each kind of joint loses over its size; condition to kind to loss, kind to size."""
+    count = len(losses)
+    figure, axes = plt.subplots(1, count, figsize=(3.1 * count + 0.6, 3.3), squeeze=False)
+    for ax, (name, loss) in zip(axes[0], losses.items(), strict=True):
+        ax.axhline(0, color="0.85", linewidth=1)
+        values = np.array([100 * value for value in loss.values()])
+        ax.plot([sizes[kind] for kind in loss], values, "o", color=PALETTE[0])
+        ax.set_xlim(0.015, 0.13)
+        low, high = min(values.min(initial=0), 0), max(values.max(initial=0), 1)
+        ax.set_ylim(low - 0.08 * (high - low), high + 0.12 * (high - low))
+        placed: list[tuple[float, float]] = []
+        for kind, value in sorted(loss.items(), key=lambda item: item[1]):
+            x, y = sizes[kind], 100 * value
+            near = [at for at in placed if abs(at[0] - x) < 0.035 and y - at[1] < 0.07 * (high - low)]
+            y = max([y, *(at[1] + 0.07 * (high - low) for at in near)])
+            placed.append((x, y))
+            ax.annotate(kind, (x, y), xytext=(5, 0), textcoords="offset points", fontsize=8.5, va="center")
+        ax.set_title(name, fontsize=10)
+    figure.supxlabel("size of the joint (COCO's sigma)", fontsize=10)
+    axes[0, 0].set_ylabel(label)
+    return figure
+
+
+def before_after(
+    pictures: Sequence[np.ndarray], versions: Mapping[str, Sequence[np.ndarray]], skeleton: Skeleton, titles: Mapping[str, Sequence[str]],
+) -> Figure:  # fmt: skip
+    """People in columns, versions of their skeletons in rows: version to keypoints (K, 3) of each, and titles likewise."""
+    columns = len(pictures)
+    cell = 9.0 / columns
+    figure, axes = plt.subplots(len(versions), columns, figsize=(9.0, len(versions) * (cell + 0.24)), squeeze=False)
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    for row, (name, people) in zip(axes, versions.items(), strict=True):
+        for ax, picture, keypoints, title in zip(row, pictures, people, titles[name], strict=True):
+            ax.imshow(np.asarray(draw(picture, keypoints, skeleton)), interpolation="bilinear")
+            ax.set_title(title, fontsize=9, pad=2)
+            ax.set_xticks([])
+            ax.set_yticks([])
+            ax.spines[:].set_visible(False)
+        row[0].set_ylabel(name, fontsize=10)
+    return figure
+
+
+def joint_changes(series: Mapping[str, Mapping[str, Mapping]], label: str) -> Figure:
+    """A dot with its interval for each joint and series: series to joint to {"mean", "low", "high"}, in points."""
+    joints = list(dict.fromkeys(joint for blocks in series.values() for joint in blocks))
+    figure, ax = plt.subplots(figsize=(7, (0.2 * len(series) + 0.16) * len(joints) + 1.2))
+    ax.axvline(0, color="0.6", linewidth=1)
+    for i, (name, blocks) in enumerate(series.items()):
+        for j, joint in enumerate(joints):
+            if joint in blocks:
+                block, y = blocks[joint], j + (i - (len(series) - 1) / 2) * 0.24
+                ax.plot([100 * block["low"], 100 * block["high"]], [y, y], color=PALETTE[i], linewidth=2.5, alpha=0.45)
+                ax.plot(100 * block["mean"], y, MARKERS[i % 7], color=PALETTE[i], markersize=5, label=name if j == 0 else None)
+    ax.set_yticks(range(len(joints)), joints)
+    ax.invert_yaxis()
+    ax.grid(axis="x", color="0.92")
+    ax.set(xlabel=label)
+    if len(series) > 1:
+        figure.legend(loc="outside upper center", ncols=min(len(series), 3), fontsize=9)
+    return figure
+
+
+def stacked_kinds(shares: Mapping[str, Mapping[str, Mapping]]) -> Figure:
+    """Kinds of errors by stack: stack to kind to {"mean", ...}; the kind `found` is left out, since it is most of all."""
+    names = list(shares)
+    kinds = [kind for kind in shares[names[0]] if kind != "found" and any(shares[n][kind]["mean"] > 0 for n in names)]
+    figure, ax = plt.subplots(figsize=(7.5, 0.42 * len(kinds) * max(len(names), 2) / 2 + 1.3))
+    for i, name in enumerate(names):
+        for j, kind in enumerate(kinds):
+            block, y = shares[name][kind], j + (i - (len(names) - 1) / 2) * 0.8 / len(names)
+            ax.barh(y, 100 * block["mean"], height=0.76 / len(names), color=PALETTE[i], alpha=0.75, label=name if j == 0 else None)
+            ax.plot([100 * block["low"], 100 * block["high"]], [y, y], color="0.2", linewidth=1.3)
+    ax.set_yticks(range(len(kinds)), kinds)
+    ax.invert_yaxis()
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlabel="share of all labelled joints (%)", xlim=(0, None))
+    ax.legend(loc="best", fontsize=9)
+    return figure

@@ -1,0 +1,52 @@
+"""Figures of principal components: how many there are, and how sure they are."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from posekit.plots import PALETTE
+
+
+def scree(spectrum: np.ndarray, floor: np.ndarray, shown: int, above: int, needed: int) -> Figure:
+    """Left, variances (R,) of the first components over a noise floor (R,), as shares, `shown` of them marked; right, their sum.
+
+    `above` components lie above the floor; `needed` hold 95 % of the variance.
+    """
+    total = spectrum.sum()
+    shares, noise = 100 * spectrum / total, 100 * floor / total
+    figure, (each, summed) = plt.subplots(1, 2, figsize=(9, 3.3))
+    count = np.arange(1, len(spectrum) + 1)
+    several = min(len(spectrum), max(3 * shown, 40))
+    each.plot(count[:several], shares[:several], "-", color=PALETTE[0], linewidth=1.2)
+    each.plot(count[:shown], shares[:shown], "o", color=PALETTE[0], markersize=4, label="components")
+    each.plot(np.arange(1, len(floor) + 1)[:several], noise[:several], "--", color="0.45", label="noise floor")
+    if above:
+        each.axvline(above + 0.5, color="0.6", linestyle=":", linewidth=1)
+        each.annotate(f"{above} above", (above + 0.5, shares[0]), xytext=(5, -8), textcoords="offset points", fontsize=9, color="0.3")
+    each.set(xlabel="component", ylabel="share of the variance (%)", yscale="log", ylim=(max(shares[:several].min(), 1e-3) * 0.7, None))
+    each.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    each.legend(fontsize=9, loc="upper right")
+    summed.plot(count, np.cumsum(shares), color=PALETTE[0])
+    summed.axhline(95, color="0.6", linestyle=":", linewidth=1)
+    summed.plot(needed, 95, "o", color=PALETTE[1])
+    summed.annotate(f"95 % in {needed:,}", (needed, 95), xytext=(6, -16), textcoords="offset points", fontsize=9, color="0.3")
+    summed.set(xlabel="components", ylabel="share of the variance (%)", ylim=(0, 102), xlim=(1, len(spectrum)), xscale="log")
+    summed.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    return figure
+
+
+def stability(cosines: np.ndarray, angles: np.ndarray, chance_cosines: np.ndarray, chance_angles: np.ndarray) -> Figure:
+    """Left, |cos| between matched components of two halves (S, K); right, the angles (S, K) between the subspaces of the first
+    components; both beside those of random subspaces (K,). Lines are means, bands span all S halvings.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+    count = np.arange(1, cosines.shape[1] + 1)
+    for ax, values, chance in ((left, cosines, chance_cosines), (right, angles, chance_angles)):
+        ax.fill_between(count, values.min(0), values.max(0), color=PALETTE[0], alpha=0.2, linewidth=0)
+        ax.plot(count, values.mean(0), "o-", color=PALETTE[0], markersize=4, label="halves of the people")
+        ax.plot(count, chance, "--", color="0.45", label="random directions")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    left.set(xlabel="component", ylabel="|cos| between halves", ylim=(0, 1.02))
+    right.set(xlabel="first components", ylabel="largest angle between halves (°)", ylim=(0, 92))
+    right.legend(fontsize=9, loc="lower right")
+    return figure

@@ -1,0 +1,146 @@
+"""A map of people to hover over: each point shows its person, and a list chooses what the colours mean.
+
+Its HTML asks nothing of the network: the pictures are one sheet inside the page, and Bokeh's scripts lie beside it, put there
+by `posekit.workflow.build` (`SCRIPTS`).
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from posekit.drawing import draw
+from posekit.plots import PALETTE
+from posekit.plots.clusters import CONTINUOUS, categorical
+from posekit.skeleton import Skeleton
+
+SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")
+FOLDER = "bokeh"  # where a page finds them
+ABSENT = "#C8C8C8"
+
+
+def scripts() -> list[Path]:
+    """Bokeh's scripts as the installed package has them."""
+    import bokeh
+
+    return [Path(bokeh.__file__).parent / "server" / "static" / "js" / name for name in SCRIPTS]
+
+
+def sheet(
+    pictures: Sequence[np.ndarray], keypoints: Sequence[np.ndarray], skeleton: Skeleton, *, side: int = 64, columns: int = 40,
+    annotated: bool = True,
+) -> Image.Image:  # fmt: skip
+    """People's pictures (H, W, 3) uint8 with their skeletons (K, 3), shrunk to `side` pixels, in rows of `columns`."""
+    rows = -(-len(pictures) // columns)
+    canvas = Image.new("RGB", (side * min(columns, len(pictures)), side * rows))
+    for i, (picture, person) in enumerate(zip(pictures, keypoints, strict=True)):
+        drawn = draw(picture, person, skeleton, annotated=annotated, enlarge=1)
+        canvas.paste(drawn.resize((side, side), Image.Resampling.LANCZOS), (i % columns * side, i // columns * side))
+    return canvas
+
+
+def explorer(
+    plane: np.ndarray, colours: Mapping[str, np.ndarray], people: Image.Image, *, side: int = 64, quality: int = 55, height: int = 460,
+    name: str = "people",
+) -> str:  # fmt: skip
+    """The HTML of a map (N, 2) to hover over.
+
+    Args:
+        colours: what can be chosen, name to values (N,); whole numbers are categories, counted from 0 and shown from 1; NaN
+            is grey. The first is chosen at first.
+        people: the sheet of the N people, `side` pixels each; see `sheet`.
+        quality: of the sheet's WebP compression, 0 to 100.
+        name: of the sheet within the page, for pages with several maps.
+    """
+    from bokeh.embed import components
+    from bokeh.layouts import column
+    from bokeh.models import ColumnDataSource, CustomJS, CustomJSHover, Div, HoverTool, LinearColorMapper, Select
+    from bokeh.plotting import figure
+
+    across = people.width // side
+    number = np.arange(len(plane))
+    scales = [_Scale.of(values) for values in colours.values()]
+    data = {"x": plane[:, 0], "y": plane[:, 1], "u": -2 * side * (number % across), "v": -2 * side * (number // across)}
+    for i, values in enumerate(colours.values()):
+        data[f"value{i}"] = _shown(values)
+    data = {title: values.astype(np.float32) for title, values in data.items()}
+    source = ColumnDataSource(data | {"value": data["value0"]})
+    mapper = LinearColorMapper(palette=scales[0].palette, low=scales[0].low, high=scales[0].high, nan_color=ABSENT)
+
+    # A custom property of the page reaches into Bokeh's shadow tree, so that the sheet is there once.
+    tip = (
+        f'<div style="width:{2 * side}px;height:{2 * side}px;background-image:var(--{name}-sheet);background-repeat:no-repeat;'
+        f'background-size:{2 * people.width}px {2 * people.height}px;background-position:@u{{0}}px @v{{0}}px"></div>'
+        '<div style="font:13px sans-serif;text-align:center;color:#222">@value{custom}</div>'
+    )
+    says = CustomJSHover(code='return isNaN(value) ? "not defined" : String(+value.toPrecision(3)).replace("-", "−")')
+    plot = figure(
+        height=height, sizing_mode="stretch_width", match_aspect=True, tools="pan,box_zoom,wheel_zoom,reset", toolbar_location="above",
+        active_drag=None, active_scroll=None,
+    )  # fmt: skip
+    colour = {"field": "value", "transform": mapper}
+    dots = plot.scatter(
+        "x", "y", source=source, size=6, fill_color=colour, line_color=None, fill_alpha=0.85,
+        hover_fill_color=colour, hover_line_color="black",
+    )  # fmt: skip
+    plot.add_tools(HoverTool(
+        renderers=[dots], tooltips=tip, formatters={"@value": says}, point_policy="snap_to_data", attachment="horizontal", visible=False,
+    ))  # fmt: skip
+    plot.toolbar.logo = None
+    plot.axis.visible = False
+    plot.grid.visible = False
+    plot.outline_line_color = "#999999"
+    key = Div(text=scales[0].key, sizing_mode="stretch_width")
+    choice = Select(title="Colour by", value=next(iter(colours)), options=list(colours), max_width=320, sizing_mode="stretch_width")
+    known = {title: [i, s.palette, s.low, s.high, s.key] for i, (title, s) in enumerate(zip(colours, scales, strict=True))}
+    choice.js_on_change("value", CustomJS(args={"source": source, "key": key, "known": known, "mapper": mapper}, code="""
+        const [i, palette, low, high, text] = known instanceof Map ? known.get(cb_obj.value) : known[cb_obj.value]
+        mapper.setv({palette, low, high})
+        source.data = {...source.data, value: source.data["value" + i]}
+        key.text = text
+    """))  # fmt: skip
+    script, division = components(column(choice, key, plot, sizing_mode="stretch_width"))
+    file = io.BytesIO()
+    people.save(file, "WEBP", quality=quality, method=4)
+    picture = base64.b64encode(file.getvalue()).decode()
+    style = f"<style>:root{{--{name}-sheet:url(data:image/webp;base64,{picture})}}</style>"
+    loads = "".join(f'<script src="{FOLDER}/{script}"></script>' for script in SCRIPTS)
+    return f"{style}{loads}{division}{script}"
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """How values become colours, and a line of HTML that says so."""
+
+    palette: list[str]
+    low: float
+    high: float
+    key: str
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "_Scale":
+        known = np.isfinite(values)
+        if categorical(values):
+            palette = [to_hex(PALETTE[i % len(PALETTE)]) for i in range(int(values.max()) + 1)]
+            dots = "&ensp;".join(f'<span style="color:{colour}">●</span> {i + 1}' for i, colour in enumerate(palette))
+            return cls(palette, 0.5, len(palette) + 0.5, dots)
+        low, high = (float(v) for v in np.quantile(values[known], [0.02, 0.98])) if known.any() else (0.0, 1.0)
+        palette = [to_hex(CONTINUOUS(place)) for place in np.linspace(0, 1, 64)]
+        ramp = f"display:inline-block;width:8em;height:0.7em;background:linear-gradient(to right, {', '.join(palette[::9])})"
+        key = f'{_number(low)} <span style="{ramp}"></span> {_number(high)}'
+        if not known.all():
+            key += f'&ensp;<span style="color:{ABSENT}">●</span> not defined'
+        return cls(palette, low, max(high, low + 1e-9), key)
+
+
+def _shown(values: np.ndarray) -> np.ndarray:
+    return values + 1 if categorical(values) else values
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")

@@ -1,0 +1,234 @@
+"""Replaced activations: what they change where that is known beforehand, and who stands in for whom."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from planted import people
+from scipy.stats import spearmanr
+from torch import nn
+
+from posekit import HourglassConfig, PosekitError, crops, edit
+from posekit.data.augment import Augmentation
+from posekit.interpret import ablation
+from posekit.interpret.codes import collect
+from posekit.machine import Machine
+from posekit.models.hourglass import Hourglass
+from posekit.skeleton import COCO, LSP
+from posekit.training import Recipe
+from posekit.weights import Card
+
+CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, stacks=2, bottleneck_residuals=1)
+PLAIN = Machine.plain()
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    model = Hourglass(CONFIG)
+    model.train()
+    with torch.no_grad():  # statistics of real activations, so that nothing is exactly alike by chance
+        model(torch.rand(8, 3, 32, 32))
+    return model.eval()
+
+
+def card(model):
+    return Card("tiny", model.config.to_dict(), "lsp", 32, "mse")
+
+
+def constant_skips(model, value):
+    """Every skip connection gives `value` whatever it gets."""
+    for name in ablation.skip_places(model):
+        last = model.get_submodule(name)[-1]
+        last.shortcut = Nothing()
+        nn.init.zeros_(last.conv3.weight)
+        nn.init.constant_(last.conv3.bias, value)
+    return model
+
+
+class Nothing(nn.Module):
+    def forward(self, x):
+        return torch.zeros_like(x)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return crops(people(range(9)), 40, tmp_path_factory.mktemp("crops"))
+
+
+def run(model, store, ways, groups=None):
+    groups = groups or ablation.skip_groups(model)
+    return ablation.ablate(model, card(model), store, groups, ways, machine=PLAIN, batch=4)
+
+
+def whole(model, store):
+    return ablation.intact(model, card(model), store, machine=PLAIN, batch=4)
+
+
+def test_the_groups_are_the_levels_and_all():
+    groups = ablation.skip_groups(network())
+    assert groups == {
+        "skip1": ["stack0.skip1", "stack1.skip1"],
+        "skip2": ["stack0.skip2", "stack1.skip2"],
+        "all": ["stack0.skip1", "stack0.skip2", "stack1.skip1", "stack1.skip2"],
+    }
+
+
+def test_a_skip_that_is_zero_already_can_be_zeroed(store):
+    model = constant_skips(network(), 0.0)
+    for way in run(model, store, {"zero": ablation.zero}).values():
+        assert np.array_equal(way["zero"], whole(model, store))
+
+
+def test_constant_skips_are_their_own_mean_and_anybodys(store):
+    model = constant_skips(network(), 0.75)
+    mean = ablation.mean(model, card(model), store, ablation.skip_places(model), machine=PLAIN, batch=4)
+    before = whole(model, store)
+    for way in run(model, store, {"mean": mean, "another's": ablation.anothers}).values():
+        assert np.array_equal(way["mean"], before) and np.array_equal(way["another's"], before)
+    assert not np.allclose(run(model, store, {"zero": ablation.zero})["all"]["zero"], before)
+
+
+def test_the_mean_is_that_of_each_channel_and_position(store):
+    model, names = network(), ["stack0.skip2", "stem"]
+    function = ablation.mean(model, card(model), store, names, machine=PLAIN, batch=4)
+    for name in names:
+        seen = collect(model, card(model), store, name, machine=PLAIN)
+        shape = (3, 16, 4, 4) if name == "stack0.skip2" else (3, 16, 8, 8)
+        replaced = function(torch.zeros(shape), name)
+        assert replaced.shape == shape
+        np.testing.assert_allclose(replaced[2].flatten(), seen.mean(0), atol=1e-5)
+
+
+def test_identical_people_stand_in_for_each_other(store):
+    model = network()
+    same = store.select(np.zeros(6, int))
+    before = whole(model, same)
+    for way in run(model, same, {"another's": ablation.anothers}).values():
+        assert np.array_equal(way["another's"], before)
+    after = run(model, store, {"another's": ablation.anothers})["all"]["another's"]
+    assert not np.allclose(after, whole(model, store))
+
+
+def test_another_persons_activation_comes_half_a_batch_later():
+    batch = torch.arange(5.0)[:, None, None, None]
+    assert ablation.anothers(batch, "x").flatten().tolist() == [3, 4, 0, 1, 2]
+    with pytest.raises(PosekitError, match="x: a batch of one person"):
+        ablation.anothers(batch[:1], "x")
+
+
+def test_nothing_is_left_in_the_model(store):
+    model = network()
+    before = whole(model, store)
+    run(model, store, {"zero": ablation.zero})
+    assert np.array_equal(whole(model, store), before)
+    with pytest.raises(PosekitError, match=r"no activation named 'stack0\.skip9'"):
+        run(model, store, {"zero": ablation.zero}, {"wrong": ["stack0.skip9"]})
+    assert np.array_equal(whole(model, store), before)
+
+
+@given(st.lists(st.integers(0, 12), min_size=2, max_size=60), st.integers(4, 16), st.integers(0, 5))
+def test_nobody_gets_the_activation_of_somebody_in_the_same_picture(pictures, batch, seed):
+    names = np.array([f"{p:02}" for p in pictures])
+    try:
+        order = ablation.mixed(names, seed, batch)
+    except PosekitError:
+        # only where a picture could have filled half a batch
+        assert max(np.unique(names, return_counts=True)[1]) > min(len(names) % batch or batch, batch, len(names)) // 2
+        assume(False)
+    assert sorted(order) == list(range(len(names)))
+    size = ablation.batch_size(len(names), batch)
+    for start in range(0, len(order), size):
+        rows = torch.as_tensor(order[start : start + size])
+        partners = ablation.anothers(rows[:, None, None, None], "x").flatten()
+        assert (names[rows] != names[partners]).all()
+        assert sorted(partners.tolist()) == sorted(rows.tolist())
+
+
+@given(st.integers(2, 5000))
+def test_no_batch_leaves_somebody_alone(count):
+    size = ablation.batch_size(count)
+    assert 2 <= size <= 64 and count % size != 1
+
+
+def test_too_few_people():
+    with pytest.raises(PosekitError, match="1 people: another person's activation needs at least two"):
+        ablation.mixed(np.array(["a"]))
+    with pytest.raises(PosekitError, match="half of 4 people are in the picture a"):
+        ablation.mixed(np.array(["a"] * 3 + ["b"]))
+
+
+def test_a_network_without_skips_is_refused():
+    config = ablation.without_skips(CONFIG)
+    assert config == HourglassConfig.narrow(16, joints=14, depth=2, stacks=2, bottleneck_residuals=1, skips=False)
+    with pytest.raises(PosekitError, match="without skip connections"):
+        ablation.skip_groups(Hourglass(config))
+
+
+def test_the_summary_counts_labelled_joints():
+    reference = np.tile([1.0, 1, 1, np.nan], (20, 1))
+    hits = reference.copy()
+    hits[:10, 0] = 0
+    skeleton = replace(LSP, joints=LSP.joints[:4])
+    block = ablation.summary(hits, reference, skeleton)
+    assert block["mean"] == pytest.approx(50 / 60) and block["low"] < block["mean"] < block["high"]
+    assert block["change"]["mean"] == pytest.approx(-10 / 60)
+    assert list(block["joints"]) == ["right ankle", "right knee", "right hip"]
+    assert block["joint changes"]["right ankle"]["mean"] == -0.5
+    assert block["joint changes"]["right knee"] == {"mean": 0, "low": 0, "high": 0, "people": 20}
+    np.testing.assert_allclose(ablation.by_person(hits), np.repeat([2 / 3, 1], 10))
+    assert np.isnan(ablation.by_person(np.full((1, 4), np.nan))).all()
+
+
+def test_small_joints_suffer_where_they_do():
+    random = np.random.default_rng(0)
+    reference = np.ones((400, 17))
+    keep = np.array(COCO.sigmas) * 8  # the larger, the likelier to stay
+    hits = (random.random(reference.shape) < keep).astype(float)
+    block = ablation.small_joints(hits, reference, COCO, resamples=200)
+    assert block["kinds"] == 9 and block["low"] <= block["mean"] <= block["high"] < -0.8 and block["p"] < 0.01
+    assert block["loss"]["nose"] == pytest.approx(1 - hits[:, 0].mean())
+    turned = ablation.small_joints(reference, hits, COCO, resamples=200)
+    assert turned["mean"] == pytest.approx(-block["mean"])
+
+
+def test_relative_losses_are_of_what_was_found():
+    reference = np.tile([1.0, 0.0], (10, 7))
+    hits = reference / 2
+    block = ablation.small_joints(hits, reference, LSP, relative=True, resamples=20)
+    assert set(np.round(list(block["loss"].values()), 12)) <= {0.5}
+    assert block["mean"] is None and block["p"] is None  # all lose alike
+
+
+def test_unlabelled_joints_are_no_kind():
+    reference = np.full((5, 17), np.nan)
+    reference[:, :3] = 1
+    block = ablation.small_joints(reference, reference, COCO, resamples=5)
+    assert list(block["loss"]) == ["nose", "eye"] and block["mean"] is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=12))
+def test_rank_correlation_is_scipys(pairs):
+    x, y = np.array(pairs, float).T
+    assume(np.ptp(x) and np.ptp(y))
+    assert ablation.rank_correlation(x, y) == pytest.approx(spearmanr(x, y).statistic)
+
+
+def test_a_recipe_comes_back_from_its_card():
+    recipe = Recipe(epochs=3, seed=4, augmentation=Augmentation(flip=0.25))
+    known = replace(card(network()), recipe=asdict(recipe) | {"start": "other"}, data_fingerprint="x")
+    assert ablation.recipe_of(known) == recipe
+    assert ablation.recipe_of(known, epochs=1).epochs == 1
+    with pytest.raises(PosekitError, match="tiny: its card has no recipe"):
+        ablation.recipe_of(card(network()))
+    other = replace(known, recipe=known.recipe | {"epochs": 5})
+    assert ablation.same_recipe(known, known) == [] and ablation.same_recipe(known, other) == ["epochs: 3, 5"]
+
+
+def test_editing_needs_the_networks_own_modules(store):
+    """Only through its modules does a network notice an edit, so `ablate` must not take the fused path."""
+    model = network()
+    with edit(model, {"stem": ablation.zero}):
+        assert not np.allclose(whole(model, store), run(model, store, {"zero": ablation.zero})["all"]["zero"])

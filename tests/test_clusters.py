@@ -1,0 +1,158 @@
+"""Clusters: planted ones are found, one cloud is told from several, and bad input is refused in a line."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+from posekit.errors import PosekitError
+from posekit.interpret import clusters
+
+
+def planted(k: int, people: int = 240, apart: float = 12.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """k round clouds in 6 dimensions, pairwise `apart` standard deviations or more, with their true labels."""
+    random = np.random.default_rng(seed)
+    truth = np.sort(np.arange(people) % k)
+    centres = np.zeros((k, 6))
+    centres[np.arange(k), np.arange(k) % 6] = apart * (1 + np.arange(k) // 6)
+    return centres[truth] + random.normal(size=(people, 6)), truth
+
+
+@settings(max_examples=15, deadline=None)
+@given(k=st.integers(2, 6), seed=st.integers(0, 1000))
+def test_planted_clusters_are_found(k, seed):
+    points, truth = planted(k, seed=seed)
+    found = clusters.kmeans(points, k, seed=seed)
+    assert adjusted_rand_score(truth, found.labels) == 1
+    assert (np.diff(found.sizes) <= 0).all() and found.sizes.sum() == len(points)
+    assert np.array_equal(clusters.assign(points, found), found.labels)
+    for cluster, members in enumerate(clusters.nearest(points, found, 5)):
+        assert len(members) == 5 and (found.labels[members] == cluster).all()
+
+
+def test_mini_batches_find_them_too(monkeypatch):
+    monkeypatch.setattr(clusters, "EXACT", 100)
+    points, truth = planted(3)
+    assert adjusted_rand_score(truth, clusters.kmeans(points, 3).labels) == 1
+
+
+def test_silhouette_is_scikit_learns_and_a_sample_estimates_it():
+    points, _ = planted(3, people=600, apart=4)
+    found = {k: clusters.kmeans(points, k) for k in (2, 3, 4)}
+    values = clusters.silhouettes(points, found)
+    assert values[3].mean() == pytest.approx(silhouette_score(points, found[3].labels))
+    some = clusters.mean(clusters.silhouettes(points, found, sample=200)[3])
+    assert some["low"] < values[3].mean() < some["high"]
+
+
+def test_the_planted_k_is_best_and_leads():
+    points, _ = planted(3)
+    values = clusters.silhouettes(points, {k: clusters.kmeans(points, k) for k in (2, 3, 4, 5)})
+    first, second, lead = clusters.best(values)
+    assert first == 3 and second != 3 and lead["low"] > 0
+    with pytest.raises(PosekitError, match="at least two"):
+        clusters.best({2: values[2]})
+
+
+def test_there_is_a_valley_between_planted_clusters_and_none_within_a_cloud():
+    points, _ = planted(2, people=1000, apart=6)
+    for cloud, split in ((points, True), (clusters.structureless(points), False)):
+        places = clusters.between(cloud, clusters.kmeans(cloud, 2))
+        found = clusters.valley(places)
+        assert found["high"] < 0.5 if split else found["low"] > 0.8
+    clustering = clusters.Clustering(np.zeros(2, int), np.array([[1.0, 1.0], [3.0, 1.0]]))
+    assert clusters.between(np.array([[1.0, 5.0], [2.0, 0.0], [3.0, 1.0]]), clustering) == pytest.approx([0, 0.5, 1])
+
+
+def test_difference_of_two_groups_means():
+    found = clusters.against(np.array([2.0, 4.0]), np.array([1.0, 1.0, 1.0]))
+    assert found == pytest.approx({"mean": 2, "low": 2 - 1.96, "high": 2 + 1.96})
+
+
+def test_structureless_points_keep_mean_and_covariance_and_lose_the_clusters():
+    points, _ = planted(3, people=6000)
+    control = clusters.structureless(points)
+    scale = np.sqrt(np.diag(np.cov(points.T)).max())
+    assert np.allclose(control.mean(0), points.mean(0), atol=0.05 * scale)
+    assert np.allclose(np.cov(control.T), np.cov(points.T), atol=0.06 * scale**2)
+    means = []
+    for cloud in (points, control):
+        means.append(clusters.silhouettes(cloud, {3: clusters.kmeans(cloud, 3)})[3].mean())
+    assert means[0] > 0.7 > 0.4 > means[1]
+
+
+def test_stability_is_one_for_planted_clusters_and_low_for_a_round_cloud():
+    points, _ = planted(3)
+    assert clusters.stability(points, 3, pairs=5) == {"mean": 1, "low": 1, "high": 1}
+    round_cloud = np.random.default_rng(0).normal(size=(240, 6))
+    assert clusters.stability(round_cloud, 3, pairs=5)["mean"] < 0.5
+
+
+def test_agreement_of_labellings():
+    labels = np.arange(300) % 3
+    assert clusters.agreement(labels, (labels + 1) % 3) == {"mean": 1, "low": 1, "high": 1}
+    chance = clusters.agreement(labels, np.random.default_rng(0).permutation(labels))
+    assert chance["low"] < 0.02 and abs(chance["mean"]) < 0.05
+
+
+def test_density_finds_planted_clusters_and_noise():
+    points, truth = planted(3)
+    scattered = np.random.default_rng(1).uniform(-40, 40, (20, 6))
+    labels = clusters.dense(np.concatenate([points, scattered]), 20)
+    assert labels.max() + 1 == 3 and adjusted_rand_score(truth, labels[:240]) > 0.9
+    assert (labels[240:] == -1).mean() > 0.8
+    for smallest in (1, 1000):
+        with pytest.raises(PosekitError, match="smallest cluster"):
+            clusters.dense(points, smallest)
+
+
+@settings(max_examples=20, deadline=None)
+@given(shift=st.floats(-3, 3), scale=st.floats(0.01, 100))
+def test_enrichment_is_in_standard_deviations(shift, scale):
+    random = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    values = random.normal(size=400) + shift * (labels == 1)
+    plain = clusters.enrichment(labels, {"height": values})
+    scaled = clusters.enrichment(labels, {"height": scale * values + 7})
+    expected = (values[labels == 1].mean() - values[labels == 0].mean()) / values.std()
+    assert plain[1]["difference"] == pytest.approx(expected)
+    assert plain[0]["difference"] == pytest.approx(-expected)
+    assert plain[1]["low"] < expected < plain[1]["high"]
+    assert [entry["difference"] for entry in scaled] == pytest.approx([entry["difference"] for entry in plain])
+
+
+def test_enrichment_leaves_out_what_is_undefined():
+    labels = np.repeat([0, 1, -1], 40)
+    random = np.random.default_rng(0)
+    rare = np.where(np.arange(120) < 45, random.normal(size=120), np.nan)  # 5 people of cluster 1 have it
+    attributes = {"constant": np.ones(120), "nobody's": np.full(120, np.nan), "rare": rare, "all": random.normal(size=120)}
+    found = clusters.enrichment(labels, attributes)
+    assert {(entry["attribute"], entry["cluster"]) for entry in found} == {("all", 0), ("all", 1)}
+    assert np.isfinite([[entry["difference"], entry["low"], entry["high"]] for entry in found]).all()
+
+
+@pytest.mark.parametrize(
+    "points, k, said",
+    [
+        (np.zeros((50, 4)), 2, "all 50 codes are the same"),
+        (np.repeat(np.eye(4)[:2], 20, 0), 3, "1 of the clusters are empty"),
+        (np.random.default_rng(0).normal(size=(5, 4)), 5, "less than the number of people, 5"),
+        (np.random.default_rng(0).normal(size=(50, 4)), 1, "at least 2"),
+        (np.where(np.arange(50)[:, None] == 7, np.nan, np.arange(50)[:, None] * np.ones(4)), 2, "person 7 is not finite"),
+        (np.zeros(5), 2, r"not \(5,\)"),
+    ],
+)
+def test_bad_input_is_refused(points, k, said):
+    with pytest.raises(PosekitError, match=said):
+        clusters.kmeans(points, k)
+
+
+def test_a_sample_too_small_for_silhouettes_is_refused():
+    points, _ = planted(2)
+    with pytest.raises(PosekitError, match="too small"):
+        clusters.silhouettes(points, {2: clusters.kmeans(points, 2)}, sample=1)
+
+
+def test_possible_ks():
+    assert clusters.possible([2, 5, 10], 60) == [2, 5]

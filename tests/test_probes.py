@@ -1,0 +1,159 @@
+"""Probes of planted attributes: what must be found, what must not, and the direction."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import r2_score, roc_auc_score
+
+from posekit import PosekitError
+from posekit.interpret import probes as pr
+
+N, C, D = 600, 8, 20
+SD = np.linspace(3, 0.5, C)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Scores of falling spread, orthonormal components, and an attribute that is linear in the scores but for noise."""
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(N, C)) * SD
+    components = np.linalg.qr(random.normal(size=(D, C)))[0].T
+    weights = random.normal(size=C)
+    signal = scores @ weights
+    return scores, components, weights, signal, random.normal(size=N)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5])
+def test_the_share_of_a_planted_attribute_that_is_not_noise_is_its_r2(planted, share):
+    scores, _, _, signal, noise = planted
+    found = pr.probe("planted", scores, signal / signal.std() * np.sqrt(share) + noise * np.sqrt(1 - share), resamples=300)
+    assert found.low < share < found.high
+    assert found.r2 == pytest.approx(share, abs=0.06)
+    assert found.above_chance and found.chance < 0.05
+    assert found.people == N and found.left_out == 0
+    assert found.r2 == pytest.approx(r2_score(found.truth, found.predicted))
+
+
+def test_without_noise_it_is_exact(planted):
+    found = pr.probe("exact", planted[0], planted[3])
+    assert found.r2 > 0.9999
+
+
+def test_noise_is_not_found(planted):
+    scores, _, _, _, noise = planted
+    found = pr.probe("noise", scores, noise)
+    assert abs(found.r2) < 0.03 and not found.above_chance
+
+
+def test_what_the_first_k_scores_do_not_hold_is_not_found(planted):
+    scores = planted[0]
+    found = pr.probes(scores, {"last": scores[:, -1], "first": scores[:, 0]}, (1, C, 99), permutations=5, resamples=20)
+    (none, all_), (first, _) = found["last"], found["first"]
+    assert (none.k, all_.k) == (1, C)
+    assert none.r2 < 0.01 and all_.r2 > 0.999 and first.r2 > 0.999
+
+
+def test_people_left_out_change_nothing_for_the_others(planted):
+    scores, _, _, signal, noise = planted
+    values = signal + noise
+    gone = np.arange(N) % 3 == 0
+    with_gaps = pr.probe("gaps", scores, np.where(gone, np.nan, values))
+    without = pr.probe("gaps", scores[~gone], values[~gone])
+    assert (with_gaps.people, with_gaps.left_out) == (N - gone.sum(), gone.sum())
+    assert with_gaps.r2 == without.r2 and with_gaps.index.tolist() == np.flatnonzero(~gone).tolist()
+
+
+def test_the_same_seed_gives_the_same_probe_and_scale_does_not_matter(planted):
+    scores, _, _, signal, noise = planted
+    first, again = (pr.probe("a", scores, signal + noise, seed=3, permutations=4, resamples=50) for _ in range(2))
+    assert first.row() == again.row()
+    scaled = pr.probe("a", scores * 1000, 7 * (signal + noise) - 5, seed=3, permutations=4, resamples=50)
+    assert scaled.r2 == pytest.approx(first.r2, abs=1e-6) and scaled.low == pytest.approx(first.low, abs=1e-6)
+
+
+def test_a_binary_attribute_has_an_area_under_the_curve(planted):
+    scores, _, _, signal, noise = planted
+    found = pr.probe("binary", scores, (signal + noise > 0).astype(float), resamples=200)
+    area, low, high = found.auc
+    assert area == pytest.approx(roc_auc_score(found.truth, found.predicted)) and low < area < high
+    assert pr._auc(found.truth, found.predicted)(np.ones(N)) == pytest.approx(area)
+    assert pr._r2(found.truth, found.predicted)(np.ones(N)) == pytest.approx(found.r2)
+    assert pr.probe("not", scores, signal).auc is None
+    assert {"auc", "auc low", "auc high"} <= set(found.row())
+
+
+def test_advantage_of_one_set_of_scores_over_another(planted):
+    scores, _, _, signal, noise = planted
+    random = np.random.default_rng(1).normal(size=(N, C))
+    good, bad = (pr.probe("a", x, signal + noise, resamples=50) for x in (scores, random))
+    better = pr.advantage(good, bad)
+    assert better["low"] > 0.5 and better["low"] < better["mean"] < better["high"]
+    assert pr.advantage(good, good) == {"mean": 0, "low": 0, "high": 0}
+    with pytest.raises(PosekitError, match="same attribute and people"):
+        pr.advantage(good, pr.probe("b", scores, signal))
+
+
+def test_directions_are_the_planted_ones(planted):
+    scores, components, weights, signal, _ = planted
+    reading = pr.reading_direction("planted", scores, signal, components)
+    pattern = pr.pattern_direction("planted", scores, signal, components)
+    codes = scores @ components
+    for found, expected in ((reading, weights), (pattern, np.cov(scores.T) @ weights)):
+        expected = expected / np.linalg.norm(expected) @ components
+        assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-6)
+        assert found.vector @ expected > 0.99
+        assert found.sd == pytest.approx((codes @ found.vector).std(), rel=1e-5)
+    # A step of one sd changes the attribute, which is linear here, by its gradient.
+    step = reading.sd * (reading.vector @ components.T) @ weights
+    assert reading.per_sd == pytest.approx(step, rel=1e-3)
+    assert pattern.per_sd == pytest.approx(pattern.sd * (pattern.vector @ components.T) @ weights, rel=1e-3)
+
+
+def test_reading_and_pattern_part_where_scores_go_together():
+    """The textbook case of Haufe et al.: a channel of mere noise is read only to take the noise out of the other."""
+    random = np.random.default_rng(0)
+    signal, noise = random.normal(size=(2, 2000))
+    scores = np.stack([signal + noise, noise], 1)
+    reading = pr.reading_direction("a", scores, signal, np.eye(2)).vector
+    pattern = pr.pattern_direction("a", scores, signal, np.eye(2)).vector
+    assert reading == pytest.approx([np.sqrt(0.5), -np.sqrt(0.5)], abs=0.01)
+    assert pattern == pytest.approx([1, 0], abs=0.05)
+
+
+def test_correlations_are_scipys_with_fishers_interval(planted):
+    scores, _, _, signal, noise = planted
+    values = np.where(np.arange(N) < 50, np.nan, signal + 3 * noise)
+    shown = pr.correlations(np.concatenate([scores, np.ones((N, 1))], 1), {"a": values})
+    assert len(shown) == C + 1 and not shown.isna().any(axis=None)
+    for row in shown[:C].itertuples():
+        expected = stats.pearsonr(scores[50:, row.component - 1], values[50:])
+        bounds = expected.confidence_interval()
+        assert (row.r, row.low, row.high) == pytest.approx((expected.statistic, bounds.low, bounds.high), abs=1e-6)
+        assert (row.people, row.left_out) == (N - 50, 50)
+    assert shown["r"].iloc[-1] == 0  # a component that does not vary
+
+
+def test_bad_input_is_named(planted):
+    scores = planted[0]
+    for function in (lambda v: pr.probe("a", scores, v), lambda v: pr.correlations(scores, {"a": v})):
+        with pytest.raises(PosekitError, match="a: constant, 4 for all 600 people"):
+            function(np.full(N, 4.0))
+        with pytest.raises(PosekitError, match="a: defined for 0 people only"):
+            function(np.full(N, np.nan))
+    with pytest.raises(PosekitError, match="a: 9 scores asked for, there are 8"):
+        pr.probe("a", scores, planted[3], 9)
+    with pytest.raises(PosekitError, match="pixels: 9 components asked for"):
+        pr.pixel_scores(np.ones((8, 100)), np.ones((8, 100)), 9)
+
+
+def test_pixels_are_the_mean_of_the_networks_view(tmp_path):
+    from planted import people
+
+    from posekit import crops
+
+    stored = crops(people(range(5)), 40, tmp_path)
+    seen = pr.pixels(stored, 32, 8)
+    assert seen.shape == (5, 64) and 0 <= seen.min() and seen.max() <= 1
+    middle = np.stack([stored[i] for i in range(5)])[:, 4:36, 4:36].mean(-1) / 255
+    assert seen.reshape(5, 8, 8) == pytest.approx(middle.reshape(5, 8, 4, 8, 4).mean((2, 4)), abs=0.01)
+    assert pr.pixel_scores(seen, seen, 3).shape == (5, 3)
