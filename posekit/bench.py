@@ -87,25 +87,49 @@ def table(result: dict):
 
     network, limits = result["network"], result["limits"]
     report = Table(
+        padding=(0, 0, 0, 1),
         title=f"{result['machine']}\n{network['resolution']} px, {network['features']} features, "
         f"batches of {network['batch']}",
         caption=f"A matrix product reaches {limits['float32']:.0f} GFLOP/s in float32, "
         f"{limits['bfloat16']:.0f} in bfloat16; 'limit' is the share of the latter that the convolutions "
-        f"reach, and the ratio if it were all of it. "
-        f"Plain networks are {PLAIN}.",
+        f"reach, and the ratio if it were all of it. Plain networks are {PLAIN}; plain rendering and cropping use one core; loading "
+        f"is against what training takes.",
     )  # fmt: skip
-    report.add_column("")
+    report.add_column("", no_wrap=True)
     for name in ("plain", "fast", "ratio", "expected", "GFLOP/s", "limit"):
         report.add_column(name, justify="right")
-    report.add_column("plain is")
     for row in result["rows"]:
         near = f"{row['share']:.0%}, {row['at_most']:.1f}×" if "share" in row else ""
         report.add_row(
             row["name"], f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['ratio']:.2f}×",
             f"≥ {row['expected']:g}×" if row["expected"] else "",
-            f"{row['gflops']:.0f}" if "gflops" in row else "", near, row["against"],
+            f"{row['gflops']:.0f}" if "gflops" in row else "", near,
         )  # fmt: skip
     return Group(report, bench_components.table(result["components"]))
+
+
+def words(result: dict) -> dict[str, str]:
+    """The result as a page of the book quotes it: `table` and `components` in Markdown, and single figures."""
+    network, limits = result["network"], result["limits"]
+    table = ["| | plain | fast | ratio | GFLOP/s | share of the limit | ratio at the limit |", "| --- " + "| ---: " * 6 + "|"]
+    for row in result["rows"]:
+        near = [f"{row['gflops']:.0f}", f"{row['share']:.0%}", f"{row['at_most']:.1f} ×"] if "share" in row else ["", "", ""]
+        against = "" if row["against"] == PLAIN else f" (plain: {row['against']})"
+        cells = [f"{row['name']}{against}", f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['ratio']:.2f} ×", *near]
+        table.append(f"| {' | '.join(cells)} |")
+    components = ["| | people | numbers a code | time | memory | error | error due |", "| --- " + "| ---: " * 6 + "|"]
+    for row in result["components"]:
+        cells = [
+            row["method"], f"{row['people']:,}", f"{row['dimensions']:,}", f"{row['seconds']:.0f} s", f"{row['gb']:.2f} GB",
+            f"{row['variance_error']:.1%}", f"{row['expected_error']:.1%}",
+        ]  # fmt: skip
+        components.append(f"| {' | '.join(cells)} |")
+    return {
+        "machine": f"{result['machine']}; torch {result['torch']}",
+        "network": f"{network['features']} features, {network['resolution']} px, batches of {network['batch']}",
+        "float32": f"{limits['float32']:.0f}", "bfloat16": f"{limits['bfloat16']:.0f}",
+        "table": "\n".join(table), "components": "\n".join(components),
+    }  # fmt: skip
 
 
 def product_rate(dtype: torch.dtype, machine: Machine, side: int = 2048) -> float:

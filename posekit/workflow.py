@@ -93,6 +93,8 @@ def book_stamp(preset: str, steps: dict[str, Step]) -> Path:
 
 def build(preset: str) -> Path:
     """Build the book of a preset from its runs, into build/PRESET/html. A warning is an error."""
+    from . import bench  # and with it torch, which the plan does without
+
     steps = plan(preset)
     for name, step in steps.items():
         if not step.stamp.exists():
@@ -110,7 +112,8 @@ def build(preset: str) -> Path:
     lay_scripts(source)
 
     config = yaml.safe_load((root() / "_config.yml").read_text(encoding="utf-8"))
-    config["parse"]["myst_substitutions"] = {"preset": preset, "runs": _metrics(steps)}
+    measured = json.loads((root() / "book" / "reference" / "bench.json").read_text("utf-8"))
+    config["parse"]["myst_substitutions"] = {"preset": preset, "runs": _metrics(steps), "bench": bench.words(measured)}
     _write_yaml(source / "_config.yml", config)
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
     _write_yaml(source / "_toc.yml", _without_absent(toc, steps))
