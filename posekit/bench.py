@@ -92,18 +92,18 @@ def table(result: dict):
         f"batches of {network['batch']}",
         caption=f"A matrix product reaches {limits['float32']:.0f} GFLOP/s in float32, "
         f"{limits['bfloat16']:.0f} in bfloat16; 'limit' is the share of the latter that the convolutions "
-        f"reach, and the ratio if it were all of it. Plain networks are {PLAIN}; plain rendering and cropping use one core; loading "
+        f"reach, 'at most' the ratio if it were all of it. Plain networks are {PLAIN}; plain rendering and cropping use one core; loading "
         f"is against what training takes.",
     )  # fmt: skip
     report.add_column("", no_wrap=True)
-    for name in ("plain", "fast", "ratio", "expected", "GFLOP/s", "limit"):
+    for name in ("plain", "fast", "ratio", "goal", "limit", "at most"):
         report.add_column(name, justify="right")
     for row in result["rows"]:
-        near = f"{row['share']:.0%}, {row['at_most']:.1f}×" if "share" in row else ""
+        near = (f"{row['share']:.0%}", f"{row['at_most']:.1f}×") if "share" in row else ("", "")
         report.add_row(
             row["name"], f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['ratio']:.2f}×",
             f"≥ {row['expected']:g}×" if row["expected"] else "",
-            f"{row['gflops']:.0f}" if "gflops" in row else "", near,
+            *near,
         )  # fmt: skip
     return Group(report, bench_components.table(result["components"]))
 

@@ -117,16 +117,16 @@ def table(rows: Sequence[dict]):
     from rich.table import Table
 
     report = Table(
-        title="Principal components of generated codes",
+        title=f"Principal components of generated codes of {rows[0]['dimensions']:,} numbers", padding=(0, 0, 0, 1),
         caption=f"Time without generating the codes; memory is the most the process held. Error: of the first {K} variances, root "
         "mean square; due: from having only so many people. Cosine: of the first five directions with the true ones, the least.",
     )
-    report.add_column("")
-    for name in ("people", "numbers", "time", "memory", "error", "due", "cosine"):
+    report.add_column("", no_wrap=True)
+    for name in ("people", "time", "memory", "error", "due", "cosine"):
         report.add_column(name, justify="right")
     for row in rows:
         report.add_row(
-            row["method"], f"{row['people']:,}", f"{row['dimensions']:,}", f"{row['seconds']:.1f} s", f"{row['gb']:.2f} GB",
+            row["method"], f"{row['people']:,}", f"{row['seconds']:.1f} s", f"{row['gb']:.2f} GB",
             f"{row['variance_error']:.1%}", f"{row['expected_error']:.1%}", f"{row['least_cosine']:.4f}",
         )  # fmt: skip
     return report
