@@ -367,7 +367,7 @@ run.write_metrics(
         "retrained": {"baseline": base, "without": bare, "differences": differences},
         "kinds": columns,
         "small joints": {"absolute": small, "relative": small_relative, "at 0.1·torso": small_strict},
-        "verdict": verdict,
+        "verdicts": verdict,
         "seconds": seconds + time.monotonic() - started,
         "say": {
             "cells": f"{side[0]} × {side[1]}",

@@ -400,7 +400,7 @@ run.write_metrics(
         "handovers": handovers,
         "cka": {"places": list(inner[0]), "table": cka, "pairs": pairs},
         "wide": {"wide": wide_block, "stacked": stacked, "differences": differences},
-        "verdict": verdict,
+        "verdicts": verdict,
         "seconds": time.monotonic() - started,
         "say": {
             "gain": gain_words(),
