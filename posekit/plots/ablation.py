@@ -85,7 +85,7 @@ def matrix(table: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, di
     """Values (R, C) from 0 to 1 as numbers on colours; a `power` below 1 tells small ones apart, above 1 large ones."""
     size = 0.62 if len(columns) < 12 else 0.46
     figure, ax = plt.subplots(figsize=(size * len(columns) + 2.4, 0.7 * size * len(rows) + 1.8))
-    ax.imshow(np.clip(table, 0, 1) ** power, cmap="mako_r" if _has("mako_r") else "Blues", vmin=0, vmax=1, aspect="auto")
+    ax.imshow(np.clip(table, 0, 1) ** power, cmap="mako_r", vmin=0, vmax=1, aspect="auto")
     for (r, c), value in np.ndenumerate(table):
         if np.isfinite(value):
             text = f"{100 * value:.{digits}f}" if percent else f"{value:.{digits}f}".replace("-", "−")
@@ -94,10 +94,6 @@ def matrix(table: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, di
     _label(ax, rows, columns)
     ax.set(xlabel=column_label, ylabel=row_label)
     return figure
-
-
-def _has(name: str) -> bool:
-    return name in plt.colormaps
 
 
 def _label(ax, rows: Sequence[str], columns: Sequence[str]) -> None:
