@@ -213,13 +213,14 @@ shown = list(dict.fromkeys([tried[0], fine]))
 rich = {k: clusters.enrichment(found["everyone"][k].labels, known) for k in shown}
 
 
+alike = pd.DataFrame(known).corr().abs()  # over the people for whom both are defined
+
+
 def distinct(ranked, number):
     """The first `number` attributes of a ranking that are not nearly one of those before them (correlation above 0.6)."""
     kept = []
     for name in ranked:
-        both = [np.isfinite(known[name]) & np.isfinite(known[before]) for before in kept]
-        alike = [abs(np.corrcoef(known[name][b], known[before][b])[0, 1]) for b, before in zip(both, kept, strict=True)]
-        if len(kept) < number and not any(value > 0.6 for value in alike):
+        if len(kept) < number and not (alike.loc[name, kept] > 0.6).any():
             kept.append(name)
     return kept
 
@@ -344,6 +345,12 @@ in_first = {record["attribute"]: record for record in rich[shown[0]] if record["
 top = [in_first[name] for name in distinct(sorted(in_first, key=lambda name: -abs(in_first[name]["difference"])), 3)]
 
 
+def than(measure):
+    """Whether UMAP's measure is above that of two components, by their intervals."""
+    one, other = measures[next(iter(maps))][measure], measures["two principal components"][measure]
+    return "better than" if one["low"] > other["high"] else "worse than" if one["high"] < other["low"] else "about as well as"
+
+
 def size_of(record):
     """A difference without its sign."""
     low, high = sorted((abs(record["low"]), abs(record["high"])))
@@ -366,7 +373,9 @@ claims = {
     ),
     "What the two differ in most (standard deviations)": "; ".join(f"{record['attribute']} {size_of(record)}" for record in top) or "No attribute is defined for enough people",
     "UMAP keeps neighbours better than two components": (
-        f"Trustworthiness {spoken(measures[next(iter(maps))]['trustworthiness'])} against {spoken(measures['two principal components']['trustworthiness'])}"
+        f"{dict(zip(('better than', 'worse than', 'about as well as'), ('Holds', 'Fails', 'Undecided'), strict=True))[than('trustworthiness')]}: trustworthiness "
+        f"{spoken(measures[next(iter(maps))]['trustworthiness'], 3)} against {spoken(measures['two principal components']['trustworthiness'], 3)}; "
+        f"far distances {spoken(measures[next(iter(maps))]['far distances'])} against {spoken(measures['two principal components']['far distances'])}"
     ),
     "All 124,040 codes do not fit into memory": (
         f"Not needed: {large['people']:,} people in {large['seconds']:.0f} s and {large['megabytes']:.0f} MB" if large else "not tried here"
@@ -459,9 +468,8 @@ def posture_words():
 
 def map_words():
     first, plain, none = measures[next(iter(maps))], measures["two principal components"], measures["UMAP of no structure (control)"]
-    far = "worse" if first["far distances"]["high"] < plain["far distances"]["low"] else "better" if first["far distances"]["low"] > plain["far distances"]["high"] else "no better and no worse"
     return (
-        f"UMAP keeps neighbours ({first['trustworthiness']['mean']:.2f} against {plain['trustworthiness']['mean']:.2f} for two components), and far distances {far} than they do "
+        f"UMAP keeps neighbours {than('trustworthiness')} two components do ({first['trustworthiness']['mean']:.2f} against {plain['trustworthiness']['mean']:.2f}), and far distances {than('far distances')} they do "
         f"({first['far distances']['mean']:.2f} against {plain['far distances']['mean']:.2f}). A good score is no sign of groups: the map of nothing has a trustworthiness of "
         f"{none['trustworthiness']['mean']:.2f}. Between two seeds, after turning and scaling, "
         + " and ".join(f"{spoken(disparities[n], 3)} of the variance disagrees with {n} neighbours" for n in neighbours)
@@ -473,8 +481,8 @@ def scale_words():
     if not large:
         return "The trial is left out of this edition."
     return (
-        f"For {scale:,} people it would hold {scale**2 * 8 / 1e9:,.0f} GB, and for 10,000 still {10_000**2 * 8 / 1e9:.1f} GB. Over a sample of {clusters.SAMPLE:,} people, with an interval, it costs nothing. "
-        f"Tried on {scale:,} points drawn with the variances of these codes: two clusters by mini-batches in {large['k-means seconds']:.1f} s with ten restarts, {large['seconds']:.1f} s with the silhouette "
+        f"For {scale:,} people it would hold {scale**2 * 8 / 1e9:,.3g} GB, and for 10,000 {10_000**2 * 8 / 1e9:.1f} GB. Over a sample of {clusters.SAMPLE:,} people, with an interval, it costs nothing. "
+        f"Tried on {scale:,} points drawn with the variances of these codes: two clusters{' by mini-batches' if scale > clusters.EXACT else ''} in {large['k-means seconds']:.1f} s with ten restarts, {large['seconds']:.1f} s with the silhouette "
         f"({spoken(large['silhouette'], 3)}), in {large['megabytes']:.0f} MB beside the {large['points megabytes']:.0f} MB of the points."
     )
 
