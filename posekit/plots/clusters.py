@@ -98,10 +98,10 @@ def planes(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], columns: int = 3
     for ax, (title, (plane, values)) in zip(axes.flat, panels.items(), strict=False):
         ax.axis("on")
         drawn = points(ax, plane, values)
-        ax.set_title(title, fontsize=10)
+        ax.set_title(title, fontsize=12)
         if bars and not categorical(values):
             bar = figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.8, aspect=30, pad=0.02)
-            bar.ax.tick_params(labelsize=8)
+            bar.ax.tick_params(labelsize=10)
             bar.outline.set_visible(False)
     return figure
 
