@@ -355,7 +355,7 @@ verdict = {
     "Change: all skips at their mean": cost(everything["the mean"]),
     "Change: all skips another person's": cost(everything["another person's"]),
     "Change: finest skip at its mean": cost(finest["the mean"]),
-    "Change: trained without skips": cost(bare),
+    "Change: trained without skips": cost(bare) if baseline is None else f"{cost(bare)}, against {base_card.name}",
     "Small joints lose most, finest level": f"{judged(small['finest level at its mean'])} ({correlation(small['finest level at its mean'])})",
     "Small joints lose most, trained without": f"{judged(small['trained without'])} ({correlation(small['trained without'])})",
 }
@@ -367,7 +367,7 @@ run.write_metrics(
         "retrained": {"baseline": base, "without": bare, "differences": differences},
         "kinds": columns,
         "small joints": {"absolute": small, "relative": small_relative, "at 0.1·torso": small_strict},
-        "verdict": verdict,
+        "verdicts": verdict,
         "seconds": seconds + time.monotonic() - started,
         "say": {
             "cells": f"{side[0]} × {side[1]}",

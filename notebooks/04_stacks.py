@@ -316,7 +316,7 @@ def gain_words():
     better, worse = [sum(1 for block in joints.values() if test(block)) for test in (lambda b: b["low"] > 0, lambda b: b["high"] < 0)]
     text = f"The share of joints found: {parts}. From the first to the last, on the same people, {cost(gain)}: "
     text += f"{better} of {len(joints)} joints gain with an interval above 0, {worse} lose with one below. "
-    return text + f"Most changes the {order[0]}, {spoken(joints[order[0]], points=True)}; least the {order[-1]}, {spoken(joints[order[-1]], points=True)}."
+    return text + f"The {order[0]} fares best, {spoken(joints[order[0]], points=True)}, the {order[-1]} worst, {spoken(joints[order[-1]], points=True)}."
 
 
 def error_words():
@@ -336,9 +336,11 @@ def handover_words():
     out = handovers[f"stack {count - 1} out"]
     others = ", ".join(f"by {way} {cost(out[way])}" for way in ways if way != "the mean")
     order = sorted(handovers, key=lambda group: handovers[group]["the mean"]["mean"])
+    needed = handovers[order[0]]["the mean"]["change"]["high"] < 0
+    leans = f"It leans most on {order[0]}" if needed else "None of it is missed with an interval below 0"
     return (
         f"At their means, what is handed on changes the last stack's score by: {'; '.join(parts)}. Stack {count - 1} out, {others}. "
-        f"It leans most on {order[0]} and least on {order[-1]}. For scale: from the first stack's score to the last one's it is {cost(gain)}."
+        f"{leans}. For scale: from the first stack's score to the last one's it is {cost(gain)}."
     )
 
 
@@ -351,11 +353,12 @@ def cka_words():
 
 def wide_words():
     sizes = [ablation.parameter_count(n) for n in (network, wide_network)]
+    unequal = "" if abs(sizes[1] / sizes[0] - 1) < 0.1 else " These are not as many, so that the question is only half asked."
     where = "here" if wide is None else "beforehand"
     alike = "by the same recipe on the same people" if not differences else f"not quite alike ({'; '.join(differences)}), so that the comparison is not clean"
     return (
         f"The network of {count} stacks has {sizes[0]:,} parameters in {network.config.features} channels, the wide one {sizes[1]:,} in "
-        f"{wide_network.config.features}. It was trained {where}, {alike}; once each: the intervals are over people and not over "
+        f"{wide_network.config.features}.{unequal} It was trained {where}, {alike}; once each: the intervals are over people and not over "
         f"trainings. It finds {spoken(wide_block)}; the stacked one's change against it is {cost(stacked)}."
     )
 
@@ -400,7 +403,7 @@ run.write_metrics(
         "handovers": handovers,
         "cka": {"places": list(inner[0]), "table": cka, "pairs": pairs},
         "wide": {"wide": wide_block, "stacked": stacked, "differences": differences},
-        "verdict": verdict,
+        "verdicts": verdict,
         "seconds": time.monotonic() - started,
         "say": {
             "gain": gain_words(),

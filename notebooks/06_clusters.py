@@ -18,11 +18,11 @@
 # looked for them with k-means, found two, and drew maps with UMAP. This chapter repeats both, with what is needed to know whether to believe
 # them: intervals, and the same procedure on a cloud of points that has no groups.
 #
-# The codes are those of {{ runs["06_clusters"].say.people }}, at `{{ runs["06_clusters"].say.place }}` of
-# *{{ runs["06_clusters"].say.network }}*, {{ runs["06_clusters"].say.seen }}. All that follows is computed on the codes'
-# first {{ runs["06_clusters"].say.components }} principal components, which hold {{ runs["06_clusters"].say.variance }} of their variance. That costs next to
-# nothing: k-means on the whole codes puts people into the same two clusters but for an adjusted Rand index of
-# {{ runs["06_clusters"].say.whole }}, where 1 is complete agreement and 0 what chance gives.
+# The codes are those of {{ runs["06_clusters"].say.people }}, {{ runs["06_clusters"].say.seen }}, at {{ runs["06_clusters"].say.place }} of
+# *{{ runs["06_clusters"].say.network }}*. All that follows is computed on the codes' first {{ runs["06_clusters"].say.components }} principal
+# components, not whitened, which hold {{ runs["06_clusters"].say.variance }} of their variance: distances are nearly those between codes, in a
+# fraction of the memory. k-means on the whole codes agrees with k-means on the components, into two clusters, with an adjusted Rand index of
+# {{ runs["06_clusters"].say.whole }}; 1 is complete agreement and 0 what chance gives.
 
 # %% tags=["parameters"]
 weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
@@ -48,7 +48,9 @@ import pandas as pd
 import torch
 from IPython.display import HTML
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import adjusted_rand_score
+from sklearn.preprocessing import PolynomialFeatures
 
 import posekit
 from posekit import metrics, plots, runs
@@ -59,6 +61,7 @@ from posekit.errors import PosekitError
 from posekit.interpret import clusters, embedding
 from posekit.interpret.attributes import attributes, factors, usable
 from posekit.interpret.trace import code_place
+from posekit.interpret.verdict import side_by_side
 from posekit.machine import Machine
 from posekit.plots import clusters as draw
 from posekit.plots import interactive
@@ -107,6 +110,11 @@ def spoken(block, digits=2):
     return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(block["mean"], block["low"], block["high"], d=digits).replace("-", "−")
 
 
+def tabled(rows):
+    """Rows of words as a table of the page."""
+    return HTML(pd.DataFrame(rows).to_html(index=False, border=0, justify="left"))
+
+
 def percent(block):
     """A share with its interval."""
     return f"{100 * block['mean']:.0f} % [{100 * block['low']:.0f}, {100 * block['high']:.0f}]"
@@ -118,7 +126,7 @@ def percent(block):
 # UMAP {cite:p}`mcinnes2018` places people on a plane so that neighbours stay neighbours. It is asked for nothing else, and so its maps show much that is not
 # there: how large an island is, how wide the sea around it, and which islands lie side by side means next to nothing {cite:p}`coenen2019`. The picture below
 # is there to be distrusted. One of its maps shows the people's codes; the other shows points drawn from a single normal distribution with the
-# same covariance, in which there is nothing to find. Neither is better looking.
+# same covariance, in which there is nothing to find.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, UMAP of people's codes. Middle, UMAP of as many points from one normal distribution of the same covariance: whatever shape it has, UMAP made. Right, the people's first two principal components. Colour is each person's (or point's) first principal component.", "name": "fig-caveat"}, "image": {"alt": "Two maps with similar shapes, one of people and one of structureless points, beside a plain cloud"}}
 planes = {(n, s): embedding.umap(points, neighbours=min(n, count - 1), seed=seed + s) for n in neighbours for s in (0, 1)}
@@ -183,13 +191,15 @@ plt.show()
 density = []
 for dimensions in sorted({min(d, points.shape[1]) for d in (2, 5, 10, components)}):
     for smallest in sorted({max(5, count // 100), max(5, count // 20)}):
-        labels = clusters.dense(points[:, :dimensions], smallest)
-        noise = clusters.mean((labels < 0).astype(float), seed)
-        density.append({"components": dimensions, "smallest cluster": smallest, "clusters": int(labels.max()) + 1, "noise": noise})
-pd.DataFrame([row | {"noise": percent(row["noise"])} for row in density]).style.hide()
+        row = {"components": dimensions, "at least": smallest}
+        for name, cloud in (("people", points), ("control", control)):
+            labels = clusters.dense(cloud[:, :dimensions], smallest)
+            row |= {f"{name}: clusters": int(labels.max()) + 1, f"{name}: noise": clusters.mean((labels < 0).astype(float), seed)}
+        density.append(row)
+tabled([{key: percent(value) if isinstance(value, dict) else value for key, value in row.items()} for row in density])
 
 # %% [markdown]
-# {{ runs["06_clusters"].say.density }}
+# *At least* is the size of the smallest cluster that counts, *noise* the share of people left over. {{ runs["06_clusters"].say.density }}
 
 # %% [markdown]
 # ## What is in a cluster
@@ -203,6 +213,18 @@ shown = list(dict.fromkeys([tried[0], fine]))
 rich = {k: clusters.enrichment(found["everyone"][k].labels, known) for k in shown}
 
 
+alike = pd.DataFrame(known).corr().abs()  # over the people for whom both are defined
+
+
+def distinct(ranked, number):
+    """The first `number` attributes of a ranking that are not nearly one of those before them (correlation above 0.6)."""
+    kept = []
+    for name in ranked:
+        if len(kept) < number and not (alike.loc[name, kept] > 0.6).any():
+            kept.append(name)
+    return kept
+
+
 def names(k):
     """Each cluster's number and size."""
     return [f"{i + 1}\n{size:,} people" for i, size in enumerate(found["everyone"][k].sizes)]
@@ -214,16 +236,16 @@ def nearest_people(k):
     return draw.gallery({f"cluster {c + 1}": [(crops[i], crops.keypoints[i]) for i in row] for c, row in enumerate(index)}, skeleton)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Two clusters: the difference between people in a cluster and all others, in standard deviations of the attribute, with its 95 % interval; grey where that holds 0. Of all attributes, those that differ most.", "name": "fig-two"}, "image": {"alt": "A matrix of attributes by two clusters"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the difference of means in standard deviations of the attribute, with its 95 % interval; grey where that holds 0. Of all attributes, those that differ most.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
 if rich[shown[0]]:
-    run.save_figure(draw.enrichment(rich[shown[0]], names(shown[0])), "two")
+    run.save_figure(draw.differences([record for record in rich[shown[0]] if record["cluster"] == 0]), "two")
     plt.show()
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The eight people nearest to each of the two centres, as annotated. To be the nearest is not to be near: in so many dimensions, they too are far from it.", "name": "fig-two-people"}, "image": {"alt": "Two rows of people with skeletons"}}
 nearest_people(shown[0])
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same for a finer division.", "name": "fig-detail"}, "image": {"alt": "A matrix of attributes by clusters"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "A finer division: the difference between people in a cluster and all others, in standard deviations of the attribute, with half the width of its 95 % interval; pale grey figures where that holds 0.", "name": "fig-detail"}, "image": {"alt": "A matrix of attributes by clusters"}}
 if rich[shown[-1]]:
     run.save_figure(draw.enrichment(rich[shown[-1]], names(shown[-1])), "detail")
     plt.show()
@@ -256,15 +278,16 @@ measures = {
 disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], seed=seed) for n in neighbours}
 disparities["sizes"] = embedding.disparity(planes[neighbours[0], 0], planes[neighbours[-1], 0], seed=seed)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, that of the cluster in the finer division. Maps of one neighbourhood are turned and scaled onto each other. Below each, trustworthiness T and continuity C.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, that of the cluster in the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
 labels = found["everyone"][fine].labels
-notes = {name: f"T {m['trustworthiness']['mean']:.2f}  C {m['continuity']['mean']:.2f}" for name, m in measures.items()}
-figure = draw.planes({name: (plane, labels) for name, plane in maps.items()}, notes=notes)
-run.save_figure(figure, "maps")
+order = [f"UMAP, {n} neighbours, seed {seed + s}" for s in (0, 1) for n in neighbours]
+order.insert(len(neighbours), "two principal components")
+titled = {f"{name}\nT {measures[name]['trustworthiness']['mean']:.2f}  C {measures[name]['continuity']['mean']:.2f}": (maps[name], labels) for name in order}
+run.save_figure(draw.planes(titled, columns=len(neighbours) + 1), "maps")
 plt.show()
 
 # %% tags=["remove-input"]
-pd.DataFrame([{"map": name} | {key: spoken(block) for key, block in m.items()} for name, m in measures.items()]).style.hide()
+tabled([{"map": name} | {key: spoken(block) for key, block in m.items()} for name, m in measures.items()])
 
 # %% [markdown]
 # {{ runs["06_clusters"].say.maps }}
@@ -279,14 +302,13 @@ by_colour = {f"{shown[0]} clusters": found["everyone"][shown[0]].labels, f"{fine
 sheet = interactive.sheet([crops[i] for i in range(count)], crops.keypoints, skeleton, side=48)
 HTML(interactive.explorer(main, by_colour, sheet, side=48))
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same map in print, coloured by the error of the prediction and by attributes: the five that the components explain best. Grey: not defined.", "name": "fig-coloured"}, "image": {"alt": "Six copies of the map under different colours"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same map in print, coloured by the error of the prediction (torso lengths) and by attributes: those that the place on the map explains best (by a quadratic fit), leaving out what says the same again. Grey: not defined.", "name": "fig-coloured"}, "image": {"alt": "Six copies of the map under different colours"}}
+where = PolynomialFeatures(2).fit_transform(main - main.mean(0))
 explained = {}
 for name, column in known.items():
     defined = np.isfinite(column)
-    design = np.c_[np.ones(defined.sum()), main[defined] - main.mean(0), (main[defined] - main.mean(0)) ** 2, np.prod(main[defined] - main.mean(0), axis=1)]
-    residual = column[defined] - design @ np.linalg.lstsq(design, column[defined], rcond=None)[0]
-    explained[name] = 1 - residual.var() / column[defined].var()
-most = sorted(explained, key=lambda name: -explained[name])[:5]
+    explained[name] = LinearRegression().fit(where[defined], column[defined]).score(where[defined], column[defined])
+most = distinct(sorted(explained, key=lambda name: -explained[name]), 5)
 run.save_figure(draw.planes({"error": (main, error)} | {name: (main, known[name]) for name in most}), "coloured")
 plt.show()
 
@@ -319,8 +341,22 @@ if scale:
 # %% tags=["remove-cell"]
 gap = valleys["everyone"]["high"] < 1
 parted = gap and valleys["everyone"]["high"] < valleys["no structure (control)"]["low"]
-top = sorted((r for r in rich[shown[0]] if r["cluster"] == 0), key=lambda r: -abs(r["difference"]))[:3]
-differs = "; ".join(f"{r['attribute']} {spoken({'mean': abs(r['difference'])} | dict(zip(('low', 'high'), sorted((abs(r['low']), abs(r['high']))), strict=True)))}" for r in top)
+in_first = {record["attribute"]: record for record in rich[shown[0]] if record["cluster"] == 0}
+top = [in_first[name] for name in distinct(sorted(in_first, key=lambda name: -abs(in_first[name]["difference"])), 3)]
+
+
+def than(measure):
+    """Whether UMAP's measure is above that of two components, by their intervals."""
+    one, other = measures[next(iter(maps))][measure], measures["two principal components"][measure]
+    return "better than" if one["low"] > other["high"] else "worse than" if one["high"] < other["low"] else "about as well as"
+
+
+def size_of(record):
+    """A difference without its sign."""
+    low, high = sorted((abs(record["low"]), abs(record["high"])))
+    return spoken({"mean": abs(record["difference"]), "low": low if record["low"] * record["high"] > 0 else 0, "high": high})
+
+
 claims = {
     f"The silhouette is highest at K = {tried[0]}": (
         f"{'Holds' if chosen == tried[0] and lead['low'] > 0 else 'Undecided' if lead['low'] <= 0 else 'Fails'}: K = {chosen} has {spoken(silhouettes['everyone'][chosen], 3)}, "
@@ -335,21 +371,19 @@ claims = {
     "Two clusters come back with other people": (
         f"Adjusted Rand {spoken(stable['everyone'][tried[0]])}, in one cloud {spoken(stable['no structure (control)'][tried[0]])}"
     ),
-    "What the two differ in most (standard deviations)": differs or "No attribute is defined for enough people",
+    "What the two differ in most (standard deviations)": "; ".join(f"{record['attribute']} {size_of(record)}" for record in top) or "No attribute is defined for enough people",
     "UMAP keeps neighbours better than two components": (
-        f"Trustworthiness {spoken(measures[next(iter(maps))]['trustworthiness'])} against {spoken(measures['two principal components']['trustworthiness'])}"
+        f"{dict(zip(('better than', 'worse than', 'about as well as'), ('Holds', 'Fails', 'Undecided'), strict=True))[than('trustworthiness')]}: trustworthiness "
+        f"{spoken(measures[next(iter(maps))]['trustworthiness'], 3)} against {spoken(measures['two principal components']['trustworthiness'], 3)}; "
+        f"far distances {spoken(measures[next(iter(maps))]['far distances'])} against {spoken(measures['two principal components']['far distances'])}"
     ),
     "All 124,040 codes do not fit into memory": (
         f"Not needed: {large['people']:,} people in {large['seconds']:.0f} s and {large['megabytes']:.0f} MB" if large else "not tried here"
     ),
 }
 
-# %% tags=["remove-input"]
-edition = {True: "mannequins", False: "photographs"}
-other = runs.reference("06_clusters", "lspet" if rendered else "laptop") or {}
-columns = {edition[rendered]: claims, edition[not rendered]: other.get("verdicts", {})}
-verdicts = pd.DataFrame([{"claim": claim} | {name: columns[name].get(claim, "not measured in this edition") for name in sorted(columns)} for claim in claims])
-verdicts.style.hide().set_properties(**{"text-align": "left", "vertical-align": "top", "white-space": "normal"})
+# %% [markdown]
+# {{ runs["06_clusters"].say.table }}
 
 # %% [markdown]
 # ## What this does not show
@@ -396,26 +430,30 @@ def gap_words():
         return "Here there is a valley, and it is deeper than the control's."
     if gap:
         return "There is a shallow valley, no deeper than what cutting one cloud in two may leave."
-    fewer = "Fewer people lie at the border than in the control, but there is no valley" if valleys["everyone"]["high"] < valleys["no structure (control)"]["low"] else "There is no valley that the interval would not allow to be none"
-    return f"{fewer}: the two clusters are halves of one cloud."
+    return "There is no clear valley: the two clusters are halves of one cloud."
 
 
 def density_words():
-    most_found = max(density, key=lambda row: row["clusters"])
-    full = [row for row in density if row["components"] == max(r["components"] for r in density)]
-    least = min(full, key=lambda row: row["noise"]["mean"])
-    return (
-        f"At best it finds {most_found['clusters']} clusters, in {most_found['components']} components, and leaves {percent(most_found['noise'])} of the people as noise. "
-        f"In all {least['components']} components it finds {least['clusters']} and leaves {percent(least['noise'])} or more. "
-        + ("A method that may answer \"no groups\" does." if least["noise"]["mean"] > 0.5 else "Some groups are denser than their surroundings.")
-    )  # fmt: skip
+    most_found = max(density, key=lambda row: row["people: clusters"])
+    full = [row for row in density if row["components"] == density[-1]["components"]]
+    quiet = min(full, key=lambda row: row["people: noise"]["mean"])
+    counted = quiet["people: clusters"]
+    words = (
+        f"In all {quiet['components']} components it finds {counted or 'no'} cluster{'' if counted == 1 else 's'} at most, and leaves {percent(quiet['people: noise'])} of the people as noise."
+    )
+    if most_found["people: clusters"] > counted:
+        words += (
+            f" The most that it finds is {most_found['people: clusters']}, in {most_found['components']} components, with {percent(most_found['people: noise'])} left as noise; "
+            f"in the cloud without clusters it finds {most_found['control: clusters']} there."
+        )
+    return words
 
 
 def meaning_words():
     if not top:
         return "No attribute is defined for enough people to say what the two clusters differ in."
-    first = top[0]
-    return f"The two clusters differ most in *{first['attribute']}*, by {abs(first['difference']):.2f} standard deviations; then in " + " and ".join(f"*{r['attribute']}* ({abs(r['difference']):.2f})" for r in top[1:]) + "."
+    words = [f"*{record['attribute']}*, by {size_of(record)} standard deviations" for record in top]
+    return f"The two clusters differ most in {words[0]}" + (f"; then in {' and in '.join(words[1:])}." if words[1:] else ".")
 
 
 def posture_words():
@@ -430,13 +468,12 @@ def posture_words():
 
 def map_words():
     first, plain, none = measures[next(iter(maps))], measures["two principal components"], measures["UMAP of no structure (control)"]
-    far = "worse" if first["far distances"]["high"] < plain["far distances"]["low"] else "better" if first["far distances"]["low"] > plain["far distances"]["high"] else "no better and no worse"
     return (
-        f"UMAP keeps neighbours ({first['trustworthiness']['mean']:.2f} against {plain['trustworthiness']['mean']:.2f} for two components), and far distances {far} than they do "
+        f"UMAP keeps neighbours {than('trustworthiness')} two components do ({first['trustworthiness']['mean']:.2f} against {plain['trustworthiness']['mean']:.2f}), and far distances {than('far distances')} they do "
         f"({first['far distances']['mean']:.2f} against {plain['far distances']['mean']:.2f}). A good score is no sign of groups: the map of nothing has a trustworthiness of "
         f"{none['trustworthiness']['mean']:.2f}. Between two seeds, after turning and scaling, "
-        + " and ".join(f"{spoken(disparities[n])} of the variance disagrees with {n} neighbours" for n in neighbours)
-        + f"; between the two sizes of neighbourhood, {spoken(disparities['sizes'])} (Procrustes disparity: 0 the same map, 1 unrelated ones)."
+        + " and ".join(f"{spoken(disparities[n], 3)} of the variance disagrees with {n} neighbours" for n in neighbours)
+        + f"; between the two sizes of neighbourhood, {spoken(disparities['sizes'], 3)} (Procrustes disparity: 0 the same map, 1 unrelated ones)."
     )
 
 
@@ -444,8 +481,8 @@ def scale_words():
     if not large:
         return "The trial is left out of this edition."
     return (
-        f"For {scale:,} people it would hold {scale**2 * 8 / 1e9:,.0f} GB, and for 10,000 still {10_000**2 * 8 / 1e9:.1f} GB. Over a sample of {clusters.SAMPLE:,} people, with an interval, it costs nothing. "
-        f"Tried on {scale:,} points drawn with the variances of these codes: two clusters by mini-batches in {large['k-means seconds']:.1f} s with ten restarts, {large['seconds']:.1f} s with the silhouette "
+        f"For {scale:,} people it would hold {scale**2 * 8 / 1e9:,.3g} GB, and for 10,000 {10_000**2 * 8 / 1e9:.1f} GB. Over a sample of {clusters.SAMPLE:,} people, with an interval, it costs nothing. "
+        f"Tried on {scale:,} points drawn with the variances of these codes: two clusters{' by mini-batches' if scale > clusters.EXACT else ''} in {large['k-means seconds']:.1f} s with ten restarts, {large['seconds']:.1f} s with the silhouette "
         f"({spoken(large['silhouette'], 3)}), in {large['megabytes']:.0f} MB beside the {large['points megabytes']:.0f} MB of the points."
     )
 
@@ -472,11 +509,11 @@ run.write_metrics(
         "maps": measures,
         "disparity": disparities,
         "scale": large,
-        "verdicts": claims,
+        "verdict": claims,
         "seconds": time.monotonic() - started,
         "say": {
             "dimensions": f"{codes.shape[1]:,}",
-            "people": f"{count:,} people of {source}",
+            "people": f"{count:,} mannequins" if rendered else f"{count:,} people of {source}",
             "place": place,
             "network": card.name,
             "seen": "none of whom is in the training split" if "train" not in table.splits else "some of whom are in the training split",
@@ -493,6 +530,7 @@ run.write_metrics(
             "postures": posture_words(),
             "maps": map_words(),
             "scale": scale_words(),
+            "table": side_by_side("06_clusters", data, claims),
         },
     }
 )

@@ -59,8 +59,8 @@ CASES = {
     "leaning left": (turned(person(), -30), {"lean": -0.5, "tilt": 30}),
     "arms up": (person(elbow=(10, -75), wrist=(10, -100)), {"arm elevation": 180}),
     "arms out": (person(elbow=(35, -50), wrist=(60, -50)), {"arm elevation": 90}),
-    "legs crossed": (person(ankle=(-8, 80)), {"legs crossed": 16 / np.hypot(50, 2), "facing": 18 / np.hypot(50, 2)}),
-    "arms crossed": (person(wrist=(-9, -20)), {"arms crossed": 18 / np.hypot(50, 2)}),
+    "legs crossed": (person(ankle=(-8, 80)), {"legs crossed": 16 / (40 + np.hypot(16, 40)), "facing": 18 / np.hypot(50, 2)}),
+    "arms crossed": (person(wrist=(-9, -20)), {"arms crossed": 18 / (np.hypot(2, 25) + np.hypot(21, 5))}),
     "looking right": (person(nose=(10, -70)), {"turn": 10 / 50}),
 }
 
@@ -125,7 +125,7 @@ def test_missing_joints_leave_undefined_what_needs_them_and_no_more():
     found = at.attributes(keypoints, COCO, np.tile([0.0, 0, 30, 60], (4, 1)))
     undefined = {i: {name for name, value in found.items() if np.isnan(value[i])} for i in range(4)}
     assert undefined[0] == set()
-    assert undefined[1] == {"sitting", "hip flexion", "knee flexion"}
+    assert undefined[1] == {"sitting", "hip flexion", "knee flexion", "spread", "legs crossed"}
     assert undefined[2] == {"spread", "arms crossed"}
     assert undefined[3] == set(found) - {"labelled joints", "box size"}
     assert found["labelled joints"].tolist() == [17, 15, 16, 0]

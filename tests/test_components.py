@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 
 from posekit import bench_components
 from posekit.errors import PosekitError
-from posekit.interpret.components import Moments, above, batches_of, moments_of, noise_floor, pca, stability
+from posekit.interpret.components import Moments, above, batches_of, jackknife, moments_of, noise_floor, pca, stability
 
 
 def cloud(people=400, dimensions=24, mean=0.0, seed=0):
@@ -130,6 +130,18 @@ def test_noise_floor_in_parts_is_that_of_the_whole():
     assert np.allclose(whole, parts, rtol=0.03)
     ordered = codes[np.argsort(codes[:, 0])]  # people in an order that is anything but random
     assert np.allclose(whole, noise_floor(ordered, rows=500), rtol=0.03)
+
+
+def test_jackknife_of_a_variance_covers_it_as_often_as_it_should():
+    """Of normal numbers the variance's standard error is known: σ² √(2 / (N − 1))."""
+    widths, covered = [], []
+    for seed in range(40):
+        codes = np.random.default_rng(seed).normal(0, 2, (300, 1)).astype(np.float32)
+        found = jackknife(codes, {"variance": lambda components: components.variances[0]}, seed=seed)["variance"]
+        widths.append((found["high"] - found["low"]) / 2)
+        covered.append(found["low"] <= 4 <= found["high"])
+    assert np.mean(widths) == pytest.approx(1.96 * 4 * np.sqrt(2 / 299), rel=0.15)
+    assert np.mean(covered) > 0.85
 
 
 def test_halves_agree_on_what_is_there_and_not_on_noise():

@@ -44,7 +44,7 @@ ATTRIBUTES: dict[str, Attribute] = {
     "tilt": Attribute("°", "the trunk's angle from the vertical, without its sign: 0 upright, 180 upside down"),
     "upside down": Attribute("0 or 1", "1 where the head is lower in the picture than the middle of the hips"),
     "arm elevation": Attribute("°", "angle between the upper arm and the downward trunk, mean of the arms: 0 hanging, 180 overhead"),
-    "spread": Attribute("trunks", "mean distance of both wrists and both ankles from the middle of the trunk"),
+    "spread": Attribute("limbs", "mean distance of both wrists and both ankles from the middle of the trunk, over the limbs' mean length"),
     "facing": Attribute(
         "trunks",
         "how far the left shoulder and hip lie across from the right ones, mean: positive from the front, negative from behind",
@@ -53,8 +53,8 @@ ATTRIBUTES: dict[str, Attribute] = {
     "turn": Attribute(
         "trunks", "how far the nose lies across from the middle of the shoulders; positive to the right of an upright picture"
     ),
-    "arms crossed": Attribute("trunks", "how far the wrists lie across in the opposite order to shoulders and hips; undefined in profile"),
-    "legs crossed": Attribute("trunks", "how far the ankles lie across in the opposite order to shoulders and hips; undefined in profile"),
+    "arms crossed": Attribute("arms", "how far the wrists lie across in the opposite order to shoulders and hips; undefined in profile"),
+    "legs crossed": Attribute("legs", "how far the ankles lie across in the opposite order to shoulders and hips; undefined in profile"),
     "labelled joints": Attribute("joints", "how many joints are labelled"),
     "trunk size": Attribute("", "trunk length over the longer side of the person's box, which fixes the crop"),
     "box size": Attribute("octaves", "binary logarithm of the longer side of the person's box in pixels: how sharp the crop can be"),
@@ -97,32 +97,34 @@ def attributes(keypoints: np.ndarray, skeleton: Skeleton, boxes: np.ndarray | No
     length = _length(trunk)
     up = trunk / length[:, None]
     across = np.stack([-up[:, 1], up[:, 0]], -1)
-    thigh, shank, arm = knee - hip, ankle - knee, elbow - shoulder
+    thigh, shank, upper_arm = knee - hip, ankle - knee, elbow - shoulder
+    # The ruler of what limbs do is the limbs: a trunk that points at the camera has next to no length.
+    arm, leg = _length(upper_arm) + _length(wrist - elbow), _length(thigh) + _length(shank)  # (2, N)
 
     def order(pair: np.ndarray) -> np.ndarray:
-        """How far the left one of a pair (2, N, 2) lies across from the right one, in trunk lengths."""
-        return _dot(pair[0] - pair[1], across) / length
+        """How far the left one of a pair (2, N, 2) lies across from the right one."""
+        return _dot(pair[0] - pair[1], across)
 
-    facing = _mean(np.stack([order(shoulder), order(hip)]))
+    facing = _mean(np.stack([order(shoulder), order(hip)])) / length
     sign = np.where(np.abs(facing) >= PROFILE, np.sign(facing), np.nan)
     middle = (shoulder.mean(0) + hip.mean(0)) / 2
     ends = np.concatenate([wrist, ankle])
     head = _mean(np.stack([body.joint(joint) for joint in skeleton.joints if _of_head(joint)]))
     below = head[:, 1] - _mean(hip)[:, 1]
     found = {
-        "sitting": _mean(1 + 2 * _dot(thigh, up) / (_length(thigh) + _length(shank))),
+        "sitting": _mean(1 + 2 * _dot(thigh, up) / leg),
         "hip flexion": _mean(_angle(thigh, -up)),
         "knee flexion": _mean(_angle(thigh, shank)),
         "lean": up[:, 0],
         "upright": -up[:, 1],
         "tilt": np.abs(trunk_angle(keypoints, skeleton)),
         "upside down": np.where(np.isfinite(below), below > 0, np.nan),
-        "arm elevation": _mean(_angle(arm, -up)),
-        "spread": _length(ends - middle).mean(0) / length,
+        "arm elevation": _mean(_angle(upper_arm, -up)),
+        "spread": _length(ends - middle).mean(0) / np.concatenate([arm, leg]).mean(0),
         "facing": facing,
         "from behind": np.where(np.isfinite(sign), sign < 0, np.nan),
-        "arms crossed": -sign * order(wrist),
-        "legs crossed": -sign * order(ankle),
+        "arms crossed": -sign * order(wrist) / arm.mean(0),
+        "legs crossed": -sign * order(ankle) / leg.mean(0),
         "labelled joints": body.labelled.sum(1).astype(float),
     }
     if "nose" in skeleton.joints:

@@ -8,7 +8,7 @@ What is kept of N people is their number, their mean and the (D, D) matrix of th
 batch is added; two such triples can be merged, those of different processes too.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -221,6 +221,33 @@ def above(spectrum: np.ndarray, floor: np.ndarray) -> int:
     count = min(len(spectrum), len(floor))
     beaten = spectrum[:count] <= floor[:count]
     return int(beaten.argmax()) if beaten.any() else count
+
+
+def jackknife(
+    codes: np.ndarray, measures: Mapping[str, Callable[[Components], float]], groups: int = 20, seed: int = 0
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Measures of everybody's components, each {"mean", "low", "high"} with its 95 % interval over people.
+
+    By the grouped jackknife: people are dealt at random into groups, each of which is left out once. A bootstrap would not do,
+    since people drawn twice make codes look to have fewer dimensions than they have.
+    """
+    dealt = np.array_split(np.random.default_rng(seed).permutation(len(codes)), groups)
+    parts = [moments_of(batches_of(codes, np.sort(index))) for index in dealt]
+
+    def without(left_out: int | None) -> Components:
+        moments = Moments.none(codes.shape[1])
+        for number, part in enumerate(parts):
+            if number != left_out:
+                moments.merge(part)
+        return pca(moments)
+
+    every, others = without(None), [without(number) for number in range(groups)]
+    found = {}
+    for name, measure in measures.items():
+        value, rest = float(measure(every)), np.array([measure(one) for one in others], float)
+        width = 1.959964 * np.sqrt((groups - 1) * rest.var())
+        found[name] = {"mean": value, "low": value - width, "high": value + width}
+    return found
 
 
 @dataclass(frozen=True)

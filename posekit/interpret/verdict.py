@@ -12,10 +12,10 @@ def side_by_side(notebook: str, data: str, verdict: Mapping[str, str]) -> str:
     """A Markdown table of a chapter's verdicts, question to answer, on mannequins and on photographs.
 
     `data` (a spec) says which of the two `verdict` is of. The other column is of the kept run (`runs.reference`) of preset
-    laptop or lspet, whose metrics have its verdicts under `"verdict"`; what nobody measured says so.
+    laptop or lspet, whose metrics have its verdicts under `"verdicts"`; what nobody measured says so.
     """
     rendered = parse_spec(data)[0] == "mannequins"
-    known = (runs.reference(notebook, "lspet" if rendered else "laptop") or {}).get("verdict", {})
+    known = (runs.reference(notebook, "lspet" if rendered else "laptop") or {}).get("verdicts", {})
     columns = (verdict, known) if rendered else (known, verdict)
     lines = ["| | mannequins | photographs |", "| --- | --- | --- |"]
     for question in verdict | known:

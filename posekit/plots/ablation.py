@@ -85,7 +85,7 @@ def matrix(table: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, di
     """Values (R, C) from 0 to 1 as numbers on colours; a `power` below 1 tells small ones apart, above 1 large ones."""
     size = 0.62 if len(columns) < 12 else 0.46
     figure, ax = plt.subplots(figsize=(size * len(columns) + 2.4, 0.7 * size * len(rows) + 1.8))
-    ax.imshow(np.clip(table, 0, 1) ** power, cmap="mako_r" if _has("mako_r") else "Blues", vmin=0, vmax=1, aspect="auto")
+    ax.imshow(np.clip(table, 0, 1) ** power, cmap="mako_r", vmin=0, vmax=1, aspect="auto")
     for (r, c), value in np.ndenumerate(table):
         if np.isfinite(value):
             text = f"{100 * value:.{digits}f}" if percent else f"{value:.{digits}f}".replace("-", "−")
@@ -96,12 +96,8 @@ def matrix(table: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, di
     return figure
 
 
-def _has(name: str) -> bool:
-    return name in plt.colormaps
-
-
 def _label(ax, rows: Sequence[str], columns: Sequence[str]) -> None:
-    turn = max(map(len, columns), default=0) > 9
+    turn = max(map(len, columns), default=0) > (7 if len(columns) > 8 else 9)
     ax.set_xticks(range(len(columns)), columns, rotation=35 if turn else 0, ha="right" if turn else "center", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(length=0)
@@ -154,7 +150,7 @@ def before_after(
 def joint_changes(series: Mapping[str, Mapping[str, Mapping]], label: str) -> Figure:
     """A dot with its interval for each joint and series: series to joint to {"mean", "low", "high"}, in points."""
     joints = list(dict.fromkeys(joint for blocks in series.values() for joint in blocks))
-    figure, ax = plt.subplots(figsize=(7, (0.2 * len(series) + 0.16) * len(joints) + 1.2))
+    figure, ax = plt.subplots(figsize=(7, (0.14 * len(series) + 0.12) * len(joints) + 1.2))
     ax.axvline(0, color="0.6", linewidth=1)
     for i, (name, blocks) in enumerate(series.items()):
         for j, joint in enumerate(joints):

@@ -83,27 +83,43 @@ def enrichment(records: Sequence[Mapping], names: Sequence[str], most: int = 18)
     return figure
 
 
-def planes(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], columns: int = 3, notes: Mapping[str, str] | None = None,
-           bars: bool = True) -> Figure:  # fmt: skip
+def planes(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], columns: int = 3, bars: bool = True) -> Figure:
     """Maps of people side by side: title to map (N, 2) and values (N,), whole numbers as categories, NaN grey.
 
-    `notes` has a line to stand below a map, by title. Axes have no ticks, for they mean nothing.
+    Axes have no ticks, for they mean nothing.
     """
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    below = 0.25 * bool(notes) + 0.3 * bars
-    figure, axes = plt.subplots(rows, columns, figsize=(9, rows * (8.4 / columns + below)), squeeze=False)
+    width = 9 / columns
+    figure, axes = plt.subplots(rows, columns, figsize=(9, rows * (0.75 * width + 0.35 + 0.35 * bars)), squeeze=False)
+    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.03)
     for ax in axes.flat:
         ax.axis("off")
     for ax, (title, (plane, values)) in zip(axes.flat, panels.items(), strict=False):
         ax.axis("on")
         drawn = points(ax, plane, values)
-        ax.set_title(title, fontsize=10)
-        ax.set_xlabel((notes or {}).get(title, ""), fontsize=9)
+        ax.set_title(title, fontsize=12)
         if bars and not categorical(values):
             bar = figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.8, aspect=30, pad=0.02)
-            bar.ax.tick_params(labelsize=8)
+            bar.ax.tick_params(labelsize=10)
             bar.outline.set_visible(False)
+    return figure
+
+
+def differences(records: Sequence[Mapping], most: int = 18) -> Figure:
+    """One cluster's records of `clusters.enrichment`, a dot with its interval each; of the attributes, the `most` that differ most."""
+    shown = sorted(records, key=lambda record: -abs(record["difference"]))[:most]
+    figure, ax = plt.subplots(figsize=(6.5, 0.27 * len(shown) + 0.9))
+    for row, record in enumerate(shown):
+        certain = record["low"] * record["high"] > 0
+        colour = PALETTE[0] if certain else "0.6"
+        ax.plot([record["low"], record["high"]], [row, row], color=colour, linewidth=3, alpha=0.5)
+        ax.plot(record["difference"], row, "o", color=colour)
+    ax.axvline(0, color="0.6", linewidth=1)
+    ax.set_yticks(range(len(shown)), [record["attribute"] for record in shown])
+    ax.invert_yaxis()
+    ax.set(xlabel="higher in cluster 1 than in cluster 2 (standard deviations)")
+    ax.grid(axis="x", color="0.92")
     return figure
 
 

@@ -1,7 +1,10 @@
 """Figures of principal components: how many there are, and how sure they are."""
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from posekit.plots import PALETTE
@@ -49,4 +52,21 @@ def stability(cosines: np.ndarray, angles: np.ndarray, chance_cosines: np.ndarra
     left.set(xlabel="component", ylabel="|cos| between halves", ylim=(0, 1.02))
     right.set(xlabel="first components", ylabel="largest angle between halves (°)", ylim=(0, 92))
     right.legend(fontsize=9, loc="lower right")
+    return figure
+
+
+def groups(scores: Mapping[str, np.ndarray], members: Mapping[str, np.ndarray]) -> Figure:
+    """How groups of people lie along components: name of the axis to scores (N,), name of the group to mask (N,).
+
+    Curves are densities; each has the same area.
+    """
+    figure, axes = plt.subplots(1, len(scores), figsize=(9, 2.8), squeeze=False)
+    for ax, (title, values) in zip(axes[0], scores.items(), strict=True):
+        for i, (name, mask) in enumerate(members.items()):
+            lot = values[mask] / values.std()
+            sns.kdeplot(x=lot, ax=ax, color=PALETTE[i], label=name, linewidth=1.6, fill=True, alpha=0.15, warn_singular=False)
+        ax.set(xlabel=f"{title} (standard deviations)", ylabel="", yticks=[])
+        ax.spines["left"].set_visible(False)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, ncols=len(members), loc="outside upper center", fontsize=9)
     return figure

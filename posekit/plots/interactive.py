@@ -90,6 +90,7 @@ def explorer(
     )  # fmt: skip
     plot.add_tools(HoverTool(
         renderers=[dots], tooltips=tip, formatters={"@value": says}, point_policy="snap_to_data", attachment="horizontal", visible=False,
+        limit=1,
     ))  # fmt: skip
     plot.toolbar.logo = None
     plot.axis.visible = False

@@ -1,0 +1,514 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What is in a code?
+#
+# At its narrowest place the hourglass keeps {{ runs["05_components"].say.dimensions }} numbers of a person: the *code*. The study that this book re-does
+# looked at codes by their principal components, found that 541 of 4,096 hold 95 % of the variance, looked at the people who have much or
+# little of each, and said: the first component is sitting versus standing. This chapter asks the same of
+# {{ runs["05_components"].say.people }}, at `{{ runs["05_components"].say.place }}` of *{{ runs["05_components"].say.network }}*,
+# {{ runs["05_components"].say.seen }}, and puts a number to each answer: how many directions there are, whether other people would have given the same ones,
+# what they go with, and what becomes of the network's answer when a code is moved along them.
+
+# %% tags=["parameters"]
+weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
+data = "mannequins:6000"  # NAME[:PATH][@SPLIT]; without a split, people outside the training split
+stack = -1  # whose code: the first stack is 0, the last -1
+layer: str | None = None  # another activation than the code: stack0.encoder4, say
+components = 20  # principal components to look at
+people = 2000  # at most so many people, drawn at random
+permutations = 20  # of the codes, for the noise floor
+halvings = 10  # of the people, for the stability
+walked: list[str] = ["upright", "lean", "sitting", "arm elevation", "facing"]  # attributes whose probe's direction is walked
+walkers = 48  # people whose codes are moved
+controls = 6  # random directions that they are moved along as well
+step = 2.0  # standard deviations that they are moved, either way
+seed = 0  # of everything drawn by chance
+on_error = "raise"  # what a picture that cannot be read does: raise or skip
+
+# %% tags=["remove-cell"]
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+
+import posekit
+from posekit import plots, runs
+from posekit import weights as weight_files
+from posekit.coordinates import CONTEXT, transform_keypoints
+from posekit.data.augment import centre_view
+from posekit.data.bodies import POSTURES
+from posekit.data.loading import load_batch
+from posekit.data.people import parse_spec
+from posekit.errors import PosekitError
+from posekit.interpret import probes, walks
+from posekit.interpret.attributes import attributes, factors, usable
+from posekit.interpret.attributes import table as attribute_table
+from posekit.interpret.components import above, batches_of, jackknife, moments_of, noise_floor, pca, stability
+from posekit.interpret.probes import Direction
+from posekit.interpret.trace import code_place
+from posekit.interpret.verdict import side_by_side
+from posekit.machine import Machine
+from posekit.plots import components as draw
+from posekit.plots import meaning
+from posekit.prediction import by_modules, predict_crops
+from posekit.skeleton import SKELETONS
+
+plots.style()
+run = runs.current()
+machine = Machine.best()
+started = time.monotonic()
+
+# %% tags=["remove-cell"]
+network, card = weight_files.load(weights)
+place = layer or code_place(network, stack)
+skeleton = SKELETONS[card.skeleton]
+table = posekit.load_people(data, on_error=on_error)
+unseen = (table.splits != "train") if parse_spec(data)[2] is None else np.ones(len(table), bool)
+table = table[unseen] if unseen.any() else table
+if len(table) > people:
+    table = table[np.sort(np.random.default_rng(seed).permutation(len(table))[:people])]
+crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
+table, count = crops.people, len(crops)
+
+# One pass gives codes and answers.
+passed = []
+with posekit.edit(network, {place: lambda activation, name: passed.append(activation.flatten(1).float().cpu())}):
+    predicted = predict_crops(network, card, crops, machine=machine, network=by_modules(network, machine))[stack]
+codes = torch.cat(passed).numpy()
+dimensions = codes.shape[1]
+every = pca(moments_of(batches_of(codes)))
+k = min(components, len(every), count // 2 - 1)
+if k < 2:
+    raise PosekitError(f"{count} people are too few to look for components: take at least 6, 100 to learn anything")
+found = every.first(k)
+scores = every.transform(codes)
+seen_at = [transform_keypoints(crops.matrices[i], predicted[i]) for i in range(count)]  # in crop pixels
+
+
+def number(value, digits=2):
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if not float(text) else text.replace("-", "−")
+
+
+def spoken(block, digits=2):
+    """A mean with its interval."""
+    return f"{number(block['mean'], digits)} [{number(block['low'], digits)}, {number(block['high'], digits)}]"
+
+
+def listed(items):
+    items = list(items)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+# %% [markdown]
+# ## How many directions does a code have?
+#
+# A principal component always takes some of the variance, in pure noise too. What noise would take is found by *parallel analysis*
+# {cite:p}`horn1965`: every number of the code is permuted among people, which leaves each number as it was and breaks all ties between
+# them, and the components of that are computed. Of {{ runs["05_components"].say.permutations }} such spectra the 95 % quantile is the noise floor.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, the share of the variance that each principal component holds, and what components of permuted codes hold. Dots: the components that this chapter looks at. Right, how much the first ones hold together.", "name": "fig-scree"}, "image": {"alt": "A steeply falling curve that crosses a flat one, beside a rising curve that reaches 95 percent"}}
+floor = noise_floor(codes, permutations=permutations, seed=seed)
+real = above(every.spectrum, floor)
+needed = every.needed(0.95)
+sizes = jackknife(codes, {"participation ratio": lambda c: c.participation_ratio, "needed for 95 %": lambda c: c.needed(0.95)}, min(20, count // 2), seed)
+run.save_figure(draw.scree(every.spectrum, floor, k, real, needed), "scree")
+plt.show()
+
+# %% [markdown]
+# **{{ runs["05_components"].say.needed }}** components hold 95 % of the variance, {{ runs["05_components"].say.needed_share }} of all there could be; in the
+# study it was 541 of 4,096, 13 %. But that number mostly counts noise: only **{{ runs["05_components"].say.above }}** stand
+# above the floor, and they hold {{ runs["05_components"].say.above_share }} of the variance. The *participation ratio*, the number of equally strong directions that would be
+# as uneven, is {{ runs["05_components"].say.participation }}. Brackets are 95 % intervals over people.
+#
+# ## Would other people have given the same?
+#
+# The people are halved at random, components are computed from each half, and matched. If a component is a property of the network and not of
+# the sample, the halves agree.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Agreement of two random halves of the people. Left, component by component, after matching: 1 is the same direction. Right, the largest angle between the spaces that the first components span: small wherever components merely change places. Bands span all halvings; dashed is what random directions would do.", "name": "fig-stability"}, "image": {"alt": "Cosines that fall from one, and angles that rise, over the number of the component"}}
+halves = stability(codes, k, splits=halvings, seed=seed)
+run.save_figure(draw.stability(halves.cosines, halves.angles, halves.chance_cosines, halves.chance_angles), "stability")
+plt.show()
+
+# %% [markdown]
+# {{ runs["05_components"].say.stable }} Whoever names a later component names an accident of the sample.
+#
+# ## What does a component go with?
+#
+# For each person *attributes* of the pose are computed from the annotated keypoints, which neither the network nor the components were given here.
+# {{ runs["05_components"].say.attributes }} Whoever lacks the joints that an attribute needs is left out of it.
+
+# %% tags=["remove-cell"]
+rendered = bool(table.factors)
+wanted = attributes(table.keypoints, table.skeleton, table.boxes) | factors(table)
+if rendered:
+    kind = table.factors["posture"].astype(int)
+    pair = [POSTURES.index("sitting"), POSTURES.index("standing")]
+    wanted["true posture: sitting, not standing"] = np.where(np.isin(kind, pair), (kind == pair[0]).astype(float), np.nan)
+values, refused = usable(wanted)
+if not values:
+    raise PosekitError(f"{data}: no attribute is defined for enough of {count} people; take more ({next(iter(refused.values()))})")
+measurable = [name for name in attributes(np.zeros((1, len(skeleton), 3)), skeleton) if name in values and name != "labelled joints"]
+related = probes.correlations(scores[:, :k], values)
+r = related.pivot(index="attribute", columns="component", values="r").loc[list(values)]
+strongest = r.abs().idxmax()  # by component
+
+
+def tie(component, attribute):
+    """The correlation of a component with an attribute, with its interval; of its absolute value."""
+    row = related[(related["component"] == component) & (related["attribute"] == attribute)].iloc[0]
+    ends = sorted((abs(row["low"]), abs(row["high"]))) if row["low"] * row["high"] > 0 else (0.0, max(abs(row["low"]), abs(row["high"])))
+    return {"mean": abs(row["r"]), "low": ends[0], "high": ends[1], "people": int(row["people"])}
+
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Pearson's correlation of the first components' scores with each attribute; the strong ones are written out. A component's sign is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
+run.save_figure(meaning.correlations(related, components=min(k, 10)), "correlations")
+plt.show()
+
+# %% tags=["remove-input", "hide-output"]
+shown = attribute_table(values)
+shown.style.hide().format({name: "{:.2f}" for name in ("5 %", "median", "95 %")})
+
+# %% [markdown]
+# {{ runs["05_components"].say.first }}
+#
+# ### Is the first component sitting versus standing?
+#
+# The attribute *sitting* is 0 for straight legs and 1 where the thighs are at right angles to the trunk.
+# {{ runs["05_components"].say.sitting }}
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Where people of different postures lie along the first component and along the one that goes most with sitting. If the first were sitting versus standing, the curves of the two would lie apart on the left.", "name": "fig-groups"}, "image": {"alt": "Overlapping density curves of people who stand, sit, and are upside down"}}
+sitting_known = "sitting" in values
+if sitting_known:
+    best_for_sitting = int(r.loc["sitting"].abs().idxmax())
+    upside = np.nan_to_num(values.get("upside down", np.zeros(count))) > 0
+    lots = {"legs straight": (values["sitting"] < 0.2) & ~upside, "sitting": (values["sitting"] > 0.7) & ~upside, "upside down": upside}
+    lots = {name: mask for name, mask in lots.items() if mask.sum() >= 10}
+    axes = {f"component {c}": scores[:, c - 1] for c in dict.fromkeys((1, best_for_sitting))}
+    if lots:
+        run.save_figure(draw.groups(axes, lots), "groups")
+        plt.show()
+
+# %% [markdown]
+# ## What can be read from a code?
+#
+# An attribute need not lie along one component. A *linear probe* (ridge regression) reads it from the first
+# {{ runs["05_components"].say.components }} of them at once, cross-validated: each person is told by a probe that was fitted without them. Three
+# comparisons keep this honest. *Chance* is the same probe of values that were exchanged among people. *Pixels* is a
+# probe of as many principal components of the small grey picture: what takes no network to know. And the *answer*, a probe of the
+# joints that the network predicts in the end: what the network knows but may keep outside of this code.
+
+# %% tags=["remove-cell"]
+pictures = probes.pixels(crops, card.resolution)
+pixel_scores = probes.pixel_scores(pictures, pictures, min(k, *pictures.shape), seed=seed)
+joints = np.stack(seen_at)[..., :2].reshape(count, -1) / crops.size
+from_code = {name: probes.probe(name, scores, column, k, seed=seed) for name, column in values.items()}
+from_pixels = {name: probes.probe(name, pixel_scores, column, permutations=0, seed=seed) for name, column in values.items()}
+from_answer = {name: probes.probe(name, joints, column, permutations=0, seed=seed) for name, column in values.items()}
+more = {name: probes.advantage(from_code[name], from_pixels[name], seed=seed) for name in values}
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black: what 97.5 % of probes of exchanged values stay below.", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
+run.save_figure(meaning.probes(from_code, from_pixels), "probes")
+plt.show()
+
+# %% tags=["remove-input"]
+rows = [
+    {"attribute": name, "from the code": spoken({"mean": p.r2, "low": p.low, "high": p.high}), "chance": number(p.chance),
+     "more than from pixels": spoken(more[name]), "from the answer": number(from_answer[name].r2), "people": f"{p.people:,}"}
+    for name, p in sorted(from_code.items(), key=lambda item: -item[1].r2)
+]  # fmt: skip
+pd.DataFrame(rows).style.hide().set_caption("R² of probes. The last but one column reads the predicted joints.")
+
+# %% [markdown]
+# {{ runs["05_components"].say.read }} {{ runs["05_components"].say.unread }} {{ runs["05_components"].say.pixels }}
+#
+# More components help little once the first few are there:
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "R² of probes over the number of components that they read, with 95 % intervals.", "name": "fig-curves"}, "image": {"alt": "Curves that rise steeply over the first few components and stay level"}}
+most = min(100, len(every), count // 3)
+ks = sorted({min(n, most) for n in (1, 2, 5, 10, 20, 50, 100)})
+followed = [name for name in [*walked, "true heading sin", "true heading cos"] if name in values]
+curves = {name: [probes.probe(name, scores, values[name], n, permutations=0, seed=seed) for n in ks] for name in followed}
+if curves:
+    run.save_figure(meaning.probe_curves(curves), "curves")
+    plt.show()
+
+# %% [markdown]
+# ## Walks
+#
+# What lies along a component? The study showed the people who are nearest to points along it. A point a few standard deviations from
+# the mean lies where hardly anybody is, and so the pictures below say how far away the nearest person is: in multiples of a typical person's distance
+# to the nearest other one. The rows below do not look for people but ask the network: its code is replaced by the point on the
+# walk, and the heatmaps show what it answers. With its skip connections *intact* it still sees the picture, of the
+# person nearest to the mean, past the bottleneck. With each skip at its *mean* over people, or *off*, all it has is the code.
+
+# %% tags=["remove-cell"]
+means = walks.skip_means(network, card, crops, place, machine=machine)
+treatments = walks.SKIPS if walks.skip_places(network, place) else ("intact",)
+steps = np.arange(-3.0, 3.1)
+central = int(walks.nearest(codes, every.mean[None]).index[0, 0])
+view = centre_view(*load_batch(crops, np.array([central])), card.resolution)[0].to(machine.device)
+
+
+def sheet(direction):
+    """A walk from the mean, and how far the nearest people are, (S,) in typical distances."""
+    points = (every.mean + steps[:, None] * direction.sd * direction.vector).astype(np.float32)
+    near = walks.nearest(codes, points)
+    nearby = [(crops[i], np.concatenate([seen_at[i][:, :2], np.full((len(skeleton), 1), 2)], 1), d) for i, d in zip(near.index[:, 0], near.relative[:, 0], strict=True)]
+    answered = {}
+    for skips in treatments:
+        maps, keypoints = walks.answers(network, card, view.expand(len(steps), -1, -1, -1), place, points, skips, means, machine=machine)
+        answered[f"skips {skips}"] = (maps.numpy(), keypoints)
+    return meaning.walk(steps, nearby, answered, skeleton), near.relative[:, 0]
+
+
+along = [Direction(f"component {c + 1}", found.directions[c].astype(np.float32), float(np.sqrt(found.variances[c])), 0.0) for c in range(k)]
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Along the first component, from three standard deviations below the mean to three above. Top: the nearest people, with the joints that the network finds, and how far they are. Below: the network's own answer to the code at that point.", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
+figure, distances = sheet(along[0])
+figure.savefig(run.path("figures/walk-first.png"), bbox_inches="tight")
+plt.show()
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same along the component that goes most with sitting, or along the second where that is the first.", "name": "fig-walk-sitting"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
+second = best_for_sitting if sitting_known and best_for_sitting > 1 else 2
+figure, _ = sheet(along[second - 1])
+figure.savefig(run.path("figures/walk-sitting.png"), bbox_inches="tight")
+plt.show()
+
+# %% [markdown]
+# {{ runs["05_components"].say.near }}
+#
+# ### Do walks do anything?
+#
+# Single pictures persuade and prove little. So the codes of {{ runs["05_components"].say.walkers }} people are moved by {{ runs["05_components"].say.step }}
+# standard deviations either way, along the first components and along the directions in which probes read, and the answers are measured: how far the joints move, and how much
+# more of the attribute there is at one end than at the other. Random directions, drawn as codes are spread and walked as far, say what any
+# push would have done.
+
+# %% tags=["remove-cell"]
+chosen = crops.select(np.sort(np.random.default_rng(seed).permutation(count)[:walkers]))
+control = walks.random_directions(controls, found.directions, found.variances, seed=seed)
+targets = {}
+for c in dict.fromkeys((1, 2, 3, second)):
+    if c <= k:
+        goes_with = r.loc[measurable, c].abs().idxmax() if measurable else None
+        targets[f"component {c} ({goes_with})"] = (along[c - 1], goes_with)
+for name in walked:
+    if name in measurable:
+        targets[f"probe: {name}"] = (probes.reading_direction(name, scores[:, :k], values[name], found.directions), name)
+if "true heading cos" in values and "facing" in measurable:
+    direction = probes.reading_direction("true heading cos", scores[:, :k], values["true heading cos"], found.directions)
+    targets["probe: true heading cos (facing)"] = (direction, "facing")
+causal = []
+for name, (direction, attribute) in targets.items():
+    named = Direction(name, direction.vector, direction.sd, direction.per_sd)
+    for skips in treatments:
+        measured = None if skips == "off" else attribute  # without skips answers fall apart, and their attributes with them
+        options = {"attribute": measured, "scale": float(np.nanstd(values[attribute])) if attribute else 1.0, "step": step, "skips": skips}
+        try:
+            causal.append(walks.causal(network, card, chosen, place, named, control, means=means, machine=machine, **options))
+        except PosekitError as error:
+            refused[f"{name}, skips {skips}"] = str(error)
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, how much more of the attribute the answer has after a step up than after a step down, in standard deviations of the attribute over people. Right, how far joints move. Bars are 95 % intervals over people; grey marks are random directions, one each. Signs of components are arbitrary.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
+if causal:
+    run.save_figure(meaning.causal(causal), "causal")
+    plt.show()
+
+# %% [markdown]
+# {{ runs["05_components"].say.walks }}
+#
+# ## The verdict
+#
+# {{ runs["05_components"].say.table }}
+#
+# ## What this does not show
+#
+# Components and probes are straight lines; what a code holds in a bent way, as a product of two attributes for example, they do not see. A
+# probe shows that something can be read, not that the network reads it; only the walks speak of that. Attributes are those of the picture, where a
+# leg that points at the camera is a short leg. And a component is named after what it goes with most among the attributes that somebody thought of.
+
+# %% tags=["remove-cell"]
+SITTING = {"sitting", "hip flexion", "knee flexion", "true hips", "true knees", "true posture: sitting, not standing"}
+agreed = halves.cosines.mean(0)
+steady = int((agreed < 0.9).argmax()) if (agreed < 0.9).any() else k
+top = strongest[1]
+is_sitting = top in SITTING
+
+
+def probe_words(name):
+    p = from_code[name]
+    sure = "" if p.above_chance else ", no more than chance"
+    return f"R² {spoken({'mean': p.r2, 'low': p.low, 'high': p.high})}{sure}; from pixels {number(from_pixels[name].r2)}, from the answer {number(from_answer[name].r2)}"
+
+
+def first_words():
+    parts = [f"component {c} with *{strongest[c]}* (|r| {spoken(tie(c, strongest[c]))})" for c in range(1, min(k, 3) + 1)]
+    return f"Of all attributes, {listed(parts)} go together most. Together the first three hold {100 * every.shares[:3].sum():.0f} % of the variance."
+
+
+def sitting_words():
+    if not sitting_known:
+        return f"It cannot be asked here: {refused.get('sitting', 'sitting is not defined')}."
+    if is_sitting:
+        return f"Here it is: of all attributes the first component goes most with *{top}*, |r| {spoken(tie(1, top))}; with *sitting* {spoken(tie(1, 'sitting'))}."
+    extra = ""
+    postures = "true posture: sitting, not standing"
+    if postures in values:
+        extra = f" Among the people who were made to sit or to stand, and nobody else, it is {spoken(tie(1, postures))}."
+    return (
+        f"**It is not.** Its correlation with *sitting* is {spoken(tie(1, 'sitting'))}, with *{top}* {spoken(tie(1, top))}.{extra} "
+        f"Component {best_for_sitting}, with {100 * every.shares[best_for_sitting - 1]:.0f} % of the variance, goes most with sitting: {spoken(tie(best_for_sitting, 'sitting'))}."
+    )
+
+
+def claim_words():
+    if not sitting_known:
+        return "cannot be asked"
+    if is_sitting:
+        return f"holds: |r| with {top} {spoken(tie(1, top))}"
+    return f"does not hold: |r| {spoken(tie(1, 'sitting'))}; component {best_for_sitting} has {spoken(tie(best_for_sitting, 'sitting'))}"
+
+
+def read_words():
+    good = [name for name, p in sorted(from_code.items(), key=lambda item: -item[1].r2) if p.low > 0.2]
+    if not good:
+        return "No attribute is read well."
+    return f"Read best: {listed(f'*{name}* ({number(from_code[name].r2)})' for name in good[:6])}."
+
+
+def unread_words():
+    """What the answer knows and the code does not give away."""
+    kept = [name for name in values if from_answer[name].low > from_code[name].high and from_answer[name].r2 > 0.2]
+    kept = sorted(kept, key=lambda name: from_code[name].r2 - from_answer[name].r2)[:4]
+    none = [name for name, p in from_code.items() if not p.above_chance]
+    words = ""
+    if kept:
+        parts = (f"*{name}* (code {number(from_code[name].r2)}, answer {number(from_answer[name].r2)})" for name in kept)
+        words = f"Read much better from the answer than from the code are {listed(parts)}: what the network knows of these it keeps outside of the first {k} components."
+    if none:
+        words += f" No better than chance: {listed(f'*{name}*' for name in none)}."
+    return words
+
+
+def pixel_words():
+    ahead = [name for name in values if more[name]["high"] < 0]
+    if not ahead:
+        return "Pixels tell no attribute better than the code does."
+    return f"Pixels tell {listed(f'*{name}*' for name in ahead)} better than the code: what they plainly show and a pose does not need."
+
+
+def steady_words():
+    if not steady:
+        return f"Not even the first component agrees well: |cos| {number(agreed[0])} on average."
+    first = "The first component agrees" if steady == 1 else f"The first {steady} components agree"
+    rest = f", from component {steady + 1} on no longer" if steady < k else ""
+    return f"{first} with |cos| of at least 0.9 on average{rest}; component {k} has {number(agreed[-1])}, where random directions have {number(halves.chance_cosines[-1])}."
+
+
+def walk_words():
+    if not causal:
+        return "No walk could be measured here."
+    words = []
+    for skips in treatments:
+        these = [walk for walk in causal if walk.skips == skips]
+        still = [walk.direction for walk in these if walk.moved_verdict == "nothing"]
+        moved = np.median([walk.moved["mean"] for walk in these])
+        others = np.median(np.concatenate([walk.moved_control for walk in these]))
+        words.append(f"With skips {skips}, a walk moves the joints by {number(moved)} trunk lengths (median of the directions), a random direction by {number(others)}.")
+        if still:
+            words.append(f"{listed(still)} moved nothing.")
+        judged = [walk for walk in these if walk.effect]
+        if judged:
+            done = [f"{walk.direction}, {spoken(walk.effect)} sd" for walk in judged if walk.effect_verdict == "more than chance"]
+            undone = [walk.direction for walk in judged if walk.effect_verdict != "more than chance"]
+            if done:
+                words.append(f"The attribute changes, by more than along any random direction, for {listed(done)}.")
+            if undone:
+                words.append(f"No such effect: {listed(undone)}.")
+    return " ".join(words)
+
+
+def walk_verdict(name, skips):
+    for walk in causal:
+        if walk.direction == name and walk.skips == skips and walk.effect:
+            return f"{spoken(walk.effect)} sd, {walk.effect_verdict}"
+    return "not measured here"
+
+
+verdict = {
+    "Network": f"{card.name}, {count:,} people",
+    "Components for 95 % of the variance": f"{spoken(sizes['needed for 95 %'], 0)} of {dimensions:,}",
+    "Participation ratio": spoken(sizes["participation ratio"], 1),
+    "Components above the noise floor": f"{real}",
+    "Components on which halves agree (|cos| ≥ 0.9)": f"{steady} of {k}",
+    "The first component goes most with": f"{top}, |r| {spoken(tie(1, top))}",
+    "It is sitting versus standing": claim_words(),
+}
+asked = ["upright", "lean", "sitting", "arm elevation", "facing", "true heading cos", "true heading sin", "true size"]
+verdict |= {f"Read from {k} components: {name}": probe_words(name) for name in asked if name in values}
+verdict |= {
+    f"Walked by ±{step:g} sd: {name}, skips {skips}": walk_verdict(f"probe: {name}", skips)
+    for name in walked if name in measurable for skips in treatments if skips != "off"
+}  # fmt: skip
+nearest_ends = f"{number(distances[0], 1)} and {number(distances[-1], 1)}"
+seen = "none of whom it was trained on" if parse_spec(data)[2] is None and unseen.any() else f"of {parse_spec(data)[2] or 'all splits'}"
+known_factors = sum(name.startswith("true ") for name in values)
+run.write_metrics(
+    {
+        "dimensions": dimensions,
+        "people": count,
+        "spectrum": every.spectrum[:200],
+        "floor": floor[:200],
+        "sizes": sizes,
+        "above": real,
+        "stability": {"cosines": halves.cosines.mean(0), "angles": halves.angles.mean(0)},
+        "correlations": related.to_dict("records"),
+        "probes": {name: {"code": from_code[name].row(), "pixels": from_pixels[name].row(), "answer": from_answer[name].row(), "more": more[name]} for name in values},
+        "curves": {name: [p.row() for p in line] for name, line in curves.items()},
+        "walks": [walk.row() for walk in causal],
+        "refused": refused,
+        "verdicts": verdict,
+        "seconds": time.monotonic() - started,
+        "say": {
+            "dimensions": f"{dimensions:,}",
+            "people": f"{count:,} {'mannequins' if rendered else 'people'}",
+            "place": place,
+            "network": card.name,
+            "seen": seen,
+            "permutations": str(permutations),
+            "needed": spoken(sizes["needed for 95 %"], 0),
+            "needed_share": f"{100 * needed / dimensions:.0f} %",
+            "above": str(real),
+            "above_share": f"{100 * every.shares[:real].sum():.0f} %",
+            "participation": spoken(sizes["participation ratio"], 1),
+            "stable": steady_words(),
+            "attributes": f"Mannequins add {known_factors} of the factors that made them, marked *true*." if rendered else "Of photographs nothing else is known.",
+            "first": first_words(),
+            "sitting": sitting_words(),
+            "components": str(k),
+            "read": read_words(),
+            "unread": unread_words(),
+            "pixels": pixel_words(),
+            "near": f"At the ends of the first component the nearest person is {nearest_ends} typical distances away: whom the study showed there does not stand at that place, only less far from it than others.",
+            "walkers": str(len(chosen)),
+            "step": f"{step:g}",
+            "walks": walk_words(),
+            "table": side_by_side("05_components", data, verdict),
+        },
+    }
+)
