@@ -59,9 +59,9 @@ CASES = {
     "leaning left": (turned(person(), -30), {"lean": -0.5, "tilt": 30}),
     "arms up": (person(elbow=(10, -75), wrist=(10, -100)), {"arm elevation": 180}),
     "arms out": (person(elbow=(35, -50), wrist=(60, -50)), {"arm elevation": 90}),
-    "legs crossed": (person(ankle=(-8, 80)), {"legs crossed": 16 / (40 + np.hypot(16, 40)), "facing": 18 / np.hypot(50, 2)}),
+    "legs crossed": (person(ankle=(-8, 80)), {"legs crossed": 16 / (40 + np.hypot(16, 40)), "facing": 18 / np.hypot(18, 50)}),
     "arms crossed": (person(wrist=(-9, -20)), {"arms crossed": 18 / (np.hypot(2, 25) + np.hypot(21, 5))}),
-    "looking right": (person(nose=(10, -70)), {"turn": 10 / 50}),
+    "looking right": (person(nose=(10, -70)), {"turn": 10 / np.hypot(50, np.hypot(10, 20))}),
 }
 
 
@@ -70,9 +70,7 @@ def test_constructed_people(case):
     keypoints, expected = CASES[case]
     found = measured(keypoints)
     for name, value in expected.items():
-        # Shoulders are wider than hips, so each side's trunk slants by atan(2 / 50); their mean is upright and 50 long.
-        tolerance = 1e-9 if name not in ("legs crossed", "arms crossed", "facing") else 2e-3
-        assert found[name][0] == pytest.approx(value, abs=tolerance), name
+        assert found[name][0] == pytest.approx(value, abs=1e-9), name
 
 
 def test_seen_from_behind_left_and_right_change_places_in_the_picture():
@@ -80,6 +78,9 @@ def test_seen_from_behind_left_and_right_change_places_in_the_picture():
     front, behind = (measured(p) for p in (person(), back))
     assert behind["facing"][0] == pytest.approx(-front["facing"][0]) and front["facing"][0] > 0.3
     assert (front["from behind"][0], behind["from behind"][0]) == (0, 1)
+    assert behind["left on the right"][0] == -front["left on the right"][0] == pytest.approx(-front["facing"][0])
+    handstand = measured(turned(back, 180))  # seen from behind and upside down, left is on the right again
+    assert handstand["left on the right"][0] == pytest.approx(front["facing"][0]) and handstand["from behind"][0] == 1
     assert behind["legs crossed"][0] == pytest.approx(front["legs crossed"][0])  # not crossed, from either side
     profile = measured(person(shoulder=(1, -50), hip=(1, 0)))
     assert np.isnan([profile[name][0] for name in ("from behind", "legs crossed", "arms crossed")]).all()
@@ -99,7 +100,7 @@ def test_the_mirror_image_changes_the_sign_of_what_has_a_side_and_nothing_else(s
 
 
 poses = st.integers(0, 10**6).map(lambda seed: np.random.default_rng(seed).uniform(-50, 50, (4, 17, 2)))
-TURNING = ("lean", "upright", "tilt", "upside down")
+TURNING = ("lean", "upright", "tilt", "upside down", "left on the right")
 
 
 @settings(max_examples=40, deadline=None)

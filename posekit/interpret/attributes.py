@@ -21,7 +21,7 @@ from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton
 
-PROFILE = 0.15  # trunk lengths: with shoulders and hips less wide apart than this, the order of left and right says nothing
+PROFILE = 0.15  # of `facing`: with shoulders and hips less wide apart than this, the order of left and right says nothing
 LEAST = 30  # people for whom an attribute must be defined to say anything
 
 
@@ -46,13 +46,15 @@ ATTRIBUTES: dict[str, Attribute] = {
     "arm elevation": Attribute("°", "angle between the upper arm and the downward trunk, mean of the arms: 0 hanging, 180 overhead"),
     "spread": Attribute("limbs", "mean distance of both wrists and both ankles from the middle of the trunk, over the limbs' mean length"),
     "facing": Attribute(
-        "trunks",
-        "how far the left shoulder and hip lie across from the right ones, mean: positive from the front, negative from behind",
+        "",
+        "how far the left shoulder and hip lie across from the right ones, over the diagonal of their distance and the trunk: "
+        "positive from the front, negative from behind, 0 in profile",
     ),
-    "from behind": Attribute("0 or 1", f"1 where facing is negative; not defined in profile, within ±{PROFILE} trunks"),
-    "turn": Attribute(
-        "trunks", "how far the nose lies across from the middle of the shoulders; positive to the right of an upright picture"
+    "from behind": Attribute("0 or 1", f"1 where facing is negative; undefined in profile, within ±{PROFILE}"),
+    "left on the right": Attribute(
+        "", "as facing, but towards the right of the picture: being seen from behind turns its sign, and so does being upside down"
     ),
+    "turn": Attribute("", "how far the nose lies across from the middle of the shoulders, over the diagonal of its distance and the trunk"),
     "arms crossed": Attribute("arms", "how far the wrists lie across in the opposite order to shoulders and hips; undefined in profile"),
     "legs crossed": Attribute("legs", "how far the ankles lie across in the opposite order to shoulders and hips; undefined in profile"),
     "labelled joints": Attribute("joints", "how many joints are labelled"),
@@ -105,7 +107,10 @@ def attributes(keypoints: np.ndarray, skeleton: Skeleton, boxes: np.ndarray | No
         """How far the left one of a pair (2, N, 2) lies across from the right one."""
         return _dot(pair[0] - pair[1], across)
 
-    facing = _mean(np.stack([order(shoulder), order(hip)])) / length
+    # A trunk that points at the camera would make these ratios endless; with the width in the ruler they stay within ±1.
+    wide = np.stack([shoulder[0] - shoulder[1], hip[0] - hip[1]])
+    ruler = np.hypot(length, _mean(np.linalg.norm(wide, axis=-1)))
+    facing = _mean(np.stack([order(shoulder), order(hip)])) / ruler
     sign = np.where(np.abs(facing) >= PROFILE, np.sign(facing), np.nan)
     middle = (shoulder.mean(0) + hip.mean(0)) / 2
     ends = np.concatenate([wrist, ankle])
@@ -123,12 +128,14 @@ def attributes(keypoints: np.ndarray, skeleton: Skeleton, boxes: np.ndarray | No
         "spread": _length(ends - middle).mean(0) / np.concatenate([arm, leg]).mean(0),
         "facing": facing,
         "from behind": np.where(np.isfinite(sign), sign < 0, np.nan),
+        "left on the right": _mean(wide[..., 0]) / ruler,
         "arms crossed": -sign * order(wrist) / arm.mean(0),
         "legs crossed": -sign * order(ankle) / leg.mean(0),
         "labelled joints": body.labelled.sum(1).astype(float),
     }
     if "nose" in skeleton.joints:
-        found["turn"] = _dot(body.joint("nose") - shoulder.mean(0), across) / length
+        nose = body.joint("nose") - shoulder.mean(0)
+        found["turn"] = _dot(nose, across) / np.hypot(length, np.linalg.norm(nose, axis=-1))
     if boxes is not None:
         longer = np.asarray(boxes, float)[:, 2:].max(1)
         longer = np.where(longer > 0, longer, np.nan)
