@@ -41,7 +41,7 @@ def gallery(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], skeleto
     columns = max(map(len, rows.values()))
     cell = 8.2 / columns
     figure, axes = plt.subplots(len(rows), columns, figsize=(9, len(rows) * cell), squeeze=False)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for line, (name, shown) in zip(axes, rows.items(), strict=True):
         for ax in line:
             ax.set(xticks=[], yticks=[])
@@ -92,7 +92,7 @@ def planes(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], columns: int = 3
     rows = -(-len(panels) // columns)
     width = 9 / columns
     figure, axes = plt.subplots(rows, columns, figsize=(9, rows * (0.75 * width + 0.35 + 0.35 * bars)), squeeze=False)
-    figure.get_layout_engine().set(w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.03)
+    figure.set_layout_engine("constrained", w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.03)
     for ax in axes.flat:
         ax.axis("off")
     for ax, (title, (plane, values)) in zip(axes.flat, panels.items(), strict=False):
