@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.collections import PathCollection
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 
@@ -137,19 +138,20 @@ def border(panels: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def points(ax: plt.Axes, plane: np.ndarray, values: np.ndarray):
+def points(ax: plt.Axes, plane: np.ndarray, values: np.ndarray) -> PathCollection:
     """Draw a map (N, 2) into axes without ticks; the people without a value in grey, below the others."""
     known = np.isfinite(values)
+    x, y, shown = plane[known, 0], plane[known, 1], values[known]
     size = float(np.clip(9000 / len(plane), 3, 14))
-    style = {"s": size, "linewidths": 0, "rasterized": True}
-    ax.scatter(*plane[~known].T, color="0.85", **style)
     if categorical(values):
-        chosen = values[known].astype(int)
-        colours = ListedColormap([PALETTE[i % len(PALETTE)] for i in range(int(chosen.max(initial=0)) + 1)])
-        drawn = ax.scatter(*plane[known].T, c=chosen, cmap=colours, vmin=-0.5, vmax=colours.N - 0.5, **style)
+        colours = ListedColormap([PALETTE[i % len(PALETTE)] for i in range(int(shown.max(initial=0)) + 1)])
+        drawn = ax.scatter(x, y, size, shown, cmap=colours, vmin=-0.5, vmax=colours.N - 0.5)
     else:
-        low, high = np.quantile(values[known], [0.02, 0.98]) if known.any() else (0, 1)
-        drawn = ax.scatter(*plane[known].T, c=values[known], cmap=CONTINUOUS, vmin=low, vmax=high, **style)
+        low, high = np.quantile(shown, [0.02, 0.98]) if known.any() else (0, 1)
+        drawn = ax.scatter(x, y, size, shown, cmap=CONTINUOUS, vmin=low, vmax=high)
+    absent = ax.scatter(plane[~known, 0], plane[~known, 1], size, color="0.85", zorder=0.5)
+    for dots in (drawn, absent):
+        dots.set(linewidths=0, rasterized=True)
     ax.set(xticks=[], yticks=[])
     ax.set_aspect("equal", adjustable="datalim")
     sns.despine(ax=ax, left=True, bottom=True)

@@ -9,6 +9,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_hex
@@ -59,7 +60,8 @@ def explorer(
     """
     from bokeh.embed import components
     from bokeh.layouts import column
-    from bokeh.models import ColumnDataSource, CustomJS, CustomJSHover, Div, HoverTool, LinearColorMapper, Select
+    from bokeh.models import ColumnDataSource, CustomJS, CustomJSHover, HoverTool, LinearColorMapper
+    from bokeh.models.widgets import Div, Select
     from bokeh.plotting import figure
 
     across = people.width // side
@@ -83,7 +85,7 @@ def explorer(
         height=height, sizing_mode="stretch_width", match_aspect=True, tools="pan,box_zoom,wheel_zoom,reset", toolbar_location="above",
         active_drag=None, active_scroll=None,
     )  # fmt: skip
-    colour = {"field": "value", "transform": mapper}
+    colour: Any = {"field": "value", "transform": mapper}
     dots = plot.scatter(
         "x", "y", source=source, size=6, fill_color=colour, line_color=None, fill_alpha=0.85,
         hover_fill_color=colour, hover_line_color="black",
