@@ -30,22 +30,25 @@ people = 2000  # at most so many people, drawn at random
 permutations = 20  # of the codes, for the noise floor
 halvings = 10  # of the people, for the stability
 walked: list[str] = ["upright", "lean", "sitting", "arm elevation", "facing"]  # attributes whose probe's direction is walked
-walkers = 48  # people whose codes are moved
-controls = 6  # random directions that they are moved along as well
+walkers = 32  # people whose codes are moved
+controls = 5  # random directions that they are moved along as well
 step = 2.0  # standard deviations that they are moved, either way
 seed = 0  # of everything drawn by chance
 on_error = "raise"  # what a picture that cannot be read does: raise or skip
 
 # %% tags=["remove-cell"]
 import time
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 import posekit
-from posekit import plots, runs
+from posekit import metrics, plots, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.data.augment import centre_view
@@ -95,7 +98,8 @@ if k < 2:
     raise PosekitError(f"{count} people are too few to look for components: take at least 6, 100 to learn anything")
 found = every.first(k)
 scores = every.transform(codes)
-seen_at = [transform_keypoints(crops.matrices[i], predicted[i]) for i in range(count)]  # in crop pixels
+answer = np.concatenate([predicted[..., :2], np.full((count, len(skeleton), 1), 2.0)], -1)  # every joint as if it were labelled
+answer = np.stack([transform_keypoints(crops.matrices[i], answer[i]) for i in range(count)])  # in crop pixels
 
 
 def number(value, digits=2):
@@ -210,15 +214,24 @@ if sitting_known:
 # {{ runs["05_components"].say.components }} of them at once, cross-validated: each person is told by a probe that was fitted without them. Three
 # comparisons keep this honest. *Chance* is the same probe of values that were exchanged among people. *Pixels* is a
 # probe of as many principal components of the small grey picture: what takes no network to know. And the *answer*, a probe of the
-# joints that the network predicts in the end: what the network knows but may keep outside of this code.
+# joints that the network predicts in the end and of the attributes of that pose: what the network knows but may keep outside of this code.
 
 # %% tags=["remove-cell"]
 pictures = probes.pixels(crops, card.resolution)
 pixel_scores = probes.pixel_scores(pictures, pictures, min(k, *pictures.shape), seed=seed)
-joints = np.stack(seen_at)[..., :2].reshape(count, -1) / crops.size
+told = np.column_stack([answer[..., :2].reshape(count, -1), *attributes(answer, skeleton).values()])
+told = np.nan_to_num((told - np.nanmean(told, 0)) / np.maximum(np.nanstd(told, 0), 1e-9)).clip(-4, 4)
 from_code = {name: probes.probe(name, scores, column, k, seed=seed) for name, column in values.items()}
 from_pixels = {name: probes.probe(name, pixel_scores, column, permutations=0, seed=seed) for name, column in values.items()}
-from_answer = {name: probes.probe(name, joints, column, permutations=0, seed=seed) for name, column in values.items()}
+from_answer = {name: probes.probe(name, told, column, permutations=0, seed=seed) for name, column in values.items()}
+posture = {}
+if rendered:
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of postures that fewer than five people have
+        guessed = cross_val_predict(LogisticRegression(C=1.0, max_iter=300), scores[:, :k] / scores[:, 0].std(), kind, cv=folds)
+    hits = {"told": guessed == kind, "common": kind == np.bincount(kind).argmax()}
+    posture = {name: dict(zip(("mean", "low", "high"), metrics.interval(hit.astype(float), np.ones(count)), strict=True)) for name, hit in hits.items()}
 more = {name: probes.advantage(from_code[name], from_pixels[name], seed=seed) for name in values}
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black: what 97.5 % of probes of exchanged values stay below.", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
@@ -231,10 +244,12 @@ rows = [
      "more than from pixels": spoken(more[name]), "from the answer": number(from_answer[name].r2), "people": f"{p.people:,}"}
     for name, p in sorted(from_code.items(), key=lambda item: -item[1].r2)
 ]  # fmt: skip
-pd.DataFrame(rows).style.hide().set_caption("R² of probes. The last but one column reads the predicted joints.")
+pd.DataFrame(rows).style.hide().set_caption("R² of probes, with 95 % intervals over people.")
 
 # %% [markdown]
 # {{ runs["05_components"].say.read }} {{ runs["05_components"].say.unread }} {{ runs["05_components"].say.pixels }}
+#
+# {{ runs["05_components"].say.factors }}
 #
 # More components help little once the first few are there:
 
@@ -265,21 +280,21 @@ view = centre_view(*load_batch(crops, np.array([central])), card.resolution)[0].
 
 
 def sheet(direction):
-    """A walk from the mean, and how far the nearest people are, (S,) in typical distances."""
+    """A walk from the mean, and the people nearest to its steps."""
     points = (every.mean + steps[:, None] * direction.sd * direction.vector).astype(np.float32)
     near = walks.nearest(codes, points)
-    nearby = [(crops[i], np.concatenate([seen_at[i][:, :2], np.full((len(skeleton), 1), 2)], 1), d) for i, d in zip(near.index[:, 0], near.relative[:, 0], strict=True)]
+    nearby = [(crops[i], answer[i], d) for i, d in zip(near.index[:, 0], near.relative[:, 0], strict=True)]
     answered = {}
     for skips in treatments:
         maps, keypoints = walks.answers(network, card, view.expand(len(steps), -1, -1, -1), place, points, skips, means, machine=machine)
         answered[f"skips {skips}"] = (maps.numpy(), keypoints)
-    return meaning.walk(steps, nearby, answered, skeleton), near.relative[:, 0]
+    return meaning.walk(steps, nearby, answered, skeleton), near
 
 
 along = [Direction(f"component {c + 1}", found.directions[c].astype(np.float32), float(np.sqrt(found.variances[c])), 0.0) for c in range(k)]
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Along the first component, from three standard deviations below the mean to three above. Top: the nearest people, with the joints that the network finds, and how far they are. Below: the network's own answer to the code at that point.", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
-figure, distances = sheet(along[0])
+figure, near = sheet(along[0])
 figure.savefig(run.path("figures/walk-first.png"), bbox_inches="tight")
 plt.show()
 
@@ -297,7 +312,7 @@ plt.show()
 # Single pictures persuade and prove little. So the codes of {{ runs["05_components"].say.walkers }} people are moved by {{ runs["05_components"].say.step }}
 # standard deviations either way, along the first components and along the directions in which probes read, and the answers are measured: how far the joints move, and how much
 # more of the attribute there is at one end than at the other. Random directions, drawn as codes are spread and walked as far, say what any
-# push would have done.
+# push would have done. With the skip connections off answers fall apart, and only the components are walked, to see how far joints move.
 
 # %% tags=["remove-cell"]
 chosen = crops.select(np.sort(np.random.default_rng(seed).permutation(count)[:walkers]))
@@ -306,25 +321,27 @@ targets = {}
 for c in dict.fromkeys((1, 2, 3, second)):
     if c <= k:
         goes_with = r.loc[measurable, c].abs().idxmax() if measurable else None
-        targets[f"component {c} ({goes_with})"] = (along[c - 1], goes_with)
-for name in walked:
-    if name in measurable:
-        targets[f"probe: {name}"] = (probes.reading_direction(name, scores[:, :k], values[name], found.directions), name)
-if "true heading cos" in values and "facing" in measurable:
-    direction = probes.reading_direction("true heading cos", scores[:, :k], values["true heading cos"], found.directions)
-    targets["probe: true heading cos (facing)"] = (direction, "facing")
+        sign = np.sign(r.loc[goes_with, c]) if goes_with else 1.0  # so that walking up should give more of the attribute
+        targets[f"component {c} ({goes_with})"] = (sign * along[c - 1].vector, along[c - 1].sd, goes_with)
+read_in = {name: name for name in walked} | {"true heading cos": "facing"}
+for name, attribute in read_in.items():
+    if name in values and attribute in measurable:
+        looked = probes.reading_direction(name, scores[:, :k], values[name], found.directions)
+        targets[f"probe: {name}" + (f" ({attribute})" if name != attribute else "")] = (looked.vector, looked.sd, attribute)
 causal = []
-for name, (direction, attribute) in targets.items():
-    named = Direction(name, direction.vector, direction.sd, direction.per_sd)
+for name, (vector, sd, attribute) in targets.items():
     for skips in treatments:
-        measured = None if skips == "off" else attribute  # without skips answers fall apart, and their attributes with them
-        options = {"attribute": measured, "scale": float(np.nanstd(values[attribute])) if attribute else 1.0, "step": step, "skips": skips}
+        if skips == "off" and name.startswith("probe"):
+            continue
+        measured = {} if skips == "off" or not attribute else {"attribute": attribute, "scale": float(np.nanstd(values[attribute]))}
         try:
-            causal.append(walks.causal(network, card, chosen, place, named, control, means=means, machine=machine, **options))
+            causal.append(
+                walks.causal(network, card, chosen, place, Direction(name, vector, sd, 0.0), control, step=step, skips=skips, means=means, machine=machine, **measured)
+            )
         except PosekitError as error:
             refused[f"{name}, skips {skips}"] = str(error)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, how much more of the attribute the answer has after a step up than after a step down, in standard deviations of the attribute over people. Right, how far joints move. Bars are 95 % intervals over people; grey marks are random directions, one each. Signs of components are arbitrary.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, how much more of the attribute the answer has after a step up than after a step down, in standard deviations of the attribute over people. Right, how far joints move. Bars are 95 % intervals over people; grey marks are random directions, one each. Components are walked towards more of the attribute in brackets, which they go with most.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
 if causal:
     run.save_figure(meaning.causal(causal), "causal")
     plt.show()
@@ -380,8 +397,8 @@ def claim_words():
     if not sitting_known:
         return "cannot be asked"
     if is_sitting:
-        return f"holds: |r| with {top} {spoken(tie(1, top))}"
-    return f"does not hold: |r| {spoken(tie(1, 'sitting'))}; component {best_for_sitting} has {spoken(tie(best_for_sitting, 'sitting'))}"
+        return f"holds: with {top} r = {spoken(tie(1, top))}"
+    return f"does not hold: r = {spoken(tie(1, 'sitting'))}; component {best_for_sitting} has {spoken(tie(best_for_sitting, 'sitting'))}"
 
 
 def read_words():
@@ -399,7 +416,7 @@ def unread_words():
     words = ""
     if kept:
         parts = (f"*{name}* (code {number(from_code[name].r2)}, answer {number(from_answer[name].r2)})" for name in kept)
-        words = f"Read much better from the answer than from the code are {listed(parts)}: what the network knows of these it keeps outside of the first {k} components."
+        words = f"Read much better from the answer than from the code are {listed(parts)}: what the network knows of these it keeps outside of the first {k} components, or not along a straight line."
     if none:
         words += f" No better than chance: {listed(f'*{name}*' for name in none)}."
     return words
@@ -410,6 +427,47 @@ def pixel_words():
     if not ahead:
         return "Pixels tell no attribute better than the code does."
     return f"Pixels tell {listed(f'*{name}*' for name in ahead)} better than the code: what they plainly show and a pose does not need."
+
+
+def grade(p):
+    return "cannot be told from chance" if not p.above_chance else "is hardly there" if p.r2 < 0.15 else "is there in part" if p.r2 < 0.5 else "is there"
+
+
+def factor_words():
+    """Posture, heading and size: what a reader expects a code of a person to hold."""
+    words = []
+    if posture:
+        words.append(
+            f"Of the **posture** ({len(POSTURES)} kinds) a linear classifier of the same {k} components tells {percent(posture['told'])} right; always the most common one "
+            f"would be right for {percent(posture['common'])}."
+        )
+    strong = {"posture": ["upright", "sitting"], "heading": ["true heading sin", "true heading cos", "facing"], "size": ["true size", "trunk size", "box size"]}
+    for factor, names in strong.items():
+        names = [name for name in names if name in values]
+        if names:
+            best = max(names, key=lambda name: from_code[name].r2)
+            parts = listed(f"*{name}* {number(from_code[name].r2)}" for name in names)
+            end = ""
+            if factor == "heading" and from_answer[best].low > from_code[best].high:
+                end = f" From the answer *{best}* is read with {number(from_answer[best].r2)}: which side is left is settled at finer maps, past the bottleneck."
+            elif factor == "size":
+                end = " Crops are scaled to the person: the network hardly sees how large somebody was in the picture."
+            words.append(f"**{factor.capitalize()}** {grade(from_code[best])} (R²: {parts}).{end}")
+    return " ".join(words)
+
+
+def percent(block):
+    return f"{100 * block['mean']:.0f} % [{100 * block['low']:.0f}, {100 * block['high']:.0f}]"
+
+
+def near_words():
+    ends = near.relative[[0, -1], 0]
+    ways = 100 * near.distance[[0, -1], 0] / (steps[-1] * along[0].sd)
+    how = "no farther than people are from each other anyway" if ends.max() < 1.5 else "farther than people are from each other"
+    return (
+        f"At the ends of the first component the nearest person is {number(ends[0], 1)} and {number(ends[1], 1)} typical distances away, {how}. But that is also "
+        f"{ways[0]:.0f} and {ways[1]:.0f} % of the way from the mean to there: two neighbouring pictures differ in much besides the component."
+    )
 
 
 def steady_words():
@@ -434,7 +492,7 @@ def walk_words():
             words.append(f"{listed(still)} moved nothing.")
         judged = [walk for walk in these if walk.effect]
         if judged:
-            done = [f"{walk.direction}, {spoken(walk.effect)} sd" for walk in judged if walk.effect_verdict == "more than chance"]
+            done = [f"{walk.direction}, {spoken(walk.effect)} sd" + (", against the direction" if walk.effect["mean"] < 0 else "") for walk in judged if walk.effect_verdict == "more than chance"]
             undone = [walk.direction for walk in judged if walk.effect_verdict != "more than chance"]
             if done:
                 words.append(f"The attribute changes, by more than along any random direction, for {listed(done)}.")
@@ -455,8 +513,8 @@ verdict = {
     "Components for 95 % of the variance": f"{spoken(sizes['needed for 95 %'], 0)} of {dimensions:,}",
     "Participation ratio": spoken(sizes["participation ratio"], 1),
     "Components above the noise floor": f"{real}",
-    "Components on which halves agree (|cos| ≥ 0.9)": f"{steady} of {k}",
-    "The first component goes most with": f"{top}, |r| {spoken(tie(1, top))}",
+    "Components on which halves agree (cosine of at least 0.9)": f"{steady} of {k}",
+    "The first component goes most with": f"{top}, r = {spoken(tie(1, top))} without its sign",
     "It is sitting versus standing": claim_words(),
 }
 asked = ["upright", "lean", "sitting", "arm elevation", "facing", "true heading cos", "true heading sin", "true size"]
@@ -465,7 +523,6 @@ verdict |= {
     f"Walked by ±{step:g} sd: {name}, skips {skips}": walk_verdict(f"probe: {name}", skips)
     for name in walked if name in measurable for skips in treatments if skips != "off"
 }  # fmt: skip
-nearest_ends = f"{number(distances[0], 1)} and {number(distances[-1], 1)}"
 seen = "none of whom it was trained on" if parse_spec(data)[2] is None and unseen.any() else f"of {parse_spec(data)[2] or 'all splits'}"
 known_factors = sum(name.startswith("true ") for name in values)
 run.write_metrics(
@@ -477,7 +534,11 @@ run.write_metrics(
         "sizes": sizes,
         "above": real,
         "stability": {"cosines": halves.cosines.mean(0), "angles": halves.angles.mean(0)},
-        "correlations": related.to_dict("records"),
+        "correlations": {
+            name: {"people": int(rows["people"].iloc[0]), **{key: rows[key].round(3).tolist()[:10] for key in ("r", "low", "high")}}
+            for name, rows in related.groupby("attribute", sort=False)
+        },
+        "posture": posture,
         "probes": {name: {"code": from_code[name].row(), "pixels": from_pixels[name].row(), "answer": from_answer[name].row(), "more": more[name]} for name in values},
         "curves": {name: [p.row() for p in line] for name, line in curves.items()},
         "walks": [walk.row() for walk in causal],
@@ -497,14 +558,15 @@ run.write_metrics(
             "above_share": f"{100 * every.shares[:real].sum():.0f} %",
             "participation": spoken(sizes["participation ratio"], 1),
             "stable": steady_words(),
-            "attributes": f"Mannequins add {known_factors} of the factors that made them, marked *true*." if rendered else "Of photographs nothing else is known.",
+            "attributes": f"For mannequins there are {known_factors} of the factors that made them as well, marked *true*." if rendered else "Of photographs no more is known.",
             "first": first_words(),
             "sitting": sitting_words(),
             "components": str(k),
             "read": read_words(),
             "unread": unread_words(),
             "pixels": pixel_words(),
-            "near": f"At the ends of the first component the nearest person is {nearest_ends} typical distances away: whom the study showed there does not stand at that place, only less far from it than others.",
+            "near": near_words(),
+            "factors": factor_words(),
             "walkers": str(len(chosen)),
             "step": f"{step:g}",
             "walks": walk_words(),
