@@ -340,7 +340,9 @@ def retrained_words():
     if differences:
         alike = f"not quite as {base_card.name} was ({'; '.join(differences)}), so that the comparison is not clean"
     back = (bare["mean"] - everything["the mean"]["mean"]) / max(whole["mean"] - everything["the mean"]["mean"], 1e-9)
-    regained = f" Of what the mean took, training without regains {100 * back:.0f} %." if baseline is None and whole["mean"] > everything["the mean"]["mean"] else ""
+    regained = ""
+    if baseline is None and everything["the mean"]["change"]["high"] < 0:
+        regained = f" Of what replacing all by their means took, training without regains {f'{100 * back:.0f} %' if back > 0 else 'nothing'}."
     return (
         f"The network without skip connections was trained {where}, {alike}; once each: the intervals are over people and not "
         f"over trainings. It has {count:,} parameters, the other {base_count:,}; all that it knows of a person passes through {numbers:,} "
