@@ -81,7 +81,7 @@ class Probe:
 
     @property
     def above_chance(self) -> bool:
-        return self.low > self.chance
+        return self.low > max(self.chance, 0.0)
 
     def row(self) -> dict[str, float | int | str]:
         """What a table or metrics.json keeps."""

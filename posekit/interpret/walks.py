@@ -286,10 +286,11 @@ def _skip_edits(model: Hourglass, place: str, skips: str, means: Mapping[str, Te
         return {}
     if skips == "off":
         return dict.fromkeys(names, lambda activation, name: torch.zeros_like(activation))
-    missing = [name for name in names if name not in (means or {})]
+    known = means or {}
+    missing = [name for name in names if name not in known]
     if missing:
         raise PosekitError(f"skips='mean' needs the means of {', '.join(missing)}; skip_means gives them")
-    return dict.fromkeys(names, lambda activation, name: means[name].to(activation).expand_as(activation).clone())
+    return dict.fromkeys(names, lambda activation, name: known[name].to(activation).expand_as(activation).clone())
 
 
 def _shaped(codes: Tensor, activation: Tensor, name: str) -> Tensor:

@@ -69,7 +69,7 @@ def probe_curves(found: Mapping[str, Sequence[Probe]]) -> Figure:
     ax.axhline(0, color="0.8", linewidth=1, zorder=0)
     ks = sorted({probe.k for line in found.values() for probe in line})
     ax.set_xscale("log")
-    ax.set_xticks(ks, ks)
+    ax.set_xticks(ks, [str(k) for k in ks])
     ax.minorticks_off()
     ax.set(xlabel="components that the probe reads", ylabel="R²", ylim=(min(ax.get_ylim()[0], -0.05), 1))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
@@ -129,7 +129,7 @@ def walk(
     rows, columns = len(answers) + bool(people), len(steps)
     cell = 8.6 / columns
     figure, axes = plt.subplots(rows, columns, figsize=(9, rows * cell + 0.35 + (0.2 if people else 0)), squeeze=False)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for ax in axes.flat:
         ax.set_xticks([])
         ax.set_yticks([])
