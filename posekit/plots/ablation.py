@@ -33,7 +33,7 @@ def person_histogram(reference: np.ndarray, shares: Mapping[str, np.ndarray], la
                 ax.plot(values.mean(), -0.05, "^", color=colour, markersize=7, clip_on=False, transform=ax.get_xaxis_transform())
         ax.set_title(name, fontsize=10)
         ax.set(xlim=(0, 1))
-        ax.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+        ax.set_xticks([0, 0.5, 1], ["0", "50", "100 %"])
         ax.xaxis.set_tick_params(pad=9)
     axes[0, 0].set_ylabel("people (%)")
     figure.supxlabel(label, fontsize=10)
@@ -109,36 +109,50 @@ def losses_by_size(losses: Mapping[str, Mapping[str, float]], sizes: Mapping[str
     count = len(losses)
     figure, axes = plt.subplots(1, count, figsize=(3.1 * count + 0.6, 3.3), squeeze=False)
     for ax, (name, loss) in zip(axes[0], losses.items(), strict=True):
-        ax.axhline(0, color="0.85", linewidth=1)
-        values = np.array([100 * value for value in loss.values()])
-        ax.plot([sizes[kind] for kind in loss], values, "o", color=PALETTE[0])
-        ax.set_xlim(0.015, 0.13)
-        low, high = min(values.min(initial=0), 0), max(values.max(initial=0), 1)
-        ax.set_ylim(low - 0.08 * (high - low), high + 0.12 * (high - low))
-        placed: list[tuple[float, float]] = []
-        for kind, value in sorted(loss.items(), key=lambda item: item[1]):
-            x, y = sizes[kind], 100 * value
-            near = [at for at in placed if abs(at[0] - x) < 0.035 and y - at[1] < 0.07 * (high - low)]
-            y = max([y, *(at[1] + 0.07 * (high - low) for at in near)])
-            placed.append((x, y))
-            ax.annotate(kind, (x, y), xytext=(5, 0), textcoords="offset points", fontsize=8.5, va="center")
+        x, y = np.array([sizes[kind] for kind in loss]), np.array([100 * value for value in loss.values()])
+        low, high = y.min(initial=np.inf), y.max(initial=-np.inf)
+        span = max(high - low, 1.0) if len(y) else 1.0
+        ax.plot(x, y, "o", color=PALETTE[0])
+        ax.set_xlim(0.015, 0.135)
+        if len(y):
+            ax.set_ylim(low - 0.12 * span, high + 0.12 * span)
+            if low - 0.12 * span < 0:
+                ax.axhline(0, color="0.85", linewidth=1, zorder=0)
+        _name_points(ax, x, y, list(loss), 0.075 * span)
         ax.set_title(name, fontsize=10)
     figure.supxlabel("size of the joint (COCO's sigma)", fontsize=10)
     axes[0, 0].set_ylabel(label)
     return figure
 
 
+def _name_points(ax, x: np.ndarray, y: np.ndarray, names: Sequence[str], height: float) -> None:
+    """Each point's name to its right, as near as the names already placed and the other points let it; `height` is a line's."""
+    placed: list[tuple[float, float]] = []
+    for i in np.argsort(-x):
+        blocked = placed + [(x[j], y[j]) for j in range(len(x)) if j != i]
+        shifts = sorted(np.arange(-6, 7) * height, key=abs)
+        free = [d for d in shifts if all(not (-0.03 < at - x[i] < 0.032) or abs(level - y[i] - d) > 0.9 * height for at, level in blocked)]
+        shift = free[0] if free else 0.0
+        placed.append((x[i], y[i] + shift))
+        line = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 3} if shift else None
+        ax.annotate(names[i], (x[i], y[i]), xytext=(x[i] + 0.004, y[i] + shift), fontsize=8.5, va="center", arrowprops=line)
+
+
 def before_after(
     pictures: Sequence[np.ndarray], versions: Mapping[str, Sequence[np.ndarray]], skeleton: Skeleton, titles: Mapping[str, Sequence[str]],
 ) -> Figure:  # fmt: skip
-    """People in columns, versions of their skeletons in rows: version to keypoints (K, 3) of each, and titles likewise."""
+    """People in columns, versions of their skeletons in rows: version to keypoints (K, 3) of each, and titles likewise.
+
+    All joints are drawn in full, however unsure: an edited network is sure of none.
+    """
     columns = len(pictures)
     cell = 9.0 / columns
     figure, axes = plt.subplots(len(versions), columns, figsize=(9.0, len(versions) * (cell + 0.24)), squeeze=False)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for row, (name, people) in zip(axes, versions.items(), strict=True):
         for ax, picture, keypoints, title in zip(row, pictures, people, titles[name], strict=True):
-            ax.imshow(np.asarray(draw(picture, keypoints, skeleton)), interpolation="bilinear")
+            full = np.concatenate([keypoints[:, :2], np.ones_like(keypoints[:, 2:])], -1)
+            ax.imshow(np.asarray(draw(picture, full, skeleton)), interpolation="bilinear")
             ax.set_title(title, fontsize=9, pad=2)
             ax.set_xticks([])
             ax.set_yticks([])
