@@ -204,7 +204,7 @@ tabled([{key: percent(value) if isinstance(value, dict) else value for key, valu
 # %% [markdown]
 # ## What is in a cluster
 #
-# A slice of a cloud can still be worth describing: it says along what the cloud is long. {{ runs["06_clusters"].say.meaning }} Attributes are computed from
+# Whether they are groups or slices of one cloud, clusters are worth describing: they say along what the codes vary most. {{ runs["06_clusters"].say.meaning }} Attributes are computed from
 # the annotated keypoints (and for rendered people from what made them, marked *true*), which neither the network's code nor k-means has seen.
 
 # %% tags=["remove-cell"]
@@ -241,9 +241,12 @@ if rich[shown[0]]:
     run.save_figure(draw.differences([record for record in rich[shown[0]] if record["cluster"] == 0]), "two")
     plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The eight people nearest to each of the two centres, as annotated. To be the nearest is not to be near: in so many dimensions, they too are far from it.", "name": "fig-two-people"}, "image": {"alt": "Two rows of people with skeletons"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The eight people nearest to each of the two centres, as annotated. The nearest are not near: see below.", "name": "fig-two-people"}, "image": {"alt": "Two rows of people with skeletons"}}
 nearest_people(shown[0])
 plt.show()
+
+# %% [markdown]
+# {{ runs["06_clusters"].say.near }}
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "A finer division: the difference between people in a cluster and all others, in standard deviations of the attribute, with half the width of its 95 % interval; pale grey figures where that holds 0.", "name": "fig-detail"}, "image": {"alt": "A matrix of attributes by clusters"}}
 if rich[shown[-1]]:
@@ -278,11 +281,13 @@ measures = {
 disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], seed=seed) for n in neighbours}
 disparities["sizes"] = embedding.disparity(planes[neighbours[0], 0], planes[neighbours[-1], 0], seed=seed)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, that of the cluster in the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, that of the cluster in the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. Last, the cloud without clusters, coloured by the clusters that k-means makes of it. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
 labels = found["everyone"][fine].labels
 order = [f"UMAP, {n} neighbours, seed {seed + s}" for s in (0, 1) for n in neighbours]
 order.insert(len(neighbours), "two principal components")
-titled = {f"{name}\nT {measures[name]['trustworthiness']['mean']:.2f}  C {measures[name]['continuity']['mean']:.2f}": (maps[name], labels) for name in order}
+order.append("UMAP of no structure (control)")
+drawn = {name: (plane, labels) for name, plane in maps.items()} | {order[-1]: (empty, found["no structure (control)"][fine].labels)}
+titled = {f"{name}\nT {measures[name]['trustworthiness']['mean']:.2f}  C {measures[name]['continuity']['mean']:.2f}": drawn[name] for name in order}
 run.save_figure(draw.planes(titled, columns=len(neighbours) + 1), "maps")
 plt.show()
 
@@ -389,8 +394,8 @@ claims = {
 # ## What this does not show
 #
 # That the network has no concept of a sitting person: a concept can be a direction without being a group. That there are no groups in a wider set of people than these, or at
-# another place of the network. And that the two slices are of no use: they say along what the codes vary most. But nothing here asks for people to be sorted into kinds, and whoever
-# speaks of the two clusters of pose should show the valley between them.
+# another place of the network. And that a division is of no use: it says along what the codes vary most. But whoever speaks of clusters of pose should show the
+# valley between them.
 
 # %% tags=["remove-cell"]
 whole = clusters.agreement(clusters.kmeans(codes, tried[0], seed=seed).labels, two.labels, seed=seed)
@@ -439,7 +444,8 @@ def density_words():
     quiet = min(full, key=lambda row: row["people: noise"]["mean"])
     counted = quiet["people: clusters"]
     words = (
-        f"In all {quiet['components']} components it finds {counted or 'no'} cluster{'' if counted == 1 else 's'} at most, and leaves {percent(quiet['people: noise'])} of the people as noise."
+        f"In all {quiet['components']} components it finds {counted or 'no'} cluster{'' if counted == 1 else 's'} at most, and leaves {percent(quiet['people: noise'])} of the people as noise; "
+        f"of the cloud without clusters, {quiet['control: clusters'] or 'none'} and {percent(quiet['control: noise'])}."
     )
     if most_found["people: clusters"] > counted:
         words += (
@@ -454,6 +460,17 @@ def meaning_words():
         return "No attribute is defined for enough people to say what the two clusters differ in."
     words = [f"*{record['attribute']}*, by {size_of(record)} standard deviations" for record in top]
     return f"The two clusters differ most in {words[0]}" + (f"; then in {' and in '.join(words[1:])}." if words[1:] else ".")
+
+
+def near_words():
+    ratios = []
+    for cluster, index in enumerate(clusters.nearest(points, two, 8)):
+        lengths = np.linalg.norm(points - two.centres[cluster], axis=1)
+        ratios.append(lengths[index].mean() / lengths[two.labels == cluster].mean())
+    return (
+        f"Those nearest to a centre are at {min(ratios):.0%} and {max(ratios):.0%} of the mean distance of their cluster's people from it: in so many dimensions the middle of "
+        "a cluster is empty, and its nearest people show what is usual, not a type."
+    )
 
 
 def posture_words():
@@ -527,6 +544,7 @@ run.write_metrics(
             "gap": gap_words(),
             "density": density_words(),
             "meaning": meaning_words(),
+            "near": near_words(),
             "postures": posture_words(),
             "maps": map_words(),
             "scale": scale_words(),
