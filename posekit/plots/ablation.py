@@ -148,7 +148,7 @@ def before_after(
     columns = len(pictures)
     cell = 9.0 / columns
     figure, axes = plt.subplots(len(versions), columns, figsize=(9.0, len(versions) * (cell + 0.24)), squeeze=False)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for row, (name, people) in zip(axes, versions.items(), strict=True):
         for ax, picture, keypoints, title in zip(row, pictures, people, titles[name], strict=True):
             full = np.concatenate([keypoints[:, :2], np.ones_like(keypoints[:, 2:])], -1)
