@@ -206,8 +206,8 @@ plt.show()
 # ## From a map to a point
 #
 # A map of {{ runs["02_training"].say.cells }} cells would place a joint only to the nearest cell, were it read by its highest cell
-# alone. Three refinements are common; each reads maps that were blurred by the width of the training targets
-# ({cite:t}`zhang2020`), so that a joint is put where most of the mass lies close by.
+# alone. Three refinements are common; each reads maps that were blurred a little
+# (as in {cite:t}`zhang2020`), so that a joint is put where most of the mass lies close by.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "PCK at a tenth of the torso, a threshold strict enough to tell the decoders apart, with 95 % intervals over people.", "name": "fig-decoders"}, "image": {"alt": "A dot with an interval for each way of decoding"}}
 strict = {}
