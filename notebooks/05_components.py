@@ -256,7 +256,7 @@ pd.DataFrame(rows).style.hide().set_caption("R² of probes, with 95 % intervals 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "R² of probes over the number of components that they read, with 95 % intervals.", "name": "fig-curves"}, "image": {"alt": "Curves that rise steeply over the first few components and stay level"}}
 most = min(100, len(every), count // 3)
 ks = sorted({min(n, most) for n in (1, 2, 5, 10, 20, 50, 100)})
-followed = [name for name in [*walked, "true heading sin", "true heading cos"] if name in values]
+followed = [name for name in [*walked, "left on the right", "true heading sin", "true heading cos"] if name in values]
 curves = {name: [probes.probe(name, scores, values[name], n, permutations=0, seed=seed) for n in ks] for name in followed}
 if curves:
     run.save_figure(meaning.probe_curves(curves), "curves")
@@ -365,6 +365,7 @@ agreed = halves.cosines.mean(0)
 steady = int((agreed < 0.9).argmax()) if (agreed < 0.9).any() else k
 top = strongest[1]
 is_sitting = top in SITTING
+decided = sitting_known and tie(1, "sitting")["high"] < tie(1, top)["low"]
 
 
 def probe_words(name):
@@ -387,8 +388,9 @@ def sitting_words():
     postures = "true posture: sitting, not standing"
     if postures in values:
         extra = f" Among the people who were made to sit or to stand, and nobody else, it is {spoken(tie(1, postures))}."
+    verdict = "**It is not.**" if decided else "So few people cannot tell."
     return (
-        f"**It is not.** Its correlation with *sitting* is {spoken(tie(1, 'sitting'))}, with *{top}* {spoken(tie(1, top))}.{extra} "
+        f"{verdict} Its correlation with *sitting* is {spoken(tie(1, 'sitting'))}, with *{top}* {spoken(tie(1, top))}.{extra} "
         f"Component {best_for_sitting}, with {100 * every.shares[best_for_sitting - 1]:.0f} % of the variance, goes most with sitting: {spoken(tie(best_for_sitting, 'sitting'))}."
     )
 
@@ -398,7 +400,7 @@ def claim_words():
         return "cannot be asked"
     if is_sitting:
         return f"holds: with {top} r = {spoken(tie(1, top))}"
-    return f"does not hold: r = {spoken(tie(1, 'sitting'))}; component {best_for_sitting} has {spoken(tie(best_for_sitting, 'sitting'))}"
+    return f"{'does not hold' if decided else 'cannot be told'}: r = {spoken(tie(1, 'sitting'))}; component {best_for_sitting} has {spoken(tie(best_for_sitting, 'sitting'))}"
 
 
 def read_words():
@@ -419,7 +421,7 @@ def unread_words():
         words = f"Read much better from the answer than from the code are {listed(parts)}: what the network knows of these it keeps outside of the first {k} components, or not along a straight line."
     if none:
         words += f" No better than chance: {listed(f'*{name}*' for name in none)}."
-    return words
+    return words.strip()
 
 
 def pixel_words():
@@ -441,7 +443,7 @@ def factor_words():
             f"Of the **posture** ({len(POSTURES)} kinds) a linear classifier of the same {k} components tells {percent(posture['told'])} right; always the most common one "
             f"would be right for {percent(posture['common'])}."
         )
-    strong = {"posture": ["upright", "sitting"], "heading": ["true heading sin", "true heading cos", "facing"], "size": ["true size", "trunk size", "box size"]}
+    strong = {"posture": ["upright", "sitting"], "heading": ["true heading sin", "true heading cos", "facing", "left on the right"], "size": ["true size", "trunk size", "box size"]}
     for factor, names in strong.items():
         names = [name for name in names if name in values]
         if names:
@@ -517,7 +519,7 @@ verdict = {
     "The first component goes most with": f"{top}, r = {spoken(tie(1, top))} without its sign",
     "It is sitting versus standing": claim_words(),
 }
-asked = ["upright", "lean", "sitting", "arm elevation", "facing", "true heading cos", "true heading sin", "true size"]
+asked = ["upright", "lean", "sitting", "arm elevation", "facing", "left on the right", "true heading cos", "true heading sin", "true size"]
 verdict |= {f"Read from {k} components: {name}": probe_words(name) for name in asked if name in values}
 verdict |= {
     f"Walked by ±{step:g} sd: {name}, skips {skips}": walk_verdict(f"probe: {name}", skips)

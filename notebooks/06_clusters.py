@@ -444,13 +444,13 @@ def density_words():
     quiet = min(full, key=lambda row: row["people: noise"]["mean"])
     counted = quiet["people: clusters"]
     words = (
-        f"In all {quiet['components']} components it finds {counted or 'no'} cluster{'' if counted == 1 else 's'} at most, and leaves {percent(quiet['people: noise'])} of the people as noise; "
+        f"In all {quiet['components']} components it finds {counted or 'no'} cluster{'' if counted == 1 else 's'} and leaves {percent(quiet['people: noise'])} of the people as noise; "
         f"of the cloud without clusters, {quiet['control: clusters'] or 'none'} and {percent(quiet['control: noise'])}."
     )
     if most_found["people: clusters"] > counted:
         words += (
             f" The most that it finds is {most_found['people: clusters']}, in {most_found['components']} components, with {percent(most_found['people: noise'])} left as noise; "
-            f"in the cloud without clusters it finds {most_found['control: clusters']} there."
+            f"in the cloud without clusters it finds {most_found['control: clusters'] or 'none'} there."
         )
     return words
 

@@ -24,6 +24,7 @@ from posekit.data.pictures import read_picture, rgb
 from posekit.drawing import draw
 from posekit.errors import PosekitError
 from posekit.machine import Machine
+from posekit.memory import keep_memory
 from posekit.models.fuse import predictor
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import SKELETONS, Skeleton
@@ -168,6 +169,7 @@ def fast(model: Hourglass, machine: Machine) -> Network:
     """
     if machine == Machine.plain(str(machine.device)):
         return lambda pictures: model(pictures.to(machine.device))
+    keep_memory()
     return predictor(model, machine)
 
 
