@@ -293,7 +293,7 @@ def sheet(direction):
 
 along = [Direction(f"component {c + 1}", found.directions[c].astype(np.float32), float(np.sqrt(found.variances[c])), 0.0) for c in range(k)]
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Along the first component, from three standard deviations below the mean to three above. Top: the nearest people, with the joints that the network finds, and how far they are. Below: the network's own answer to the code at that point.", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Along the first component, from three standard deviations below the mean to three above. Top: the nearest people, with the joints that the network finds, and how far they are. Below: the network's own answer to the code at that point, its heatmaps in the joints' colours (left warm, right cool, middle white).", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
 figure, near = sheet(along[0])
 figure.savefig(run.path("figures/walk-first.png"), bbox_inches="tight")
 plt.show()
@@ -450,10 +450,14 @@ def factor_words():
             best = max(names, key=lambda name: from_code[name].r2)
             parts = listed(f"*{name}* {number(from_code[name].r2)}" for name in names)
             end = ""
-            if factor == "heading" and from_answer[best].low > from_code[best].high:
-                end = f" From the answer *{best}* is read with {number(from_answer[best].r2)}: which side is left is settled at finer maps, past the bottleneck."
+            if factor == "heading":
+                later = max(names, key=lambda name: from_answer[name].r2)
+                where = "it is settled at finer maps, past the bottleneck" if from_answer[later].low > from_code[best].high else "the network as a whole hardly knows better"
+                end = f" From the answer *{later}* is read best, {number(from_answer[later].r2)}: {where}."
             elif factor == "size":
-                end = " Crops are scaled to the person: the network hardly sees how large somebody was in the picture."
+                end = " Crops are scaled to the person, and so the network hardly sees how large somebody was in the picture."
+                if "box size" in names and from_code["box size"].low > 0.1:
+                    end += " What is read of *box size* may be how blurred a small picture is when it is enlarged."
             words.append(f"**{factor.capitalize()}** {grade(from_code[best])} (R²: {parts}).{end}")
     return " ".join(words)
 
