@@ -107,8 +107,8 @@ def measure(method: str, people: int, dimensions: int) -> dict:
 def bench_components(quick: bool = False) -> list[dict]:
     """`measure` for the study's size and fractions of it, and for scikit-learn where the codes fit; `quick` much smaller."""
     people, dimensions = (5_000, 512) if quick else STUDY
-    plan: Sequence[tuple[str, int]] = [("streamed", people // part) for part in (8, 4, 2, 1)]
-    plan = [*plan, *((method, people // part) for part in (8, 4) for method in list(METHODS)[1:])]
+    plan = [("streamed", people // part) for part in ((4, 1) if quick else (16, 8, 4, 2, 1))]
+    plan += [(method, people // part) for part in ((4,) if quick else (16, 8)) for method in list(METHODS)[1:]]
     return [_apart(method, size, dimensions) for method, size in plan]
 
 

@@ -176,7 +176,8 @@ def activation_shape(model: Hourglass, card: Card, place: str) -> tuple[int, int
     device = next(model.parameters()).device
     with trace(model, [place]) as activations, torch.inference_mode():
         model.eval()(torch.zeros(1, 3, card.resolution, card.resolution, device=device))
-    return tuple(activations[place].shape[1:])
+    channels, height, width = activations[place].shape[1:]
+    return channels, height, width
 
 
 def network_fingerprint(model: Hourglass) -> str:
