@@ -526,7 +526,7 @@ run.write_metrics(
         "maps": measures,
         "disparity": disparities,
         "scale": large,
-        "verdict": claims,
+        "verdicts": claims,
         "seconds": time.monotonic() - started,
         "say": {
             "dimensions": f"{codes.shape[1]:,}",
