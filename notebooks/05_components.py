@@ -16,7 +16,7 @@
 # At its narrowest place the hourglass keeps {{ runs["05_components"].say.dimensions }} numbers of a person: the *code*. The study that this book re-does
 # looked at codes by their principal components, found that 541 of 4,096 hold 95 % of the variance, looked at the people who have much or
 # little of each, and said: the first component is sitting versus standing. This chapter asks the same of
-# {{ runs["05_components"].say.people }}, at `{{ runs["05_components"].say.place }}` of *{{ runs["05_components"].say.network }}*,
+# {{ runs["05_components"].say.people }}, at {{ runs["05_components"].say.place }} of *{{ runs["05_components"].say.network }}*,
 # {{ runs["05_components"].say.seen }}, and puts a number to each answer: how many directions there are, whether other people would have given the same ones,
 # what they go with, and what becomes of the network's answer when a code is moved along them.
 
@@ -554,7 +554,7 @@ run.write_metrics(
         "say": {
             "dimensions": f"{dimensions:,}",
             "people": f"{count:,} {'mannequins' if rendered else 'people'}",
-            "place": place,
+            "place": f"`{place}`",
             "network": card.name,
             "seen": seen,
             "permutations": str(permutations),

@@ -185,7 +185,7 @@ def binary(values: np.ndarray) -> bool:
 def usable(values: Mapping[str, np.ndarray], least: int = LEAST) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The attributes that vary among at least `least` people, and the others' names with the reason.
 
-    Of a binary attribute, both values need `least` / 3 people.
+    At least `least` / 3 people must differ from the commonest value: a score over fewer is decided by chance.
     """
     kept, refused = {}, {}
     for name, column in values.items():
@@ -209,8 +209,9 @@ def defined(name: str, values: np.ndarray, least: int = LEAST) -> np.ndarray:
         raise PosekitError(f"{name}: defined for {len(column)} people only, {least} are needed; take more people or another attribute")
     if np.ptp(column) <= 1e-9 * max(1.0, np.abs(column).max()):
         raise PosekitError(f"{name}: constant, {column[0]:g} for all {len(column):,} people; leave it out")
-    if binary(column) and min(column.sum(), (1 - column).sum()) < least / 3:
-        raise PosekitError(f"{name}: only {int(min(column.sum(), (1 - column).sum()))} of {len(column):,} people differ; leave it out")
+    others = len(column) - np.unique(column, return_counts=True)[1].max()  # than have the commonest value
+    if others < least / 3:
+        raise PosekitError(f"{name}: only {others} of {len(column):,} people differ from the rest; leave it out")
     return mask
 
 
