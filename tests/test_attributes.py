@@ -182,7 +182,7 @@ def test_true_factors_of_mannequins_and_none_of_others(tmp_path):
 def test_an_attribute_in_which_hardly_anybody_differs_is_refused():
     values = np.full(60, 17.0)
     values[:9] = np.arange(9)  # a third of LEAST is 10
-    kept, refused = usable({"labelled joints": values})
+    kept, refused = at.usable({"labelled joints": values})
     assert not kept and "only 9 of 60 people differ" in refused["labelled joints"]
     values[9] = 3.0
-    assert "labelled joints" in usable({"labelled joints": values})[0]
+    assert "labelled joints" in at.usable({"labelled joints": values})[0]
