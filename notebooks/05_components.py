@@ -251,7 +251,7 @@ pd.DataFrame(rows).style.hide().set_caption("R² of probes, with 95 % intervals 
 #
 # {{ runs["05_components"].say.factors }}
 #
-# More components help little once the first few are there:
+# How much the number of components adds:
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "R² of probes over the number of components that they read, with 95 % intervals.", "name": "fig-curves"}, "image": {"alt": "Curves that rise steeply over the first few components and stay level"}}
 most = min(100, len(every), count // 3)

@@ -113,9 +113,9 @@ def words(result: dict) -> dict[str, str]:
     network, limits = result["network"], result["limits"]
     table = ["| | plain | fast | ratio | GFLOP/s | share of the limit | ratio at the limit |", "| --- " + "| ---: " * 6 + "|"]
     for row in result["rows"]:
-        near = [f"{row['gflops']:.0f}", f"{row['share']:.0%}", f"{row['at_most']:.1f} ×"] if "share" in row else ["", "", ""]
+        near = [f"{row['gflops']:.0f}", f"{row['share']:.0%}", f"{row['at_most']:.1f}×"] if "share" in row else ["", "", ""]
         against = "" if row["against"] == PLAIN else f" (plain: {row['against']})"
-        cells = [f"{row['name']}{against}", f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['ratio']:.2f} ×", *near]
+        cells = [f"{row['name']}{against}", f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['ratio']:.2f}×", *near]
         table.append(f"| {' | '.join(cells)} |")
     components = ["| | people | numbers a code | time | memory | error | error due |", "| --- " + "| ---: " * 6 + "|"]
     for row in result["components"]:
