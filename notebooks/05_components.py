@@ -452,12 +452,10 @@ def factor_words():
             end = ""
             if factor == "heading":
                 later = max(names, key=lambda name: from_answer[name].r2)
-                where = "it is settled at finer maps, past the bottleneck" if from_answer[later].low > from_code[best].high else "the network as a whole hardly knows better"
+                where = "it is settled at finer maps, past the bottleneck" if from_answer[later].low > from_code[best].high else "the network as a whole hardly tells it better"
                 end = f" From the answer *{later}* is read best, {number(from_answer[later].r2)}: {where}."
             elif factor == "size":
-                end = " Crops are scaled to the person, and so the network hardly sees how large somebody was in the picture."
-                if "box size" in names and from_code["box size"].low > 0.1:
-                    end += " What is read of *box size* may be how blurred a small picture is when it is enlarged."
+                end = " Crops are scaled to the person: how large somebody was in the picture shows only by the way, in how blurred an enlarged picture is, say."
             words.append(f"**{factor.capitalize()}** {grade(from_code[best])} (R²: {parts}).{end}")
     return " ".join(words)
 
