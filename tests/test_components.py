@@ -153,6 +153,11 @@ def test_halves_agree_on_what_is_there_and_not_on_noise():
     assert found.cosines[:, -3:].mean() < 0.8 and (found.angles[:, -1] > 45).all()
 
 
+def test_halves_with_too_few_people_are_refused():
+    with pytest.raises(PosekitError, match="half of 20 people have 9 components, not 12"):
+        stability(cloud(20), 12)
+
+
 def test_principal_angles_are_scipys():
     codes = cloud(200)
     found = stability(codes, 5, splits=1, seed=4)

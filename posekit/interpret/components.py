@@ -263,8 +263,8 @@ class Stability:
 def stability(codes: np.ndarray, k: int, *, splits: int = 10, seed: int = 0) -> Stability:
     """Whether halves of the people have the same first k components. `codes` (N, D) may be a memory-mapped file.
 
-    A component of one half is matched to one of the other's first k, each to another one, so that the sum of |cos| is
-    largest: two components of nearly the same variance may have changed places, which `angles` does not mind either.
+    A component of one half is matched to one of the other's first 2k, each to another one, so that the sum of |cos| is
+    largest: components of nearly the same variance may have changed places, which `angles` does not mind either.
 
     Raises:
         PosekitError: a half has fewer than k components.
@@ -274,15 +274,20 @@ def stability(codes: np.ndarray, k: int, *, splits: int = 10, seed: int = 0) -> 
     for _ in range(splits):
         dealt = random.permutation(len(codes))
         halves = (np.sort(dealt[: len(dealt) // 2]), np.sort(dealt[len(dealt) // 2 :]))
-        found.append(_agreement(*(pca(moments_of(batches_of(codes, half)), k).directions for half in halves)))
-        drawn = random.normal(size=(2, codes.shape[1], k))
-        chance.append(_agreement(*(np.linalg.qr(frame)[0].T for frame in drawn)))
+        pair = [pca(moments_of(batches_of(codes, half))) for half in halves]
+        if min(map(len, pair)) < k:
+            raise PosekitError(f"half of {len(codes):,} people have {min(map(len, pair))} components, not {k}; ask for fewer")
+        one, other = (half.directions[: 2 * k] for half in pair)
+        found.append(_agreement(one[:k], other))
+        drawn = random.normal(size=(2, codes.shape[1], min(len(one), len(other))))
+        one, other = (np.linalg.qr(frame)[0].T for frame in drawn)
+        chance.append(_agreement(one[:k], other))
     cosines, angles = (np.array(values) for values in zip(*found, strict=True))
     return Stability(cosines, angles, *np.mean(chance, axis=0))
 
 
 def _agreement(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """|cos| of matched directions, and largest principal angles in degrees of leading subspaces, of two frames (K, D)."""
+    """|cos| of matched directions, and largest principal angles in degrees of leading subspaces, of frames (K, D) and (≥ K, D)."""
     across = one @ other.T
     matched = np.abs(across)[linear_sum_assignment(-np.abs(across))]
     # The singular values of a leading block are the cosines of the principal angles (Björck & Golub, 1973).

@@ -19,13 +19,13 @@ def scree(spectrum: np.ndarray, floor: np.ndarray, shown: int, above: int, neede
     shares, noise = 100 * spectrum / total, 100 * floor / total
     figure, (each, summed) = plt.subplots(1, 2, figsize=(9, 3.3))
     count = np.arange(1, len(spectrum) + 1)
-    several = min(len(spectrum), max(3 * shown, 40))
+    several = min(len(spectrum), max(3 * shown, 40, 3 * above // 2))
     each.plot(count[:several], shares[:several], "-", color=PALETTE[0], linewidth=1.2)
     each.plot(count[:shown], shares[:shown], "o", color=PALETTE[0], markersize=4, label="components")
     each.plot(np.arange(1, len(floor) + 1)[:several], noise[:several], "--", color="0.45", label="noise floor")
     if above:
         each.axvline(above + 0.5, color="0.6", linestyle=":", linewidth=1)
-        each.annotate(f"{above} above", (above + 0.5, shares[0]), xytext=(5, -8), textcoords="offset points", fontsize=9, color="0.3")
+        each.annotate(f"{above} above", (above + 0.5, shares[above - 1]), xytext=(5, 14), textcoords="offset points", fontsize=9)
     each.set(xlabel="component", ylabel="share of the variance (%)", yscale="log", ylim=(max(shares[:several].min(), 1e-3) * 0.7, None))
     each.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     each.legend(fontsize=9, loc="upper right")
