@@ -98,7 +98,7 @@ def test_everything_that_the_package_promises_is_there():
 def test_help_names_every_command():
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("train", "evaluate", "predict", "convert", "bench", "run", "crops"):
+    for command in ("train", "evaluate", "predict", "convert", "bench", "run", "crops", "codes"):
         assert command in result.output
         assert run(command, "--help").exit_code == 0
     assert "NAME[:PATH][@SPLIT]" in " ".join(result.output.split())
