@@ -37,7 +37,7 @@ def fit(
     folder, machine, world = Path(folder), machine or Machine.best(), parallel.world()
     skeleton = training.people.skeleton
     torch.manual_seed(recipe.seed)
-    network, begin = (_begin(start, config, skeleton.name, recipe.loss), start) if start else (Hourglass(config), None)
+    network = _begin(start, config, skeleton.name, recipe.loss) if start else Hourglass(config)
     if compiled is None:
         compiled = world.size == 1 and machine.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
     best = train(network, training, validation, recipe, folder, resume=resume, machine=machine, compiled=compiled, report=report)
@@ -50,7 +50,7 @@ def fit(
     card = weights.Card(
         name or folder.resolve().name, network.config.to_dict(), skeleton.name, recipe.resolution, recipe.loss,
         data=f"{training.people.source.partition(':')[0]}@{splits[0] if len(splits) == 1 else 'all'}",
-        data_fingerprint=training.people.fingerprint(), recipe=asdict(recipe) | ({"start": Path(begin).stem} if begin else {}),
+        data_fingerprint=training.people.fingerprint(), recipe=asdict(recipe) | ({"start": Path(start).stem} if start else {}),
         history=history, seed=recipe.seed, note=note,
     )  # fmt: skip
     result = evaluation.evaluate_model(
