@@ -140,6 +140,7 @@ def train(
                     crops.to(machine.device), keypoints.to(machine.device), skeleton, recipe.resolution,
                     recipe.augmentation, generator, world.rows(total), total,
                 )  # fmt: skip
+                torch.manual_seed(recipe.seed * 1_000_003 + step * world.size + world.rank)  # noise within the network
                 figures = _step(network, model, optimiser, machine.pictures(pictures), points, recipe, step, steps, machine)
                 if average is not None:
                     _average(average, model, recipe.average, step)

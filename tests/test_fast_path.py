@@ -22,6 +22,9 @@ VARIANTS = {
     "study": HourglassConfig.study(features=32, stem=(8, 16, 16), depth=2, stacks=3),
     "two-residuals": HourglassConfig.narrow(32, depth=3, residuals=2),
     "no-skips": HourglassConfig.narrow(32, depth=2, stacks=2, skips=False),
+    "some-skips": HourglassConfig.narrow(32, depth=3, skips=(1, 3), early_pool=True, code_noise=0.2),
+    "autoencoder": HourglassConfig.narrow(32, depth=2, squeeze="autoencoder", dimensions=9, code_side=4),
+    "linear": HourglassConfig.narrow(32, depth=2, stacks=2, squeeze="linear", dimensions=9, code_side=4),
     "same-width": HourglassConfig(joints=14, features=32, stem=(32, 32, 32), depth=1),
 }
 

@@ -107,15 +107,15 @@ def skip_places(model: Hourglass) -> list[str]:
         PosekitError: the network has no skip connections.
     """
     config = model.config
-    if not config.skips:
+    if not config.skip_levels:
         raise PosekitError("this network was built without skip connections (config: skips false); give one that has them")
-    return [f"stack{stack}.skip{level}" for stack in range(config.stacks) for level in range(1, config.depth + 1)]
+    return [f"stack{stack}.skip{level}" for stack in range(config.stacks) for level in config.skip_levels]
 
 
 def skip_groups(model: Hourglass) -> dict[str, list[str]]:
     """What is replaced together: each level in all stacks, by `skip1`, ..., and `all`."""
     places = skip_places(model)
-    levels = {f"skip{level}": [p for p in places if p.endswith(f".skip{level}")] for level in range(1, model.config.depth + 1)}
+    levels = {f"skip{level}": [p for p in places if p.endswith(f".skip{level}")] for level in model.config.skip_levels}
     return {**levels, "all": places}
 
 

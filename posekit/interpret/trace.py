@@ -34,7 +34,7 @@ def places(model: nn.Module) -> list[str]:
 
 
 def code_place(model: Hourglass, stack: int = -1) -> str:
-    """Where a stack's code is: its last bottleneck module. Stacks count from 0, from the last with -1.
+    """Where a stack's code is: its last bottleneck module, or the squeeze behind it. Stacks count from 0, from the last with -1.
 
     Raises:
         PosekitError: there is no such stack.
@@ -42,7 +42,9 @@ def code_place(model: Hourglass, stack: int = -1) -> str:
     count = model.config.stacks
     if not -count <= stack < count:
         raise PosekitError(f"no stack {stack}: this network has {count}, numbered from 0")
-    return f"stack{stack % count}.bottleneck{model.config.bottleneck_residuals}"
+    name = f"stack{stack % count}"
+    squeezed = getattr(model, name).squeeze is not None
+    return f"{name}.squeeze" if squeezed else f"{name}.bottleneck{model.config.bottleneck_residuals}"
 
 
 @contextlib.contextmanager

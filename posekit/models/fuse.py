@@ -12,6 +12,7 @@
 Nothing here can be traced, edited or trained; that is what the Hourglass is for.
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -102,14 +103,14 @@ class FusedResidual(nn.Module):
 class FusedStack(nn.Module):
     def __init__(self, stack: Stack):
         super().__init__()
-        self.depth, self.skips, self.pool = stack.depth, stack.skips, nn.MaxPool2d(2)
-        branches = ("skip", "encoder", "decoder") if self.skips else ("encoder", "decoder")
+        self.depth, self.skip_levels, self.pool = stack.depth, stack.skip_levels, nn.MaxPool2d(2)
         for level in range(1, self.depth + 1):
-            for name in branches:
+            for name in ("skip", "encoder", "decoder") if level in self.skip_levels else ("encoder", "decoder"):
                 self.add_module(f"{name}{level}", _residuals(getattr(stack, f"{name}{level}")))
         self.bottleneck = _residuals(
             getattr(stack, f"bottleneck{i}") for i in range(1, stack.bottlenecks + 1)
         )
+        self.squeeze = copy.deepcopy(stack.squeeze) or nn.Identity()
         residuals, conv, norm, _ = stack.features
         self.residuals = _residuals(residuals)
         self.features = Convolution(*_folded(*_weights(conv), norm), relu=True)
@@ -130,9 +131,9 @@ class FusedStack(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y, skips = x, []
         for level in range(1, self.depth + 1):
-            skips.append(getattr(self, f"skip{level}")(y) if self.skips else None)
+            skips.append(getattr(self, f"skip{level}")(y) if level in self.skip_levels else None)
             y = getattr(self, f"encoder{level}")(self.pool(y))
-        y = self.bottleneck(y)
+        y = self.squeeze(self.bottleneck(y))
         for level in range(self.depth, 0, -1):
             skip, y = skips.pop(), getattr(self, f"decoder{level}")(y)
             y = upsample(y) if skip is None else _add_upsampled(skip, y)
@@ -148,7 +149,8 @@ class FusedHourglass(nn.Module):
         self.first = Convolution(*_folded(*_weights(stem.conv), stem.bn), stride=2, relu=True)
         residuals = (stem.residual1, stem.residual2, stem.residual3)
         first, second, third = (FusedResidual(residual) for residual in residuals)
-        self.stem = nn.Sequential(first, nn.MaxPool2d(2), second, third)
+        pool = nn.MaxPool2d(2)
+        self.stem = nn.Sequential(pool, first, second, third) if stem.early_pool else nn.Sequential(first, pool, second, third)
         self.stacks = nn.ModuleList(
             FusedStack(getattr(model, f"stack{i}")) for i in range(model.config.stacks)
         )

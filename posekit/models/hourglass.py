@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
+from posekit.models.squeeze import Autoencoder, Linear, Noise
+
 
 @dataclass(frozen=True)
 class HourglassConfig:
@@ -24,8 +26,23 @@ class HourglassConfig:
     bottleneck_residuals: int = 1  # residual modules at the lowest resolution; the study has 3
     stem: tuple[int, int, int] = (64, 128, 128)  # channels after the stem's convolution and first two residuals
     shortcut_kernel: int = 1  # of the convolution on a shortcut that changes the channel count; the study has 3
-    skips: bool = True  # skip connections, one a level; without them everything goes through the bottleneck
+    skips: bool | tuple[int, ...] = True  # the levels that have a skip connection: all, none (False), or these
     normalised_heatmaps: bool = False  # batch normalisation behind the last layer, as in the study
+    early_pool: bool = False  # the stem pools before its first residual module, not after it
+    code_noise: float = 0.0  # in training the last stack's code is multiplied by 1 + this times normal noise
+    squeeze: str | None = None  # what the last stack's code passes through then: "autoencoder" (the study's) or "linear"
+    dimensions: int = 50  # of the squeezed code
+    code_side: int = 0  # cells along the code's side, which a squeeze must know: resolution / (4 * 2**depth)
+
+    def __post_init__(self):
+        if self.squeeze and self.code_side < 1:
+            raise ValueError("a squeeze needs code_side, the cells along the code's side: resolution / (4 * 2**depth)")
+
+    @property
+    def skip_levels(self) -> tuple[int, ...]:
+        """The levels with a skip connection, the finest, 1, first."""
+        every = tuple(range(1, self.depth + 1))
+        return every if self.skips is True else tuple(level for level in every if self.skips and level in self.skips)
 
     @classmethod
     def study(cls, **changes) -> "HourglassConfig":
@@ -41,7 +58,8 @@ class HourglassConfig:
 
     @classmethod
     def from_dict(cls, fields: dict) -> "HourglassConfig":
-        return cls(**{**fields, "stem": tuple(fields["stem"])})
+        skips = fields.get("skips", True)
+        return cls(**{**fields, "stem": tuple(fields["stem"]), "skips": tuple(skips) if isinstance(skips, list) else skips})
 
 
 def upsample(x: Tensor) -> Tensor:
@@ -85,10 +103,12 @@ class Stem(nn.Module):
         self.conv, self.bn, self.relu = nn.Conv2d(3, a, 7, stride=2, padding=3), nn.BatchNorm2d(a), nn.ReLU()
         self.residual1, self.pool = Residual(a, b, k), nn.MaxPool2d(2)
         self.residual2, self.residual3 = Residual(b, c, k), Residual(c, config.features, k)
+        self.early_pool = config.early_pool
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.residual1(self.relu(self.bn(self.conv(x))))
-        return self.residual3(self.residual2(self.pool(x)))
+        x = self.relu(self.bn(self.conv(x)))
+        x = self.residual1(self.pool(x)) if self.early_pool else self.pool(self.residual1(x))
+        return self.residual3(self.residual2(x))
 
 
 class Stack(nn.Module):
@@ -100,18 +120,20 @@ class Stack(nn.Module):
     def __init__(self, config: HourglassConfig, last: bool):
         super().__init__()
         f, self.depth, self.bottlenecks = config.features, config.depth, config.bottleneck_residuals
-        self.skips = config.skips
+        self.skip_levels = config.skip_levels
 
         def residuals() -> nn.Module:
             return nn.Sequential(*(Residual(f, f) for _ in range(config.residuals)))
 
         self.pool = nn.MaxPool2d(2)
         for level in range(1, config.depth + 1):
-            if config.skips:
+            if level in self.skip_levels:
                 self.add_module(f"skip{level}", residuals())
             self.add_module(f"encoder{level}", residuals())
         for i in range(1, config.bottleneck_residuals + 1):
             self.add_module(f"bottleneck{i}", Residual(f, f))
+        self.noise = Noise(config.code_noise) if last and config.code_noise else None
+        self.squeeze = squeeze(config) if last and config.squeeze else None
         for level in range(config.depth, 0, -1):
             self.add_module(f"decoder{level}", residuals())
             self.add_module(f"sum{level}", nn.Identity())
@@ -126,10 +148,12 @@ class Stack(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         y, skips = x, []
         for level in range(1, self.depth + 1):
-            skips.append(getattr(self, f"skip{level}")(y) if self.skips else 0)
+            skips.append(getattr(self, f"skip{level}")(y) if level in self.skip_levels else 0)
             y = getattr(self, f"encoder{level}")(self.pool(y))
         for i in range(1, self.bottlenecks + 1):
             y = getattr(self, f"bottleneck{i}")(y)
+        y = y if self.noise is None else self.noise(y)
+        y = y if self.squeeze is None else self.squeeze(y)
         for level in range(self.depth, 0, -1):
             y = upsample(getattr(self, f"decoder{level}")(y))
             y = getattr(self, f"sum{level}")(y + skips.pop())
@@ -138,6 +162,14 @@ class Stack(nn.Module):
         if self.last:
             return y, heatmaps
         return self.merge(x + self.merge_features(y) + self.merge_heatmaps(heatmaps)), heatmaps
+
+
+def squeeze(config: HourglassConfig) -> nn.Module:
+    """The module that a squeezed code passes through."""
+    kinds = {"autoencoder": Autoencoder, "linear": Linear}
+    if config.squeeze not in kinds:
+        raise ValueError(f"no squeeze {config.squeeze!r}; there are {', '.join(kinds)}")
+    return kinds[config.squeeze](config.features, config.code_side, config.dimensions)
 
 
 class Hourglass(nn.Module):
