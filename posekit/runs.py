@@ -1,7 +1,7 @@
 """Runs: a notebook executed with given parameters, and the folder that keeps what came out.
 
     runs/laptop/02_training/
-        params.json        every parameter, and the fingerprint of all that the result depends on
+        params.json        every parameter, and all that the result depends on, with its fingerprint
         metrics.json       written by the notebook
         figures/           written by the notebook
         02_training.ipynb  the executed notebook
@@ -101,9 +101,7 @@ def keep_reference(preset: str, notebook: str) -> Path:
     """Copy the metrics of a preset's finished run to where `reference` finds them."""
     folder = root() / "runs" / preset / notebook
     try:
-        metrics, facts, params = (
-            json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("metrics", "provenance", "params")
-        )
+        metrics, facts, params = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("metrics", "provenance", "params"))
     except OSError:
         raise PosekitError(f"{_relative(folder)} is not a finished run: make book PRESET={preset}") from None
     told = ("posekit", "torch", "numpy", "scikit-learn", "umap-learn")
@@ -120,6 +118,15 @@ def run_notebook(name: str, given: dict[str, str], preset: str | None = None) ->
     Returns:
         the run's folder, `runs/custom/NAME-HASH`; at once if the same run is already there.
     """
+    return execute(*custom(name, given, preset))
+
+
+def custom(name: str, given: dict[str, str], preset: str | None = None) -> tuple[Path, dict[str, Any], Path]:
+    """The notebook, all its parameters and the run's folder that `run_notebook` executes with the same arguments.
+
+    Raises:
+        PosekitError: a name or a value is wrong, or the preset has another run come first that is not there.
+    """
     notebook = notebook_path(name)
     values: dict[str, Any] = {}
     if preset:
@@ -131,8 +138,7 @@ def run_notebook(name: str, given: dict[str, str], preset: str | None = None) ->
             if upstream and key not in given and not (root() / values[key]).exists():
                 raise PosekitError(f"{key} is to be {values[key]}: run {upstream} of preset {preset} first")
     values = check(notebook, values | parse(notebook, given))
-    out = root() / "runs" / "custom" / f"{notebook.stem}-{fingerprint(notebook, values)[:8]}"
-    return execute(notebook, values, out)
+    return notebook, values, root() / "runs" / "custom" / f"{notebook.stem}-{fingerprint(notebook, values)[:8]}"
 
 
 def resolve(value: Any, preset: str) -> tuple[Any, str | None]:
@@ -149,10 +155,8 @@ def resolve(value: Any, preset: str) -> tuple[Any, str | None]:
     return f"runs/{preset}/{upstream}/{file or 'weights.safetensors'}", upstream
 
 
-def fingerprint(
-    notebook: Path, params: dict[str, Any], upstream: dict[str, str] | None = None, preset: str = ""
-) -> str:
-    """A hash of everything that the run's result depends on, and of no file's time.
+def ingredients(notebook: Path, params: dict[str, Any], upstream: dict[str, str] | None = None, preset: str = "") -> dict[str, Any]:
+    """Everything that the run's result depends on, by kind; of no file the time, only what is in it.
 
     That is the notebook's code, the parameters, the modules of the library that it imports, directly or
     through others, the data or weights that a parameter names, the runs that it reads (`upstream` holds what
@@ -161,11 +165,24 @@ def fingerprint(
     """
     upstream = upstream or {}
     sources = [c.source for c in cells(notebook) if c.cell_type == "code" and not is_parameters(c)]
-    code = [_code(source) for source in sources]
-    values = {name: upstream.get(name) or [value, _data(value)] for name, value in params.items()}
-    kept = {other: reference(notebook.stem, other) for other in REFERENCES if other != preset}
-    known = {other: metrics for other, metrics in kept.items() if metrics}
-    return _hash(json.dumps([notebook.stem, code, values, known, _library("\n".join(sources))], sort_keys=True))
+    data = {name: _data(value) for name, value in params.items() if name not in upstream}
+    return {
+        "notebook": [_code(source) for source in sources],
+        "parameters": params,
+        "data": {name: found for name, found in data.items() if found},
+        "upstream": upstream,
+        "kept": {p: _hash(json.dumps(kept)) for p in REFERENCES if p != preset and (kept := reference(notebook.stem, p))},
+        "library": _library("\n".join(sources)),
+    }
+
+
+def fingerprint(notebook: Path, params: dict[str, Any], upstream: dict[str, str] | None = None, preset: str = "") -> str:
+    """A hash of the run's ingredients."""
+    return _fingerprint(notebook, ingredients(notebook, params, upstream, preset))
+
+
+def _fingerprint(notebook: Path, made_of: dict[str, Any]) -> str:
+    return _hash(json.dumps([notebook.stem, made_of], sort_keys=True))
 
 
 def is_fresh(out: Path, fingerprint: str) -> bool:
@@ -178,15 +195,14 @@ def stamp(out: Path, fingerprint: str) -> Path:
     return out / f".fingerprint-{fingerprint}"
 
 
-def execute(
-    notebook: Path, params: dict[str, Any], out: Path, upstream: dict[str, str] | None = None
-) -> Path:
+def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[str, str] | None = None) -> Path:
     """Run a notebook with all its parameters and keep the result in `out`; at once where that is fresh.
 
     Raises:
         PosekitError: a cell failed, a file of another run is missing, or the same run is under way elsewhere.
     """
-    key = fingerprint(notebook, params, upstream, out.parent.name)
+    made_of = ingredients(notebook, params, upstream, out.parent.name)
+    key = _fingerprint(notebook, made_of)
     if is_fresh(out, key):
         print(f"{notebook.stem}: nothing to do, {_relative(out)} is up to date")
         return out
@@ -200,9 +216,8 @@ def execute(
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             stamp(partial, key).touch()
-        _write_json(
-            partial / "params.json", {"notebook": notebook.stem, "fingerprint": key, "parameters": params}
-        )
+        told = {"notebook": notebook.stem, "fingerprint": key, "parameters": params}
+        _write_json(partial / "params.json", told | {"ingredients": made_of})
         print(f"{notebook.stem}: {_said(params)}", flush=True)
         start = time.monotonic()
         facts = provenance()
@@ -282,8 +297,7 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
             else:
                 what = "the kernel died, most often for want of memory"
             raise PosekitError(
-                f"{notebook.stem} failed in {' '.join(what.split())} "
-                f"| with {_said(params)} | see {_relative(failed)}"
+                f"{notebook.stem} failed in {' '.join(what.split())} | with {_said(params)} | see {_relative(failed)}"
             ) from error
     failed.unlink(missing_ok=True)
 
@@ -326,11 +340,11 @@ def _code(source: str) -> str:
         return _hash(source)
 
 
-def _library(source: str) -> str:
-    """A hash of the library's modules that the code depends on."""
+def _library(source: str) -> dict[str, str]:
+    """A hash of each of the library's modules that the code depends on."""
     package = Path(__file__).parent
     files = imported(source, package, posekit.EXPORTS)
-    return _hash("\n".join(f"{p.relative_to(package).as_posix()} {_code(p.read_text('utf-8'))}" for p in files))
+    return {p.relative_to(package).as_posix(): _code(p.read_text("utf-8")) for p in files}
 
 
 def _data(value: Any) -> str | None:
