@@ -46,16 +46,10 @@ class Optimiser(StrEnum):
     rmsprop = "rmsprop"
 
 
-Weights = Annotated[
-    str, typer.Argument(help="a weights file, a run's folder, or the name of shipped weights")
-]
-OnErrorOption = Annotated[
-    OnError, typer.Option(help="what a record that cannot be read does: stop, or be left out and counted")
-]
+Weights = Annotated[str, typer.Argument(help="a weights file, a run's folder, or the name of shipped weights")]
+OnErrorOption = Annotated[OnError, typer.Option(help="what a record that cannot be read does: stop, or be left out and counted")]
 Cache = Annotated[Path, typer.Option(help="where crops are kept")]
-Flip = Annotated[
-    bool, typer.Option("--flip", help="predict the mirror image too and take the mean of the heatmaps")
-]
+Flip = Annotated[bool, typer.Option("--flip", help="predict the mirror image too and take the mean of the heatmaps")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; the best there is by default")]
 
 
@@ -86,9 +80,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _top(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
 ) -> None:
     pass
 
@@ -102,20 +94,14 @@ def train(
         str | None,
         typer.Option(help="people to choose the best epoch by; the split val of the same data by default"),
     ] = None,
-    features: Annotated[
-        int, typer.Option(min=4, help="channels of the hourglass; Newell's and the study's is 256")
-    ] = 128,
+    features: Annotated[int, typer.Option(min=4, help="channels of the hourglass; Newell's and the study's is 256")] = 128,
     stacks: Annotated[int, typer.Option(min=1, help="hourglasses in a row")] = 1,
     depth: Annotated[int, typer.Option(min=1, help="levels of pooling in an hourglass")] = 4,
-    bottleneck_residuals: Annotated[
-        int, typer.Option(min=1, help="residual modules at the lowest resolution")
-    ] = 3,
+    bottleneck_residuals: Annotated[int, typer.Option(min=1, help="residual modules at the lowest resolution")] = 3,
     resolution: Annotated[int, typer.Option(min=8, help="side of the network's input in pixels")] = 128,
     epochs: Annotated[int, typer.Option(min=1, help="passes over the people")] = 24,
     batch: Annotated[int, typer.Option(min=1, help="people in a step, over all processes")] = 32,
-    rate: Annotated[
-        float, typer.Option(help="highest learning rate; Newell's with rmsprop is 2.5e-4")
-    ] = 2e-3,
+    rate: Annotated[float, typer.Option(help="highest learning rate; Newell's with rmsprop is 2.5e-4")] = 2e-3,
     loss: Annotated[Loss, typer.Option(help="what is minimised; mse is Newell's")] = Loss.cross_entropy,
     optimiser: Annotated[Optimiser, typer.Option(help="rmsprop is Newell's")] = Optimiser.adamw,
     seed: Annotated[int, typer.Option(help="of everything drawn by chance")] = 0,
@@ -123,20 +109,14 @@ def train(
         str | None,
         typer.Option(help="weights to begin with, a file or a shipped name, of the same network; by default none"),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="go on where the training in the folder stopped")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="go on where the training in the folder stopped")] = False,
     compile: Annotated[
         bool | None,
         typer.Option("--compile/--no-compile", help="compile the network; by default where that pays"),
     ] = None,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="float32, contiguous, not compiled: slow, to compare with")
-    ] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="float32, contiguous, not compiled: slow, to compare with")] = False,
     device: Device = None,
-    name: Annotated[
-        str | None, typer.Option(help="of the network, on its card; the folder's by default")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="of the network, on its card; the folder's by default")] = None,
     note: Annotated[str, typer.Option(help="for the card: terms of use, say")] = "",
     cache: Cache = Path("data"),
     on_error: OnErrorOption = OnError.raise_,
@@ -156,13 +136,9 @@ def train(
     from posekit.training import Recipe
 
     if resolution % (4 * 2**depth):
-        raise PosekitError(
-            f"--resolution {resolution} is not a multiple of {4 * 2**depth}, which --depth {depth} needs"
-        )
+        raise PosekitError(f"--resolution {resolution} is not a multiple of {4 * 2**depth}, which --depth {depth} needs")
     if (out / "last.pt").exists() and not resume:
-        raise PosekitError(
-            f"{out} holds a training already; --resume goes on with it, another --out starts anew"
-        )
+        raise PosekitError(f"{out} holds a training already; --resume goes on with it, another --out starts anew")
     world = parallel.world()
     machine = prediction.machine_for(device or _own_gpu(world))
     machine = Machine.plain(str(machine.device)) if plain else machine
@@ -174,9 +150,7 @@ def train(
         people = load_people(data, default_split="train", **reading)
         judges = load_people(val or f"{source}@val", default_split="val", **reading)
     if judges.skeleton.joints != people.skeleton.joints:
-        raise PosekitError(
-            f"--val has the joints of {judges.skeleton.name}, --data those of {people.skeleton.name}; both must be the same"
-        )
+        raise PosekitError(f"--val has the joints of {judges.skeleton.name}, --data those of {people.skeleton.name}; both must be the same")
     recipe = Recipe(
         resolution=resolution,
         epochs=epochs,
@@ -196,9 +170,7 @@ def train(
     compiled = machine.worth_compiling(epochs * (len(people) // batch)) if compile is None else compile
     compiled = compiled and not plain and world.size == 1
     if first:
-        say.print(
-            f"{machine}{', compiled' if compiled else ''}{f', {world.size} processes' if world.size > 1 else ''}"
-        )
+        say.print(f"{machine}{', compiled' if compiled else ''}{f', {world.size} processes' if world.size > 1 else ''}")
         say.print(people.summary())
         say.print(judges.summary())
     with _progress(first) as bar:
@@ -227,16 +199,10 @@ def train(
 @_command
 def evaluate(
     weights: Weights,
-    data: Annotated[
-        str, typer.Option(help="people to score on, NAME\\[:PATH]\\[@SPLIT]; the test split by default")
-    ],
+    data: Annotated[str, typer.Option(help="people to score on, NAME\\[:PATH]\\[@SPLIT]; the test split by default")],
     flip: Flip = False,
-    against: Annotated[
-        str | None, typer.Option(help="other weights: adds the paired difference on the same people")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="write the result here; - is standard output")
-    ] = None,
+    against: Annotated[str | None, typer.Option(help="other weights: adds the paired difference on the same people")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
     device: Device = None,
     seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
     cache: Cache = Path("data"),
@@ -262,18 +228,12 @@ def evaluate(
 @_command
 def predict(
     weights: Weights,
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of pictures")
-    ],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of pictures")],
     boxes: Annotated[
         Path | None,
-        typer.Option(
-            help='JSON: {"name.jpg": [[x, y, width, height], ...]}, or COCO\'s annotations or results'
-        ),
+        typer.Option(help='JSON: {"name.jpg": [[x, y, width, height], ...]}, or COCO\'s annotations or results'),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="folder for the pictures with the skeletons drawn on")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the pictures with the skeletons drawn on")] = None,
     json_file: Annotated[
         Path | None,
         typer.Option("--json", help="write COCO results here; standard output where neither is given"),
@@ -316,9 +276,7 @@ def predict(
     if json_file is not None:
         _write_json(json_file, results)
     places = [str(place) for place in (out, json_file) if place is not None and str(place) != "-"]
-    say.print(
-        f"{len(results):,} people in {len(paths) - failed:,} pictures{' are in ' + ' and '.join(places) if places else ''}"
-    )
+    say.print(f"{len(results):,} people in {len(paths) - failed:,} pictures{' are in ' + ' and '.join(places) if places else ''}")
     if failed:
         raise PosekitError(f"{failed} of {len(paths)} pictures could not be predicted")
 
@@ -328,9 +286,7 @@ def predict(
 def convert(
     checkpoint: Annotated[
         Path,
-        typer.Argument(
-            help="of princeton-vl/pytorch_stacked_hourglass, bearpaw/pytorch-pose or anibali's package"
-        ),
+        typer.Argument(help="of princeton-vl/pytorch_stacked_hourglass, bearpaw/pytorch-pose or anibali's package"),
     ],
     out: Annotated[Path, typer.Option(help="the weights file to write")],
 ) -> None:
@@ -338,17 +294,13 @@ def convert(
     from posekit.convert import convert as run
 
     card = run(checkpoint, out)
-    say.print(
-        f"{out}: {card.architecture} of {card.config['stacks']} stacks, {card.skeleton} skeleton, {card.resolution} px"
-    )
+    say.print(f"{out}: {card.architecture} of {card.config['stacks']} stacks, {card.skeleton} skeleton, {card.resolution} px")
 
 
 @app.command()
 @_command
 def bench(
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="write the result here; - is standard output")
-    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="small and rough, in seconds")] = False,
 ) -> None:
     """Time rendering, cropping, loading, training and prediction against plain float32, and principal components against scikit-learn's."""
@@ -381,9 +333,7 @@ def run(
     given, rest = {}, list(context.args)
     while rest:
         if rest[0] not in ("-p", "--parameter") or len(rest) < 3:
-            raise PosekitError(
-                f"{rest[0]!r} is not understood; parameters are given as -p NAME VALUE, each with its own -p"
-            )
+            raise PosekitError(f"{rest[0]!r} is not understood; parameters are given as -p NAME VALUE, each with its own -p")
         given[rest[1]], rest = rest[2], rest[3:]
     print(run_notebook(notebook, given, preset))
 

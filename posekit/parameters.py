@@ -35,9 +35,7 @@ class _Loader(yaml.SafeLoader):
     """YAML in which 1e-3 is a number, as in YAML 1.2, and not a string."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
 
 
 @dataclass(frozen=True)
@@ -104,9 +102,7 @@ def parameters(notebook: Path) -> dict[str, Parameter]:
                     raise ValueError("neither of the two forms")
         except (ValueError, TypeError, KeyError) as error:
             line = ast.unparse(statement)
-            raise PosekitError(
-                f"{notebook.name}: a parameter is `name = literal` or `name: type = literal`, not `{line}`"
-            ) from error
+            raise PosekitError(f"{notebook.name}: a parameter is `name = literal` or `name: type = literal`, not `{line}`") from error
         found[name] = Parameter(name, default, type_, comments.get(statement.end_lineno or 0, ""))
     return found
 
@@ -175,8 +171,7 @@ def _known(notebook: Path, known: dict[str, Parameter], name: str) -> Parameter:
 def _wrong_type(notebook: Path, parameter: Parameter, value: Any) -> PosekitError:
     wanted = getattr(parameter.type, "__name__", None) if isinstance(parameter.type, type) else None
     return PosekitError(
-        f"{notebook.stem}: {parameter.name} takes {wanted or parameter.type}, not {value!r} "
-        f"(default {parameter.default!r})"
+        f"{notebook.stem}: {parameter.name} takes {wanted or parameter.type}, not {value!r} (default {parameter.default!r})"
     )
 
 

@@ -43,9 +43,7 @@ def leeds(tmp_path_factory):
     joints = np.ones((14, 3, 32))
     joints[:, :2] = rng.uniform(10, 60, (14, 2, 32))
     for i in range(32):
-        Image.fromarray(rng.integers(0, 256, (70, 70, 3), np.uint8)).save(
-            folder / "images" / f"im{i + 1:05}.jpg"
-        )
+        Image.fromarray(rng.integers(0, 256, (70, 70, 3), np.uint8)).save(folder / "images" / f"im{i + 1:05}.jpg")
     savemat(folder / "joints.mat", {"joints": joints})
     return folder
 
@@ -82,9 +80,7 @@ def test_importing_and_helping_load_no_torch():
         "False",
         "False",
     ]
-    assert fresh(
-        "import sys, posekit.cli; print('torch' in sys.modules, 'numpy' in sys.modules)"
-    ).split() == ["False", "False"]
+    assert fresh("import sys, posekit.cli; print('torch' in sys.modules, 'numpy' in sys.modules)").split() == ["False", "False"]
 
 
 def test_everything_that_the_package_promises_is_there():
@@ -115,9 +111,7 @@ def test_predict_draws_and_writes_json_and_goes_on_after_bad_pictures(photograph
     assert "Traceback" not in result.output
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["000000000139.png", "b.png", "c.png"]
     found = json.loads((tmp_path / "found.json").read_text())
-    assert (
-        len(found) == 3 and found[0]["image_id"] == 139 and found[0]["file_name"].endswith("000000000139.jpg")
-    )
+    assert len(found) == 3 and found[0]["image_id"] == 139 and found[0]["file_name"].endswith("000000000139.jpg")
     assert all(len(person["keypoints"]) == 42 and person["bbox"] == [0, 0, 50, 40] for person in found)
 
 
@@ -137,10 +131,7 @@ def test_predict_takes_boxes_and_writes_to_standard_output(photographs, toy, tmp
     found = json.loads(result.stdout)
     assert [person["bbox"] for person in found] == boxes["b.png"]
     result = run("predict", toy, photographs / "000000000139.jpg", "--boxes", tmp_path / "boxes.json")
-    assert (
-        "one person is looked for in the whole picture" in result.stderr
-        and len(json.loads(result.stdout)) == 1
-    )
+    assert "one person is looked for in the whole picture" in result.stderr and len(json.loads(result.stdout)) == 1
 
 
 def test_pictures_of_the_same_name_do_not_overwrite_each_other(photographs, toy, tmp_path):
@@ -178,9 +169,7 @@ def test_mistakes_are_one_line_and_exit_code_1(arguments, says, toy, leeds, tmp_
     places = {"TOY": toy, "LEEDS": leeds, "TMP": tmp_path}
     for name, place in places.items():
         arguments = [argument.replace(name, str(place)) for argument in arguments]
-    result = run(
-        *arguments, *(["--cache", tmp_path / "cache"] if arguments[0] in ("train", "evaluate") else [])
-    )
+    result = run(*arguments, *(["--cache", tmp_path / "cache"] if arguments[0] in ("train", "evaluate") else []))
     assert result.exit_code == 1, result.output
     assert says in result.stderr and "Traceback" not in result.output
     assert all(line.startswith("posekit: ") for line in result.stderr.splitlines()[:1])
@@ -203,9 +192,7 @@ def test_evaluate_skips_and_counts_unreadable_pictures(leeds, toy, tmp_path):
     broken = tmp_path / "leeds"
     (broken / "images").mkdir(parents=True)
     for path in (leeds / "images").iterdir():
-        (broken / "images" / path.name).write_bytes(
-            path.read_bytes() if path.name != people.names[3] else b""
-        )
+        (broken / "images" / path.name).write_bytes(path.read_bytes() if path.name != people.names[3] else b"")
     (broken / "joints.mat").write_bytes((leeds / "joints.mat").read_bytes())
     arguments = [
         "evaluate",
@@ -233,9 +220,7 @@ def test_train_leaves_weights_with_a_card_and_resumes(leeds, tmp_path):
     assert result.stderr.splitlines()[0].endswith("float32, contiguous")
     assert "epoch 2: loss" in result.stderr
     _, card = weights.load(out)
-    assert (
-        card.name == "out" and card.note == "a toy" and card.skeleton == "lsp" and card.data == "lspet@train"
-    )
+    assert card.name == "out" and card.note == "a toy" and card.skeleton == "lsp" and card.data == "lspet@train"
     assert card.recipe["epochs"] == 2 and len(card.history) == 2 and card.metrics["data"].endswith("@val")
     assert card.metrics["metrics"]["pck@0.2·torso"]["people"] == 2
     result = run(*arguments, "--epochs", "2", "--plain")

@@ -12,7 +12,7 @@ from posekit.errors import PosekitError
 
 REPOSITORY = Path(__file__).parents[1]
 
-FIRST = '''\
+FIRST = """\
 # %% [markdown]
 # # First
 
@@ -36,16 +36,16 @@ kept = run.path("checkpoint")
 print("taken up" if kept.exists() else "from the start")
 kept.touch()
 assert not run.path("../../../broken").exists(), "no power"
-'''
+"""
 
-SECOND = '''\
+SECOND = """\
 # %% tags=["parameters"]
 counted = ""  # the metrics of the first
 factor = 2
 
 # %%
 print(counted)
-'''
+"""
 
 
 @pytest.fixture
@@ -54,9 +54,7 @@ def project(tmp_path, monkeypatch):
         (tmp_path / folder).mkdir()
     (tmp_path / "notebooks" / "01_first.py").write_text(FIRST)
     (tmp_path / "notebooks" / "02_second.py").write_text(SECOND)
-    (tmp_path / "presets" / "small.yaml").write_text(
-        "01_first:\n  people: 3\n02_second:\n  counted: run:01_first/metrics.json\n"
-    )
+    (tmp_path / "presets" / "small.yaml").write_text("01_first:\n  people: 3\n02_second:\n  counted: run:01_first/metrics.json\n")
     (tmp_path / "_config.yml").write_text("title: Small")
     (tmp_path / "library").mkdir()  # the real one may be edited while the tests run
     (tmp_path / "library" / "errors.py").write_text("class Mistake(Exception):\n    pass\n")
@@ -85,18 +83,14 @@ def replace(path: Path, old: str, new: str) -> None:
 def test_parameters_have_name_default_type_and_help(project):
     found = parameters.parameters(first())
     assert list(found) == ["data", "people", "rate", "flip", "sizes", "sources", "start"]
-    assert found["data"] == parameters.Parameter(
-        "data", "mannequins", str, "which people: NAME[:PATH][@SPLIT]"
-    )
+    assert found["data"] == parameters.Parameter("data", "mannequins", str, "which people: NAME[:PATH][@SPLIT]")
     assert found["people"].type is int
     assert found["people"].help == ""
     assert found["sizes"].type == list[int]
     assert found["start"].type == str | None
 
 
-@pytest.mark.parametrize(
-    "line", ["people: int = 1.5", "people = 2 * 10", "import os", "people: int", "people: Path = 'x'"]
-)
+@pytest.mark.parametrize("line", ["people: int = 1.5", "people = 2 * 10", "import os", "people: int", "people: Path = 'x'"])
 def test_parameters_that_are_no_literals_are_refused(project, line):
     replace(first(), "people: int = 20", line)
     with pytest.raises(PosekitError, match=r"01_first\.py: a parameter is"):
@@ -150,9 +144,7 @@ def test_parse_gives_the_parameters_type(project, text, value):
     assert type(parsed) is type(value)
 
 
-@pytest.mark.parametrize(
-    "text", [{"people": "7.5"}, {"flip": "2"}, {"sizes": "32"}, {"sizes": "[1"}, {"rate": "x"}]
-)
+@pytest.mark.parametrize("text", [{"people": "7.5"}, {"flip": "2"}, {"sizes": "32"}, {"sizes": "[1"}, {"rate": "x"}])
 def test_parse_refuses_by_name(project, text):
     with pytest.raises(PosekitError, match=f"01_first: {next(iter(text))} takes"):
         parameters.parse(first(), text)
