@@ -107,6 +107,27 @@ def parameters(notebook: Path) -> dict[str, Parameter]:
     return found
 
 
+def rows(notebook: Path) -> list[tuple[str, str, str, str]]:
+    """Name, default, type and meaning of each of a notebook's parameters, as a table shows them."""
+    return [(p.name, repr(p.default), type_name(p.type), p.help) for p in parameters(notebook).values()]
+
+
+def table() -> str:
+    """The parameters of all notebooks in one Markdown table, a row a parameter, under a row with the notebook's name."""
+    lines = ["| parameter | default | type | meaning |", "| --- | --- | --- | --- |"]
+    for notebook in sorted((root() / "notebooks").glob("*.py")):
+        lines.append(f"| **{notebook.stem}** | | | |")
+        for name, default, type_, meaning in rows(notebook):
+            cells = [f"`{name}`", f"`{default}`", f"`{type_}`", meaning]
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def type_name(type_: Any) -> str:
+    """How a parameter's type is written: `int`, `list[int]`, `str | None`."""
+    return type_.__name__ if type(type_) is type else str(type_)
+
+
 def check(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
     """All parameters of the notebook with the given values in place of the defaults.
 
@@ -169,9 +190,8 @@ def _known(notebook: Path, known: dict[str, Parameter], name: str) -> Parameter:
 
 
 def _wrong_type(notebook: Path, parameter: Parameter, value: Any) -> PosekitError:
-    wanted = getattr(parameter.type, "__name__", None) if isinstance(parameter.type, type) else None
     return PosekitError(
-        f"{notebook.stem}: {parameter.name} takes {wanted or parameter.type}, not {value!r} (default {parameter.default!r})"
+        f"{notebook.stem}: {parameter.name} takes {type_name(parameter.type)}, not {value!r} (default {parameter.default!r})"
     )
 
 
