@@ -160,18 +160,21 @@ def ingredients(notebook: Path, params: dict[str, Any], upstream: dict[str, str]
 
     That is the notebook's code, the parameters, the modules of the library that it imports, directly or
     through others, the data or weights that a parameter names, the runs that it reads (`upstream` holds what
-    identifies the result behind each parameter that names one), and the numbers kept of other presets than
-    its own.
+    identifies the result behind each parameter that names one), and the numbers kept: its own of other presets
+    than this one, and all of the other notebooks that its code names.
     """
     upstream = upstream or {}
     sources = [c.source for c in cells(notebook) if c.cell_type == "code" and not is_parameters(c)]
     data = {name: _data(value) for name, value in params.items() if name not in upstream}
+    named = set(re.findall(r"\b\d\d_[a-z]\w*", "\n".join(sources))) - {notebook.stem}
+    kept = {other: reference(notebook.stem, other) for other in REFERENCES if other != preset}
+    kept |= {f"{other}/{name}": reference(name, other) for other in REFERENCES for name in sorted(named)}
     return {
         "notebook": [_code(source) for source in sources],
         "parameters": params,
         "data": {name: found for name, found in data.items() if found},
         "upstream": upstream,
-        "kept": {p: _hash(json.dumps(kept)) for p in REFERENCES if p != preset and (kept := reference(notebook.stem, p))},
+        "kept": {where: _hash(json.dumps(metrics)) for where, metrics in kept.items() if metrics},
         "library": _library("\n".join(sources)),
     }
 

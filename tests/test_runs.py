@@ -224,6 +224,20 @@ def test_fingerprint_knows_the_reference_run(project):
     assert own == before, "a run does not depend on what was kept of itself"
 
 
+def test_fingerprint_knows_the_reference_runs_of_notebooks_that_the_code_names(project):
+    kept = project / "book" / "reference" / "lspet" / "02_second.json"
+    kept.parent.mkdir(parents=True)
+    before = key()
+    kept.write_text('{"pck": 0.5}')
+    assert key() == before, "the first does not speak of the second"
+    replace(first(), "run = runs.current()", 'run, known = runs.current(), runs.reference("02_second")')
+    for preset in ("small", "lspet"):
+        kept.write_text('{"pck": 0.5}')
+        before = runs.fingerprint(first(), parameters.check(first(), {}), preset=preset)
+        kept.write_text('{"pck": 0.6}')
+        assert runs.fingerprint(first(), parameters.check(first(), {}), preset=preset) != before
+
+
 def test_a_run_is_kept_as_a_reference(project):
     values = parameters.check(first(), {"people": 3})
     with pytest.raises(PosekitError, match="runs/lspet/01_first is not a finished run: make book PRESET=lspet"):
