@@ -1,6 +1,7 @@
 """The command line. Heavy modules are imported where they are needed, so that `posekit --help` answers at once."""
 
 import functools
+import itertools
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from posekit.errors import PosekitError
 
@@ -317,25 +319,110 @@ def bench(
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     options_metavar="[-p NAME VALUE]... [--preset NAME]",
+    add_help_option=False,
 )
 @_command
 def run(
     context: typer.Context,
-    notebook: Annotated[str, typer.Argument(help="02_training, say")],
+    notebook: Annotated[str | None, typer.Argument(help="02_training, say", show_default=False)] = None,
     preset: Annotated[
         str | None,
         typer.Option(help="start from the values of presets/NAME.yaml, not from the notebook's own"),
     ] = None,
+    help: Annotated[bool, typer.Option("--help", help="show this, or a notebook's parameters, and exit")] = False,
 ) -> None:
     """Re-execute a notebook with other parameters and say where the result is: posekit run 02_training -p stacks 2"""
+    from posekit import parameters
     from posekit.runs import run_notebook
 
-    given, rest = {}, list(context.args)
-    while rest:
-        if rest[0] not in ("-p", "--parameter") or len(rest) < 3:
-            raise PosekitError(f"{rest[0]!r} is not understood; parameters are given as -p NAME VALUE, each with its own -p")
-        given[rest[1]], rest = rest[2], rest[3:]
+    if help and notebook:
+        Console(soft_wrap=True).print(_parameters(parameters.rows(parameters.notebook_path(notebook))))
+        return
+    if help or notebook is None:
+        print(context.get_help())
+        raise typer.Exit(0 if help else 2)
+    given = {}
+    for name, values in _given(context.args).items():
+        if len(values) != 1:
+            raise PosekitError(f"-p {name} takes one value, not {len(values)}; posekit sweep runs several")
+        given[name] = values[0]
     print(run_notebook(notebook, given, preset))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    options_metavar="-p NAME VALUE... [-p NAME VALUE...]... [--preset NAME]",
+)
+@_command
+def sweep(
+    context: typer.Context,
+    notebook: Annotated[str, typer.Argument(help="02_training, say")],
+    preset: Annotated[str | None, typer.Option(help="start from the values of presets/NAME.yaml")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="runs at a time")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="cores for each run; by default all, shared by the jobs")] = None,
+    profile: Annotated[str | None, typer.Option(help="of Snakemake, for a cluster: slurm is in profiles/")] = None,
+) -> None:
+    """Run a notebook for all combinations of values and compare: posekit sweep 02_training -p stacks 1 2 -p seed 0 1 2
+
+    Runs that are there are not repeated, and the same command goes on where it was stopped.
+    """
+    from posekit import sweep as sweeping
+
+    grid = _given(context.args)
+    if not grid or not all(grid.values()):
+        raise PosekitError("what is to vary? Write -p NAME VALUE VALUE..., for each parameter")
+    planned = sweeping.plan(notebook, grid, preset)
+    say.print(sweeping.describe(planned))
+    try:
+        sweeping.run(planned, jobs, threads or max((os.cpu_count() or 1) // jobs, 1), profile)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
+    finally:
+        if planned.done:
+            print(sweeping.report(planned) / "sweep.md")
+
+
+@app.command()
+@_command
+def doctor() -> None:
+    """Say what this machine has, what will be made of it, and what is missing; exit code 1 where that is essential."""
+    from posekit import doctor as examination
+
+    findings = examination.examine()
+    wide = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        mark = "✗" if finding.essential else "–" if finding.lacking else "✓"
+        lacking = f": {finding.lacking}" if finding.lacking else ""
+        print(f"{mark} {finding.what:{wide}}  {finding.found}{lacking}")
+    if any(finding.essential for finding in findings):
+        raise PosekitError("what is marked ✗ has to be put right first")
+
+
+data_app = typer.Typer(no_args_is_help=True, help="Fetch photographs from those who publish them.")
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("fetch")
+@_command
+def fetch_data(
+    name: Annotated[str, typer.Argument(help="coco, lsp, lspet or mpii")],
+    out: Annotated[Path | None, typer.Option(help="folder to unpack in; data/NAME by default")] = None,
+) -> None:
+    """Fetch a data set's archives, unpack them, and say where they are. What breaks off is gone on with."""
+    from posekit.data import fetch
+
+    with _progress() as bar:
+
+        def follow(file: str, done: int, total: int | None) -> None:
+            bar.follow(f"{file} (MB)", done // 10**6, total // 10**6 if total else None)
+
+        try:
+            folder = fetch.fetch(name, out or Path("data") / name, follow)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("the same command goes on from here") from None
+    if note := fetch.SOURCES[name].note:
+        say.print(f"{name}: {note}")
+    print(folder)
 
 
 @app.command("crops")
@@ -413,6 +500,33 @@ def codes(
         dimensions = " x ".join(map(str, coding.activation_shape(model, card, place)))
         what = "the moments of the codes" if statistics else "codes"
         say.print(f"{out}: {what} of {len(stored):,} people, {dimensions} numbers each, {place} of {card.name}")
+
+
+def _given(arguments: list[str]) -> dict[str, list[str]]:
+    """The values behind each `-p NAME` among what a command was given besides its options."""
+    given: dict[str, list[str]] = {}
+    rest = list(arguments)
+    while rest:
+        if rest[0] not in ("-p", "--parameter") or len(rest) < 2:
+            raise PosekitError(f"{rest[0]!r} is not understood; parameters are given as -p NAME VALUE, each with its own -p")
+        name, rest = rest[1], rest[2:]
+        if name in given:
+            raise PosekitError(f"-p {name} is given twice")
+        given[name] = list(itertools.takewhile(lambda word: word not in ("-p", "--parameter"), rest))
+        rest = rest[len(given[name]) :]
+    return given
+
+
+def _parameters(rows: list[tuple[str, str, str, str]]) -> Any:
+    """A notebook's parameters as a table for the terminal."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "default", "type", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
 
 
 def _own_gpu(world: Any) -> str | None:
