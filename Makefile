@@ -17,8 +17,8 @@ READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | tr '
 
 book: $(READY)
 	@.venv/bin/snakemake --cores $(CORES) --config preset=$(PRESET) --rerun-triggers params --rerun-incomplete \
-	  --nolock --quiet all -- book \
-	  || { echo "make book stopped; Snakemake's own account is in .snakemake/log" >&2; exit 1; }
+	  --keep-going --nolock --quiet all -- book \
+	  || { echo "make book did not get all done: see above; Snakemake's own account is in .snakemake/log" >&2; exit 1; }
 
 test: $(READY)
 	@.venv/bin/python -m pytest -n 2 --dist loadfile

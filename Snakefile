@@ -3,6 +3,7 @@
 # What is stale is decided by content: a rule's output is an empty file whose name holds the fingerprint of all that the
 # result depends on (posekit/runs.py), so a change makes Snakemake miss it, and new file times alone do not.
 
+import subprocess
 import sys
 
 from posekit.errors import PosekitError
@@ -18,6 +19,11 @@ book_built = book_stamp(preset, steps).relative_to(root())
 done = {name: step.stamp.relative_to(root()) for name, step in steps.items()}
 
 print(describe(preset, steps), file=sys.stderr)
+
+
+# What did not depend on a notebook that failed has been run, and the book says what is missing.
+onerror:
+    subprocess.run([sys.executable, "-m", "posekit.workflow", "gaps", preset])
 
 
 rule book:

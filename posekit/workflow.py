@@ -2,14 +2,17 @@
 
     python -m posekit.workflow run PRESET NOTEBOOK
     python -m posekit.workflow build PRESET
+    python -m posekit.workflow gaps PRESET
     python -m posekit.workflow reference PRESET
 
-The Snakefile calls the first two, and asks `plan` for the graph. The third keeps the finished
-runs' numbers in book/reference, for the other presets' books to quote.
+The Snakefile calls the first three, and asks `plan` for the graph. `gaps` builds the book without the
+chapters whose notebooks failed. `reference` keeps the finished runs' numbers in book/reference, for the
+other presets' books to quote.
 """
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +24,7 @@ import yaml
 
 from . import runs
 from .errors import PosekitError
-from .parameters import is_parameters, load_preset, notebook_path, parameters, root
+from .parameters import is_parameters, load_preset, notebook_path, parameters, root, table
 
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
@@ -40,6 +43,11 @@ class Step:
     @property
     def stamp(self) -> Path:
         return runs.stamp(self.out, self.fingerprint)
+
+    @property
+    def failure(self) -> Path:
+        """Where a run that failed leaves its fingerprint and what went wrong."""
+        return self.out.parent / f"{self.out.name}.failed.json"
 
 
 def plan(preset: str) -> dict[str, Step]:
@@ -71,18 +79,70 @@ def plan(preset: str) -> dict[str, Step]:
 
 
 def describe(preset: str, steps: dict[str, Step]) -> str:
-    """What `make book` has to do, a line a run."""
-    lines = [f"preset {preset}:"]
+    """What `make book` has to do, a line a run: why, and about how long it takes."""
+    lines, running, known = [f"preset {preset}:"], [], []
     for name, step in steps.items():
-        lines.append(f"  {name}: {'up to date' if step.stamp.exists() else 'to run'}")
+        if step.stamp.exists():
+            lines.append(f"  {name}: up to date")
+            continue
+        seconds = last_seconds(preset, step)
+        running.append(name)
+        known += [seconds] if seconds else []
+        lines.append(f"  {name}: to run, {'; '.join(why_stale(step))} ({f'about {_duration(seconds)}' if seconds else 'time unknown'})")
     lines.append(f"  the book: {'up to date' if book_stamp(preset, steps).exists() else 'to build'}")
+    if known:
+        rest = "" if len(known) == len(running) else f", and {len(running) - len(known)} of unknown length"
+        lines.append(f"  in all about {_duration(sum(known))}{rest}, by the last time each was run")
     return "\n".join(lines)
+
+
+def why_stale(step: Step) -> list[str]:
+    """What a run that is not up to date differs in from the one that is there: a phrase a kind of reason."""
+    try:
+        old = json.loads((step.out / "params.json").read_text("utf-8"))
+    except OSError:
+        return ["failed last time" if _failed(step) else "not run yet"]
+    if "ingredients" not in old:
+        return ["what the last run was made of is not known"]
+    old, new = old["ingredients"], runs.ingredients(step.notebook, step.params, step.upstream, step.out.parent.name)
+
+    def differing(kind: str) -> list[str]:
+        return [name for name in sorted({*old[kind], *new[kind]}) if old[kind].get(name) != new[kind].get(name)]
+
+    given = [name for name in differing("parameters") if name not in step.upstream]
+    data = [name for name in differing("data") if name not in given]
+    reasons = {
+        "the notebook's code has changed": old["notebook"] != new["notebook"],
+        f"other parameters: {', '.join(f'{n} = {step.params.get(n)!r}' for n in given)}": given,
+        f"what is behind {' and '.join(data)} has changed": data,
+        f"another run of {' and '.join(step.reads)} is read": differing("upstream"),
+        f"library: {_few(differing('library'))}": differing("library"),
+        f"the numbers kept of {' and '.join(differing('kept'))} have changed": differing("kept"),
+    }
+    return [reason for reason, holds in reasons.items() if holds] or ["the last run is not whole"]
+
+
+def last_seconds(preset: str, step: Step) -> float | None:
+    """How long the run took when it was last made, here or, where its numbers are kept, elsewhere."""
+    for file in (step.out / "provenance.json", root() / "book" / "reference" / preset / f"{step.notebook.stem}.json"):
+        if file.is_file():
+            facts = json.loads(file.read_text("utf-8"))
+            return facts.get("provenance", facts).get("wall_seconds")
+    return None
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _few(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def book_stamp(preset: str, steps: dict[str, Step]) -> Path:
     """The empty file whose presence says that the built book is of just these runs and this prose."""
     sources = [p for p in (root() / "book").rglob("*") if p.is_file()]
-    sources += [root() / "_config.yml", Path(__file__), *(step.notebook for step in steps.values())]
+    sources += [root() / "_config.yml", Path(__file__), *(root() / "notebooks").glob("*.py")]
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -91,14 +151,61 @@ def book_stamp(preset: str, steps: dict[str, Step]) -> Path:
     return root() / "build" / preset / f".book-{digest.hexdigest()[:16]}"
 
 
-def build(preset: str) -> Path:
-    """Build the book of a preset from its runs, into build/PRESET/html. A warning is an error."""
+def gaps(steps: dict[str, Step]) -> dict[str, str]:
+    """By notebook, why there is no run of it: its own failure, or that of one which it reads.
+
+    Raises:
+        PosekitError: there is a run that has neither been made nor failed.
+    """
+    found: dict[str, str] = {}
+    for name, step in steps.items():
+        if step.stamp.exists():
+            continue
+        failure = _failed(step)
+        absent = [read for read in step.reads if read in found]
+        if failure:
+            found[name] = f"{failure}."
+        elif absent:
+            found[name] = f"It reads {' and '.join(absent)}, and there is no run of that."
+        else:
+            raise PosekitError(f"{name} is not up to date: make book PRESET={step.out.parent.name}")
+    return found
+
+
+def _failed(step: Step) -> str:
+    """What went wrong when just this run was last tried; nothing where it was not."""
+    if not step.failure.is_file():
+        return ""
+    failure = json.loads(step.failure.read_text("utf-8"))
+    return failure["message"] if failure["fingerprint"] == step.fingerprint else ""
+
+
+def run(step: Step) -> None:
+    """Make a preset's run; a failure is kept, so that the book can say what is missing, and raised."""
+    try:
+        runs.execute(step.notebook, step.params, step.out, step.upstream)
+    except PosekitError as error:
+        content = {"fingerprint": step.fingerprint, "message": str(error)}
+        step.failure.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+        raise
+    step.failure.unlink(missing_ok=True)
+
+
+def build(preset: str, *, with_gaps: bool = False) -> Path:
+    """Build the book of a preset from its runs, into build/PRESET/html. A warning is an error.
+
+    A book with gaps says in each chapter that has no run why; references into such a chapter lead nowhere, so there
+    warnings are none, and the book does not count as built.
+
+    Raises:
+        PosekitError: a run is missing (`with_gaps`: and not because of a failure), or the pages do not build.
+    """
     from . import bench  # and with it torch, which the plan does without
 
     steps = plan(preset)
-    for name, step in steps.items():
-        if not step.stamp.exists():
-            raise PosekitError(f"{name} is not up to date: make book PRESET={preset}")
+    missing = gaps(steps)
+    if missing and not with_gaps:
+        raise PosekitError(f"{' and '.join(missing)} failed: make book PRESET={preset}")
     stamp = book_stamp(preset, steps)
     folder = stamp.parent
     source = folder / "source"
@@ -106,21 +213,28 @@ def build(preset: str) -> Path:
         shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
     shutil.copytree(root() / "book", source)
     for name, step in steps.items():
+        if name in missing:
+            (source / f"{name}.md").write_text(gap(step, missing[name]), encoding="utf-8")
+            continue
         (source / f"{name}.ipynb").write_text(page(step), encoding="utf-8")
         if (step.out / "figures").is_dir():
             shutil.copytree(step.out / "figures", source / "figures" / name)
     lay_scripts(source)
+    measured = _metrics({name: step for name, step in steps.items() if name not in missing})
+    leave_open(source, {path.stem for path in (root() / "notebooks").glob("*.py")} - set(measured))
 
     config = yaml.safe_load((root() / "_config.yml").read_text(encoding="utf-8"))
-    measured = json.loads((root() / "book" / "reference" / "bench.json").read_text("utf-8"))
-    config["parse"]["myst_substitutions"] = {"preset": preset, "runs": _metrics(steps), "bench": bench.words(measured)}
+    timed = json.loads((root() / "book" / "reference" / "bench.json").read_text("utf-8"))
+    config["parse"]["myst_substitutions"] = {
+        "preset": preset, "runs": measured, "bench": bench.words(timed), "parameters": table(),
+    }  # fmt: skip
     _write_yaml(source / "_config.yml", config)
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
     _write_yaml(source / "_toc.yml", _without_absent(toc, steps))
 
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    strictly = ["-W", "-n", "--keep-going", "-q"]
-    command = [*jupyter_book, "build", *strictly, "--path-output", str(folder), str(source)]
+    strictly = [] if missing else ["-W", "-n", "--keep-going"]
+    command = [*jupyter_book, "build", *strictly, "-q", "--path-output", str(folder), str(source)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         print(result.stdout, result.stderr, sep="\n", file=sys.stderr)
@@ -129,9 +243,51 @@ def build(preset: str) -> Path:
     shutil.rmtree(html, ignore_errors=True)
     (folder / "_build" / "html").rename(html)
     shutil.rmtree(folder / "_build")
-    stamp.touch()
-    print(f"the book is in {(html / 'index.html').relative_to(root())}")
+    if not missing:
+        stamp.touch()
+    what = f"the book, with gaps for {' and '.join(missing)}," if missing else "the book"
+    print(f"{what} is in {(html / 'index.html').relative_to(root())}")
     return html
+
+
+def gap(step: Step, why: str) -> str:
+    """The page that stands where the chapter of a run that failed would."""
+    import jupytext
+
+    prose = "\n".join(c.source for c in jupytext.read(step.notebook, fmt="py:percent").cells if c.cell_type == "markdown")
+    title = re.search(r"^# (.+)$", prose, re.MULTILINE)
+    return (
+        f"# {title[1] if title else step.notebook.stem}\n\n"
+        "::::{admonition} This edition has a gap here\n:class: error\n"
+        f"`{step.notebook.stem}` has no run with these parameters.\n\n```text\n{why}\n```\n::::\n"
+    )
+
+
+def leave_open(source: Path, absent: set[str]) -> None:
+    """In pages that quote runs which are not there, say so in their place; the same for such runs' figures."""
+    names = "|".join(map(re.escape, sorted(absent)))
+    if not names:
+        return
+    quoted = re.compile(rf"""\{{\{{[^{{}}]*runs\[\\?["'](?:{names})\\?["']\][^{{}}]*\}}\}}""")
+    figures = re.compile(rf"figures/(?:{names})/[\w-]+\.(?:png|svg)")
+    for file in (*source.glob("*.md"), *source.glob("*.ipynb")):
+        text = file.read_text("utf-8")
+        file.write_text(quoted.sub("(no result in this edition)", text), encoding="utf-8")
+        for figure in figures.findall(text):
+            _no_picture(source / figure)
+
+
+def _no_picture(path: Path) -> None:
+    """An empty picture of the wanted format."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".svg":
+        path.write_text(
+            '<svg xmlns="http://www.w3.org/2000/svg" width="800" height="200"><rect width="100%" height="100%" fill="#ccc"/></svg>'
+        )
+    else:
+        Image.new("L", (800, 200), 204).save(path)
 
 
 def page(step: Step) -> str:
@@ -206,15 +362,17 @@ def main(arguments: list[str]) -> None:
     try:
         match arguments:
             case ["run", preset, notebook]:
-                step = plan(preset)[notebook]
-                runs.execute(step.notebook, step.params, step.out, step.upstream)
+                run(plan(preset)[notebook])
             case ["build", preset]:
                 build(preset)
+            case ["gaps", preset]:
+                if gaps(plan(preset)):  # otherwise it is the pages that do not build
+                    build(preset, with_gaps=True)
             case ["reference", preset]:
                 for notebook in plan(preset):
                     print(runs.keep_reference(preset, notebook).relative_to(root()))
             case _:
-                raise PosekitError("usage: python -m posekit.workflow run PRESET NOTEBOOK | build PRESET | reference PRESET")
+                raise PosekitError("usage: python -m posekit.workflow run PRESET NOTEBOOK | build PRESET | gaps PRESET | reference PRESET")
     except PosekitError as error:
         sys.exit(f"posekit: {error}")
 
