@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from posekit.errors import PosekitError
-from posekit.parameters import root
+from posekit.parameters import parameters, root
 from posekit.workflow import book_stamp, describe, plan
 
 preset = config.get("preset", "laptop")
@@ -56,6 +56,7 @@ for name, step in steps.items():
             python=sys.executable,
             preset=preset,
             notebook=name,
-        threads: workflow.cores
+        # Small networks gain little from a second core, so two notebooks run at a time; one that starts workers has all cores.
+        threads: workflow.cores if "workers" in parameters(step.notebook) else max(workflow.cores // 2, 1)
         shell:
             "{params.python:q} -m posekit.workflow run {params.preset} {params.notebook}"
