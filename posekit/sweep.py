@@ -118,8 +118,14 @@ def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> No
         command += ["--profile", str(own) if own.is_dir() else profile, "--jobs", str(jobs)]
     else:
         command += ["--cores", str(jobs * threads)]
-    status = subprocess.run(command, cwd=root()).returncode
-    listed.unlink(missing_ok=True)
+    process = subprocess.Popen(command, cwd=root())
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # it has been told too, and stops its jobs
+        raise
+    finally:
+        listed.unlink(missing_ok=True)
     if sweep.waiting:
         raise PosekitError(f"{len(sweep.waiting)} of {len(sweep.points)} runs are not there: see above; the same command makes only those")
     if status:

@@ -128,7 +128,7 @@ class Resuming:
             try:
                 self._go_on(url)
                 break
-            except (requests.ConnectionError, requests.Timeout):
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
                 if self._have() == before or attempt == ATTEMPTS - 1:
                     raise
         self.part.replace(output_file)
