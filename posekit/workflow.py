@@ -92,7 +92,7 @@ def describe(preset: str, steps: dict[str, Step]) -> str:
     lines.append(f"  the book: {'up to date' if book_stamp(preset, steps).exists() else 'to build'}")
     if known:
         rest = "" if len(known) == len(running) else f", and {len(running) - len(known)} of unknown length"
-        lines.append(f"  in all about {_duration(sum(known))}{rest}, by the last time each was run")
+        lines.append(f"  in all about {_duration(sum(known))} one after the other{rest}, by the last time each was run")
     return "\n".join(lines)
 
 

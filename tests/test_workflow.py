@@ -170,14 +170,14 @@ def test_what_is_to_be_done_is_said_with_its_time(library, project):
     told = workflow.describe("small", workflow.plan("small"))
     assert "01_first: to run, the notebook's code has changed (about 2 min)" in told
     assert "02_second: to run, another run of 01_first is read" in told and "03_third: up to date" in told
-    assert "in all about 3 min, by the last time each was run" in told
+    assert "in all about 3 min one after the other, by the last time each was run" in told
 
     folder = project / "book" / "reference" / "small"
     folder.mkdir()
     shutil.rmtree(project / "runs")
     (folder / "02_second.json").write_text('{"provenance": {"wall_seconds": 7.2}}')
     told = workflow.describe("small", workflow.plan("small"))
-    assert "02_second: to run, not run yet (about 7 s)" in told and "in all about 7 s, and 2 of unknown length" in told
+    assert "02_second: to run, not run yet (about 7 s)" in told and "in all about 7 s one after the other, and 2 of unknown length" in told
 
 
 def test_gaps_are_failures_and_what_reads_them(library, project):
