@@ -8,6 +8,8 @@ of what came is kept beside the data.
 
 import json
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +87,7 @@ def _fetch_one(archive: Archive, folder: Path, page: str, progress: Progress | N
         return
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
-    if archive.size and free < 2 * archive.size:
+    if archive.size and free < 2 * archive.size:  # packed and unpacked
         raise PosekitError(
             f"{folder}: {file} needs {2 * archive.size / 1e9:.1f} GB to be fetched and unpacked, and {free / 1e9:.1f} GB are free"
         )
@@ -108,8 +110,11 @@ def _fetch_one(archive: Archive, folder: Path, page: str, progress: Progress | N
     safely = {} if file.endswith(".zip") else {"filter": "data"}  # of itself zipfile leaves out absolute names and `..`
     try:
         shutil.unpack_archive(path, folder, **safely)
-    except (shutil.ReadError, OSError) as error:
-        raise PosekitError(f"{path}: could not be unpacked: {error}") from None
+    except (shutil.ReadError, zipfile.BadZipFile, EOFError, zlib.error):
+        Path(path).unlink()
+        raise PosekitError(f"{archive.url}: what came is not a whole archive; it was removed, try again") from None
+    except OSError as error:
+        raise PosekitError(f"{path}: could not be unpacked: {error.strerror or error}") from None
     receipt.write_text(json.dumps(known | {file: content}, indent=1) + "\n", encoding="utf-8")
     Path(path).unlink()
 
