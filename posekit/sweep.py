@@ -28,6 +28,7 @@ from .errors import PosekitError
 from .parameters import notebook_path, parse, root
 
 SEED = "seed"  # the parameter over which means are taken
+FAILED = "failed-{}.txt"  # what went wrong in the run of that number, among those that waited
 MOST = 8  # numbers shown in the short table and in the figure
 
 Block = dict[str, float]  # mean, and low and high where there is an interval
@@ -105,6 +106,8 @@ def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> No
     if not waiting:
         return
     sweep.folder.mkdir(parents=True, exist_ok=True)
+    for old in sweep.folder.glob(FAILED.format("*")):
+        old.unlink()
     listed = sweep.folder / "waiting.json"
     content = [{"notebook": sweep.notebook.stem, "params": p.params, "out": str(p.out), "stamp": str(p.stamp)} for p in waiting]
     listed.write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -127,7 +130,9 @@ def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> No
     finally:
         listed.unlink(missing_ok=True)
     if sweep.waiting:
-        raise PosekitError(f"{len(sweep.waiting)} of {len(sweep.points)} runs are not there: see above; the same command makes only those")
+        why = [path.read_text("utf-8") for path in sorted(sweep.folder.glob(FAILED.format("*")))]
+        count = f"{len(sweep.waiting)} of {len(sweep.points)} runs are not there, and the same command makes only those"
+        raise PosekitError(f"{count}; {why[0] if why else 'see above'}")
     if status:
         raise PosekitError(f"Snakemake ended with code {status}: see above")
 
@@ -242,6 +247,7 @@ def main(arguments: list[str]) -> None:
     try:
         runs.execute(notebook_path(wanted["notebook"]), wanted["params"], Path(wanted["out"]))
     except PosekitError as error:
+        Path(listed).with_name(FAILED.format(number)).write_text(str(error), encoding="utf-8")
         sys.exit(f"posekit: {error}")
 
 

@@ -103,7 +103,7 @@ def test_a_sweep_runs_what_is_not_there_and_goes_on_after_failures(project):
     result = call(*options)
     assert result.exit_code == 1, result.output
     assert "4 runs, 1 done, 3 to run, about" in result.stderr
-    assert "2 of 4 runs are not there: see above; the same command makes only those" in result.stderr
+    assert "2 of 4 runs are not there, and the same command makes only those; 02_count failed in cell" in result.stderr
     assert ran(project) == ["1 0", "1 1", "2 0", "2 1"]
     folder = Path(result.stdout.split()[-1]).parent
     assert len((folder / "sweep.csv").read_text().splitlines()) == 3, "what is there is compared already"
