@@ -108,7 +108,7 @@ def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> No
     sweep.folder.mkdir(parents=True, exist_ok=True)
     for old in sweep.folder.glob(FAILED.format("*")):
         old.unlink()
-    listed = sweep.folder / "waiting.json"
+    listed = sweep.folder / f"waiting-{os.getpid()}.json"
     content = [{"notebook": sweep.notebook.stem, "params": p.params, "out": str(p.out), "stamp": str(p.stamp)} for p in waiting]
     listed.write_text(json.dumps(content, indent=1), encoding="utf-8")
     command = [
