@@ -1,0 +1,165 @@
+"""Redesigns on equal terms: two turns, what a squeeze begins as, the rule for the winner, intervals over seeds and people."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planted import RECIPE, planted
+
+from posekit import HourglassConfig, Machine, PosekitError, Recipe, fit, redesign, weights
+from posekit.interpret.codes import collect
+from posekit.models.squeeze import Autoencoder, Noise
+from posekit.redesign import Alone, Variant
+
+CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, bottleneck_residuals=2)
+SIDE = RECIPE.resolution // 16
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    return planted(tmp_path_factory.mktemp("crops"))
+
+
+@pytest.fixture(scope="module")
+def base(crops, tmp_path_factory):
+    return fit(CONFIG, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path_factory.mktemp("base"), machine=Machine.plain())
+
+
+def test_the_base_is_untouched_by_training_the_autoencoder_alone(crops, base, tmp_path):
+    before = base.read_bytes()
+    config = dataclasses.replace(CONFIG, squeeze="autoencoder", dimensions=5, code_side=SIDE, code_noise=0.1)
+    redesign.begin(base, config, "trained", *crops, tmp_path / "begin.safetensors", Alone(epochs=2), machine=Machine.plain())
+    assert base.read_bytes() == before
+    (network, _), (squeezed, card) = weights.load(base), weights.load(tmp_path / "begin.safetensors")
+    kept = squeezed.state_dict()
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, kept.pop(name)), name
+    assert kept and all(name.startswith("stack0.squeeze.") for name in kept)
+    assert squeezed.config == config == HourglassConfig.from_dict(card.config)
+    assert [line["epoch"] for line in json.loads((tmp_path / "alone.json").read_text())] == [1, 2]
+
+
+def test_begun_with_all_components_the_network_answers_as_before(crops, base, tmp_path):
+    network, card = weights.load(base)
+    numbers = collect(network, card, crops[0], "stack0.bottleneck2", machine=Machine.plain())
+    if len(numbers) <= numbers.shape[1]:  # fewer people than numbers: all components that there are hold these people's codes
+        dimensions = len(numbers) - 1
+    else:
+        dimensions = numbers.shape[1]
+    config = dataclasses.replace(CONFIG, squeeze="linear", dimensions=dimensions, code_side=SIDE)
+    redesign.begin(base, config, "components", *crops, tmp_path / "begin.safetensors", machine=Machine.plain())
+    squeezed, _ = weights.load(tmp_path / "begin.safetensors")
+    codes = collect(squeezed, card, crops[0], "stack0.squeeze", machine=Machine.plain())
+    np.testing.assert_allclose(codes, numbers, atol=1e-3 * np.abs(numbers).max())
+
+
+def test_random_directions_are_orthonormal():
+    directions = redesign.random_directions(5, 24, seed=1)
+    np.testing.assert_allclose(directions @ directions.T, np.eye(5), atol=1e-12)
+    assert not np.allclose(directions, redesign.random_directions(5, 24, seed=2))
+
+
+def test_an_autoencoder_alone_learns_codes_that_lie_on_a_few_directions():
+    torch.manual_seed(0)
+    codes = torch.randn(400, 2) @ torch.randn(2, 8 * 4)
+    how = Alone(epochs=30, rate=0.005, halved=25)
+    autoencoder = Autoencoder(features=8, side=2, dimensions=2)
+    history = redesign.train_alone(autoencoder, Noise(0.1), codes[:300].view(-1, 8, 2, 2), codes[300:].view(-1, 8, 2, 2), how)
+    assert history[-1]["explained"] > 0.5 > history[0]["explained"]
+
+
+def test_the_studys_rate_is_halved_every_25_epochs():
+    assert [Alone().rate_at(epoch) for epoch in (0, 24, 25, 49, 50)] == [5e-4, 5e-4, 2.5e-4, 2.5e-4, 1.25e-4]
+
+
+def test_a_base_that_is_another_network_is_refused(crops, base, tmp_path):
+    config = dataclasses.replace(CONFIG, features=18, squeeze="linear", dimensions=3, code_side=SIDE)
+    with pytest.raises(PosekitError, match="to which a squeeze alone does not make"):
+        redesign.begin(base, config, "components", *crops, tmp_path / "begin.safetensors", machine=Machine.plain())
+    assert not (tmp_path / "begin.safetensors").exists()
+
+
+def test_variants_have_two_turns_and_those_of_the_base_share_its_first():
+    variants = [*redesign.study_variants(CONFIG, 5, SIDE), *redesign.own_variants(CONFIG, 64)]
+    jobs = {v.name: redesign.jobs_of(v, CONFIG, Recipe(epochs=6, rate=2e-3, seed=4), 3, "there", "mannequins") for v in variants}
+    for name, (first, second) in jobs.items():
+        assert (first.recipe["epochs"], second.recipe["epochs"], second.recipe["rate"]) == (6, 3, 1e-3), name
+        assert second.start == str(first.weights) and second.after == (first.folder,)
+    of_base = {name for name, (first, _) in jobs.items() if first.folder == "there/4/first"}
+    assert of_base == {"base", "autoencoder", "linear", "random"}
+    assert all(jobs[name][0].config == CONFIG.to_dict() for name in of_base)
+
+
+def test_own_variants_cost_no_more_than_the_base():
+    limit = redesign.parameters(CONFIG), redesign.macs(CONFIG, 64)
+    for variant in redesign.own_variants(CONFIG, 64):
+        assert redesign.parameters(variant.config) <= limit[0] and redesign.macs(variant.config, 64) <= limit[1], variant.name
+
+
+def test_the_wider_network_has_the_autoencoders_parameters():
+    by_name = {variant.name: variant.config for variant in redesign.study_variants(HourglassConfig(joints=14), 50, 4)}
+    wanted = redesign.parameters(by_name["autoencoder"])
+    assert redesign.parameters(by_name["wider"]) == pytest.approx(wanted, rel=0.02)
+
+
+def test_multiply_adds_are_those_of_the_literature():
+    assert redesign.macs(HourglassConfig(), 256) == pytest.approx(5.2e9, rel=0.02)
+
+
+def test_the_winner_is_the_best_on_validation_people_that_costs_no_more():
+    costs = {"base": (10, 10), "dear": (11, 9), "cheap": (9, 10), "other": (10, 10)}
+    scores = {"base": [0.5, 0.5], "dear": [0.9, 0.9], "cheap": [0.6, 0.4], "other": [0.6, 0.5]}
+    assert redesign.winner(scores, costs, "base") == "other"
+    assert redesign.winner(scores | {"base": [0.8, 0.8]}, costs, "base") == "base"
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(2, 5), st.integers(2, 12), st.floats(-1, 1))
+def test_a_constant_difference_has_no_interval(seeds, people, shift):
+    mean, low, high = redesign.crossed(np.full((seeds, people), 3 * shift), np.full((seeds, people), 3))
+    assert mean == pytest.approx(shift) and low == pytest.approx(shift) and high == pytest.approx(shift)
+
+
+def test_intervals_hold_both_what_seeds_and_what_people_add():
+    random = np.random.default_rng(0)
+    by_seed, by_person = random.normal(size=(8, 1)), random.normal(size=(1, 200))
+    counts = np.ones((8, 200))
+    seeds, people, both = (
+        np.ptp(redesign.crossed(effect + 0 * counts, counts)[1:]) for effect in (by_seed, by_person, by_seed + by_person)
+    )
+    assert seeds == pytest.approx(2 * 1.96 * by_seed.std() / np.sqrt(8), rel=0.25)
+    assert people == pytest.approx(2 * 1.96 * by_person.std() / np.sqrt(200), rel=0.25)
+    assert both == pytest.approx(np.hypot(seeds, people), rel=0.1)
+
+
+def test_relative_gain_and_difference_are_paired_and_skip_what_is_not_labelled():
+    reference = np.array([[[1.0, 0.0], [1.0, np.nan]]] * 2)  # two of three joints, for two seeds
+    hits = np.array([[[1.0, 1.0], [1.0, 1.0]]] * 2)
+    assert redesign.relative(hits, reference)[0] == pytest.approx(0.5)
+    block = redesign.difference(hits, reference)
+    assert block["mean"] == pytest.approx(1 / 3) and (block["people"], block["seeds"]) == (2, 2)
+
+
+def test_jobs_run_in_order_and_only_once(tmp_path):
+    """Two jobs of a few people in processes of their own, the second begun with the first's weights."""
+    recipe = Recipe(resolution=64, epochs=1, batch=8, rate=1e-3)
+    config = HourglassConfig.narrow(8, joints=17, depth=2, bottleneck_residuals=1)
+    variant = Variant("base", config, continued=True)
+    jobs = redesign.jobs_of(variant, config, recipe, 1, tmp_path, "mannequins:30,size=80")
+    lines: list[str] = []
+    redesign.train_all(jobs[::-1], workers=2, report=lines.append)
+    assert [line.partition(":")[0] for line in lines] == ["0/first", "0/base"]
+    assert weights.load(tmp_path / "0" / "base")[1].recipe["start"] == "weights"
+    redesign.train_all(jobs, report=lines.append)
+    assert len(lines) == 2
+
+
+def test_a_job_that_fails_says_why(tmp_path):
+    config = HourglassConfig.narrow(8, joints=17, depth=2)
+    jobs = redesign.jobs_of(Variant("base", config), config, Recipe(resolution=64, epochs=1), 1, tmp_path, "lspet:nowhere")
+    with pytest.raises(PosekitError, match="base-first: posekit: .*nowhere|base-first: .*nowhere"):
+        redesign.train_all(jobs, workers=1, report=lambda line: None)
