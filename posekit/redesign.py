@@ -108,10 +108,10 @@ def own_variants(base: HourglassConfig, resolution: int) -> list[Variant]:
     """What the chapters on skips, stacks and codes suggest, each at no more parameters and multiply-adds than the base."""
     few = {"skips": (1, 2), "bottleneck_residuals": 1}
     return [
-        Variant("noisy code", replace(base, code_noise=0.1), why="the code is redundant: noise should not hurt, and may regularise"),
-        Variant("fine skips", within(base, resolution, **few), why="coarse skips and bottleneck residuals are hardly missed: spent on width"),
-        Variant("early pool", within(base, resolution, **few, early_pool=True), why="as before, and the stem's multiply-adds spent on width too"),
-        Variant("sharper targets", base, sigma=0.7, why="errors by a little: targets that say more exactly where"),
+        Variant("noisy code", replace(base, code_noise=0.1), why="codes are redundant: noise may regularise"),
+        Variant("fine skips", within(base, resolution, **few), why="coarse skips are hardly missed: spent on width"),
+        Variant("early pool", within(base, resolution, **few, early_pool=True), why="the same, and the stem's cost spent on width"),
+        Variant("sharper targets", base, sigma=0.7, why="targets that say more exactly where"),
     ]  # fmt: skip
 
 
@@ -171,9 +171,8 @@ def train_all(jobs: Iterable[Job], *, workers: int | None = None, report: Callab
                 else:
                     known.discard(job.folder)
                     done += 1
-                    report(
-                        f"{Path(job.folder).parent.name}/{Path(job.folder).name}: {seconds:.0f} s ({done} done, {len(waiting) + len(running)} to go)"
-                    )
+                    left = len(waiting) + len(running)
+                    report(f"{'/'.join(Path(job.folder).parts[-2:])}: {seconds:.0f} s ({done} done, {left} to go)")
     if failed:
         raise PosekitError(failed)
 

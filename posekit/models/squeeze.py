@@ -1,5 +1,7 @@
 """What a bottleneck code can be made to pass through: a few dimensions, by an autoencoder or linearly."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -29,10 +31,10 @@ class Autoencoder(nn.Module):
         widths = [features, features * 3 // 4, features // 2, features // 4]
         cells = widths[-1] * side * side
         down: list[nn.Module] = []
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             down += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
         up: list[nn.Module] = [nn.Linear(dimensions, cells), nn.ReLU(), nn.Unflatten(1, (widths[-1], side, side))]
-        for inputs, outputs in zip(widths[:0:-1], widths[-2::-1], strict=True):
+        for inputs, outputs in pairwise(reversed(widths)):
             up += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(cells, dimensions))
         self.decoder = nn.Sequential(*up[:-1])  # the code takes both signs

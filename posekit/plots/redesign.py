@@ -44,19 +44,13 @@ def pareto(summary: Mapping[str, Mapping], chosen: str) -> Figure:
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 4.2), sharey=True)
     colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(summary)}
     markers = "osD^vP*X<>"
-    for ax, (key, (label, factor)) in zip(axes, panels.items(), strict=True):
+    for ax, (key, (axis, factor)) in zip(axes, panels.items(), strict=True):
         for i, (name, block) in enumerate(summary.items()):
             score, x = block["pck"], block[key] * factor
             ax.plot([x, x], [100 * score["low"], 100 * score["high"]], color=colours[name], linewidth=1, alpha=0.5)
-            ax.plot(
-                x,
-                100 * score["mean"],
-                markers[i % len(markers)],
-                color=colours[name],
-                markersize=8,
-                label=f"{name} (chosen)" if name == chosen else name,
-            )
-        ax.set_xlabel(label)
+            label = f"{name} (chosen)" if name == chosen else name
+            ax.plot(x, 100 * score["mean"], markers[i % len(markers)], color=colours[name], markersize=8, label=label)
+        ax.set_xlabel(axis)
         ax.margins(x=0.15)
     axes[0].set_ylabel("PCK@0.2·torso (%)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
