@@ -1,0 +1,169 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The ledger of claims
+#
+# Much has been said about hourglasses and their codes: in the paper that brought them {cite:p}`newell2016`, in later ones, and in the study that this
+# book re-does. Here is what of it holds. Beside each claim stands one number of the chapters before, and a rule that is written down with the claim decides by that
+# number: on rendered people and on photographs, each for itself. None of our numbers is typed by hand and no verdict is given by eye; with other
+# people or another network the ledger is decided anew.
+#
+# {{ runs["10_claims"].say.counts }}
+
+# %% tags=["parameters"]
+data = "mannequins"  # the people of this edition: NAME[:PATH]
+training: str | None = None  # metrics.json of 02_training on them; none: not run in this edition
+skips: str | None = None  # of 03_skips
+stacks: str | None = None  # of 04_stacks
+components: str | None = None  # of 05_components
+clusters: str | None = None  # of 06_clusters
+redesign: str | None = None  # of 08_redesign
+claims = "book/claims.yaml"  # the claims and their rules
+
+# %% tags=["remove-cell"]
+import dataclasses
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from posekit import claims as ledger
+from posekit import plots, runs
+from posekit.data.people import parse_spec
+from posekit.plots import claims as draw
+
+plots.style()
+run = runs.current()
+paths = {
+    "02_training": training, "03_skips": skips, "04_stacks": stacks, "05_components": components, "06_clusters": clusters,
+    "08_redesign": redesign,
+}  # fmt: skip
+own = {chapter: json.loads(Path(path).read_text("utf-8")) if path else None for chapter, path in paths.items()}
+here = [chapter for chapter, metrics in own.items() if metrics]
+stated = ledger.read(Path(claims))
+verdicts = ledger.ledger(stated, data, own)
+groups = {group: [claim for claim in stated if claim.group == group] for group in ledger.GROUPS}
+
+# %% [markdown]
+# ## How a claim is decided
+#
+# A claim is *supported* where the whole 95 % interval of its number lies on its side of a threshold, *not supported* where the whole interval lies on the other
+# side, and *undecided* where the interval holds the threshold: then so few people cannot tell. *Not measured* says why. Where a source
+# gave no threshold, one was set with the claim; the tables show it. What counts as a strong correlation or a large difference is the convention of
+# {cite:t}`cohen1988`. A difference of two numbers that were not compared person by person has an interval as if they came from different
+# people {cite:p}`zou2008`, and is decided less often than it might be.
+#
+# This edition's own people are {{ runs["10_claims"].say.people }}. What it did not measure itself, on the other kind of people above all, is quoted from the
+# reference runs whose numbers are kept with the sources.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Every claim and its verdict, on rendered people and on photographs. Look for the lines where the two disagree, and for those where what was seen by eye is not supported.", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
+headings = {
+    "skips": "Skip connections", "stacks": "Stacks", "code": "The code", "clusters": "Clusters and maps", "training": "Training and reading off",
+    "redesign": "The redesign",
+}  # fmt: skip
+lines = {
+    headings[group]: [(claim.name, {kind: verdict.verdict for kind, verdict in verdicts[claim.id].items()}) for claim in members]
+    for group, members in groups.items()
+    if members
+}
+run.save_figure(draw.overview(lines), "claims")
+plt.show()
+
+# %% [markdown]
+# {{ runs["10_claims"].say.agreement }}
+#
+# ## Skip connections
+#
+# What they carry, and who needs it.
+#
+# {{ runs["10_claims"].say.skips }}
+#
+# ## Stacks
+#
+# What a second hourglass adds to the first.
+#
+# {{ runs["10_claims"].say.stacks }}
+#
+# ## The code
+#
+# What the bottleneck holds, and in how many directions.
+#
+# {{ runs["10_claims"].say.code }}
+#
+# ## Clusters and maps
+#
+# Whether people form groups by their codes.
+#
+# {{ runs["10_claims"].say.clusters }}
+#
+# ## Training and reading off
+#
+# What the choice of a loss and of a decoder costs.
+#
+# {{ runs["10_claims"].say.training }}
+#
+# ## The redesign
+#
+# Whether changing the bottleneck makes a better network.
+#
+# {{ runs["10_claims"].say.redesign }}
+#
+# ## What the ledger does not show
+#
+# That a claim is wrong elsewhere: the networks here are small, those of rendered people minutes old, and the claims were made of larger ones and other
+# pictures. Nor that a supported claim is true for the reason that was given for it: a number stands in for a sentence, and the tables say which. The
+# intervals are over people, for networks most of which were trained once. The rules were written when most of the numbers on mannequins were known and
+# most of those on photographs were not, so that the latter put them to the harder test. And where many claims are decided some are decided by chance:
+# {{ runs["10_claims"].say.chance }}
+
+# %% tags=["remove-cell"]
+by_kind = {kind: ledger.counts([found[kind] for found in verdicts.values()]) for kind in ledger.KINDS}
+decided = {"supported", "not supported"}
+both = [claim for claim in stated if {verdict.verdict for verdict in verdicts[claim.id].values()} <= decided]
+apart = [claim.name for claim in both if len({verdict.verdict for verdict in verdicts[claim.id].values()}) > 1]
+given = [verdict for found in verdicts.values() for verdict in found.values() if verdict.verdict in decided]
+sure = sum(verdict.number.low < verdict.number.high for verdict in given)
+
+
+def listed(count):
+    """Verdicts with their numbers."""
+    return ", ".join(f"{number} {name}" for name, number in count.items())
+
+
+def agreement_words():
+    if not both:
+        return "No claim is decided on both kinds of people, so that nothing can be said about their agreement."
+    text = f"{len(both)} claims are decided on both kinds of people, {len(both) - len(apart)} of them alike."
+    return text + (f" They part on: {'; '.join(apart)}." if apart else "")
+
+
+run.write_metrics(
+    {
+        "claims": {
+            claim.id: {"name": claim.name, "group": claim.group, "chapter": claim.chapter}
+            | {kind: dataclasses.asdict(verdict) for kind, verdict in verdicts[claim.id].items()}
+            for claim in stated
+        },
+        "counts": by_kind,
+        "agreement": {"both": len(both), "alike": len(both) - len(apart)},
+        "say": {
+            "counts": f"Of {len(stated)} claims, " + "; ".join(f"on {kind}: {listed(count)}" for kind, count in by_kind.items()) + ".",
+            "people": f"those of {parse_spec(data)[0]}",
+            "agreement": agreement_words(),
+            "chance": f"{sure} verdicts above rest on an interval, and of as many that decided nothing but noise one in twenty, {sure / 20:.0f}, would still come out decided.",
+            "short": f"{ledger.short_table(stated, verdicts)}\n\n{listed(by_kind['mannequins'])} on mannequins; {listed(by_kind['photographs'])} on photographs: "
+            "[the whole ledger](10_claims).",
+            **{group: ledger.table(members, verdicts, here) for group, members in groups.items()},
+        },
+    }
+)

@@ -1,0 +1,299 @@
+"""The ledger of claims: each can come out each way, and what is wrong with a ledger is said by name."""
+
+import json
+import re
+from dataclasses import replace
+from math import hypot
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from posekit import claims, runs
+from posekit.errors import PosekitError
+from posekit.plots.claims import overview
+
+ROOT = Path(__file__).parents[1]
+CLAIMS = claims.read(ROOT / "book" / "claims.yaml")
+DECIDABLE = [claim for claim in CLAIMS if claim.rule]
+ENTRY = {
+    "id": "one", "name": "One", "claim": "One holds.", "source": "study", "chapter": "03_skips", "measure": "one", "metric": ["one"],
+    "rule": {"above": 0},
+}  # fmt: skip
+
+
+def merged(a, b):
+    return {**a, **b, **{key: merged(a[key], b[key]) for key in a if isinstance(a[key], dict) and isinstance(b.get(key), dict)}}
+
+
+def nested(path, value):
+    """Metrics that hold the value, or block of numbers, at a path of keys, and nothing else."""
+    if not path:
+        return value
+    key, rest = path[0], path[1:]
+    if isinstance(key, dict):
+        return [key | nested(rest, value)]
+    if isinstance(key, int):
+        return [nested(rest, value)] if rest else {name: [number] for name, number in value.items()}
+    return {key: nested(rest, value)}
+
+
+def at(path, value):
+    """The same where keys may be looked up themselves: they are then found to be "chosen"."""
+    metrics = nested(["chosen" if isinstance(key, list) else key for key in path], value)
+    for key in path:
+        if isinstance(key, list):
+            metrics = merged(metrics, nested(key, "chosen"))
+    return metrics
+
+
+def planted(claim, wanted):
+    """Metrics by which the claim's rule gives the wanted verdict."""
+    rule = claim.rule
+    if rule.equals is not None:
+        lead = {"mean": 0.5, "low": -0.5 if wanted == "undecided" else 0.4, "high": 0.6}
+        return merged(at(claim.metric, rule.equals + (wanted == "not supported")), at(rule.sure, lead))
+    side, limit = (1, rule.above) if rule.above is not None else (-1, rule.below)
+    half = rule.margin or 0.01
+    number = limit + {"supported": 2, "undecided": 0, "not supported": -2}[wanted] * side * half
+    block = {"mean": number, "low": number - half, "high": number + half}
+    metrics = at(claim.metric, number / claim.times if rule.margin else block | ({"p": rule.p / 2} if rule.p else {}))
+    if claim.minus:
+        metrics = merged(metrics, at(claim.minus, {"mean": 0, "low": 0, "high": 0}))
+    if claim.over:
+        metrics = merged(metrics, at(claim.over, 1))
+    return metrics
+
+
+@pytest.mark.parametrize("wanted", ["supported", "not supported", "undecided"])
+@pytest.mark.parametrize("claim", DECIDABLE, ids=lambda claim: claim.id)
+def test_each_claim_can_come_out_each_way(claim, wanted):
+    verdict = claims.decide(claim, planted(claim, wanted))
+    assert verdict.verdict == wanted, verdict
+    assert claims.words(claim, verdict)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_each_claim_says_why_it_is_not_measured(claim):
+    verdict = claims.decide(claim, {})
+    assert verdict.verdict == "not measured" and verdict.number is None
+    assert claims.words(claim, verdict) == verdict.why and (verdict.why == claim.why if claim.why else claim.chapter in verdict.why)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_each_claim_points_at_what_is_there(claim):
+    """Its source is in the bibliography, its figure in the chapter, and its metrics are those that the chapter writes."""
+    sources = re.findall(r"^@\w+{(\w+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), re.MULTILINE)
+    assert claim.source in (*sources, "study")
+    assert f'"{claim.chapter}"' in (ROOT / "notebooks" / "10_claims.py").read_text(encoding="utf-8")
+    notebook = ROOT / "notebooks" / f"{claim.chapter}.py"
+    if claim.figure and notebook.exists():
+        assert f'"name": "{claim.figure}"' in notebook.read_text(encoding="utf-8")
+    kept = ROOT / "book" / "reference" / "laptop" / f"{claim.chapter}.json"
+    if claim.rule and kept.exists():
+        verdict = claims.decide(claim, json.loads(kept.read_text(encoding="utf-8")))
+        assert verdict.verdict != "not measured", verdict.why
+        assert claim.people is None or verdict.number.people
+
+
+def test_the_landing_page_shows_a_handful():
+    assert 6 <= sum(claim.short for claim in CLAIMS) <= 8
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"clam": "One."}, "claim one has no entry 'clam'"),
+        ({"group": "skips"}, "claim one has no entry 'group'"),
+        ({"chapter": None}, "claim one: chapter is None; give a text"),
+        ({"name": ...}, "claim one lacks name"),
+        ({"rule": ...}, "claim one lacks rule; or say in `why`"),
+        ({"why": "nobody looked"}, "claim one: either metric and rule decide it"),
+        ({"metric": "one"}, "claim one: metric is 'one'; give a list"),
+        ({"times": True}, "claim one: times is True; give a number"),
+        ({"rule": {"above": "much"}}, "claim one: rule: above is 'much'; give a number"),
+        ({"rule": {"around": 1}}, "claim one: rule has no entry 'around'"),
+        ({"rule": {}}, "claim one: rule: give one of above, below and equals"),
+        ({"rule": {"above": 0, "below": 1}}, "claim one: rule: give one of above, below and equals"),
+        ({"rule": {"equals": 2}}, "claim one: rule: equals and sure belong together"),
+        ({"rule": [1]}, "claim one: rule is [1]; give a mapping"),
+    ],
+)
+def test_a_claim_that_is_not_complete_is_refused_by_name(tmp_path, change, said):
+    entry = {key: value for key, value in (ENTRY | change).items() if value is not ...}
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump({"skips": [entry]}))
+    with pytest.raises(PosekitError, match=re.escape(said)) as error:
+        claims.read(path)
+    assert "\n" not in str(error.value) and str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("skips: [", "cannot be read"),
+        ("- one", "give lists of claims by group"),
+        ("skips: {one: 1}", "give lists of claims by group"),
+        ("jumps: []", "no group 'jumps'; there are skips, stacks"),
+        ("skips: [one]", "claim 1 of skips is no mapping"),
+        (yaml.safe_dump({"skips": [ENTRY, ENTRY]}), "claim one is there twice"),
+    ],
+)
+def test_a_ledger_that_is_none_is_refused(tmp_path, text, said):
+    path = tmp_path / "claims.yaml"
+    path.write_text(text)
+    with pytest.raises(PosekitError, match=said):
+        claims.read(path)
+
+
+def test_a_ledger_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(PosekitError, match="cannot be read"):
+        claims.read(tmp_path / "claims.yaml")
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (["a"], {"b": [1, 2], "c": [3, 4]}),
+        (["a", "b"], [1, 2]),
+        (["a", "b", -1], 2),
+        (["a", 1], {"b": 2, "c": 4}),
+        (["rows", {"n": 2}, "v"], 20),
+        ([["key"], "b", 0], 1),  # a key that is looked up
+        (["a", "z"], None),
+        (["a", "b", 2], None),
+        (["rows", {"n": 3}, "v"], None),
+        ([["no key"], "b"], None),
+        (["a", "b", "c"], None),
+    ],
+)
+def test_look_up(path, found):
+    metrics = {"a": {"b": [1, 2], "c": [3, 4]}, "rows": [{"n": 1, "v": 10}, {"n": 2, "v": 20}], "key": "a"}
+    assert claims.look_up(metrics, path) == found
+
+
+def one(**changes):
+    return replace(claims.Claim("skips", "one", "One", "One holds.", "study", "03_skips", measure="one", metric=["a"]), **changes)
+
+
+def block(mean, low, high, **more):
+    return {"mean": mean, "low": low, "high": high, **more}
+
+
+numbers = st.floats(-10, 10)
+widths = st.floats(0.001, 5)
+
+
+@given(numbers, numbers, widths, widths, widths, widths)
+def test_a_difference_has_the_distances_to_the_bounds_in_quadrature(a, b, a_down, a_up, b_down, b_up):
+    claim = one(minus=["b"], rule=claims.Rule(above=0))
+    number = claims.decide(claim, {"a": block(a, a - a_down, a + a_up), "b": block(b, b - b_down, b + b_up)}).number
+    assert number.mean == pytest.approx(a - b, abs=1e-9)
+    assert number.mean - number.low == pytest.approx(hypot(a_down, b_up), abs=1e-9)
+    assert number.high - number.mean == pytest.approx(hypot(a_up, b_down), abs=1e-9)
+
+
+@given(st.floats(1, 10), st.floats(1, 10), st.floats(0.001, 0.01), st.floats(0.001, 0.01))
+def test_narrow_intervals_of_a_ratio_are_those_of_its_logarithm(a, b, a_half, b_half):
+    claim = one(over=["b"], rule=claims.Rule(above=0))
+    number = claims.decide(claim, {"a": block(a, a - a_half, a + a_half), "b": block(b, b - b_half, b + b_half)}).number
+    assert number.mean == pytest.approx(a / b)
+    assert (number.high - number.low) / 2 / number.mean == pytest.approx(hypot(a_half / a, b_half / b), rel=1e-6)
+
+
+def test_a_ratio_to_nothing_is_not_measured():
+    verdict = claims.decide(one(over=["b"], rule=claims.Rule(above=0)), {"a": 1, "b": 0})
+    assert verdict.verdict == "not measured" and "nothing to compare with" in verdict.why
+
+
+def test_without_its_sign_an_interval_around_zero_begins_at_zero():
+    claim = one(absolute=True, rule=claims.Rule(above=0.1))
+    assert claims.decide(claim, {"a": block(-0.3, -0.4, -0.2)}).number == claims.Estimate(0.3, 0.2, 0.4)
+    assert claims.decide(claim, {"a": block(-0.1, -0.4, 0.2)}).number == claims.Estimate(0.1, 0, 0.4)
+
+
+def test_what_chance_may_do_as_often_is_undecided():
+    claim = one(rule=claims.Rule(below=0, p=0.05))
+    assert claims.decide(claim, {"a": block(-0.5, -0.6, -0.4, p=0.04)}).verdict == "supported"
+    assert claims.decide(claim, {"a": block(-0.5, -0.6, -0.4, p=0.05)}).verdict == "undecided"
+
+
+def test_what_a_run_could_not_measure_is_said():
+    verdict = claims.decide(one(rule=claims.Rule(below=0)), {"a": block(None, None, None)})
+    assert (verdict.verdict, verdict.why) == ("not measured", "03_skips could not measure a")
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Numbers kept of reference runs, to be filled in: (notebook, preset) to metrics."""
+    numbers = {}
+    monkeypatch.setattr(runs, "reference", lambda notebook, preset: numbers.get((notebook, preset)))
+    return numbers
+
+
+def test_an_edition_decides_by_its_own_runs_and_quotes_what_it_lacks(kept):
+    claim = one(rule=claims.Rule(above=0))
+    provenance = {"parameters": {"data": "lspet:somewhere@test"}}
+    kept["03_skips", "lspet"] = {"a": block(-2, -3, -1, people=7), "provenance": provenance}
+    kept["03_skips", "laptop"] = {"a": block(5, 4, 6), "provenance": {"parameters": {"data": "mannequins:6000"}}}
+    found = claims.ledger([claim], "mannequins:300", {"03_skips": {"a": block(2, 1, 3), "people": 9}})["one"]
+    assert found["mannequins"] == claims.Verdict("supported", number=claims.Estimate(2, 1, 3, people=9), data="mannequins")
+    assert found["photographs"] == claims.Verdict("not supported", number=claims.Estimate(-2, -3, -1, people=7), data="lspet", kept=True)
+    found = claims.ledger([claim], "mannequins:300", {"03_skips": {}})["one"]["mannequins"]
+    assert found.kept and found.number.mean == 5, "of a run without the metric the reference takes the place"
+    found = claims.ledger([claim], "coco:folder", {"03_skips": None})["one"]["photographs"]
+    assert found.kept and found.data == "lspet"
+
+
+def test_what_nobody_ran_is_not_measured(kept):
+    found = claims.ledger([one(rule=claims.Rule(above=0))], "mannequins", {"03_skips": None})["one"]
+    assert {kind: verdict.why for kind, verdict in found.items()} == {kind: f"no run of 03_skips on {kind}" for kind in claims.KINDS}
+
+
+def test_a_chapter_that_is_not_read_is_refused(kept):
+    with pytest.raises(PosekitError, match="claim one is of 03_skips; the chapters that are read are 04_stacks"):
+        claims.ledger([one(rule=claims.Rule(above=0))], "mannequins", {"04_stacks": None})
+
+
+def test_a_table_links_to_what_this_edition_has(kept):
+    claim = one(rule=claims.Rule(below=0.075), unit="points", figure="fig-one", said="a | b", short=True)
+    metrics = {"03_skips": {"a": block(0.2, 0.15, 0.2501), "people": 1234}}
+    verdicts = claims.ledger([claim], "mannequins", metrics)
+    row = claims.table([claim], verdicts, metrics).splitlines()[2]
+    assert row == (
+        "| **One holds.** *Decided by:* one; supported below 7.5 %. | the study: a \\| b "
+        "| ✗ **not supported**: +20.0 [+15.0, +25.0] points; 1,234 people of mannequins "
+        "| – **not measured**: no run of 03_skips on photographs | {numref}`fig-one` |"
+    )
+    assert claims.table([claim], verdicts, []).endswith("|  |"), "no link to a chapter that is not there"
+    kept["03_skips", "laptop"] = metrics["03_skips"] | {"provenance": {"parameters": {}}}
+    elsewhere = claims.ledger([claim], "lspet:folder", {"03_skips": {"b": 1}})
+    assert claims.table([claim], elsewhere, ["03_skips"]).endswith("| [chapter](03_skips) |"), "the figure is of another edition"
+    assert claims.short_table([claim], verdicts).splitlines()[2] == "| One | ✗ not supported | – not measured |"
+    assert claims.counts([found["mannequins"] for found in verdicts.values()])["not supported"] == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "text"),
+    [
+        (claims.Estimate(-0.0364, -0.0441, 0.0001), "points", "−3.6 [−4.4, 0.0] points"),
+        (claims.Estimate(0.254, 0.2, 0.3), "%", "25.4 % [20.0, 30.0]"),
+        (claims.Estimate(-0.55, -0.78, -0.2), "", "−0.55 [−0.78, −0.20]"),
+        (claims.Estimate(0.2044, 0.1991, 0.2105), "", "0.204 [0.199, 0.210]"),
+        (claims.Estimate(12, 12, 12), "components", "12 components"),
+        (claims.Estimate(0.0376, 0.0376, 0.0376), "", "0.0376"),
+        (claims.Estimate(1234.5, 1000, 2000), "", "1,234 [1,000, 2,000]"),
+    ],
+)
+def test_numbers_are_said_in_their_unit(number, unit, text):
+    claim = one(unit=unit, rule=claims.Rule(above=0))
+    assert claims.words(claim, claims.Verdict("undecided", number=number, data="mannequins")) == f"{text}; mannequins"
+
+
+def test_the_overview_says_each_verdict_in_words():
+    figure = overview({"Skip connections": [("One", {"mannequins": "supported", "photographs": "not measured"})]})
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "mannequins", "photographs", "Skip connections", "One", "✓  supported", "–  not measured",
+    ]  # fmt: skip
