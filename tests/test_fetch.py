@@ -105,7 +105,8 @@ def test_what_breaks_off_is_gone_on_with(server, tmp_path):
     body, server.patience = server.files["people.zip"], 1_300_000
     server.offer()
     fetch.fetch("toy", tmp_path)
-    assert [headers.get("Range") for headers in server.asked] == [None, "bytes=1300000-", "bytes=2600000-"]
+    starts = [int(headers.get("Range", "bytes=0-")[6:-1]) for headers in server.asked]
+    assert starts[0] == 0 and len(starts) == 3 and 1_200_000 < starts[1] < starts[2] - 1_200_000
     assert (tmp_path / "images" / "im0001.jpg").read_bytes() == BULK
     assert json.loads((tmp_path / fetch.RECEIPT).read_text())["people.zip"]["sha256"] == hashlib.sha256(body).hexdigest()
 

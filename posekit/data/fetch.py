@@ -20,7 +20,7 @@ import requests
 
 from posekit.errors import PosekitError
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 ATTEMPTS = 5  # in one call, while each gets some way
 RECEIPT = "fetched.json"
 
