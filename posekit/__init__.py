@@ -21,6 +21,7 @@ EXPORTS = {  # by name, the module that defines it
     "load": "prediction",
     "trace": "interpret.trace",
     "edit": "interpret.trace",
+    "explain": "interpret.attribution",
     "Poses": "prediction",
     "Predictor": "prediction",
     "predict_crops": "prediction",

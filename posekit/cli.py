@@ -285,6 +285,37 @@ def predict(
 
 @app.command()
 @_command
+def explain(
+    weights: Weights,
+    image: Annotated[Path, typer.Argument(help="a picture")],
+    out: Annotated[Path, typer.Option(help="the PNG file to write: picture, heatmap and map side by side")],
+    joint: Annotated[str, typer.Option(help="which joint's answer is explained")] = "left wrist",
+    method: Annotated[
+        str,
+        typer.Option(help="saliency, guided-backprop, deconvnet, grad-cam, occlusion, integrated-gradients; of a transformer, attention"),
+    ] = "grad-cam",
+    target: Annotated[
+        str, typer.Option(help="what of its heatmap: peak, window, mean, probability, or 'distance to right wrist', say")
+    ] = "window",
+    layer: Annotated[str | None, typer.Option(help="Grad-CAM's place, stack0.skip2 say")] = None,
+    box: Annotated[
+        tuple[float, float, float, float] | None, typer.Option(help="the person: x y width height; by default the whole picture")
+    ] = None,
+    device: Device = None,
+) -> None:
+    """Show which pixels the network's answer for a joint hangs on."""
+    from posekit import prediction
+    from posekit.interpret import attribution
+
+    _writable(out)
+    predictor = prediction.load(weights, device)
+    found = attribution.explain(predictor, image, joint, method, target, layer=layer, box=box)
+    _save_picture(found.draw(), out)
+    say.print(f"{out}: {found.target}, {found.method}")
+
+
+@app.command()
+@_command
 def convert(
     checkpoint: Annotated[
         Path,

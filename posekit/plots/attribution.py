@@ -1,0 +1,182 @@
+"""Figures of where a network looks."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from posekit.plots import PALETTE
+from posekit.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from posekit.interpret.attribution import Explanation
+    from posekit.interpret.patches import Patches
+
+WARM = "inferno"
+MARK = "#35D0FF"
+STYLES = ("-", "--", ":", "-.")
+BRIGHTEST = 0.995  # quantile of a map that is drawn at full strength: a lone pixel would leave the rest black
+
+
+def explanation(found: "Explanation") -> Figure:
+    """Picture, heatmap and map side by side; a cross is where the network puts the joint."""
+    height, width = found.map.shape
+    figure = Figure(figsize=(9, 3 * height / width + 0.4), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)  # type: ignore[union-attr, call-arg]
+    panels = (("the picture", None), (f"heatmap of the {found.joint}", found.heatmap), (found.method, found.map))
+    for ax, (title, values) in zip(figure.subplots(1, 3), panels, strict=True):
+        _over(ax, found.picture, values)
+        ax.plot(*found.place, "+", color=MARK, markersize=9, markeredgewidth=1.5)
+        ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+        ax.set_title(title, fontsize=10, pad=3)
+    return figure
+
+
+def maps(
+    pictures: np.ndarray, rows: Mapping[str, np.ndarray | None], points: np.ndarray | None = None, titles: Sequence[str] | None = None,
+) -> Figure:  # fmt: skip
+    """A row a method, a column a person: maps (N, h, w) over pictures (N, R, R, 3) uint8, each to its own strength; None shows the picture.
+
+    A cross marks `points` (N, 2) in picture pixels.
+    """
+    count, cell = len(pictures), 8.0 / max(len(pictures), 4)
+    figure, axes = plt.subplots(len(rows), count, figsize=(1.0 + cell * count, cell * len(rows) + 0.3), squeeze=False)
+    figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    for line, (name, values) in zip(axes, rows.items(), strict=True):
+        for i, ax in enumerate(line):
+            _over(ax, pictures[i], None if values is None else values[i])
+            if points is not None:
+                ax.plot(*points[i], "+", color=MARK, markersize=7, markeredgewidth=1.3)
+        line[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
+    for ax, title in zip(axes[0], titles or (), strict=False):
+        ax.set_title(title, fontsize=9, pad=3)
+    return figure
+
+
+def cascade(rows: Mapping[str, Mapping[str, Mapping]], controls: Sequence[str] = (), limit: float | None = None) -> Figure:
+    """How alike maps stay when the network forgets: method to level to {"mean", "low", "high"}; levels from the head downwards."""
+    figure, ax = plt.subplots(figsize=(8, 3.8))
+    levels = list(next(iter(rows.values())))
+    for (name, colour, style), blocks in zip(_lines(rows, controls), rows.values(), strict=True):
+        means, lows, highs = ([1.0, *(blocks[level][key] for level in levels)] for key in ("mean", "low", "high"))
+        ax.plot(range(len(means)), means, style, color=colour, label=name, marker="o", markersize=3.5, linewidth=1.6)
+        ax.fill_between(range(len(means)), lows, highs, color=colour, alpha=0.12, linewidth=0)
+    if limit is not None:
+        ax.axhline(limit, color="0.6", linewidth=1, linestyle=":")
+    ax.axhline(0, color="0.85", linewidth=1, zorder=0)
+    ax.set_xticks(range(len(levels) + 1), ["trained", *(f"+ {level}" for level in levels)], rotation=20, ha="right")
+    ax.set(ylabel="rank correlation with the\nmap of the trained network", ylim=(min(-0.1, ax.get_ylim()[0]), 1.03))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    return figure
+
+
+def removal(
+    shares: Sequence[float], deletion: Mapping[str, np.ndarray], insertion: Mapping[str, np.ndarray], controls: Sequence[str] = ()
+) -> Figure:  # fmt: skip
+    """The mean over people of deletion and insertion curves (N, S), a line a method; controls are grey."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True)
+    for ax, curves, title in zip(axes, (deletion, insertion), ("deletion: lower is better", "insertion: higher is better"), strict=True):
+        for (name, colour, style), curve in zip(_lines(curves, controls), curves.values(), strict=True):
+            ax.plot(100 * np.asarray(shares), curve.mean(0), style, color=colour, label=name, linewidth=1.6)
+        ax.set_xscale("symlog", linthresh=5)
+        ax.set_xticks([0, 1, 5, 10, 20, 50, 100], ["0", "1", "5", "10", "20", "50", "100"])
+        ax.minorticks_off()
+        ax.set(title=title, xlabel="of the picture (%)", xlim=(0, 100), ylim=(0, None))
+    axes[0].set_ylabel("probability of the joint\nwhere the network put it")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    return figure
+
+
+def dependency(mean: np.ndarray, sure: np.ndarray, skeleton: Skeleton, label: str) -> Figure:
+    """A matrix (K, K) of hidden joints (rows) by joints that move (columns); pale numbers are not `sure` (K, K); blank: not counted."""
+    count = len(skeleton)
+    figure, ax = plt.subplots(figsize=(0.46 * count + 1.9, 0.36 * count + 1.9))
+    limit = max(float(np.nanmax(np.abs(mean))) if np.isfinite(mean).any() else 0.0, 1e-9)
+    ax.imshow(np.sign(mean) * np.sqrt(np.abs(mean) / limit), cmap="vlag", vmin=-1.15, vmax=1.15, aspect="auto")
+    for (a, b), value in np.ndenumerate(mean):
+        if np.isfinite(value):
+            colour = "white" if abs(value) > 0.5 * limit else "0.1" if sure[a, b] else "0.6"
+            ax.text(b, a, f"{100 * value:.0f}".replace("-", "−"), ha="center", va="center", fontsize=8, color=colour)
+    ax.set_xticks(range(count), skeleton.joints, rotation=50, ha="right", rotation_mode="anchor", fontsize=9)
+    ax.set_yticks(range(count), skeleton.joints, fontsize=9)
+    ax.set(xlabel=label, ylabel="hidden")
+    ax.tick_params(length=0)
+    sns.despine(ax=ax, left=True, bottom=True)
+    return figure
+
+
+def sheet(rows: Mapping[str, Sequence[tuple[np.ndarray, str]]]) -> Figure:
+    """Rows of pictures (H, W, 3), each with the line of text below it."""
+    columns = max(map(len, rows.values()))
+    cell = 8.2 / columns
+    figure, axes = plt.subplots(len(rows), columns, figsize=(9, len(rows) * (cell + 0.42)), squeeze=False)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+    for line, (name, shown) in zip(axes, rows.items(), strict=True):
+        for ax in line:
+            _bare(ax)
+        for ax, (picture, text) in zip(line, shown, strict=False):
+            ax.imshow(picture)
+            ax.set_xlabel(text, fontsize=9, labelpad=2)
+        line[0].set_ylabel(name, fontsize=10)
+    return figure
+
+
+def patches(found: Sequence["Patches"], titles: Sequence[str]) -> Figure:
+    """Channels side by side: the patches of each in a square of three by three, and below it what the deconvnet makes of them."""
+    figure, axes = plt.subplots(2, len(found), figsize=(9, 18 / len(found) + 0.35), squeeze=False)
+    figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.02, wspace=0.02, hspace=0.01)
+    for column, (one, title) in enumerate(zip(found, titles, strict=True)):
+        strength = np.abs(one.projections).reshape(len(one.projections), -1).max(1)[:, None, None, None]
+        grey = 0.5 + 0.5 * one.projections / np.maximum(strength, 1e-12)
+        axes[0, column].imshow(_montage(one.pictures))
+        axes[1, column].imshow(_montage(grey))
+        axes[0, column].set_title(title, fontsize=10, pad=3)
+    for ax in axes.flat:
+        _bare(ax)
+    for ax, name in zip(axes[:, 0], ("pictures", "projections"), strict=True):
+        ax.set_ylabel(name, fontsize=10)
+    return figure
+
+
+def _over(ax: Axes, picture: np.ndarray, values: np.ndarray | None) -> None:
+    """A map (h, w) in warm colours over a grey picture (H, W, 3) uint8, what is negative left out; or the picture alone."""
+    height, width = picture.shape[:2]
+    _bare(ax)
+    if values is None:
+        ax.imshow(picture)
+        return
+    ax.imshow(picture.mean(-1), cmap="gray", vmin=0, vmax=360)
+    positive = np.clip(values, 0, None)
+    strength = np.clip(positive / max(float(np.quantile(positive, BRIGHTEST)), float(positive.max()) / 20, 1e-30), 0, 1)
+    ax.imshow(strength, cmap=WARM, vmin=0, vmax=1, alpha=0.15 + 0.8 * strength, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+
+
+def _bare(ax: Axes) -> None:
+    ax.set(xticks=[], yticks=[])
+    sns.despine(ax=ax, left=True, bottom=True)
+
+
+def _montage(pictures: np.ndarray, gap: int = 2) -> np.ndarray:
+    """Pictures (P, S, S, 3) in rows of three on white, with a gap between them."""
+    side, rows = pictures.shape[1], -(-len(pictures) // 3)
+    canvas = np.full((rows * (side + gap) - gap, 3 * (side + gap) - gap, 3), pictures.dtype.type(255 if pictures.dtype == np.uint8 else 1))
+    for i, picture in enumerate(pictures):
+        y, x = i // 3 * (side + gap), i % 3 * (side + gap)
+        canvas[y : y + side, x : x + side] = picture
+    return canvas
+
+
+def _lines(rows: Mapping, controls: Sequence[str]) -> list[tuple[str, object, str]]:
+    """Name, colour and line style of each row: controls are grey."""
+    greys, found, number = ["0.25", "0.45", "0.6"], [], 0
+    for name in rows:
+        if name in controls:
+            found.append((name, greys[list(controls).index(name) % 3], STYLES[list(controls).index(name) % 3 + 1]))
+        else:
+            found.append((name, PALETTE[number % len(PALETTE)], "-"))
+            number += 1
+    return found

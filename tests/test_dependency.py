@@ -1,0 +1,114 @@
+"""The joint-dependency matrix of a network in which one joint is found by another, and matrices that do and do not agree."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_data import Memory
+from tiny_networks import CARD, Painted
+
+from posekit import Machine, PosekitError, crops
+from posekit.data.people import People, joints_box
+from posekit.interpret import dependency as dp
+from posekit.skeleton import COCO, LSP
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """People whose first joint is a red cell and whose last is a blue one; a weaker cell of both colours lies elsewhere.
+
+    The network's view is the pictures' middle, pixel by pixel, so that colours fill whole cells.
+    """
+    keypoints = np.full((12, 14, 3), 2.0)
+    keypoints[..., 0], keypoints[..., 1] = np.tile([5.5, 25.5], 7), np.repeat(np.linspace(2.7, 28.3, 7), 2)
+    keypoints[:, 0, 1], keypoints[:, 13, 1] = 5.5, 25.5
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[20:24, 20:24, 0] = picture[40:44, 40:44, 2] = 255
+    picture[28:32, 32:36] = (128, 0, 128)
+    keypoints[..., :2] += 16
+    names = np.array([f"{i:02}" for i in range(12)])
+    known = People(
+        LSP, names, joints_box(keypoints), keypoints, np.arange(12), np.full(12, "test"), Memory(dict.fromkeys(names, picture)), "memory"
+    )
+    return crops(known, 40, tmp_path_factory.mktemp("dependency"))
+
+
+def test_hiding_the_joint_that_the_other_is_found_by_moves_it(stored):
+    found = dp.dependency(Painted(), CARD, stored, machine=Machine.plain())
+    assert found.moved.shape == (12, 14, 14)
+    table = dp.summary(found.moved)["mean"]
+    assert table[0, 1] > 0.3 and table[0, 0] > 0.3  # the second joint is read off the first one's dot
+    assert table[1, 0] < 0.05  # and not the other way round
+    assert table[13, 5] > 0.3 and table[5, 13] < 0.05
+    effect = dp.summary(found.effect)
+    assert effect["low"][0, 1] > 0 and effect["people"][0, 1] > 6
+
+
+def test_a_pair_whose_other_joint_is_covered_too_is_not_counted():
+    points = np.array([[10.0, 10.0], [11.0, 10.0], [30.0, 10.0], [np.nan, np.nan]])
+    squares = np.concatenate([np.nan_to_num(points), [[10.0, 30.0], [30.0, 11.0]]])
+    far = np.arange(24.0).reshape(6, 4)
+    moved, control = dp.pairs(far, points, squares, 8.0)
+    assert np.isnan(moved[0, 1]) and np.isnan(moved[1, 0]) and np.isnan(moved[3]).all() and np.isnan(moved[:, 3]).all()
+    assert moved[0, 0] == far[0, 0] and moved[0, 2] == far[0, 2]
+    assert control[0, 0] == (far[4, 0] + far[5, 0]) / 2  # both squares leave the first joint in sight
+    assert control[0, 2] == far[4, 2] and control[2, 0] == far[4, 0]  # the second covers the third joint
+
+
+def test_only_the_square_is_hidden():
+    pictures = torch.rand(2, 3, 20, 20)
+    hidden = dp.hide(pictures, np.array([[5.0, 6.0], [12.0, 3.0]]), 4.0)
+    changed = (hidden != pictures).any(1)
+    assert changed[0, 4:9, 3:8].all() and changed[0].sum() == 25
+    assert changed[1, 1:6, 10:15].all() and changed[1].sum() == 25
+
+
+def test_summary_knows_the_mean_and_who_counts():
+    values = np.zeros((40, 2, 2))
+    values[:, 0, 1] = np.arange(40) % 2
+    values[:35, 1, 0] = np.nan
+    table = dp.summary(values)
+    assert table["mean"][0, 1] == 0.5 and table["low"][0, 1] < 0.5 < table["high"][0, 1]
+    assert np.isnan(table["mean"][1, 0]) and table["people"][1, 0] == 5
+    assert table["low"][0, 0] == table["high"][0, 0] == 0
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000))
+def test_a_matrix_agrees_with_itself_and_not_with_chance(seed):
+    random = np.random.default_rng(seed)
+    values = random.random((8, 8)) + 0.01 * random.random((30, 8, 8))
+    same = dp.agreement(values, 3 * values.mean(0) + 1, resamples=100)
+    assert same["mean"] == pytest.approx(1) and same["low"] > 0.9 and same["p"] < 0.05 and same["pairs"] == 56
+    assert dp.agreement(values, -values, resamples=100)["mean"] == pytest.approx(-1)
+
+
+def test_two_pairs_are_too_few():
+    values = np.full((5, 3, 3), np.nan)
+    values[:, 0, 1] = values[:, 1, 0] = 1.0
+    assert dp.agreement(values, np.ones((3, 3)))["mean"] is None
+
+
+def test_what_maps_hold_of_joints():
+    maps = np.zeros((3, 20, 20))
+    maps[0, 5, 5], maps[0, 15, 5] = 3.0, 1.0
+    maps[2, 5, 5] = -1.0
+    points = np.array([[5.0, 5.0], [5.0, 15.0], [np.nan, np.nan]])
+    held = dp.attended(maps, points, 4.0)
+    assert held[0, 0] == 0.75 and held[1, 0] == 0.25 and held[0, 1] == 0
+    assert np.isnan(held[2]).all() and np.isnan(held[:, 2]).all()
+    assert np.isnan(dp.attended(maps, points[[0, 0, 2]], 4.0)[0, 1])  # at the same place
+
+
+def test_hops_along_limbs():
+    steps = dp.hops(COCO)
+    wrist, elbow, hip, nose = COCO.index("left wrist", "left elbow", "left hip", "nose")
+    assert steps[wrist, elbow] == 1 and steps[wrist, hip] == 3 and np.isinf(steps[wrist, nose])
+
+
+def test_people_with_other_joints_are_refused(stored):
+    from posekit.weights import Card
+
+    with pytest.raises(PosekitError, match="other knows the joints of coco, these people have those of lsp"):
+        dp.dependency(Painted(), Card("other", {"joints": 17}, "coco", 32, "mse"), stored)

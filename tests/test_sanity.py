@@ -1,0 +1,169 @@
+"""Tests of maps: planted relevance, a detector of edges that must be found out, silhouettes."""
+
+import numpy as np
+import pytest
+import torch
+from planted import people
+from tiny_networks import CARD, SIZE, Tiny
+
+from posekit import HourglassConfig, Machine, PosekitError, crops
+from posekit.interpret import sanity
+from posekit.interpret.targets import Scored, target
+from posekit.models.hourglass import Hourglass
+from posekit.weights import Card
+
+CONFIG = HourglassConfig.narrow(8, joints=14, depth=2)
+TOY = Card("toy", CONFIG.to_dict(), "lsp", 32, "cross-entropy")
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return Hourglass(CONFIG).eval()
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    return crops(people(range(9)), 40, tmp_path_factory.mktemp("sanity"))
+
+
+@pytest.fixture(scope="module")
+def asked(model, stored):
+    return sanity.cases(model, TOY, stored, people=6)
+
+
+def test_everybody_is_asked_about_one_visible_joint_where_it_is(asked, stored):
+    assert len(asked) == 6 and asked.pictures.shape == (6, 3, 32, 32)
+    assert asked.names == [stored.people.skeleton.joints[k] for k in asked.joints]
+    assert (asked.truth >= 0).all() and (asked.truth <= 31).all()
+    points = stored.keypoints[asked.rows, asked.joints, :2]
+    assert np.allclose(asked.truth, (points + 0.5) - 4 - 0.5, atol=1e-4)  # the view is the middle 32 of the crop's 40 pixels
+    few = asked.take(np.array([4, 1]))
+    assert few.names == [asked.names[4], asked.names[1]] and torch.equal(few.pictures[1], asked.pictures[1])
+
+
+def test_joints_can_be_chosen_and_unknown_ones_are_refused(model, stored):
+    assert set(sanity.cases(model, TOY, stored, ["neck", "left hip"], people=5).names) <= {"neck", "left hip"}
+    with pytest.raises(PosekitError, match="no joint 'tail'"):
+        sanity.cases(model, TOY, stored, ["tail"])
+
+
+def test_the_randomisation_check_flags_a_detector_of_edges(model, asked):
+    levels = sanity.cascade(model)
+    assert list(levels) == ["head", "decoder", "bottleneck", "encoder and skips", "stem"]
+    assert levels["head"] == ["stack0.heatmaps", "stack0.features"] and levels["stem"][-1] == "stem"
+    for ignorant in (sanity.edges, sanity.noise):
+        same = sanity.randomisation(model, asked, ignorant, ignorant(model, asked), levels)
+        assert all(np.allclose(alike, 1) for alike in same.values())
+    saliency = sanity.by(TOY, "saliency")
+    found = sanity.randomisation(model, asked, saliency, saliency(model, asked), levels)
+    assert found["stem"].mean() < 0.9 and (found["stem"] < 0.99).all()
+
+
+def test_only_what_is_named_forgets(model):
+    copy = sanity.randomised(model, ["stack0.heatmaps"], seed=1)
+    changed = {name for name, value in copy.state_dict().items() if not torch.equal(value, model.state_dict()[name])}
+    assert changed == {"stack0.heatmaps.weight", "stack0.heatmaps.bias"}
+    again = sanity.randomised(model, ["stack0.heatmaps"], seed=1)
+    assert torch.equal(copy.stack0.heatmaps.weight, again.stack0.heatmaps.weight)
+
+
+def test_likeness_is_spearmans_of_cells():
+    maps = np.random.default_rng(0).random((3, 16, 16))
+    assert np.allclose(sanity.likeness(maps, np.exp(3 * sanity.in_cells(maps).reshape(3, 4, 4).repeat(4, 1).repeat(4, 2))), 1)
+    assert np.allclose(sanity.likeness(maps, -maps), 1)  # strengths
+    assert np.allclose(sanity.likeness(maps, np.ones_like(maps)), 0)
+
+
+def test_curves_of_planted_relevance():
+    """The score is the brightness of a quarter of the picture, and the map points there: both curves are known."""
+    mask = torch.zeros(16, 16)
+    mask[:8, :8] = 1
+    pictures, nothing = torch.ones(2, 3, 16, 16), torch.zeros(2, 3, 16, 16)
+
+    def score(x):
+        return (x.mean(1) * mask).sum((1, 2)) / mask.sum()
+
+    maps = mask.expand(2, 16, 16).numpy()
+    removed = np.round(np.array(sanity.SHARES) * 16) / 16  # whole cells, of which there are 16
+    deletion, insertion = sanity.removal(score, pictures, nothing, maps), sanity.removal(score, nothing, pictures, maps)
+    assert np.allclose(deletion, np.maximum(0, 1 - removed / 0.25), atol=1e-6)
+    assert np.allclose(insertion, np.minimum(1, removed / 0.25), atol=1e-6)
+    wrong = sanity.removal(score, pictures, nothing, 1 - maps)
+    assert (sanity.area(deletion) < sanity.area(wrong) - 0.5).all()
+    assert np.allclose(wrong, np.minimum(1, (1 - removed) / 0.25), atol=1e-6)
+
+
+def test_a_straight_curve_has_half_the_area():
+    assert sanity.area(1 - np.array([sanity.SHARES])) == pytest.approx([0.5])
+
+
+def test_curves_begin_and_end_with_the_picture_and_without_it(model, asked):
+    deletion, insertion = sanity.curves(model, TOY, asked, sanity.edges(model, asked), Machine.plain())
+    assert deletion.shape == insertion.shape == (6, len(sanity.SHARES))
+    score = Scored(model, TOY, target("probability", asked.names, TOY, asked.cells))
+    with torch.no_grad():
+        whole = score(asked.pictures).numpy()
+    assert np.allclose(deletion[:, 0], whole, atol=1e-5) and np.allclose(insertion[:, -1], whole, atol=1e-5)
+    assert np.allclose(deletion[:, -1], insertion[:, 0], atol=1e-5)
+
+
+def test_the_pointing_game():
+    maps = np.zeros((3, 20, 20))
+    maps[0, 5, 9] = maps[1, 5, 9] = 1
+    truth = np.array([[9.0, 5.0], [9.0, 8.1], [9.0, 5.0]])
+    assert sanity.pointing(maps, truth, np.array([15.0, 15.0, 15.0])).tolist() == [1.0, 0.0, 0.0]  # within 3; beyond; flat
+
+
+def test_the_answer_points_as_well_as_the_network_finds(model, asked):
+    maps = sanity.answer(TOY)(model, asked)
+    assert maps.shape == (6, 32, 32)
+    own = sanity.answer(CARD)(Tiny(), asked)
+    assert own.shape == (6, SIZE, SIZE)
+
+
+def test_shares_within_masks():
+    maps = np.zeros((2, 4, 4))
+    maps[0, 0, :2] = [3.0, 1.0]
+    maps[0, 3, 3] = -5.0
+    mask = np.zeros((2, 4, 4), bool)
+    mask[:, 0, 0] = True
+    shares = sanity.share_within(maps, mask)
+    assert shares[0] == 0.75 and np.isnan(shares[1])
+
+
+def test_silhouettes_lie_under_the_joints(tmp_path):
+    from posekit import load_people
+
+    rendered = load_people("mannequins:20,size=80", cache=tmp_path, workers=0)
+    stored = crops(rendered, 80, tmp_path)
+    rows = np.arange(len(stored))
+    parts = sanity.silhouettes(stored, rows, 64)
+    points = np.round(stored.keypoints[..., :2] * 1.0 - 8).astype(float)  # the view is the middle 64 of the crop's 80 pixels
+    checked, hit = 0, 0
+    for row in rows:
+        for k in range(5, 17):
+            x, y = points[row, k]
+            if stored.keypoints[row, k, 2] == 2 and 1 <= x < 63 and 1 <= y < 63:
+                mask = sanity.limb_masks(parts[row : row + 1], np.array([k]))[0]
+                checked, hit = checked + 1, hit + mask[int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2].any()
+    assert checked > 60 and hit / checked > 0.9
+
+
+def test_photographs_have_no_silhouettes(stored):
+    with pytest.raises(PosekitError, match="only mannequins have true silhouettes"):
+        sanity.silhouettes(stored, np.arange(2), 32)
+
+
+def test_intervals_over_people():
+    block = sanity.mean_interval(np.array([1.0, 3.0, np.nan]))
+    assert block["mean"] == 2 and block["people"] == 2 and block["low"] <= 2 <= block["high"]
+    assert sanity.mean_interval(np.array([1.0, 1.0]), np.array([1.0, 3.0]))["mean"] == 0.5
+
+
+def test_the_counterpart_is_asked_about_where_the_network_puts_it(model, asked):
+    other = sanity.counterparts(model, TOY, asked)
+    sides = {"left": "right", "right": "left"}
+    assert other.names == [" ".join(sides.get(word, word) for word in name.split()) for name in asked.names]
+    back = sanity.counterparts(model, TOY, other)
+    assert back.names == asked.names and torch.equal(back.cells, asked.cells)
