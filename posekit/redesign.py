@@ -7,10 +7,11 @@ A variant is trained in two turns: `epochs` passes from nothing, then `extra` mo
 autoencoder between the two, so that whoever is compared with it gets the second turn as well. A variant that changes a
 trained base (`begins` is set) shares the base's first turn.
 
-Each job is a process of its own (`python -m posekit.redesign JOB`), as many at a time as there are GPUs, or cores. What is
+Jobs are done by processes beside the caller's (`python -m posekit.redesign`), as many as there are GPUs, or cores. What is
 finished is not done again, and what was interrupted goes on.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -148,48 +149,66 @@ def train_all(jobs: Iterable[Job], *, workers: int | None = None, report: Callab
         KeyboardInterrupt: each job keeps its state and goes on from there the next time.
     """
     waiting = {job.folder: job for job in jobs if not job.weights.exists()}
-    known = set(waiting)
+    if not waiting:
+        return
+    unfinished, failed, done = set(waiting), None, 0
     gpus = torch.cuda.device_count()
-    workers = workers or gpus or os.cpu_count() or 1
-    threads = max((os.cpu_count() or 1) // workers, 1)
-    places, failed, done = list(range(workers)), None, 0
-    with ThreadPoolExecutor(workers) as pool:
-        running: dict = {}
-        while running or (waiting and not failed):
-            ready = [job for job in waiting.values() if not (set(job.after) & known)]
-            while places and ready and not failed:
-                job, place = ready.pop(0), places.pop(0)
-                del waiting[job.folder]
-                running[pool.submit(_start, job, threads, place if gpus else None)] = (job, place)
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                job, place = running.pop(future)
-                places.append(place)
-                seconds, error = future.result()
-                if error:
-                    failed = f"{job.folder}: {error}"
-                else:
-                    known.discard(job.folder)
-                    done += 1
-                    left = len(waiting) + len(running)
-                    report(f"{'/'.join(Path(job.folder).parts[-2:])}: {seconds:.0f} s ({done} done, {left} to go)")
+    count = min(workers or gpus or os.cpu_count() or 1, len(waiting))
+    threads = max((os.cpu_count() or 1) // count, 1)
+    free = [_worker(threads, number if gpus else None) for number in range(count)]
+    started = list(free)
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            running: dict = {}
+            while running or (waiting and not failed):
+                ready = [job for job in waiting.values() if not (set(job.after) & unfinished)]
+                while free and ready and not failed:
+                    job, worker = ready.pop(0), free.pop(0)
+                    del waiting[job.folder]
+                    running[pool.submit(_do, job, worker)] = (job, worker)
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    job, worker = running.pop(future)
+                    free.append(worker)
+                    seconds, error = future.result()
+                    if error:
+                        failed = f"{job.folder}: {error}"
+                    else:
+                        unfinished.discard(job.folder)
+                        done += 1
+                        left = len(waiting) + len(running)
+                        report(f"{'/'.join(Path(job.folder).parts[-2:])}: {seconds:.0f} s ({done} done, {left} to go)")
+    finally:
+        for worker in started:
+            worker.communicate()  # an end of its input ends it
     if failed:
         raise PosekitError(failed)
 
 
-def _start(job: Job, threads: int, gpu: int | None) -> tuple[float, str | None]:
-    """Run a job's process; how long it took, and the last line that it said if it failed."""
-    began = time.monotonic()
-    file = Path(job.folder) / "job.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(job)))
+def _worker(threads: int, gpu: int | None) -> subprocess.Popen:
+    """A process that does the jobs whose files it is told, a line each, and answers each with a line."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     if gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
-    result = subprocess.run([sys.executable, "-m", "posekit.redesign", str(file)], env=environment, capture_output=True, text=True)
-    if result.returncode == 0:
-        return time.monotonic() - began, None
-    return 0.0, (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
+    command = [sys.executable, "-m", "posekit.redesign"]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def _do(job: Job, worker: subprocess.Popen) -> tuple[float, str]:
+    """Have a worker do a job: how many seconds it took, and what went wrong, if anything did."""
+    began = time.monotonic()
+    file = Path(job.folder).resolve() / "job.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asdict(job)))
+    assert worker.stdin and worker.stdout
+    try:
+        worker.stdin.write(f"{file}\n")
+        worker.stdin.flush()
+        answer = worker.stdout.readline()
+    except BrokenPipeError:
+        answer = ""
+    error = json.loads(answer) if answer else f"its process ended with status {worker.wait()}"
+    return time.monotonic() - began, error
 
 
 def work(job: Job, machine: Machine | None = None) -> Path:
@@ -391,9 +410,19 @@ def _shaped(codes: np.ndarray, shape: tuple[int, int, int]) -> Tensor:
     return torch.from_numpy(codes).reshape(-1, *shape)
 
 
+def _serve() -> None:
+    """Do the jobs whose files come in, a line each; answer each with a line of JSON, what went wrong or an empty string."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever else is printed is no answer
+    for line in sys.stdin:
+        try:
+            values = json.loads(Path(line.strip()).read_text())
+            work(Job(**{**values, "after": tuple(values["after"])}))
+            error = ""
+        except Exception as problem:  # it is told to whoever waits for the answer
+            error = str(problem) if isinstance(problem, PosekitError) else f"{type(problem).__name__}: {problem}"
+        print(json.dumps(error), file=answers, flush=True)
+
+
 if __name__ == "__main__":
-    try:
-        values = json.loads(Path(sys.argv[1]).read_text())
-        work(Job(**{**values, "after": tuple(values["after"])}))
-    except PosekitError as error:
-        sys.exit(str(error))
+    with contextlib.suppress(KeyboardInterrupt):
+        _serve()
