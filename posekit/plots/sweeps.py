@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from posekit.plots import PALETTE
 
@@ -32,6 +33,10 @@ def settings(numbers: Mapping[str, Mapping[str, Blocks]], over_seeds: Callable[[
         ax.set_ylim(lines - 0.4, -0.6)
         ax.set_xlabel(number)
         ax.grid(axis="x", color="0.92")
+    named = [Line2D([], [], color="0.45", marker="o", markersize=4, label="a run, with its own 95 % interval")]
+    if any(len(blocks) > 1 for by_setting in numbers.values() for blocks in by_setting.values()):
+        named.append(Line2D([], [], color=PALETTE[0], marker="D", markersize=6, label="mean over seeds, 95 % over seeds"))
+    figure.legend(handles=named, loc="outside upper center", ncols=columns, fontsize=9)
     return figure
 
 
