@@ -143,7 +143,7 @@ def listed(count):
 def agreement_words():
     if not both:
         return "No claim is decided on both kinds of people, so that nothing can be said about their agreement."
-    text = f"{len(both)} claims are decided on both kinds of people, {len(both) - len(apart)} of them alike."
+    text = f"Decided on both kinds of people: {len(both)}, of these alike: {len(both) - len(apart)}."
     return text + (f" They part on: {'; '.join(apart)}." if apart else "")
 
 
@@ -160,7 +160,7 @@ run.write_metrics(
             "counts": f"Of {len(stated)} claims, " + "; ".join(f"on {kind}: {listed(count)}" for kind, count in by_kind.items()) + ".",
             "people": f"those of {parse_spec(data)[0]}",
             "agreement": agreement_words(),
-            "chance": f"{sure} verdicts above rest on an interval, and of as many that decided nothing but noise one in twenty, {sure / 20:.0f}, would still come out decided.",
+            "chance": f"{sure} verdicts were decided by an interval; had there been nothing to decide, about {sure / 20:.0f} of as many would have come out decided all the same.",
             "short": f"{ledger.short_table(stated, verdicts)}\n\n{listed(by_kind['mannequins'])} on mannequins; {listed(by_kind['photographs'])} on photographs: "
             "[the whole ledger](10_claims).",
             **{group: ledger.table(members, verdicts, here) for group, members in groups.items()},

@@ -175,7 +175,7 @@ def ledger(claims: Iterable[Claim], data: str, own: Mapping[str, Mapping | None]
         PosekitError: a claim is of a chapter that `own` does not know.
     """
     kind_here = "mannequins" if parse_spec(data)[0] == "mannequins" else "photographs"
-    found = {}
+    found: dict[str, dict[str, Verdict]] = {}
     for claim in claims:
         if claim.chapter not in own:
             raise PosekitError(f"claim {claim.id} is of {claim.chapter}; the chapters that are read are {', '.join(own)}")
@@ -200,8 +200,11 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
 
 
 def table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]], here: Iterable[str]) -> str:
-    """A Markdown table of claims, a line each. Of the chapters that are `here`, in this edition, it links to the figures."""
-    lines = [f"| claim | the source | {' | '.join(KINDS)} | see |", "| --- " * (len(KINDS) + 3) + "|"]
+    """A Markdown table of claims, a line each. Of the chapters that are `here`, in this edition, it links to the figures.
+
+    It is of the style `ledger`, which on a phone sets the cells of a line below each other.
+    """
+    lines = ["::::{div} ledger", f"| claim | source | {' | '.join(KINDS)} | see |", "| --- " * (len(KINDS) + 3) + "|"]
     for claim in claims:
         by_kind = verdicts[claim.id]
         rule = f" *Decided by:* {claim.measure}; supported {threshold(claim)}." if claim.rule else ""
@@ -210,7 +213,7 @@ def table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]]
         cells = [f"**{claim.claim}**{rule}{note}", f"{source}{': ' if claim.said else ''}{claim.said}"]
         cells += [f"{MARKS[v.verdict]} **{v.verdict}**: {words(claim, v)}" for v in by_kind.values()]
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in [*cells, _link(claim, by_kind.values(), set(here))])} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "::::"])
 
 
 def short_table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
@@ -219,7 +222,7 @@ def short_table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Ver
     for claim in claims:
         if claim.short:
             cells = [f"{MARKS[v.verdict]} {v.verdict}" for v in verdicts[claim.id].values()]
-            lines.append(f"| {claim.name} | {' | '.join(cells)} |")
+            lines.append(f"| {claim.claim} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -233,19 +236,24 @@ def words(claim: Claim, verdict: Verdict) -> str:
         text += f", ahead by {_spoken(verdict.lead, '')}"
     if number.p is not None:
         text += f", p = {number.p:.2g}"
-    whom = f"{number.people:,} people of " if number.people else ""
-    return f"{text}; {whom}{verdict.data}"
+    if not number.people:
+        return f"{text}; {verdict.data}"
+    return f"{text}; {number.people:,} {'mannequins' if verdict.data == 'mannequins' else f'people of {verdict.data}'}"
 
 
 def threshold(claim: Claim) -> str:
     """The rule in words: `below 0`, `above 7.5 %`."""
-    assert claim.rule is not None
-    if claim.rule.equals is not None:
-        return f"at {claim.rule.equals:g}, if ahead of the next"
-    side, value = ("above", claim.rule.above) if claim.rule.above is not None else ("below", claim.rule.below)
+    rule = claim.rule
+    assert rule is not None
+    if rule.equals is not None:
+        return f"at {rule.equals:g} {claim.unit}, if ahead of the next"
+    side, value = ("above", rule.above) if rule.above is not None else ("below", rule.below)
     assert value is not None
-    scaled = f"{100 * value:g} %" if claim.unit in ("points", "%") and value else f"{value:g}"
-    return f"{side} {scaled}" + (f" with p below {claim.rule.p:g}" if claim.rule.p else "")
+    if claim.unit in ("points", "%"):
+        said = f"{100 * value:g} {claim.unit}" if value else "0"
+    else:
+        said = f"{value:g} {claim.unit}".strip()
+    return f"{side} {said}" + (f" with p below {rule.p:g}" if rule.p else "")
 
 
 def _claim(who: str, group: str, entry: Any) -> Claim:
@@ -287,17 +295,14 @@ def _estimate(claim: Claim, metrics: Mapping, path: Sequence) -> Estimate:
     block, shown = look_up(metrics, path), " › ".join(str(key) for key in path)
     if block is None or block == {}:
         raise _MissingError(f"{claim.chapter} has no {shown}")
-    if isinstance(block, dict):
-        centre = next((block[name] for name in _CENTRES if name in block), None)
-        values = [centre, block.get("low"), block.get("high")]
-        people, p = block.get("people"), block.get("p")
-    else:
-        values, people, p = [block] * 3, None, None
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
+    found: Any = block if isinstance(block, dict) else {"mean": block, "low": block, "high": block}
+    mean = found.get(next((name for name in _CENTRES if name in found), "mean"))
+    low, high, people, p = (found.get(name) for name in ("low", "high", "people", "p"))
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in (mean, low, high)):
         raise _MissingError(f"{claim.chapter} could not measure {shown}")
     if claim.people or people is None:
         people = look_up(metrics, claim.people or ["people"])
-    return Estimate(*values, people=people, p=p)
+    return Estimate(mean, low, high, people=people, p=p)
 
 
 def _measured(claim: Claim, metrics: Mapping) -> Estimate:

@@ -98,6 +98,14 @@ def test_each_claim_points_at_what_is_there(claim):
         assert claim.people is None or verdict.number.people
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda path: path.stem)
+def test_each_preset_has_its_runs_read(path):
+    """What a preset runs, its ledger reads."""
+    preset = yaml.safe_load(path.read_text(encoding="utf-8"))
+    wanted = {claim.chapter for claim in CLAIMS} & set(preset)
+    assert {value for value in preset["10_claims"].values() if value.startswith("run:")} == {f"run:{name}/metrics.json" for name in wanted}
+
+
 def test_the_landing_page_shows_a_handful():
     assert 6 <= sum(claim.short for claim in CLAIMS) <= 8
 
@@ -261,17 +269,17 @@ def test_a_table_links_to_what_this_edition_has(kept):
     claim = one(rule=claims.Rule(below=0.075), unit="points", figure="fig-one", said="a | b", short=True)
     metrics = {"03_skips": {"a": block(0.2, 0.15, 0.2501), "people": 1234}}
     verdicts = claims.ledger([claim], "mannequins", metrics)
-    row = claims.table([claim], verdicts, metrics).splitlines()[2]
+    row = claims.table([claim], verdicts, metrics).splitlines()[3]
     assert row == (
-        "| **One holds.** *Decided by:* one; supported below 7.5 %. | the study: a \\| b "
-        "| ✗ **not supported**: +20.0 [+15.0, +25.0] points; 1,234 people of mannequins "
+        "| **One holds.** *Decided by:* one; supported below 7.5 points. | the study: a \\| b "
+        "| ✗ **not supported**: +20.0 [+15.0, +25.0] points; 1,234 mannequins "
         "| – **not measured**: no run of 03_skips on photographs | {numref}`fig-one` |"
     )
-    assert claims.table([claim], verdicts, []).endswith("|  |"), "no link to a chapter that is not there"
+    assert "|  |" in claims.table([claim], verdicts, []), "no link to a chapter that is not there"
     kept["03_skips", "laptop"] = metrics["03_skips"] | {"provenance": {"parameters": {}}}
     elsewhere = claims.ledger([claim], "lspet:folder", {"03_skips": {"b": 1}})
-    assert claims.table([claim], elsewhere, ["03_skips"]).endswith("| [chapter](03_skips) |"), "the figure is of another edition"
-    assert claims.short_table([claim], verdicts).splitlines()[2] == "| One | ✗ not supported | – not measured |"
+    assert "| [chapter](03_skips) |" in claims.table([claim], elsewhere, ["03_skips"]), "the figure is of another edition"
+    assert claims.short_table([claim], verdicts).splitlines()[2] == "| One holds. | ✗ not supported | – not measured |"
     assert claims.counts([found["mannequins"] for found in verdicts.values()])["not supported"] == 1
 
 
@@ -290,6 +298,22 @@ def test_a_table_links_to_what_this_edition_has(kept):
 def test_numbers_are_said_in_their_unit(number, unit, text):
     claim = one(unit=unit, rule=claims.Rule(above=0))
     assert claims.words(claim, claims.Verdict("undecided", number=number, data="mannequins")) == f"{text}; mannequins"
+    counted = claims.Verdict("undecided", number=replace(number, people=1639), data="lspet")
+    assert claims.words(claim, counted) == f"{text}; 1,639 people of lspet"
+
+
+@pytest.mark.parametrize(
+    ("rule", "unit", "text"),
+    [
+        (claims.Rule(above=0.075), "%", "above 7.5 %"),
+        (claims.Rule(below=0), "points", "below 0"),
+        (claims.Rule(above=8), "GB", "above 8 GB"),
+        (claims.Rule(below=0, p=0.05), "", "below 0 with p below 0.05"),
+        (claims.Rule(equals=2, sure=["lead"]), "clusters", "at 2 clusters, if ahead of the next"),
+    ],
+)
+def test_rules_are_said_in_words(rule, unit, text):
+    assert claims.threshold(one(rule=rule, unit=unit)) == text
 
 
 def test_the_overview_says_each_verdict_in_words():
