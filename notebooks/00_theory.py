@@ -1,0 +1,546 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Demonstrations
+#
+# The figures and numbers of the theory chapters are computed here, when the book is made, each in a few lines and with the functions that the
+# later chapters use. Nothing is trained on people. Change a line, run the notebook, and the theory chapters show the new result.
+
+# %% tags=["parameters"]
+resolution = 256  # side of the input in pixels, for the receptive fields
+bottleneck_residuals = 3  # residual modules at the lowest resolution; the study has 3
+seed = 0  # of everything drawn by chance
+
+# %% tags=["remove-cell"]
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import nn
+
+import posekit
+from posekit import heatmaps as hm
+from posekit import metrics, plots, runs
+from posekit.data.mannequins import render
+from posekit.interpret import clusters
+from posekit.interpret.components import above, batches_of, moments_of, noise_floor, pca
+from posekit.losses import loss_sum
+from posekit.models.hourglass import Hourglass, HourglassConfig, upsample
+from posekit.plots import theory as draw
+from posekit.training import Recipe
+
+plots.style()
+run = runs.current()
+random = np.random.default_rng(seed)
+torch.manual_seed(seed)
+
+# %% [markdown]
+# ## A joint's place, from cells
+#
+# For {numref}`fig-theory-decoding`: Gaussians are drawn at known places between cells, and read off again by each decoder, without and with noise in
+# the map.
+
+# %% tags=["show-input"]
+offsets = torch.linspace(-0.499, 0.499, 81, dtype=torch.float64)
+peaks = torch.stack([8 + offsets, torch.full_like(offsets, 8.2)], -1)
+methods = ("argmax", "quarter", "soft-argmax", "dark")
+errors = {m: (hm.decode(hm.encode(peaks, 17), m)[..., 0] - peaks[:, 0]).numpy() for m in methods}
+
+noise = np.linspace(0, 0.16, 9)
+centres = torch.from_numpy(random.uniform(7.5, 8.5, (500, 2)))
+rms = {m: [] for m in methods}
+for level in noise:
+    noisy = (hm.encode(centres, 17) + level * torch.from_numpy(random.normal(size=(500, 17, 17)))).clamp_min(0)
+    for m in methods:
+        wrong = hm.decode(noisy, m)[..., :2] - centres
+        rms[m].append(float(wrong.square().mean().sqrt()))
+
+# %% tags=["remove-input"]
+run.save_figure(draw.decoding(offsets.numpy(), errors, noise, rms), "decoding")
+plt.show()
+
+# %% [markdown]
+# ## What a loss pays for
+#
+# For {numref}`fig-theory-trap`: a joint is in one of *n* places far apart, all as likely. The best answer to that is the mean of the *n* targets: for mean
+# squared error as it is, for cross-entropy as probabilities. Its expected loss is set beside that of a map that says nothing, and beside that of a sure
+# peak in the wrong place.
+
+# %% tags=["show-input"]
+cells = 64
+grid = torch.stack(torch.meshgrid(torch.arange(4.0, 64, 8), torch.arange(4.0, 64, 8), indexing="xy"), -1).reshape(-1, 2)
+grid = grid[torch.from_numpy(random.permutation(len(grid)))]
+targets = hm.encode(grid, cells)  # (64 places, 64, 64)
+labelled = torch.ones(1, 1, dtype=torch.bool)
+
+
+def cost(answer, target, kind):
+    """The loss of an answer: heights for mse, logarithms of probabilities for cross-entropy."""
+    answer = answer if kind == "mse" else (answer / answer.sum()).clamp_min(1e-30).log()
+    return float(loss_sum(answer[None, None, None], target[None, None], labelled, kind))
+
+
+counts = np.array([1, 2, 4, 8, 16, 32, 64])
+kinds = ("mse", "cross-entropy")
+empty = {"mse": torch.zeros(cells, cells), "cross-entropy": torch.ones(cells, cells)}  # what says nothing
+flat = {kind: cost(empty[kind], targets[0], kind) for kind in kinds}
+worth = {kind: np.array([cost(targets[:n].mean(0), targets[0], kind) for n in counts]) / flat[kind] for kind in kinds}
+shifts = np.arange(0, 5.01, 0.1)
+moved = hm.encode(torch.stack([torch.tensor([31 + s, 31.0]) for s in shifts]), cells)
+costs = {kind: np.array([cost(answer, moved[0], kind) for answer in moved]) / flat[kind] for kind in kinds}
+
+# %% tags=["remove-input"]
+run.save_figure(draw.trap(counts, worth, shifts, costs), "trap")
+plt.show()
+
+# %% [markdown]
+# ## Ways down
+#
+# For {numref}`fig-theory-optimisers`: a quadratic valley, fifty times as steep across as along, whose gradients come with noise, as those of small batches do.
+
+# %% tags=["show-input"]
+curvature = np.array([1.0, 50.0])
+
+
+def descend(name, steps=120, draws=200):
+    """The way (steps, draws, 2) down from one place, for as many draws of the noise."""
+    weights = np.tile([-4.0, 1.2], (draws, 1))
+    drawn, way = np.random.default_rng(seed), []
+    m, v = np.zeros_like(weights), np.zeros_like(weights)
+    for t in range(1, steps + 1):
+        way.append(weights)
+        g = curvature * weights + 0.5 * drawn.normal(size=weights.shape)
+        match name:
+            case "SGD":
+                weights = weights - 0.03 * g
+            case "SGD, momentum 0.9":
+                m = 0.9 * m + g
+                weights = weights - 0.006 * m
+            case "RMSProp":
+                v = 0.99 * v + 0.01 * g**2
+                weights = weights - 0.05 * g / np.sqrt(v)
+            case "Adam":
+                m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
+                weights = weights - 0.15 * (m / (1 - 0.9**t)) / np.sqrt(v / (1 - 0.99**t))
+    return np.array(way)
+
+
+ways = {name: descend(name) for name in ("SGD", "SGD, momentum 0.9", "RMSProp", "Adam")}
+paths = {name: way[:, 0] for name, way in ways.items()}
+heights = {name: (way**2 @ curvature).mean(1) / 2 for name, way in ways.items()}
+
+# %% tags=["remove-input"]
+extent = (-4.4, 1.2, -1.4, 1.4)
+xs, ys = np.meshgrid(np.linspace(*extent[:2], 120), np.linspace(*extent[2:], 120))
+run.save_figure(draw.optimisers(paths, (xs**2 + 50 * ys**2) / 2, extent, heights), "optimisers")
+plt.show()
+
+# %% [markdown]
+# ## Rates, and the mean of weights
+#
+# For {numref}`fig-theory-schedule`: noisy descent in a thousand such directions at once, at a constant rate and along the schedule of `posekit.Recipe`, with the
+# running mean of the weights that training keeps.
+
+# %% tags=["show-input"]
+recipe, steps = Recipe(), 1000
+schedules = {
+    "constant": np.ones(steps),
+    "warm-up and cosine": np.array([recipe.learning_rate(step, steps) for step in range(steps)]) / recipe.rate,
+}
+losses = {}
+for name, rates in schedules.items():
+    weights = np.full(1000, 3.0)
+    mean, both = weights.copy(), []
+    for step, rate in enumerate(rates):
+        weights = weights - 0.1 * rate * (weights + random.normal(size=weights.shape))
+        mean += max(1 - 0.99, 9 / (step + 10)) * (weights - mean)  # as in training, with a decay for so few steps
+        both.append([np.square(weights).mean() / 2, np.square(mean).mean() / 2])
+    losses[name], losses[f"{name}, averaged"] = np.array(both).T
+
+# %% tags=["remove-input"]
+run.save_figure(draw.schedule(schedules, losses), "schedule")
+plt.show()
+
+# %% [markdown]
+# ## Fitting and foretelling
+#
+# For {numref}`fig-theory-generalisation`: polynomials fitted to fifteen noisy points of a sine, a hundred times over.
+
+
+# %% tags=["show-input"]
+def fit(degree, x, y, unseen):
+    """The polynomial of least squared error, at points (x) and at others."""
+    basis = np.polynomial.legendre.legvander
+    weights = np.linalg.lstsq(basis(x, degree), y, rcond=None)[0]
+    return basis(x, degree) @ weights, basis(unseen, degree) @ weights
+
+
+degrees, between = np.arange(13), np.linspace(-1, 1, 200)
+residuals = np.zeros((100, len(degrees), 2))
+for trial in range(100):
+    x, other = random.uniform(-1, 1, (2, 15))
+    y, truth = (np.sin(3 * v) + random.normal(0, 0.3, 15) for v in (x, other))
+    for i, degree in enumerate(degrees):
+        fitted, foretold = fit(degree, x, y, other)
+        residuals[trial, i] = np.sqrt(np.square(y - fitted).mean()), np.sqrt(np.square(truth - foretold).mean())
+seen, unseen = np.median(residuals, 0).T
+curves = {degree: fit(degree, x, y, between)[1] for degree in (1, 3, 12)}
+
+# %% tags=["remove-input"]
+run.save_figure(draw.generalisation((x, y), between, np.sin(3 * between), curves, degrees, seen, unseen), "generalisation")
+plt.show()
+
+# %% [markdown]
+# ## Kernels
+#
+# For {numref}`fig-theory-kernels`: a rendered person in grey, and its convolution with three kernels.
+
+# %% tags=["show-input"]
+person = torch.from_numpy(render(14, seed=seed, size=128).picture).float().mean(-1) / 255
+sobel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+laplace = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+bell = torch.exp(-(torch.arange(-4, 5.0) ** 2) / 8)
+kernels = {"edges upright": sobel, "blur": torch.outer(bell, bell) / bell.sum() ** 2, "spots and lines": laplace}
+convolved = {"picture": person.numpy()}
+for name, kernel in kernels.items():
+    padded = nn.functional.pad(person[None, None], [kernel.shape[-1] // 2] * 4, mode="replicate")
+    convolved[name] = nn.functional.conv2d(padded, kernel[None, None])[0, 0].numpy()
+
+# %% tags=["remove-input"]
+run.save_figure(draw.pictures(convolved, 4, {name: kernel.numpy() for name, kernel in kernels.items()}), "kernels")
+plt.show()
+
+# %% [markdown]
+# ## Small, and large again
+#
+# For {numref}`fig-theory-pooling`: two spots are halved in size by max-pooling as often as an hourglass does, and doubled again.
+
+# %% tags=["show-input"]
+spots = hm.encode(torch.tensor([[19.0, 20.0], [28.0, 27.0]]), 64, sigma=1.3).unsqueeze(1)
+small = spots
+for _ in range(4):
+    small = nn.functional.max_pool2d(small, 2)
+large = small
+for _ in range(4):
+    large = upsample(large)
+shown = {"a spot": spots[0], "another spot": spots[1], "pooled four times": small[0], "and doubled": large[0]}
+difference = float((large[0] > large[0].max() / 2).ne(large[1] > large[1].max() / 2).sum())
+
+# %% tags=["remove-input"]
+run.save_figure(draw.pictures({name: picture[0].numpy() for name, picture in shown.items()}, 4, blocks=16), "pooling")
+plt.show()
+
+# %% [markdown]
+# ## How far a cell sees
+#
+# For {numref}`fig-theory-receptive` and the table above it. Along a line of pixels, the first and the last one that each cell can depend on are followed
+# through the hourglass layer by layer. This is checked: in a network whose weights are all positive, and that takes means where the hourglass
+# takes maxima, the pixels with a gradient are counted.
+
+# %% tags=["show-input"]
+config = HourglassConfig.narrow(32, bottleneck_residuals=bottleneck_residuals)
+LINE = 4096  # pixels: long enough that cells in the middle see no end
+
+
+def receptive_fields(config):
+    """The first and last pixel (2, cells) of each cell's receptive field, along a line, at each place of the first stack."""
+    first, last = np.arange(LINE), np.arange(LINE)
+    found = {}
+
+    def layer(kernel, stride=1):
+        nonlocal first, last
+        start = np.arange(0, len(first), stride) - (kernel - 1) // 2
+        first, last = first[start.clip(0)], last[(start + kernel - 1).clip(max=len(last) - 1)]
+
+    layer(7, 2)  # the stem: convolution, residual module, pooling, two residual modules
+    layer(3)
+    layer(2, 2)
+    layer(3)
+    layer(3)
+    found["stem"] = first, last
+    for level in range(1, config.depth + 1):
+        layer(2, 2)
+        layer(3)
+        found[f"encoder{level}"] = first, last
+    for i in range(1, config.bottleneck_residuals + 1):
+        layer(3)
+        found[f"bottleneck{i}"] = first, last
+    for level in range(config.depth, 0, -1):
+        layer(3)
+        found[f"decoder{level}"] = first, last
+        first, last = np.repeat(first, 2), np.repeat(last, 2)  # a skip connection adds nothing that is not seen already
+    layer(3)
+    found["features"] = found["heatmaps"] = first, last
+    return found
+
+
+fields = receptive_fields(config)
+strides = {name: LINE // len(first) for name, (first, _) in fields.items()}
+sides = {name: (last - first + 1)[len(first) // 4 : -len(first) // 4] for name, (first, last) in fields.items()}  # away from the ends
+names = {name: name if name == "stem" else f"stack0.{name}" for name in fields}
+
+positive = Hourglass(HourglassConfig.narrow(4, joints=1, bottleneck_residuals=bottleneck_residuals)).double().eval()
+for module in positive.modules():
+    if isinstance(module, nn.Conv2d):
+        nn.init.constant_(module.weight, 1 / module.weight[0].numel())
+        nn.init.zeros_(module.bias)
+positive.stem.pool = positive.stack0.pool = nn.AvgPool2d(2)
+strip = torch.ones(1, 3, 64, LINE // 2, dtype=torch.float64, requires_grad=True)
+with posekit.trace(positive, names.values()) as activations:
+    positive(strip)
+counted = {}
+for name, place in names.items():
+    cell = activations[place][0, 0, 0, activations[place].shape[-1] // 2]
+    gradient = torch.autograd.grad(cell, strip, retain_graph=True)[0]
+    counted[name] = int((gradient[0].sum((0, 1)) > 0).sum())
+same = {name: (last - first + 1)[len(first) // 2] for name, (first, last) in fields.items()}
+agreeing = sum(counted[name] == same[name] for name in fields)
+
+# %% [markdown]
+# The same for a network as it is before training: how much does each pixel matter? Gradients of one cell in the middle, over random pictures.
+
+# %% tags=["show-input"]
+network = Hourglass(config).eval()
+noise_pictures = torch.rand(4, 3, resolution, resolution, requires_grad=True)
+looked = ("encoder1", "encoder3", "heatmaps")
+with posekit.trace(network, [names[name] for name in looked]) as activations:
+    network(noise_pictures)
+influence, effective, centres = {}, {}, {}
+for name in looked:
+    activation = activations[names[name]]
+    middle = activation.shape[-1] // 2
+    gradient = torch.autograd.grad(activation[:, :, middle, middle].sum(), noise_pictures, retain_graph=True)[0]
+    influence[name] = gradient.abs().sum((0, 1)).numpy()
+    centres[name] = (middle + 0.5) * resolution / activation.shape[-1] - 0.5  # of the cell, in input pixels
+    away = np.abs(np.arange(resolution) - centres[name])
+    rings = np.maximum(away[:, None], away)  # the square of side s holds the pixels with rings <= s / 2
+    squares = np.arange(2, resolution + 1, 2)
+    held = np.array([influence[name][rings <= square / 2].sum() for square in squares]) / influence[name].sum()
+    effective[name] = int(squares[(held >= 0.9).argmax()])
+
+# %% tags=["remove-input"]
+run.save_figure(
+    draw.receptive({name: int(side.mean()) for name, side in sides.items()}, effective, resolution, influence, centres), "receptive"
+)
+plt.show()
+
+# %% [markdown]
+# ## Through many layers
+#
+# For {numref}`fig-theory-depth`: a signal goes forwards through sixty layers as they are before training, and the gradient of a loss goes back.
+
+
+# %% tags=["show-input"]
+class Block(nn.Module):
+    """A linear layer and a ReLU; or batch normalisation, ReLU and a linear layer, which are added to what came in where `residual`."""
+
+    def __init__(self, width, normalised, residual):
+        super().__init__()
+        linear, relu = nn.Linear(width, width), nn.ReLU()
+        self.layers = nn.Sequential(nn.BatchNorm1d(width), relu, linear) if normalised else nn.Sequential(linear, relu)
+        self.residual = residual
+
+    def forward(self, x):
+        return self.layers(x) + (x if self.residual else 0)
+
+
+signals, gradients = {}, {}
+for name, choice in {"plain": (False, False), "batch normalisation": (True, False), "residual, too": (True, True)}.items():
+    torch.manual_seed(seed)
+    x, passed = torch.randn(256, 64), []
+    for block in [Block(64, *choice) for _ in range(60)]:
+        x = block(x)
+        x.retain_grad()
+        passed.append(x)
+    (x * torch.randn_like(x)).sum().backward()
+    signals[name] = np.array([float(p.detach().std()) for p in passed])
+    sizes = np.array([float(p.grad.std()) for p in passed])
+    gradients[name] = sizes / sizes[-1]
+
+# %% tags=["remove-input"]
+run.save_figure(draw.depth(signals, gradients), "depth")
+plt.show()
+
+# %% [markdown]
+# ## Planted components
+#
+# For {numref}`fig-theory-planted`: four hundred codes of a hundred numbers vary along three directions, and by chance in all of them. Then a linear
+# map is fitted that takes noise out of many such codes.
+
+
+# %% tags=["show-input"]
+def codes_of(people, dimensions, sds):
+    """Codes that vary by `sds` along as many random directions, and by 1 along every axis."""
+    directions = np.linalg.qr(np.random.default_rng(seed).normal(size=(dimensions, len(sds))))[0]
+    return random.normal(size=(people, len(sds))) * sds @ directions.T + random.normal(size=(people, dimensions))
+
+
+sds = np.array([6.0, 4.0, 3.0])
+codes = codes_of(400, 100, sds)
+found = pca(moments_of(batches_of(codes)))
+floor = noise_floor(codes, permutations=20, seed=seed)
+real = above(found.spectrum, floor)
+
+clean = codes_of(20_000, 100, sds)
+axes = pca(moments_of(batches_of(clean)))
+blurred = clean + 2 * random.normal(size=clean.shape)  # noise of variance 4
+denoiser = np.linalg.lstsq(blurred - blurred.mean(0), clean - clean.mean(0), rcond=None)[0]
+kept = np.einsum("kd,de,ke->k", axes.directions, denoiser, axes.directions)
+
+# %% tags=["remove-input"]
+run.save_figure(draw.planted(found.spectrum, floor, len(sds), axes.variances, kept, 4.0), "planted")
+plt.show()
+
+# %% [markdown]
+# ## A cloud cut in two
+#
+# For {numref}`fig-theory-cut`: k-means with K = 2 on one long cloud, and on two.
+
+# %% tags=["show-input"]
+one = random.normal(size=(1000, 2)) * [3.0, 1.0]
+two = random.normal(size=(1000, 2)) + np.where(random.random(1000) < 0.5, 2.0, -2.0)[:, None] * [1, 0]
+clouds, judged = {}, {}
+for name, points in {"one cloud": one, "two clouds": two}.items():
+    halves = clusters.kmeans(points, 2, seed=seed)
+    along = clusters.between(points, halves)
+    clouds[name] = points, halves.labels, along
+    judged[name] = {
+        "silhouette": clusters.mean(clusters.silhouettes(points, {2: halves}, seed=seed)[2], seed),
+        "stability": clusters.stability(points, 2, pairs=10, seed=seed),
+        "valley": clusters.valley(along, seed=seed),
+    }
+
+# %% tags=["remove-input"]
+titles = {name: f"silhouette {block['silhouette']['mean']:.2f}, border {block['valley']['mean']:.2f}" for name, block in judged.items()}
+run.save_figure(draw.cut(clouds, titles), "cut")
+plt.show()
+
+# %% [markdown]
+# ## An interval that can be believed
+#
+# For {numref}`fig-theory-coverage`: people of whom some are hard for a network and some easy, all of whose joints therefore tend to be found or missed
+# together. Two hundred samples of eighty people are drawn, and each gets a bootstrap interval, once over people and once over joints as if each were
+# on its own.
+
+# %% tags=["show-input"]
+samples, people, joints = 200, 80, 14
+over = {"people drawn again": [], "joints drawn again": []}
+for _ in range(samples):
+    ability = random.beta(2.0, 1.0, people)  # a person's chance that a joint is found: 2/3 on average
+    hits = (random.random((people, joints)) < ability[:, None]).astype(float)
+    together, apart = hits.sum(1), hits.ravel()
+    over["people drawn again"].append(metrics.interval(together, np.full(people, joints), seed=seed, resamples=200)[1:])
+    over["joints drawn again"].append(metrics.interval(apart, np.ones(apart.size), seed=seed, resamples=200)[1:])
+intervals = {name: np.array(pairs) for name, pairs in over.items()}
+inside = {name: (low <= 2 / 3) & (2 / 3 <= high) for name, (low, high) in ((n, i.T) for n, i in intervals.items())}
+
+# %% tags=["remove-input"]
+titles = {name: f"{name}:\n{held.mean():.0%} hold the truth" for name, held in inside.items()}
+run.save_figure(draw.coverage(intervals, 2 / 3, titles), "coverage")
+plt.show()
+
+
+# %% tags=["remove-cell"]
+def percent(value):
+    return f"{100 * value:.0f} %"
+
+
+def spoken(block, digits=2):
+    return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(block["mean"], block["low"], block["high"], d=digits).replace("-", "−")
+
+
+def share(held):
+    """A share with its 95 % interval."""
+    mean, low, high = metrics.interval(held.astype(float), np.ones(len(held)), seed=seed)
+    return f"{100 * mean:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+what = {
+    "stem": "7 × 7 convolution by 2, residual module, pooling, two residual modules",
+    "encoder": "pooling, residual module",
+    "bottleneck": "residual module",
+    "decoder": "residual module; then up-sampling",
+    "features": "residual module, 1 × 1 convolution",
+    "heatmaps": "1 × 1 convolution",
+}
+
+
+def field(side):
+    """The side of the receptive field, in pixels: one number, or the mean and range over a row of cells."""
+    return f"{side.mean():.0f}" if np.ptp(side) == 0 else f"{side.mean():.0f} ({side.min()} to {side.max()})"
+
+
+rows = [
+    f"| `{name}` | {what[name.rstrip('0123456789')]} | {resolution // strides[name]}\u00a0×\u00a0{resolution // strides[name]} | {strides[name]} | {field(side)} |"
+    for name, side in sides.items()
+]
+heads = "| place | layers | cells | stride (pixels) | receptive field (pixels) |"
+largest = {m: float(np.abs(e).max()) for m, e in errors.items()}
+best_degree = int(degrees[unseen.argmin()])
+run.write_metrics(
+    {
+        "decoding": {"largest": largest, "noise": noise, "rms": rms},
+        "trap": {"flat": flat, "places": counts, "worth": worth, "shifts": shifts, "costs": costs},
+        "optimisers": {name: values[[29, 59, 119]] for name, values in heights.items()},
+        "schedule": {name: values[-100:].mean() for name, values in losses.items()},
+        "generalisation": {"degrees": degrees, "fitted": seen, "others": unseen},
+        "receptive": {"sides": {name: side.mean() for name, side in sides.items()}, "counted": counted, "effective": effective},
+        "depth": {"signals": {n: v[-1] for n, v in signals.items()}, "gradients": {n: v[0] for n, v in gradients.items()}},
+        "planted": {"above": real, "needed": found.needed(0.95), "participation": found.participation_ratio},
+        "cut": judged,
+        "coverage": {name: held.mean() for name, held in inside.items()},
+        "say": {
+            "argmax": f"{largest['argmax']:.2f}",
+            "quarter": f"{largest['quarter']:.2f}",
+            "soft": "less than a millionth" if largest["soft-argmax"] < 1e-6 else f"{largest['soft-argmax']:.2g}",
+            "dark": "less than a millionth" if largest["dark"] < 1e-6 else f"{largest['dark']:.2g}",
+            "dark_noise": f"{rms['dark'][4]:.2f}",
+            "quarter_noise": f"{rms['quarter'][4]:.2f}",
+            "soft_noise": f"{rms['soft-argmax'][4]:.2f}",
+            "noise": f"{noise[4]:.2g}",
+            "flat_mse": f"{flat['mse']:.2g}",
+            "flat_entropy": f"{flat['cross-entropy']:.2f}",
+            "places": str(counts[3]),
+            "worth_mse": percent(1 - worth["mse"][3]),
+            "worth_entropy": percent(1 - worth["cross-entropy"][3]),
+            "beyond_mse": f"{shifts[(costs['mse'] > 1).argmax()]:g}",
+            "beyond_entropy": f"{shifts[(costs['cross-entropy'] > 1).argmax()]:g}",
+            "averaged_constant": f"{losses['constant'][-100:].mean() / losses['constant, averaged'][-100:].mean():.0f}",
+            "best_degree": str(best_degree),
+            "error_best": f"{unseen.min():.2f}",
+            "error_last": f"{unseen[-1]:.0f}",
+            "seen_last": f"{seen[-1]:.2f}",
+            "spots_differ": "in no cell" if difference == 0 else f"in {difference:.0f} cells",
+            "receptive_table": "\n".join([heads, "| --- | --- | --- | --- | --- |", *rows]),
+            "resolution": str(resolution),
+            "field_stem": field(sides["stem"]),
+            "field_end": f"{sides['heatmaps'].mean():.0f}",
+            "field_check": f"{agreeing} of {len(fields)} places",
+            "first_whole": next((f"`{name}`" for name, side in sides.items() if side.min() >= resolution), "none"),
+            "effective_end": str(effective["heatmaps"]),
+            "depth_plain": "10" + f"{np.log10(gradients['plain'][0]):.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")),
+            "depth_normalised": f"{gradients['batch normalisation'][0]:,.0f}",
+            "depth_residual": f"{gradients['residual, too'][0]:.1f}",
+            "planted_above": str(real),
+            "planted_needed": str(found.needed(0.95)),
+            "planted_participation": f"{found.participation_ratio:.1f}",
+            "one_silhouette": spoken(judged["one cloud"]["silhouette"]),
+            "one_stability": spoken(judged["one cloud"]["stability"]),
+            "one_valley": spoken(judged["one cloud"]["valley"]),
+            "two_silhouette": spoken(judged["two clouds"]["silhouette"]),
+            "two_stability": spoken(judged["two clouds"]["stability"]),
+            "two_valley": spoken(judged["two clouds"]["valley"]),
+            "covered_people": share(inside["people drawn again"]),
+            "covered_joints": share(inside["joints drawn again"]),
+        },
+    }
+)
