@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
 METHODS = ("saliency", "guided-backprop", "deconvnet", "grad-cam", "occlusion", "integrated-gradients")
 BLUR = 1 / 10  # sigma of what replaces a hidden part, as a share of the picture's width
-SQUARE = 1 / 8  # side of the square that occlusion hides, as a share of the picture's width; it moves by half its side
-STEPS = 32  # of integrated gradients
+SQUARE = 1 / 6  # side of the square that occlusion hides, as a share of the picture's width; it moves by half its side
+STEPS = 16  # of integrated gradients
 AT_ONCE = 32  # pictures that occlusion and integrated gradients put through the network together
 
 

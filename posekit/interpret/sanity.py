@@ -131,9 +131,13 @@ def by(card: Card, method: str, layer: str | None = None, name: str = "window") 
 
 
 def edges(model: nn.Module, asked: Cases) -> np.ndarray:
-    """Maps (N, R, R) that ignore the network: how steep the brightness is, after a blur of a pixel."""
-    grey = hm.smooth(asked.pictures.mean(1), 1.0)
-    down, across = torch.gradient(grey, dim=(-2, -1))
+    """Maps (N, R, R) that ignore the network: how steep the brightness of the picture is."""
+    return steepness(asked.pictures.mean(1).numpy())
+
+
+def steepness(grey: np.ndarray) -> np.ndarray:
+    """How steep pictures (N, R, R) are in each pixel, after a blur of a pixel: a detector of edges."""
+    down, across = torch.gradient(hm.smooth(torch.as_tensor(grey), 1.0), dim=(-2, -1))
     return torch.hypot(down, across).numpy()
 
 
