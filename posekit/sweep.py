@@ -249,6 +249,8 @@ def main(arguments: list[str]) -> None:
     except PosekitError as error:
         Path(listed).with_name(FAILED.format(number)).write_text(str(error), encoding="utf-8")
         sys.exit(f"posekit: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -24,5 +24,6 @@ for number, run in enumerate(waiting):
             waiting=config["waiting"],
             number=number,
         threads: int(config["threads"])
+        priority: len(waiting) - number
         shell:
             "{params.python:q} -m posekit.sweep {params.waiting:q} {params.number}"

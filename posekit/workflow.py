@@ -375,6 +375,8 @@ def main(arguments: list[str]) -> None:
                 raise PosekitError("usage: python -m posekit.workflow run PRESET NOTEBOOK | build PRESET | gaps PRESET | reference PRESET")
     except PosekitError as error:
         sys.exit(f"posekit: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
