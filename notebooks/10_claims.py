@@ -44,6 +44,7 @@ from posekit.plots import claims as draw
 
 plots.style()
 run = runs.current()
+name, _, _ = parse_spec(data)
 paths = {
     "02_training": training, "03_skips": skips, "04_stacks": stacks, "05_components": components, "06_clusters": clusters,
     "08_redesign": redesign,
@@ -127,17 +128,27 @@ plt.show()
 # {{ runs["10_claims"].say.chance }}
 
 # %% tags=["remove-cell"]
-by_kind = {kind: ledger.counts([found[kind] for found in verdicts.values()]) for kind in ledger.KINDS}
+by_kind = {kind: ledger.counts([given[kind] for given in verdicts.values()]) for kind in ledger.KINDS}
 decided = {"supported", "not supported"}
 both = [claim for claim in stated if {verdict.verdict for verdict in verdicts[claim.id].values()} <= decided]
 apart = [claim.name for claim in both if len({verdict.verdict for verdict in verdicts[claim.id].values()}) > 1]
-given = [verdict for found in verdicts.values() for verdict in found.values() if verdict.verdict in decided]
+given = [verdict for of_claim in verdicts.values() for verdict in of_claim.values() if verdict.verdict in decided]
 sure = sum(verdict.number.low < verdict.number.high for verdict in given)
 
 
 def listed(count):
     """Verdicts with their numbers."""
     return ", ".join(f"{number} {name}" for name, number in count.items())
+
+
+found = {claim.id: ledger.sentence(claim, verdicts[claim.id]) for claim in stated}
+
+
+def result_words():
+    """For the discussion: what came of the redesign, where it is a claim of this ledger."""
+    if not {"redesign", "redesign-cost"} <= set(found):
+        return ""
+    return f"That a redesign made from these chapters gains as much as the study's: {found['redesign']}. That it costs no more: {found['redesign-cost']}."
 
 
 def agreement_words():
@@ -158,11 +169,13 @@ run.write_metrics(
         "agreement": {"both": len(both), "alike": len(both) - len(apart)},
         "say": {
             "counts": f"Of {len(stated)} claims, " + "; ".join(f"on {kind}: {listed(count)}" for kind, count in by_kind.items()) + ".",
-            "people": f"those of {parse_spec(data)[0]}",
+            "people": "mannequins" if name == "mannequins" else f"the people of {name}",
             "agreement": agreement_words(),
             "chance": f"{sure} verdicts were decided by an interval; had there been nothing to decide, about {sure / 20:.0f} of as many would have come out decided all the same.",
             "short": f"{ledger.short_table(stated, verdicts)}\n\n{listed(by_kind['mannequins'])} on mannequins; {listed(by_kind['photographs'])} on photographs: "
             "[the whole ledger](10_claims).",
+            "found": found,
+            "result": result_words(),
             **{group: ledger.table(members, verdicts, here) for group, members in groups.items()},
         },
     }

@@ -222,7 +222,7 @@ def short_table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Ver
     for claim in claims:
         if claim.short:
             cells = [f"{MARKS[v.verdict]} {v.verdict}" for v in verdicts[claim.id].values()]
-            lines.append(f"| {claim.claim} | {' | '.join(cells)} |")
+            lines.append(f"| {claim.name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -239,6 +239,12 @@ def words(claim: Claim, verdict: Verdict) -> str:
     if not number.people:
         return f"{text}; {verdict.data}"
     return f"{text}; {number.people:,} {'mannequins' if verdict.data == 'mannequins' else f'people of {verdict.data}'}"
+
+
+def sentence(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
+    """The verdicts in running text: `supported on mannequins (12 components; 1,200 mannequins), not measured on photographs`."""
+    parts = [f"{v.verdict} on {kind}" + (f" ({words(claim, v)})" if v.number else "") for kind, v in by_kind.items()]
+    return ", ".join(parts)
 
 
 def threshold(claim: Claim) -> str:
