@@ -14,7 +14,6 @@ from posekit.data.crops import Crops, crops
 from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.machine import Machine
-from posekit.models.hourglass import Hourglass
 from posekit.prediction import predict_crops
 from posekit.skeleton import SKELETONS, Skeleton
 
@@ -62,7 +61,7 @@ def evaluate(
 
 
 def evaluate_model(
-    model: Hourglass, card: weights.Card, data: str | People | Crops, *, against: str | Path | None = None, flip: bool = False,
+    model: Any, card: weights.Card, data: str | People | Crops, *, against: str | Path | None = None, flip: bool = False,
     on_error: str = "raise", cache: str | Path = "data", seed: int = 0, machine: Machine | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -77,6 +76,7 @@ def evaluate_model(
     splits = sorted(set(store.people.splits))
     out = {
         "weights": card.name,
+        "architecture": card.architecture,
         "data": f"{store.people.source}@{splits[0] if len(splits) == 1 else 'all'}",
         "people": len(store),
         "left_out": {reason: count for reason, count in store.people.left_out.items() if count},
@@ -215,9 +215,9 @@ def print_table(result: dict[str, Any], console=None) -> None:
 
     table = Table(title="mean over labelled joints, 95 % interval", title_justify="left", title_style="")
     table.add_column("metric")
-    last = len(result["stacks"])
+    last, stage = len(result["stacks"]), "stack" if result["architecture"] == "hourglass" else "stage"
     for number in range(1, last + 1):
-        table.add_column(f"stack {number}" if last > 1 else "score", justify="right")
+        table.add_column(f"{stage} {number}" if last > 1 else "score", justify="right")
     table.add_column("people", justify="right")
     for name, block in result["metrics"].items():
         cells = [_interval(stack["metrics"][name]) for stack in result["stacks"]]
@@ -226,7 +226,7 @@ def print_table(result: dict[str, Any], console=None) -> None:
 
     named = {name: block for name, block in result["metrics"].items() if block["joints"]}
     table = Table(
-        title="by joint" + (f", stack {last}" if last > 1 else ""), title_justify="left", title_style=""
+        title="by joint" + (f", {stage} {last}" if last > 1 else ""), title_justify="left", title_style=""
     )
     table.add_column("joint")
     for name in named:

@@ -1,22 +1,27 @@
 """From a recipe to a weights file: training, then the card that says what was trained, on whom, and how well."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from posekit import evaluation, parallel, weights
+from posekit.data.augment import centre_view
 from posekit.data.crops import Crops
+from posekit.data.loading import batches
+from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.machine import Machine
-from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.models import REGRESSORS, architecture_of, build, parts
 from posekit.training import Recipe, train
 
 
 def fit(
-    config: HourglassConfig, recipe: Recipe, training: Crops, validation: Crops, folder: str | Path, *, name: str | None = None,
+    config: Any, recipe: Recipe, training: Crops, validation: Crops, folder: str | Path, *, name: str | None = None,
     note: str = "", start: str | Path | None = None, resume: bool = True, machine: Machine | None = None,
     compiled: bool | None = None, report: Callable[[dict], None] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -24,6 +29,7 @@ def fit(
     """Train a network into `folder`, or take up where that stopped; returns `folder`/weights.safetensors.
 
     Args:
+        config: of the network, of any architecture; that of `Parts` is fitted by `fit_parts`.
         name: of the network, on its card; the folder's by default.
         note: for the card: terms of use, say.
         start: weights to begin with, of the same network; by default it begins at random, by the recipe's seed.
@@ -32,12 +38,16 @@ def fit(
         progress: hears how many people were scored in the end.
 
     Raises:
-        PosekitError, KeyboardInterrupt: as `train`; or `start` is of another network.
+        PosekitError, KeyboardInterrupt: as `train`; or `start` is of another network; or the architecture goes with another loss.
     """
+    architecture = architecture_of(config)
+    if (recipe.loss == "coordinates") != (architecture in REGRESSORS):
+        goes = "coordinates" if architecture in REGRESSORS else "cross-entropy or mse"
+        raise PosekitError(f"loss {recipe.loss!r}: {architecture} cannot be trained by it; give {goes}")
     folder, machine, world = Path(folder), machine or Machine.best(), parallel.world()
     skeleton = training.people.skeleton
     torch.manual_seed(recipe.seed)
-    network = _begin(start, config, skeleton.name, recipe.loss) if start else Hourglass(config)
+    network = _begin(start, config, skeleton.name, recipe.loss) if start else build(config)
     if compiled is None:
         compiled = world.size == 1 and machine.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
     best = train(network, training, validation, recipe, folder, resume=resume, machine=machine, compiled=compiled, report=report)
@@ -45,24 +55,62 @@ def fit(
     if world.rank:
         return path
     network = network.float().cpu()
-    splits = sorted(set(training.people.splits))
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     card = weights.Card(
-        name or folder.resolve().name, network.config.to_dict(), skeleton.name, recipe.resolution, recipe.loss,
-        data=f"{training.people.source.partition(':')[0]}@{splits[0] if len(splits) == 1 else 'all'}",
-        data_fingerprint=training.people.fingerprint(), recipe=asdict(recipe) | ({"start": Path(start).stem} if start else {}),
-        history=history, seed=recipe.seed, note=note,
+        name or folder.resolve().name, network.config.to_dict(), skeleton.name, recipe.resolution, recipe.loss, architecture,
+        **_source(training), recipe=asdict(recipe) | ({"start": Path(start).stem} if start else {}), history=history, seed=recipe.seed,
+        note=note, metrics={"epoch": best["epoch"]},
     )  # fmt: skip
+    return _save(path, network, card, validation, machine, progress)
+
+
+def fit_parts(
+    training: Crops, validation: Crops, folder: str | Path, *, resolution: int = 64, mixtures: int = 4, seed: int = 0,
+    name: str | None = None, note: str = "", machine: Machine | None = None, progress: Callable[[int], None] | None = None,
+) -> Path:  # fmt: skip
+    """Fit templates and springs (`posekit.models.parts`) to people; returns `folder`/weights.safetensors.
+
+    Args:
+        resolution: side of the view in pixels.
+        mixtures: templates of a joint.
+        name, note, progress: as of `fit`.
+    """
+    folder, skeleton = Path(folder), training.people.skeleton
+    began, views, points = time.monotonic(), [], []
+    for crops, keypoints in batches(training, iterate(len(training), 64)):
+        pictures, moved = centre_view(crops, keypoints, resolution)
+        views.append(pictures.mul(255).round().byte())
+        points.append(moved)
+    network = parts.fit(torch.cat(views), torch.cat(points).double().numpy(), skeleton.limb_indices, mixtures=mixtures, seed=seed)
+    line = {"epoch": 1, "seconds": round(time.monotonic() - began, 1)}
+    card = weights.Card(
+        name or folder.resolve().name, network.config.to_dict(), skeleton.name, resolution, "cross-entropy", "parts",
+        **_source(training), recipe={"resolution": resolution, "epochs": 1, "seed": seed}, history=[line], seed=seed, note=note,
+    )  # fmt: skip
+    return _save(folder / "weights.safetensors", network, card, validation, machine, progress)
+
+
+def _source(training: Crops) -> dict[str, str]:
+    """What a card says of the people that were trained on."""
+    splits = sorted(set(training.people.splits))
+    kind = training.people.source.partition(":")[0]
+    return {"data": f"{kind}@{splits[0] if len(splits) == 1 else 'all'}", "data_fingerprint": training.people.fingerprint()}
+
+
+def _save(
+    path: Path, network: Any, card: weights.Card, validation: Crops, machine: Machine | None, progress: Callable[[int], None] | None,
+) -> Path:  # fmt: skip
+    """Write the network with its scores on `validation` on the card."""
     result = evaluation.evaluate_model(
         network, card, validation, machine=machine, progress=lambda _, done, __: progress and progress(done)
     )
     keep = ("data", "people", "flip", "joints", "metrics", "stacks")
-    card.metrics.update(evaluation.plain({"epoch": best["epoch"]} | {key: result[key] for key in keep}))
+    card.metrics.update(evaluation.plain({key: result[key] for key in keep}))
     weights.save(path, network.cpu(), card)
     return path
 
 
-def _begin(start: str | Path, config: HourglassConfig, skeleton: str, loss: str) -> Hourglass:
+def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> Any:
     network, card = weights.load(start)
     if (network.config, card.skeleton, card.loss) != (config, skeleton, loss):
         raise PosekitError(

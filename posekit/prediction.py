@@ -15,7 +15,7 @@ from torch import Tensor
 
 from posekit import heatmaps as hm
 from posekit import weights
-from posekit.coordinates import MARGIN, STRIDE, cropping, person_square, rescaling, transform_keypoints, view
+from posekit.coordinates import MARGIN, STRIDE, cropping, mirroring, person_square, rescaling, transform, transform_keypoints, view
 from posekit.data.augment import centre_view
 from posekit.data.crops import Crops, cut
 from posekit.data.loading import batches
@@ -87,7 +87,7 @@ class Poses:
 class Predictor:
     """A trained network ready to predict. `model` is the network itself, to trace and edit; `card` says what it is."""
 
-    def __init__(self, model: Hourglass, card: Card, machine: Machine | None = None):
+    def __init__(self, model: Any, card: Card, machine: Machine | None = None):
         self.card, self.machine = card, machine or Machine.best()
         self.model = model.eval()
         self.machine.place(model)
@@ -162,13 +162,16 @@ def machine_for(device: str | None = None) -> Machine:
     return Machine.best(device)
 
 
-def fast(model: Hourglass, machine: Machine) -> Network:
+def fast(model: Any, machine: Machine) -> Network:
     """The function from pictures (B, 3, R, R) to heatmaps (B, stacks, K, R/4, R/4), float32, that is fastest on this machine.
 
     It gives the network's heatmaps to the precision that the machine has chosen. Machine.plain() calls the network itself.
+    What is not an hourglass is computed by its own modules.
     """
     if machine == Machine.plain(str(machine.device)):
         return lambda pictures: model(pictures.to(machine.device))
+    if not isinstance(model, Hourglass):
+        return by_modules(model, machine)
     keep_memory()
     return predictor(model, machine)
 
@@ -179,8 +182,9 @@ def predict_heatmaps(
 ) -> Tensor:  # fmt: skip
     """Pictures (B, 3, R, R) in [0, 1] to heatmaps (B, stacks, K, R/4, R/4) of the network's own kind.
 
-    A network trained with cross-entropy gives probabilities that sum to 1, others what they were trained towards. With
-    `flip` the mean of the heatmaps of picture and mirror image; no pixel is shifted. With a
+    A network trained with cross-entropy gives probabilities that sum to 1, others what they were trained towards; a regressor
+    gives coordinates (B, stages, K, 2) in input pixels. With
+    `flip` the mean of the answers to picture and mirror image; no pixel is shifted. With a
     `machine` the network is prepared for it; to do so once for many batches, hand in what `fast` gives.
     """
     if machine is not None:
@@ -193,9 +197,14 @@ def predict_heatmaps(
         output = network(batch).float()
         return hm.probabilities(output) if card.loss == "cross-entropy" else output
 
-    found = maps(pictures)
+    found, counterparts = maps(pictures), SKELETONS[card.skeleton].mirrored
     if flip:
-        found = (found + hm.mirror(maps(pictures.flip(-1)), SKELETONS[card.skeleton].mirrored)) / 2
+        other = maps(pictures.flip(-1))
+        if card.loss == "coordinates":
+            other = transform(torch.as_tensor(mirroring(pictures.shape[-1])).to(other), other)[..., list(counterparts), :]
+        else:
+            other = hm.mirror(other, counterparts)
+        found = (found + other) / 2
     return found
 
 
@@ -204,15 +213,18 @@ def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "da
 
     Maps that are probabilities are first blurred by `BLUR` of their width, so that a joint is put where most of the mass
     lies close by and not on a lone peak. The score is the peak over that of a target, 1 where the network is as sure as it
-    was asked to be.
+    was asked to be. A regressor's coordinates (B, ..., K, 2) are only moved, and their score is 1.
     """
-    # In float64: rounding moves the peak of a flat map, and differently in the mirror image.
-    blur = BLUR * heatmaps.shape[-1]
-    maps = hm.smooth(heatmaps.double(), blur) if card.loss == "cross-entropy" else heatmaps
-    found = hm.decode(maps, method).double().cpu().numpy()
-    peak = target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0))
-    found[..., 2] = heatmaps.amax((-2, -1)).double().cpu().numpy() / peak
-    back = np.linalg.inv(matrices) @ rescaling(STRIDE)
+    if card.loss == "coordinates":
+        found, stride = np.pad(heatmaps.double().cpu().numpy(), [(0, 0)] * (heatmaps.ndim - 1) + [(0, 1)], constant_values=1), 1
+    else:
+        # In float64: rounding moves the peak of a flat map, and differently in the mirror image.
+        blur = BLUR * heatmaps.shape[-1]
+        maps = hm.smooth(heatmaps.double(), blur) if card.loss == "cross-entropy" else heatmaps
+        found, stride = hm.decode(maps, method).double().cpu().numpy(), STRIDE
+        peak = target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0))
+        found[..., 2] = heatmaps.amax((-2, -1)).double().cpu().numpy() / peak
+    back = np.linalg.inv(matrices) @ rescaling(stride)
     return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
 
 
@@ -224,7 +236,7 @@ def target_peak(loss: str, resolution: int, sigma: float = 1.0) -> float:
     return 1.0 / float(hm.encode(torch.tensor([[float(cells // 2)] * 2]), cells, sigma).sum())
 
 
-def by_modules(model: Hourglass, machine: Machine) -> Network:
+def by_modules(model: Any, machine: Machine) -> Network:
     """What `fast` gives, but through the network's own modules, so that `trace` and `edit` see them; slower."""
     machine.place(model.eval())
 
@@ -236,7 +248,7 @@ def by_modules(model: Hourglass, machine: Machine) -> Network:
 
 
 def predict_crops(
-    model: Hourglass, card: Card, crops: Crops, *, flip: bool = False, machine: Machine | None = None, batch: int = 64,
+    model: Any, card: Card, crops: Crops, *, flip: bool = False, machine: Machine | None = None, batch: int = 64,
     decoder: str = "dark", network: Network | None = None, progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Keypoints (stacks, N, K, 3) of stored crops, in the pixels of the pictures that they were cut from, with scores.

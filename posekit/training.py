@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,6 @@ from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.losses import loss_sum
 from posekit.machine import Machine
-from posekit.models.hourglass import Hourglass
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Recipe:
     resolution: int = 128  # side of the network's input in pixels
     epochs: int = 24
     batch: int = 32  # people in a step, over all processes
-    loss: str = "cross-entropy"  # or mse
+    loss: str = "cross-entropy"  # or mse; coordinates for a regressor
     optimiser: str = "adamw"  # or rmsprop, Newell's
     rate: float = 2e-3  # highest learning rate; Newell's RMSProp has 2.5e-4
     warm_up: float = 0.05  # share of the steps over which the rate rises; it falls to 0 along a cosine
@@ -59,7 +59,7 @@ def targets(keypoints: Tensor, resolution: int, sigma: float) -> tuple[Tensor, T
 
 
 def train(
-    model: Hourglass, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, resume: bool = False,
+    model: Any, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, resume: bool = False,
     machine: Machine | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,
 ) -> dict:  # fmt: skip
     """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by PCK@0.2.torso.
@@ -182,20 +182,18 @@ def train(
 
 
 def _step(network, model, optimiser, pictures, points, recipe, step, steps, machine) -> dict[str, float]:
-    target, labelled = targets(points, recipe.resolution, recipe.sigma)
     for group in optimiser.param_groups:
         group["lr"] = recipe.learning_rate(step, steps)
     with machine.autocast():
-        output = network(pictures)
+        output = network(pictures, points) if recipe.loss == "coordinates" else network(pictures)
+    total, labelled = _loss(output, points, recipe)
     count = parallel.total(labelled.sum()).clamp_min(1)
     # Processes' gradients are averaged, so each takes its share of the sum times the number of processes.
-    loss = loss_sum(output, target, labelled, recipe.loss) * parallel.world().size / (count * model.config.stacks)
+    loss = total * parallel.world().size / (count * output.shape[1])
     optimiser.zero_grad()
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-    maps = output.detach()[:, -1].float()
-    maps = hm.probabilities(maps) if recipe.loss == "cross-entropy" else maps
-    peaks = maps.amax((-2, -1))[labelled].sum()
+    peaks = _peaks(output.detach()[:, -1].float(), recipe.loss)[labelled].sum()
     loss_sums = parallel.total(torch.stack([loss.detach(), peaks]))
     mean_loss, peak = float(loss_sums[0]) / parallel.world().size, float(loss_sums[1] / count)
     if not math.isfinite(mean_loss) or not torch.isfinite(norm):
@@ -203,6 +201,30 @@ def _step(network, model, optimiser, pictures, points, recipe, step, steps, mach
                            f"{recipe.learning_rate(step, steps):.2g}); the last epoch's weights are kept")  # fmt: skip
     optimiser.step()
     return {"loss": mean_loss, "gradient": float(norm), "peak": peak}
+
+
+def _loss(output: Tensor, points: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """The loss, summed over stages and labelled joints, and the mask (B, K) of these."""
+    if recipe.loss == "coordinates":
+        target, labelled, output = points[..., :2] / recipe.resolution, points[..., 2] > 0, output / recipe.resolution
+    else:
+        target, labelled = targets(points, recipe.resolution, recipe.sigma)
+    return loss_sum(output, target, labelled, recipe.loss), labelled
+
+
+def _peaks(output: Tensor, kind: str) -> Tensor:
+    """How high the peak of each map is, (B, K); 1 where a network answers with coordinates."""
+    if kind == "coordinates":
+        return torch.ones_like(output[..., 0])
+    return (hm.probabilities(output) if kind == "cross-entropy" else output).amax((-2, -1))
+
+
+def _keypoints(output: Tensor, kind: str) -> Tensor:
+    """An answer as keypoints (B, K, 3) in input pixels, with the height of the peak."""
+    if kind == "coordinates":
+        return torch.cat([output, torch.ones_like(output[..., :1])], -1)
+    found = hm.decode(hm.probabilities(output) if kind == "cross-entropy" else output)
+    return transform_keypoints(torch.as_tensor(rescaling(STRIDE)).to(found), found)
 
 
 @torch.no_grad()
@@ -217,13 +239,12 @@ def _validate(model, average, validation: Crops, recipe: Recipe, machine: Machin
         pictures, points = centre_view(crops.to(machine.device), keypoints.to(machine.device), recipe.resolution)
         with machine.autocast():
             output = model(machine.pictures(pictures)).float()
-        target, labelled = targets(points, recipe.resolution, recipe.sigma)
-        losses += float(loss_sum(output, target, labelled, recipe.loss)) / model.config.stacks
+        total, labelled = _loss(output, points, recipe)
+        losses += float(total) / output.shape[1]
         labelled_count += int(labelled.sum())
-        maps = hm.probabilities(output[:, -1]) if recipe.loss == "cross-entropy" else output[:, -1]
-        found = hm.decode(maps)
+        found = _keypoints(output[:, -1], recipe.loss)
         peaks.append(found[..., 2][labelled])
-        predicted.append(transform_keypoints(torch.as_tensor(rescaling(STRIDE)).to(found), found).cpu().numpy())
+        predicted.append(found.cpu().numpy())
     if kept is not None:
         model.load_state_dict(kept)
     matrix = view(validation.size, recipe.resolution)

@@ -22,11 +22,10 @@ from torch import Tensor
 
 from posekit.errors import PosekitError
 from posekit.losses import LOSSES
-from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.models import ARCHITECTURES, REGRESSORS, architecture_of, classes
 from posekit.skeleton import SKELETONS
 
 SHIPPED = Path(__file__).parent / "shipped"
-_ARCHITECTURE = "hourglass"
 
 
 def _versions() -> dict[str, str]:
@@ -44,11 +43,11 @@ class Card:
     """What a reader of a weights file must know. Plain JSON values only."""
 
     name: str
-    config: dict[str, Any]  # of HourglassConfig
+    config: dict[str, Any]  # of the architecture's configuration
     skeleton: str
     resolution: int  # side of the network's input in pixels
-    loss: str  # "cross-entropy": the heatmaps are the softmax of the outputs over cells; "mse": the outputs
-    architecture: str = _ARCHITECTURE
+    loss: str  # "cross-entropy": the heatmaps are the softmax of the outputs over cells; "mse", "coordinates": the outputs
+    architecture: str = "hourglass"
     input_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # RGB, subtracted from pictures in [0, 1]
     data: str = ""  # spec of the training data, without a path of the machine it was on
     data_fingerprint: str = ""
@@ -70,10 +69,10 @@ class Card:
         """
         known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
         card = cls(**{"versions": {}, **known})
-        if card.architecture != _ARCHITECTURE:
+        if card.architecture not in ARCHITECTURES:
             raise ValueError(f"no architecture {card.architecture!r}")
-        if card.loss not in LOSSES:
-            raise ValueError(f"no loss {card.loss!r}")
+        if card.loss not in LOSSES or (card.loss == "coordinates") != (card.architecture in REGRESSORS):
+            raise ValueError(f"no loss {card.loss!r} of {card.architecture}")
         if card.skeleton not in SKELETONS:
             raise ValueError(f"no skeleton {card.skeleton!r}")
         joints, wanted = card.config["joints"], len(SKELETONS[card.skeleton])
@@ -91,7 +90,7 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
 
 
-def save(path: str | Path, model: Hourglass, card: Card, *, half: bool = False) -> None:
+def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> None:
     """Write a network's weights and its card, whole or not at all.
 
     `half` stores the kernels of convolutions in float16, half the size; `load` gives float32 back either way.
@@ -102,7 +101,7 @@ def save(path: str | Path, model: Hourglass, card: Card, *, half: bool = False) 
     """
     path = Path(path)
     Card.from_dict(card.to_dict())
-    if HourglassConfig.from_dict(card.config) != model.config:
+    if card.architecture != architecture_of(model.config) or type(model.config).from_dict(card.config) != model.config:
         raise ValueError(f"the card's config {card.config} is not the network's {model.config.to_dict()}")
     tensors = {}
     for name, value in model.state_dict().items():
@@ -130,8 +129,8 @@ def save(path: str | Path, model: Hourglass, card: Card, *, half: bool = False) 
             temporary.unlink()
 
 
-def load(name_or_path: str | Path) -> tuple[Hourglass, Card]:
-    """The network, in eval mode, and the card of a shipped name, a file, or a run's folder with one.
+def load(name_or_path: str | Path) -> tuple[Any, Card]:
+    """The network, of the architecture on its card and in eval mode, and the card of a shipped name, a file, or a run's folder.
 
     Raises:
         PosekitError: no such name or file; or a file that is foreign or damaged.
@@ -158,8 +157,9 @@ def load(name_or_path: str | Path) -> tuple[Hourglass, Card]:
         raise PosekitError(f"{path}: damaged, its checksum does not match; get a fresh copy")
     try:
         card = Card.from_dict(json.loads(metadata["card"]))
+        network, config = classes(card.architecture)
         with torch.device("meta"):  # nothing is allocated or drawn at random
-            model = Hourglass(HourglassConfig.from_dict(card.config))
+            model = network(config.from_dict(card.config))
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ZeroDivisionError) as error:
         raise PosekitError(
             f"{path}: its card makes no sense to this version of posekit ({_line(error)}); get a fresh copy "

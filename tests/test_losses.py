@@ -13,39 +13,43 @@ TARGET = hm.encode(POINTS, 12)
 LABELLED = torch.isfinite(POINTS[..., 0])
 
 
-def random_output(stacks=2):
-    return torch.randn(2, stacks, 3, 12, 12, generator=torch.Generator().manual_seed(0), requires_grad=True)
+def random_output(kind="mse", stacks=2):
+    shape = (2,) if kind == "coordinates" else (12, 12)
+    return torch.randn(2, stacks, 3, *shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
+
+
+def target(kind):
+    return POINTS if kind == "coordinates" else TARGET
 
 
 @pytest.mark.parametrize("kind", LOSSES)
 def test_unlabelled_joints_give_neither_loss_nor_gradient(kind):
-    output = random_output()
-    loss = loss_sum(output, TARGET, LABELLED, kind)
+    output = random_output(kind)
+    loss = loss_sum(output, target(kind), LABELLED, kind)
     loss.backward()
+    assert output.grad.isfinite().all()
     assert not output.grad[0, :, 2].any()
     assert all(output.grad[b, s, k].any() for b, k in LABELLED.nonzero().tolist() for s in range(2))
     with torch.no_grad():
         other = output.clone()
         other[0, :, 2] = 1e3
-        assert loss_sum(other, TARGET, LABELLED, kind) == loss
+        assert loss_sum(other, target(kind), LABELLED, kind) == loss
 
 
 @pytest.mark.parametrize("kind", LOSSES)
 def test_nobody_labelled_costs_nothing(kind):
-    assert loss_sum(random_output(), TARGET, torch.zeros(2, 3, dtype=torch.bool), kind) == 0
+    assert loss_sum(random_output(kind), target(kind), torch.zeros(2, 3, dtype=torch.bool), kind) == 0
 
 
 @pytest.mark.parametrize("kind", LOSSES)
 def test_the_sum_runs_over_stacks_and_joints(kind):
-    output = random_output()
+    output, wanted = random_output(kind), target(kind)
     alone = [
-        loss_sum(
-            output[b, s, k][None, None, None], TARGET[b, k][None, None], LABELLED[b, k][None, None], kind
-        )
+        loss_sum(output[b, s, k][None, None, None], wanted[b, k][None, None], LABELLED[b, k][None, None], kind)
         for b, k in LABELLED.nonzero().tolist()
         for s in range(2)
     ]
-    assert loss_sum(output, TARGET, LABELLED, kind).item() == pytest.approx(sum(alone).item(), rel=1e-5)
+    assert loss_sum(output, wanted, LABELLED, kind).item() == pytest.approx(sum(alone).item(), rel=1e-5)
 
 
 def test_a_perfect_prediction_has_no_cross_entropy():
@@ -60,6 +64,13 @@ def test_a_perfect_prediction_has_no_cross_entropy():
 
 def test_a_perfect_prediction_has_no_squared_error():
     assert loss_sum(TARGET[:, None], TARGET, LABELLED, "mse") == 0
+
+
+def test_coordinates_cost_the_square_of_a_small_error_and_the_length_of_a_large_one():
+    known = torch.ones(1, 1, dtype=torch.bool)
+    for error, expected in ((0.0, 0.0), (0.05, 0.025), (-0.025, 0.00625), (1.0, 0.975)):
+        found = torch.tensor([[[[0.3 + error, 0.5]]]])
+        assert float(loss_sum(found, torch.tensor([[[0.3, 0.5]]]), known, "coordinates")) == pytest.approx(expected, abs=1e-6)
 
 
 def test_what_a_map_of_zeros_costs():

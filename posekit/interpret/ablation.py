@@ -104,9 +104,11 @@ def skip_places(model: Hourglass) -> list[str]:
     """`stack0.skip1`, ... of all stacks, level 1 (the finest) first in each.
 
     Raises:
-        PosekitError: the network has no skip connections.
+        PosekitError: the network has no skip connections, or is no hourglass.
     """
     config = model.config
+    if not isinstance(model, Hourglass):
+        raise PosekitError(f"a {type(model).__name__} has no skip connections to replace; give an hourglass")
     if not config.skip_levels:
         raise PosekitError("this network was built without skip connections (config: skips false); give one that has them")
     return [f"stack{stack}.skip{level}" for stack in range(config.stacks) for level in config.skip_levels]

@@ -37,8 +37,10 @@ def code_place(model: Hourglass, stack: int = -1) -> str:
     """Where a stack's code is: its last bottleneck module, or the squeeze behind it. Stacks count from 0, from the last with -1.
 
     Raises:
-        PosekitError: there is no such stack.
+        PosekitError: there is no such stack, or the network is no hourglass.
     """
+    if not isinstance(model, Hourglass):
+        raise PosekitError(f"a code is what an hourglass's bottleneck holds, and a {type(model).__name__} has none; give an hourglass")
     count = model.config.stacks
     if not -count <= stack < count:
         raise PosekitError(f"no stack {stack}: this network has {count}, numbered from 0")
