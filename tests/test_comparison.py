@@ -1,0 +1,64 @@
+"""Costs and stages: counted by hand on small networks."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from posekit import HourglassConfig, bench, comparison
+from posekit.models.hourglass import Hourglass
+from posekit.models.parts import Parts, PartsConfig
+from posekit.models.transpose import TransPose, TransPoseConfig
+
+
+def test_multiply_adds_of_a_convolution_and_a_product():
+    network = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1, stride=2), nn.Flatten(), nn.Linear(5 * 16 * 16, 7))
+    assert comparison.multiply_adds(network, 32) == 16 * 16 * 5 * 27 + 5 * 16 * 16 * 7
+
+
+def test_an_hourglass_costs_what_its_convolutions_cost():
+    network = Hourglass(HourglassConfig.narrow(16, joints=14, depth=2, stacks=2))
+    assert comparison.multiply_adds(network, 32) == bench.multiply_adds(network, 32)
+
+
+def test_attention_is_counted():
+    config = TransPoseConfig(joints=5, features=16, layers=2, heads=2, hidden=24)
+    network = TransPose(config)
+    tokens = 64
+    layer = tokens * (4 * 16 * 16 + 2 * 16 * 24) + 2 * tokens * tokens * 16
+    assert comparison.multiply_adds(network, 32) == bench.multiply_adds(network, 32) + 2 * layer
+
+
+def test_fitted_numbers_are_parameters_or_what_was_fitted_otherwise():
+    assert comparison.fitted_numbers(nn.Linear(3, 4)) == 16
+    k, t, p = 3, 2, 5
+    parts = Parts(PartsConfig(k, (-1, 0, 1), t, p))
+    assert comparison.fitted_numbers(parts) == k * t * (13 * p * p + 1 + 4) + k * t * t
+
+
+def test_milliseconds_are_per_person_and_the_network_is_asked_for_all_at_once():
+    asked = []
+
+    def network(pictures):
+        asked.append(len(pictures))
+        return pictures
+
+    assert comparison.milliseconds(network, torch.zeros(4, 3, 8, 8), repeats=3) > 0
+    assert asked == [4] * 4
+
+
+def test_gains_are_paired():
+    before = np.zeros((6, 2))
+    before[0] = np.nan
+    after = before.copy()
+    after[1:, 0] = 1
+    first, second = comparison.gains([before, after, after])
+    assert (first["mean"], first["low"], first["high"], first["people"]) == (0.5, 0.5, 0.5, 5)
+    assert second["mean"] == 0
+
+
+def test_people_from_easy_to_hard():
+    shares = np.array([[0.1, 0.9, 0.5, np.nan, 0.3], [0.1, 0.7, 0.5, 1.0, 0.3]])
+    assert comparison.from_easy_to_hard(shares, 2).tolist() == [1, 0]
+    assert comparison.from_easy_to_hard(shares, 4).tolist() == [1, 2, 4, 0]
+    assert comparison.from_easy_to_hard(shares, 9).tolist() == [1, 2, 4, 0]
+    assert comparison.from_easy_to_hard(np.full((2, 3), np.nan), 2).tolist() == []
