@@ -29,7 +29,7 @@ FIGURES = {
 def test_a_figure_is_drawn_and_labelled(name):
     figure = FIGURES[name]()
     figure.canvas.draw()
-    labels = [ax.get_xlabel() + ax.get_title() for ax in figure.axes if ax.axison and ax.get_xticks().size]
+    labels = [ax.get_xlabel() + ax.get_title() for ax in figure.axes]
     assert any(labels)
     plt.close(figure)
 
