@@ -27,6 +27,7 @@ EXPORTS = {  # by name, the module that defines it
     "predict_crops": "prediction",
     "evaluate": "evaluation",
     "fit": "fitting",
+    "fit_parts": "fitting",
     "train": "training",
     "Recipe": "training",
     "load_people": "data",

@@ -22,12 +22,18 @@ def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equ
     """Score with its interval over a cost on a logarithmic axis; filled where the budget of training was `equal`."""
     figure, ax = plt.subplots(figsize=(7, 4))
     shades = colours(list(rows))
+    means = {name: 100 * block["mean"] for name, block in rows.items()}
+    line = 0.055 * max(100 * max(block["high"] for block in rows.values()) - 100 * min(block["low"] for block in rows.values()), 1.0)
+    level, below = {}, -np.inf
+    for name in sorted(rows, key=lambda name: means[name]):  # names from the lowest up, none on another
+        level[name] = below = max(means[name], below + line)
     for name, block in rows.items():
         mean, low, high = (100 * block[key] for key in ("mean", "low", "high"))
         ax.plot([x[name]] * 2, [low, high], color=shades[name], linewidth=3, alpha=0.4)
         ax.plot(x[name], mean, "o", color=shades[name], markersize=8, markerfacecolor=None if name in equal else "white", markeredgewidth=2)
-        ax.annotate(name, (x[name], mean), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9)
+        ax.annotate(name, (x[name], level[name]), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9)
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.margins(x=0.32, y=0.12)
     ax.set(xlabel=label, ylabel="PCK@0.2·torso (%)")
     ax.grid(color="0.93")
@@ -49,14 +55,18 @@ def joints(scores: Mapping[str, Mapping[str, float]], label: str) -> Figure:
     return figure
 
 
-def stages(series: Mapping[str, Sequence[Mapping]], label: str) -> Figure:
-    """Score by stage, a line an estimator, with intervals: estimator to a block {"mean", "low", "high"} a stage."""
+def stages(series: Mapping[str, Sequence[Mapping]], among: Sequence[str], label: str) -> Figure:
+    """Score by stage, a line an estimator, with intervals: estimator to a block {"mean", "low", "high"} a stage.
+
+    Colours are those of the estimators `among` all.
+    """
     figure, ax = plt.subplots(figsize=(6.5, 3.6))
+    shades = colours(among)
     for i, (name, blocks) in enumerate(series.items()):
         x = np.arange(1, len(blocks) + 1) + 0.05 * (i - len(series) / 2)
         mean, low, high = (np.array([100 * block[key] for block in blocks]) for key in ("mean", "low", "high"))
-        ax.plot(x, mean, MARKERS[i % 7] + "-", color=PALETTE[i], label=name)
-        ax.vlines(x, low, high, color=PALETTE[i], linewidth=3, alpha=0.4)
+        ax.plot(x, mean, MARKERS[i % 7] + "-", color=shades[name], label=name)
+        ax.vlines(x, low, high, color=shades[name], linewidth=3, alpha=0.4)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel="stage", ylabel=label, ylim=(0, None))
     ax.legend(fontsize=9)
