@@ -47,13 +47,13 @@ def test_hiding_the_joint_that_the_other_is_found_by_moves_it(stored):
 
 def test_a_pair_whose_other_joint_is_covered_too_is_not_counted():
     points = np.array([[10.0, 10.0], [11.0, 10.0], [30.0, 10.0], [np.nan, np.nan]])
-    squares = np.concatenate([np.nan_to_num(points), [[10.0, 30.0], [30.0, 11.0]]])
-    far = np.arange(24.0).reshape(6, 4)
+    squares = np.concatenate([np.nan_to_num(points), [[10.0, 30.0], [30.0, 11.0], [10.0, 90.0]]])
+    far = np.arange(28.0).reshape(7, 4)
     moved, control = dp.pairs(far, points, squares, 8.0)
     assert np.isnan(moved[0, 1]) and np.isnan(moved[1, 0]) and np.isnan(moved[3]).all() and np.isnan(moved[:, 3]).all()
     assert moved[0, 0] == far[0, 0] and moved[0, 2] == far[0, 2]
-    assert control[0, 0] == (far[4, 0] + far[5, 0]) / 2  # both squares leave the first joint in sight
-    assert control[0, 2] == far[4, 2] and control[2, 0] == far[4, 0]  # the second covers the third joint
+    assert control[0, 0] == (far[4, 0] + far[5, 0] + far[6, 0]) / 3  # all three leave the first joint in sight
+    assert control[0, 2] == far[4, 2] and control[2, 0] == far[4, 0]  # the second covers the third joint, the last is too far away
 
 
 def test_only_the_square_is_hidden():

@@ -53,11 +53,13 @@ def test_the_randomisation_check_flags_a_detector_of_edges(model, asked):
     assert list(levels) == ["head", "decoder", "bottleneck", "encoder and skips", "stem"]
     assert levels["head"] == ["stack0.heatmaps", "stack0.features"] and levels["stem"][-1] == "stem"
     for ignorant in (sanity.edges, sanity.noise):
-        same = sanity.randomisation(model, asked, ignorant, ignorant(model, asked), levels)
-        assert all(np.allclose(alike, 1) for alike in same.values())
+        known = ignorant(model, asked)
+        for maps in sanity.randomisation(model, asked, ignorant, levels).values():
+            assert np.allclose(sanity.likeness(known, maps), 1) and np.allclose(sanity.likeness(known, maps, asked.found), 1)
     saliency = sanity.by(TOY, "saliency")
-    found = sanity.randomisation(model, asked, saliency, saliency(model, asked), levels)
-    assert found["stem"].mean() < 0.9 and (found["stem"] < 0.99).all()
+    known, found = saliency(model, asked), sanity.randomisation(model, asked, saliency, levels)
+    assert sanity.likeness(known, found["stem"], asked.found).mean() < 0.8
+    assert (sanity.likeness(known, found["stem"]) < 0.99).all()
 
 
 def test_only_what_is_named_forgets(model):
@@ -73,6 +75,16 @@ def test_likeness_is_spearmans_of_cells():
     assert np.allclose(sanity.likeness(maps, np.exp(3 * sanity.in_cells(maps).reshape(3, 4, 4).repeat(4, 1).repeat(4, 2))), 1)
     assert np.allclose(sanity.likeness(maps, -maps), 1)  # strengths
     assert np.allclose(sanity.likeness(maps, np.ones_like(maps)), 0)
+
+
+def test_maps_that_share_only_their_place_are_not_alike_given_the_place():
+    random, centre = np.random.default_rng(0), np.full((4, 2), 31.5)
+    y, x = np.mgrid[:64, :64]
+    blob = np.exp(-(np.hypot(x - 31.5, y - 31.5) ** 2) / 300)
+    one, other = (blob * random.uniform(0.5, 1.5, (4, 16, 16)).repeat(4, 1).repeat(4, 2) for _ in range(2))  # of their own in each cell
+    assert sanity.likeness(one, other).min() > 0.9
+    assert np.abs(sanity.likeness(one, other, centre)).max() < 0.2
+    assert np.allclose(sanity.likeness(one, one, centre), 1)
 
 
 def test_curves_of_planted_relevance():

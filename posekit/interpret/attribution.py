@@ -234,15 +234,18 @@ def _quietly() -> Iterator[None]:
 
 
 def default_layer(model: nn.Module) -> str:
-    """Grad-CAM's place where none is named: the coarsest sum of decoder and skip connection of the last stack, or the first place."""
+    """Grad-CAM's place where none is named: the finest sum of decoder and skip connection of the last stack, or the first place."""
     names = places(model)
-    sums = [name for name in names if ".sum" in name]
-    return next((name for name in sums if name.partition(".")[0] == sums[-1].partition(".")[0]), names[0])
+    return next((name for name in reversed(names) if ".sum" in name), names[0])
 
 
 def blurred(pictures: Tensor) -> Tensor:
-    """Pictures (B, C, R, R) without detail: a Gaussian blur of `BLUR` of the width; at the border, of what lies inside."""
-    sigma = BLUR * pictures.shape[-1]
+    """Pictures (B, C, R, R) without detail: a Gaussian blur of `BLUR` of the width."""
+    return softened(pictures, BLUR * pictures.shape[-1])
+
+
+def softened(pictures: Tensor, sigma: float) -> Tensor:
+    """Pictures (B, C, R, R) after a Gaussian blur; at the border, of what lies inside."""
     return hm.smooth(pictures, sigma) / hm.smooth(torch.ones_like(pictures[:1, :1]), sigma)
 
 

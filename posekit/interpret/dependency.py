@@ -4,9 +4,9 @@ found = dependency(model, card, crops)
 table = summary(found.effect)  # {"mean": (K, K), "low", "high", "people"}; rows are hidden, columns move
 
 Hiding is a cause and not a correlation: a square over the joint, in place of which there is the picture blurred so far that no limb
-shows. A square is also a disturbance, whatever it covers; so equally large ones elsewhere on the same person are the control, and the
-effect is what the joint's own square does beyond them. Where a square covers the other joint too, the pair is not counted for that
-person.
+shows. A square is also a disturbance, whatever it covers, and the more so the nearer it is; so equally large ones elsewhere on the same
+person, about as far from the joint that moves, are the control, and the effect is what the joint's own square does beyond them. Where a
+square covers the other joint too, the pair is not counted for that person.
 """
 
 from collections.abc import Callable
@@ -31,6 +31,7 @@ from posekit.skeleton import SKELETONS, Skeleton
 from posekit.weights import Card
 
 SIDE = 0.4  # of the torso's length: the side of the square
+ALIKE = 2.0  # a control is at most this many times as near or as far as the joint whose control it is
 FARTHEST = 1.0  # torso lengths: a joint that jumps farther counts as this far
 BATCH = 128  # pictures predicted at once
 
@@ -39,11 +40,11 @@ BATCH = 128  # pictures predicted at once
 class Dependency:
     """N people: how far, in torso lengths, joint B (last axis) moves when a square hides joint A (the one before), (N, K, K).
 
-    NaN where A or B is not labelled, or where the square over A covers B as well.
+    NaN where A or B is not labelled, where the square over A covers B as well, or where there is no control.
     """
 
     moved: np.ndarray
-    control: np.ndarray  # by equally large squares elsewhere on the person, which cover neither
+    control: np.ndarray  # by equally large squares elsewhere on the person that cover neither, about as far from B as A is
     skeleton: Skeleton
 
     @property
@@ -53,7 +54,7 @@ class Dependency:
 
 
 def dependency(
-    model: nn.Module, card: Card, crops: Crops, *, controls: int = 4, seed: int = 0, machine: Machine | None = None,
+    model: nn.Module, card: Card, crops: Crops, *, controls: int = 12, seed: int = 0, machine: Machine | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Dependency:  # fmt: skip
     """Hide each labelled joint of each person, and `controls` other places on the person, and see which joints move.
@@ -68,7 +69,7 @@ def dependency(
     network, random = fast(model, machine), np.random.default_rng(seed)
     torsos = metrics.torso(crops.keypoints, skeleton) * view(crops.size, card.resolution)[0, 0]
     moved, control = [], []
-    for row in np.flatnonzero(torsos > 0):
+    for row in np.flatnonzero(torsos > 0).tolist():
         picture, points = _seen(crops, row, card)
         side = SIDE * torsos[row]
         elsewhere = _on_limbs(points, skeleton, controls, random)
@@ -98,15 +99,16 @@ def pairs(far: np.ndarray, points: np.ndarray, squares: np.ndarray, side: float)
     """
     count = len(points)
     known = np.isfinite(points[:, 0])
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(squares[:, None] - points[None]).max(-1) > side / 2  # (K + C, K): the square leaves the joint in sight
     own = np.eye(count, dtype=bool)
-    counted = known[:, None] & known[None] & (apart[:count] | own)
-    moved = np.where(counted, far[:count], np.nan)
-    free = apart[count:, :, None] & apart[count:, None, :]  # (C, A, B)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = np.abs(squares[:, None] - points[None]).max(-1) > side / 2  # (K + C, K): the square leaves the joint in sight
+        away = np.linalg.norm(squares[:, None] - points[None], axis=-1)
+        ratio = away[count:, None, :] / away[None, :count]  # (C, A, B): how much farther from B the control is than A
+        free = apart[count:, :, None] & apart[count:, None, :] & ((np.abs(np.log(ratio)) <= np.log(ALIKE)) | own)
     number = free.sum(0)
+    counted = known[:, None] & known[None] & (apart[:count] | own) & (number > 0)
     control = (far[count:, None, :] * free).sum(0) / np.maximum(number, 1)
-    return np.where(number > 0, moved, np.nan), np.where(counted & (number > 0), control, np.nan)
+    return np.where(counted, far[:count], np.nan), np.where(counted, control, np.nan)
 
 
 def hide(pictures: Tensor, centres: np.ndarray, side: float) -> Tensor:

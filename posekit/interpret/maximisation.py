@@ -22,7 +22,7 @@ from posekit.weights import Card
 
 MOVED = 1 / 16  # of the picture's width, the farthest that a step moves it, either way and in x and y
 TURNED, SCALED = 8.0, 0.08  # degrees and share, either way
-DEVIATION = 0.15  # of the first pictures' pixels, about grey
+DEVIATION, START = 0.15, 0.25  # of pixels about grey, of waves of strength 1; and the strength of the first ones
 
 
 def colours(pictures: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def maximise(
     palette = torch.eye(3) / math.sqrt(3) if palette is None else palette.cpu()
     # A sigmoid's slope at grey is a quarter.
     palette = palette * (4 * DEVIATION / float(_logits(waves, palette).std()))
-    waves, palette = waves.to(device).requires_grad_(), palette.to(device)
+    waves, palette = (START * waves).to(device).requires_grad_(), palette.to(device)
     plain = torch.as_tensor(view(wide, size), dtype=torch.float32, device=device)
     mean = torch.tensor(card.input_mean, device=device).view(3, 1, 1)
     names = {goal.place for goal in goals if goal.place is not None}

@@ -23,7 +23,6 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
-from posekit import heatmaps as hm
 from posekit import metrics
 from posekit.coordinates import STRIDE, transform, view
 from posekit.data import bodies
@@ -34,7 +33,7 @@ from posekit.data.mannequins import render_silhouettes
 from posekit.data.people import iterate
 from posekit.data.rendered import parse_options
 from posekit.errors import PosekitError
-from posekit.interpret.attribution import attribute, blurred
+from posekit.interpret.attribution import attribute, blurred, softened
 from posekit.interpret.targets import Scored, answered, joint_index, target
 from posekit.interpret.trace import places
 from posekit.machine import Machine
@@ -137,14 +136,14 @@ def edges(model: nn.Module, asked: Cases) -> np.ndarray:
 
 def steepness(grey: np.ndarray) -> np.ndarray:
     """How steep pictures (N, R, R) are in each pixel, after a blur of a pixel: a detector of edges."""
-    down, across = torch.gradient(hm.smooth(torch.as_tensor(grey), 1.0), dim=(-2, -1))
+    down, across = torch.gradient(softened(torch.as_tensor(grey)[:, None], 1.0)[:, 0], dim=(-2, -1))
     return torch.hypot(down, across).numpy()
 
 
 def noise(model: nn.Module, asked: Cases) -> np.ndarray:
     """Maps (N, R, R) that ignore network and picture: noise, blurred by a heatmap cell."""
     drawn = np.stack([np.random.default_rng(row).random(asked.pictures.shape[-2:]) for row in asked.rows])
-    return hm.smooth(torch.from_numpy(drawn), float(STRIDE)).numpy()
+    return softened(torch.from_numpy(drawn)[:, None], STRIDE)[:, 0].numpy()
 
 
 def answer(card: Card) -> Maps:
@@ -186,34 +185,50 @@ def randomised(model: nn.Module, names: Sequence[str], seed: int = 0) -> nn.Modu
         torch.manual_seed(seed)
         for name in names:
             for module in forgetful.get_submodule(name).modules():
-                if hasattr(module, "reset_parameters"):
-                    module.reset_parameters()
+                if callable(forget := getattr(module, "reset_parameters", None)):
+                    forget()
     return forgetful.eval()
 
 
 def randomisation(
-    model: nn.Module, asked: Cases, maps: Maps, known: np.ndarray, levels: dict[str, list[str]], *, draws: int = 3, seed: int = 0,
+    model: nn.Module, asked: Cases, maps: Maps, levels: dict[str, list[str]], *, draws: int = 3, seed: int = 0
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """How alike (N,) each person's map is to the `known` one (N, R, R) when the network forgets, by level of the cascade.
+    """The maps (N, R, R) when the network forgets, by level of the cascade; `likeness` compares them with those of the trained network.
 
     Each level is drawn `draws` times, and the people are dealt among the draws.
     """
     found = {}
     for level, names in levels.items():
-        alike = np.empty(len(asked))
+        found[level] = np.zeros((len(asked), *asked.pictures.shape[-2:]), np.float32)
         for draw in range(min(draws, len(asked))):
             index = np.arange(draw, len(asked), draws)
-            alike[index] = likeness(known[index], maps(randomised(model, names, seed + draw), asked.take(index)))
-        found[level] = alike
+            found[level][index] = maps(randomised(model, names, seed + draw), asked.take(index))
     return found
 
 
-def likeness(maps: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Spearman's correlation (N,) of the strengths of maps (N, R, R) and others, cell by cell; 0 where one does not vary."""
-    ranks = [rankdata(in_cells(np.abs(values)), axis=1) for values in (maps, others)]
-    one, other = (rank - rank.mean(1, keepdims=True) for rank in ranks)
-    norm = np.sqrt((one**2).sum(1) * (other**2).sum(1))
-    return np.where(norm > 0, (one * other).sum(1) / np.where(norm > 0, norm, 1), 0.0)
+def likeness(maps: np.ndarray, others: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
+    """Spearman's correlation (N,) of the strengths of maps (N, R, R) and others, cell by cell; 0 where one does not vary.
+
+    With `around` (N, 2), x and y, it is the partial correlation given the distance from there. What is asked about a place in a
+    heatmap hangs on the pixels near by in any network, a random one too; that the maps share this says nothing.
+    """
+    one, other = (_ranks(in_cells(np.abs(values))) for values in (maps, others))
+    alike = (one * other).sum(1)
+    if around is None:
+        return alike
+    y, x = np.mgrid[: maps.shape[1], : maps.shape[2]]
+    away = _ranks(in_cells(np.hypot(x - around[:, 0, None, None], y - around[:, 1, None, None])))
+    near_one, near_other = (one * away).sum(1), (other * away).sum(1)
+    rest = np.sqrt((1 - near_one**2).clip(0) * (1 - near_other**2).clip(0))
+    return np.where(rest > 1e-9, (alike - near_one * near_other) / np.maximum(rest, 1e-9), 0.0)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks of rows (N, M), of mean 0 and length 1; 0 for a row that does not vary."""
+    ranks = rankdata(values, axis=1)
+    ranks = ranks - ranks.mean(1, keepdims=True)
+    length = np.sqrt((ranks**2).sum(1, keepdims=True))
+    return np.where(length > 0, ranks / np.maximum(length, 1e-12), 0.0)
 
 
 def in_cells(maps: np.ndarray) -> np.ndarray:

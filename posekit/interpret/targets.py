@@ -20,6 +20,7 @@ scores. After it, gradients over the cells of a map sum to zero, so that Grad-CA
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,9 +48,9 @@ class Target:
 
 
 class Scored(nn.Module):
-    """A network with a target: pictures (B, 3, R, R) in [0, 1] to numbers (B,)."""
+    """A network with a target: pictures (B, 3, R, R) in [0, 1] to numbers (B,). A target at a place needs the network itself."""
 
-    def __init__(self, model: nn.Module, card: Card, target: Target):
+    def __init__(self, model: Any, card: Card, target: Target):
         super().__init__()
         self.model, self.target = model, target
         self.mean = card.input_mean

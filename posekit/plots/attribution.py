@@ -1,7 +1,7 @@
 """Figures of where a network looks."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WARM = "inferno"
 MARK = "#35D0FF"
+COLOURS = [PALETTE[i] for i in (0, 1, 2, 3, 4, 9, 8, 5, 6)]  # without the grey, which is the controls'
 STYLES = ("-", "--", ":", "-.")
 BRIGHTEST = 0.995  # quantile of a map that is drawn at full strength: a lone pixel would leave the rest black
 
@@ -43,8 +44,10 @@ def maps(
 
     A cross marks `points` (N, 2) in picture pixels.
     """
-    count, cell = len(pictures), 8.0 / max(len(pictures), 4)
-    figure, axes = plt.subplots(len(rows), count, figsize=(1.0 + cell * count, cell * len(rows) + 0.3), squeeze=False)
+    count = len(pictures)
+    label = 0.075 * max(len(line) for name in rows for line in name.splitlines()) + 0.1
+    cell = (9 - label) / max(count, 4)
+    figure, axes = plt.subplots(len(rows), count, figsize=(label + cell * count, cell * len(rows) + 0.25), squeeze=False)
     figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for line, (name, values) in zip(axes, rows.items(), strict=True):
         for i, ax in enumerate(line):
@@ -85,7 +88,8 @@ def removal(
         ax.set_xscale("symlog", linthresh=5)
         ax.set_xticks([0, 1, 5, 10, 20, 50, 100], ["0", "1", "5", "10", "20", "50", "100"])
         ax.minorticks_off()
-        ax.set(title=title, xlabel="of the picture (%)", xlim=(0, 100), ylim=(0, None))
+        ax.set(title=title, xlabel="of the picture (%)", xlim=(0, 100))
+    axes[0].set_ylim(0, None)
     axes[0].set_ylabel("probability of the joint\nwhere the network put it")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return figure
@@ -96,11 +100,13 @@ def dependency(mean: np.ndarray, sure: np.ndarray, skeleton: Skeleton, label: st
     count = len(skeleton)
     figure, ax = plt.subplots(figsize=(0.46 * count + 1.9, 0.36 * count + 1.9))
     limit = max(float(np.nanmax(np.abs(mean))) if np.isfinite(mean).any() else 0.0, 1e-9)
-    ax.imshow(np.sign(mean) * np.sqrt(np.abs(mean) / limit), cmap="vlag", vmin=-1.15, vmax=1.15, aspect="auto")
+    shade = np.sign(mean) * np.sqrt(np.abs(mean) / limit)
+    ax.imshow(shade, cmap="vlag", vmin=-1.15, vmax=1.15, aspect="auto", alpha=np.where(sure, 1.0, 0.35))
     for (a, b), value in np.ndenumerate(mean):
         if np.isfinite(value):
-            colour = "white" if abs(value) > 0.5 * limit else "0.1" if sure[a, b] else "0.6"
-            ax.text(b, a, f"{100 * value:.0f}".replace("-", "−"), ha="center", va="center", fontsize=8, color=colour)
+            colour = "0.5" if not sure[a, b] else "white" if abs(value) > 0.5 * limit else "0.1"
+            text = f"{100 * value:.0f}".replace("-", "−") if abs(value) >= 0.005 else "0"
+            ax.text(b, a, text, ha="center", va="center", fontsize=8, color=colour)
     ax.set_xticks(range(count), skeleton.joints, rotation=50, ha="right", rotation_mode="anchor", fontsize=9)
     ax.set_yticks(range(count), skeleton.joints, fontsize=9)
     ax.set(xlabel=label, ylabel="hidden")
@@ -170,13 +176,14 @@ def _montage(pictures: np.ndarray, gap: int = 2) -> np.ndarray:
     return canvas
 
 
-def _lines(rows: Mapping, controls: Sequence[str]) -> list[tuple[str, object, str]]:
+def _lines(rows: Mapping, controls: Sequence[str]) -> list[tuple[str, Any, str]]:
     """Name, colour and line style of each row: controls are grey."""
-    greys, found, number = ["0.25", "0.45", "0.6"], [], 0
+    greys, number = ["0.25", "0.45", "0.6"], 0
+    found: list[tuple[str, Any, str]] = []
     for name in rows:
         if name in controls:
             found.append((name, greys[list(controls).index(name) % 3], STYLES[list(controls).index(name) % 3 + 1]))
         else:
-            found.append((name, PALETTE[number % len(PALETTE)], "-"))
+            found.append((name, COLOURS[number % len(COLOURS)], "-"))
             number += 1
     return found
