@@ -218,12 +218,12 @@ def table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]]
 
 def short_table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
     """The few claims marked so, each with its verdicts alone, as a Markdown table."""
-    lines = [f"| claim | {' | '.join(KINDS)} |", "| --- " * (len(KINDS) + 1) + "|"]
+    lines = ["::::{div} ledger-short", f"| claim | {' | '.join(KINDS)} |", "| --- " * (len(KINDS) + 1) + "|"]
     for claim in claims:
         if claim.short:
             cells = [f"{MARKS[v.verdict]} {v.verdict}" for v in verdicts[claim.id].values()]
             lines.append(f"| {claim.name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "::::"])
 
 
 def words(claim: Claim, verdict: Verdict) -> str:
