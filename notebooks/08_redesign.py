@@ -22,6 +22,7 @@
 data = "mannequins"  # people: NAME[:PATH]; trained on its training split, chosen on its validation split, tested on its test split
 features = 32  # channels of the base network, of one stack
 resolution = 64  # side of the input in pixels
+depth = 3  # levels of pooling; the code has resolution / (4 * 2**depth) cells a side
 epochs = 6  # passes over the training people, from nothing
 extra = 3  # more passes for everybody, after what is changed has been put in
 batch = 32  # people in a step
@@ -51,7 +52,7 @@ from posekit import metrics, plots, redesign, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT
 from posekit.evaluation import common
-from posekit.interpret import clusters, probes
+from posekit.interpret import clusters, probes, walks
 from posekit.interpret.attributes import attributes, usable
 from posekit.interpret.codes import collect
 from posekit.interpret.components import above, batches_of, moments_of, noise_floor, pca
@@ -79,7 +80,7 @@ if seeds < 2:
 folder = run.path("trained/job.json").parent
 
 # %% tags=["remove-cell"]
-base = HourglassConfig.narrow(features, joints=len(table.skeleton), bottleneck_residuals=3)
+base = HourglassConfig.narrow(features, joints=len(table.skeleton), depth=depth, bottleneck_residuals=3)
 side = resolution // (4 * 2**base.depth)
 recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate)
 how = redesign.Alone(epochs=alone)
@@ -268,6 +269,7 @@ if chosen != "base":
 # %% tags=["remove-cell"]
 coded = crops.select(np.sort(np.random.default_rng(0).permutation(len(crops))[:code_people]))
 values, _ = usable(attributes(coded.people.keypoints, coded.people.skeleton, coded.people.boxes))
+movers = coded.select(np.arange(min(32, len(coded))))
 probed = [name for name in ("upright", "lean", "sitting", "arm elevation") if name in values]
 
 
@@ -280,6 +282,15 @@ def inside(name):
     two = clusters.kmeans(components.transform(codes)[:, :50], 2, seed=0)
     scores = components.transform(codes)[:, :20]
     told = {attribute: probes.probe(attribute, scores, values[attribute], permutations=0) for attribute in probed}
+    few = components.first(min(20, len(components)))
+    walked = {}
+    if probed:
+        place, looked = code_place(network), probes.reading_direction(probed[0], scores, values[probed[0]], few.directions)
+        control, means = walks.random_directions(4, few.directions, few.variances), walks.skip_means(network, card, coded, place, machine=machine)
+        scale = float(np.nanstd(values[probed[0]]))
+        for skips in ("intact", "mean"):
+            walk = walks.causal(network, card, movers, place, looked, control, attribute=probed[0], scale=scale, skips=skips, means=means, machine=machine)
+            walked[skips] = walk.row()
     return {
         "numbers": codes.shape[1],
         "components95": components.needed(0.95),
@@ -287,6 +298,7 @@ def inside(name):
         "above": above(components.spectrum, floor),
         "silhouette": clusters.mean(clusters.silhouettes(components.transform(codes)[:, :50], {2: two})[2]),
         "probes": {attribute: {"mean": p.r2, "low": p.low, "high": p.high} for attribute, p in told.items()},
+        "walks": walked,
         "spectrum": components.shares[:100],
     }
 
@@ -313,7 +325,10 @@ rows = [
     }
     for name, c in code.items()
 ]
-pd.DataFrame(rows).style.hide().set_caption("Codes before and after, over test people. R²: probes of the first 20 components.")
+pd.DataFrame(rows).style.hide().set_caption(
+    "Codes before and after, over test people. R²: probes of the first 20 components. Walk: trunk lengths that a joint moves when codes are moved by two "
+    f"standard deviations along the direction in which *{probed[0] if probed else 'nothing'}* is read; in brackets, the most that a random direction did."
+)
 
 # %% [markdown]
 # {{ runs["08_redesign"].say.code }}
@@ -416,7 +431,11 @@ def code_words():
     before, after = code["base"], code["autoencoder"]
     text = f"For 95 % of the variance the base's code needs {before['components95']} components, behind the autoencoder {after['components95']}; in the study it was 541 and 16. A code that has passed through {squeezed_to} dimensions cannot have many more, whatever they mean. "
     told = [f"{attribute} {before['probes'][attribute]['mean']:.2f} and {after['probes'][attribute]['mean']:.2f}" for attribute in probed]
-    return text + (f"What probes read of it, before and after (R²): {', '.join(told)}.".replace("-", "−") if told else "")
+    if not told:
+        return text
+    moved = [f"with the skips {skips}, {before['walks'][skips]['moved']['mean']:.2f} and {after['walks'][skips]['moved']['mean']:.2f} trunk lengths" for skips in before["walks"]]
+    read = f"What probes read of it, before and after (R²): {', '.join(told)}. "
+    return text + read.replace("-", "−") + f"How far joints move when codes are walked along *{probed[0]}*, before and after: {'; '.join(moved)}."
 
 
 def stack_words():
@@ -459,8 +478,8 @@ run.write_metrics(
         "verdicts": verdict,
         "seconds": time.monotonic() - started,
         "say": {
-            "base": f"a hourglass of one stack with {features} features and three bottleneck residuals, {summary['base']['parameters']:,} parameters, at {resolution} px",
-            "budget": f"Every variant sees the same {len(training):,} training people {epochs} times from nothing, and {extra} times more at half the rate, with the same {seeds} seeds.",
+            "base": f"an hourglass of one stack with {features} features and three bottleneck residuals, {summary['base']['parameters']:,} parameters; from pictures of {resolution} px its code is {side} × {side} cells",
+            "budget": f"Every variant is trained on the same {len(training):,} people, from nothing in {epochs} passes and then in {extra} more at half the rate, with the same {seeds} seeds.",
             "dimensions": f"{squeezed_to} dimensions"
             + (
                 "" if dimensions else f", as many as stand above the noise floor of the base's own code (of {first_codes.shape[1]} numbers)"
