@@ -146,7 +146,7 @@ def receptive(
     gradients (R, R) of one cell, each to its own maximum, with that square around the cell (its x and y, alike, in `centres`).
     """
     figure = plt.figure(figsize=(WIDTH, 4.6))
-    bars, grid = figure.subfigures(1, 2, width_ratios=(1.45, 1))
+    bars, grid = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.45, 1))[0]
     ax = bars.subplots()
     for row, (name, side) in enumerate(sides.items()):
         ax.barh(row, side, color=PALETTE[0], alpha=0.5, height=0.7)
