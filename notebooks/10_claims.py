@@ -146,9 +146,12 @@ found = {claim.id: ledger.sentence(claim, verdicts[claim.id]) for claim in state
 
 def result_words():
     """For the discussion: what came of the redesign, where it is a claim of this ledger."""
-    if not {"redesign", "redesign-cost"} <= set(found):
+    if not {"redesign-better", "redesign", "redesign-cost"} <= set(found):
         return ""
-    return f"That a redesign made from these chapters gains as much as the study's: {found['redesign']}. That it costs no more: {found['redesign-cost']}."
+    return (
+        f"That a network changed because of what was found inside it is better: {found['redesign-better']}. That it is so by as much as the study gained: "
+        f"{found['redesign']}. That it costs no more: {found['redesign-cost']}."
+    )
 
 
 def agreement_words():
