@@ -74,8 +74,8 @@ def plan(name: str, grid: dict[str, list[str]], preset: str | None = None) -> Sw
         if twice:
             raise PosekitError(f"-p {key} has the value {twice[0]} twice")
     points = []
-    for texts in itertools.product(*grid.values()):
-        given = dict(zip(grid, texts, strict=True))
+    for combination in itertools.product(*grid.values()):
+        given = dict(zip(grid, combination, strict=True))
         _, params, out = runs.custom(name, given, preset)
         stamp = runs.stamp(out, runs.fingerprint(notebook, params))
         points.append(Point({key: params[key] for key in grid}, params, out, stamp))

@@ -107,9 +107,11 @@ def _fetch_one(archive: Archive, folder: Path, page: str, progress: Progress | N
     except ValueError:  # of pooch, when the hash is another
         raise PosekitError(f"{archive.url}: the file that came is not the one expected (SHA-256); it was removed, try again") from None
     content = {"url": archive.url, "bytes": Path(path).stat().st_size, "sha256": pooch.file_hash(path)}
-    safely = {} if file.endswith(".zip") else {"filter": "data"}  # of itself zipfile leaves out absolute names and `..`
     try:
-        shutil.unpack_archive(path, folder, **safely)
+        if file.endswith(".zip"):  # of itself this leaves out absolute names and `..`
+            shutil.unpack_archive(path, folder)
+        else:
+            shutil.unpack_archive(path, folder, filter="data")
     except (shutil.ReadError, zipfile.BadZipFile, EOFError, zlib.error):
         Path(path).unlink()
         raise PosekitError(f"{archive.url}: what came is not a whole archive; it was removed, try again") from None
