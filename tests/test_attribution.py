@@ -272,3 +272,31 @@ def test_grad_cam_has_a_place_by_default(hourglass):
     two = Hourglass(HourglassConfig.narrow(8, joints=14, depth=2, stacks=2))
     assert at.default_layer(two) == "stack1.sum1"
     assert at.default_layer(Tiny()) == "mix"
+
+
+def test_a_transformer_shows_its_attention_and_takes_the_other_methods_too(photograph):
+    from posekit.models.transpose import TransPose, TransPoseConfig
+
+    torch.manual_seed(0)
+    config = TransPoseConfig(joints=14, features=16, layers=1, heads=2, hidden=8)
+    card = Card("toy", config.to_dict(), "lsp", SIZE, "cross-entropy", architecture="transpose")
+    transformer = Predictor(TransPose(config), card, Machine.plain())
+    read = posekit.explain(transformer, photograph, "neck", "attention")
+    assert read.map.min() >= 0 and np.ptp(read.map) > 0 and read.method == "attention"
+    for method in ("saliency", "grad-cam", "occlusion"):
+        assert np.isfinite(posekit.explain(transformer, photograph, "neck", method).map).all()
+    assert hooks(transformer.model) == 0
+
+
+@pytest.mark.parametrize(
+    "changes, method, said",
+    [
+        ({"loss": "coordinates"}, "saliency", "tiny answers with coordinates and has no heatmap to explain"),
+        ({"architecture": "parts"}, "saliency", "tiny is made of templates and has no gradients for saliency; occlusion explains it"),
+    ],
+)
+def test_networks_that_cannot_be_explained_so_are_refused(photograph, changes, method, said):
+    from dataclasses import replace
+
+    with pytest.raises(PosekitError, match=said):
+        posekit.explain(Predictor(Painted(), replace(CARD, **changes), Machine.plain()), photograph, "neck", method)

@@ -40,7 +40,7 @@ def explanation(found: "Explanation") -> Figure:
 def maps(
     pictures: np.ndarray, rows: Mapping[str, np.ndarray | None], points: np.ndarray | None = None, titles: Sequence[str] | None = None,
 ) -> Figure:  # fmt: skip
-    """A row a method, a column a person: maps (N, h, w) over pictures (N, R, R, 3) uint8, each to its own strength; None shows the picture.
+    """A row a method, a column a person: maps (N, R, R) over pictures (N, R, R, 3) uint8, each to its own strength; None shows the picture.
 
     A cross marks `points` (N, 2) in picture pixels.
     """
@@ -149,16 +149,15 @@ def patches(found: Sequence["Patches"], titles: Sequence[str]) -> Figure:
 
 
 def _over(ax: Axes, picture: np.ndarray, values: np.ndarray | None) -> None:
-    """A map (h, w) in warm colours over a grey picture (H, W, 3) uint8, what is negative left out; or the picture alone."""
-    height, width = picture.shape[:2]
+    """A map (H, W) in warm colours over a grey picture (H, W, 3) uint8, what is negative left out; or the picture alone."""
     _bare(ax)
     if values is None:
         ax.imshow(picture)
         return
-    ax.imshow(picture.mean(-1), cmap="gray", vmin=0, vmax=360)
     positive = np.clip(values, 0, None)
     strength = np.clip(positive / max(float(np.quantile(positive, BRIGHTEST)), float(positive.max()) / 20, 1e-30), 0, 1)
-    ax.imshow(strength, cmap=WARM, vmin=0, vmax=1, alpha=0.15 + 0.8 * strength, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    warm, share = plt.get_cmap(WARM)(strength)[..., :3] * 255, (0.15 + 0.8 * strength)[..., None]
+    ax.imshow((share * warm + (1 - share) * 0.7 * picture.mean(-1, keepdims=True)).astype(np.uint8))  # one image: half the page's weight
 
 
 def _bare(ax: Axes) -> None:
