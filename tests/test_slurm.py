@@ -33,16 +33,15 @@ runs.current().write_metrics({"metrics": {"score": {"mean": stacks, "low": stack
 """
 
 pytestmark = pytest.mark.skipif(
-    not (shutil.which("slurmctld") and shutil.which("munged") and os.geteuid() == 0),
-    reason="needs root and Debian's packages slurm-wlm and munge",
+    not (shutil.which("slurmctld") and shutil.which("munged") and os.geteuid() == 0) or Path("/etc/slurm/slurm.conf").exists(),
+    reason="needs root, Debian's packages slurm-wlm and munge, and no other Slurm",
 )
 
 
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(tmp_path):
     folder = tmp_path / "slurm"
     subprocess.run([LOOPBACK, "start", folder], check=True)
-    monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
     yield folder
     subprocess.run([LOOPBACK, "stop", folder], check=True)
 
@@ -55,7 +54,7 @@ def project(tmp_path, monkeypatch):
         (project / folder).mkdir(parents=True)
     (project / "notebooks" / "02_count.py").write_text(COUNT)
     profile = (REPOSITORY / "profiles" / "slurm" / "config.yaml").read_text().replace("mem_mb: 8000", "mem_mb: 500")
-    patience = "slurm-init-seconds-before-status-checks: 3\nslurm-no-account: true\nlatency-wait: 10"
+    patience = "slurm-init-seconds-before-status-checks: 3\nslurm-no-account: true\nslurm-status-command: squeue\nlatency-wait: 10"
     (project / "profiles" / "slurm" / "config.yaml").write_text(profile.replace("latency-wait: 60", patience))
     monkeypatch.chdir(project)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))

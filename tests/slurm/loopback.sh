@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # A Slurm of one node, on this machine alone: controller, node and authentication in one folder, listening on loopback.
 #
-#     tests/slurm/loopback.sh start FOLDER    then: export SLURM_CONF=FOLDER/slurm.conf
+#     tests/slurm/loopback.sh start FOLDER
 #     tests/slurm/loopback.sh stop FOLDER
 #
-# Needs root and Debian's packages slurm-wlm and munge. Nothing outside FOLDER is changed.
+# Needs root and Debian's packages slurm-wlm and munge. Outside FOLDER only a link /etc/slurm/slurm.conf is made, where
+# there is none, and removed again: jobs forget SLURM_CONF.
 set -euo pipefail
 
 folder=$(realpath -m "${2:?usage: $0 start|stop FOLDER}")
-export SLURM_CONF=$folder/slurm.conf
+link=/etc/slurm/slurm.conf
 
 stop() {
+  if [ "$(readlink "$link")" = "$folder/slurm.conf" ]; then
+    rm "$link"
+  fi
   for name in slurmd slurmctld munged; do
     if [ -f "$folder/$name.pid" ]; then
       kill "$(cat "$folder/$name.pid")" 2>/dev/null || true
@@ -19,13 +23,19 @@ stop() {
 }
 
 start() {
+  if [ -e "$link" ]; then
+    echo "$link is there already: this machine has a Slurm" >&2
+    return 1
+  fi
+  trap stop ERR
   mkdir -p "$folder"/{state,spool,munge}
   chmod 755 "$folder" "$folder/munge"
   head -c 1024 /dev/urandom > "$folder/munge.key"
   chmod 600 "$folder/munge.key"
   node=$(hostname -s)
   memory=$(($(awk '/MemTotal/ {print $2}' /proc/meminfo) / 1024 - 256))
-  cat > "$SLURM_CONF" <<EOF
+  ln -sfn "$folder/slurm.conf" "$link"
+  cat > "$link" <<EOF
 ClusterName=loopback
 SlurmctldHost=$node(127.0.0.1)
 AuthInfo=socket=$folder/munge/socket
