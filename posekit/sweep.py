@@ -47,7 +47,7 @@ class Point:
 @dataclass(frozen=True)
 class Sweep:
     notebook: Path
-    grid: dict[str, list[Any]]
+    varying: list[str]  # the parameters that have several values
     points: list[Point]
     folder: Path
 
@@ -73,16 +73,17 @@ def plan(name: str, grid: dict[str, list[str]], preset: str | None = None) -> Sw
         twice = [text for text, value in zip(texts, values[key], strict=True) if values[key].count(value) > 1]
         if twice:
             raise PosekitError(f"-p {key} has the value {twice[0]} twice")
+    varying = [key for key, several in values.items() if len(several) > 1] or list(values)
     points = []
     for combination in itertools.product(*grid.values()):
         given = dict(zip(grid, combination, strict=True))
         _, params, out = runs.custom(name, given, preset)
         stamp = runs.stamp(out, runs.fingerprint(notebook, params))
-        points.append(Point({key: params[key] for key in grid}, params, out, stamp))
+        points.append(Point({key: params[key] for key in varying}, params, out, stamp))
     rest = {key: value for key, value in points[0].params.items() if key not in grid}
     key = hashlib.sha256(json.dumps([values, rest]).encode()).hexdigest()[:8]
-    folder = root() / "runs" / "sweeps" / "-".join([notebook.stem, *grid, key])
-    return Sweep(notebook, values, points, folder)
+    folder = root() / "runs" / "sweeps" / "-".join([notebook.stem, *varying, key])
+    return Sweep(notebook, varying, points, folder)
 
 
 def describe(sweep: Sweep) -> str:
@@ -186,7 +187,7 @@ def by_setting(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], k
     """The blocks of one number by all that varies but the seed: `stacks 2, features 32`."""
     settings: dict[str, list[Block]] = {}
     for point, blocks in zip(done, found, strict=True):
-        name = ", ".join(f"{k} {v}" for k, v in point.varied.items() if k != SEED or len(sweep.grid) == 1)
+        name = ", ".join(f"{k} {v}" for k, v in point.varied.items() if k != SEED or len(sweep.varying) == 1)
         settings.setdefault(name, []).append(blocks[key])
     return settings
 
@@ -195,7 +196,7 @@ def _write_csv(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], c
     columns = [(key, part) for key in common for part in ("mean", "low", "high") if all(part in blocks[key] for blocks in found)]
     with (sweep.folder / "sweep.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*sweep.grid, *(key if part == "mean" else f"{key} / {part}" for key, part in columns), "seconds", "run"])
+        writer.writerow([*sweep.varying, *(key if part == "mean" else f"{key} / {part}" for key, part in columns), "seconds", "run"])
         for point, blocks in zip(done, found, strict=True):
             values = [blocks[key][part] for key, part in columns]
             writer.writerow([*point.varied.values(), *values, _seconds(point), point.out.relative_to(root())])
@@ -204,8 +205,8 @@ def _write_csv(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], c
 def _markdown(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], shown: list[str]) -> str:
     rows = [[*p.varied.values(), *(_said(blocks[key]) for key in shown)] for p, blocks in zip(done, found, strict=True)]
     lines = [f"`{sweep.notebook.stem}`: {len(done)} of {len(sweep.points)} runs. In brackets are the runs' own 95 % intervals.", ""]
-    lines += _table([*sweep.grid, *shown], rows)
-    if SEED in sweep.grid and len(sweep.grid) > 1:
+    lines += _table([*sweep.varying, *shown], rows)
+    if SEED in sweep.varying and len(sweep.varying) > 1:
         lines += ["", "Means over seeds. In brackets are 95 % intervals over seeds, by Student's t.", ""]
         settings = {key: by_setting(sweep, done, found, key) for key in shown}
         means = {key: {name: [b["mean"] for b in blocks] for name, blocks in settings[key].items()} for key in shown}

@@ -75,6 +75,8 @@ def test_a_plan_is_the_grid_of_the_runs_that_run_would_make(project):
     planned = sweep.plan("02_count", {"stacks": ["1", "2"], "seed": ["0", "1", "2"]}, "small")
     assert [tuple(point.varied.values()) for point in planned.points] == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
     assert all(point.params["rate"] == 0.25 for point in planned.points)
+    one = sweep.plan("02_count", {"stacks": ["1", "2"], "rate": ["0.5"]})
+    assert one.varying == ["stacks"] and one.points[1].varied == {"stacks": 2}
     assert planned.points[4].out == runs.custom("02_count", {"stacks": "2", "seed": "1"}, "small")[2]
     assert planned.done == [] and len(planned.waiting) == 6
     assert planned.folder == sweep.plan("02_count", {"stacks": ["1", "2"], "seed": ["0", "1", "2"]}, "small").folder
