@@ -1,6 +1,9 @@
 """Error feedback: steps are bounded, begin at the mean pose, and in training follow the fixed path."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,17 +42,34 @@ def test_every_step_of_the_network_is_bounded_and_the_first_begins_at_the_mean_p
     assert (steps <= 0.1 * 64 + 1e-3).all() and (steps > 0.1 * 64 - 1e-1).any()
 
 
-def test_in_training_steps_begin_on_the_straight_path_to_the_truth():
-    """A network that corrects nothing shows where each step begins."""
-    model = Feedback(CONFIG)
+def training_answers(config):
+    """A network that corrects nothing: its training answers (steps, K, 2), and the truth, one joint of which has no label."""
+    model = Feedback(config)
     for parameter in model.network[-1].parameters():
         torch.nn.init.zeros_(parameter)
-    start = 31.5 + 64 * torch.tensor(START)
-    truth = torch.tensor([[[start[0, 0] + 16, start[0, 1], 2.0], [torch.nan, torch.nan, 0.0]]]).expand(2, -1, -1)
-    begins = model(torch.rand(2, 3, 64, 64), truth)[0]
-    moved = begins[:, 0] - start[0]
-    assert torch.allclose(moved[:, 0], torch.tensor([0.0, 6.4, 12.8, 16.0]), atol=1e-4) and not moved[:, 1].abs().max() > 1e-4
-    assert torch.allclose(begins[:, 1], start[1].expand(4, 2), atol=1e-4)  # unlabelled: its own answers
+    truth = torch.tensor([[[31.5 + 16, 15.5, 2.0], [torch.nan, torch.nan, 0.0]]]).expand(2, -1, -1)
+    return model(torch.rand(2, 3, 64, 64), truth)[0], truth[0]
+
+
+def test_in_training_the_truth_minus_the_answer_is_the_bounded_correction():
+    found, truth = training_answers(CONFIG)
+    # 16 pixels away, and no step is ever made: each lacks the whole bound, 0.1 of 64 pixels.
+    assert torch.allclose(truth[0, 0] - found[:, 0, 0], torch.full((4,), 6.4), atol=1e-4)
+    assert torch.allclose(found[:, 0, 1], truth[0, 1].expand(4), atol=1e-4)
+    assert found.isfinite().all()
+
+
+def test_on_the_fixed_path_steps_begin_where_bounded_corrections_lead():
+    found, truth = training_answers(replace(CONFIG, fixed_path=True))
+    assert torch.allclose(truth[0, 0] - found[:, 0, 0], torch.tensor([6.4, 6.4, 3.2, 0.0]), atol=1e-4)
+    assert torch.allclose(found[:, 1], 31.5 + 64 * torch.tensor(START[1]).expand(4, 2), atol=1e-4)  # unlabelled: its own answers
+
+
+def test_a_step_beyond_the_bound_still_has_a_gradient_in_training():
+    model = Feedback(CONFIG)
+    torch.nn.init.constant_(model.network[-1].bias, 50)
+    model(torch.rand(2, 3, 64, 64), torch.rand(2, 2, 3) * 64)[:, :, 0, 0].sum().backward()
+    assert model.network[-1].bias.grad[0] == pytest.approx(2 * 4 * 64 * 0.1, rel=1e-5)
 
 
 def test_the_network_sees_where_the_pose_is():

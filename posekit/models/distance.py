@@ -34,9 +34,9 @@ def _lines(scores: np.ndarray, stiffness: np.ndarray, rest: np.ndarray) -> np.nd
         crossing = np.empty(len(values))
         active = rows
         while len(active):
-            p = roots[active, last[active]]
-            rise = (values[active, q] - values[active, p]) / a[active]
-            crossing[active] = (q * q - p * p - rise) / (2 * (q - p))
+            top = roots[active, last[active]]
+            rise = (values[active, q] - values[active, top]) / a[active]
+            crossing[active] = (q * q - top * top - rise) / (2 * (q - top))
             # Where the new one overtakes before the last begins, the last is nowhere the highest.
             active = active[crossing[active] <= begins[active, last[active]]]
             last[active] -= 1

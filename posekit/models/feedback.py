@@ -2,12 +2,12 @@
 
 J. Carreira, P. Agrawal, K. Fragkiadaki, J. Malik: Human Pose Estimation with Iterative Error Feedback, CVPR 2016.
 Section 2: the network sees the picture and, as a map of Gaussians a joint, the current keypoints; it answers with a correction of
-each, and the same network is asked again. A correction is never longer than a bound, and in training the steps follow a fixed
-path from the first pose straight to the truth, not the network's own answers (*fixed path consolidation*).
+each, and the same network is asked again. A correction is never longer than a bound, and the loss compares each with the bounded
+correction that leads to the truth.
 
-Otherwise than there: the steps of the path are trained together and not one after the other, and a joint without a label follows
-the network's own answers. The loss compares each step's answer with the truth, which a bounded step comes nearest to by the
-correction that the paper asks for.
+Otherwise than there: all steps are trained together, and begin at the network's own answers. The paper lets them follow a fixed path
+straight to the truth (*fixed path consolidation*, here `fixed_path`). But such a path, drawn into the input, betrays where the truth
+lies: what is learnt from that is to go on as one came, and errors of the first step grow.
 """
 
 from dataclasses import asdict, dataclass
@@ -28,6 +28,7 @@ class FeedbackConfig:
     bound: float = 20 / 224  # the longest correction of a joint, in units of the side; the paper's 20 pixels of 224
     features: int = 32  # channels of the first maps
     sigma: float = 0.03  # of the Gaussians that show the current pose, in units of the side
+    fixed_path: bool = False  # in training, steps begin on the path to the truth, as in the paper, and not at the network's own answers
 
     to_dict = asdict
 
@@ -51,20 +52,25 @@ class Feedback(nn.Module):
         self.network = regressor(3 + config.joints, 2 * config.joints, config.features)
 
     def forward(self, pictures: Tensor, truth: Tensor | None = None) -> Tensor:
-        """With the true keypoints (B, K, >=2), each step begins on the fixed path towards them."""
+        """With the true keypoints (B, K, >=2), answers for training: see below."""
         side, bound = pictures.shape[-1], self.config.bound
         middle = (side - 1) / 2
         pose = torch.tensor(self.config.start, device=pictures.device).expand(len(pictures), -1, -1)
         poses = []
         for _ in range(self.config.steps):
             shown = encode(middle + side * pose, side, self.config.sigma * side)
-            step = self.network(torch.cat([pictures, shown], 1)).float().unflatten(-1, (-1, 2))
-            poses.append(pose + bounded(step, bound))
-            after = poses[-1].detach()
-            if truth is not None:
-                path = pose + bounded((truth[..., :2] - middle) / side - pose, bound)
-                after = torch.where(path.isfinite(), path, after)
-            pose = after
+            step = bound * self.network(torch.cat([pictures, shown], 1)).float().unflatten(-1, (-1, 2))
+            after = pose + bounded(step, bound)
+            if truth is None:
+                poses.append(after)
+            else:
+                # The bound would stop the gradient. So the step is free, and what the bound keeps it from is given to it: the loss,
+                # which compares with the truth, compares the step with the bounded correction.
+                way = (truth[..., :2] - middle) / side - pose
+                wanted = bounded(way, bound)
+                poses.append(pose + step + (way - wanted).nan_to_num())
+                after = torch.where(wanted.isfinite(), pose + wanted, after) if self.config.fixed_path else after
+            pose = after.detach()
         return middle + side * torch.stack(poses, 1)
 
 
