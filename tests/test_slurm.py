@@ -78,12 +78,12 @@ def test_a_sweep_of_six_is_stopped_and_gone_on_with(cluster, project):
     said = project / "said.txt"
     with said.open("w") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True, preexec_fn=heed)
-        for _ in range(3000):
+        for _ in range(18_000):
             if process.poll() is not None or ((project / "ran.txt").exists() and any(line[0] == "2" for line in ran(project))):
                 break
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(300) == 130, said.read_text()
+        assert process.wait(600) == 130, said.read_text()
     finished = {path.name for path in (project / "runs" / "custom").glob("02_*") if list(path.glob(".fingerprint-*"))}
     begun = ran(project)
     assert 0 < len(finished) < 6, said.read_text()

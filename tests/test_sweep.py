@@ -144,12 +144,12 @@ def test_a_stopped_sweep_goes_on_where_it_was(project):
     command = [sys.executable, "-m", "posekit", "sweep", "02_count", "-p", "stacks", "1", "2", "-p", "seed", "0", "1", "2"]
     with (project / "said.txt").open("w") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True, preexec_fn=heed)
-        for _ in range(3000):
+        for _ in range(18_000):
             if process.poll() is not None or ((project / "ran.txt").exists() and any(line[0] == "2" for line in ran(project))):
                 break
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(300) == 130, (project / "said.txt").read_text()
+        assert process.wait(600) == 130, (project / "said.txt").read_text()
     assert "the same command goes on from here" in (project / "said.txt").read_text()
     finished = [path for path in (project / "runs" / "custom").glob("02_*") if list(path.glob(".fingerprint-*"))]
     begun = ran(project)

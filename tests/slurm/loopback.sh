@@ -56,7 +56,7 @@ SelectTypeParameters=CR_CPU
 ReturnToService=2
 MinJobAge=600
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
-NodeName=$node NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory State=UNKNOWN
+NodeName=$node NodeAddr=127.0.0.1 CPUs=$(nproc --all) RealMemory=$memory State=UNKNOWN
 PartitionName=loopback Nodes=$node Default=YES MaxTime=INFINITE State=UP
 EOF
   munged --force --key-file="$folder/munge.key" --socket="$folder/munge/socket" --pid-file="$folder/munged.pid" \
