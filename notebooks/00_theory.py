@@ -64,7 +64,7 @@ for level in noise:
         wrong = hm.decode(noisy, m)[..., :2] - centres
         rms[m].append(float(wrong.square().mean().sqrt()))
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, error curves of four decoders over the place of a peak in its cell, a saw tooth, a smaller saw tooth, and two flat lines. Right, four curves that rise with the noise"}}
 run.save_figure(draw.decoding(offsets.numpy(), errors, noise, rms), "decoding")
 plt.show()
 
@@ -98,7 +98,7 @@ shifts = np.arange(0, 5.01, 0.1)
 moved = hm.encode(torch.stack([torch.tensor([31 + s, 31.0]) for s in shifts]), cells)
 costs = {kind: np.array([cost(answer, moved[0], kind) for answer in moved]) / flat[kind] for kind in kinds}
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, two curves over the number of places, that of mean squared error close to one except for very few places, that of cross-entropy far below. Right, both rise with the shift of the peak, the first to two, the second without bound"}}
 run.save_figure(draw.trap(counts, worth, shifts, costs), "trap")
 plt.show()
 
@@ -138,7 +138,7 @@ ways = {name: descend(name) for name in ("SGD", "SGD, momentum 0.9", "RMSProp", 
 paths = {name: way[:, 0] for name, way in ways.items()}
 heights = {name: (way**2 @ curvature).mean(1) / 2 for name, way in ways.items()}
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, four paths down a long narrow valley, one of them zigzagging. Right, their losses over 120 steps"}}
 extent = (-4.4, 1.2, -1.4, 1.4)
 xs, ys = np.meshgrid(np.linspace(*extent[:2], 120), np.linspace(*extent[2:], 120))
 run.save_figure(draw.optimisers(paths, (xs**2 + 50 * ys**2) / 2, extent, heights), "optimisers")
@@ -166,7 +166,7 @@ for name, rates in schedules.items():
         both.append([np.square(weights).mean() / 2, np.square(mean).mean() / 2])
     losses[name], losses[f"{name}, averaged"] = np.array(both).T
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, a constant line and a curve that rises for a short time and falls along a cosine. Right, losses that level off high for the constant rate, lower for its running mean and for the falling rate"}}
 run.save_figure(draw.schedule(schedules, losses), "schedule")
 plt.show()
 
@@ -195,7 +195,7 @@ for trial in range(100):
 seen, unseen = np.median(residuals, 0).T
 curves = {degree: fit(degree, x, y, between)[1] for degree in (1, 3, 12)}
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, points around a sine with a straight line, a close curve, and a wild one that passes nearly all points. Right, the error on fitted points falls steadily, that on others falls and rises again"}}
 run.save_figure(draw.generalisation((x, y), between, np.sin(3 * between), curves, degrees, seen, unseen), "generalisation")
 plt.show()
 
@@ -215,7 +215,7 @@ for name, kernel in kernels.items():
     padded = nn.functional.pad(person[None, None], [kernel.shape[-1] // 2] * 4, mode="replicate")
     convolved[name] = nn.functional.conv2d(padded, kernel[None, None])[0, 0].numpy()
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "A rendered person in grey; the same with upright edges, blurred, and with lines"}}
 run.save_figure(draw.pictures(convolved, 4, {name: kernel.numpy() for name, kernel in kernels.items()}), "kernels")
 plt.show()
 
@@ -235,7 +235,7 @@ for _ in range(4):
 shown = {"a spot": spots[0], "another spot": spots[1], "pooled four times": small[0], "and doubled": large[0]}
 difference = float((large[0] > large[0].max() / 2).ne(large[1] > large[1].max() / 2).sum())
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Two small spots in different places, then a single bright cell of a coarse map, and a large square"}}
 run.save_figure(draw.pictures({name: picture[0].numpy() for name, picture in shown.items()}, 4, blocks=16), "pooling")
 plt.show()
 
@@ -366,7 +366,7 @@ for name, choice in {"plain": (False, False), "batch normalisation": (True, Fals
     sizes = np.array([float(p.grad.std()) for p in passed])
     gradients[name] = sizes / sizes[-1]
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, the signal of a plain network shrinks at once to a constant, the others hold or grow slowly. Right, the gradient of the plain network falls by many powers of ten towards the first layer, that of batch normalisation grows, that of residual layers stays"}}
 run.save_figure(draw.depth(signals, gradients), "depth")
 plt.show()
 
@@ -396,7 +396,7 @@ blurred = clean + 2 * random.normal(size=clean.shape)  # noise of variance 4
 denoiser = np.linalg.lstsq(blurred - blurred.mean(0), clean - clean.mean(0), rcond=None)[0]
 kept = np.einsum("kd,de,ke->k", axes.directions, denoiser, axes.directions)
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, three dots far above a slowly falling curve, which a dashed line follows closely. Right, dots along a rising S-shaped curve"}}
 run.save_figure(draw.planted(found.spectrum, floor, len(sds), axes.variances, kept, 4.0), "planted")
 plt.show()
 
@@ -419,7 +419,7 @@ for name, points in {"one cloud": one, "two clouds": two}.items():
         "valley": clusters.valley(along, seed=seed),
     }
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, one long cloud coloured in two halves, whose places along the line between the centres pile up around the border. Right, two clouds, whose places leave a gap at the border"}}
 titles = {name: f"silhouette {block['silhouette']['mean']:.2f}, border {block['valley']['mean']:.2f}" for name, block in judged.items()}
 run.save_figure(draw.cut(clouds, titles), "cut")
 plt.show()
@@ -443,7 +443,7 @@ for _ in range(samples):
 intervals = {name: np.array(pairs) for name, pairs in over.items()}
 inside = {name: (low <= 2 / 3) & (2 / 3 <= high) for name, (low, high) in ((n, i.T) for n, i in intervals.items())}
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Two stacks of fifty horizontal lines around a vertical one; on the left few miss it, on the right many do"}}
 titles = {name: f"{name}:\n{held.mean():.0%} hold the truth" for name, held in inside.items()}
 run.save_figure(draw.coverage(intervals, 2 / 3, titles), "coverage")
 plt.show()
