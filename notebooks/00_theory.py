@@ -327,7 +327,7 @@ for name in looked:
     held = np.array([influence[name][rings <= square / 2].sum() for square in squares]) / influence[name].sum()
     effective[name] = int(squares[(held >= 0.9).argmax()])
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Bars of the receptive field by place, growing to far beyond the picture, with dots far inside; three maps of gradients, the last one a bright spot in a faint square"}}
 run.save_figure(
     draw.receptive({name: int(side.mean()) for name, side in sides.items()}, effective, resolution, influence, centres), "receptive"
 )
