@@ -171,7 +171,7 @@ plt.show()
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How alike the maps of a network that forgets stay to those of the trained one, with 95 % intervals over people. Each part is forgotten in addition to those before it. Grey: controls. Dotted: the limit above which, at the right end, a method fails.", "name": "fig-explanations-cascade"}, "image": {"alt": "Lines that begin at one and fall as more of the network is randomised, some of them steeply, a grey line staying at one"}}
 levels = sanity.cascade(network)
 few = asked.take(np.arange(min(forgotten, len(asked))))
-last = list(levels)[-1]
+first, *_, last = levels
 kept, untaken = {}, {}
 for label, way in everything.items():
     known = maps[label][: len(few)]
@@ -207,6 +207,7 @@ plt.show()
 tests = {}
 for label in everything:
     tests[label] = {
+        "head": kept[label][first],
         "randomised": kept[label][last],
         "other side": sanity.mean_interval(across[label], seed=seed),
         "deletion": sanity.mean_interval(sanity.area(deletion[label]), whole, seed=seed),
@@ -233,9 +234,9 @@ def fate(label):
     return ", ".join(fault for fault, labels in faults.items() if label in labels) or "stands"
 
 
-headings = {"randomised": "random weights", "other side": "other side", "deletion": "deletion", "insertion": "insertion", "pointing": "points at the joint", "on limbs": "on its limbs"}
+headings = {"head": "random head", "randomised": "random weights", "other side": "other side", "deletion": "deletion", "insertion": "insertion", "pointing": "points at the joint", "on limbs": "on its limbs"}
 rows = [{"": label} | {headings[test]: ranged(block) for test, block in blocks.items()} | {"what speaks against it": fate(label).replace("stands", "nothing here")} for label, blocks in tests.items()]
-pd.DataFrame(rows).style.hide().set_caption("Each method in each test, with 95 % intervals over people. Random weights and other side: rank correlation of maps, low is good; deletion: low is good; the rest: high is good.")
+pd.DataFrame(rows).style.hide().set_caption("Each method in each test, with 95 % intervals over people. Random head, random weights and other side: rank correlations of maps, low is good; deletion: low is good; the rest: high is good.")
 
 # %% [markdown]
 # {{ runs["07_explanations"].say.tests }}
@@ -294,6 +295,10 @@ near = causes.agreement(depends.effect, -causes.hops(skeleton), seed=seed)
 back = causes.agreement(depends.effect, effect["mean"].T, seed=seed)
 mirrored = np.array(skeleton.mirrored)
 paired = np.flatnonzero(mirrored != np.arange(len(skeleton)))
+others = np.where(np.eye(len(skeleton), dtype=bool), np.nan, depends.effect)
+influence = {joint: sanity.mean_interval(np.nansum(others[:, k], 1), np.isfinite(others[:, k]).sum(1), seed=seed) for k, joint in enumerate(skeleton.joints)}
+influence = {joint: {key: 100 * block[key] for key in ("mean", "low", "high")} for joint, block in influence.items() if block["people"] and np.isfinite(block["mean"])}
+leaders = sorted(influence, key=lambda joint: -influence[joint]["mean"])
 twin = depends.effect[:, paired, mirrored[paired]]
 twins = sanity.mean_interval(np.nansum(twin, 1), np.isfinite(twin).sum(1), seed=seed)
 
@@ -390,6 +395,8 @@ def test_words():
     text = f"With random weights, {order[0]} keeps least of its order, {ranged(tests[order[0]]['randomised'])}, and {order[-1]} most, {ranged(tests[order[-1]]['randomised'])}. "
     text += f"Above {number(LIMIT, 1)}, and so failing: {listed(failed)}. " if failed else "No method fails the randomisation test. "
     text += f"Undecided: {listed(unsure)}. " if unsure else ""
+    blind = sorted(ways, key=lambda label: -tests[label]["head"]["mean"])
+    text += f"Already with the head forgotten nothing in the network knows any more which joint is asked about; yet {blind[0]} then keeps {ranged(tests[blind[0]]['head'])}, {blind[-1]} {ranged(tests[blind[-1]]['head'])}. "
     plain_most = max(ways, key=lambda label: untaken[label]["mean"])
     text += f"Without taking the distance off, maps of random networks look more alike than they are: {plain_most} {ranged(untaken[plain_most])}. "
     best = {test: ways_by(test) for test in ("deletion", "insertion", "pointing")}
@@ -408,8 +415,9 @@ def ways_by(test):
 def control_words():
     answer = tests["the answer"]
     text = f"The controls put this into proportion. The joint's own heatmap points at {spoken(answer['pointing'])} of the joints and reaches {ranged(answer['deletion'])} in deletion and {ranged(answer['insertion'])} in insertion"
-    ahead = [label for label in ways if tests[label]["deletion"]["mean"] < answer["deletion"]["mean"]]
-    text += f"; in deletion {listed(ahead)} {'is' if len(ahead) == 1 else 'are'} ahead of it. " if ahead else "; no method is ahead of it in deletion. "
+    lead = {label: sanity.mean_interval(sanity.area(deletion["the answer"]) - sanity.area(deletion[label]), whole, seed=seed) for label in ways}
+    ahead = [f"{label} (by {ranged(block)})" for label, block in lead.items() if block["low"] > 0]
+    text += f"; clearly ahead of it in deletion {'is' if len(ahead) == 1 else 'are'} {listed(ahead)}. " if ahead else "; no method is clearly ahead of it in deletion. "
     text += f"Not clearly better than edges, neither in deletion nor in insertion, by 95 % intervals of the difference on the same people: {listed(no_better)}." if no_better else "Every method does better than edges in deletion or in insertion, the 95 % interval of the difference on the same people above 0."
     sides = [label for label in ways if tests[label]["other side"]["low"] > LIMIT]
     if sides:
@@ -451,11 +459,13 @@ down = int((counted & (effect["high"] < 0)).sum())
 def dependency_words():
     text = f"Hidden itself, a joint moves by {100 * np.nanmedian(own):.0f} hundredths of the torso beyond the control (median of the joints; {100 * np.nanmedian(np.diag(plain['mean'])):.0f} without taking it off). " if np.isfinite(own).any() else ""
     text += f"Of {counted.sum()} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below: for those, other parts of the person matter more. "
+    if leaders:
+        text += f"Which joint do the others hang on? Hiding it moves the other joints, on average, by: {'; '.join(f'{joint} {ranged(influence[joint], 1)}' for joint in leaders[:4])}; least {leaders[-1]} {ranged(influence[leaders[-1]], 1)}. "
     pairs = strongest_pairs()
     if pairs:
         text += f"Strongest, in hundredths of the torso: {'; '.join(pair_words(a, b) for a, b in pairs)}. "
     text += f"The effect on the counterpart of the other side is {ranged({key: 100 * twins[key] for key in ('mean', 'low', 'high')}, 1)}. "
-    text += f"Effects fall with the number of limbs between two joints (rank correlation with closeness {agreement_words(near)}); " if near["mean"] is not None and near["low"] > 0 else f"Closeness along the limbs does not order the effects (rank correlation {agreement_words(near)}); "
+    text += f"Effects fall with the number of limbs between two joints (rank correlation with closeness {agreement_words(near)}); " if near["mean"] is not None and near["low"] > 0 and near["p"] < 0.05 else f"Closeness along the limbs does not clearly order the effects (rank correlation {agreement_words(near)}); "
     return text + f"what A does to B goes with what B does to A by {agreement_words(back)}."
 
 
@@ -486,7 +496,7 @@ def patch_words():
 verdict = {"Network": f"{card.name}, {len(asked)} people, each asked about one joint"}
 for label in ways:
     block = tests[label]
-    verdict[f"{label}: random weights, deletion, insertion"] = f"{ranged(block['randomised'])}; {ranged(block['deletion'])}; {ranged(block['insertion'])}"
+    verdict[f"{label}: random head, random weights, deletion, insertion"] = "; ".join(ranged(block[test]) for test in ("head", "randomised", "deletion", "insertion"))
 verdict |= {
     "Fail the randomisation test": listed(failed) if failed else "none",
     "Undecided in it": listed(unsure) if unsure else "none",
@@ -495,6 +505,7 @@ verdict |= {
     "Best in insertion": f"{ways_by('insertion')[0]}, {ranged(tests[ways_by('insertion')[0]]['insertion'])}; the answer's own heatmap {ranged(tests['the answer']['insertion'])}",
     "Best at pointing": f"{ways_by('pointing')[0]}, {spoken(tests[ways_by('pointing')[0]]['pointing'])}; the answer's own heatmap {spoken(tests['the answer']['pointing'])}",
     "Pairs of joints with an effect beyond the control": f"{up} of {counted.sum()}, by {len(depends.effect)} people",
+    "Joints whose hiding moves the others most (hundredths of the torso, mean)": "; ".join(f"{joint} {ranged(influence[joint], 1)}" for joint in leaders[:3]) or "none",
     "Strongest pair (hundredths of the torso)": pair_words(*strongest_pairs(1)[0]) if strongest_pairs(1) else "none",
     "Effects go with closeness along the limbs": agreement_words(near),
     "Made pictures beyond any person": f"{len(beyond)} of {len(goals)}",
@@ -510,7 +521,7 @@ run.write_metrics(
         "targets": {label: sanity.mean_interval(sanity.likeness(by_target["window"], found), seed=seed) for label, found in by_target.items()},
         "curves": {"shares": sanity.SHARES, "deletion": {label: curve.mean(0) for label, curve in deletion.items()}, "insertion": {label: curve.mean(0) for label, curve in insertion.items()}},
         "gradcam": cam_tests,
-        "dependency": {"joints": skeleton.joints, "people": len(depends.effect), "effect": effect, "moved": plain["mean"], "closeness": near, "both ways": back, "other side": twins},
+        "dependency": {"joints": skeleton.joints, "people": len(depends.effect), "effect": effect, "moved": plain["mean"], "on the others": influence, "closeness": near, "both ways": back, "other side": twins},
         "maximised": relative,
         "projections like edges": outlines,
         "refused": refused,

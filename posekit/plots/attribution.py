@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WARM = "inferno"
 MARK = "#35D0FF"
-COLOURS = [PALETTE[i] for i in (0, 1, 2, 3, 4, 9, 8, 5, 6)]  # without the grey, which is the controls'
+COLOURS = [PALETTE[i] for i in (0, 1, 2, 3, 4, 9, 5, 6, 8)]  # without the grey, which is the controls'
 STYLES = ("-", "--", ":", "-.")
 BRIGHTEST = 0.995  # quantile of a map that is drawn at full strength: a lone pixel would leave the rest black
 
