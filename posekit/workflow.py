@@ -269,12 +269,12 @@ def leave_open(source: Path, absent: set[str]) -> None:
     if not names:
         return
     quoted = re.compile(rf"""\{{\{{[^{{}}]*runs\[\\?["'](?:{names})\\?["']\][^{{}}]*\}}\}}""")
-    figures = re.compile(rf"figures/(?:{names})/[\w-]+\.(?:png|svg)")
+    figures = re.compile(rf"figures/(?:{names})/[\w-]+\.(?:png|svg|\*)")
     for file in (*source.glob("*.md"), *source.glob("*.ipynb")):
         text = file.read_text("utf-8")
         file.write_text(quoted.sub("(no result in this edition)", text), encoding="utf-8")
         for figure in figures.findall(text):
-            _no_picture(source / figure)
+            _no_picture(source / figure.replace(".*", ".png"))
 
 
 def _no_picture(path: Path) -> None:

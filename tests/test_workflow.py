@@ -197,12 +197,12 @@ def test_gaps_are_failures_and_what_reads_them(library, project):
 def test_pages_leave_open_what_is_not_there(tmp_path):
     text = 'A {{ runs["03_skips"].say.x }} b {{ runs[\'04_stacks\']["say"].y }} ![c](figures/03_skips/fig-a.png)'
     (tmp_path / "a.md").write_text(text)
-    (tmp_path / "b.ipynb").write_text(json.dumps({"source": text + " figures/03_skips/b.svg"}))
+    (tmp_path / "b.ipynb").write_text(json.dumps({"source": text + " figures/03_skips/b.svg figures/03_skips/c.*"}))
     workflow.leave_open(tmp_path, {"03_skips"})
     left = "A (no result in this edition) b {{ runs['04_stacks'][\"say\"].y }}"
     assert (tmp_path / "a.md").read_text().startswith(left)
     assert json.loads((tmp_path / "b.ipynb").read_text())["source"].startswith(left)
-    assert sorted(path.name for path in (tmp_path / "figures" / "03_skips").iterdir()) == ["b.svg", "fig-a.png"]
+    assert sorted(path.name for path in (tmp_path / "figures" / "03_skips").iterdir()) == ["b.svg", "c.png", "fig-a.png"]
 
 
 def test_the_table_holds_every_parameter(project):
