@@ -182,13 +182,14 @@ def _failed(step: Step) -> str:
 
 def run(step: Step) -> None:
     """Make a preset's run; a failure is kept, so that the book can say what is missing, and raised."""
+    step.failure.unlink(missing_ok=True)
     try:
         runs.execute(step.notebook, step.params, step.out, step.upstream)
     except PosekitError as error:
         content = {"fingerprint": step.fingerprint, "message": str(error)}
+        step.failure.parent.mkdir(parents=True, exist_ok=True)
         step.failure.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
         raise
-    step.failure.unlink(missing_ok=True)
 
 
 def build(preset: str, *, with_gaps: bool = False) -> Path:
