@@ -457,7 +457,7 @@ down = int((counted & (effect["high"] < 0)).sum())
 
 
 def dependency_words():
-    text = f"Hidden itself, a joint moves by {100 * np.nanmedian(own):.0f} hundredths of the torso beyond the control (median of the joints; {100 * np.nanmedian(np.diag(plain['mean'])):.0f} without taking it off). " if np.isfinite(own).any() else ""
+    text = f"Hidden itself, a joint moves by {number(100 * np.nanmedian(own), 0)} hundredths of the torso beyond the control (median of the joints; {number(100 * np.nanmedian(np.diag(plain['mean'])), 0)} without taking it off). " if np.isfinite(own).any() else ""
     text += f"Of {counted.sum()} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below: for those, other parts of the person matter more. "
     if leaders:
         text += f"Which joint do the others hang on? Hiding it moves the other joints, on average, by: {'; '.join(f'{joint} {ranged(influence[joint], 1)}' for joint in leaders[:4])}; least {leaders[-1]} {ranged(influence[leaders[-1]], 1)}. "
@@ -489,7 +489,7 @@ def patch_words():
     for one in nine:
         spread = codes[:, one.channel].amax((1, 2))
         parts.append(f"channel {one.channel}: {number(float(one.values.mean()), 1)} (all people: {number(float(spread.mean()), 1)})")
-    text = f"Mean of the nine strongest values and of everybody's: {'; '.join(parts)}. The projections look telling, but their strength goes with the edges of the picture by a rank correlation of {ranged(outlines)} over the {outlines['people']} people shown, "
+    text = f"Mean of the nine strongest values and of everybody's: {'; '.join(parts)}. The projections look telling. But how much of them is the picture's edges? Their strength goes with those by a rank correlation of {ranged(outlines)} over the {outlines['people']} people shown, "
     return text + f"and what the table above says of the deconvnet ({fate('deconvnet')}) tells how far to trust them."
 
 
