@@ -1,0 +1,63 @@
+"""What the documentation shows runs: Python in pages, and the examples in docstrings."""
+
+import doctest
+import importlib
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "book/index.md", "book/desk.md")
+FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FEWER = {"mannequins:500@test": "mannequins:40,size=80@test"}  # a test needs no more people
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "posekit").rglob("*.py"))
+    if path.name != "__init__.py" and ">>>" in path.read_text(encoding="utf-8")
+]
+
+
+def run(code, folder, monkeypatch):
+    """Execute an example where `photograph.jpg` lies and `pictures` is a batch."""
+    noise = np.random.default_rng(0).integers(0, 256, (400, 300, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "photograph.jpg")
+    monkeypatch.chdir(folder)
+    for written, instead in FEWER.items():
+        code = code.replace(written, instead)
+    names = {"pictures": torch.zeros(1, 3, 64, 64)}
+    exec(compile(code, "example", "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_in_pages(page, tmp_path, monkeypatch):
+    examples = FENCE.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert examples, f"{page} has no Python any more: take it off the list"
+    for code in examples:
+        run(code, tmp_path, monkeypatch)
+
+
+def test_python_that_would_not_run_is_noticed(tmp_path, monkeypatch):
+    (code,) = FENCE.findall("text\n```python\nimport posekit\n\nposekit.lode\n```\n```bash\nls\n```\n")
+    with pytest.raises(AttributeError, match="lode"):
+        run(code, tmp_path, monkeypatch)
+
+
+def test_example_of_the_package(tmp_path, monkeypatch):
+    """Its first lines; the evaluation needs photographs."""
+    posekit = importlib.import_module("posekit")
+    lines = [line for line in posekit.__doc__.splitlines() if line.startswith("    ") and "evaluate" not in line]
+    names = run(textwrap.dedent("\n".join(lines)), tmp_path, monkeypatch)
+    assert len(names["poses"]) == 1
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings(module, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.attempted and not result.failed
