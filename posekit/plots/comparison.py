@@ -24,14 +24,16 @@ def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equ
     shades = colours(list(rows))
     means = {name: 100 * block["mean"] for name, block in rows.items()}
     line = 0.055 * max(100 * max(block["high"] for block in rows.values()) - 100 * min(block["low"] for block in rows.values()), 1.0)
-    level, below = {}, -np.inf
+    wide = 0.6 * max(np.log(max(x[name] for name in rows) / min(x[name] for name in rows)), 1.0)  # about as far as a name reaches
+    level: dict[str, float] = {}
     for name in sorted(rows, key=lambda name: means[name]):  # names from the lowest up, none on another
-        level[name] = below = max(means[name], below + line)
+        near = [level[other] for other in level if abs(np.log(x[name] / x[other])) < wide]
+        level[name] = max([means[name], *(value + line for value in near if value > means[name] - line)])
     for name, block in rows.items():
         mean, low, high = (100 * block[key] for key in ("mean", "low", "high"))
         ax.plot([x[name]] * 2, [low, high], color=shades[name], linewidth=3, alpha=0.4)
         ax.plot(x[name], mean, "o", color=shades[name], markersize=8, markerfacecolor=None if name in equal else "white", markeredgewidth=2)
-        ax.annotate(name, (x[name], level[name]), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9)
+        ax.annotate(name, (x[name], level[name]), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9, color=shades[name])
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
     ax.margins(x=0.32, y=0.12)
