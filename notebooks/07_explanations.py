@@ -430,7 +430,7 @@ def cam_words():
     parts = [f"{label_of[layer]} {spoken(block['pointing'])} (like the answer: {ranged(block['like the answer'])})" for layer, block in cam_tests.items()]
     empty = [f"{label_of[layer]} {100 * block['empty']:.0f} %" for layer, block in cam_tests.items() if block["empty"] > 0.05]
     text = f"Its peak lies on the joint for: {'; '.join(parts)}. "
-    text += f"Best is {label_of[best]}." if cam_tests[best]["pointing"]["low"] > 0 else "None of them points."
+    text += f"Best is {label_of[best]}." if cam_tests[best]["pointing"]["low"] > 0 else "None of them points clearly."
     if empty:
         text += f" Sometimes nothing positive is left, and the map is empty: {', '.join(empty)}."
     return text
