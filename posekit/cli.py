@@ -375,7 +375,7 @@ def run(
     given = {}
     for name, values in _given(context.args).items():
         if len(values) != 1:
-            raise PosekitError(f"-p {name} takes one value, not {len(values)}; posekit sweep runs several")
+            raise PosekitError(f"-p NAME VALUE takes one value, and {name} has {len(values)}; posekit sweep runs several")
         given[name] = values[0]
     print(run_notebook(notebook, given, preset))
 

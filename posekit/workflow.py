@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -257,10 +258,12 @@ def gap(step: Step, why: str) -> str:
 
     prose = "\n".join(c.source for c in jupytext.read(step.notebook, fmt="py:percent").cells if c.cell_type == "markdown")
     title = re.search(r"^# (.+)$", prose, re.MULTILINE)
+    shape: dict[str, Any] = {"width": 60, "subsequent_indent": "  ", "break_long_words": False, "break_on_hyphens": False}
+    lines = "\n".join(textwrap.fill(part, **shape) for part in why.split(" | "))
     return (
         f"# {title[1] if title else step.notebook.stem}\n\n"
         "::::{admonition} This edition has a gap here\n:class: error\n"
-        f"`{step.notebook.stem}` has no run with these parameters.\n\n```text\n{why}\n```\n::::\n"
+        f"`{step.notebook.stem}` has no run with these parameters.\n\n```text\n{lines}\n```\n::::\n"
     )
 
 

@@ -94,10 +94,13 @@ def test_everything_that_the_package_promises_is_there():
 def test_help_names_every_command():
     result = run("--help")
     assert result.exit_code == 0
-    for command in ("train", "evaluate", "predict", "convert", "bench", "run", "crops", "codes"):
+    for command in ("train", "evaluate", "predict", "convert", "bench", "run", "crops", "codes", "sweep", "doctor"):
         assert command in result.output
         assert run(command, "--help").exit_code == 0
+    assert run("data", "fetch", "--help").exit_code == 0
     assert "NAME[:PATH][@SPLIT]" in " ".join(result.output.split())
+    told = run("run", "01_dataset", "--help")
+    assert told.exit_code == 0 and "side of a stored crop" in told.output and "160" in told.output
     assert run("--version").output.strip() == posekit.__version__
 
 
@@ -159,6 +162,9 @@ def test_pictures_of_the_same_name_do_not_overwrite_each_other(photographs, toy,
             "not a multiple of 64",
         ),
         (["run", "01_dataset", "-p", "stacks"], "-p NAME VALUE"),
+        (["run", "01_dataset", "-p", "size", "1", "2"], "posekit sweep runs several"),
+        (["run", "01_datset", "--help"], "there is 01_dataset"),
+        (["data", "fetch", "imagenet"], "no data set named 'imagenet'"),
         (["run", "01_dataset", "--nonsense", "1", "2"], "'--nonsense' is not understood"),
         (["convert", "missing.pth", "--out", "TMP/x.safetensors"], "missing.pth"),
     ],

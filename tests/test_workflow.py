@@ -234,7 +234,7 @@ def test_a_notebook_that_fails_leaves_a_gap_and_the_rest_is_built(project):
     assert "01_first failed in cell" in told and "no power" in told and "people=3" in told
     assert "with gaps for 01_first and 02_second, is in build/small/html/index.html" in told
     html = project / "build" / "small" / "html"
-    gap = (html / "01_first.html").read_text()
+    gap = " ".join((html / "01_first.html").read_text().split())
     assert "This edition has a gap here" in gap and "no power" in gap and "01_first.failed.ipynb" in gap
     assert "It reads 01_first" in (html / "02_second.html").read_text()
     index = (html / "index.html").read_text()
