@@ -90,7 +90,7 @@ def fit_parts(
     return _save(folder / "weights.safetensors", network, card, validation, machine, progress)
 
 
-def _source(training: Crops) -> dict[str, str]:
+def _source(training: Crops) -> dict[str, Any]:
     """What a card says of the people that were trained on."""
     splits = sorted(set(training.people.splits))
     kind = training.people.source.partition(":")[0]

@@ -73,13 +73,13 @@ class TransPose(nn.Module):
     def encode(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The last maps (B, F, H, W), and each layer's attention (B, heads, T, T) between the T = H * W cells, row by row."""
         maps = self.stem(pictures)
-        size = maps.shape[-2:]
-        positions = sine_positions(*size, self.config.features).to(maps)
+        height, width = maps.shape[-2:]
+        positions = sine_positions(height, width, self.config.features).to(maps)
         x, attentions = maps.flatten(2).mT, []
         for layer in self.layers:
             x, weights = layer(x, positions)
             attentions.append(weights)
-        return x.mT.unflatten(-1, size), attentions
+        return x.mT.unflatten(-1, (height, width)), attentions
 
 
 def sine_positions(height: int, width: int, features: int) -> Tensor:

@@ -20,11 +20,11 @@ def colours(names: Sequence[str]) -> dict[str, tuple]:
 
 def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equal: Sequence[str]) -> Figure:
     """Score with its interval over a cost on a logarithmic axis; filled where the budget of training was `equal`."""
-    figure, ax = plt.subplots(figsize=(7, 4))
+    figure, ax = plt.subplots(figsize=(5.6, 3.8))
     shades = colours(list(rows))
     means = {name: 100 * block["mean"] for name, block in rows.items()}
     line = 0.055 * max(100 * max(block["high"] for block in rows.values()) - 100 * min(block["low"] for block in rows.values()), 1.0)
-    wide = 0.6 * max(np.log(max(x[name] for name in rows) / min(x[name] for name in rows)), 1.0)  # about as far as a name reaches
+    wide = 0.7 * max(np.log(max(x[name] for name in rows) / min(x[name] for name in rows)), 1.0)  # about as far as a name reaches
     level: dict[str, float] = {}
     for name in sorted(rows, key=lambda name: means[name]):  # names from the lowest up, none on another
         near = [level[other] for other in level if abs(np.log(x[name] / x[other])) < wide]
@@ -33,10 +33,10 @@ def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equ
         mean, low, high = (100 * block[key] for key in ("mean", "low", "high"))
         ax.plot([x[name]] * 2, [low, high], color=shades[name], linewidth=3, alpha=0.4)
         ax.plot(x[name], mean, "o", color=shades[name], markersize=8, markerfacecolor=None if name in equal else "white", markeredgewidth=2)
-        ax.annotate(name, (x[name], level[name]), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9, color=shades[name])
+        ax.annotate(name, (x[name], level[name]), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.margins(x=0.32, y=0.12)
+    ax.margins(x=0.35, y=0.12)
     ax.set(xlabel=label, ylabel="PCK@0.2·torso (%)")
     ax.grid(color="0.93")
     return figure
@@ -69,7 +69,7 @@ def stages(series: Mapping[str, Sequence[Mapping]], among: Sequence[str], label:
         mean, low, high = (np.array([100 * block[key] for block in blocks]) for key in ("mean", "low", "high"))
         ax.plot(x, mean, MARKERS[i % 7] + "-", color=shades[name], label=name)
         ax.vlines(x, low, high, color=shades[name], linewidth=3, alpha=0.4)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xticks(range(1, max(map(len, series.values())) + 1))
     ax.set(xlabel="stage", ylabel=label, ylim=(0, None))
     ax.legend(fontsize=9)
     return figure
@@ -115,7 +115,7 @@ def templates(weights: np.ndarray, titles: Sequence[str], columns: int = 5) -> F
         strength = strength / max(strength.max(), 1e-12)
         o, y, x = np.nonzero(strength > 0.05)
         centre = np.stack([x, y], -1)
-        lines = LineCollection(np.stack([centre - along[o], centre + along[o]], 1), colors="black", linewidths=1.6)
+        lines = LineCollection(list(np.stack([centre - along[o], centre + along[o]], 1)), colors="black", linewidths=1.6)
         lines.set_alpha(strength[o, y, x])
         ax.add_collection(lines)
         ax.plot(size // 2, size // 2, "o", color=PALETTE[3], markersize=4)
