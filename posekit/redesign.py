@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -39,7 +40,8 @@ from posekit.interpret.codes import collect
 from posekit.interpret.components import batches_of, moments_of, pca
 from posekit.interpret.trace import code_place
 from posekit.machine import Machine
-from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.models.hourglass import Hourglass, HourglassConfig, Stack
+from posekit.models.squeeze import Linear
 from posekit.training import Recipe
 
 BEGINS = ("trained", "components", "random")
@@ -218,7 +220,7 @@ def work(job: Job, machine: Machine | None = None) -> Path:
     config = HourglassConfig.from_dict(job.config)
     training, validation = stores(job.data, recipe.resolution, job.people)
     start: str | Path | None = job.start
-    if job.begins:
+    if job.begins and job.start:
         start = Path(job.folder) / "begin.safetensors"
         if not start.exists():
             begin(job.start, config, job.begins, training, validation, start, Alone(**job.alone), recipe.seed, machine)
@@ -254,7 +256,8 @@ def begin(
     torch.manual_seed(seed)
     squeezed = Hourglass(config).eval()
     squeezed.load_state_dict(network.state_dict(), strict=False)
-    stack = squeezed.get_submodule(f"stack{config.stacks - 1}")
+    stack = cast(Stack, squeezed.get_submodule(f"stack{config.stacks - 1}"))
+    assert stack.squeeze is not None
     if begins == "trained":
         held_out = collect(network, card, validation, code_place(network), machine=machine)
         shape = (config.features, config.code_side, config.code_side)
@@ -262,8 +265,10 @@ def begin(
         Path(path).with_name("alone.json").write_text(json.dumps(history))
     else:
         components = pca(moments_of(batches_of(codes)), config.dimensions)
-        directions = components.directions if begins == "components" else random_directions(*components.directions.shape, seed)
-        stack.squeeze.start(torch.from_numpy(directions).float(), torch.from_numpy(components.mean).float())
+        directions = components.directions
+        if begins == "random":
+            directions = random_directions(len(directions), directions.shape[1], seed)
+        cast(Linear, stack.squeeze).start(torch.from_numpy(directions).float(), torch.from_numpy(components.mean).float())
     weights.save(path, squeezed, replace(card, config=config.to_dict()))
 
 
@@ -314,7 +319,7 @@ def crossed(sums: np.ndarray, counts: np.ndarray, *, seed: int = 0, resamples: i
     >>> crossed(np.ones((3, 5)), np.full((3, 5), 2))
     [0.5, 0.5, 0.5]
     """
-    return _percentiles(lambda a, b: (a @ sums @ b) / (a @ counts @ b), *np.shape(sums), seed, resamples)
+    return _percentiles(lambda a, b: (a @ sums @ b) / (a @ counts @ b), len(sums), np.shape(sums)[1], seed, resamples)
 
 
 def relative(hits: np.ndarray, reference: np.ndarray, *, seed: int = 0, resamples: int = 2000) -> list[float]:
@@ -323,7 +328,7 @@ def relative(hits: np.ndarray, reference: np.ndarray, *, seed: int = 0, resample
     With its 95 % interval over seeds and people, as `crossed`; seeds are paired.
     """
     ours, theirs, _ = _sums(hits, reference)
-    return _percentiles(lambda a, b: (a @ ours @ b) / (a @ theirs @ b) - 1, *ours.shape, seed, resamples)
+    return _percentiles(lambda a, b: (a @ ours @ b) / (a @ theirs @ b) - 1, len(ours), ours.shape[1], seed, resamples)
 
 
 def difference(hits: np.ndarray, reference: np.ndarray, *, seed: int = 0) -> dict[str, float | int]:
@@ -367,8 +372,8 @@ def parameters(config: HourglassConfig) -> int:
 
 def scaled(config: HourglassConfig, features: int) -> HourglassConfig:
     """The same network with other features, the stem scaled alike."""
-    stem = tuple(max(round(width * features / config.features), 1) for width in config.stem)
-    return replace(config, features=features, stem=stem)
+    first, second, third = (max(round(width * features / config.features), 1) for width in config.stem)
+    return replace(config, features=features, stem=(first, second, third))
 
 
 def widened(config: HourglassConfig, wanted: int) -> HourglassConfig:

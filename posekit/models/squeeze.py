@@ -41,7 +41,7 @@ class Autoencoder(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+                nn.init.constant_(layer.get_parameter("bias"), 0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decoder(self.encoder(x))
@@ -57,17 +57,15 @@ class Linear(nn.Module):
     def __init__(self, features: int, side: int, dimensions: int):
         super().__init__()
         width = features * side * side
-        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(width, dimensions))
-        self.decoder = nn.Sequential(nn.Linear(dimensions, width), nn.Unflatten(1, (features, side, side)))
+        self.into, self.out = nn.Linear(width, dimensions), nn.Linear(dimensions, width)
 
     @torch.no_grad()
     def start(self, directions: Tensor, mean: Tensor) -> None:
         """Begin as the projection onto orthonormal directions (dimensions, F S S) through the mean (F S S,)."""
-        into, out = self.encoder[1], self.decoder[0]
-        into.weight.copy_(directions)
-        into.bias.copy_(-directions @ mean)
-        out.weight.copy_(directions.T)
-        out.bias.copy_(mean)
+        self.into.weight.copy_(directions)
+        self.into.bias.copy_(-directions @ mean)
+        self.out.weight.copy_(directions.T)
+        self.out.bias.copy_(mean)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.decoder(self.encoder(x))
+        return self.out(self.into(x.flatten(1))).view_as(x)
