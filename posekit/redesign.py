@@ -109,11 +109,10 @@ def study_variants(base: HourglassConfig, dimensions: int, side: int, noise: flo
 
 def own_variants(base: HourglassConfig, resolution: int) -> list[Variant]:
     """What the chapters on skips, stacks and codes suggest, each at no more parameters and multiply-adds than the base."""
-    few = {"skips": (1, 2), "bottleneck_residuals": 1}
+    lean = "coarse skips and bottleneck residuals are hardly missed, and the stem costs half: spent on width"
     return [
         Variant("noisy code", replace(base, code_noise=0.1), why="codes are redundant: noise may regularise"),
-        Variant("fine skips", within(base, resolution, **few), why="coarse skips are hardly missed: spent on width"),
-        Variant("early pool", within(base, resolution, **few, early_pool=True), why="the same, and the stem's cost spent on width"),
+        Variant("lean", within(base, resolution, skips=(1, 2), bottleneck_residuals=1, early_pool=True), why=lean),
         Variant("sharper targets", base, sigma=0.7, why="targets that say more exactly where"),
     ]  # fmt: skip
 
