@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit import weights
+from posekit.comparison import multiply_adds
 from posekit.coordinates import CONTEXT
 from posekit.data import load_people
 from posekit.data.augment import Augmentation
@@ -354,14 +355,8 @@ def _percentiles(statistic: Callable, seeds: int, people: int, seed: int, resamp
 
 
 def macs(config: HourglassConfig, resolution: int) -> int:
-    """Multiply-adds of one person's forward pass, those of convolutions and matrices."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with torch.device("meta"):
-        network, picture = Hourglass(config).eval(), torch.zeros(1, 3, resolution, resolution)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(picture)
-    return counter.get_total_flops() // 2
+    """Multiply-adds of one person's forward pass; see `comparison.multiply_adds`."""
+    return multiply_adds(Hourglass(config), resolution)
 
 
 def parameters(config: HourglassConfig) -> int:
