@@ -336,11 +336,15 @@ def _locked(out: Path) -> Iterator[None]:
 
 @functools.cache
 def _code(source: str) -> str:
-    """A hash of Python without comments and formatting; of anything else (magics, say) as it stands."""
+    """A hash of Python without comments, docstrings and formatting; of anything else (magics, say) as it stands."""
     try:
-        return _hash(ast.dump(ast.parse(source)))
+        tree = ast.parse(source)
     except SyntaxError:
         return _hash(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return _hash(ast.dump(tree))
 
 
 def _library(source: str) -> dict[str, str]:
