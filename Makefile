@@ -25,6 +25,7 @@ test: $(READY)
 
 lint: $(READY)
 	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
 
 clean:

@@ -246,6 +246,7 @@ if compared:
 #
 # {{ runs["02_training"].say.photographs }}
 
+
 # %% tags=["remove-cell"]
 def short(spec):
     """A data spec without its folder."""
@@ -269,6 +270,7 @@ if elsewhere:
     run.save_figure(plots.intervals({own: pck, **elsewhere}, "PCK@0.2·torso (%)"), "elsewhere")
     plt.show()
 
+
 # %% tags=["remove-cell"]
 def spoken(block):
     return f"{100 * block['mean']:.1f} % [{100 * block['low']:.1f}, {100 * block['high']:.1f}]"
@@ -288,7 +290,10 @@ def compare_words():
 
 def photograph_words():
     if elsewhere:
-        return " ".join(f"{name}: {spoken(block)}, over the {len(block['joints'])} joints that network and data both know." for name, block in elsewhere.items())
+        return " ".join(
+            f"{name}: {spoken(block)}, over the {len(block['joints'])} joints that network and data both know."
+            for name, block in elsewhere.items()
+        )
     known = runs.reference("02_training")
     if known is None:
         return "This edition has no photographs to test on."
@@ -306,7 +311,9 @@ def landing_words():
     if known is None:
         return "not tested in this edition."
     name, block = next((n, b) for n, b in known["elsewhere"].items() if n.startswith("mannequins"))
-    return f"{spoken(block)} by {name}, which never saw one; {spoken(known['metrics']['pck@0.2·torso'])} by a network trained on photographs."
+    return (
+        f"{spoken(block)} by {name}, which never saw one; {spoken(known['metrics']['pck@0.2·torso'])} by a network trained on photographs."
+    )
 
 
 trained = (

@@ -318,7 +318,10 @@ def joint_words():
     text = f"Without the finest level the {losers[0]} loses most, {spoken(fine[losers[0]], points=True)}, and the {losers[-1]} least, {spoken(fine[losers[-1]], points=True)}; "
     text += f"{len(certain)} of {len(fine)} kinds lose with an interval below 0. "
     hurt = sorted(trained, key=lambda kind: trained[kind]["mean"])
-    return text + f"Trained without any, the {hurt[0]} loses most, {spoken(trained[hurt[0]], points=True)}, and the {hurt[-1]} least, {spoken(trained[hurt[-1]], points=True)}."
+    return (
+        text
+        + f"Trained without any, the {hurt[0]} loses most, {spoken(trained[hurt[0]], points=True)}, and the {hurt[-1]} least, {spoken(trained[hurt[-1]], points=True)}."
+    )
 
 
 def small_words():
@@ -342,7 +345,9 @@ def retrained_words():
     back = (bare["mean"] - everything["the mean"]["mean"]) / max(whole["mean"] - everything["the mean"]["mean"], 1e-9)
     regained = ""
     if baseline is None and everything["the mean"]["change"]["high"] < 0:
-        regained = f" Of what replacing all by their means took, training without regains {f'{100 * back:.0f} %' if back > 0 else 'nothing'}."
+        regained = (
+            f" Of what replacing all by their means took, training without regains {f'{100 * back:.0f} %' if back > 0 else 'nothing'}."
+        )
     return (
         f"The network without skip connections was trained {where}, {alike}; once each: the intervals are over people and not "
         f"over trainings. It has {count:,} parameters, the other {base_count:,}; all that it knows of a person passes through {numbers:,} "

@@ -143,7 +143,9 @@ run.save_figure(plots.per_joint(by_stack, "PCK@0.2·torso (%)"), "joints")
 plt.show()
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "What each step from one stack to the next adds by joint, in points of PCK@0.2·torso, on the same people, with 95 % intervals.", "name": "fig-stacks-gain"}, "image": {"alt": "Dots with intervals for each joint, right of zero where the later stack is better"}}
-run.save_figure(figures.joint_changes({name: block["joint changes"] for name, block in steps.items()}, "points of PCK@0.2·torso gained"), "gain")
+run.save_figure(
+    figures.joint_changes({name: block["joint changes"] for name, block in steps.items()}, "points of PCK@0.2·torso gained"), "gain"
+)
 plt.show()
 
 # %% [markdown]
@@ -316,7 +318,10 @@ def gain_words():
     better, worse = [sum(1 for block in joints.values() if test(block)) for test in (lambda b: b["low"] > 0, lambda b: b["high"] < 0)]
     text = f"The share of joints found: {parts}. From the first to the last, on the same people, {cost(gain)}: "
     text += f"{better} of {len(joints)} joints gain with an interval above 0, {worse} lose with one below. "
-    return text + f"The {order[0]} fares best, {spoken(joints[order[0]], points=True)}, the {order[-1]} worst, {spoken(joints[order[-1]], points=True)}."
+    return (
+        text
+        + f"The {order[0]} fares best, {spoken(joints[order[0]], points=True)}, the {order[-1]} worst, {spoken(joints[order[-1]], points=True)}."
+    )
 
 
 def error_words():
@@ -345,7 +350,10 @@ def handover_words():
 
 
 def cka_words():
-    parts = [f"{name} {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] (chance: below {max(block['chance'], 0):.2f})" for name, block in pairs.items()]
+    parts = [
+        f"{name} {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] (chance: below {max(block['chance'], 0):.2f})"
+        for name, block in pairs.items()
+    ]
     sure = [name for name, block in pairs.items() if block["low"] > max(block["chance"], 0)]
     shared = f"{len(sure)} of these {len(pairs)} pairs have more in common than chance gives."
     return f"CKA over {len(compared):,} people: {'; '.join(parts)}. Chance is the 97.5 % quantile with people exchanged at random. {shared}"
@@ -355,7 +363,11 @@ def wide_words():
     sizes = [ablation.parameter_count(n) for n in (network, wide_network)]
     unequal = "" if abs(sizes[1] / sizes[0] - 1) < 0.1 else " These are not as many, so that the question is only half asked."
     where = "here" if wide is None else "beforehand"
-    alike = "by the same recipe on the same people" if not differences else f"not quite alike ({'; '.join(differences)}), so that the comparison is not clean"
+    alike = (
+        "by the same recipe on the same people"
+        if not differences
+        else f"not quite alike ({'; '.join(differences)}), so that the comparison is not clean"
+    )
     return (
         f"The network of {count} stacks has {sizes[0]:,} parameters in {network.config.features} channels, the wide one {sizes[1]:,} in "
         f"{wide_network.config.features}.{unequal} It was trained {where}, {alike}; once each: the intervals are over people and not over "
@@ -383,7 +395,12 @@ for kind in ("left-right exchange", "another joint", "jitter", "miss"):
 last_pair = f"stack {count - 1}"
 verdict |= {
     f"Change: {name} at {way}": cost(handovers[group][way])
-    for name, group in (("features handed on", f"features of {last_pair}"), ("predictions handed on", f"predictions of {last_pair}"), ("stack before the last out", f"{last_pair} out"), ("what passed it by", f"what passed {last_pair} by"))
+    for name, group in (
+        ("features handed on", f"features of {last_pair}"),
+        ("predictions handed on", f"predictions of {last_pair}"),
+        ("stack before the last out", f"{last_pair} out"),
+        ("what passed it by", f"what passed {last_pair} by"),
+    )
     for way in ("zero", "the mean")
 }
 verdict |= {

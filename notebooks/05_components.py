@@ -128,7 +128,9 @@ def listed(items):
 floor = noise_floor(codes, permutations=permutations, seed=seed)
 real = above(every.spectrum, floor)
 needed = every.needed(0.95)
-sizes = jackknife(codes, {"participation ratio": lambda c: c.participation_ratio, "needed for 95 %": lambda c: c.needed(0.95)}, min(20, count // 2), seed)
+sizes = jackknife(
+    codes, {"participation ratio": lambda c: c.participation_ratio, "needed for 95 %": lambda c: c.needed(0.95)}, min(20, count // 2), seed
+)
 run.save_figure(draw.scree(every.spectrum, floor, k, real, needed), "scree")
 plt.show()
 
@@ -231,7 +233,10 @@ if rendered:
         warnings.simplefilter("ignore")  # of postures that fewer than five people have
         guessed = cross_val_predict(LogisticRegression(C=1.0, max_iter=300), scores[:, :k] / scores[:, 0].std(), kind, cv=folds)
     hits = {"told": guessed == kind, "common": kind == np.bincount(kind).argmax()}
-    posture = {name: dict(zip(("mean", "low", "high"), metrics.interval(hit.astype(float), np.ones(count)), strict=True)) for name, hit in hits.items()}
+    posture = {
+        name: dict(zip(("mean", "low", "high"), metrics.interval(hit.astype(float), np.ones(count)), strict=True))
+        for name, hit in hits.items()
+    }
 more = {name: probes.advantage(from_code[name], from_pixels[name], seed=seed) for name in values}
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black: what 97.5 % of probes of exchanged values stay below.", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
@@ -336,7 +341,19 @@ for name, (vector, sd, attribute) in targets.items():
         measured = {} if skips == "off" or not attribute else {"attribute": attribute, "scale": float(np.nanstd(values[attribute]))}
         try:
             causal.append(
-                walks.causal(network, card, chosen, place, Direction(name, vector, sd, 0.0), control, step=step, skips=skips, means=means, machine=machine, **measured)
+                walks.causal(
+                    network,
+                    card,
+                    chosen,
+                    place,
+                    Direction(name, vector, sd, 0.0),
+                    control,
+                    step=step,
+                    skips=skips,
+                    means=means,
+                    machine=machine,
+                    **measured,
+                )
             )
         except PosekitError as error:
             refused[f"{name}, skips {skips}"] = str(error)
@@ -432,7 +449,15 @@ def pixel_words():
 
 
 def grade(p):
-    return "cannot be told from chance" if not p.above_chance else "is hardly there" if p.r2 < 0.15 else "is there in part" if p.r2 < 0.5 else "is there"
+    return (
+        "cannot be told from chance"
+        if not p.above_chance
+        else "is hardly there"
+        if p.r2 < 0.15
+        else "is there in part"
+        if p.r2 < 0.5
+        else "is there"
+    )
 
 
 def factor_words():
@@ -443,7 +468,11 @@ def factor_words():
             f"Of the **posture** ({len(POSTURES)} kinds) a linear classifier of the same {k} components tells {percent(posture['told'])} right; always the most common one "
             f"would be right for {percent(posture['common'])}."
         )
-    strong = {"posture": ["upright", "sitting"], "heading": ["true heading sin", "true heading cos", "facing", "left on the right"], "size": ["true size", "trunk size", "box size"]}
+    strong = {
+        "posture": ["upright", "sitting"],
+        "heading": ["true heading sin", "true heading cos", "facing", "left on the right"],
+        "size": ["true size", "trunk size", "box size"],
+    }
     for factor, names in strong.items():
         names = [name for name in names if name in values]
         if names:
@@ -452,7 +481,11 @@ def factor_words():
             end = ""
             if factor == "heading":
                 later = max(names, key=lambda name: from_answer[name].r2)
-                where = "it is settled at finer maps, past the bottleneck" if from_answer[later].low > from_code[best].high else "the network as a whole hardly tells it better"
+                where = (
+                    "it is settled at finer maps, past the bottleneck"
+                    if from_answer[later].low > from_code[best].high
+                    else "the network as a whole hardly tells it better"
+                )
                 end = f" From the answer *{later}* is read best, {number(from_answer[later].r2)}: {where}."
             elif factor == "size":
                 end = " Crops are scaled to the person: how large somebody was in the picture shows only by the way, in how blurred an enlarged picture is, say."
@@ -491,12 +524,18 @@ def walk_words():
         still = [walk.direction for walk in these if walk.moved_verdict == "nothing"]
         moved = np.median([walk.moved["mean"] for walk in these])
         others = np.median(np.concatenate([walk.moved_control for walk in these]))
-        words.append(f"With skips {skips}, a walk moves the joints by {number(moved)} trunk lengths (median of the directions), a random direction by {number(others)}.")
+        words.append(
+            f"With skips {skips}, a walk moves the joints by {number(moved)} trunk lengths (median of the directions), a random direction by {number(others)}."
+        )
         if still:
             words.append(f"{listed(still)} moved nothing.")
         judged = [walk for walk in these if walk.effect]
         if judged:
-            done = [f"{walk.direction}, {spoken(walk.effect)} sd" + (", against the direction" if walk.effect["mean"] < 0 else "") for walk in judged if walk.effect_verdict == "more than chance"]
+            done = [
+                f"{walk.direction}, {spoken(walk.effect)} sd" + (", against the direction" if walk.effect["mean"] < 0 else "")
+                for walk in judged
+                if walk.effect_verdict == "more than chance"
+            ]
             undone = [walk.direction for walk in judged if walk.effect_verdict != "more than chance"]
             if done:
                 words.append(f"The attribute changes, by more than along any random direction, for {listed(done)}.")
@@ -543,7 +582,10 @@ run.write_metrics(
             for name, rows in related.groupby("attribute", sort=False)
         },
         "posture": posture,
-        "probes": {name: {"code": from_code[name].row(), "pixels": from_pixels[name].row(), "answer": from_answer[name].row(), "more": more[name]} for name in values},
+        "probes": {
+            name: {"code": from_code[name].row(), "pixels": from_pixels[name].row(), "answer": from_answer[name].row(), "more": more[name]}
+            for name in values
+        },
         "curves": {name: [p.row() for p in line] for name, line in curves.items()},
         "walks": [walk.row() for walk in causal],
         "refused": refused,
@@ -562,7 +604,9 @@ run.write_metrics(
             "above_share": f"{100 * every.shares[:real].sum():.0f} %",
             "participation": spoken(sizes["participation ratio"], 1),
             "stable": steady_words(),
-            "attributes": f"For mannequins there are {known_factors} of the factors that made them as well, marked *true*." if rendered else "Of photographs no more is known.",
+            "attributes": f"For mannequins there are {known_factors} of the factors that made them as well, marked *true*."
+            if rendered
+            else "Of photographs no more is known.",
             "first": first_words(),
             "sitting": sitting_words(),
             "components": str(k),

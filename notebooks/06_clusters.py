@@ -135,7 +135,11 @@ for (n, s), plane in planes.items():
         planes[n, s] = embedding.aligned(plane, planes[n, 0])  # turned for the eye; no measure below changes
 main = planes[neighbours[0], 0]
 empty = embedding.umap(control, neighbours=min(neighbours[0], count - 1), seed=seed)
-pictured = {"people": (main, points[:, 0]), "no structure (control)": (empty, control[:, 0]), "people, two components": (points[:, :2], points[:, 0])}
+pictured = {
+    "people": (main, points[:, 0]),
+    "no structure (control)": (empty, control[:, 0]),
+    "people, two components": (points[:, :2], points[:, 0]),
+}
 run.save_figure(draw.planes(pictured, bars=False), "caveat")
 plt.show()
 
@@ -275,7 +279,8 @@ judged["people at random"] = (points, np.random.default_rng(seed).permutation(ma
 judged["UMAP of no structure (control)"] = (control, empty)
 near = min(15, (count - 1) // 2)
 measures = {
-    name: embedding.faithfulness(space, plane, neighbours=near, seed=seed) | {"far distances": embedding.far_distances(space, plane, seed=seed)}
+    name: embedding.faithfulness(space, plane, neighbours=near, seed=seed)
+    | {"far distances": embedding.far_distances(space, plane, seed=seed)}
     for name, (space, plane) in judged.items()
 }
 disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], seed=seed) for n in neighbours}
@@ -287,7 +292,10 @@ order = [f"UMAP, {n} neighbours, seed {seed + s}" for s in (0, 1) for n in neigh
 order.insert(len(neighbours), "two principal components")
 order.append("UMAP of no structure (control)")
 drawn = {name: (plane, labels) for name, plane in maps.items()} | {order[-1]: (empty, found["no structure (control)"][fine].labels)}
-titled = {f"{name}\nT {measures[name]['trustworthiness']['mean']:.2f}  C {measures[name]['continuity']['mean']:.2f}": drawn[name] for name in order}
+titled = {
+    f"{name}\nT {measures[name]['trustworthiness']['mean']:.2f}  C {measures[name]['continuity']['mean']:.2f}": drawn[name]
+    for name in order
+}
 run.save_figure(draw.planes(titled, columns=len(neighbours) + 1), "maps")
 plt.show()
 
@@ -376,7 +384,8 @@ claims = {
     "Two clusters come back with other people": (
         f"Adjusted Rand {spoken(stable['everyone'][tried[0]])}, in one cloud {spoken(stable['no structure (control)'][tried[0]])}"
     ),
-    "What the two differ in most (standard deviations)": "; ".join(f"{record['attribute']} {size_of(record)}" for record in top) or "No attribute is defined for enough people",
+    "What the two differ in most (standard deviations)": "; ".join(f"{record['attribute']} {size_of(record)}" for record in top)
+    or "No attribute is defined for enough people",
     "UMAP keeps neighbours better than two components": (
         f"{dict(zip(('better than', 'worse than', 'about as well as'), ('Holds', 'Fails', 'Undecided'), strict=True))[than('trustworthiness')]}: trustworthiness "
         f"{spoken(measures[next(iter(maps))]['trustworthiness'], 3)} against {spoken(measures['two principal components']['trustworthiness'], 3)}; "
@@ -408,9 +417,7 @@ if rendered:
 
 def best_words():
     sure = "more than" if lead["low"] > 0 else "not clearly more than"
-    return (
-        f"The silhouette is highest for **K = {chosen}**, {spoken(silhouettes['everyone'][chosen], 3)}: by {spoken(lead, 3)} {sure} for K = {runner_up}, over the same people."
-    )
+    return f"The silhouette is highest for **K = {chosen}**, {spoken(silhouettes['everyone'][chosen], 3)}: by {spoken(lead, 3)} {sure} for K = {runner_up}, over the same people."
 
 
 def complete_words():

@@ -107,7 +107,12 @@ def ranged(block, digits=2):
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The gradients (saliency) of five targets for five people who were drawn at random. The joint is named above; a cross marks where the network puts it. Each map is scaled to its own strength.", "name": "fig-explanations-targets"}, "image": {"alt": "Five people in columns, and below each five maps that are bright around the joint"}}
 names = {"peak": "peak", "window": "window", "mean": "mean", "probability": "probability", "distance": "distance to left shoulder"}
 by_target = {label: sanity.by(card, "saliency", name=name)(network, asked) for label, name in names.items()}
-figure = plots.maps(pictures[shown], {"picture": None} | {label: maps[shown] for label, maps in by_target.items()}, asked.found[shown], [asked.names[i] for i in shown])
+figure = plots.maps(
+    pictures[shown],
+    {"picture": None} | {label: maps[shown] for label, maps in by_target.items()},
+    asked.found[shown],
+    [asked.names[i] for i in shown],
+)
 run.save_figure(figure, "targets")
 plt.show()
 
@@ -138,7 +143,11 @@ for label, layer in list(cams.items()):
     except PosekitError as error:  # a small picture leaves the code a single cell
         refused[label] = str(error)
         del cams[label]
-ways = {"saliency": sanity.by(card, "saliency"), "guided backprop": sanity.by(card, "guided-backprop"), "deconvnet": sanity.by(card, "deconvnet")}
+ways = {
+    "saliency": sanity.by(card, "saliency"),
+    "guided backprop": sanity.by(card, "guided-backprop"),
+    "deconvnet": sanity.by(card, "deconvnet"),
+}
 ways |= {f"Grad-CAM, {label}": sanity.by(card, "grad-cam", layer) for label, layer in cams.items()}
 ways |= {"occlusion": sanity.by(card, "occlusion"), "integrated gradients": sanity.by(card, "integrated-gradients")}
 controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer(card)}
@@ -150,7 +159,12 @@ for label, way in everything.items():
     spent[label] = (time.monotonic() - begun) / len(asked)
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "What each method shows for the same five people; the last two rows are controls.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
-figure = plots.maps(pictures[shown], {"picture": None} | {label: found[shown] for label, found in maps.items() if label != "noise"}, asked.found[shown], [asked.names[i] for i in shown])
+figure = plots.maps(
+    pictures[shown],
+    {"picture": None} | {label: found[shown] for label, found in maps.items() if label != "noise"},
+    asked.found[shown],
+    [asked.names[i] for i in shown],
+)
 run.save_figure(figure, "methods")
 plt.show()
 
@@ -184,7 +198,11 @@ plt.show()
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The method that changes least when the network forgets everything, for the same five people. Below the picture, its maps of the trained network; at the bottom, those of a network that never learned anything.", "name": "fig-explanations-failing"}, "image": {"alt": "Five people, and below each two maps that look much alike"}}
 stubborn = max(ways, key=lambda label: kept[label][last]["mean"])
 blank = sanity.randomised(network, levels[last], seed)
-rows = {"picture": None, f"{stubborn},\ntrained": maps[stubborn][shown], f"{stubborn},\nrandom weights": ways[stubborn](blank, asked.take(shown))}
+rows = {
+    "picture": None,
+    f"{stubborn},\ntrained": maps[stubborn][shown],
+    f"{stubborn},\nrandom weights": ways[stubborn](blank, asked.take(shown)),
+}
 run.save_figure(plots.maps(pictures[shown], rows, asked.found[shown], [asked.names[i] for i in shown]), "failing")
 plt.show()
 
@@ -234,9 +252,24 @@ def fate(label):
     return ", ".join(fault for fault, labels in faults.items() if label in labels) or "stands"
 
 
-headings = {"head": "random head", "randomised": "random weights", "other side": "other side", "deletion": "deletion", "insertion": "insertion", "pointing": "points at the joint", "on limbs": "on its limbs"}
-rows = [{"": label} | {headings[test]: ranged(block) for test, block in blocks.items()} | {"what speaks against it": fate(label).replace("stands", "nothing here")} for label, blocks in tests.items()]
-pd.DataFrame(rows).style.hide().set_caption("Each method in each test, with 95 % intervals over people. Random head, random weights and other side: rank correlations of maps, low is good; deletion: low is good; the rest: high is good.")
+headings = {
+    "head": "random head",
+    "randomised": "random weights",
+    "other side": "other side",
+    "deletion": "deletion",
+    "insertion": "insertion",
+    "pointing": "points at the joint",
+    "on limbs": "on its limbs",
+}
+rows = [
+    {"": label}
+    | {headings[test]: ranged(block) for test, block in blocks.items()}
+    | {"what speaks against it": fate(label).replace("stands", "nothing here")}
+    for label, blocks in tests.items()
+]
+pd.DataFrame(rows).style.hide().set_caption(
+    "Each method in each test, with 95 % intervals over people. Random head, random weights and other side: rank correlations of maps, low is good; deletion: low is good; the rest: high is good."
+)
 
 # %% [markdown]
 # {{ runs["07_explanations"].say.tests }}
@@ -250,7 +283,12 @@ pd.DataFrame(rows).style.hide().set_caption("Each method in each test, with 95 %
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Grad-CAM at one place after the other, in the order of computation, for the same five people.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
 inner = place.partition(".")[0]
-wanted = [f"{inner}.skip{level}" for level in (1, deep)] + [f"{inner}.encoder{deep - 1}", place] + [f"{inner}.sum{level}" for level in range(deep, 0, -1)] + [f"{inner}.features"]
+wanted = (
+    [f"{inner}.skip{level}" for level in (1, deep)]
+    + [f"{inner}.encoder{deep - 1}", place]
+    + [f"{inner}.sum{level}" for level in range(deep, 0, -1)]
+    + [f"{inner}.features"]
+)
 by_place = {}
 for layer in wanted:
     if layer in places(network):
@@ -259,7 +297,12 @@ for layer in wanted:
         except PosekitError as error:
             refused[layer] = str(error)
 label_of = {layer: layer.partition(".")[2] for layer in by_place}
-figure = plots.maps(pictures[shown], {"picture": None} | {label_of[layer]: found[shown] for layer, found in by_place.items()}, asked.found[shown], [asked.names[i] for i in shown])
+figure = plots.maps(
+    pictures[shown],
+    {"picture": None} | {label_of[layer]: found[shown] for layer, found in by_place.items()},
+    asked.found[shown],
+    [asked.names[i] for i in shown],
+)
 run.save_figure(figure, "gradcam")
 plt.show()
 cam_tests = {
@@ -296,8 +339,15 @@ back = causes.agreement(depends.effect, effect["mean"].T, seed=seed)
 mirrored = np.array(skeleton.mirrored)
 paired = np.flatnonzero(mirrored != np.arange(len(skeleton)))
 others = np.where(np.eye(len(skeleton), dtype=bool), np.nan, depends.effect)
-influence = {joint: sanity.mean_interval(np.nansum(others[:, k], 1), np.isfinite(others[:, k]).sum(1), seed=seed) for k, joint in enumerate(skeleton.joints)}
-influence = {joint: {key: 100 * block[key] for key in ("mean", "low", "high")} for joint, block in influence.items() if block["people"] and np.isfinite(block["mean"])}
+influence = {
+    joint: sanity.mean_interval(np.nansum(others[:, k], 1), np.isfinite(others[:, k]).sum(1), seed=seed)
+    for k, joint in enumerate(skeleton.joints)
+}
+influence = {
+    joint: {key: 100 * block[key] for key in ("mean", "low", "high")}
+    for joint, block in influence.items()
+    if block["people"] and np.isfinite(block["mean"])
+}
 leaders = sorted(influence, key=lambda joint: -influence[joint]["mean"])
 twin = depends.effect[:, paired, mirrored[paired]]
 twins = sanity.mean_interval(np.nansum(twin, 1), np.isfinite(twin).sum(1), seed=seed)
@@ -338,19 +388,32 @@ for name, vector in vectors.items():
     goals[name] = maximisation.direction(name, place, vector, components.mean)
     reached[name] = goals[name].of(codes).numpy()
 palette = maximisation.colours(torch.cat(views[:2]))
-made = torch.cat([maximisation.maximise(network, card, [goals[name] for name in part], palette, steps=steps, seed=seed) for part in (kinds, [f"channel {c}" for c in strongest], list(vectors))])
+made = torch.cat(
+    [
+        maximisation.maximise(network, card, [goals[name] for name in part], palette, steps=steps, seed=seed)
+        for part in (kinds, [f"channel {c}" for c in strongest], list(vectors))
+    ]
+)
 with torch.no_grad(), trace(network, [place]) as activations:
     raw = network(made.to(machine.device) - torch.tensor(card.input_mean, device=machine.device).view(3, 1, 1))[:, -1].float().cpu()
 made_codes = activations[place].float().cpu()
 scores = {name: float(goal.of((raw if goal.place is None else made_codes)[i : i + 1])) for i, (name, goal) in enumerate(goals.items())}
-relative = {name: {"made": (scores[name] - reached[name].mean()) / reached[name].std(), "best": (reached[name].max() - reached[name].mean()) / reached[name].std()} for name in goals}
+relative = {
+    name: {
+        "made": (scores[name] - reached[name].mean()) / reached[name].std(),
+        "best": (reached[name].max() - reached[name].mean()) / reached[name].std(),
+    }
+    for name in goals
+}
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Pictures made to maximise joints in the middle of the picture, channels of the code, and directions of the code. Below each, its score in standard deviations over people from their mean, and in brackets that of the best person.", "name": "fig-explanations-maximised"}, "image": {"alt": "Three rows of colourful textures with hints of limbs"}}
 drawn = made.permute(0, 2, 3, 1).numpy()
 captions = {name: f"{name}\n{number(block['made'], 1)} sd ({number(block['best'], 1)})" for name, block in relative.items()}
 order = list(goals)
 rows = {"joints": kinds, "channels": [f"channel {c}" for c in strongest], "directions": list(vectors)}
-run.save_figure(plots.sheet({title: [(drawn[order.index(name)], captions[name]) for name in row] for title, row in rows.items()}), "maximised")
+run.save_figure(
+    plots.sheet({title: [(drawn[order.index(name)], captions[name]) for name in row] for title, row in rows.items()}), "maximised"
+)
 plt.show()
 
 # %% [markdown]
@@ -383,9 +446,14 @@ outlines = sanity.mean_interval(outlines, seed=seed)
 # pictures where everything else is in place; two joints that can stand in for each other will both look unneeded. And the maximised pictures show the
 # strongest wish of a channel, one of many.
 
+
 # %% tags=["remove-cell"]
 def target_words():
-    rest = {label: sanity.mean_interval(sanity.likeness(by_target["window"], found), seed=seed) for label, found in by_target.items() if label != "window"}
+    rest = {
+        label: sanity.mean_interval(sanity.likeness(by_target["window"], found), seed=seed)
+        for label, found in by_target.items()
+        if label != "window"
+    }
     parts = [f"{label} {ranged(block)}" for label, block in sorted(rest.items(), key=lambda item: -item[1]["mean"])]
     return f"How much does the choice matter? The rank correlation of each map with that of the window, over {len(asked)} people: {', '.join(parts)}."
 
@@ -415,10 +483,20 @@ def ways_by(test):
 def control_words():
     answer = tests["the answer"]
     text = f"The controls put this into proportion. The joint's own heatmap points at {spoken(answer['pointing'])} of the joints and reaches {ranged(answer['deletion'])} in deletion and {ranged(answer['insertion'])} in insertion"
-    lead = {label: sanity.mean_interval(sanity.area(deletion["the answer"]) - sanity.area(deletion[label]), whole, seed=seed) for label in ways}
+    lead = {
+        label: sanity.mean_interval(sanity.area(deletion["the answer"]) - sanity.area(deletion[label]), whole, seed=seed) for label in ways
+    }
     ahead = [f"{label} (by {ranged(block)})" for label, block in lead.items() if block["low"] > 0]
-    text += f"; clearly ahead of it in deletion {'is' if len(ahead) == 1 else 'are'} {listed(ahead)}. " if ahead else "; no method is clearly ahead of it in deletion. "
-    text += f"Not clearly better than edges, neither in deletion nor in insertion, by 95 % intervals of the difference on the same people: {listed(no_better)}." if no_better else "Every method does better than edges in deletion or in insertion, the 95 % interval of the difference on the same people above 0."
+    text += (
+        f"; clearly ahead of it in deletion {'is' if len(ahead) == 1 else 'are'} {listed(ahead)}. "
+        if ahead
+        else "; no method is clearly ahead of it in deletion. "
+    )
+    text += (
+        f"Not clearly better than edges, neither in deletion nor in insertion, by 95 % intervals of the difference on the same people: {listed(no_better)}."
+        if no_better
+        else "Every method does better than edges in deletion or in insertion, the 95 % interval of the difference on the same people above 0."
+    )
     sides = [label for label in ways if tests[label]["other side"]["low"] > LIMIT]
     if sides:
         text += f" Asked about the other side's joint, {listed(sides)} {'answers' if len(sides) == 1 else 'answer'} with much the same map: the rank correlation is above {number(LIMIT, 1)}."
@@ -427,7 +505,10 @@ def control_words():
 
 def cam_words():
     best = max(by_place, key=lambda layer: cam_tests[layer]["pointing"]["mean"])
-    parts = [f"{label_of[layer]} {spoken(block['pointing'])} (like the answer: {ranged(block['like the answer'])})" for layer, block in cam_tests.items()]
+    parts = [
+        f"{label_of[layer]} {spoken(block['pointing'])} (like the answer: {ranged(block['like the answer'])})"
+        for layer, block in cam_tests.items()
+    ]
     empty = [f"{label_of[layer]} {100 * block['empty']:.0f} %" for layer, block in cam_tests.items() if block["empty"] > 0.05]
     text = f"Its peak lies on the joint for: {'; '.join(parts)}. "
     text += f"Best is {label_of[best]}." if cam_tests[best]["pointing"]["low"] > 0 else "None of them points clearly."
@@ -457,7 +538,11 @@ down = int((counted & (effect["high"] < 0)).sum())
 
 
 def dependency_words():
-    text = f"Hidden itself, a joint moves by {number(100 * np.nanmedian(own), 0)} hundredths of the torso beyond the control (median of the joints; {number(100 * np.nanmedian(np.diag(plain['mean'])), 0)} without taking it off). " if np.isfinite(own).any() else ""
+    text = (
+        f"Hidden itself, a joint moves by {number(100 * np.nanmedian(own), 0)} hundredths of the torso beyond the control (median of the joints; {number(100 * np.nanmedian(np.diag(plain['mean'])), 0)} without taking it off). "
+        if np.isfinite(own).any()
+        else ""
+    )
     text += f"Of {counted.sum()} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below: for those, other parts of the person matter more. "
     if leaders:
         text += f"Which joint do the others hang on? Hiding it moves the other joints, on average, by: {'; '.join(f'{joint} {ranged(influence[joint], 1)}' for joint in leaders[:4])}; least {leaders[-1]} {ranged(influence[leaders[-1]], 1)}. "
@@ -465,7 +550,11 @@ def dependency_words():
     if pairs:
         text += f"Strongest, in hundredths of the torso: {'; '.join(pair_words(a, b) for a, b in pairs)}. "
     text += f"The effect on the counterpart of the other side is {ranged({key: 100 * twins[key] for key in ('mean', 'low', 'high')}, 1)}. "
-    text += f"Effects fall with the number of limbs between two joints (rank correlation with closeness {agreement_words(near)}); " if near["mean"] is not None and near["low"] > 0 and near["p"] < 0.05 else f"Closeness along the limbs does not clearly order the effects (rank correlation {agreement_words(near)}); "
+    text += (
+        f"Effects fall with the number of limbs between two joints (rank correlation with closeness {agreement_words(near)}); "
+        if near["mean"] is not None and near["low"] > 0 and near["p"] < 0.05
+        else f"Closeness along the limbs does not clearly order the effects (rank correlation {agreement_words(near)}); "
+    )
     return text + f"what A does to B goes with what B does to A by {agreement_words(back)}."
 
 
@@ -496,7 +585,9 @@ def patch_words():
 verdict = {"Network": f"{card.name}, {len(asked)} people, each asked about one joint"}
 for label in ways:
     block = tests[label]
-    verdict[f"{label}: random head, random weights, deletion, insertion"] = "; ".join(ranged(block[test]) for test in ("head", "randomised", "deletion", "insertion"))
+    verdict[f"{label}: random head, random weights, deletion, insertion"] = "; ".join(
+        ranged(block[test]) for test in ("head", "randomised", "deletion", "insertion")
+    )
 verdict |= {
     "Fail the randomisation test": listed(failed) if failed else "none",
     "Undecided in it": listed(unsure) if unsure else "none",
@@ -505,7 +596,10 @@ verdict |= {
     "Best in insertion": f"{ways_by('insertion')[0]}, {ranged(tests[ways_by('insertion')[0]]['insertion'])}; the answer's own heatmap {ranged(tests['the answer']['insertion'])}",
     "Best at pointing": f"{ways_by('pointing')[0]}, {spoken(tests[ways_by('pointing')[0]]['pointing'])}; the answer's own heatmap {spoken(tests['the answer']['pointing'])}",
     "Pairs of joints with an effect beyond the control": f"{up} of {counted.sum()}, by {len(depends.effect)} people",
-    "Joints whose hiding moves the others most (hundredths of the torso, mean)": "; ".join(f"{joint} {ranged(influence[joint], 1)}" for joint in leaders[:3]) or "none",
+    "Joints whose hiding moves the others most (hundredths of the torso, mean)": "; ".join(
+        f"{joint} {ranged(influence[joint], 1)}" for joint in leaders[:3]
+    )
+    or "none",
     "Strongest pair (hundredths of the torso)": pair_words(*strongest_pairs(1)[0]) if strongest_pairs(1) else "none",
     "Effects go with closeness along the limbs": agreement_words(near),
     "Made pictures beyond any person": f"{len(beyond)} of {len(goals)}",
@@ -518,10 +612,25 @@ run.write_metrics(
         "kept": kept,
         "kept, distance not taken off": untaken,
         "better than edges": better,
-        "targets": {label: sanity.mean_interval(sanity.likeness(by_target["window"], found), seed=seed) for label, found in by_target.items()},
-        "curves": {"shares": sanity.SHARES, "deletion": {label: curve.mean(0) for label, curve in deletion.items()}, "insertion": {label: curve.mean(0) for label, curve in insertion.items()}},
+        "targets": {
+            label: sanity.mean_interval(sanity.likeness(by_target["window"], found), seed=seed) for label, found in by_target.items()
+        },
+        "curves": {
+            "shares": sanity.SHARES,
+            "deletion": {label: curve.mean(0) for label, curve in deletion.items()},
+            "insertion": {label: curve.mean(0) for label, curve in insertion.items()},
+        },
         "gradcam": cam_tests,
-        "dependency": {"joints": skeleton.joints, "people": len(depends.effect), "effect": effect, "moved": plain["mean"], "on the others": influence, "closeness": near, "both ways": back, "other side": twins},
+        "dependency": {
+            "joints": skeleton.joints,
+            "people": len(depends.effect),
+            "effect": effect,
+            "moved": plain["mean"],
+            "on the others": influence,
+            "closeness": near,
+            "both ways": back,
+            "other side": twins,
+        },
         "maximised": relative,
         "projections like edges": outlines,
         "refused": refused,
@@ -533,7 +642,9 @@ run.write_metrics(
             "people": f"{len(asked):,} {'mannequins' if rendered else 'people'}",
             "seen": seen,
             "limit": number(LIMIT, 1),
-            "limbs": "*On its limbs*. How much of the map lies on the visible limbs that end in the joint, whose true silhouettes mannequins have?" if rendered else "Where the limbs truly are is known of mannequins only, and asked in that edition.",
+            "limbs": "*On its limbs*. How much of the map lies on the visible limbs that end in the joint, whose true silhouettes mannequins have?"
+            if rendered
+            else "Where the limbs truly are is known of mannequins only, and asked in that edition.",
             "targets": target_words(),
             "tests": test_words(),
             "controls": control_words(),

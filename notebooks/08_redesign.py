@@ -286,10 +286,15 @@ def inside(name):
     walked = {}
     if probed:
         place, looked = code_place(network), probes.reading_direction(probed[0], scores, values[probed[0]], few.directions)
-        control, means = walks.random_directions(4, few.directions, few.variances), walks.skip_means(network, card, coded, place, machine=machine)
+        control, means = (
+            walks.random_directions(4, few.directions, few.variances),
+            walks.skip_means(network, card, coded, place, machine=machine),
+        )
         scale = float(np.nanstd(values[probed[0]]))
         for skips in ("intact", "mean"):
-            walk = walks.causal(network, card, movers, place, looked, control, attribute=probed[0], scale=scale, skips=skips, means=means, machine=machine)
+            walk = walks.causal(
+                network, card, movers, place, looked, control, attribute=probed[0], scale=scale, skips=skips, means=means, machine=machine
+            )
             walked[skips] = walk.row()
     return {
         "numbers": codes.shape[1],
@@ -433,9 +438,16 @@ def code_words():
     told = [f"{attribute} {before['probes'][attribute]['mean']:.2f} and {after['probes'][attribute]['mean']:.2f}" for attribute in probed]
     if not told:
         return text
-    moved = [f"with the skips {skips}, {before['walks'][skips]['moved']['mean']:.2f} and {after['walks'][skips]['moved']['mean']:.2f} trunk lengths" for skips in before["walks"]]
+    moved = [
+        f"with the skips {skips}, {before['walks'][skips]['moved']['mean']:.2f} and {after['walks'][skips]['moved']['mean']:.2f} trunk lengths"
+        for skips in before["walks"]
+    ]
     read = f"What probes read of it, before and after (R²): {', '.join(told)}. "
-    return text + read.replace("-", "−") + f"How far joints move when codes are walked along *{probed[0]}*, before and after: {'; '.join(moved)}."
+    return (
+        text
+        + read.replace("-", "−")
+        + f"How far joints move when codes are walked along *{probed[0]}*, before and after: {'; '.join(moved)}."
+    )
 
 
 def stack_words():

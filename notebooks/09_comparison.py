@@ -205,7 +205,9 @@ plt.show()
 staged = [name for name in equal if len(hits[name]) > 1]
 by_stage = {name: [share_found(stage) for stage in hits[name]] for name in staged}
 gains = {name: comparison.gains(hits[name], seed=seed) for name in staged}
-distances = {name: [np.linalg.norm(stage[..., :2] - truth[..., :2], axis=-1) / torso[:, None] for stage in predicted[name]] for name in staged}
+distances = {
+    name: [np.linalg.norm(stage[..., :2] - truth[..., :2], axis=-1) / torso[:, None] for stage in predicted[name]] for name in staged
+}
 nearer = {
     name: [metrics.paired_difference(np.minimum(a, 1), np.minimum(b, 1), seed=seed) for a, b in itertools.pairwise(found)]
     for name, found in distances.items()
@@ -410,7 +412,9 @@ def stages_words():
     if fine:
         parts.append(f"Every stage improves on the one before, with an interval above 0, in {' and in '.join(fine)}.")
     if rest:
-        parts.append(f"{'Not' if not fine else 'That is not'} so in {' and in '.join(rest)}: there, a stage's gain cannot be told from chance, or is a loss.")
+        parts.append(
+            f"{'Not' if not fine else 'That is not'} so in {' and in '.join(rest)}: there, a stage's gain cannot be told from chance, or is a loss."
+        )
     return " ".join(parts)
 
 
@@ -452,8 +456,12 @@ verdict |= {f"{name[0].upper()}{name[1:]} against the {reference}": spoken(chang
 for name in staged:
     for i, change in enumerate(gains[name]):
         kind = ordinals.get(name, "stage")
-        verdict[f"{name[0].upper()}{name[1:]}: {kind} {i + 2} improves on {kind} {i + 1}"] = f"{better(change)} ({spoken(change, points=True)})"
-verdict["TransPose: rank correlation of attention and effect"] = correlation_words(agrees) if agrees["mean"] is not None else "too few pairs"
+        verdict[f"{name[0].upper()}{name[1:]}: {kind} {i + 2} improves on {kind} {i + 1}"] = (
+            f"{better(change)} ({spoken(change, points=True)})"
+        )
+verdict["TransPose: rank correlation of attention and effect"] = (
+    correlation_words(agrees) if agrees["mean"] is not None else "too few pairs"
+)
 run.write_metrics(
     {
         "scores": scores,

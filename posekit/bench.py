@@ -145,9 +145,7 @@ def multiply_adds(model: nn.Module, resolution: int) -> int:
     def count(conv: nn.Conv2d, _, output: Tensor) -> None:
         counted.append(output[0].numel() * conv.weight[0].numel())
 
-    hooks = [
-        module.register_forward_hook(count) for module in model.modules() if isinstance(module, nn.Conv2d)
-    ]
+    hooks = [module.register_forward_hook(count) for module in model.modules() if isinstance(module, nn.Conv2d)]
     try:
         with torch.no_grad():
             model.eval()(torch.zeros(1, 3, resolution, resolution, device=next(model.parameters()).device))
@@ -225,9 +223,7 @@ def prediction(config: HourglassConfig, resolution: int, batch: int, machine: Ma
     return *rates, multiply_adds(model, resolution)
 
 
-def _training_step(
-    config, resolution: int, batch: int, machine: Machine, compiled: bool = False
-) -> Callable[[], None]:
+def _training_step(config, resolution: int, batch: int, machine: Machine, compiled: bool = False) -> Callable[[], None]:
     torch.manual_seed(0)
     model = machine.place(Hourglass(config)).train()
     network = torch.compile(model, dynamic=False) if compiled else model
@@ -248,9 +244,7 @@ def _training_step(
     return step
 
 
-def _alternating(
-    pair: Sequence[Callable[[], object]], count: int, machine: Machine, repeats: int
-) -> list[float]:
+def _alternating(pair: Sequence[Callable[[], object]], count: int, machine: Machine, repeats: int) -> list[float]:
     """Median rates of a plain and a fast function, in turns; the plain one with the C library's habits."""
     seconds: list[list[float]] = [[], []]
     for _ in range(repeats + 1):

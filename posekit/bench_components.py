@@ -117,7 +117,8 @@ def table(rows: Sequence[dict]):
     from rich.table import Table
 
     report = Table(
-        title=f"Principal components of generated codes of {rows[0]['dimensions']:,} numbers", padding=(0, 0, 0, 1),
+        title=f"Principal components of generated codes of {rows[0]['dimensions']:,} numbers",
+        padding=(0, 0, 0, 1),
         caption=f"Time without generating the codes; memory is the most the process held. Error: of the first {K} variances, root "
         "mean square; due: from having only so many people. Cosine: of the first five directions with the true ones, the least.",
     )

@@ -46,9 +46,7 @@ def convert(checkpoint: str | Path, out: str | Path) -> Card:
         raise PosekitError(f"{checkpoint}: {error}") from None
     joints = model.config.joints
     if joints not in _SKELETON:
-        raise PosekitError(
-            f"{checkpoint}: {joints} joints in an unknown order; only MPII's 16 and COCO's 17 are known"
-        )
+        raise PosekitError(f"{checkpoint}: {joints} joints in an unknown order; only MPII's 16 and COCO's 17 are known")
     card = Card(
         name=out.stem, config=model.config.to_dict(), skeleton=_SKELETON[joints], resolution=256, loss="mse",
         input_mean=_BEARPAW_MEAN[joints] if source == BEARPAW else (0.0, 0.0, 0.0), data=_SKELETON[joints],
@@ -74,9 +72,7 @@ def hourglass(state: Mapping[str, Tensor]) -> tuple[Hourglass, str]:
             found[key] = rest.pop(theirs, wanted)
             continue
         if theirs not in rest:
-            hint = (
-                "; networks with group normalisation are not known" if theirs.endswith("running_mean") else ""
-            )
+            hint = "; networks with group normalisation are not known" if theirs.endswith("running_mean") else ""
             raise ValueError(f"of {layout.source}, but lacks {theirs}{hint}")
         found[key] = rest.pop(theirs).float()
         if found[key].shape != wanted.shape:
@@ -110,9 +106,7 @@ def _recognise(state: Mapping[str, Tensor]) -> _Layout:
         return _princeton(state)
     if "layer1.0.conv1.weight" in state and "score.0.weight" in state:
         return _bearpaw(state)
-    raise ValueError(
-        f"not a hourglass of {PRINCETON}, {BEARPAW}; its first entry is {next(iter(state), 'missing')}"
-    )
+    raise ValueError(f"not a hourglass of {PRINCETON}, {BEARPAW}; its first entry is {next(iter(state), 'missing')}")
 
 
 def _princeton(state: Mapping[str, Tensor]) -> _Layout:
@@ -121,12 +115,8 @@ def _princeton(state: Mapping[str, Tensor]) -> _Layout:
     while f"hgs.0.0.{'low2.' * depth}up1.bn1.weight" in state:
         depth += 1
     if _shape(state, "hgs.0.0.low1.conv3.conv.weight")[0] != features:
-        raise ValueError(
-            "made with `increase`, more channels at each level; posekit's hourglass has as many at each"
-        )
-    a, b, c = (
-        _shape(state, f"pre.{layer}.weight")[0] for layer in ("0.conv", "1.conv3.conv", "3.conv3.conv")
-    )
+        raise ValueError("made with `increase`, more channels at each level; posekit's hourglass has as many at each")
+    a, b, c = (_shape(state, f"pre.{layer}.weight")[0] for layer in ("0.conv", "1.conv3.conv", "3.conv3.conv"))
     places = {"stem.conv": "pre.0.conv", "stem.bn": "pre.0.bn",
               "stem.residual1": "pre.1", "stem.residual2": "pre.3", "stem.residual3": "pre.4"}  # fmt: skip
     for i in range(stacks):
@@ -209,11 +199,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     for name in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
             content = content[name]
-    if (
-        not isinstance(content, Mapping)
-        or not content
-        or not all(isinstance(v, Tensor) for v in content.values())
-    ):
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise PosekitError(f"{path}: holds no state dict; save one with `torch.save(model.state_dict(), …)`")
     state = {str(name): value.detach() for name, value in content.items()}
     for prefix in ("module.", "model.") * 3:  # of DataParallel and of trainers

@@ -75,9 +75,7 @@ def draw(
     canvas = Image.fromarray(picture)
     if enlarge > 1:
         canvas = canvas.resize((canvas.width * enlarge, canvas.height * enlarge), Image.Resampling.BICUBIC)
-    for person in sorted(
-        keypoints, key=_extent, reverse=True
-    ):  # small people stay visible in front of large ones
+    for person in sorted(keypoints, key=_extent, reverse=True):  # small people stay visible in front of large ones
         shown = opacity(person, annotated=annotated)
         person = np.concatenate([(person[:, :2] + 0.5) * enlarge - 0.5, person[:, 2:]], 1)
         _draw_person(canvas, person, shown, skeleton)

@@ -66,11 +66,7 @@ def evaluate_model(
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """`evaluate` for a network in memory and its card."""
-    people = (
-        data
-        if isinstance(data, People | Crops)
-        else _people(data, on_error, cache, _counting(progress, "rendering", None))
-    )
+    people = data if isinstance(data, People | Crops) else _people(data, on_error, cache, _counting(progress, "rendering", None))
     predicted, truth, joints, store = _predict(model, card, people, flip, on_error, cache, machine, progress)
     stacks = [_score(found, truth, joints, store, card, seed) for found in predicted]
     splits = sorted(set(store.people.splits))
@@ -115,9 +111,7 @@ def common(network: Skeleton, data: Skeleton) -> Skeleton:
     kept = [joint for joint in data.joints if joint in network.joints]
     needed = {f"{side} {joint}" for side in ("left", "right") for joint in ("shoulder", "hip")}
     if needed - set(kept):
-        raise PosekitError(
-            f"a network of the {network.name} skeleton cannot be scored on {data.name}: both must have shoulders and hips"
-        )
+        raise PosekitError(f"a network of the {network.name} skeleton cannot be scored on {data.name}: both must have shoulders and hips")
     limbs = tuple(limb for limb in data.limbs if set(limb) <= set(kept))
     sigmas = tuple(sigma for joint, sigma in zip(data.joints, data.sigmas, strict=True) if joint in kept)
     return Skeleton(data.name, tuple(kept), limbs, sigmas)
@@ -147,21 +141,15 @@ def _predict(model, card, people, flip, on_error, cache, machine, progress):
     if isinstance(people, People):
         common(SKELETONS[card.skeleton], people.skeleton)  # refused before anything is cut
         size = round(card.resolution * CONTEXT)
-        store = crops(
-            people, size, cache, on_error=on_error, progress=_counting(progress, "cutting out", len(people))
-        )
+        store = crops(people, size, cache, on_error=on_error, progress=_counting(progress, "cutting out", len(people)))
     joints = common(SKELETONS[card.skeleton], store.people.skeleton)
-    found = predict_crops(
-        model, card, store, flip=flip, machine=machine, progress=_counting(progress, "predicting", len(store))
-    )
+    found = predict_crops(model, card, store, flip=flip, machine=machine, progress=_counting(progress, "predicting", len(store)))
     of_network = SKELETONS[card.skeleton].index(*joints.joints)
     of_data = store.people.skeleton.index(*joints.joints)
     return found[:, :, of_network], store.people.keypoints[:, of_data], joints, store
 
 
-def _score(
-    found: np.ndarray, truth: np.ndarray, joints: Skeleton, store: Crops, card: weights.Card, seed: int
-) -> dict[str, Any]:
+def _score(found: np.ndarray, truth: np.ndarray, joints: Skeleton, store: Crops, card: weights.Card, seed: int) -> dict[str, Any]:
     people = store.people
     to_input = view(store.size, card.resolution) @ store.matrices
     return metrics.score(
@@ -170,19 +158,13 @@ def _score(
     )  # fmt: skip
 
 
-def _compare(
-    against, people, found, truth, joints, store, flip, on_error, cache, seed, machine, progress
-) -> dict[str, Any]:
+def _compare(against, people, found, truth, joints, store, flip, on_error, cache, seed, machine, progress) -> dict[str, Any]:
     model, card = weights.load(against)
-    other, other_truth, other_joints, other_store = _predict(
-        model, card, people, flip, on_error, cache, machine, progress
-    )
+    other, other_truth, other_joints, other_store = _predict(model, card, people, flip, on_error, cache, machine, progress)
     both = [joint for joint in joints.joints if joint in other_joints.joints]
     lengths = 0.2 * metrics.torso(store.people.keypoints, store.people.skeleton)
     if len(other_store) != len(store):
-        raise PosekitError(
-            "the two networks were given different people, since some pictures cannot be read; repair or remove these"
-        )
+        raise PosekitError("the two networks were given different people, since some pictures cannot be read; repair or remove these")
     hits = metrics.hits(found, truth, lengths)[:, joints.index(*both)]
     other_hits = metrics.hits(other[-1], other_truth, lengths)[:, other_joints.index(*both)]
     difference = metrics.paired_difference(hits, other_hits, seed=seed)
@@ -225,9 +207,7 @@ def print_table(result: dict[str, Any], console=None) -> None:
     console.print(table)
 
     named = {name: block for name, block in result["metrics"].items() if block["joints"]}
-    table = Table(
-        title="by joint" + (f", {stage} {last}" if last > 1 else ""), title_justify="left", title_style=""
-    )
+    table = Table(title="by joint" + (f", {stage} {last}" if last > 1 else ""), title_justify="left", title_style="")
     table.add_column("joint")
     for name in named:
         table.add_column(name, justify="right")

@@ -101,9 +101,7 @@ def _save(
     path: Path, network: Any, card: weights.Card, validation: Crops, machine: Machine | None, progress: Callable[[int], None] | None,
 ) -> Path:  # fmt: skip
     """Write the network with its scores on `validation` on the card."""
-    result = evaluation.evaluate_model(
-        network, card, validation, machine=machine, progress=lambda _, done, __: progress and progress(done)
-    )
+    result = evaluation.evaluate_model(network, card, validation, machine=machine, progress=lambda _, done, __: progress and progress(done))
     keep = ("data", "people", "flip", "joints", "metrics", "stacks")
     card.metrics.update(evaluation.plain({key: result[key] for key in keep}))
     weights.save(path, network.cpu(), card)

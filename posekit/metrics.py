@@ -96,8 +96,7 @@ def score(
     {'pck@0.2·torso': 1.0, 'pck@0.5·head': 1.0}
     """
     over = (
-        f"share of all labelled joints ({len(skeleton)} of the {skeleton.name} skeleton, each labelled joint "
-        "counts once) predicted within"
+        f"share of all labelled joints ({len(skeleton)} of the {skeleton.name} skeleton, each labelled joint counts once) predicted within"
     )
     torsos = "a shoulder to the opposite hip, mean of the labelled diagonals; people without are left out"
     scores: dict[str, dict] = {}
@@ -182,9 +181,7 @@ def oks_ap(
     }  # fmt: skip
 
 
-def paired_difference(
-    hits_a: np.ndarray, hits_b: np.ndarray, *, seed: int = 0, resamples: int = 1000
-) -> dict:
+def paired_difference(hits_a: np.ndarray, hits_b: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> dict:
     """How much larger the mean of `hits_a` (N, K) is than that of `hits_b` (N, K), on the same people.
 
     Over the joints that count in both; the 95 % interval resamples people, and both methods meet the same
@@ -199,9 +196,7 @@ def paired_difference(
     return {"mean": mean, "low": low, "high": high, "people": int(counted.any(-1).sum())}
 
 
-def interval(
-    sums: np.ndarray, counts: np.ndarray, *, seed: int = 0, resamples: int = 1000
-) -> tuple[float, float, float]:
+def interval(sums: np.ndarray, counts: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> tuple[float, float, float]:
     """The total of `sums` (N,) over that of `counts` (N,), and its 95 % percentile bootstrap interval.
 
     People are resampled.
@@ -278,9 +273,7 @@ def _ratio(sums, counts):
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _block(
-    value, skeleton: Skeleton, definition: str, seed: int, resamples: int, by_person: bool = False
-) -> dict:
+def _block(value, skeleton: Skeleton, definition: str, seed: int, resamples: int, by_person: bool = False) -> dict:
     """The scores of values (N, K), NaN where a joint does not count; `by_person` weighs people alike."""
     counted = np.isfinite(value)
     sums, counts = np.nansum(value, -1), counted.sum(-1)
@@ -322,9 +315,7 @@ def average_precision(true: np.ndarray, false: np.ndarray, people: float, recall
 
 def _ap_interval(evaluation, seed: int, resamples: int) -> tuple[float, float]:
     """95 % bootstrap interval of the average precision over pictures; their matches stay as they are."""
-    pictures = [
-        picture for picture in evaluation.evalImgs[: len(evaluation.params.imgIds)] if picture is not None
-    ]
+    pictures = [picture for picture in evaluation.evalImgs[: len(evaluation.params.imgIds)] if picture is not None]
     scores = np.concatenate([picture["dtScores"] for picture in pictures])
     order = np.argsort(-scores, kind="mergesort")
     matched = np.concatenate([picture["dtMatches"] for picture in pictures], 1)[:, order] > 0

@@ -39,9 +39,7 @@ Network = Callable[[Tensor], Tensor]
 class Poses:
     """The people that a network found in one picture. As the last value of a notebook's cell it draws itself."""
 
-    keypoints: (
-        np.ndarray
-    )  # (N, K, 3) float: x, y in picture pixels, score (1 for a heatmap as high as the target's)
+    keypoints: np.ndarray  # (N, K, 3) float: x, y in picture pixels, score (1 for a heatmap as high as the target's)
     boxes: np.ndarray  # (N, 4) float: x, y of the upper left outer edge, width, height, as asked for
     skeleton: Skeleton
     picture: np.ndarray  # (H, W, 3) uint8
@@ -104,9 +102,7 @@ class Predictor:
         c = self.card
         return f"<Predictor {c.name}: {c.architecture}, {c.skeleton} skeleton, {c.resolution} px, on {self.machine}>"
 
-    def predict(
-        self, image: str | Path | Image.Image | np.ndarray, boxes=None, *, flip: bool = False
-    ) -> Poses:
+    def predict(self, image: str | Path | Image.Image | np.ndarray, boxes=None, *, flip: bool = False) -> Poses:
         """The people in a picture.
 
         Args:
@@ -151,14 +147,8 @@ def machine_for(device: str | None = None) -> Machine:
         known = False
     if not known:
         raise PosekitError(f"no device {device!r}; there are cpu, cuda, cuda:0, cuda:1, ...")
-    if (
-        device
-        and device.startswith("cuda")
-        and (torch.device(device).index or 0) >= torch.cuda.device_count()
-    ):
-        raise PosekitError(
-            f"no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs; --device cpu works everywhere"
-        )
+    if device and device.startswith("cuda") and (torch.device(device).index or 0) >= torch.cuda.device_count():
+        raise PosekitError(f"no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs; --device cpu works everywhere")
     return Machine.best(device)
 
 
@@ -281,9 +271,7 @@ def as_picture(image: str | Path | Image.Image | np.ndarray) -> tuple[np.ndarray
     if array.dtype == np.uint8 and array.ndim == 2:
         array = array[..., None].repeat(3, -1)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise PosekitError(
-            f"a picture is an array (H, W, 3) of uint8, red first; this one is {array.shape} of {array.dtype}"
-        )
+        raise PosekitError(f"a picture is an array (H, W, 3) of uint8, red first; this one is {array.shape} of {array.dtype}")
     return array, None
 
 
@@ -331,15 +319,9 @@ def read_boxes(file: str | Path) -> dict[str, np.ndarray]:
             found = {name: list(boxes) for name, boxes in content.items()}
         else:
             for entry in content:
-                name = (
-                    entry["file_name"]
-                    if "file_name" in entry
-                    else names.get(entry["image_id"], entry["image_id"])
-                )
+                name = entry["file_name"] if "file_name" in entry else names.get(entry["image_id"], entry["image_id"])
                 found.setdefault(str(name), []).append(entry["bbox"])
-        return {
-            name: np.asarray(boxes, float).reshape(-1, 4) - (0.5, 0.5, 0, 0) for name, boxes in found.items()
-        }
+        return {name: np.asarray(boxes, float).reshape(-1, 4) - (0.5, 0.5, 0, 0) for name, boxes in found.items()}
     except (KeyError, TypeError, ValueError):
         raise PosekitError(f"{file}: not a file of boxes; {wanted}") from None
 

@@ -149,10 +149,7 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
             "checkpoint with `posekit convert`"
         ) from None
     if "card" not in metadata:
-        raise PosekitError(
-            f"{path}: safetensors without posekit's card, so of another program; `posekit convert` takes "
-            "public checkpoints"
-        )
+        raise PosekitError(f"{path}: safetensors without posekit's card, so of another program; `posekit convert` takes public checkpoints")
     if _checksum(metadata["card"], tensors) != metadata.get("sha256"):
         raise PosekitError(f"{path}: damaged, its checksum does not match; get a fresh copy")
     try:
@@ -162,8 +159,7 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
             model = network(config.from_dict(card.config))
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ZeroDivisionError) as error:
         raise PosekitError(
-            f"{path}: its card makes no sense to this version of posekit ({_line(error)}); get a fresh copy "
-            "or another version"
+            f"{path}: its card makes no sense to this version of posekit ({_line(error)}); get a fresh copy or another version"
         ) from None
     _check_tensors(path, tensors, model.state_dict())
     tensors = {name: v.float() if v.is_floating_point() else v for name, v in tensors.items()}
@@ -192,13 +188,9 @@ def _check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, T
     for name, value in tensors.items():
         wanted = expected[name]
         if value.shape != wanted.shape or value.is_floating_point() != wanted.is_floating_point():
-            raise PosekitError(
-                f"{path}: {name} is {_describe(value)} and should be {_describe(wanted)}; get a fresh copy"
-            )
+            raise PosekitError(f"{path}: {name} is {_describe(value)} and should be {_describe(wanted)}; get a fresh copy")
         if not value.isfinite().all():
-            raise PosekitError(
-                f"{path}: {name} has values that are not finite; get a fresh copy or train again"
-            )
+            raise PosekitError(f"{path}: {name} has values that are not finite; get a fresh copy or train again")
 
 
 def _describe(value: Tensor) -> str:

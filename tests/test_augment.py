@@ -48,9 +48,7 @@ def equal(a, b):
 @given(seed=st.integers(0, 10**6), rotation=st.floats(0, 90), scale=st.floats(0, 0.3))
 def test_pixels_and_keypoints_move_together(seed, rotation, scale):
     crops, keypoints = dots(8)
-    pictures, points = run(
-        crops, keypoints, replace(GEOMETRY, rotation=rotation, scale=scale, shift=0.05), seed
-    )
+    pictures, points = run(crops, keypoints, replace(GEOMETRY, rotation=rotation, scale=scale, shift=0.05), seed)
     inside = ((points[:, :3, :2] > 8) & (points[:, :3, :2] < R - 9)).all(-1)  # the whole dot is
     assert inside.any()
     assert (found(pictures) - points[:, :3, :2])[inside].abs().max() < 0.12
@@ -72,9 +70,7 @@ def test_mirrored_twice_is_the_same():
     crops, keypoints = dots(4)
     once = run(crops.flip(-1), keypoints, NOTHING)[0]
     twice = run(crops.flip(-1), keypoints, replace(NOTHING, flip=1.0))[0]
-    assert torch.allclose(twice, run(crops, keypoints, NOTHING)[0], atol=1e-4) and not torch.allclose(
-        once, twice, atol=1e-2
-    )
+    assert torch.allclose(twice, run(crops, keypoints, NOTHING)[0], atol=1e-4) and not torch.allclose(once, twice, atol=1e-2)
     for skeleton in (LSP, COCO):
         partner = np.array(skeleton.mirrored)
         assert (partner[partner] == np.arange(len(skeleton))).all()
@@ -84,9 +80,7 @@ def test_nothing_is_the_centre_view():
     crops, keypoints = dots(3)
     crops = torch.randint(0, 256, crops.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     (pictures, points), (wanted, places) = run(crops, keypoints, NOTHING), centre_view(crops, keypoints, R)
-    assert torch.allclose(pictures, wanted, atol=1e-5) and torch.allclose(
-        points, places, atol=1e-5, equal_nan=True
-    )
+    assert torch.allclose(pictures, wanted, atol=1e-5) and torch.allclose(points, places, atol=1e-5, equal_nan=True)
     assert wanted.min() >= 0 and wanted.max() <= 1
 
 
@@ -127,9 +121,7 @@ def test_a_share_of_a_batch_is_changed_as_within_the_whole(strength):
 def test_the_generator_decides():
     crops, keypoints = dots(6)
     first, again, other = (run(crops, keypoints, Augmentation(), seed) for seed in (1, 1, 2))
-    assert (
-        torch.equal(first[0], again[0]) and equal(first[1], again[1]) and not torch.equal(first[0], other[0])
-    )
+    assert torch.equal(first[0], again[0]) and equal(first[1], again[1]) and not torch.equal(first[0], other[0])
     assert not torch.equal(first[0][0], first[0][1])  # each person draws for itself
 
 

@@ -17,9 +17,7 @@ def test_columns(tmp_path):
     hidden = coco_person(7, image=36)
     hidden["keypoints"][3:6] = [33, 34, 1]
     crowd, nobody = coco_person(8, iscrowd=1), coco_person(9, visible=0)
-    people = load(
-        tiny_data.coco(tmp_path, [hidden, crowd, nobody, coco_person(5, image=36, visible=3)], images=[1, 36])
-    )
+    people = load(tiny_data.coco(tmp_path, [hidden, crowd, nobody, coco_person(5, image=36, visible=3)], images=[1, 36]))
     assert people.ids.tolist() == [5, 7] and people.image_ids.tolist() == [36, 36]
     assert people.names.tolist() == ["train2017/000000000036.jpg"] * 2
     assert people.read(people.names[0]).shape == (48, 64, 3)
@@ -43,9 +41,7 @@ def test_study_splits():
     assert (splits[files == "val2017"] == "val").all()
     assert not set(images[splits == "test"]) & set(images[splits == "train"])  # by whole pictures
     order = rng.permutation(len(files))
-    assert (
-        draw_splits(files[order], images[order]) == splits[order]
-    ).all()  # the file's order does not matter
+    assert (draw_splits(files[order], images[order]) == splits[order]).all()  # the file's order does not matter
     assert (draw_splits(files, images, seed=1) != splits).any()
 
 
@@ -70,9 +66,7 @@ def test_official_splits(tmp_path):
         load_people(f"coco:{tmp_path}@test2017")
 
 
-@pytest.mark.parametrize(
-    ("name", "file"), [("images", "annotations/mine.json"), ("", "mine.json"), ("mine", "mine.json")]
-)
+@pytest.mark.parametrize(("name", "file"), [("images", "annotations/mine.json"), ("", "mine.json"), ("mine", "mine.json")])
 def test_a_folder_of_ones_own(tmp_path, name, file):
     people = load(tiny_data.coco(tmp_path, [coco_person(1)], name=name, file=file))
     assert people.read(people.names[0]).shape == (48, 64, 3)

@@ -28,9 +28,7 @@ class Maker:
 
     def conv(self, name, inputs, outputs, kernel=1):
         scale = (inputs * kernel**2) ** -0.5
-        self.state[f"{name}.weight"] = scale * torch.randn(
-            outputs, inputs, kernel, kernel, generator=self.random
-        )
+        self.state[f"{name}.weight"] = scale * torch.randn(outputs, inputs, kernel, kernel, generator=self.random)
         self.state[f"{name}.bias"] = 0.1 * torch.randn(outputs, generator=self.random)
 
     def norm(self, name, channels):
@@ -42,9 +40,7 @@ class Maker:
         """`wrapped`: princeton's, each convolution in a module of its own and a shortcut always."""
         conv = ".conv" if wrapped else ""
         middle = outputs // 2
-        for i, (a, b, kernel) in enumerate(
-            ((inputs, middle, 1), (middle, middle, 3), (middle, outputs, 1)), 1
-        ):
+        for i, (a, b, kernel) in enumerate(((inputs, middle, 1), (middle, middle, 3), (middle, outputs, 1)), 1):
             self.norm(f"{name}.bn{i}", a)
             self.conv(f"{name}.conv{i}{conv}", a, b, kernel)
         if wrapped:
@@ -83,9 +79,7 @@ def bearpaw(stacks, blocks=1, joints=16, planes=FEATURES // 2, seed=0):
         make.residual(name, a, b, wrapped=False)
     for i in range(stacks):
         for block in range(blocks):
-            for part in [f"hg.{i}.hg.{n}.{j}" for n in range(4) for j in range(4 if n == 0 else 3)] + [
-                f"res.{i}"
-            ]:
+            for part in [f"hg.{i}.hg.{n}.{j}" for n in range(4) for j in range(4 if n == 0 else 3)] + [f"res.{i}"]:
                 make.residual(f"{part}.{block}", f, f, wrapped=False)
         make.conv(f"fc.{i}.0", f, f), make.norm(f"fc.{i}.1", f)
         make.conv(f"score.{i}", f, joints)
@@ -100,9 +94,7 @@ def conv(state, name, x, stride=1):
 
 
 def norm_relu(state, name, x):
-    mean, variance, weight, bias = (
-        state[f"{name}.{leaf}"][:, None, None] for leaf in ("running_mean", "running_var", "weight", "bias")
-    )
+    mean, variance, weight, bias = (state[f"{name}.{leaf}"][:, None, None] for leaf in ("running_mean", "running_var", "weight", "bias"))
     return ((x - mean) / (variance + 1e-5).sqrt() * weight + bias).relu()
 
 
@@ -178,9 +170,7 @@ def same(model, run, state, pictures):
     return (model.double()(PICTURES) - expected).abs().max() < 1e-8 * expected.abs().max()
 
 
-@pytest.mark.parametrize(
-    "stacks, features", [(1, 16), (3, 16), (2, 128)]
-)  # 128: no shortcut in the stem is used
+@pytest.mark.parametrize("stacks, features", [(1, 16), (3, 16), (2, 128)])  # 128: no shortcut in the stem is used
 def test_princeton_parity(tmp_path, stacks, features):
     state = princeton(stacks, features=features)
     wrapped = {f"model.module.{name}": value for name, value in state.items()}

@@ -181,9 +181,7 @@ def test_unreadable_pictures(photographs, tmp_path, damage, says):
     with pytest.raises(PosekitError) as caught:
         crops(photographs, 32, tmp_path)
     message = str(caught.value)
-    assert (
-        says in message and "person 3 of memory" in message and str(file) in message and "\n" not in message
-    )
+    assert says in message and "person 3 of memory" in message and str(file) in message and "\n" not in message
     stored = crops(photographs, 32, tmp_path, on_error="skip")
     assert stored.people.ids.tolist() == [1, 2, 4] and len(stored) == 3
     assert stored.people.left_out == {"with an unreadable picture": 1} and not photographs.left_out

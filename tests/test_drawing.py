@@ -35,10 +35,7 @@ def test_joints_and_limbs_have_the_colour_of_their_side(skeleton):
     for limb, (a, b) in enumerate(skeleton.limb_indices):
         if {"elbow", "knee"} & {word for k in (a, b) for word in skeleton.joints[k].split()}:
             assert colour_at(image, *(person[a, :2] + person[b, :2]) / 2) == limb_colours(skeleton)[limb]
-    sides = {
-        joint.split()[0]: colour
-        for joint, colour in zip(skeleton.joints, joint_colours(skeleton), strict=True)
-    }
+    sides = {joint.split()[0]: colour for joint, colour in zip(skeleton.joints, joint_colours(skeleton), strict=True)}
     assert sides["left"] != sides["right"]
 
 

@@ -34,15 +34,11 @@ def people(folder, skeleton, **columns):
     names = np.array([f"{i}.png" for i in range(N)])
     for name in names:
         Image.fromarray(rng.integers(0, 256, (80, 90, 3), np.uint8)).save(folder / name)
-    keypoints = np.concatenate(
-        [rng.uniform(15, 65, (N, len(skeleton), 2)), np.full((N, len(skeleton), 1), 2.0)], -1
-    )
+    keypoints = np.concatenate([rng.uniform(15, 65, (N, len(skeleton), 2)), np.full((N, len(skeleton), 1), 2.0)], -1)
     keypoints[0, 0] = np.nan, np.nan, 0
     boxes = np.tile([10.0, 10, 60, 60], (N, 1))
     columns = {"splits": np.array(["test"] * N), **columns}
-    return People(
-        skeleton, names, boxes, keypoints, np.arange(N), read=Folder(str(folder)), source="toy", **columns
-    )
+    return People(skeleton, names, boxes, keypoints, np.arange(N), read=Folder(str(folder)), source="toy", **columns)
 
 
 def perfect(monkeypatch, network, off=0.0, stacks=1):
@@ -73,10 +69,7 @@ def test_the_result_has_the_designs_form(tmp_path):
 def test_metrics_come_with_the_data_that_they_need(tmp_path):
     coco = people(tmp_path, COCO, areas=np.full(N, 900.0), image_ids=np.arange(N))
     mpii = people(tmp_path, MPII, heads=np.full(N, 10.0))
-    scores = {
-        d.skeleton.name: evaluate(weights_file(tmp_path, d.skeleton), d, cache=tmp_path)["metrics"]
-        for d in (coco, mpii)
-    }
+    scores = {d.skeleton.name: evaluate(weights_file(tmp_path, d.skeleton), d, cache=tmp_path)["metrics"] for d in (coco, mpii)}
     assert set(scores["coco"]) == {"pck@0.2·torso", "pck@0.5·hm/10", "oks", "oks-ap"}
     assert set(scores["mpii"]) == {"pck@0.2·torso", "pckh@0.5", "pck@0.5·head", "pck@0.5·hm/10"}
 
@@ -85,9 +78,7 @@ def test_metrics_come_with_the_data_that_they_need(tmp_path):
     "network, data, count",
     [(LSP, LSP, 14), (COCO, LSP, 12), (LSP, COCO, 12), (MPII, LSP, 14), (LSP, MPII, 14), (COCO, MPII, 12)],
 )
-def test_a_network_is_scored_over_the_joints_that_it_shares_with_the_data(
-    tmp_path, monkeypatch, network, data, count
-):
+def test_a_network_is_scored_over_the_joints_that_it_shares_with_the_data(tmp_path, monkeypatch, network, data, count):
     perfect(monkeypatch, network)
     result = evaluate(weights_file(tmp_path, network), people(tmp_path, data), cache=tmp_path)
     assert len(result["joints"]) == count and set(result["joints"]) == set(network.joints) & set(data.joints)
@@ -117,9 +108,7 @@ def test_skeletons_without_common_shoulders_and_hips_are_refused():
 def test_two_networks_are_compared_on_the_same_people(tmp_path):
     one, other = weights_file(tmp_path, LSP), weights_file(tmp_path, COCO, seed=1)
     data = people(tmp_path, LSP)
-    there, back = (
-        evaluate(a, data, against=b, cache=tmp_path)["against"] for a, b in ((one, other), (other, one))
-    )
+    there, back = (evaluate(a, data, against=b, cache=tmp_path)["against"] for a, b in ((one, other), (other, one)))
     assert there["mean"] == pytest.approx(-back["mean"]) and there["low"] == pytest.approx(-back["high"])
     assert set(there["joints"]) == set(COCO.joints) & set(LSP.joints) and there["weights"] == "coco-1"
     same = evaluate(one, data, against=one, cache=tmp_path)["against"]
@@ -158,8 +147,5 @@ def test_nothing_labelled_is_not_a_number_and_no_warning(tmp_path):
     data.keypoints[:, LSP.index("left shoulder")[0]] = np.nan, np.nan, 0
     data.keypoints[:, LSP.index("right shoulder")[0]] = np.nan, np.nan, 0
     result = evaluate(weights_file(tmp_path, LSP), data, cache=tmp_path)
-    assert (
-        np.isnan(result["metrics"]["pck@0.2·torso"]["mean"])
-        and plain(result)["metrics"]["pck@0.2·torso"]["mean"] is None
-    )
+    assert np.isnan(result["metrics"]["pck@0.2·torso"]["mean"]) and plain(result)["metrics"]["pck@0.2·torso"]["mean"] is None
     print_table(result, Console(file=io.StringIO()))

@@ -62,9 +62,7 @@ def gradients(model, machine, dtype=torch.float32, compiled=False):
         output = network(machine.pictures(inputs.to(dtype)))
     mass = hm.encode(points, 16).to(dtype).flatten(-2)
     mass = (mass / mass.sum(-1, keepdim=True))[:, None]
-    loss = -(
-        mass * output.to(dtype).flatten(-2).log_softmax(-1)
-    ).sum()  # cross-entropy, in the precision asked for
+    loss = -(mass * output.to(dtype).flatten(-2).log_softmax(-1)).sum()  # cross-entropy, in the precision asked for
     loss.backward()
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
@@ -78,10 +76,7 @@ def assert_parallel(found, exact, least, mean):
     assert all(gradient is not None for gradient in found.values())
     live = [name for name, gradient in exact.items() if gradient.norm() > 1e-9]
     assert all(name.endswith("bias") for name in exact if name not in live)
-    cosines = {
-        name: float(F.cosine_similarity(found[name].flatten().double(), exact[name].flatten(), 0))
-        for name in live
-    }
+    cosines = {name: float(F.cosine_similarity(found[name].flatten().double(), exact[name].flatten(), 0)) for name in live}
     assert min(cosines.values()) >= least, min(cosines.items(), key=lambda item: item[1])
     assert sum(cosines.values()) / len(cosines) >= mean
     for name in live:
@@ -96,9 +91,7 @@ def exact():
 
 def test_the_plain_path_has_the_exact_gradients(exact):
     live = assert_parallel(gradients(lambda: Hourglass(SMALL), Machine.plain()), exact, 0.999, 0.9999)
-    below_an_upsampling = [
-        name for name in live if any(part in name for part in (".decoder", ".bottleneck", ".encoder"))
-    ]
+    below_an_upsampling = [name for name in live if any(part in name for part in (".decoder", ".bottleneck", ".encoder"))]
     assert len(below_an_upsampling) > 30
 
 

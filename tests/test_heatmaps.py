@@ -46,9 +46,7 @@ def test_a_joint_without_coordinates_gives_zeros():
 
 
 def test_centres_are_not_rounded():
-    assert hm.encode(torch.tensor([[1.5, 1.0]]), 4)[0, 1].tolist() == pytest.approx(
-        [math.exp(-((1.5 - x) ** 2) / 2) for x in range(4)]
-    )
+    assert hm.encode(torch.tensor([[1.5, 1.0]]), 4)[0, 1].tolist() == pytest.approx([math.exp(-((1.5 - x) ** 2) / 2) for x in range(4)])
 
 
 @often
@@ -108,11 +106,7 @@ def test_dark_moves_at_most_a_pixel_and_stays_in_the_map(seed):
     maps = random_maps(seed)
     rough, fine = hm.decode(maps, "argmax"), hm.decode(maps, "dark")
     assert (rough - fine).abs().max() <= 1
-    assert (
-        (fine[..., :2] >= -0.5).all()
-        and (fine[..., 0] <= SIZE + 3.5).all()
-        and (fine[..., 1] <= SIZE - 0.5).all()
-    )
+    assert (fine[..., :2] >= -0.5).all() and (fine[..., 0] <= SIZE + 3.5).all() and (fine[..., 1] <= SIZE - 0.5).all()
 
 
 @pytest.mark.parametrize("skeleton", [COCO, LSP, MPII], ids=lambda s: s.name)

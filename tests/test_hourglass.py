@@ -74,20 +74,14 @@ def test_named_activations():
     seen: dict[str, list] = {name: [] for name in expected}
     modules = dict(model.named_modules())
     for name in expected:
-        modules[name].register_forward_hook(
-            lambda _, __, y, name=name: seen[name].append((y.shape[1], y.shape[-1]))
-        )
+        modules[name].register_forward_hook(lambda _, __, y, name=name: seen[name].append((y.shape[1], y.shape[-1])))
     model(torch.rand(1, 3, 128, 128))
     assert seen == {name: [shape] for name, shape in expected.items()}
 
 
 def test_the_last_stack_merges_nothing():
     names = dict(network(VARIANTS["two stacks"]).named_modules())
-    assert (
-        "stack0.merge_features" in names
-        and "stack1.merge_features" not in names
-        and "stack1.merge" not in names
-    )
+    assert "stack0.merge_features" in names and "stack1.merge_features" not in names and "stack1.merge" not in names
 
 
 @pytest.mark.parametrize("side", [(100, 128), (128, 100), (8, 8)])

@@ -6,9 +6,7 @@ import torch
 from posekit import heatmaps as hm
 from posekit.losses import LOSSES, loss_sum
 
-POINTS = torch.tensor(
-    [[[3.3, 4.1], [7.5, 2.0], [torch.nan, torch.nan]], [[0.0, 11.5], [5.0, 5.0], [9.9, 1.2]]]
-)
+POINTS = torch.tensor([[[3.3, 4.1], [7.5, 2.0], [torch.nan, torch.nan]], [[0.0, 11.5], [5.0, 5.0], [9.9, 1.2]]])
 TARGET = hm.encode(POINTS, 12)
 LABELLED = torch.isfinite(POINTS[..., 0])
 
@@ -55,9 +53,7 @@ def test_the_sum_runs_over_stacks_and_joints(kind):
 def test_a_perfect_prediction_has_no_cross_entropy():
     logits = TARGET.clamp_min(1e-30).log()[:, None]
     assert abs(float(loss_sum(logits, TARGET, LABELLED, "cross-entropy"))) < 1e-4
-    assert (
-        abs(float(loss_sum(logits + 7, TARGET, LABELLED, "cross-entropy"))) < 1e-4
-    )  # a constant is no difference
+    assert abs(float(loss_sum(logits + 7, TARGET, LABELLED, "cross-entropy"))) < 1e-4  # a constant is no difference
     worse = loss_sum(logits.roll(1, -1), TARGET, LABELLED, "cross-entropy")
     assert worse > 0.1
 

@@ -87,17 +87,9 @@ def test_bad_people(tmp_path, damage, says, reason):
     with pytest.raises(PosekitError) as caught:
         load(tmp_path)
     message = str(caught.value)
-    assert (
-        says.replace("person 2 all", "the joints of person 2 all") in message
-        and str(tmp_path) in message
-        and "\n" not in message
-    )
+    assert says.replace("person 2 all", "the joints of person 2 all") in message and str(tmp_path) in message and "\n" not in message
     people = load(tmp_path, on_error="skip")
-    assert (
-        people.ids.tolist() == [1, 3, 4]
-        and people.left_out[reason] == 1
-        and sum(people.left_out.values()) == 1
-    )
+    assert people.ids.tolist() == [1, 3, 4] and people.left_out[reason] == 1 and sum(people.left_out.values()) == 1
     assert f"left out: 1 {reason}" in people.summary()
 
 

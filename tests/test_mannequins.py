@@ -10,12 +10,7 @@ import pytest
 from posekit.data import bodies
 from posekit.data import mannequins as m
 
-SWAP = np.array(
-    [
-        bodies.KEYPOINTS.index(n.replace("left", "~").replace("right", "left").replace("~", "right"))
-        for n in bodies.KEYPOINTS
-    ]
-)
+SWAP = np.array([bodies.KEYPOINTS.index(n.replace("left", "~").replace("right", "left").replace("~", "right")) for n in bodies.KEYPOINTS])
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +61,7 @@ def test_t_pose_keypoints_are_sums_of_bones():
     np.testing.assert_allclose(named["left elbow"], shoulder + np.array([0.29, 0, 0]), atol=1e-12)
     np.testing.assert_allclose(named["left wrist"], shoulder + np.array([0.55, 0, 0]), atol=1e-12)
     np.testing.assert_allclose(named["left ankle"], (0.095, -0.84, 0), atol=1e-12)
-    np.testing.assert_allclose(
-        named["nose"], np.array([0, 0.10 + 0.12 + 0.27 + 0.09 + 0.072, 0.124]), atol=1e-12
-    )
+    np.testing.assert_allclose(named["nose"], np.array([0, 0.10 + 0.12 + 0.27 + 0.09 + 0.072, 0.124]), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +95,8 @@ def test_every_pose_keeps_limb_lengths_and_limits():
         origins, frames = bodies.pose_bones(pose.angles, build, pose.root)
         offsets = np.linalg.norm(bodies.bone_offsets(build), axis=1)
         for bone in (6, 7, 9, 10, 12, 13, 15, 16):
-            assert np.linalg.norm(origins[bone] - origins[bodies.PARENTS[bone]]) == pytest.approx(
-                offsets[bone]
-            )
-        np.testing.assert_allclose(
-            frames @ frames.transpose(0, 2, 1), np.tile(np.eye(3), (17, 1, 1)), atol=1e-9
-        )
+            assert np.linalg.norm(origins[bone] - origins[bodies.PARENTS[bone]]) == pytest.approx(offsets[bone])
+        np.testing.assert_allclose(frames @ frames.transpose(0, 2, 1), np.tile(np.eye(3), (17, 1, 1)), atol=1e-9)
         np.testing.assert_allclose(np.linalg.det(frames), 1)
         for name, value in pose.angles.items():
             low, high = bodies.LIMITS[name.split()[-1]]
@@ -137,9 +126,7 @@ def test_a_body_is_as_tall_as_its_build_says():
     for height in (1.2, 1.73, 1.95):
         build = bodies.Build(height=height)
         solids = bodies.body_solids(*bodies.pose_bones(bodies.rest_angles(), build), build, bodies.Clothes())
-        ends = np.stack(
-            [solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1
-        )[..., 1]
+        ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)[..., 1]
         tall = (ends + solids["radii"]).max() - (ends - solids["radii"]).min()
         assert tall == pytest.approx(height, rel=0.06)
 
@@ -183,9 +170,7 @@ def test_a_box_is_met_at_its_face_and_normals_look_at_the_camera():
     solid, sample, depth = m.cast(solids, m.quadrics(solids), m.Samples(camera, 8, 1))
     centre = sample == 8 * 4 + 4
     assert depth[centre] == pytest.approx(9.0, abs=1e-5)
-    _, normal = m.surfaces(
-        solids, solid, np.zeros(len(solid), "f4"), np.zeros(len(solid), "f4"), np.full(len(solid), 9, "f4")
-    )
+    _, normal = m.surfaces(solids, solid, np.zeros(len(solid), "f4"), np.zeros(len(solid), "f4"), np.full(len(solid), 9, "f4"))
     np.testing.assert_allclose(normal.T, np.tile((0, 0, -1.0), (len(solid), 1)), atol=1e-6)
 
 
@@ -233,9 +218,7 @@ def test_an_occluder_hides_what_lies_behind_it_and_nothing_else():
     bare = stage(0)
     wrist = bare.places[bodies.KEYPOINTS.index("left wrist")]
     for depth, expected in ((1.0, 1), (-1.0, 2)):  # before, behind
-        flags = flags_of(
-            stage(0, (m.box(wrist + np.array([0, 0, depth]), (0.08, 0.08, 0.05), np.eye(3), 0),))
-        )
+        flags = flags_of(stage(0, (m.box(wrist + np.array([0, 0, depth]), (0.08, 0.08, 0.05), np.eye(3), 0),)))
         assert flags == flags_of(bare) | {"left wrist": expected}
 
 
@@ -259,11 +242,7 @@ def test_parts_lie_where_the_joints_are():
         x, y = np.rint(places[joint]).astype(int)
         assert parts[y, x] in (one, other), bodies.KEYPOINTS[joint]
     # Person-centric: facing the camera, the left arm lies to the right of the picture.
-    assert (
-        np.nonzero(parts == m.PARTS.index("left forearm"))[1].min()
-        > 100
-        > np.nonzero(parts == m.PARTS.index("right forearm"))[1].max()
-    )
+    assert np.nonzero(parts == m.PARTS.index("left forearm"))[1].min() > 100 > np.nonzero(parts == m.PARTS.index("right forearm"))[1].max()
 
 
 def test_heading_and_roll_are_measured_as_documented():
@@ -294,9 +273,7 @@ def test_the_same_index_gives_the_same_bytes():
 def test_size_changes_resolution_and_nothing_else():
     for index in range(6):
         small, large = m.render(index, size=80), m.render(index, size=160)
-        np.testing.assert_allclose(
-            large.keypoints[:, :2], 2 * (small.keypoints[:, :2] + 0.5) - 0.5, rtol=0, atol=2e-5
-        )
+        np.testing.assert_allclose(large.keypoints[:, :2], 2 * (small.keypoints[:, :2] + 0.5) - 0.5, rtol=0, atol=2e-5)
         np.testing.assert_array_equal(large.keypoints[:, 2], small.keypoints[:, 2])
         np.testing.assert_allclose(large.box[:2] + 0.5, 2 * (small.box[:2] + 0.5), atol=2)
         for name in ("heading", "elevation", "size", "left knee", "body height"):

@@ -58,9 +58,7 @@ def test_pck_equals_the_slow_loops(seed, skeleton):
     predicted, keypoints, _ = people(seed, skeleton, noise=30)
     heads, cells = np.random.default_rng(seed).uniform(20, 60, (2, 30))
     heads[3] = np.nan
-    scores = metrics.score(
-        predicted, keypoints, skeleton, heads=heads, heatmap_cell=cells / 5, heatmap_width=64, resamples=5
-    )
+    scores = metrics.score(predicted, keypoints, skeleton, heads=heads, heatmap_cell=cells / 5, heatmap_width=64, resamples=5)
     expected = {
         "pck@0.2·torso": ([slow_torso(person, skeleton) for person in keypoints], 0.2),
         "pckh@0.5": ([None if math.isnan(h) else h for h in heads], 0.5),
@@ -68,10 +66,7 @@ def test_pck_equals_the_slow_loops(seed, skeleton):
     }
     if "neck" in skeleton.joints:
         neck, top = skeleton.joints.index("neck"), skeleton.joints.index("head top")
-        lengths = [
-            math.dist(p[neck, :2], p[top, :2]) if p[neck, 2] > 0 and p[top, 2] > 0 else None
-            for p in keypoints
-        ]
+        lengths = [math.dist(p[neck, :2], p[top, :2]) if p[neck, 2] > 0 and p[top, 2] > 0 else None for p in keypoints]
         expected["pck@0.5·head"] = (lengths, 0.5)
     assert set(scores) == set(expected)
     for name, (normalisers, factor) in expected.items():
@@ -186,18 +181,12 @@ def test_bootstrap_interval_of_a_binomial_has_the_right_width():
     hits = np.repeat([1.0, 0.0], [300, 200])
     mean, low, high = metrics.interval(hits, np.ones(500))
     half = 1.96 * math.sqrt(0.6 * 0.4 / 500)
-    assert (
-        mean == 0.6
-        and low == pytest.approx(0.6 - half, abs=0.01)
-        and high == pytest.approx(0.6 + half, abs=0.01)
-    )
+    assert mean == 0.6 and low == pytest.approx(0.6 - half, abs=0.01) and high == pytest.approx(0.6 + half, abs=0.01)
 
 
 def test_intervals_come_from_the_seed():
     predicted, keypoints, areas = people(5)
-    first, second, third = (
-        metrics.score(predicted, keypoints, COCO, areas=areas, seed=s, resamples=50) for s in (0, 0, 1)
-    )
+    first, second, third = (metrics.score(predicted, keypoints, COCO, areas=areas, seed=s, resamples=50) for s in (0, 0, 1))
     assert first == second != third
 
 

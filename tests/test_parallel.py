@@ -37,10 +37,7 @@ def results(tmp_path_factory):
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
-    one, first, second = (
-        torch.load(folder / name, weights_only=True)
-        for name in ("one/rank0.pt", "two/rank0.pt", "two/rank1.pt")
-    )
+    one, first, second = (torch.load(folder / name, weights_only=True) for name in ("one/rank0.pt", "two/rank0.pt", "two/rank1.pt"))
     return folder, one, first, second
 
 
@@ -62,11 +59,7 @@ def test_rows_share_a_batch_out():
 
 def test_without_torchrun_there_is_one_process():
     assert parallel.world() == World(0, 1)
-    assert (
-        parallel.total(torch.tensor(3.0)) == 3
-        and parallel.any_of(True) is True
-        and parallel.from_first("a") == "a"
-    )
+    assert parallel.total(torch.tensor(3.0)) == 3 and parallel.any_of(True) is True and parallel.from_first("a") == "a"
     parallel.barrier()
 
 
@@ -104,8 +97,7 @@ def test_training_ends_in_the_weights_of_one_process(results):
     close(first["whole"]["weights"], second["whole"]["weights"], 1e-12)
     assert one["whole"]["best"] == first["whole"]["best"] == second["whole"]["best"]
     alone, together = (
-        [json.loads(line) for line in (folder / name / "whole/history.jsonl").read_text().splitlines()]
-        for name in ("one", "two")
+        [json.loads(line) for line in (folder / name / "whole/history.jsonl").read_text().splitlines()] for name in ("one", "two")
     )
     for a, b in zip(alone, together, strict=True):
         assert a.pop("seconds") >= 0 and b.pop("seconds") >= 0
@@ -134,9 +126,7 @@ def test_ctrl_c_on_one_process_stops_all_after_the_same_step_and_resumes_to_the_
 def test_more_processes_than_people_in_a_step(tmp_path, monkeypatch):
     monkeypatch.setattr(parallel, "world", lambda: World(0, 9))
     with pytest.raises(PosekitError, match="a step of 8 people is too small for 9 processes"):
-        train(
-            parallel_worker.network(), *planted(tmp_path), RECIPE, tmp_path / "run", machine=Machine.plain()
-        )
+        train(parallel_worker.network(), *planted(tmp_path), RECIPE, tmp_path / "run", machine=Machine.plain())
 
 
 def test_synchronised_batch_norm_is_plain_in_one_process():

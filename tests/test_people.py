@@ -48,11 +48,7 @@ def test_an_unknown_split_names_those_there_are(tmp_path):
     tiny_data.mpii(tmp_path, [tiny_data.mpii_person()])
     with pytest.raises(PosekitError, match="no split 'test'; it has train, all"):
         load_people(f"mpii:{tmp_path}@test")
-    assert (
-        len(load_people(f"mpii:{tmp_path}"))
-        == len(load_people(f"mpii:{tmp_path}", default_split="train"))
-        == 1
-    )
+    assert len(load_people(f"mpii:{tmp_path}")) == len(load_people(f"mpii:{tmp_path}", default_split="train")) == 1
 
 
 def test_importing_the_data_package_does_not_import_torch():
@@ -82,10 +78,7 @@ def test_joints_box_is_tight_and_ignores_the_unlabelled():
 
 def test_sift_counts_each_person_once():
     hits = np.array([True, True, False, False]), np.array([False, True, True, False])
-    checks = [
-        Check(name, hit, lambda i, name=name: f"file: row {i} {name}")
-        for name, hit in zip("ab", hits, strict=True)
-    ]
+    checks = [Check(name, hit, lambda i, name=name: f"file: row {i} {name}") for name, hit in zip("ab", hits, strict=True)]
     keep, left_out = sift(4, checks, "skip")
     assert keep.tolist() == [False, False, False, True] and left_out == {"a": 2, "b": 1}
     with pytest.raises(PosekitError, match=r"file: row 0 a \(2 such people\); --on-error skip"):

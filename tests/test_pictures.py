@@ -10,9 +10,7 @@ from posekit.errors import PosekitError
 RGB = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)
 
 
-@pytest.mark.parametrize(
-    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"]
-)
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"])
 def test_every_mode_becomes_rgb(tmp_path, mode):
     grey = RGB[..., 0]
     if mode == "I;16":

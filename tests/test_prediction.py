@@ -96,9 +96,7 @@ def test_the_mirror_image_gives_the_mirrored_prediction(skeleton, loss, boxes):
     network, seen, width = predictor(skeleton, loss, stacks=2), picture(120), 120
     mirrored = None if boxes is None else [[width - 1 - x - w, y, w, h] for x, y, w, h in boxes]
     there = network.predict(seen, boxes, flip=True).keypoints
-    back = network.predict(np.ascontiguousarray(seen[:, ::-1]), mirrored, flip=True).keypoints[
-        :, list(skeleton.mirrored)
-    ]
+    back = network.predict(np.ascontiguousarray(seen[:, ::-1]), mirrored, flip=True).keypoints[:, list(skeleton.mirrored)]
     back[..., 0] = width - 1 - back[..., 0]
     np.testing.assert_allclose(back, there, atol=1e-4)
     assert np.ptp(there[..., 0]) > 5  # not all in one place
@@ -147,9 +145,7 @@ def test_stored_crops_give_what_the_picture_gives(tmp_path):
         Image.fromarray(picture(160, 120, seed)).save(tmp_path / name)
     boxes = np.array([[20.0, 30, 60, 50], [70, 10, 50, 90], [40.5, 20.25, 64, 64]])
     keypoints = np.concatenate([rng.uniform(20, 100, (3, 14, 2)), np.full((3, 14, 1), 2.0)], -1)
-    people = People(
-        LSP, names, boxes, keypoints, np.arange(3), np.array(["test"] * 3), Folder(str(tmp_path)), "toy"
-    )
+    people = People(LSP, names, boxes, keypoints, np.arange(3), np.array(["test"] * 3), Folder(str(tmp_path)), "toy")
     network = predictor(stacks=2, loss="mse")
     done = []
     found = predict_crops(
@@ -161,9 +157,7 @@ def test_stored_crops_give_what_the_picture_gives(tmp_path):
         progress=done.append,
     )
     assert found.shape == (2, 3, 14, 3) and sum(done) == 3
-    direct = np.concatenate(
-        [network.predict(tmp_path / n, b[None]).keypoints for n, b in zip(names, boxes, strict=True)]
-    )
+    direct = np.concatenate([network.predict(tmp_path / n, b[None]).keypoints for n, b in zip(names, boxes, strict=True)])
     close = np.linalg.norm(found[-1] - direct, axis=-1) < 1.5  # pixels; JPEG moves a peak or two
     assert close.mean() > 0.9
 
@@ -215,12 +209,7 @@ def test_every_kind_of_picture_is_taken(tmp_path, mode):
     if mode in ("RGB", "RGBA", "CMYK", "EXIF"):
         assert np.abs(poses.picture.astype(int) - picture(60, 40)).mean() < 6
     if mode == "16 bit":
-        assert (
-            np.abs(
-                poses.picture[..., 0].astype(int) - np.asarray(Image.fromarray(picture(60, 40)).convert("L"))
-            ).max()
-            <= 1
-        )
+        assert np.abs(poses.picture[..., 0].astype(int) - np.asarray(Image.fromarray(picture(60, 40)).convert("L"))).max() <= 1
 
 
 def test_pillow_images_and_arrays_are_taken():
@@ -266,9 +255,7 @@ def test_boxes_are_read_in_three_forms(tmp_path, content):
     np.testing.assert_array_equal(boxes["a.jpg"], [[0.5, 1.5, 3, 4], [4.5, 5.5, 7, 8]])
 
 
-@pytest.mark.parametrize(
-    "content", ["{", "3", '{"a.jpg": [1, 2]}', '[{"bbox": [1, 2, 3, 4]}]', '{"a.jpg": 5}']
-)
+@pytest.mark.parametrize("content", ["{", "3", '{"a.jpg": [1, 2]}', '[{"bbox": [1, 2, 3, 4]}]', '{"a.jpg": 5}'])
 def test_a_file_that_holds_no_boxes_is_named(tmp_path, content):
     (tmp_path / "boxes.json").write_text(content)
     with pytest.raises(PosekitError, match=r"boxes\.json: not"):

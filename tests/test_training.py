@@ -66,9 +66,7 @@ def interrupting(step):
 
 
 # Before training, PCK@0.2.torso is about 0.06. Mean-squared error is slow to leave the map of zeros.
-@pytest.mark.parametrize(
-    "loss, rate, reached, left", [("cross-entropy", 1e-2, 0.4, 0.6), ("mse", 5e-3, 0.11, 0.9)]
-)
+@pytest.mark.parametrize("loss, rate, reached, left", [("cross-entropy", 1e-2, 0.4, 0.6), ("mse", 5e-3, 0.11, 0.9)])
 def test_a_planted_task_is_learnt(crops, tmp_path, loss, rate, reached, left):
     heard, epochs, per_epoch = [], 15, 8
     changes = {"loss": loss, "epochs": epochs, "batch": 4, "rate": rate, "average": 0.8}
@@ -176,9 +174,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(crops, tm
             with torch.no_grad():
                 model.stem.conv.weight[0, 0, 0, 0] = math.inf
 
-    with pytest.raises(
-        PosekitError, match=r"step 7: the loss is nan .*lower the rate .*the last epoch's weights are kept"
-    ):
+    with pytest.raises(PosekitError, match=r"step 7: the loss is nan .*lower the rate .*the last epoch's weights are kept"):
         run(crops, tmp_path, model=model, report=spoil)
     kept = read(tmp_path)
     assert kept["last"]["step"] == PER_EPOCH and len(kept["history"]) == 1

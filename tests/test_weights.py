@@ -66,15 +66,11 @@ def one_line(file: Path, *words: str) -> None:
 
 
 def test_the_network_and_its_card_come_back_the_same(file, model):
-    written = card(
-        metrics={"pck": 0.5}, history=[{"epoch": 1}], seed=3, note="für Forschung", input_mean=(0.1, 0.2, 0.3)
-    )
+    written = card(metrics={"pck": 0.5}, history=[{"epoch": 1}], seed=3, note="für Forschung", input_mean=(0.1, 0.2, 0.3))
     save(file, model, written)
     found, read = load(file)
     assert read == Card.from_dict(json.loads(json.dumps(written.to_dict())))
-    assert (
-        read.metrics == {"pck": 0.5} and read.note == "für Forschung" and read.input_mean == (0.1, 0.2, 0.3)
-    )
+    assert read.metrics == {"pck": 0.5} and read.note == "für Forschung" and read.input_mean == (0.1, 0.2, 0.3)
     assert read.versions["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert not found.training and found.config == TINY
     picture = torch.rand(1, 3, 64, 64)
@@ -85,9 +81,7 @@ def test_the_network_and_its_card_come_back_the_same(file, model):
 def test_half_stores_kernels_in_float16_and_gives_float32_back(tmp_path, model):
     save(tmp_path / "whole.safetensors", model, card())
     save(tmp_path / "half.safetensors", model, card(), half=True)
-    assert (tmp_path / "half.safetensors").stat().st_size < 0.75 * (
-        tmp_path / "whole.safetensors"
-    ).stat().st_size
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.75 * (tmp_path / "whole.safetensors").stat().st_size
     found, _ = load(tmp_path / "half.safetensors")
     assert {p.dtype for p in found.parameters()} == {torch.float32}
     picture = torch.rand(1, 3, 64, 64)
@@ -112,9 +106,7 @@ def test_shipped_names_work_from_any_folder(file, model, tmp_path, monkeypatch):
     assert load("tiny")[1].name == "tiny"
     with pytest.raises(PosekitError, match="no weights named 'tyni'; shipped by name: tiny"):
         load("tyni")
-    with pytest.raises(
-        PosekitError, match=r"missing\.safetensors: no such weights file; shipped by name: tiny"
-    ):
+    with pytest.raises(PosekitError, match=r"missing\.safetensors: no such weights file; shipped by name: tiny"):
         load("missing.safetensors")
 
 
@@ -193,9 +185,7 @@ def test_a_truncated_file(file):
     one_line(file, "damaged")
 
 
-@pytest.mark.parametrize(
-    "where", [0.001, 0.02, 0.3, 0.999]
-)  # in the header's length, in the header, in the tensors
+@pytest.mark.parametrize("where", [0.001, 0.02, 0.3, 0.999])  # in the header's length, in the header, in the tensors
 def test_one_flipped_bit(file, where):
     data = bytearray(file.read_bytes())
     data[int(len(data) * where)] ^= 4

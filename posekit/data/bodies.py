@@ -49,15 +49,7 @@ KEYPOINT_PLACES[:5] = [
     0.092, -0.005),
 ]  # fmt: skip
 # How deep a visible joint may lie under its own body's surface, metres for an average adult.
-KEYPOINT_DEPTHS = np.array(
-    [0.03, 0.03, 0.03, 0.03, 0.03]
-    + [0.1] * 2
-    + [0.075] * 2
-    + [0.06] * 2
-    + [0.155] * 2
-    + [0.1] * 2
-    + [0.075] * 2
-)
+KEYPOINT_DEPTHS = np.array([0.03, 0.03, 0.03, 0.03, 0.03] + [0.1] * 2 + [0.075] * 2 + [0.06] * 2 + [0.155] * 2 + [0.1] * 2 + [0.075] * 2)
 # Parts whose surface shows the joint however deep it lies.
 KEYPOINT_PARTS = (
     (), (), (), (), (), (3,), (6,), (3, 4), (6, 7), (4, 5), (7, 8), (9,), (12,), (9, 10), (12, 13), (10,
@@ -120,11 +112,7 @@ def rest_angles() -> dict[str, float]:
 
 def mirror_angles(angles: dict[str, float]) -> dict[str, float]:
     """Exchange left and right: the same posture in a mirror."""
-    mirrored = {
-        name: value * (1 if name in ("lean", "nod") else -1)
-        for name, value in angles.items()
-        if name in TRUNK_ANGLES
-    }
+    mirrored = {name: value * (1 if name in ("lean", "nod") else -1) for name, value in angles.items() if name in TRUNK_ANGLES}
     for name in LIMB_ANGLES:
         mirrored["left " + name], mirrored["right " + name] = angles["right " + name], angles["left " + name]
     return mirrored
@@ -132,10 +120,7 @@ def mirror_angles(angles: dict[str, float]) -> dict[str, float]:
 
 def clip_angles(angles: dict[str, float]) -> dict[str, float]:
     """Keep every angle within its anatomical limits."""
-    return {
-        name: min(max(value, LIMITS[name.split()[-1]][0]), LIMITS[name.split()[-1]][1])
-        for name, value in angles.items()
-    }
+    return {name: min(max(value, LIMITS[name.split()[-1]][0]), LIMITS[name.split()[-1]][1]) for name, value in angles.items()}
 
 
 @dataclass(frozen=True)
@@ -174,9 +159,7 @@ def _turn(degrees: np.ndarray) -> np.ndarray:
     return factors[0] @ factors[1] @ factors[2] @ factors[3]
 
 
-def pose_bones(
-    angles: dict[str, float], build: Build, root: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def pose_bones(angles: dict[str, float], build: Build, root: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Forward kinematics: bone beginnings (17, 3) in metres and bone frames (17, 3, 3), the pelvis at the
     origin.
 
@@ -188,9 +171,7 @@ def pose_bones(
     turns[3:5, 1:] = angles["nod"] / 2, angles["tilt"] / 2, angles["turn"] / 2
     offsets = bone_offsets(build)
     for side, arm, leg, outwards in (("left ", 5, 11, 1.0), ("right ", 8, 14, -1.0)):
-        elevation, azimuth, roll, elbow, wrist, hip, abduction, out, knee, ankle = (
-            angles[side + name] for name in LIMB_ANGLES
-        )
+        elevation, azimuth, roll, elbow, wrist, hip, abduction, out, knee, ankle = (angles[side + name] for name in LIMB_ANGLES)
         raised = math.sin(math.radians(elevation) / 2) ** 2
         turns[arm] = -azimuth, 0, elevation, azimuth - roll + 60 * raised
         turns[arm + 1, 1], turns[arm + 2, 2] = -elbow, -wrist
@@ -598,9 +579,7 @@ def _wild(a, u):
     if u(0, 1) < 0.25:
         return rotation(0, u(-40, 50)) @ rotation(2, u(-30, 30)), u(0, 1.5) * (u(0, 1) < 0.5), ""
     return (
-        rotation(1, u(-180, 180))
-        @ rotation(0, math.degrees(math.acos(u(-1, 1))))
-        @ rotation(1, u(-180, 180)),
+        rotation(1, u(-180, 180)) @ rotation(0, math.degrees(math.acos(u(-1, 1)))) @ rotation(1, u(-180, 180)),
         u(0, 1.5),
         "",
     )
@@ -622,9 +601,7 @@ _POSTURES = {
     "wild": (12, 0, _wild),
 }  # fmt: skip
 POSTURES: tuple[str, ...] = tuple(_POSTURES)
-_WEIGHTS = np.cumsum([weight for weight, _, _ in _POSTURES.values()]) / sum(
-    weight for weight, _, _ in _POSTURES.values()
-)
+_WEIGHTS = np.cumsum([weight for weight, _, _ in _POSTURES.values()]) / sum(weight for weight, _, _ in _POSTURES.values())
 
 
 def draw_pose(rng: np.random.Generator, posture: int | None = None) -> Pose:
@@ -637,8 +614,7 @@ def draw_pose(rng: np.random.Generator, posture: int | None = None) -> Pose:
     root, lift, prop = draw(angles, lambda low, high: low + (high - low) * rng.random())
     noise = rng.normal(0, spread, len(angles))
     angles = {
-        name: value + (0.5 if name in TRUNK_ANGLES else 1) * float(e)
-        for (name, value), e in zip(angles.items(), noise, strict=False)
+        name: value + (0.5 if name in TRUNK_ANGLES else 1) * float(e) for (name, value), e in zip(angles.items(), noise, strict=False)
     }
     if rng.random() < 0.5:
         angles, root = mirror_angles(angles), root * MIRROR
@@ -713,9 +689,7 @@ def _mirror_rows(rows):
     mirrored = []
     for bone, start, end, *rest in rows:
         if "left" in bone or (start[0] > 0 and end[0] > 0):
-            mirrored.append(
-                (bone.replace("left", "right"), (-start[0], *start[1:]), (-end[0], *end[1:]), *rest)
-            )
+            mirrored.append((bone.replace("left", "right"), (-start[0], *start[1:]), (-end[0], *end[1:]), *rest))
     return rows + mirrored
 
 
@@ -778,9 +752,7 @@ def draw_clothes(rng: np.random.Generator) -> Clothes:
     )
 
 
-def body_solids(
-    origins: np.ndarray, frames: np.ndarray, build: Build, clothes: Clothes, owner: int = 1
-) -> np.ndarray:
+def body_solids(origins: np.ndarray, frames: np.ndarray, build: Build, clothes: Clothes, owner: int = 1) -> np.ndarray:
     """Flesh out posed bones: an array (n,) of `SOLID` in the frame of the bones. Materials count from 0."""
     scale = build.height / ADULT
     head, girth = head_scale(build), build.girth * scale

@@ -19,9 +19,7 @@ def files(folder: str | Path) -> dict[str, Path]:
     """The annotation files of a folder by their name without `person_keypoints_`: `train2017`, `val2017`."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise PosekitError(
-            f"{folder}: no such folder; a COCO folder has annotations/{PREFIX}train2017.json and train2017/"
-        )
+        raise PosekitError(f"{folder}: no such folder; a COCO folder has annotations/{PREFIX}train2017.json and train2017/")
     for pattern in (f"annotations/{PREFIX}*.json", "annotations/*.json", "*.json"):
         found = {path.stem.removeprefix(PREFIX): path for path in sorted(folder.glob(pattern))}
         if found:
@@ -29,9 +27,7 @@ def files(folder: str | Path) -> dict[str, Path]:
     raise PosekitError(f"{folder}: no annotations/{PREFIX}*.json, no other annotations/*.json, no *.json")
 
 
-def load(
-    folder: str | Path, *, official: bool = False, on_error: str = "raise", min_joints: int = 1, seed: int = 0
-) -> People:
+def load(folder: str | Path, *, official: bool = False, on_error: str = "raise", min_joints: int = 1, seed: int = 0) -> People:
     """People of a COCO folder who have at least `min_joints` labelled joints, sorted by picture.
 
     `official` splits are the annotation files (`train2017`, `val2017`). Otherwise they are the study's: val
@@ -102,9 +98,7 @@ def _fill(order: np.ndarray, people: np.ndarray, wanted: int) -> np.ndarray:
     return np.array(taken, int)
 
 
-def _load_file(
-    folder: Path, name: str, file: Path, on_error: str, min_joints: int
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+def _load_file(folder: Path, name: str, file: Path, on_error: str, min_joints: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """Columns of the table, and who was left out, of one annotation file."""
     images, annotations, crowds = _parse(file)
     try:
@@ -160,13 +154,9 @@ def _parse(file: Path) -> tuple[dict[int, str], list[dict], int]:
     for a in people:
         for name, length in (("id", 0), ("image_id", 0), ("bbox", 4), ("keypoints", 3 * len(COCO))):
             if name not in a:
-                raise PosekitError(
-                    f"{file}: annotation {a.get('id', '?')} has no {name!r}; instances or captions are not keypoints"
-                )
+                raise PosekitError(f"{file}: annotation {a.get('id', '?')} has no {name!r}; instances or captions are not keypoints")
             if length and (not isinstance(a[name], list) or len(a[name]) != length):
-                raise PosekitError(
-                    f"{file}: {name!r} of annotation {a['id']} is not a list of {length} numbers"
-                )
+                raise PosekitError(f"{file}: {name!r} of annotation {a['id']} is not a list of {length} numbers")
     images = {image["id"]: image["file_name"] for image in content["images"]}
     return images, people, len(content["annotations"]) - len(people)
 

@@ -36,10 +36,7 @@ def cut(picture: np.ndarray, centre: np.ndarray, side: float, size: int) -> np.n
     columns, rows = (_touching(low[a], factor, reach, picture.shape[1 - a], size) for a in (0, 1))
     if not columns or not rows:
         return crop
-    edges = [
-        (low[a] + part[0] * factor, low[a] + part[-1] * factor + factor)
-        for a, part in enumerate((columns, rows))
-    ]
+    edges = [(low[a] + part[0] * factor, low[a] + part[-1] * factor + factor) for a, part in enumerate((columns, rows))]
     (x0, x1), (y0, y1) = ((math.floor(a - reach) - 1, math.ceil(b + reach) + 1) for a, b in edges)
     inside = picture[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
     canvas = np.zeros((y1 - y0, x1 - x0, 3), np.uint8)
@@ -152,9 +149,7 @@ def _larger(root: Path, kind: str, keys: np.ndarray) -> Shards | None:
     return None
 
 
-def _produce(
-    people: People, keys: np.ndarray, size: int, workers: int, on_error: str, index: np.ndarray
-) -> Iterator[Item | LeftOut]:
+def _produce(people: People, keys: np.ndarray, size: int, workers: int, on_error: str, index: np.ndarray) -> Iterator[Item | LeftOut]:
     """Cut the people of an index array, in order, a few chunks ahead of whoever takes them."""
     pool = ThreadPoolExecutor(workers)  # decoding, resizing and encoding release the interpreter lock
     waiting: deque = deque()
@@ -198,9 +193,7 @@ def _cut_chunk(people: People, keys: np.ndarray, size: int, on_error: str) -> li
 
 
 def _unusable_box(box: np.ndarray) -> str:
-    return (
-        "" if np.isfinite(box).all() and box[2:].max() > 0 and box[2:].min() >= 0 else "whose box has no area"
-    )
+    return "" if np.isfinite(box).all() and box[2:].max() > 0 and box[2:].min() >= 0 else "whose box has no area"
 
 
 def _outside(box: np.ndarray, picture: np.ndarray) -> str:

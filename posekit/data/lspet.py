@@ -38,11 +38,7 @@ def load(folder: str | Path, *, on_error: str = "raise") -> People:
     keypoints[..., 2] = flags
     keypoints[flags == 0, :2] = np.nan
 
-    images = {
-        int(path.stem[2:]): path.name
-        for path in (folder / "images").glob("im*.jpg")
-        if path.stem[2:].isdigit()
-    }
+    images = {int(path.stem[2:]): path.name for path in (folder / "images").glob("im*.jpg") if path.stem[2:].isdigit()}
     ids = np.arange(1, len(keypoints) + 1)
     names = np.array([images.get(int(i), "") for i in ids], dtype=str)
     labelled = (flags > 0).sum(1)
@@ -66,9 +62,7 @@ def load(folder: str | Path, *, on_error: str = "raise") -> People:
 def _read(file: Path) -> np.ndarray:
     """The array `joints`, (14, 3, N) or (3, 14, N)."""
     if not file.parent.is_dir():
-        raise PosekitError(
-            f"{file.parent}: no such folder; an LSP or LSPET folder has joints.mat and images/"
-        )
+        raise PosekitError(f"{file.parent}: no such folder; an LSP or LSPET folder has joints.mat and images/")
     if not file.is_file():
         raise PosekitError(f"{file}: no such file; an LSP or LSPET folder has joints.mat and images/")
     try:
@@ -76,9 +70,7 @@ def _read(file: Path) -> np.ndarray:
     except KeyError:
         raise PosekitError(f"{file}: no variable 'joints'; is this the file of the LSP archive?") from None
     except Exception as error:  # scipy raises whatever the bytes lead it to
-        raise PosekitError(
-            f"{file}: not a readable MATLAB file ({str(error) or type(error).__name__})"
-        ) from None
+        raise PosekitError(f"{file}: not a readable MATLAB file ({str(error) or type(error).__name__})") from None
     if joints.ndim != 3 or sorted(joints.shape[:2]) != [3, 14] or not np.issubdtype(joints.dtype, np.number):
         raise PosekitError(f"{file}: 'joints' has shape {joints.shape}; expected (14, 3, N) or (3, 14, N)")
     return joints

@@ -69,9 +69,7 @@ class Mannequin:
 
     picture: np.ndarray  # (S, S, 3) uint8
     keypoints: np.ndarray  # (17, 3) float32: x, y in pixels and the COCO flag; NaN coordinates where it is 0
-    box: (
-        np.ndarray
-    )  # (4,) float32 x, y, w, h of the silhouette within the picture, from pixel edge to pixel edge
+    box: np.ndarray  # (4,) float32 x, y, w, h of the silhouette within the picture, from pixel edge to pixel edge
     factors: dict[str, float]
 
 
@@ -183,9 +181,7 @@ def quadrics(solids: np.ndarray) -> Quadrics:
     # A side's terms in y² are those of the whole less the axis; a sphere at the far end is moved along it.
     k2 = slope[:, None, None] * gram - side[:, None, None] * axis[:, :, None] * axis[:, None, :]
     k1 = slope[:, None] * pull - np.where(side, height - tip, shift)[:, None] * axis
-    k0 = (
-        slope * square - radius**2 - np.where(side, height * (height - 2 * tip), shift * (2 * height - shift))
-    )
+    k0 = slope * square - radius**2 - np.where(side, height * (height - 2 * tip), shift * (2 * height - shift))
     high = np.where(side, slope * length[solid] + tip, np.inf)
     return Quadrics(solid, role, k2, k1, k0, axis, height, np.where(side, tip, -np.inf), high)
 
@@ -195,9 +191,7 @@ def bounds(solids: np.ndarray, camera: Camera) -> np.ndarray:
     bottom as shares, (n, 3, 4); everything where the camera stands within."""
     rows = np.linalg.norm(solids["inverse"], axis=2)
     box = solids["kind"] == BOX
-    ends = np.stack(
-        [solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1
-    )  # (n, 2, 3)
+    ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)  # (n, 2, 3)
     radius = solids["radii"] / rows.min(1)[:, None]
     radius[box] = np.sqrt((1 / rows[box] ** 2).sum(1))[:, None]
     ends[box, 1] = ends[box, 0]
@@ -240,9 +234,7 @@ class Samples:
         return (x * self.camera.focal + self.camera.centre[0]) * self.size - 0.5 - self.shift(row)
 
 
-def cast(
-    solids: np.ndarray, pieces: Quadrics, samples: Samples
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cast(solids: np.ndarray, pieces: Quadrics, samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every meeting of a solid with a sample: solid, sample and depth, each (h,). `pieces` are the solids' quadrics.
 
     Along a row of samples everything is a quadratic in the column, and an outline's roots bound the
@@ -432,9 +424,7 @@ def rasterise(scene: Scene, size: int, per_pixel: int = 2) -> Raster:
     return Raster(sample, which, place, normal, person.reshape(-1, size))
 
 
-def visibility(
-    solids: np.ndarray, pieces: Quadrics, camera: Camera, places: np.ndarray, build: bodies.Build
-) -> np.ndarray:
+def visibility(solids: np.ndarray, pieces: Quadrics, camera: Camera, places: np.ndarray, build: bodies.Build) -> np.ndarray:
     """COCO flags (17,) of keypoints at world `places` (17, 3), by casting a ray through each.
 
     A joint lies inside its limb. It counts as visible when the first thing on its ray is a limb that ends
@@ -451,9 +441,7 @@ def visibility(
         if not ((shares[k] >= 0) & (shares[k] < 1)).all():
             flags[k] = 0
         elif owner == 1:
-            flags[k] = (
-                2 if part in bodies.KEYPOINT_PARTS[k] or covered <= bodies.KEYPOINT_DEPTHS[k] * scale else 1
-            )
+            flags[k] = 2 if part in bodies.KEYPOINT_PARTS[k] or covered <= bodies.KEYPOINT_DEPTHS[k] * scale else 1
         elif covered > 0:
             flags[k] = 1
     return flags
@@ -483,9 +471,7 @@ def _noise_cells() -> np.ndarray:
     tile = noises()
     right, below = np.roll(tile, -1, 2), np.roll(tile, -1, 1)
     both = np.roll(right, -1, 1)
-    return np.stack([tile, right - tile, below - tile, tile - right - below + both], -1).reshape(
-        len(tile), -1, 4
-    )
+    return np.stack([tile, right - tile, below - tile, tile - right - below + both], -1).reshape(len(tile), -1, 4)
 
 
 @lru_cache(maxsize=1)
@@ -506,9 +492,7 @@ def noise(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def grain(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Look noise `kind` up at (u, v) in periods, without interpolation."""
-    cell = (((v * np.float32(256)).astype(np.int32) & 255) << 8) + (
-        (u * np.float32(256)).astype(np.int32) & 255
-    )
+    cell = (((v * np.float32(256)).astype(np.int32) & 255) << 8) + ((u * np.float32(256)).astype(np.int32) & 255)
     return np.take(noises()[kind].ravel(), cell)
 
 
@@ -583,9 +567,7 @@ def person_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     )
     colours[bodies.TOP] = skin if kind < 0.08 else top
     colours[bodies.BOTTOM] = top if 0.08 < kind < 0.2 else bottom
-    colours[bodies.SHOE] = (
-        skin if rng.random() < 0.18 else pick(rng, np.full(3, 0.08), np.full(3, 0.85), any_colour(rng))
-    )
+    colours[bodies.SHOE] = skin if rng.random() < 0.18 else pick(rng, np.full(3, 0.08), np.full(3, 0.85), any_colour(rng))
     colours[bodies.DARK] = (0.07, 0.06, 0.06)
     colours[bodies.LIP] = skin * (0.72, 0.42, 0.42)
     for cloth, plain in ((bodies.TOP, 0.5), (bodies.BOTTOM, 0.8)):
@@ -604,9 +586,7 @@ def thing_materials(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     colour = any_colour(rng)
     second = any_colour(rng) if rng.random() < 0.5 else colour * (0.6 + 0.3 * rng.random())
     kind = 1 + int(rng.random() * 5) if rng.random() < 0.55 else 0
-    return np.array([[colour, second]]), np.array(
-        [[kind, 1.5 + 6 * rng.random() ** 2, rng.random(), 0.2 + 0.5 * rng.random(), 0.0]]
-    )
+    return np.array([[colour, second]]), np.array([[kind, 1.5 + 6 * rng.random() ** 2, rng.random(), 0.2 + 0.5 * rng.random(), 0.0]])
 
 
 def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -620,13 +600,8 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
     kind = pick(rng, *kinds)
     phase = rng.random(4).astype(np.float32)
     speckle = grain(3, u * (0.3 + phase[0]) + phase[1], v * (0.3 + phase[0]) + phase[2])
-    coarse = noise(
-        int(3 * phase[3]), u * (0.02 + 0.1 * phase[1]) + phase[0], v * (0.02 + 0.1 * phase[1]) + phase[3]
-    )
-    first, second = (
-        pale + (any_colour(rng) - pale) * strength
-        for pale, strength in rng.random((2, 2)) * (0.9, 1.0) + (0.05, 0.1)
-    )
+    coarse = noise(int(3 * phase[3]), u * (0.02 + 0.1 * phase[1]) + phase[0], v * (0.02 + 0.1 * phase[1]) + phase[3])
+    first, second = (pale + (any_colour(rng) - pale) * strength for pale, strength in rng.random((2, 2)) * (0.9, 1.0) + (0.05, 0.1))
     if kind == "plain":
         colour = blend(first, first * (0.6 + 0.4 * rng.random()), coarse)
     elif kind == "cloud":
@@ -673,17 +648,10 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         floor_height, bay = 1.2 + 2 * rng.random(), 0.8 + 2 * rng.random()
         a, b = u / bay + phase[0], v / floor_height
         a_cell, b_cell = a - np.floor(a), b - np.floor(b)
-        window = (
-            (a_cell > 0.25)
-            & (a_cell < 0.5 + 0.4 * phase[1])
-            & (b_cell > 0.3)
-            & (b_cell < 0.6 + 0.35 * phase[2])
-        )
+        window = (a_cell > 0.25) & (a_cell < 0.5 + 0.4 * phase[1]) & (b_cell > 0.3) & (b_cell < 0.6 + 0.35 * phase[2])
         colour = blend(first * 0.9, first * 1.05, coarse)
         dark = any_colour(rng) * 0.5
-        colour[:, window] = blend(
-            dark, dark * 0.4 + 0.5, scatter((np.floor(a) + 57 * np.floor(b))[window]) ** 2
-        )
+        colour[:, window] = blend(dark, dark * 0.4 + 0.5, scatter((np.floor(a) + 57 * np.floor(b))[window]) ** 2)
     elif kind == "crowd":
         wide = 0.45
         row = np.floor(v / 0.55)
@@ -699,10 +667,7 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         tone = _SKINS.T[:, (code * 5.99).astype(int)]
         colour[:, head] = np.where(y > 0.8, 0.3 * tone, tone)[:, head]
     else:  # noise of all colours
-        channels = [
-            noise(i, u * (0.05 + 0.2 * phase[i]) + phase[i], v * (0.05 + 0.2 * phase[i]) + phase[2])
-            for i in range(3)
-        ]
+        channels = [noise(i, u * (0.05 + 0.2 * phase[i]) + phase[i], v * (0.05 + 0.2 * phase[i]) + phase[2]) for i in range(3)]
         colour = coarse + (np.stack(channels) - coarse) * (phase[0] * np.float32(0.7))
         colour *= (0.5 + first).astype(np.float32)[:, None]
     return colour * (0.86 + 0.28 * speckle)
@@ -779,9 +744,7 @@ def sky(rng: np.random.Generator, x: np.ndarray, steep: np.ndarray) -> np.ndarra
             x * quarter + np.float32(rng.random()),
             steep * 2 * quarter + np.float32(rng.random()),
         )
-        colour += (
-            np.clip(clouds * np.float32(2.6) - np.float32(1.2), 0, 1) * np.float32(0.2 + 0.6 * rng.random())
-        ) * (1 - colour)
+        colour += (np.clip(clouds * np.float32(2.6) - np.float32(1.2), 0, 1) * np.float32(0.2 + 0.6 * rng.random())) * (1 - colour)
     return colour
 
 
@@ -804,9 +767,7 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
     wall_v = eye[1] + reach * y
 
     indoors = scene.indoors
-    tall = (
-        1e3 if indoors else pick(rng, 0.0, 1e3, *[away * 0.15 + 12 * rng.random()] * 2, 1 + 3 * rng.random())
-    )
+    tall = 1e3 if indoors else pick(rng, 0.0, 1e3, *[away * 0.15 + 12 * rng.random()] * 2, 1 + 3 * rng.random())
     falls = y < -1e-3
     if eye[1] <= 0.05 or rng.random() > 0.93:
         falls[:] = False
@@ -896,9 +857,7 @@ def shadow(scene: Scene, gx: np.ndarray, gz: np.ndarray) -> np.ndarray:
         ((pz + extent) / (2 * extent) * cells).astype(int),
     )
     good = (i >= 0) & (i < cells) & (j >= 0) & (j < cells)
-    dark = np.bincount(
-        j[good] * cells + i[good], weights=(radius[good] * 22) ** 2, minlength=cells * cells
-    ).reshape(cells, cells)
+    dark = np.bincount(j[good] * cells + i[good], weights=(radius[good] * 22) ** 2, minlength=cells * cells).reshape(cells, cells)
     dark = 1 - np.exp(-ndimage.gaussian_filter(dark.astype(np.float32), 1.3))
     dark[[0, -1]] = 0
     dark[:, [0, -1]] = 0
@@ -913,10 +872,7 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
     px, py, pz = raster.place
     plane = solids["plane"].astype(np.float32)
     materials = solids["materials"]
-    second = (
-        plane[:, 0][raster.solid] * px + plane[:, 1][raster.solid] * py + plane[:, 2][raster.solid] * pz
-        > plane[:, 3][raster.solid]
-    )
+    second = plane[:, 0][raster.solid] * px + plane[:, 1][raster.solid] * py + plane[:, 2][raster.solid] * pz > plane[:, 3][raster.solid]
     material = np.where(second, materials[:, 1][raster.solid], materials[:, 0][raster.solid])
     pattern = scene.patterns.astype(np.float32)
     kind, frequency, phase, roughness, shine = (pattern[:, i][material] for i in range(5))
@@ -932,13 +888,7 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
     speckle = grain(2, across * np.float32(0.9), along * np.float32(0.9))
     a, b = along * frequency, across * frequency
     a, b = a - np.floor(a) < 0.5, b - np.floor(b) < 0.5
-    mark = (
-        ((kind == 1) & a)
-        | ((kind == 2) & b)
-        | ((kind == 3) & (a ^ b))
-        | ((kind == 4) & (speckle > 0.55))
-        | ((kind == 5) & (pz > 0.02))
-    )
+    mark = ((kind == 1) & a) | ((kind == 2) & b) | ((kind == 3) & (a ^ b)) | ((kind == 4) & (speckle > 0.55)) | ((kind == 5) & (pz > 0.02))
     palette = np.ascontiguousarray(scene.colours.astype(np.float32).reshape(-1, 3).T)
     colour = palette[:, 2 * material + mark]
     normal = raster.normal.copy()
@@ -989,9 +939,7 @@ def box(centre, half, axes, material: int, owner: int = 0) -> np.ndarray:
 
 def solid_ends(solids: np.ndarray) -> np.ndarray:
     """The lowest height of each cone (n,)."""
-    ends = np.stack(
-        [solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1
-    )
+    ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)
     return (ends[..., 1] - solids["radii"]).min(1)
 
 
@@ -1008,9 +956,7 @@ def draw_person(rng: np.random.Generator, owner: int, heading: float, posture: i
     return solids, (origins + shift, frames), pose, build
 
 
-def props(
-    rng: np.random.Generator, solids: np.ndarray, bones, pose: bodies.Pose, material: int
-) -> tuple[np.ndarray, float]:
+def props(rng: np.random.Generator, solids: np.ndarray, bones, pose: bodies.Pose, material: int) -> tuple[np.ndarray, float]:
     """What the person sits on, hangs from, stands on or climbs: solids and how far everything has to rise
     for it."""
     origins, frames = bones
@@ -1081,9 +1027,7 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
 
     # The camera looks at the middle of the keypoints; focal length and centre then frame them.
     indoors = rng.random() < 0.35
-    distance = float(np.clip(math.exp(rng.normal(1.55, 0.45)), 2.6, 14)) * max(
-        0.8, build.height / bodies.ADULT
-    )
+    distance = float(np.clip(math.exp(rng.normal(1.55, 0.45)), 2.6, 14)) * max(0.8, build.height / bodies.ADULT)
     elevation = float(np.clip(rng.normal(7, 13), -30, 65))
     middle = (places.max(0) + places.min(0)) / 2
     lowest = math.degrees(math.asin(np.clip((0.25 - middle[1]) / distance, -1, 1)))
@@ -1106,9 +1050,7 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     # Other people: behind or beside, seldom in front.
     people = int(rng.random() < 0.33) * (1 + int(3 * rng.random() ** 2))
     for owner in range(2, 2 + people):
-        other, _, _, _ = draw_person(
-            rng, owner, rng.uniform(-180, 180), None if rng.random() < 0.4 else pick(rng, 0, 1, 3)
-        )
+        other, _, _, _ = draw_person(rng, owner, rng.uniform(-180, 180), None if rng.random() < 0.4 else pick(rng, 0, 1, 3))
         colours, patterns = person_materials(rng)
         other["materials"] += new_material(colours, patterns)
         if rng.random() < 0.12:  # in front, to the side
@@ -1144,9 +1086,7 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     )  # fmt: skip
 
 
-def clutter(
-    rng: np.random.Generator, camera: Camera, middle: np.ndarray, distance: float, new_material
-) -> list[np.ndarray]:
+def clutter(rng: np.random.Generator, camera: Camera, middle: np.ndarray, distance: float, new_material) -> list[np.ndarray]:
     """Boxes, posts and rails beside and behind the person, and sometimes in front."""
     groups = []
     width = distance / camera.focal  # of the picture, at the person
@@ -1190,11 +1130,7 @@ def clutter(
         reach = width * near / distance
         if rng.random() < 0.5:
             half = reach * np.array([0.05 + 0.15 * rng.random(), 0.05 + 0.2 * rng.random(), 0.05])
-            groups.append(
-                box(
-                    at, half, (rotation(1, rng.uniform(-60, 60)) @ rotation(2, rng.normal(0, 12))).T, material
-                )
-            )
+            groups.append(box(at, half, (rotation(1, rng.uniform(-60, 60)) @ rotation(2, rng.normal(0, 12))).T, material))
         else:
             along = camera.axes[0] * rng.normal() + camera.axes[1] * rng.normal()
             along *= reach * rng.uniform(0.4, 1.5) / np.linalg.norm(along)

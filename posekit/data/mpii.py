@@ -48,9 +48,7 @@ def load(folder: str | Path, *, on_error: str = "raise") -> People:
         validation = np.array([bool(row.get("isValidation")) for row in rows], bool)
         rects = np.array([row.get("head_rect") or [np.nan] * 4 for row in rows], float).reshape(-1, 4)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PosekitError(
-            f"{file}: {_first_bad(rows) or error}; is this MPII in the community's JSON?"
-        ) from None
+        raise PosekitError(f"{file}: {_first_bad(rows) or error}; is this MPII in the community's JSON?") from None
     if joints.shape[1] != len(MPII):
         raise PosekitError(f"{file}: people have {joints.shape[1]} joints; MPII has {len(MPII)}")
 
@@ -110,9 +108,7 @@ def _first_bad(rows: list[dict]) -> str:
                 return f"row {i} has no {name!r}"
             try:
                 if shape is not None and np.array(row[name], float).shape != shape:
-                    return (
-                        f"{name!r} of row {i} has shape {np.array(row[name], float).shape} instead of {shape}"
-                    )
+                    return f"{name!r} of row {i} has shape {np.array(row[name], float).shape} instead of {shape}"
             except (TypeError, ValueError):
                 return f"{name!r} of row {i} is not made of numbers"
     return ""

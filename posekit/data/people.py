@@ -24,9 +24,7 @@ class People:
     skeleton: Skeleton
     names: np.ndarray  # (N,) str: the picture, as `read` takes it
     boxes: np.ndarray  # (N, 4) float: x, y of the upper left outer edge, width, height
-    keypoints: (
-        np.ndarray
-    )  # (N, K, 3) float: x, y, flag (0 not labelled, then x and y are NaN; 1 hidden; 2 visible)
+    keypoints: np.ndarray  # (N, K, 3) float: x, y, flag (0 not labelled, then x and y are NaN; 1 hidden; 2 visible)
     ids: np.ndarray  # (N,) int: the annotation's number in its data set
     splits: np.ndarray  # (N,) str
     read: Callable[[str], np.ndarray]  # name to picture (H, W, 3) uint8; picklable
@@ -59,9 +57,7 @@ class People:
         if name == "all":
             return self
         if name not in self.splits:
-            raise PosekitError(
-                f"{self.source} has no split {name!r}; it has {', '.join(np.unique(self.splits))}, all"
-            )
+            raise PosekitError(f"{self.source} has no split {name!r}; it has {', '.join(np.unique(self.splits))}, all")
         return self[self.splits == name]
 
     def fingerprint(self) -> str:
@@ -100,9 +96,7 @@ def sift(count: int, checks: Sequence["Check"], on_error: str) -> tuple[np.ndarr
         hit = keep & check.hit
         if hit.any() and on_error == "raise" and not check.expected:
             more = f" ({hit.sum():,} such people)" if hit.sum() > 1 else ""
-            raise PosekitError(
-                f"{check.describe(int(np.flatnonzero(hit)[0]))}{more}; --on-error skip goes on without"
-            )
+            raise PosekitError(f"{check.describe(int(np.flatnonzero(hit)[0]))}{more}; --on-error skip goes on without")
         left_out[check.reason] = int(hit.sum())
         keep &= ~hit
     return keep, left_out

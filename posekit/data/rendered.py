@@ -59,9 +59,7 @@ def load(
     )
     keep, left_out = sift(count, checks, "raise")
     index = np.flatnonzero(keep)
-    factors = {
-        name[len(FACTOR) :]: values[index] for name, values in store.table.items() if name.startswith(FACTOR)
-    }
+    factors = {name[len(FACTOR) :]: values[index] for name, values in store.table.items() if name.startswith(FACTOR)}
     return People(
         COCO, np.char.mod("%06d", index), boxes[index], keypoints[index], index, split_of(index),
         read=Rendered(str(folder), count), source=_source(count, size, seed), image_ids=index,
@@ -82,9 +80,7 @@ def parse_options(options: str | None) -> tuple[int, int, int]:
             name, number = "count", name
         least = {"count": 1, "size": 16, "seed": 0}.get(name)
         if least is None or not number.isdecimal() or int(number) < least:
-            raise PosekitError(
-                f"mannequins:{options}: {part!r} is not understood; write mannequins:COUNT,size=PIXELS,seed=NUMBER"
-            )
+            raise PosekitError(f"mannequins:{options}: {part!r} is not understood; write mannequins:COUNT,size=PIXELS,seed=NUMBER")
         values[name] = int(number)
     return values["count"], values["size"], values["seed"]
 

@@ -63,9 +63,7 @@ class Shards:
         shard, start, stop, crc = self.spans[i]
         jpeg = self.data[shard][start:stop].tobytes()
         if zlib.crc32(jpeg) != crc:
-            raise PosekitError(
-                f"{_paths(self.folder, shard)[0]}: picture {i} is damaged on disk; delete {self.folder} to make it again"
-            )
+            raise PosekitError(f"{_paths(self.folder, shard)[0]}: picture {i} is damaged on disk; delete {self.folder} to make it again")
         return simplejpeg.decode_jpeg(jpeg, "RGB")
 
     def select(self, index) -> "Shards":
@@ -128,16 +126,12 @@ def open_store(folder: Path, count: int) -> Shards:
             raise PosekitError(f"{jpegs}: missing or of the wrong length; delete {folder} to make it again")
         data.append(np.memmap(jpegs, np.uint8, "r") if length else np.zeros(0, np.uint8))
     tables = [table for table in tables if len(table["spans"])] or tables[:1]
-    columns = (
-        {name: np.concatenate([table[name] for table in tables]) for name in tables[0]} if tables else {}
-    )
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]} if tables else {}
     index, spans = (
         columns.pop("index", np.zeros(0, np.int64)),
         columns.pop("spans", np.zeros((0, 4), np.int64)),
     )
-    return Shards(
-        folder, index, spans, columns, {r: reasons.count(r) for r in dict.fromkeys(reasons)}, tuple(data)
-    )
+    return Shards(folder, index, spans, columns, {r: reasons.count(r) for r in dict.fromkeys(reasons)}, tuple(data))
 
 
 def _paths(folder: Path, number: int) -> tuple[Path, Path]:
@@ -182,9 +176,7 @@ def _write(folder: Path, number: int, index: np.ndarray, produce, progress) -> N
                 end += len(item.jpeg)
             if progress:
                 progress(1)
-    columns: dict[str, Any] = {
-        name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())
-    }
+    columns: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
     columns["reasons"] = np.array([item.reason for item in lost], str)
     columns["messages"] = np.array([item.message for item in lost], str)
     with whole(npz) as file:

@@ -122,9 +122,7 @@ def probe(
     )  # fmt: skip
 
 
-def probes(
-    scores: np.ndarray, values: Mapping[str, np.ndarray], ks: Sequence[int], **options
-) -> dict[str, list[Probe]]:
+def probes(scores: np.ndarray, values: Mapping[str, np.ndarray], ks: Sequence[int], **options) -> dict[str, list[Probe]]:
     """For each attribute a probe from the first k scores, for each k in `ks` that there are so many scores for."""
     ks = [k for k in ks if k <= scores.shape[1]]
     return {name: [probe(name, scores, column, k, **options) for k in ks] for name, column in values.items()}

@@ -90,9 +90,7 @@ def _hook(function: Edit, name: str):
     def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor | None:
         replacement = function(output, name)
         if replacement is not None and replacement.shape != output.shape:
-            raise PosekitError(
-                f"{name}: the replacement is {tuple(replacement.shape)}, the activation {tuple(output.shape)}"
-            )
+            raise PosekitError(f"{name}: the replacement is {tuple(replacement.shape)}, the activation {tuple(output.shape)}")
         return replacement
 
     return hook

@@ -54,18 +54,14 @@ class Convolution(nn.Module):
         self.onednn = False
 
     def prepare(self, machine: Machine) -> None:
-        self.onednn = (
-            machine.device.type == "cpu" and machine.channels_last and torch.backends.mkldnn.is_available()
-        )
+        self.onednn = machine.device.type == "cpu" and machine.channels_last and torch.backends.mkldnn.is_available()
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         if self.onednn:  # what torch.compile calls as well
             shape = ([self.padding] * 2, [self.stride] * 2, [1, 1], 1)
             if added is None:
                 unary = "relu" if self.relu else "none"
-                return torch.ops.mkldnn._convolution_pointwise(
-                    x, self.weight, self.bias, *shape, unary, [], ""
-                )
+                return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *shape, unary, [], "")
             return torch.ops.mkldnn._convolution_pointwise.binary(
                 x, added, self.weight, self.bias, *shape, "add", 1.0, "relu" if self.relu else None, [], None
             )
@@ -107,9 +103,7 @@ class FusedStack(nn.Module):
         for level in range(1, self.depth + 1):
             for name in ("skip", "encoder", "decoder") if level in self.skip_levels else ("encoder", "decoder"):
                 self.add_module(f"{name}{level}", _residuals(getattr(stack, f"{name}{level}")))
-        self.bottleneck = _residuals(
-            getattr(stack, f"bottleneck{i}") for i in range(1, stack.bottlenecks + 1)
-        )
+        self.bottleneck = _residuals(getattr(stack, f"bottleneck{i}") for i in range(1, stack.bottlenecks + 1))
         self.squeeze = copy.deepcopy(stack.squeeze) or nn.Identity()
         residuals, conv, norm, _ = stack.features
         self.residuals = _residuals(residuals)
@@ -151,9 +145,7 @@ class FusedHourglass(nn.Module):
         first, second, third = (FusedResidual(residual) for residual in residuals)
         pool = nn.MaxPool2d(2)
         self.stem = nn.Sequential(pool, first, second, third) if stem.early_pool else nn.Sequential(first, pool, second, third)
-        self.stacks = nn.ModuleList(
-            FusedStack(getattr(model, f"stack{i}")) for i in range(model.config.stacks)
-        )
+        self.stacks = nn.ModuleList(FusedStack(getattr(model, f"stack{i}")) for i in range(model.config.stacks))
 
     def forward(self, pictures: Tensor) -> Tensor:
         weight, layout = self.first.weight, torch.contiguous_format

@@ -74,9 +74,7 @@ def labels(keypoints: np.ndarray, skeleton: Skeleton) -> Figure:
     shares = [(flags == flag).mean(0) for flag in (2, 1, 0)]
     figure, ax = plt.subplots(figsize=(7, 0.27 * len(skeleton) + 1))
     start = np.zeros(len(skeleton))
-    for share, name, colour in zip(
-        shares, ("visible", "labelled, hidden", "not labelled"), (PALETTE[0], PALETTE[8], "0.85"), strict=True
-    ):
+    for share, name, colour in zip(shares, ("visible", "labelled, hidden", "not labelled"), (PALETTE[0], PALETTE[8], "0.85"), strict=True):
         if share.any():
             ax.barh(skeleton.joints, share, left=start, label=name, color=colour, height=0.75)
         start = start + share
@@ -93,7 +91,7 @@ def pose_cloud(normalised: np.ndarray, skeleton: Skeleton, limit: float = 3.0) -
     columns = 5
     rows = -(-len(shown) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(9, 1.95 * rows), sharex=True, sharey=True, squeeze=False)
-    for ax in axes.flat[len(shown):]:
+    for ax in axes.flat[len(shown) :]:
         ax.axis("off")
     for ax, joint in zip(axes.flat, shown, strict=False):
         xy = normalised[:, skeleton.joints.index(joint)]

@@ -141,7 +141,7 @@ def walk(
         ax.set_xlabel(f"{relative:.1f} ×", fontsize=9, labelpad=2)
     if people:
         axes[0, 0].set_ylabel("nearest", fontsize=10)
-    for line, (label, (maps, keypoints)) in zip(axes[int(bool(people)):], answers.items(), strict=True):
+    for line, (label, (maps, keypoints)) in zip(axes[int(bool(people)) :], answers.items(), strict=True):
         line[0].set_ylabel(label, fontsize=10)
         for ax, heat, points in zip(line, glow(maps, skeleton), keypoints, strict=True):
             ax.imshow(np.asarray(draw(heat, points, skeleton)))
