@@ -102,8 +102,8 @@ def _save(
 ) -> Path:  # fmt: skip
     """Write the network with its scores on `validation` on the card."""
     result = evaluation.evaluate_model(network, card, validation, machine=machine, progress=lambda _, done, __: progress and progress(done))
-    keep = ("data", "people", "flip", "joints", "metrics", "stacks")
-    card.metrics.update(evaluation.plain({key: result[key] for key in keep}))
+    keep = ("people", "flip", "joints", "metrics", "stacks")
+    card.metrics.update(evaluation.plain({key: result[key] for key in keep} | {"data": _source(validation)["data"]}))
     weights.save(path, network.cpu(), card)
     return path
 

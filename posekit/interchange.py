@@ -168,7 +168,7 @@ def export_onnx(name_or_path: str | Path, path: str | Path) -> None:
             why = " ".join(str(error.__cause__ or error).split())
             raise PosekitError(f"{path}: not written, for torch cannot put the {card.architecture} {card.name} into ONNX: {why}") from None
     assert program is not None
-    if isinstance(fixed := program.model.graph.inputs[0].shape[0], int):
+    if (shape := program.model.graph.inputs[0].shape) and isinstance(fixed := shape[0], int):
         raise PosekitError(
             f"{path}: not written, for the {card.architecture} {card.name} in ONNX would take {fixed} pictures at a time only"
         )

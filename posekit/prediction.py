@@ -21,8 +21,10 @@ from posekit.data.crops import Crops, cut
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.data.pictures import read_picture, rgb
+from posekit.display import listing
 from posekit.drawing import draw
 from posekit.errors import PosekitError
+from posekit.interpret.trace import overview
 from posekit.machine import Machine
 from posekit.memory import keep_memory
 from posekit.models.fuse import predictor
@@ -101,6 +103,12 @@ class Predictor:
     def __repr__(self) -> str:
         c = self.card
         return f"<Predictor {c.name}: {c.architecture}, {c.skeleton} skeleton, {c.resolution} px, on {self.machine}>"
+
+    def _repr_html_(self) -> str:
+        count, size = sum(p.numel() for p in self.model.parameters()), self.card.resolution
+        caption = f"{self.card.name}, {self.card.architecture}: {count:,} parameters; shapes for a picture of {size} x {size} pixels"
+        found = overview(self.model, size)
+        return listing(caption, found.itertuples(index=False), list(found))
 
     def predict(self, image: str | Path | Image.Image | np.ndarray, boxes=None, *, flip: bool = False) -> Poses:
         """The people in a picture.

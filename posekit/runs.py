@@ -44,6 +44,7 @@ from typing import Any
 import posekit
 
 from .dependencies import imported
+from .display import facts, scores
 from .errors import PosekitError
 from .parameters import cells, check, is_parameters, load_preset, notebook_path, parse, root
 
@@ -54,7 +55,7 @@ REFERENCES = ("laptop", "lspet")  # presets whose numbers are kept in book/refer
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder, as its notebook sees it."""
+    """A run's folder, as its notebook sees it. As the last value of a notebook's cell it shows what it holds."""
 
     folder: Path
 
@@ -77,6 +78,22 @@ class Run:
         """Keep a matplotlib figure as figures/NAME.svg and .pdf, for page and print."""
         for ending, date in (("svg", "Date"), ("pdf", "CreationDate")):
             figure.savefig(self.path(f"figures/{name}.{ending}"), bbox_inches="tight", metadata={date: None})
+
+    def _repr_html_(self) -> str:
+        params, metrics, made = (self._kept(name) for name in ("params", "metrics", "provenance"))
+        figures = sorted(path.stem for path in self.folder.glob("figures/*.svg"))
+        commit = f"{made['commit'][:9]}{' and changes' if made['dirty'] else ''}" if made else ""
+        return facts({
+            "run": self.name, "folder": _relative(self.folder),
+            "parameters": ", ".join(f"{name} = {value}" for name, value in params.get("parameters", {}).items()),
+            **scores(metrics), "figures": ", ".join(figures),
+            "made": f"{made['started']}, in {made['wall_seconds']:.0f} s" if made else "not whole yet", "commit": commit,
+            "by": made["hardware"]["processor"] if made else "",
+        })  # fmt: skip
+
+    def _kept(self, name: str) -> dict[str, Any]:
+        path = self.folder / f"{name}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def current() -> Run:

@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from posekit.display import facts, scores
 from posekit.errors import PosekitError
 from posekit.losses import LOSSES
 from posekit.models import ARCHITECTURES, REGRESSORS, architecture_of, classes
@@ -83,6 +84,18 @@ class Card:
             raise ValueError(f"an input mean of {len(mean)} channels")
         object.__setattr__(card, "input_mean", mean)
         return card
+
+    def _repr_html_(self) -> str:
+        trained = f"{len(self.history)} epochs, seed {self.seed}" if self.history else ""
+        return facts({
+            "name": self.name,
+            "architecture": f"{self.architecture}: {', '.join(f'{name} {value}' for name, value in self.config.items())}",
+            "skeleton": f"{self.skeleton}, {len(SKELETONS[self.skeleton])} joints",
+            "input": f"{self.resolution} x {self.resolution} pixels",
+            "loss": self.loss, "trained": trained, "on": self.data,
+            "scored on": self.metrics.get("data"), **scores(self.metrics),
+            "versions": ", ".join(f"{name} {version}" for name, version in self.versions.items()), "note": self.note,
+        })  # fmt: skip
 
 
 def shipped() -> list[str]:

@@ -25,6 +25,7 @@ def test_training_begins_with_the_given_weights(crops, tmp_path):
         assert torch.allclose(a, b, atol=1e-6), name
     assert card.recipe["start"] == "weights" and card.name == "second" and len(card.history) == 1
     assert 0 <= card.metrics["metrics"]["pck@0.2·torso"]["mean"] <= 1
+    assert card.data == card.metrics["data"] == "planted@train"
 
 
 def test_weights_of_another_network_are_refused(crops, tmp_path):

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from posekit.errors import PosekitError
 from posekit.interpret.trace import code_place, trace
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.models.squeeze import Autoencoder, Linear, Noise
@@ -65,3 +66,11 @@ def test_a_squeeze_without_its_side_or_of_no_known_kind_is_refused():
         HourglassConfig(squeeze="linear")
     with pytest.raises(ValueError, match="no squeeze 'cubic'; there are autoencoder, linear"):
         Hourglass(HourglassConfig.narrow(16, squeeze="cubic", code_side=2))
+
+
+@pytest.mark.parametrize("squeeze", ["autoencoder", "linear"])
+@pytest.mark.parametrize("size", [(64, 64), (32, 64), (16, 16)])
+def test_a_picture_of_another_size_is_refused_in_a_line(squeeze, size):
+    model = Hourglass(HourglassConfig.narrow(16, joints=5, depth=2, squeeze=squeeze, dimensions=7, code_side=2))
+    with pytest.raises(PosekitError, match=rf"codes of 2 x 2 cells, so it takes pictures of 32 x 32 pixels, not {size[1]} x {size[0]}"):
+        model(torch.rand(1, 3, *size))

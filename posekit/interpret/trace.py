@@ -16,6 +16,8 @@ import contextlib
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from posekit.errors import PosekitError
@@ -31,6 +33,25 @@ def places(model: nn.Module) -> list[str]:
         inner = [f"{name}.{place}" for place, _ in child.named_children() if place != "pool"]
         names += inner if name.startswith("stack") else [name]
     return names
+
+
+def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
+    """The named activations of a posekit network in the order of computation, for a picture of `resolution` pixels a side.
+
+    Columns: `activation`, its name; `shape`, what one picture gives there, C x H x W; `parameters`, how many the place owns. No picture
+    is computed: the shapes are those of a copy of the network that holds no numbers. A part that is no activation has no shape.
+    """
+    names = places(model)
+    with torch.device("meta"):
+        copy, picture = type(model)(model.config).eval(), torch.zeros(1, 3, resolution, resolution)
+    with torch.no_grad(), trace(copy, names) as activations:
+        if names:
+            copy(picture)
+    rows = []
+    for name in names:
+        shape = " x ".join(map(str, activations[name].shape[1:])) if name in activations else ""
+        rows.append((name, shape, sum(p.numel() for p in model.get_submodule(name).parameters())))
+    return pd.DataFrame(rows, columns=["activation", "shape", "parameters"])
 
 
 def code_place(model: Hourglass, stack: int = -1) -> str:

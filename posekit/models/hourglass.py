@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
+from posekit.errors import PosekitError
 from posekit.models.squeeze import Autoencoder, Linear, Noise
 
 
@@ -187,8 +188,23 @@ class Hourglass(nn.Module):
         if x.shape[-1] % multiple or x.shape[-2] % multiple:
             raise ValueError(f"a depth-{self.config.depth} hourglass needs sides that are multiples of {multiple}, "
                              f"not {x.shape[-1]} x {x.shape[-2]}")  # fmt: skip
+        side = self.config.code_side
+        if self.config.squeeze and (x.shape[-1], x.shape[-2]) != (side * multiple, side * multiple):
+            raise PosekitError(f"this network squeezes codes of {side} x {side} cells, so it takes pictures of {side * multiple} x "
+                               f"{side * multiple} pixels, not {x.shape[-1]} x {x.shape[-2]}")  # fmt: skip
         x, heatmaps = self.stem(x), []
         for i in range(self.config.stacks):
             x, h = getattr(self, f"stack{i}")(x)
             heatmaps.append(h)
         return torch.stack(heatmaps, dim=1)
+
+    def _repr_html_(self) -> str:
+        from posekit.display import listing
+        from posekit.interpret.trace import overview
+
+        size = 4 * 2**self.config.depth * (self.config.code_side or 4)  # 256 pixels, Newell's, where there are four levels
+        count = sum(p.numel() for p in self.parameters())
+        stacks = "1 stack" if self.config.stacks == 1 else f"{self.config.stacks} stacks"
+        found = overview(self, size)
+        caption = f"Hourglass of {stacks}: {count:,} parameters; shapes for a picture of {size} x {size} pixels"
+        return listing(caption, found.itertuples(index=False), list(found))
