@@ -27,6 +27,10 @@ OFFSETS = np.array([
 ADULT = 1.73
 
 _RIGHT = [8, 9, 10, 14, 15, 16]
+# Bones as far from the pelvis as each other, and their parents.
+_GENERATIONS = tuple(
+    (list(bones), [PARENTS[bone] for bone in bones]) for bones in ((1, 11, 14), (2, 12, 15), (3, 5, 8, 13, 16), (4, 6, 9), (7, 10))
+)
 
 PARTS = (
     "not the person", "head", "torso",
@@ -55,6 +59,7 @@ KEYPOINT_PARTS = (
     (), (), (), (), (), (3,), (6,), (3, 4), (6, 7), (4, 5), (7, 8), (9,), (12,), (9, 10), (12, 13), (10,
     11), (13, 14),
 )  # fmt: skip
+PART_SHOWS = np.array([[part in shown for part in range(len(PARTS))] for shown in KEYPOINT_PARTS])  # (17, 15)
 
 TRUNK_ANGLES = ("lean", "side", "twist", "nod", "tilt", "turn")
 LIMB_ANGLES = (
@@ -95,7 +100,7 @@ def rotation(axis: int, degrees: float) -> np.ndarray:
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Vector product (..., 3); for a few short vectors far quicker than numpy's."""
     (ax, ay, az), (bx, by, bz) = np.asarray(a).T, np.asarray(b).T
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], -1)
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx]).T
 
 
 MIRROR = np.array([(1, -1, -1), (-1, 1, 1), (-1, 1, 1)])
@@ -183,10 +188,9 @@ def pose_bones(angles: dict[str, float], build: Build, root: np.ndarray | None =
     if root is not None:
         local[0] = root
     origins, frames = np.zeros((17, 3)), local.copy()
-    for bone in range(1, 17):
-        parent = PARENTS[bone]
-        origins[bone] = origins[parent] + frames[parent] @ offsets[bone]
-        frames[bone] = frames[parent] @ local[bone]
+    for bones, parents in _GENERATIONS:
+        origins[bones] = origins[parents] + (frames[parents] @ offsets[bones, :, None])[..., 0]
+        frames[bones] = frames[parents] @ local[bones]
     return origins, frames
 
 
@@ -704,6 +708,8 @@ _GROUP = np.array([row[8] for row in _ROWS])
 _IS = {name: name == _GROUP for name in set(_GROUP)}
 _UPPER_ARM, _FOREARM = np.isin(_BONE, (5, 8)), np.isin(_BONE, (6, 9))
 _TRUNK = np.isin(_BONE, (0, 1, 2)) & _IS["trunk"]
+_HEAD = _IS["skull"] | _IS["head"] | _IS["hair"]
+_EXTREMITIES, _LIMBS = _IS["hand"] | _IS["foot"], _IS["arm"] | _IS["leg"]
 _THIGH, _SHIN = np.isin(_BONE, (11, 14)), np.isin(_BONE, (12, 15))
 
 # Solids of a scene, in whichever frame they have been brought to. `inverse` takes that frame to the solid's
@@ -758,23 +764,21 @@ def body_solids(origins: np.ndarray, frames: np.ndarray, build: Build, clothes: 
     head, girth = head_scale(build), build.girth * scale
     length = np.full(len(_ROWS), scale)  # along the bone
     breadth = np.full(len(_ROWS), scale)  # across it
-    for name in ("skull", "head", "hair"):
-        length[_IS[name]] = breadth[_IS[name]] = head
+    length[_HEAD] = breadth[_HEAD] = head
     length[_IS["arm"]] *= build.arms
     length[_IS["leg"]] *= build.legs
     breadth[_BONE == 2] *= build.shoulders
     breadth[_BONE == 0] *= build.hips
     thick = np.full(len(_ROWS), girth)
-    for name in ("skull", "head", "hair"):
-        thick[_IS[name]] = head
-    thick[_IS["hand"] | _IS["foot"]] = scale * (0.6 + 0.4 * build.girth)
-    thick[_IS["arm"] | _IS["leg"]] = scale * (0.15 + 0.85 * build.girth)
+    thick[_HEAD] = head
+    thick[_EXTREMITIES] = scale * (0.6 + 0.4 * build.girth)
+    thick[_LIMBS] = scale * (0.15 + 0.85 * build.girth)
     thick[_IS["trunk"] & (_BONE == 2)] *= 0.4 + 0.6 * build.shoulders
     thick[_IS["bust"]] *= 0.55 + 0.5 * build.bust
     thick[_IS["belly"]] *= max(0.6, 2.2 * build.girth - 1.3)
 
-    start = _START * np.stack([breadth, length, thick], 1)
-    end = _END * np.stack([breadth, length, thick], 1)
+    factors = np.stack([breadth, length, thick], 1)
+    start, end = _START * factors, _END * factors
     radii = _RADII * thick[:, None]
     materials = np.stack([_MATERIAL, _MATERIAL], 1)
     plane = np.zeros((len(_ROWS), 4))

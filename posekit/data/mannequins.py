@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from posekit.data import bodies
 from posekit.data.bodies import BOX, CONE, KEYPOINTS, MATERIALS, PARTS, POSTURES, SOLID, rotation
+from posekit.memory import keep_memory
 
 __all__ = [
     "FACTORS",
@@ -407,19 +408,19 @@ def rasterise(scene: Scene, size: int, per_pixel: int = 2) -> Raster:
     """Cast a ray through every sample of the picture and keep the frontmost solid."""
     solids, samples = scene.solids, Samples(scene.camera, size, per_pixel)
     which, sample, depth = cast(solids, scene.pieces, samples)
+    which, sample = which.astype(np.intp), sample.astype(np.intp)  # as look-ups want them
     number = size * size * per_pixel
     nearest = np.full(number, np.inf, np.float32)
     np.minimum.at(nearest, sample, depth)
     person = np.zeros(number, bool)
-    person[sample[(solids["owner"] == 1)[which]]] = True
-    front = np.flatnonzero(depth == nearest[sample])
+    person[sample[np.take(solids["owner"] == 1, which)]] = True
+    front = np.flatnonzero(depth == np.take(nearest, sample))
     which, sample, depth = which[front], sample[front], depth[front]
-    row = sample // np.int32(size)
-    along = (sample - row * np.int32(size)).astype(np.float32) * np.float32(1 / size / scene.camera.focal)
-    which, sample, rows_met = (index.astype(np.intp) for index in (which, sample, row))  # as look-ups want them
+    row = sample // size
+    along = (sample - row * size).astype(np.float32) * np.float32(1 / size / scene.camera.focal)
     rows = np.arange(size * per_pixel)
-    dx = np.take(samples.x(0, rows).astype(np.float32), rows_met) + along
-    dy = np.take(samples.y(rows).astype(np.float32), rows_met)
+    dx = np.take(samples.x(0, rows).astype(np.float32), row) + along
+    dy = np.take(samples.y(rows).astype(np.float32), row)
     place, normal = surfaces(solids, which, dx, dy, depth)
     return Raster(sample, which, place, normal, person.reshape(-1, size))
 
@@ -434,16 +435,11 @@ def visibility(solids: np.ndarray, pieces: Quadrics, camera: Camera, places: np.
     shares, joints = camera.project(places), camera.see(places)
     frontmost, depth = first_met(solids, pieces, joints / joints[:, 2:])
     scale = build.height / bodies.ADULT * max(1.0, build.girth)
-    flags = np.full(17, 2)
-    for k in range(17):
-        covered = joints[k, 2] - depth[k]
-        owner, part = (solids[name][frontmost[k]] if frontmost[k] >= 0 else -1 for name in ("owner", "part"))
-        if not ((shares[k] >= 0) & (shares[k] < 1)).all():
-            flags[k] = 0
-        elif owner == 1:
-            flags[k] = 2 if part in bodies.KEYPOINT_PARTS[k] or covered <= bodies.KEYPOINT_DEPTHS[k] * scale else 1
-        elif covered > 0:
-            flags[k] = 1
+    covered = joints[:, 2] - depth
+    owner, part = (np.where(frontmost >= 0, solids[name][frontmost], -1) for name in ("owner", "part"))
+    shown = bodies.PART_SHOWS[np.arange(17), part] | (covered <= bodies.KEYPOINT_DEPTHS * scale)
+    flags = np.where(np.where(owner == 1, shown, covered <= 0), 2, 1)
+    flags[((shares < 0) | (shares >= 1)).any(1)] = 0
     return flags
 
 
@@ -628,14 +624,14 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         if kind == "bricks":
             first = np.array([0.55, 0.28, 0.2]) * (0.6 + 0.7 * rng.random()) if rng.random() < 0.6 else first
         colour = blend(first * 0.8, first * 1.1, each)
-        colour[:, joint] = (second if kind != "blocks" else first * 0.45)[:, None]
+        np.copyto(colour, (second if kind != "blocks" else first * 0.45)[:, None], where=joint)
     elif kind in ("planks", "stripes"):
         wide = 0.12 + 0.5 * rng.random() if kind == "planks" else 0.3 + 1.2 * rng.random()
         a = (u if rng.random() < 0.7 else v) / wide
         cell = a - np.floor(a)
         if kind == "planks":
             colour = blend(first * 0.7, first * 1.05, scatter(np.floor(a)))
-            colour[:, cell < 0.06] = first[:, None] * 0.3
+            np.copyto(colour, first[:, None] * 0.3, where=cell < 0.06)
         else:
             colour = blend(first, second, (cell < 0.2 + 0.5 * phase[0]).astype(np.float32))
     elif kind == "lines":
@@ -643,7 +639,7 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         a, b = u / gap + phase[0], v / gap + phase[1]
         line = ((a - np.floor(a)) < 0.06 / gap + 0.01) | ((b - np.floor(b)) < 0.06 / gap + 0.01)
         colour = blend(first, first * 0.8, coarse)
-        colour[:, line] = pick(rng, np.full(3, 0.92), second)[:, None]
+        np.copyto(colour, pick(rng, np.full(3, 0.92), second)[:, None], where=line)
     elif kind == "facade":
         floor_height, bay = 1.2 + 2 * rng.random(), 0.8 + 2 * rng.random()
         a, b = u / bay + phase[0], v / floor_height
@@ -651,7 +647,8 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         window = (a_cell > 0.25) & (a_cell < 0.5 + 0.4 * phase[1]) & (b_cell > 0.3) & (b_cell < 0.6 + 0.35 * phase[2])
         colour = blend(first * 0.9, first * 1.05, coarse)
         dark = any_colour(rng) * 0.5
-        colour[:, window] = blend(dark, dark * 0.4 + 0.5, scatter((np.floor(a) + 57 * np.floor(b))[window]) ** 2)
+        window = np.flatnonzero(window)
+        put(colour, window, blend(dark, dark * 0.4 + 0.5, scatter((np.floor(a) + 57 * np.floor(b))[window]) ** 2))
     elif kind == "crowd":
         wide = 0.45
         row = np.floor(v / 0.55)
@@ -663,9 +660,9 @@ def paint(rng: np.random.Generator, u: np.ndarray, v: np.ndarray, kinds: tuple[s
         head = (x / 0.2) ** 2 + ((y - 0.72 - 0.08 * code) / 0.2) ** 2 < 1
         body = ((x / 0.42) ** 2 + ((y - 0.15) / 0.5) ** 2 < 1) & ~head
         colour = blend(first * 0.25, first * 0.25, code)
-        colour[:, body] = hue[:, body]
-        tone = _SKINS.T[:, (code * 5.99).astype(int)]
-        colour[:, head] = np.where(y > 0.8, 0.3 * tone, tone)[:, head]
+        np.copyto(colour, hue, where=body)
+        tone = np.take(_SKINS.T, (code * 5.99).astype(int), axis=1)
+        np.copyto(colour, np.where(y > 0.8, 0.3 * tone, tone), where=head)
     else:  # noise of all colours
         channels = [noise(i, u * (0.05 + 0.2 * phase[i]) + phase[i], v * (0.05 + 0.2 * phase[i]) + phase[2]) for i in range(3)]
         colour = coarse + (np.stack(channels) - coarse) * (phase[0] * np.float32(0.7))
@@ -721,6 +718,12 @@ def scatter(code: np.ndarray) -> np.ndarray:
     """A fixed number between 0 and 1 for each whole number, as if by chance."""
     value = np.sin(code * np.float32(12.9898)) * np.float32(437.58)
     return value - np.floor(value)
+
+
+def put(planes: np.ndarray, where: np.ndarray | slice, values: np.ndarray) -> None:
+    """Write `values` (3, n) into `planes` (3, N) at the places `where`: one plane at a time, which is three times as quick."""
+    for plane, row in zip(planes, values, strict=True):
+        plane[where] = row
 
 
 def sky(rng: np.random.Generator, x: np.ndarray, steep: np.ndarray) -> np.ndarray:
@@ -783,31 +786,28 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
     wall_u, wall_v = wall_u[up], wall_v[up]
     surface = np.float32(max(0.5, min(1.0, 12 / float(away))) if rng.random() < 0.7 else 0.4)
     kinds = tuple(kind for kind in (_INDOORS if indoors else _OUTDOORS) if kind != "crowd" or away > 7)
+    inside: np.ndarray | slice
     for layer in range(1 + int(rng.random() * 3) if 0 < tall < 100 else int(tall > 0)):
         edge = rng.random(3).astype(np.float32)
         if tall > 100:
             inside = slice(None)
         elif rng.random() < 0.5:
             column = np.floor(wall_u / (2 + 8 * edge[0]) + 10 * edge[1])
-            inside = wall_v < tall * (1 - 0.3 * layer) * (0.5 + scatter(column))
+            inside = np.flatnonzero(wall_v < tall * (1 - 0.3 * layer) * (0.5 + scatter(column)))
         else:
             hills = noise(
                 1,
                 wall_u * (np.float32(0.01) + np.float32(0.03) * edge[0]) + edge[1],
                 np.full_like(wall_u, edge[2]),
             )
-            inside = wall_v < tall * (1 - 0.3 * layer) * (0.4 + 1.2 * hills)
-        far[:, inside] = paint(rng, wall_u[inside] * surface, wall_v[inside] * surface, kinds)
+            inside = np.flatnonzero(wall_v < tall * (1 - 0.3 * layer) * (0.4 + 1.2 * hills))
+        put(far, inside, paint(rng, wall_u[inside] * surface, wall_v[inside] * surface, kinds))
     if rng.random() < 0.35:  # a band along the wall: a banner, a fence, a kerb
         low = 2.5 * rng.random()
-        band = (wall_v > low) & (wall_v < low + 0.3 + 1.2 * rng.random())
-        far[:, band] = paint(
-            rng,
-            wall_u[band],
-            wall_v[band],
-            ("plain", "stripes", "facade", "crowd", "planks", "noise", "lines"),
-        )
-    canvas[:, up] = far
+        band = np.flatnonzero((wall_v > low) & (wall_v < low + 0.3 + 1.2 * rng.random()))
+        kinds = ("plain", "stripes", "facade", "crowd", "planks", "noise", "lines")
+        put(far, band, paint(rng, wall_u[band], wall_v[band], kinds))
+    put(canvas, up, far)
 
     near = np.flatnonzero(ground)
     if len(near):
@@ -819,7 +819,7 @@ def backdrop(scene: Scene, rng: np.random.Generator, size: int) -> np.ndarray:
         floor += fog * (floor.mean(1, keepdims=True) - floor)
         if scene.pose.lift < 1.5:
             floor *= 1 - shadow(scene, gx, gz) * np.float32(0.65 * (1 - scene.ambient))
-        canvas[:, near] = floor
+        put(canvas, near, floor)
     picture = canvas.reshape(3, size, size)
 
     # things too far or too odd to have a shape
@@ -863,7 +863,7 @@ def shadow(scene: Scene, gx: np.ndarray, gz: np.ndarray) -> np.ndarray:
     dark[:, [0, -1]] = 0
     i = np.clip((gx + extent) / (2 * extent) * cells, 0, cells - 1).astype(int)
     j = np.clip((gz + extent) / (2 * extent) * cells, 0, cells - 1).astype(int)
-    return dark[j, i]
+    return np.take(dark.ravel(), j * cells + i)
 
 
 def shade(scene: Scene, raster: Raster) -> np.ndarray:
@@ -873,7 +873,7 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
     plane = solids["plane"].astype(np.float32)
     materials = solids["materials"]
     second = plane[:, 0][raster.solid] * px + plane[:, 1][raster.solid] * py + plane[:, 2][raster.solid] * pz > plane[:, 3][raster.solid]
-    material = np.where(second, materials[:, 1][raster.solid], materials[:, 0][raster.solid])
+    material = np.take(materials.ravel().astype(np.intp), 2 * raster.solid + second)
     pattern = scene.patterns.astype(np.float32)
     kind, frequency, phase, roughness, shine = (pattern[:, i][material] for i in range(5))
     box = solids["kind"][raster.solid] == BOX
@@ -890,7 +890,7 @@ def shade(scene: Scene, raster: Raster) -> np.ndarray:
     a, b = a - np.floor(a) < 0.5, b - np.floor(b) < 0.5
     mark = ((kind == 1) & a) | ((kind == 2) & b) | ((kind == 3) & (a ^ b)) | ((kind == 4) & (speckle > 0.55)) | ((kind == 5) & (pz > 0.02))
     palette = np.ascontiguousarray(scene.colours.astype(np.float32).reshape(-1, 3).T)
-    colour = palette[:, 2 * material + mark]
+    colour = np.take(palette, 2 * material + mark, axis=1)
     normal = raster.normal.copy()
     fold = (speckle - 0.5) * roughness
     normal[0] += 1.2 * fold
@@ -1163,7 +1163,10 @@ def finish(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if len(strip) < picture.size:  # it begins again
             strip = np.resize(np.roll(film_grain(), -start), picture.size)
         picture += strip.reshape(picture.shape) * np.float32(grain)
-    return np.ascontiguousarray(np.clip(picture, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+    finished = np.empty((size, size, 3), np.uint8)
+    for channel, plane in enumerate(np.clip(picture, 0, 255).astype(np.uint8)):
+        finished[..., channel] = plane
+    return finished
 
 
 def measure(scene: Scene, raster: Raster, picture: np.ndarray, seen: np.ndarray) -> dict[str, float]:
@@ -1264,6 +1267,7 @@ def cores() -> int:
 
 
 def _render_chunk(indices, seed, size):
+    keep_memory()  # this process does nothing else
     return [render(index, seed=seed, size=size) for index in indices]
 
 
