@@ -25,6 +25,8 @@ VARIANTS = {
     "some-skips": HourglassConfig.narrow(32, depth=3, skips=(1, 3), early_pool=True, code_noise=0.2),
     "autoencoder": HourglassConfig.narrow(32, depth=2, squeeze="autoencoder", dimensions=9, code_side=4),
     "linear": HourglassConfig.narrow(32, depth=2, stacks=2, squeeze="linear", dimensions=9, code_side=4),
+    "eighth": HourglassConfig.narrow(32, depth=1, eighth=True),
+    "stacks at an eighth": HourglassConfig.narrow(32, depth=1, stacks=3, eighth=True, normalised_heatmaps=True),
     "same-width": HourglassConfig(joints=14, features=32, stem=(32, 32, 32), depth=1),
 }
 
@@ -39,15 +41,17 @@ def test_upsampling_is_nearest_neighbour_with_its_gradient():
 
 
 class Level(nn.Module):
-    """One level of an hourglass with a head: the least with up-sampling, skip connection and pooling."""
+    """One level of an hourglass with both kinds of head: the least with up-sampling, skip connection, pooling and sub-pixels."""
 
     def __init__(self):
         super().__init__()
         self.pool, self.inner, self.skip = nn.MaxPool2d(2), Residual(16, 16), Residual(16, 16)
         self.norm, self.heatmaps = nn.BatchNorm2d(16), nn.Conv2d(16, 5, 1)
+        self.finer = nn.Sequential(nn.Conv2d(16, 20, 1), nn.PixelShuffle(2))
 
     def forward(self, x):
-        return self.heatmaps(self.norm(upsample(self.inner(self.pool(x))) + self.skip(x)))[:, None]
+        y = self.inner(self.pool(x))
+        return (self.heatmaps(self.norm(upsample(y) + self.skip(x))) + self.finer(y))[:, None]
 
 
 def gradients(model, machine, dtype=torch.float32, compiled=False):

@@ -12,6 +12,7 @@ from planted import RECIPE, planted
 
 from posekit import HourglassConfig, Machine, PosekitError, Recipe, fit, redesign, weights
 from posekit.interpret.codes import collect
+from posekit.models.hourglass import Hourglass
 from posekit.models.squeeze import Autoencoder, Noise
 from posekit.redesign import Alone, Variant
 
@@ -27,6 +28,20 @@ def crops(tmp_path_factory):
 @pytest.fixture(scope="module")
 def base(crops, tmp_path_factory):
     return fit(CONFIG, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path_factory.mktemp("base"), machine=Machine.plain())
+
+
+@pytest.mark.parametrize("stacks", [1, 2])
+def test_a_doubled_network_computes_the_same_of_larger_pictures(stacks):
+    torch.manual_seed(0)
+    network = Hourglass(HourglassConfig.narrow(16, joints=5, depth=2, stacks=stacks, bottleneck_residuals=2)).eval()
+    pictures = torch.rand(2, 3, 64, 128)
+    with torch.no_grad():
+        maps = network(torch.nn.functional.avg_pool2d(pictures, 2))
+        found = redesign.doubled(network)(pictures)
+    assert maps.std() > 0.05
+    assert torch.allclose(found, maps.repeat_interleave(2, -2).repeat_interleave(2, -1), atol=1e-5)
+    with pytest.raises(PosekitError, match="cannot be doubled"):
+        redesign.doubled(redesign.doubled(network))
 
 
 def test_the_base_is_untouched_by_training_the_autoencoder_alone(crops, base, tmp_path):

@@ -50,7 +50,7 @@ class Convolution(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor, stride: int = 1, relu: bool = False):
         super().__init__()
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
-        self.stride, self.padding, self.relu = stride, weight.shape[-1] // 2, relu
+        self.stride, self.padding, self.relu = stride, (weight.shape[-1] - 1) // 2, relu
         self.onednn = False
 
     def prepare(self, machine: Machine) -> None:
@@ -108,17 +108,18 @@ class FusedStack(nn.Module):
         residuals, conv, norm, _ = stack.features
         self.residuals = _residuals(residuals)
         self.features = Convolution(*_folded(*_weights(conv), norm), relu=True)
-        if isinstance(stack.heatmaps, nn.Sequential):
-            conv, norm = stack.heatmaps
-            weight, bias = _folded(*_weights(conv), norm)
-        else:
-            weight, bias = _weights(stack.heatmaps)
+        head = list(stack.heatmaps) if isinstance(stack.heatmaps, nn.Sequential) else [stack.heatmaps]
+        weight, bias = _weights(head[0])
+        for module in head[1:]:
+            if isinstance(module, nn.BatchNorm2d):
+                weight, bias = _folded(weight, bias, module)
         self.heatmaps = Convolution(weight, bias)
+        self.finer = nn.PixelShuffle(2) if isinstance(head[-1], nn.PixelShuffle) else nn.Identity()
         self.merge: nn.Module | None = None
         if not stack.last:
             back, back_bias = _weights(stack.merge_heatmaps)
             merge, merge_bias = _weights(stack.merge_features)
-            through = back[:, :, 0, 0]
+            through = back.flatten(1)  # a 2 x 2 kernel takes the cells in the order in which the shuffle lays them out
             merge = merge + (through @ weight[:, :, 0, 0])[:, :, None, None]
             self.merge = Convolution(merge, merge_bias + back_bias + through @ bias)
 
@@ -132,7 +133,7 @@ class FusedStack(nn.Module):
             skip, y = skips.pop(), getattr(self, f"decoder{level}")(y)
             y = upsample(y) if skip is None else _add_upsampled(skip, y)
         y = self.features(self.residuals(y))
-        return y if self.merge is None else self.merge(y, added=x), self.heatmaps(y)
+        return y if self.merge is None else self.merge(y, added=x), self.finer(self.heatmaps(y))
 
 
 class FusedHourglass(nn.Module):
@@ -140,7 +141,7 @@ class FusedHourglass(nn.Module):
         super().__init__()
         self.config = model.config
         stem = model.stem
-        self.first = Convolution(*_folded(*_weights(stem.conv), stem.bn), stride=2, relu=True)
+        self.first = Convolution(*_folded(*_weights(stem.conv), stem.bn), stride=stem.conv.stride[0], relu=True)
         residuals = (stem.residual1, stem.residual2, stem.residual3)
         first, second, third = (FusedResidual(residual) for residual in residuals)
         pool = nn.MaxPool2d(2)

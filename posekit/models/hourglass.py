@@ -22,7 +22,7 @@ class HourglassConfig:
     joints: int = 16
     stacks: int = 1
     features: int = 256
-    depth: int = 4  # levels of pooling in an hourglass; the input's side is a multiple of 4 * 2**depth
+    depth: int = 4  # levels of pooling in an hourglass
     residuals: int = 1  # residual modules in a row on each branch of each level
     bottleneck_residuals: int = 1  # residual modules at the lowest resolution; the study has 3
     stem: tuple[int, int, int] = (64, 128, 128)  # channels after the stem's convolution and first two residuals
@@ -30,14 +30,20 @@ class HourglassConfig:
     skips: bool | tuple[int, ...] = True  # the levels that have a skip connection: all, none (False), or these
     normalised_heatmaps: bool = False  # batch normalisation behind the last layer, as in the study
     early_pool: bool = False  # the stem pools before its first residual module, not after it
+    eighth: bool = False  # hourglasses work at 1/8 of the picture's side, not 1/4, and each of their cells fills four of a heatmap
     code_noise: float = 0.0  # in training the last stack's code is multiplied by 1 + this times normal noise
     squeeze: str | None = None  # what the last stack's code passes through then: "autoencoder" (the study's) or "linear"
     dimensions: int = 50  # of the squeezed code
-    code_side: int = 0  # cells along the code's side, which a squeeze must know: resolution / (4 * 2**depth)
+    code_side: int = 0  # cells along the code's side, which a squeeze must know: resolution / multiple
 
     def __post_init__(self):
         if self.squeeze and self.code_side < 1:
-            raise ValueError("a squeeze needs code_side, the cells along the code's side: resolution / (4 * 2**depth)")
+            raise ValueError("a squeeze needs code_side, the cells along the code's side: resolution / multiple")
+
+    @property
+    def multiple(self) -> int:
+        """What the input's side is a multiple of: the picture's pixels along the side of a code's cell."""
+        return (8 if self.eighth else 4) * 2**self.depth
 
     @property
     def skip_levels(self) -> tuple[int, ...]:
@@ -95,13 +101,14 @@ class Residual(nn.Module):
 
 
 class Stem(nn.Module):
-    """Picture (B, 3, S, S) to features (B, F, S/4, S/4)."""
+    """Picture (B, 3, S, S) to features (B, F, S/4, S/4), or (B, F, S/8, S/8) whose first filters see as much of the person."""
 
     def __init__(self, config: HourglassConfig):
         super().__init__()
         a, b, c = config.stem
         k = config.shortcut_kernel
-        self.conv, self.bn, self.relu = nn.Conv2d(3, a, 7, stride=2, padding=3), nn.BatchNorm2d(a), nn.ReLU()
+        self.conv = nn.Conv2d(3, a, 14, 4, 6) if config.eighth else nn.Conv2d(3, a, 7, 2, 3)
+        self.bn, self.relu = nn.BatchNorm2d(a), nn.ReLU()
         self.residual1, self.pool = Residual(a, b, k), nn.MaxPool2d(2)
         self.residual2, self.residual3 = Residual(b, c, k), Residual(c, config.features, k)
         self.early_pool = config.early_pool
@@ -115,7 +122,8 @@ class Stem(nn.Module):
 class Stack(nn.Module):
     """One hourglass, its heatmaps, and the features that it hands to the next one.
 
-    Features (B, F, H, W) to a pair of features (B, F, H, W) and heatmaps (B, K, H, W). The last stack merges nothing.
+    Features (B, F, H, W) to a pair of features (B, F, H, W) and heatmaps (B, K, H, W), or (B, K, 2H, 2W) where the hourglass
+    works at an eighth (by sub-pixel convolution: Shi et al., CVPR 2016, section 2.2). The last stack merges nothing.
     """
 
     def __init__(self, config: HourglassConfig, last: bool):
@@ -139,11 +147,17 @@ class Stack(nn.Module):
             self.add_module(f"decoder{level}", residuals())
             self.add_module(f"sum{level}", nn.Identity())
         self.features = nn.Sequential(residuals(), nn.Conv2d(f, f, 1), nn.BatchNorm2d(f), nn.ReLU())
-        head = nn.Conv2d(f, config.joints, 1)
-        self.heatmaps = nn.Sequential(head, nn.BatchNorm2d(config.joints)) if config.normalised_heatmaps else head
+        finer = 2 if config.eighth else 1  # cells of a heatmap along the side of an hourglass's cell
+        maps = config.joints * finer**2
+        head: list[nn.Module] = [nn.Conv2d(f, maps, 1)]
+        if config.normalised_heatmaps:
+            head.append(nn.BatchNorm2d(maps))
+        if config.eighth:
+            head.append(nn.PixelShuffle(2))
+        self.heatmaps = nn.Sequential(*head) if len(head) > 1 else head[0]
         self.last = last
         if not last:
-            self.merge_features, self.merge_heatmaps = nn.Conv2d(f, f, 1), nn.Conv2d(config.joints, f, 1)
+            self.merge_features, self.merge_heatmaps = nn.Conv2d(f, f, 1), nn.Conv2d(config.joints, f, finer, stride=finer)
             self.merge = nn.Identity()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -184,7 +198,7 @@ class Hourglass(nn.Module):
             self.add_module(f"stack{i}", Stack(config, last=i == config.stacks - 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        multiple = 4 * 2**self.config.depth
+        multiple = self.config.multiple
         if x.shape[-1] % multiple or x.shape[-2] % multiple:
             raise ValueError(f"a depth-{self.config.depth} hourglass needs sides that are multiples of {multiple}, "
                              f"not {x.shape[-1]} x {x.shape[-2]}")  # fmt: skip
@@ -202,7 +216,7 @@ class Hourglass(nn.Module):
         from posekit.display import listing
         from posekit.interpret.trace import overview
 
-        size = 4 * 2**self.config.depth * (self.config.code_side or 4)  # 256 pixels, Newell's, where there are four levels
+        size = self.config.multiple * (self.config.code_side or 4)  # 256 pixels, Newell's, where there are four levels
         count = sum(p.numel() for p in self.parameters())
         stacks = "1 stack" if self.config.stacks == 1 else f"{self.config.stacks} stacks"
         found = overview(self, size)
