@@ -30,7 +30,7 @@ app = typer.Typer(
     help="Train the Stacked Hourglass for 2D human pose, score it, and find people's joints in pictures.",
     epilog="Data are named NAME\\[:PATH]\\[@SPLIT]: mannequins@test, lspet:photographs/lspet@train, coco:/data/coco@val2017.",
 )  # fmt: skip
-say = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+say = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)  # what is said may hold ":abc:"
 
 
 class OnError(StrEnum):
@@ -139,6 +139,7 @@ def train(
 
     if resolution % (4 * 2**depth):
         raise PosekitError(f"--resolution {resolution} is not a multiple of {4 * 2**depth}, which --depth {depth} needs")
+    _no_file(out)
     if (out / "last.pt").exists() and not resume:
         raise PosekitError(f"{out} holds a training already; --resume goes on with it, another --out starts anew")
     world = parallel.world()
@@ -221,7 +222,7 @@ def evaluate(
             progress=bar.follow,
         )  # fmt: skip
     if json_file is None or str(json_file) != "-":
-        evaluation.print_table(result)
+        evaluation.print_table(result, Console(emoji=False))
     if json_file is not None:
         _write_json(json_file, evaluation.plain(result))
 
@@ -278,7 +279,8 @@ def predict(
     if json_file is not None:
         _write_json(json_file, results)
     places = [str(place) for place in (out, json_file) if place is not None and str(place) != "-"]
-    say.print(f"{len(results):,} people in {len(paths) - failed:,} pictures{' are in ' + ' and '.join(places) if places else ''}")
+    what = f"{_count(len(results), 'person', 'people')} in {_count(len(paths) - failed, 'picture', 'pictures')}"
+    say.print(f"{what}: {' and '.join(places)}" if places else what)
     if failed:
         raise PosekitError(f"{failed} of {len(paths)} pictures could not be predicted")
 
@@ -307,6 +309,8 @@ def explain(
     from posekit import prediction
     from posekit.interpret import attribution
 
+    if out.suffix.lower() != ".png":
+        raise PosekitError(f"--out {out}: a PNG is written; let its name end in .png")
     _writable(out)
     predictor = prediction.load(weights, device)
     found = attribution.explain(predictor, image, joint, method, target, layer=layer, box=box)
@@ -656,6 +660,10 @@ def _pictures(paths: list[Path]) -> list[Path]:
     return found
 
 
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
+
+
 def _unused(stem: str, names: set[str]) -> str:
     """STEM.png, or STEM-2.png and so on where another picture has taken that name; `names` holds those taken."""
     name, number = f"{stem}.png", 1
@@ -666,7 +674,13 @@ def _unused(stem: str, names: set[str]) -> str:
     return name
 
 
+def _no_file(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise PosekitError(f"{folder}: is a file, a folder is wanted")
+
+
 def _make_folder(folder: Path) -> None:
+    _no_file(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -696,15 +710,18 @@ def _save_picture(picture: Any, path: Path) -> None:
 
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Whole or not at all; into what is no file, /dev/stdout say, as it comes."""
+    direct = path.exists() and not path.is_file()
+    temporary = path if direct else path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         write(temporary)
-        temporary.replace(path)
+        if not direct:
+            temporary.replace(path)
     except OSError as error:
         raise PosekitError(f"{path}: could not be written: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if not direct:
+            temporary.unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -110,9 +110,10 @@ def _save(
 
 def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> Any:
     network, card = weights.load(start)
-    if (network.config, card.skeleton, card.loss) != (config, skeleton, loss):
-        raise PosekitError(
-            f"{start}: cannot be begun with: it is {network.config} for {card.skeleton} by {card.loss}, "
-            f"and this training is of {config} for {skeleton} by {loss}; make them the same"
-        )
+    given, wanted = (
+        {"architecture": architecture_of(c), **c.to_dict(), "skeleton": s, "loss": x}
+        for c, s, x in ((network.config, card.skeleton, card.loss), (config, skeleton, loss))
+    )
+    if unlike := [f"{name} {given.get(name)}, not {wanted.get(name)}" for name in wanted | given if given.get(name) != wanted.get(name)]:
+        raise PosekitError(f"{start}: cannot be begun with, since its network is another: {'; '.join(unlike)}")
     return network

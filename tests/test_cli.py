@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -166,6 +167,10 @@ def test_pictures_of_the_same_name_do_not_overwrite_each_other(photographs, toy,
         (["run", "01_datset", "--help"], "there is 01_dataset"),
         (["data", "fetch", "imagenet"], "no data set named 'imagenet'"),
         (["run", "01_dataset", "--nonsense", "1", "2"], "'--nonsense' is not understood"),
+        (["evaluate", "TOY", "--data", "mannequins:abc"], "mannequins:abc: 'abc' is not understood"),  # and no emoji named abc
+        (["predict", "TOY", "x.jpg", "--out", "TMP/foreign.safetensors"], "is a file, a folder is wanted"),
+        (["train", "--data", "lspet:LEEDS", "--out", "TMP/foreign.safetensors"], "is a file, a folder is wanted"),
+        (["explain", "TOY", "x.jpg", "--out", "TMP/x.jpg"], "let its name end in .png"),
         (["convert", "missing.pth", "--out", "TMP/x.safetensors"], "missing.pth"),
     ],
 )
@@ -173,12 +178,23 @@ def test_mistakes_are_one_line_and_exit_code_1(arguments, says, toy, leeds, tmp_
     (tmp_path / "folder").mkdir()
     (tmp_path / "foreign.safetensors").write_text("not safetensors")
     places = {"TOY": toy, "LEEDS": leeds, "TMP": tmp_path}
+    before = sorted(tmp_path.iterdir())
     for name, place in places.items():
         arguments = [argument.replace(name, str(place)) for argument in arguments]
     result = run(*arguments, *(["--cache", tmp_path / "cache"] if arguments[0] in ("train", "evaluate") else []))
     assert result.exit_code == 1, result.output
     assert says in result.stderr and "Traceback" not in result.output
     assert all(line.startswith("posekit: ") for line in result.stderr.splitlines()[:1])
+    assert sorted(tmp_path.iterdir()) == before  # nothing half-written
+
+
+def test_a_result_goes_into_what_is_no_file_as_it_comes(photographs, toy, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+    result = run("predict", toy, photographs / "b.png", "--json", pipe)
+    assert result.exit_code == 0 and "1 person in 1 picture:" in result.stderr
+    assert len(json.loads(reader.communicate(timeout=60)[0])) == 1 and pipe.is_fifo()
 
 
 def test_evaluate_prints_tables_and_writes_json(leeds, toy, tmp_path):
