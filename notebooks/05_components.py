@@ -44,6 +44,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from IPython.display import HTML
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
@@ -66,6 +67,7 @@ from posekit.interpret.verdict import side_by_side
 from posekit.machine import Machine
 from posekit.plots import components as draw
 from posekit.plots import meaning
+from posekit.plots.slider import slider, strip
 from posekit.prediction import by_modules, predict_crops
 from posekit.skeleton import SKELETONS
 
@@ -284,15 +286,19 @@ central = int(walks.nearest(codes, every.mean[None]).index[0, 0])
 view = centre_view(*load_batch(crops, np.array([central])), card.resolution)[0].to(machine.device)
 
 
-def sheet(direction):
-    """A walk from the mean, and the people nearest to its steps."""
+def walked_along(direction, steps):
+    """The people nearest to the steps of a walk from the mean, and what the network answers there, by treatment of the skips."""
     points = (every.mean + steps[:, None] * direction.sd * direction.vector).astype(np.float32)
-    near = walks.nearest(codes, points)
-    nearby = [(crops[i], answer[i], d) for i, d in zip(near.index[:, 0], near.relative[:, 0], strict=True)]
     answered = {}
     for skips in treatments:
         maps, keypoints = walks.answers(network, card, view.expand(len(steps), -1, -1, -1), place, points, skips, means, machine=machine)
         answered[f"skips {skips}"] = (maps.numpy(), keypoints)
+    return walks.nearest(codes, points), answered
+
+
+def sheet(direction):
+    near, answered = walked_along(direction, steps)
+    nearby = [(crops[i], answer[i], d) for i, d in zip(near.index[:, 0], near.relative[:, 0], strict=True)]
     return meaning.walk(steps, nearby, answered, skeleton), near
 
 
@@ -312,6 +318,25 @@ plt.show()
 # %% [markdown]
 # {{ runs["05_components"].say.near }}
 #
+# ### Walk yourself
+#
+# The list chooses a component, or a direction in which a probe reads; the slider goes along it.
+
+# %% tags=["remove-input"]
+lengths = np.linspace(-3, 3, 13)
+shown = {direction.name: direction for direction in [*along[:3], along[second - 1]]}
+for name in walked:
+    if name in values:
+        shown[f"probe: {name}"] = probes.reading_direction(name, scores[:, :k], values[name], found.directions)
+strips, notes = {}, {}
+for title, direction in shown.items():
+    close, answered = walked_along(direction, lengths)
+    strips[title] = strip([(crops[i], answer[i]) for i in close.index[:, 0]], [*answered.values()], skeleton)
+    notes[title] = [f"The nearest person is {far:.1f} times as far as people are from their neighbours." for far in close.relative[:, 0]]
+said = ["the mean" if length == 0 else f"{length:+g} sd".replace("-", "−") for length in lengths]
+HTML(slider(strips, said, notes, ["nearest person", *(f"skips {skips}" for skips in treatments)]))
+
+# %% [markdown]
 # ### Do walks do anything?
 #
 # Single pictures persuade and prove little. So the codes of {{ runs["05_components"].say.walkers }} people are moved by {{ runs["05_components"].say.step }}
