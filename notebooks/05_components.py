@@ -57,7 +57,7 @@ from posekit.data.bodies import POSTURES
 from posekit.data.loading import load_batch
 from posekit.data.people import parse_spec
 from posekit.errors import PosekitError
-from posekit.interpret import probes, walks
+from posekit.interpret import neighbours, probes, walks
 from posekit.interpret.attributes import attributes, factors, usable
 from posekit.interpret.attributes import table as attribute_table
 from posekit.interpret.components import above, batches_of, jackknife, moments_of, noise_floor, pca, stability
@@ -270,6 +270,27 @@ if curves:
     plt.show()
 
 # %% [markdown]
+# ## Are neighbours alike?
+#
+# Two people whose codes are near each other ought to be alike in pose, if a code is about pose. How far a person's pose is from another's is the
+# mean distance of a joint, with both trunks laid over each other and scaled to length one. The person with the nearest code is then somewhere between
+# anybody and the one person whose pose is nearest of all.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "How near in pose a person's nearest neighbour is, from anybody (0 %) to the nearest in pose (100 %), where neighbours are found by the whole code, by its first components, by as many components of the picture's pixels, and by the joints that the network predicts in the end. 95 % intervals over people.", "name": "fig-neighbours"}, "image": {"alt": "Four dots with intervals: pixels near zero, the code further, the answer furthest"}}
+apart = neighbours.pose_distances(table.keypoints, table.skeleton)
+predicted_poses = neighbours.pose_places(answer, skeleton)
+near = {
+    "the code": neighbours.closeness(scores, apart, seed=seed),
+    f"its first {k} components": neighbours.closeness(scores[:, :k], apart, seed=seed),
+    "pixels": neighbours.closeness(pixel_scores, apart, seed=seed),
+    "the answer": neighbours.closeness(predicted_poses, apart, seed=seed),
+}
+run.save_figure(plots.intervals(near, "from anybody to the nearest in pose (%)"), "neighbours")
+plt.show()
+
+# %% [markdown]
+# {{ runs["05_components"].say.neighbours }}
+#
 # ## Walks
 #
 # What lies along a component? The study showed the people who are nearest to points along it. A point a few standard deviations from
@@ -445,6 +466,15 @@ def claim_words():
     return f"{'does not hold' if decided else 'cannot be told'}: r = {spoken(tie(1, 'sitting'))}; component {best_for_sitting} has {spoken(tie(best_for_sitting, 'sitting'))}"
 
 
+def neighbour_words():
+    own = near["the code"]
+    ways = listed(f"by {name} {percent(block)}" for name, block in near.items())
+    return (
+        f"Of the way from anybody to the nearest in pose, neighbours go {ways}. In trunk lengths: the person with the nearest code is {number(own['neighbour'])} away, "
+        f"anybody {number(own['anybody'])}, the nearest in pose {number(own['nearest'])}."
+    )
+
+
 def read_words():
     good = [name for name, p in sorted(from_code.items(), key=lambda item: -item[1].r2) if p.low > 0.2]
     if not good:
@@ -612,6 +642,7 @@ run.write_metrics(
             for name in values
         },
         "curves": {name: [p.row() for p in line] for name, line in curves.items()},
+        "neighbours": near,
         "walks": [walk.row() for walk in causal],
         "refused": refused,
         "verdicts": verdict,
