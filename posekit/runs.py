@@ -18,10 +18,8 @@ In a notebook:
     run.write_metrics({"metrics": {...}})
 """
 
-import ast
 import contextlib
 import fcntl
-import functools
 import hashlib
 import importlib.metadata
 import json
@@ -43,7 +41,7 @@ from typing import Any
 
 import posekit
 
-from .dependencies import imported
+from .dependencies import code_hash, imported
 from .display import facts, scores
 from .errors import PosekitError
 from .parameters import cells, check, is_parameters, load_preset, notebook_path, parse, root
@@ -55,7 +53,13 @@ REFERENCES = ("laptop", "lspet")  # presets whose numbers are kept in book/refer
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder, as its notebook sees it. As the last value of a notebook's cell it shows what it holds."""
+    """A run's folder, as its notebook sees it. As the last value of a notebook's cell it shows what it holds.
+
+    >>> run = Run(Path("runs/adhoc/example"))
+    >>> run.write_metrics({"metrics": {"pck": {"mean": 0.5, "low": 0.4, "high": 0.6, "people": 40}}})
+    >>> run.path("metrics.json").exists()
+    True
+    """
 
     folder: Path
 
@@ -187,7 +191,7 @@ def ingredients(notebook: Path, params: dict[str, Any], upstream: dict[str, str]
     kept = {other: reference(notebook.stem, other) for other in REFERENCES if other != preset}
     kept |= {f"{other}/{name}": reference(name, other) for other in REFERENCES for name in sorted(named)}
     return {
-        "notebook": [_code(source) for source in sources],
+        "notebook": [code_hash(source) for source in sources],
         "parameters": params,
         "data": {name: found for name, found in data.items() if found},
         "upstream": upstream,
@@ -351,24 +355,11 @@ def _locked(out: Path) -> Iterator[None]:
             path.unlink()
 
 
-@functools.cache
-def _code(source: str) -> str:
-    """A hash of Python without comments, docstrings and formatting; of anything else (magics, say) as it stands."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return _hash(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node) is not None:
-            del node.body[0]
-    return _hash(ast.dump(tree))
-
-
 def _library(source: str) -> dict[str, str]:
     """A hash of each of the library's modules that the code depends on."""
     package = Path(__file__).parent
     files = imported(source, package, posekit.EXPORTS)
-    return {p.relative_to(package).as_posix(): _code(p.read_text("utf-8")) for p in files}
+    return {p.relative_to(package).as_posix(): code_hash(p.read_text("utf-8")) for p in files}
 
 
 def _data(value: Any) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from posekit.data.people import Check, People, joints_box, sift
 from posekit.data.shards import Item, Shards, build, encode, open_store
+from posekit.dependencies import code_hash
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
 
@@ -95,11 +96,9 @@ def split_of(index: np.ndarray) -> np.ndarray:
 
 
 def renderer_version() -> str:
-    """Twelve hexadecimal digits of the renderer's code."""
-    digest = hashlib.sha256()
-    for name in ("bodies.py", "mannequins.py"):
-        digest.update(Path(__file__).with_name(name).read_bytes())
-    return digest.hexdigest()[:12]
+    """Twelve hexadecimal digits of the renderer's code, without comments and formatting."""
+    sources = [Path(__file__).with_name(name).read_text("utf-8") for name in ("bodies.py", "mannequins.py")]
+    return hashlib.sha256("".join(code_hash(source) for source in sources).encode()).hexdigest()[:12]
 
 
 @contextmanager
