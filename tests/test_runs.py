@@ -189,7 +189,7 @@ def test_fingerprint_knows_the_library(project):
     before = key()
     os.utime(module, (0, 0))
     replace(module, "class ", "# only a comment\nclass ")
-    replace(module, "A mistake of use", "Someone's mistake")
+    replace(module, "    pass", '    """Whose fault it is."""\n    pass')
     (project / "library" / "cli.py").write_text("X = 1")  # what the notebook does not import
     assert key() == before, "comments and docstrings change nothing"
     replace(module, "class ", "X = 1\n\n\nclass ")
