@@ -2,4 +2,12 @@
 
 
 class PosekitError(Exception):
-    """A mistake of use, told in one line; the command line prints it and exits with 1."""
+    """A mistake of use, told in one line; the command line prints it and exits with 1.
+
+    >>> import posekit
+    >>> try:
+    ...     posekit.load("nonsense.safetensors")
+    ... except posekit.PosekitError as error:
+    ...     print(error)
+    nonsense.safetensors: no such weights file; shipped by name: ...
+    """

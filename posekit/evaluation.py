@@ -44,6 +44,12 @@ def evaluate(
 
     Raises:
         PosekitError: weights or data cannot be read, or they have too few joints in common.
+
+    >>> scores = evaluate("mannequins-hg1", "mannequins:10,size=64@all")
+    >>> scores["people"], sorted(scores["metrics"])
+    (10, ['oks', 'oks-ap', 'pck@0.2·torso', 'pck@0.5·hm/10'])
+    >>> sorted(scores["metrics"]["pck@0.2·torso"])
+    ['definition', 'high', 'joints', 'labelled', 'low', 'mean', 'people']
     """
     model, card = weights.load(source)
     return evaluate_model(

@@ -39,6 +39,15 @@ def fit(
 
     Raises:
         PosekitError, KeyboardInterrupt: as `train`; or `start` is of another network; or the architecture goes with another loss.
+
+    >>> import posekit
+    >>> people = posekit.crops(posekit.load_people("mannequins:8,size=40"), 40)
+    >>> config = posekit.HourglassConfig.narrow(8, joints=17, depth=1)
+    >>> recipe = Recipe(resolution=32, epochs=1, batch=4)
+    >>> str(fit(config, recipe, people, people, "runs/tiny", machine=Machine.plain()))
+    'runs/tiny/weights.safetensors'
+    >>> posekit.load("runs/tiny").card.data
+    'mannequins@train'
     """
     architecture = architecture_of(config)
     if (recipe.loss == "coordinates") != (architecture in REGRESSORS):
@@ -74,6 +83,13 @@ def fit_parts(
         resolution: side of the view in pixels.
         mixtures: templates of a joint.
         name, note, progress: as of `fit`.
+
+    >>> import posekit
+    >>> people = posekit.crops(posekit.load_people("mannequins:12,size=40"), 40)
+    >>> str(fit_parts(people, people, "runs/parts", resolution=32, mixtures=1))
+    'runs/parts/weights.safetensors'
+    >>> posekit.load("runs/parts").card.architecture
+    'parts'
     """
     folder, skeleton = Path(folder), training.people.skeleton
     began, views, points = time.monotonic(), [], []

@@ -12,7 +12,14 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Machine:
-    """How to compute: `str()` of it is the first line that long work prints."""
+    """How to compute: `str()` of it is the first line that long work prints.
+
+    >>> plain = Machine.plain()
+    >>> plain.bf16, plain.channels_last
+    (False, False)
+    >>> Machine.best("cpu").device
+    device(type='cpu')
+    """
 
     device: torch.device
     bf16: bool  # mixed precision

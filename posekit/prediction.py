@@ -39,7 +39,17 @@ Network = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Poses:
-    """The people that a network found in one picture. As the last value of a notebook's cell it draws itself."""
+    """The people that a network found in one picture. As the last value of a notebook's cell it draws itself.
+
+    >>> from posekit.data.mannequins import render
+    >>> poses = load("mannequins-hg1").predict(render(3).picture)
+    >>> poses
+    <Poses of 1 person, coco skeleton, in a picture of 160 x 160 px>
+    >>> poses.keypoints.shape  # people, joints, and x, y, score
+    (1, 17, 3)
+    >>> poses.draw().size  # enlarged
+    (480, 480)
+    """
 
     keypoints: np.ndarray  # (N, K, 3) float: x, y in picture pixels, score (1 for a heatmap as high as the target's)
     boxes: np.ndarray  # (N, 4) float: x, y of the upper left outer edge, width, height, as asked for
@@ -85,7 +95,14 @@ class Poses:
 
 
 class Predictor:
-    """A trained network ready to predict. `model` is the network itself, to trace and edit; `card` says what it is."""
+    """A trained network ready to predict. `model` is the network itself, to trace and edit; `card` says what it is.
+
+    >>> network = load("mannequins-hg1")
+    >>> network.card.resolution, network.skeleton.joints[0]
+    (128, 'nose')
+    >>> network.predict(np.zeros((48, 64, 3), np.uint8), boxes=[[10, 5, 30, 40], [5, 5, 20, 20]])
+    <Poses of 2 people, coco skeleton, in a picture of 64 x 48 px>
+    """
 
     def __init__(self, model: Any, card: Card, machine: Machine | None = None):
         self.card, self.machine = card, machine or Machine.best()
@@ -143,7 +160,15 @@ class Predictor:
 
 
 def load(name_or_path: str | Path, device: str | None = None) -> Predictor:
-    """A predictor from a weights file or from the name of shipped weights. `device` as torch names it: cpu, cuda:1."""
+    """A predictor from a weights file or from the name of shipped weights. `device` as torch names it: cpu, cuda:1.
+
+    >>> import posekit
+    >>> posekit.load("mannequins-hg1", device="cpu")
+    <Predictor mannequins-hg1: hourglass, coco skeleton, 128 px, on ...>
+    >>> posekit.load("mannequins-hg7")
+    Traceback (most recent call last):
+    posekit.errors.PosekitError: no weights named 'mannequins-hg7'; shipped by name: ...
+    """
     return Predictor(*weights.load(name_or_path), machine_for(device))
 
 
@@ -253,6 +278,12 @@ def predict_crops(
 
     `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `fast(model, machine)`: within
     `edit(model, ...)` it must be `by_modules(model, machine)`. `progress` hears how many people were done.
+
+    >>> import posekit
+    >>> people = posekit.load_people("mannequins:4,size=64")
+    >>> network = load("mannequins-hg1")
+    >>> predict_crops(network.model, network.card, posekit.crops(people, 160)).shape  # stacks, people, joints, and x, y, score
+    (1, 4, 17, 3)
     """
     machine = machine or Machine.best()
     machine.place(model.eval())

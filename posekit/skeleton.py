@@ -1,4 +1,8 @@
-"""Joint names, limbs, left-right pairs and OKS sigmas of the skeletons that data sets use."""
+"""Joint names, limbs, left-right pairs and OKS sigmas of the skeletons that data sets use.
+
+>>> sorted(SKELETONS), len(SKELETONS["lsp"])
+(['coco', 'lsp', 'mpii'], 14)
+"""
 
 from dataclasses import dataclass
 from functools import cached_property

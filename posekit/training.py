@@ -29,7 +29,12 @@ from posekit.machine import Machine
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that training depends on besides the network and the data."""
+    """Everything that training depends on besides the network and the data.
+
+    >>> recipe = Recipe(rate=1e-3, warm_up=0.1)
+    >>> [round(recipe.learning_rate(step, steps=100), 5) for step in (0, 4, 10, 55, 99)]
+    [0.0001, 0.0005, 0.001, 0.0005, 0.0]
+    """
 
     resolution: int = 128  # side of the network's input in pixels
     epochs: int = 24
@@ -77,6 +82,13 @@ def train(
         PosekitError: the loss is not finite; `folder` holds another training's checkpoint or a damaged one, or cannot
             be written; or a step has fewer people than there are processes.
         KeyboardInterrupt: after a Ctrl-C or SIGTERM.
+
+    >>> import posekit
+    >>> people = posekit.crops(posekit.load_people("mannequins:8,size=40"), 40)
+    >>> network = posekit.Hourglass(posekit.HourglassConfig.narrow(8, joints=17, depth=1))
+    >>> best = train(network, people, people, Recipe(resolution=32, epochs=1, batch=4), "runs/tiny", machine=Machine.plain())
+    >>> best["epoch"], best["step"], Path("runs/tiny/history.jsonl").exists()
+    (1, 2, True)
     """
     machine = machine or Machine.best()
     folder = Path(folder)

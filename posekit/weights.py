@@ -41,7 +41,14 @@ def _versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Card:
-    """What a reader of a weights file must know. Plain JSON values only."""
+    """What a reader of a weights file must know. Plain JSON values only.
+
+    >>> card = load("mannequins-hg1")[1]
+    >>> card.architecture, card.skeleton, card.resolution, card.loss
+    ('hourglass', 'coco', 128, 'cross-entropy')
+    >>> Card.from_dict(card.to_dict()) == card
+    True
+    """
 
     name: str
     config: dict[str, Any]  # of the architecture's configuration
@@ -111,6 +118,11 @@ def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> Non
     Raises:
         ValueError: the card does not describe this network.
         PosekitError: a weight is not finite, or the file cannot be written.
+
+    >>> model, card = load("mannequins-hg1")
+    >>> save("copy.safetensors", model, card, half=True)
+    >>> load("copy.safetensors")[1] == card
+    True
     """
     path = Path(path)
     Card.from_dict(card.to_dict())
@@ -147,6 +159,10 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
 
     Raises:
         PosekitError: no such name or file; or a file that is foreign or damaged.
+
+    >>> model, card = load("mannequins-hg1")
+    >>> type(model).__name__, card.name
+    ('Hourglass', 'mannequins-hg1')
     """
     path = _find(name_or_path)
     try:

@@ -11,14 +11,16 @@ import pytest
 import torch
 from PIL import Image
 
+import posekit
+
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "book/index.md", "book/desk.md")
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FEWER = {"mannequins:500@test": "mannequins:40,size=80@test"}  # a test needs no more people
 MODULES = [
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "posekit").rglob("*.py"))
-    if path.name != "__init__.py" and ">>>" in path.read_text(encoding="utf-8")
+    if ">>>" in path.read_text(encoding="utf-8")
 ]
 
 
@@ -50,7 +52,6 @@ def test_python_that_would_not_run_is_noticed(tmp_path, monkeypatch):
 
 def test_example_of_the_package(tmp_path, monkeypatch):
     """Its first lines; the evaluation needs photographs."""
-    posekit = importlib.import_module("posekit")
     lines = [line for line in posekit.__doc__.splitlines() if line.startswith("    ") and "evaluate" not in line]
     names = run(textwrap.dedent("\n".join(lines)), tmp_path, monkeypatch)
     assert len(names["poses"]) == 1
@@ -59,5 +60,13 @@ def test_example_of_the_package(tmp_path, monkeypatch):
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_in_docstrings(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = doctest.testmod(importlib.import_module(module))
+    result = doctest.testmod(importlib.import_module(module), optionflags=doctest.ELLIPSIS)
     assert result.attempted and not result.failed
+
+
+@pytest.mark.parametrize("name", posekit.EXPORTS)
+def test_every_name_of_the_package_has_an_example(name):
+    """Its own; a plain value's stands in its module's docstring."""
+    value = getattr(posekit, name)
+    owner = value if callable(value) else importlib.import_module(f"posekit.{posekit.EXPORTS[name]}")
+    assert ">>>" in (owner.__doc__ or "")

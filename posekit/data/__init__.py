@@ -25,6 +25,14 @@ def load_people(
     `default_split` is taken where the spec has none. Mannequins are rendered into `cache` by `workers`
     processes, and `progress` hears how many more are done. Unknown names, folders and splits raise
     PosekitError saying what there is.
+
+    >>> import posekit
+    >>> people = posekit.load_people("mannequins:20,size=40@test", cache="data")
+    >>> len(people), people.skeleton.name, people.keypoints.shape
+    (2, 'coco', (2, 17, 3))
+    >>> posekit.load_people("lspet:nowhere")
+    Traceback (most recent call last):
+    posekit.errors.PosekitError: nowhere: no such folder; an LSP or LSPET folder has joints.mat and images/
     """
     name, path, split = parse_spec(spec)
     split = split or default_split

@@ -57,7 +57,15 @@ def _touching(low: float, factor: float, reach: float, length: int, size: int) -
 
 @dataclass(frozen=True)
 class Crops:
-    """N stored crops. `people` are those that were cut, in order."""
+    """N stored crops. `people` are those that were cut, in order.
+
+    >>> import posekit
+    >>> stored = posekit.crops(posekit.load_people("mannequins:4,size=40"), 24)
+    >>> stored[0].shape, stored.keypoints.shape  # a crop; everybody's joints in pixels of the crops
+    ((24, 24, 3), (4, 17, 3))
+    >>> len(stored.select(slice(2)))
+    2
+    """
 
     people: People
     size: int  # pixels a side
@@ -94,6 +102,12 @@ def crops(
     from who is cut and how; a store that has all of `people` and more serves as well. People whose picture
     cannot be read or whose box lies outside it or has no area raise PosekitError, or with `on_error="skip"`
     are left out and counted. `progress` hears how many more are done.
+
+    >>> import posekit
+    >>> people = posekit.load_people("mannequins:4,size=40")
+    >>> stored = posekit.crops(people, 24, cache="data")
+    >>> len(stored), stored.size
+    (4, 24)
     """
     if not len(people):
         raise PosekitError(f"{people.source}: nobody to cut out ({people.summary()})")

@@ -19,7 +19,16 @@ from posekit.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class People:
-    """N annotated people. Coordinates are image pixels, (x, y), centre of the first pixel at (0, 0)."""
+    """N annotated people. Coordinates are image pixels, (x, y), centre of the first pixel at (0, 0).
+
+    >>> import posekit
+    >>> people = posekit.load_people("mannequins:10,size=40")
+    >>> print(people.summary())
+    mannequins:10,size=40,seed=0: 10 people, 17.0 of 17 joints labelled
+    >>> people.read(people.names[0]).shape  # a picture
+    (40, 40, 3)
+    >>> large = people[people.boxes[:, 3] > 20]  # whom a mask, a slice or indices select
+    """
 
     skeleton: Skeleton
     names: np.ndarray  # (N,) str: the picture, as `read` takes it

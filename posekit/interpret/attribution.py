@@ -105,6 +105,13 @@ def explain(
     Raises:
         PosekitError: no such joint, method, target or place; a place without spatial extent; a joint without annotation; a network
             without heatmaps, or asked for attention that it does not have.
+
+    >>> from posekit.data.mannequins import render
+    >>> found = explain("mannequins-hg1", render(3, size=64).picture, "left wrist", method="saliency")
+    >>> found
+    <Explanation of window of left wrist by saliency, mannequins-hg1, 64 x 64 px>
+    >>> found.map.shape
+    (64, 64)
     """
     predictor = model if isinstance(model, Predictor) else load(model)
     card, size = predictor.card, predictor.card.resolution

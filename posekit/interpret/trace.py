@@ -27,7 +27,12 @@ Edit = Callable[[Tensor, str], Tensor | None]
 
 
 def places(model: nn.Module) -> list[str]:
-    """Names of the activations of a posekit network, in the order of computation: `stem`, `stack0.skip1`, ..."""
+    """Names of the activations of a posekit network, in the order of computation: `stem`, `stack0.skip1`, ...
+
+    >>> from posekit import HourglassConfig
+    >>> places(Hourglass(HourglassConfig.narrow(16, joints=14)))[:4]
+    ['stem', 'stack0.skip1', 'stack0.encoder1', 'stack0.skip2']
+    """
     names = []
     for name, child in model.named_children():
         inner = [f"{name}.{place}" for place, _ in child.named_children() if place != "pool"]
@@ -40,6 +45,13 @@ def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
 
     Columns: `activation`, its name; `shape`, what one picture gives there, C x H x W; `parameters`, how many the place owns. No picture
     is computed: the shapes are those of a copy of the network that holds no numbers. A part that is no activation has no shape.
+
+    >>> from posekit import HourglassConfig
+    >>> overview(Hourglass(HourglassConfig.narrow(16, joints=14)), 128).head(3)
+            activation         shape  parameters
+    0             stem  16 x 32 x 32        2120
+    1     stack0.skip1  16 x 32 x 32         928
+    2  stack0.encoder1  16 x 16 x 16         928
     """
     names = places(model)
     with torch.device("meta"):
@@ -59,6 +71,10 @@ def code_place(model: Hourglass, stack: int = -1) -> str:
 
     Raises:
         PosekitError: there is no such stack, or the network is no hourglass.
+
+    >>> from posekit import HourglassConfig
+    >>> code_place(Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)))
+    'stack1.bottleneck1'
     """
     if not isinstance(model, Hourglass):
         raise PosekitError(f"a code is what an hourglass's bottleneck holds, and a {type(model).__name__} has none; give an hourglass")
@@ -79,6 +95,14 @@ def edit(model: nn.Module, edits: Mapping[str, Edit]) -> Iterator[None]:
 
     Raises:
         PosekitError: a name is none of the model's modules, or a replacement has another shape.
+
+    >>> from posekit import HourglassConfig
+    >>> model, pictures = Hourglass(HourglassConfig.narrow(16, joints=14)).eval(), torch.rand(1, 3, 64, 64)
+    >>> heatmaps = model(pictures)
+    >>> with edit(model, {"stack0.skip1": lambda activation, name: torch.zeros_like(activation)}):
+    ...     without = model(pictures)
+    >>> torch.equal(heatmaps, without), torch.equal(heatmaps, model(pictures))
+    (False, True)
     """
     modules = {name: _module(model, name) for name in edits}
     with contextlib.ExitStack() as hooks:
@@ -97,6 +121,13 @@ def trace(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]
 
     Raises:
         PosekitError: a name is none of the model's modules.
+
+    >>> from posekit import HourglassConfig
+    >>> model = Hourglass(HourglassConfig.narrow(16, joints=14)).eval()
+    >>> with trace(model, ["stem", "stack0.bottleneck1"]) as activations:
+    ...     heatmaps = model(torch.zeros(1, 3, 64, 64))
+    >>> activations["stack0.bottleneck1"].shape
+    torch.Size([1, 16, 1, 1])
     """
     activations: dict[str, Tensor] = {}
 

@@ -19,6 +19,16 @@ from posekit.models.squeeze import Autoencoder, Linear, Noise
 
 @dataclass(frozen=True)
 class HourglassConfig:
+    """What an hourglass is made of. The defaults are Newell's, with one stack.
+
+    >>> HourglassConfig.narrow(64, joints=14, stacks=2).stem
+    (16, 32, 32)
+    >>> HourglassConfig.study().bottleneck_residuals
+    3
+    >>> HourglassConfig(skips=(1, 2)).skip_levels
+    (1, 2)
+    """
+
     joints: int = 16
     stacks: int = 1
     features: int = 256
@@ -188,7 +198,12 @@ def squeeze(config: HourglassConfig) -> nn.Module:
 
 
 class Hourglass(nn.Module):
-    """Picture (B, 3, S, S), values in [0, 1], to heatmaps (B, stacks, K, S/4, S/4)."""
+    """Picture (B, 3, S, S), values in [0, 1], to heatmaps (B, stacks, K, S/4, S/4).
+
+    >>> network = Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)).eval()
+    >>> network(torch.zeros(1, 3, 64, 64)).shape  # pictures, stacks, joints, rows, columns
+    torch.Size([1, 2, 14, 16, 16])
+    """
 
     def __init__(self, config: HourglassConfig = HourglassConfig()):
         super().__init__()
