@@ -105,8 +105,8 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="people in a step, over all processes")] = 32,
     rate: Annotated[float, typer.Option(help="highest learning rate; Newell's with rmsprop is 2.5e-4")] = 2e-3,
     loss: Annotated[Loss, typer.Option(help="what is minimised; mse is Newell's")] = Loss.cross_entropy,
-    optimiser: Annotated[Optimiser, typer.Option(help="rmsprop is Newell's")] = Optimiser.adamw,
-    seed: Annotated[int, typer.Option(help="of everything drawn by chance")] = 0,
+    optimiser: Annotated[Optimiser, typer.Option(help="how it is minimised; rmsprop is Newell's")] = Optimiser.adamw,
+    seed: Annotated[int, typer.Option(help="where everything drawn by chance begins")] = 0,
     start: Annotated[
         str | None,
         typer.Option(help="weights to begin with, a file or a shipped name, of the same network; by default none"),
@@ -118,8 +118,8 @@ def train(
     ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="float32, contiguous, not compiled: slow, to compare with")] = False,
     device: Device = None,
-    name: Annotated[str | None, typer.Option(help="of the network, on its card; the folder's by default")] = None,
-    note: Annotated[str, typer.Option(help="for the card: terms of use, say")] = "",
+    name: Annotated[str | None, typer.Option(help="the network's name on its card; the folder's by default")] = None,
+    note: Annotated[str, typer.Option(help="a remark on the card: terms of use, say")] = "",
     cache: Cache = Path("data"),
     on_error: OnErrorOption = OnError.raise_,
 ) -> None:
@@ -207,7 +207,7 @@ def evaluate(
     against: Annotated[str | None, typer.Option(help="other weights: adds the paired difference on the same people")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
     device: Device = None,
-    seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
+    seed: Annotated[int, typer.Option(help="where the bootstrap behind the intervals begins")] = 0,
     cache: Cache = Path("data"),
     on_error: OnErrorOption = OnError.raise_,
 ) -> None:
@@ -234,7 +234,7 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of pictures")],
     boxes: Annotated[
         Path | None,
-        typer.Option(help='JSON: {"name.jpg": [[x, y, width, height], ...]}, or COCO\'s annotations or results'),
+        typer.Option(help='JSON: {"name.jpg": \\[\\[x, y, width, height], ...]}, or COCO\'s annotations or results'),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the pictures with the skeletons drawn on")] = None,
     json_file: Annotated[
@@ -299,7 +299,9 @@ def explain(
     target: Annotated[
         str, typer.Option(help="what of its heatmap: peak, window, mean, probability, or 'distance to right wrist', say")
     ] = "window",
-    layer: Annotated[str | None, typer.Option(help="Grad-CAM's place, stack0.skip2 say")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="the activation that Grad-CAM weighs, stack0.skip2 say; by default the finest sum")
+    ] = None,
     box: Annotated[
         tuple[float, float, float, float] | None, typer.Option(help="the person: x y width height; by default the whole picture")
     ] = None,
@@ -323,11 +325,11 @@ def explain(
 def convert(
     checkpoint: Annotated[
         Path,
-        typer.Argument(help="of princeton-vl/pytorch_stacked_hourglass, bearpaw/pytorch-pose or anibali's package"),
+        typer.Argument(help="a file of princeton-vl/pytorch_stacked_hourglass, bearpaw/pytorch-pose or anibali's package"),
     ],
     out: Annotated[Path, typer.Option(help="the weights file to write")],
 ) -> None:
-    """Turn a public checkpoint into a weights file; whose it is, is found out."""
+    """Turn a public checkpoint into a weights file; which code it is of is recognised by what it holds."""
     from posekit.convert import convert as run
 
     card = run(checkpoint, out)
@@ -433,7 +435,7 @@ def doctor() -> None:
         raise PosekitError("what is marked ✗ has to be put right first")
 
 
-data_app = typer.Typer(no_args_is_help=True, help="Fetch photographs from those who publish them.")
+data_app = typer.Typer(no_args_is_help=True, help="Fetch data sets of photographs from their publishers.")
 app.add_typer(data_app, name="data")
 
 
@@ -468,7 +470,7 @@ def cut(
     cache: Cache = Path("data"),
     on_error: OnErrorOption = OnError.raise_,
 ) -> None:
-    """Cut people out ahead of training, on the machine that has the photographs, say."""
+    """Cut people out of their pictures ahead of training, so that it can begin at once, or elsewhere with a copy of the cache."""
     from posekit.data import crops, load_people
 
     with _progress() as bar, bar.task("rendering", None) as rendered:

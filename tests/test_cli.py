@@ -99,6 +99,7 @@ def test_help_names_every_command():
         assert command in result.output
         assert run(command, "--help").exit_code == 0
     assert run("data", "fetch", "--help").exit_code == 0
+    assert "[[x, y, width, height]" in run("predict", "--help").output  # brackets are not taken for markup
     assert "NAME[:PATH][@SPLIT]" in " ".join(result.output.split())
     told = run("run", "01_dataset", "--help")
     assert told.exit_code == 0 and "side of a stored crop" in told.output and "160" in told.output

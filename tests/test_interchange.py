@@ -15,6 +15,7 @@ from posekit.coordinates import cropping, person_square
 from posekit.errors import PosekitError
 from posekit.interchange import export_onnx, from_coco, read_coco, to_supervision
 from posekit.models import architecture_of
+from posekit.models.feedback import Feedback, FeedbackConfig
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.models.parts import Parts, PartsConfig
 from posekit.prediction import Poses, decode, predict_heatmaps
@@ -171,3 +172,12 @@ def test_what_onnx_cannot_say_is_refused(tmp_path):
     with pytest.raises(PosekitError, match=r"net\.onnx: not written, for torch cannot put the parts toy into ONNX") as error:
         export_onnx(file, tmp_path / "net.onnx")
     assert "\n" not in str(error.value) and not (tmp_path / "net.onnx").exists()
+
+
+def test_what_onnx_would_take_in_one_number_only_is_refused(tmp_path):
+    """The mean pose that error feedback begins with is repeated as often as there are pictures, which tracing makes a constant."""
+    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
+    file, _ = saved(tmp_path, Feedback(FeedbackConfig(14, ((0.0, 0.0),) * 14, steps=1, features=4)), "coordinates")
+    with pytest.raises(PosekitError, match=r"net\.onnx: not written, for the feedback toy in ONNX would take 2 pictures at a time only"):
+        export_onnx(file, tmp_path / "net.onnx")
+    assert not (tmp_path / "net.onnx").exists()
