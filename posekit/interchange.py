@@ -170,7 +170,8 @@ def export_onnx(name_or_path: str | Path, path: str | Path) -> None:
     assert program is not None
     if (shape := program.model.graph.inputs[0].shape) and isinstance(fixed := shape[0], int):
         raise PosekitError(
-            f"{path}: not written, for the {card.architecture} {card.name} in ONNX would take {fixed} pictures at a time only; predict with posekit itself"
+            f"{path}: not written, for the {card.architecture} {card.name} in ONNX would take {fixed} pictures at a time only; "
+            "predict with posekit itself"
         )
     program.model.metadata_props.update(
         card=json.dumps(card.to_dict(), ensure_ascii=False), joints=json.dumps(SKELETONS[card.skeleton].joints)
