@@ -1,5 +1,6 @@
 # make book    run what is stale and build the book    PRESET=smoke|laptop|lspet|coco
 # make test    run the tests
+# make browser build the book and read it in a browser (Debian: apt install chromium)
 # make lint    ruff and mypy
 # make clean   remove what was built (build/); runs/ and .venv stay
 #
@@ -10,7 +11,7 @@ CORES ?= all
 PYTHON ?=
 
 .DELETE_ON_ERROR:
-.PHONY: book test lint clean
+.PHONY: book test browser lint clean
 
 # The stamp's name holds a checksum of what it was installed from: a clone's new file times mean nothing.
 READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
@@ -22,6 +23,9 @@ book: $(READY)
 
 test: $(READY)
 	@.venv/bin/python -m pytest -n 2 --dist loadfile
+
+browser: book
+	@POSEKIT_BOOK=build/$(PRESET)/html .venv/bin/python -m pytest -n 2 tests/browser
 
 lint: $(READY)
 	@.venv/bin/ruff check .

@@ -1,0 +1,17 @@
+"""What is put right in every page: scripts of other hosts or twice, roles that contradict each other, figures that do not open large."""
+
+import re
+
+
+def tidy(app, page, template, context, doctree):
+    unlike = {str((script.filename, sorted(script.attributes.items()))): script for script in context["script_files"]}
+    context["script_files"] = [script for key, script in unlike.items() if "thebe" not in key.lower()]  # Thebe asks unpkg.com
+    body = context.get("body", "")
+    body = re.sub(r'(class="citation"[^>]*) role="doc-biblioentry"', r'\1 role="listitem"', body)  # a list holds list items
+    # A figure is a link to its picture: on a phone it is looked at there.
+    context["body"] = re.sub(r'(<figure\b[^>]*>\s*)(<img\b[^>]*\bsrc="([^"]+)"[^>]*>)', r'\1<a class="large" href="\3">\2</a>', body)
+
+
+def setup(app):
+    app.connect("html-page-context", tidy, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,115 @@
+"""What a reader does with a book: turn pages, search, switch the light, explore figures, with a mouse or with keys alone."""
+
+import pytest
+
+
+def test_next_leads_through_the_whole_book_and_back(page, book):
+    page.goto((book / "index.html").as_uri())
+    listed = page.locator("nav.bd-docs-nav a.reference.internal").evaluate_all("links => links.map(link => link.href)")
+    order = [page.url]
+    while (following := page.locator("a.right-next")).count():
+        following.click()
+        page.wait_for_load_state()
+        order.append(page.url)
+        assert page.locator("nav.bd-docs-nav li.current.active > a").evaluate("link => link.href").rstrip("#") == page.url
+    assert [url.partition("#")[0] for url in listed] == order
+    page.locator("a.left-prev").click()
+    page.wait_for_url(order[-2])
+
+
+def test_search(page, book):
+    page.goto((book / "index.html").as_uri())
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.keyboard.press("Control+k")
+    page.locator("dialog input[type=search]").fill("bottleneck")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=bottleneck*")
+    found = page.locator("#search-results li a")
+    found.first.wait_for()
+    assert any("02_training.html" in link for link in found.evaluate_all("links => links.map(link => link.href)"))
+    found.first.click()
+    page.wait_for_function("document.querySelector('article h1') && document.querySelector('article').innerText.includes('bottleneck')")
+    assert errors == []
+
+
+def test_the_light_is_switched_and_stays_so(page, book):
+    page.goto((book / "01_dataset.html").as_uri())
+    switch = page.locator(".theme-switch-button:visible").first
+    looks = {}
+    for _ in range(3):
+        switch.click()
+        looks[page.locator("html").get_attribute("data-mode")] = page.evaluate("""() => {
+            const style = getComputedStyle(document.body), picture = getComputedStyle(document.querySelector("article figure img"))
+            return [style.backgroundColor, style.color, picture.filter]
+        }""")
+    assert {*looks} == {"light", "dark", "auto"}
+    assert all(light != dark for light, dark in zip(looks["light"], looks["dark"], strict=True))
+    while page.locator("html").get_attribute("data-mode") != "dark":
+        switch.click()
+    page.goto((book / "index.html").as_uri())
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_keys_alone_reach_the_content(page, book):
+    page.goto((book / "05_components.html").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to main content"
+    page.keyboard.press("Enter")
+    for _ in range(12):  # the page's own buttons come before its text
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('article') !== null"):
+            break
+    else:
+        pytest.fail("no link of the text is reached")
+
+
+def test_a_walk_goes_on_by_mouse_and_by_keys(page, book):
+    page.goto((book / "05_components.html").as_uri())
+    walk = page.locator(".walk-slider").first
+    picture, step, says = walk.locator("[role=img]"), walk.get_by_label("How far"), walk.locator("output")
+
+    def state():
+        return (
+            picture.evaluate("e => e.style.backgroundPosition + e.style.backgroundImage"),
+            says.inner_text(),
+            step.get_attribute("aria-valuetext"),
+        )
+
+    start = state()
+    assert start[1].startswith("the mean") and start[2] == "the mean"
+    assert picture.bounding_box()["height"] > 50
+    step.focus()
+    page.keyboard.press("ArrowRight")
+    keyed = state()
+    assert all(before != after for before, after in zip(start, keyed, strict=True))
+    box = step.bounding_box()
+    page.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
+    assert state()[2] == "−3 sd"
+    walk.get_by_label("Along").select_option(index=1)
+    assert state()[0] != keyed[0] and picture.get_attribute("aria-label").startswith("component 2, −3 sd")
+
+
+def test_the_map_shows_the_person_under_the_mouse(page, book):
+    page.goto((book / "06_clusters.html").as_uri())
+    canvas = page.locator(".bk-Canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    tip = page.locator(".bk-Tooltip div[style*='background-image']").first
+    shown = set()
+    for row in (0.5, 0.45, 0.55, 0.4, 0.6):  # somebody is somewhere
+        for column in range(4, 48):
+            page.mouse.move(box["x"] + box["width"] * column / 48, box["y"] + box["height"] * row)
+            page.wait_for_timeout(30)
+            if tip.is_visible():
+                style = tip.evaluate("e => [getComputedStyle(e).backgroundImage.slice(0, 21), getComputedStyle(e).backgroundPosition]")
+                shown.add(tuple(style))
+        if len(shown) > 1:
+            break
+    assert len(shown) > 1, "no two people are shown"
+    assert {image for image, _ in shown} == {'url("data:image/webp;'}
+    choice, key = page.get_by_label("Colour by"), page.locator(".bk-Div .bk-clearfix").first
+    before = key.inner_html()
+    choice.select_option(index=1)
+    assert key.inner_html() != before
