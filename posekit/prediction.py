@@ -67,7 +67,7 @@ class Poses:
 
     @property
     def scores(self) -> np.ndarray:
-        """(N,): the mean of each person's joint scores."""
+        """The mean of each person's joint scores, (N,)."""
         return self.keypoints[..., 2].mean(-1)
 
     def to_coco(self, image_id: int = 0) -> list[dict[str, Any]]:

@@ -141,9 +141,9 @@ def _few(names: list[str], most: int = 3) -> str:
 
 
 def book_stamp(preset: str, steps: dict[str, Step]) -> Path:
-    """The empty file whose presence says that the built book is of just these runs and this prose."""
+    """The empty file whose presence says that the built book is of just these runs, this prose and these docstrings."""
     sources = [p for p in (root() / "book").rglob("*") if p.is_file()]
-    sources += [root() / "_config.yml", Path(__file__), *(root() / "notebooks").glob("*.py")]
+    sources += [root() / "_config.yml", *Path(__file__).parent.rglob("*.py"), *(root() / "notebooks").glob("*.py")]
     digest = hashlib.sha256()
     for path in sorted(sources):
         digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
