@@ -65,6 +65,11 @@ def test_examples_in_docstrings(module, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", posekit.EXPORTS)
+def test_every_name_of_the_package_stands_on_its_page(name):
+    assert re.search(rf"^\.\. [a-z:]+:: {name}$", (ROOT / "book" / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", posekit.EXPORTS)
 def test_every_name_of_the_package_has_an_example(name):
     """Its own; a plain value's stands in its module's docstring."""
     value = getattr(posekit, name)
