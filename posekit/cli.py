@@ -103,7 +103,7 @@ def train(
     resolution: Annotated[int, typer.Option(min=8, help="side of the network's input in pixels")] = 128,
     epochs: Annotated[int, typer.Option(min=1, help="passes over the people")] = 24,
     batch: Annotated[int, typer.Option(min=1, help="people in a step, over all processes")] = 32,
-    rate: Annotated[float, typer.Option(help="highest learning rate; Newell's with rmsprop is 2.5e-4")] = 2e-3,
+    rate: Annotated[float, typer.Option(min=0, help="highest learning rate; Newell's with rmsprop is 2.5e-4")] = 2e-3,
     loss: Annotated[Loss, typer.Option(help="what is minimised; mse is Newell's")] = Loss.cross_entropy,
     optimiser: Annotated[Optimiser, typer.Option(help="how it is minimised; rmsprop is Newell's")] = Optimiser.adamw,
     seed: Annotated[int, typer.Option(help="where everything drawn by chance begins")] = 0,
@@ -448,6 +448,8 @@ def fetch_data(
     """Fetch a data set's archives, unpack them, and say where they are. What breaks off is gone on with."""
     from posekit.data import fetch
 
+    if out is not None:
+        _no_file(out)
     with _progress() as bar:
 
         def follow(file: str, done: int, total: int | None) -> None:

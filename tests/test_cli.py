@@ -171,6 +171,7 @@ def test_pictures_of_the_same_name_do_not_overwrite_each_other(photographs, toy,
         (["evaluate", "TOY", "--data", "mannequins:abc"], "mannequins:abc: 'abc' is not understood"),  # and no emoji named abc
         (["predict", "TOY", "x.jpg", "--out", "TMP/foreign.safetensors"], "is a file, a folder is wanted"),
         (["train", "--data", "lspet:LEEDS", "--out", "TMP/foreign.safetensors"], "is a file, a folder is wanted"),
+        (["data", "fetch", "lsp", "--out", "TMP/foreign.safetensors"], "is a file, a folder is wanted"),
         (["explain", "TOY", "x.jpg", "--out", "TMP/x.jpg"], "let its name end in .png"),
         (["convert", "missing.pth", "--out", "TMP/x.safetensors"], "missing.pth"),
     ],
@@ -187,6 +188,11 @@ def test_mistakes_are_one_line_and_exit_code_1(arguments, says, toy, leeds, tmp_
     assert says in result.stderr and "Traceback" not in result.output
     assert all(line.startswith("posekit: ") for line in result.stderr.splitlines()[:1])
     assert sorted(tmp_path.iterdir()) == before  # nothing half-written
+
+
+def test_a_number_out_of_range_is_refused(tmp_path):
+    result = run("train", "--data", "mannequins", "--out", tmp_path / "out", "--rate", "-1")
+    assert result.exit_code == 2 and "--rate" in result.stderr and not (tmp_path / "out").exists()
 
 
 def test_a_result_goes_into_what_is_no_file_as_it_comes(photographs, toy, tmp_path):
