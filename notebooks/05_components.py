@@ -279,13 +279,13 @@ if curves:
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How near in pose a person's nearest neighbour is, from anybody (0 %) to the nearest in pose (100 %), where neighbours are found by the whole code, by its first components, by as many components of the picture's pixels, and by the joints that the network predicts in the end. 95 % intervals over people.", "name": "fig-neighbours"}, "image": {"alt": "Four dots with intervals: pixels near zero, the code further, the answer furthest"}}
 apart = neighbours.pose_distances(table.keypoints, table.skeleton)
 predicted_poses = neighbours.pose_places(answer, skeleton)
-near = {
+alike = {
     "the code": neighbours.closeness(scores, apart, seed=seed),
     f"its first {k} components": neighbours.closeness(scores[:, :k], apart, seed=seed),
     "pixels": neighbours.closeness(pixel_scores, apart, seed=seed),
     "the answer": neighbours.closeness(predicted_poses, apart, seed=seed),
 }
-run.save_figure(plots.intervals(near, "from anybody to the nearest in pose (%)"), "neighbours")
+run.save_figure(plots.intervals(alike, "from anybody to the nearest in pose (%)"), "neighbours")
 plt.show()
 
 # %% [markdown]
@@ -467,8 +467,8 @@ def claim_words():
 
 
 def neighbour_words():
-    own = near["the code"]
-    ways = listed(f"by {name} {percent(block)}" for name, block in near.items())
+    own = alike["the code"]
+    ways = listed(f"by {name} {percent(block)}" for name, block in alike.items())
     return (
         f"Of the way from anybody to the nearest in pose, neighbours go {ways}. In trunk lengths: the person with the nearest code is {number(own['neighbour'])} away, "
         f"anybody {number(own['anybody'])}, the nearest in pose {number(own['nearest'])}."
@@ -642,7 +642,7 @@ run.write_metrics(
             for name in values
         },
         "curves": {name: [p.row() for p in line] for name, line in curves.items()},
-        "neighbours": near,
+        "neighbours": alike,
         "walks": [walk.row() for walk in causal],
         "refused": refused,
         "verdicts": verdict,
