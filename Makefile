@@ -1,4 +1,5 @@
 # make book    run what is stale and build the book    PRESET=smoke|laptop|lspet|coco
+# make pdf     the same on paper: build/PRESET/posekit-PRESET.pdf; needs TeX, and says which packages
 # make test    run the tests
 # make browser build the book and read it in a browser (Debian: apt install chromium)
 # make lint    ruff and mypy
@@ -11,7 +12,7 @@ CORES ?= all
 PYTHON ?=
 
 .DELETE_ON_ERROR:
-.PHONY: book test browser lint clean
+.PHONY: book pdf test browser lint clean
 
 # The stamp's name holds a checksum of what it was installed from: a clone's new file times mean nothing.
 READY := .venv/ready-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
@@ -20,6 +21,11 @@ book: $(READY)
 	@.venv/bin/snakemake --cores $(CORES) --config preset=$(PRESET) --rerun-triggers params --rerun-incomplete \
 	  --keep-going --nolock --quiet all -- book \
 	  || { echo "make book did not get all done: see above; Snakemake's own account is in .snakemake/log" >&2; exit 1; }
+
+# A notebook that fails leaves a gap on paper too, and is an error of `make pdf` as of `make book`.
+pdf: $(READY)
+	@.venv/bin/python -m posekit.typeset
+	@$(MAKE) --no-print-directory book; book=$$?; .venv/bin/python -m posekit.workflow pdf $(PRESET) && exit $$book
 
 test: $(READY)
 	@.venv/bin/python -m pytest -n 2 --dist loadfile

@@ -3,11 +3,12 @@
     python -m posekit.workflow run PRESET NOTEBOOK
     python -m posekit.workflow build PRESET
     python -m posekit.workflow gaps PRESET
+    python -m posekit.workflow pdf PRESET
     python -m posekit.workflow reference PRESET
 
 The Snakefile calls the first three, and asks `plan` for the graph. `gaps` builds the book without the
-chapters whose notebooks failed. `reference` keeps the finished runs' numbers in book/reference, for the
-other presets' books to quote.
+chapters whose notebooks failed. `pdf` makes the book on paper once the runs are there. `reference` keeps the finished
+runs' numbers in book/reference, for the other presets' books to quote.
 """
 
 import hashlib
@@ -202,17 +203,55 @@ def build(preset: str, *, with_gaps: bool = False) -> Path:
     Raises:
         PosekitError: a run is missing (`with_gaps`: and not because of a failure), or the pages do not build.
     """
-    from . import bench  # and with it torch, which the plan does without
-
     steps = plan(preset)
     missing = gaps(steps)
     if missing and not with_gaps:
         raise PosekitError(f"{' and '.join(missing)} failed: make book PRESET={preset}")
     stamp = book_stamp(preset, steps)
     folder = stamp.parent
+    for old in folder.glob(".book-*"):
+        old.unlink()
+    pages = _sphinx(_lay(preset, steps, missing, folder), "html", strict=not missing)
+    html = folder / "html"
+    shutil.rmtree(html, ignore_errors=True)
+    pages.rename(html)
+    shutil.rmtree(folder / "_build")
+    if not missing:
+        stamp.touch()
+    print(f"{_named(missing)} is in {(html / 'index.html').relative_to(root())}")
+    return html
+
+
+def pdf(preset: str) -> Path:
+    """Build the book of a preset on paper, into build/PRESET/posekit-PRESET.pdf, with gaps where runs have failed.
+
+    Raises:
+        PosekitError: a run is missing, and not because of a failure; the pages do not build; a sign is in no font or a
+            reference leads nowhere (where there are gaps that may be); TeX is not there.
+    """
+    from . import typeset
+
+    typeset.require()
+    steps = plan(preset)
+    missing = gaps(steps)
+    folder = root() / "build" / preset / "paper"
+    pages = _sphinx(_lay(preset, steps, missing, folder), "latex", strict=not missing)
+    file = root() / "build" / preset / f"posekit-{preset}.pdf"
+    typeset.typeset(pages / "book.tex", strict=not missing).replace(file)
+    print(f"{_named(missing)} is in {file.relative_to(root())}")
+    return file
+
+
+def _named(missing: dict[str, str]) -> str:
+    return f"the book, with gaps for {' and '.join(missing)}," if missing else "the book"
+
+
+def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: Path) -> Path:
+    """Put all that the book is built from into `folder`/source: prose, executed notebooks, figures, the runs' numbers."""
+    from . import bench  # and with it torch, which the plan does without
+
     source = folder / "source"
-    for old in (source, folder / "_build", *folder.glob(".book-*")):
-        shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
+    shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(root() / "book", source)
     for name, step in steps.items():
         if name in missing:
@@ -233,23 +272,21 @@ def build(preset: str, *, with_gaps: bool = False) -> Path:
     _write_yaml(source / "_config.yml", config)
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
     _write_yaml(source / "_toc.yml", _without_absent(toc, steps))
+    return source
 
+
+def _sphinx(source: Path, builder: str, *, strict: bool) -> Path:
+    """What Jupyter Book makes of a source, `builder` html or latex; with `strict` a warning is an error."""
+    folder = source.parent
+    shutil.rmtree(folder / "_build", ignore_errors=True)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    strictly = [] if missing else ["-W", "-n", "--keep-going"]
-    command = [*jupyter_book, "build", *strictly, "-q", "--path-output", str(folder), str(source)]
+    strictly = ["-W", "-n", "--keep-going"] if strict else []
+    command = [*jupyter_book, "build", *strictly, "-q", "--builder", builder, "--path-output", str(folder), str(source)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         print(result.stdout, result.stderr, sep="\n", file=sys.stderr)
-        raise PosekitError(f"the book of preset {preset} does not build: see above")
-    html = folder / "html"
-    shutil.rmtree(html, ignore_errors=True)
-    (folder / "_build" / "html").rename(html)
-    shutil.rmtree(folder / "_build")
-    if not missing:
-        stamp.touch()
-    what = f"the book, with gaps for {' and '.join(missing)}," if missing else "the book"
-    print(f"{what} is in {(html / 'index.html').relative_to(root())}")
-    return html
+        raise PosekitError(f"the book in {source} does not build: see above")
+    return folder / "_build" / builder
 
 
 def gap(step: Step, why: str) -> str:
@@ -372,11 +409,15 @@ def main(arguments: list[str]) -> None:
             case ["gaps", preset]:
                 if gaps(plan(preset)):  # otherwise it is the pages that do not build
                     build(preset, with_gaps=True)
+            case ["pdf", preset]:
+                pdf(preset)
             case ["reference", preset]:
                 for notebook in plan(preset):
                     print(runs.keep_reference(preset, notebook).relative_to(root()))
             case _:
-                raise PosekitError("usage: python -m posekit.workflow run PRESET NOTEBOOK | build PRESET | gaps PRESET | reference PRESET")
+                raise PosekitError(
+                    "usage: python -m posekit.workflow run PRESET NOTEBOOK | build PRESET | gaps PRESET | pdf PRESET | reference PRESET"
+                )
     except PosekitError as error:
         sys.exit(f"posekit: {error}")
     except KeyboardInterrupt:

@@ -1,0 +1,201 @@
+"""The book on paper: what the latex builder is given in place of what only a screen can show.
+
+The order of the pages is that of _toc.yml: those before the first part make the front matter, the parts that are not numbered
+the appendix. The landing page is a way into the web pages; on paper there is its picture, on the title page.
+"""
+
+import subprocess
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bs4 import BeautifulSoup, Tag
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.builders.latex.nodes import thebibliography
+from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.transforms.post_transforms.images import ImageConverter
+from sphinx.util import texescape
+
+LETTERS = 100  # of a table's size that fill a line
+STILL = "On the web page there is an interactive figure here."
+
+
+def latex(code: str) -> nodes.raw:
+    return nodes.raw("", f"{code}\n", format="latex")
+
+
+class Pages(SphinxPostTransform):
+    """Title page, front matter, contents, parts, appendix, bibliography: of the root page with all others below it."""
+
+    default_priority = 760  # after the bibliography has been gathered
+    builders = ("latex",)
+
+    def run(self, **kwargs: Any) -> None:
+        if self.env.docname != self.config.root_doc:
+            return
+        trees = [node for node in self.document.findall(nodes.compound) if "toctree-wrapper" in node["classes"]]
+        trees = [tree for tree in trees if not _within(tree, addnodes.start_of_file)]
+        picture = next((image for image in self.document.findall(nodes.image) if not _within(image, addnodes.start_of_file)), None)
+        works = next(self.document.findall(thebibliography), None)
+        parts = self.config.external_site_map.root.subtrees
+
+        pages: list[nodes.Node] = [latex(rf"\begin{{titlepage}}\thesistitle{{{self._edition()}}}")]
+        if picture is not None:
+            pages.append(nodes.image("", uri=picture["uri"], candidates=picture["candidates"], width="100%"))
+        pages.append(latex(r"\end{titlepage}"))
+        front, lettered = True, False
+        for part, tree in zip(parts, trees, strict=True):
+            if part.caption and front:
+                pages.append(
+                    latex(
+                        r"\renewcommand{\contentsname}{Contents}\sphinxtableofcontents\pagestyle{normal}\cleardoublepage\pagenumbering{arabic}"
+                    )
+                )
+                front = False
+            if part.caption and not part.numbered and not lettered:
+                pages.append(latex(r"\appendix"))
+                lettered = True
+            if part.caption:
+                pages.append(latex(rf"\part{{{texescape.escape(part.caption, 'xelatex')}}}"))
+            for page in tree.children:
+                pages.append(_unnumbered(page) if front else page)
+        root = self.document[0]
+        root.children = root.children[:1]  # its title is the book's
+        root.extend(pages)
+        if works is not None:
+            works.parent.remove(works)
+            self._place(works)
+
+    def _edition(self) -> str:
+        preset = self.config.myst_substitutions.get("preset", "")
+        return rf"Edition \emph{{{texescape.escape(preset, 'xelatex')}}}" if preset else ""
+
+    def _place(self, works: thebibliography) -> None:
+        """Put the list of works, which brings its own heading, in place of its page's."""
+        for page in self.document.findall(addnodes.start_of_file):
+            if page["docname"] == "bibliography":
+                page[0].replace_self([_label(page), works])
+
+
+def _unnumbered(page: addnodes.start_of_file) -> addnodes.start_of_file:
+    """A page with its section's heading outside the numbers and the contents."""
+    section = page[0]
+    title = texescape.escape(section[0].astext(), "xelatex")
+    page.children = []
+    page.extend([latex(rf"\chapter*{{{title}}}"), _label(page), *section.children[1:]])
+    return page
+
+
+def _label(page: addnodes.start_of_file) -> nodes.raw:
+    """What a link to a page leads to, which its heading would have brought."""
+    return latex(rf"\phantomsection\label{{\detokenize{{{page['docname']}::doc}}}}")
+
+
+def _within(node: nodes.Node, kind: type[nodes.Node]) -> bool:
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, kind):
+            return True
+    return False
+
+
+class Outputs(SphinxPostTransform):
+    """What notebooks show: no hidden code, of pictures in two colours the light one, tables of pandas as tables."""
+
+    default_priority = 3  # before MyST-NB chooses among an output's forms
+    builders = ("latex",)
+
+    def run(self, **kwargs: Any) -> None:
+        for node in list(self.document.findall(nodes.Element)):
+            classes = node.get("classes", [])
+            if "only-dark" in classes or ("cell_input" in classes and any(name.startswith("tag_hide-") for name in node.parent["classes"])):
+                node.parent.remove(node)
+        for bundle in list(self.document.findall(nodes.container)):
+            forms = {form["mime_type"]: form for form in bundle.children} if bundle.get("nb_element") == "mime_bundle" else {}
+            if "text/html" in forms and not any(kind.startswith("image/") for kind in forms):
+                bundle.replace_self(from_html(forms["text/html"].astext()))
+
+
+def from_html(html: str) -> list[nodes.Element]:
+    """The tables in a piece of HTML; where there is none, a line that says what the web page has."""
+    tables = BeautifulSoup(html, "html.parser").find_all("table")
+    return [_table(table) for table in tables] or [nodes.paragraph("", "", nodes.emphasis("", STILL))]
+
+
+def _table(table: Tag) -> nodes.table:
+    rows = [row.find_all(["th", "td"]) for row in table.find_all("tr")]
+    columns = max(map(len, rows))
+    heads = next((i for i, row in enumerate(rows) if any(cell.name == "td" for cell in row)), len(rows))
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in range(columns)), cols=columns)
+    for kind, some in ((nodes.thead, rows[:heads]), (nodes.tbody, rows[heads:])):
+        if some:
+            group.append(kind("", *(_row([" ".join(cell.get_text().split()) for cell in row], columns) for row in some)))
+    return nodes.table("", group)
+
+
+def _row(texts: list[str], columns: int) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in texts + [""] * (columns - len(texts))))
+
+
+class Columns(SphinxPostTransform):
+    """Tables break over pages, and have columns that fit the page."""
+
+    default_priority = 800  # when all references have their words
+    builders = ("latex",)
+
+    def run(self, **kwargs: Any) -> None:
+        for table in list(self.document.findall(nodes.table)):
+            rows = [[_length(entry) for entry in row.findall(nodes.entry)] for row in table.findall(nodes.row)]
+            columns = max(map(len, rows))
+            table["classes"] = [*table["classes"], "longtable"]
+            natural = [max((row[i] for row in rows if i < len(row)), default=1) for i in range(columns)]
+            table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=columns_of(natural)))
+
+
+def _length(entry: nodes.entry) -> float:
+    """About how long a cell's text is, in letters; those of code are wider."""
+    code = sum(len(literal.astext()) for literal in entry.findall(nodes.literal))
+    return len(entry.astext()) + 0.25 * code + 1
+
+
+def columns_of(natural: list[float]) -> str:
+    """LaTeX's columns for texts of so many letters: as wide as they are if that fits, else the long ones share what is left.
+
+    Among the long ones a column's share goes with the square root of its text: one that has four times as much to say gets
+    twice the width.
+    """
+    room = LETTERS - 2.0 * len(natural)
+    if sum(natural) <= room:
+        return "l" * len(natural)
+    short: set[int] = set()
+    for i in sorted(range(len(natural)), key=natural.__getitem__):
+        left = room - sum(natural[j] for j in short)
+        if natural[i] > left / (len(natural) - len(short)):
+            break
+        short.add(i)
+    left = room - sum(natural[j] for j in short)
+    weight = sum(length**0.5 for i, length in enumerate(natural) if i not in short)
+    widths = [length if i in short else left * length**0.5 / weight for i, length in enumerate(natural)]
+    return "".join(rf">{{\raggedright\arraybackslash}}p{{{width / LETTERS:.3f}\linewidth}}" for width in widths)
+
+
+class Drawings(ImageConverter):
+    """SVG to PDF, by librsvg."""
+
+    conversion_rules: ClassVar = [("image/svg+xml", "application/pdf")]
+
+    def is_available(self) -> bool:
+        return True
+
+    def convert(self, _from: str, _to: str) -> bool:
+        done = subprocess.run(["rsvg-convert", "--format", "pdf", "--output", _to, _from], capture_output=True, text=True)
+        if done.returncode:
+            raise ExtensionError(f"{Path(_from).name} does not become PDF: {done.stderr.strip()}")
+        return True
+
+
+def setup(app):
+    for transform in (Outputs, Drawings, Pages, Columns):
+        app.add_post_transform(transform)
+    return {"parallel_read_safe": True}
