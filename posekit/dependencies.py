@@ -32,7 +32,7 @@ def imported(source: str, package: Path, exports: dict[str, str]) -> list[Path]:
     waiting = [(source, "")]
     while waiting:
         code, within = waiting.pop()
-        for name in _names(code, within, exports):
+        for name in _names(code, within, tuple(exports.items())):
             for path in _files(package, name):
                 if path not in found:
                     found.add(path)
@@ -41,8 +41,13 @@ def imported(source: str, package: Path, exports: dict[str, str]) -> list[Path]:
     return sorted(found)
 
 
-def _names(code: str, within: str, exports: dict[str, str]) -> Iterator[str]:
+@functools.cache
+def _names(code: str, within: str, exports: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     """Dotted names below the package that the code of a module in the subpackage `within` may refer to."""
+    return tuple(_found(code, within, dict(exports)))
+
+
+def _found(code: str, within: str, exports: dict[str, str]) -> Iterator[str]:
     try:
         tree = ast.parse(code)
     except SyntaxError:  # a notebook's magics, say

@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -49,7 +49,7 @@ class Machine:
             return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model.to(self.device)
 
-    def autocast(self):
+    def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
     def pictures(self, batch: torch.Tensor) -> torch.Tensor:

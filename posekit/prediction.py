@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -127,7 +128,7 @@ class Predictor:
         found = overview(self.model, size)
         return listing(caption, found.itertuples(index=False), list(found))
 
-    def predict(self, image: str | Path | Image.Image | np.ndarray, boxes=None, *, flip: bool = False) -> Poses:
+    def predict(self, image: str | Path | Image.Image | np.ndarray, boxes: ArrayLike | None = None, *, flip: bool = False) -> Poses:
         """The people in a picture.
 
         Args:

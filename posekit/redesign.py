@@ -189,7 +189,8 @@ def train_all(jobs: Iterable[Job], *, workers: int | None = None, report: Callab
 
 def _worker(threads: int, gpu: int | None) -> subprocess.Popen:
     """A process that does the jobs whose files it is told, a line each, and answers each with a line."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    few = str(threads)  # torch goes by the one that names MKL, which Snakemake sets, where there is one
+    environment = os.environ | {"OMP_NUM_THREADS": few, "MKL_NUM_THREADS": few, "OMP_WAIT_POLICY": "PASSIVE"}
     if gpu is not None:
         environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
     command = [sys.executable, "-m", "posekit.redesign"]

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import re
 import textwrap
 from pathlib import Path
@@ -75,3 +76,15 @@ def test_every_name_of_the_package_has_an_example(name):
     value = getattr(posekit, name)
     owner = value if callable(value) else importlib.import_module(f"posekit.{posekit.EXPORTS[name]}")
     assert ">>>" in (owner.__doc__ or "")
+
+
+@pytest.mark.parametrize("name", posekit.EXPORTS)
+def test_every_name_of_the_package_says_its_types(name):
+    value = getattr(posekit, name)
+    members = vars(value).values() if inspect.isclass(value) else [value]
+    for function in (inspect.unwrap(getattr(member, "__func__", member)) for member in members):
+        if inspect.isfunction(function) and not function.__name__.startswith("_") and function.__module__.startswith("posekit"):
+            signature = inspect.signature(function)
+            untyped = {p.name for p in signature.parameters.values() if p.annotation is p.empty and p.kind is not p.VAR_KEYWORD}
+            assert untyped <= {"self", "cls"}, f"{function.__qualname__}: {untyped}"
+            assert signature.return_annotation is not inspect.Signature.empty, function.__qualname__

@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -61,6 +61,8 @@ class Crops:
 
     >>> import posekit
     >>> stored = posekit.crops(posekit.load_people("mannequins:4,size=40"), 24)
+    >>> stored
+    <Crops of 24 x 24 pixels; mannequins:4,size=40,seed=0: 4 people, 17.0 of 17 joints labelled>
     >>> stored[0].shape, stored.keypoints.shape  # a crop; everybody's joints in pixels of the crops
     ((24, 24, 3), (4, 17, 3))
     >>> len(stored.select(slice(2)))
@@ -76,11 +78,14 @@ class Crops:
     def __len__(self) -> int:
         return len(self.store)
 
+    def __repr__(self) -> str:
+        return f"<Crops of {self.size} x {self.size} pixels; {self.people.summary()}>"
+
     def __getitem__(self, index: int) -> np.ndarray:
         """Crop (size, size, 3) uint8. Damaged bytes raise PosekitError."""
         return self.store[index]
 
-    def select(self, index) -> "Crops":
+    def select(self, index: slice | Sequence[int] | np.ndarray) -> "Crops":
         """The crops that an index array, a boolean mask or a slice selects."""
         index = np.arange(len(self))[index]
         return Crops(

@@ -23,8 +23,8 @@ class People:
 
     >>> import posekit
     >>> people = posekit.load_people("mannequins:10,size=40")
-    >>> print(people.summary())
-    mannequins:10,size=40,seed=0: 10 people, 17.0 of 17 joints labelled
+    >>> people
+    <People, coco skeleton; mannequins:10,size=40,seed=0: 10 people, 17.0 of 17 joints labelled>
     >>> people.read(people.names[0]).shape  # a picture
     (40, 40, 3)
     >>> large = people[people.boxes[:, 3] > 20]  # whom a mask, a slice or indices select
@@ -48,7 +48,10 @@ class People:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index) -> "People":
+    def __repr__(self) -> str:
+        return f"<People, {self.skeleton.name} skeleton; {self.summary()}>"
+
+    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> "People":
         """The people that an index array, a boolean mask or a slice selects."""
         index = np.arange(len(self))[index]
 

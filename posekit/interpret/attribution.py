@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from PIL import Image
 from scipy.ndimage import map_coordinates
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class Explanation:
 
 def explain(
     model: Predictor | str | Path, image: str | Path | Image.Image | np.ndarray, joint: str = "left wrist", method: str = "grad-cam",
-    target: str = "window", *, layer: str | None = None, box=None, keypoints: np.ndarray | None = None,
+    target: str = "window", *, layer: str | None = None, box: ArrayLike | None = None, keypoints: np.ndarray | None = None,
 ) -> Explanation:  # fmt: skip
     """Which pixels of a picture the network's answer for a joint hangs on.
 
