@@ -648,6 +648,7 @@ run.write_metrics(
         "verdicts": verdict,
         "seconds": time.monotonic() - started,
         "say": {
+            "neighbours": neighbour_words(),
             "dimensions": f"{dimensions:,}",
             "people": f"{count:,} {'mannequins' if rendered else 'people'}",
             "place": f"`{place}`",
