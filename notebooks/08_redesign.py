@@ -328,16 +328,13 @@ rows = [
         "above the noise floor": c["above"],
         "silhouette, K = 2": f"{c['silhouette']['mean']:.3f} [{c['silhouette']['low']:.3f}, {c['silhouette']['high']:.3f}]",
         **{
-            f"R² {attribute}": f"{p['mean']:.2f} [{p['low']:.2f}, {p['high']:.2f}]".replace("-", "−")
+            f"R² {attribute}": f"{p['mean']:z.2f} [{p['low']:z.2f}, {p['high']:z.2f}]".replace("-", "−")
             for attribute, p in c["probes"].items()
         },
     }
     for name, c in code.items()
 ]
-pd.DataFrame(rows).style.hide().set_caption(
-    "Codes before and after, over test people. R²: probes of the first 20 components. Walk: trunk lengths that a joint moves when codes are moved by two "
-    f"standard deviations along the direction in which *{probed[0] if probed else 'nothing'}* is read; in brackets, the most that a random direction did."
-)
+pd.DataFrame(rows).style.hide().set_caption("Codes before and after, over test people. R²: probes of the first 20 components.")
 
 # %% [markdown]
 # {{ runs["08_redesign"].say.code }}
@@ -485,7 +482,7 @@ def alone_words():
 def code_words():
     before, after = code["base"], code["autoencoder"]
     text = f"For 95 % of the variance the base's code needs {before['components95']} components, behind the autoencoder {after['components95']}; in the study it was 541 and 16. A code that has passed through {squeezed_to} dimensions cannot have many more, whatever they mean. "
-    told = [f"{attribute} {before['probes'][attribute]['mean']:.2f} and {after['probes'][attribute]['mean']:.2f}" for attribute in probed]
+    told = [f"{attribute} {before['probes'][attribute]['mean']:z.2f} and {after['probes'][attribute]['mean']:z.2f}" for attribute in probed]
     if not told:
         return text
     moved = [
