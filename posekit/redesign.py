@@ -299,6 +299,24 @@ def doubled(network: Hourglass) -> Hourglass:
     return larger
 
 
+def without_bottleneck(network: Hourglass, which: int) -> Hourglass:
+    """The network without one of each stack's bottleneck residuals, 1 the first; the others keep their weights.
+
+    Raises:
+        PosekitError: there is no such residual, or it is the only one.
+    """
+    count = network.config.bottleneck_residuals
+    if count < 2 or not 1 <= which <= count:
+        raise PosekitError(f"bottleneck residual {which} cannot be left out of {count}; there must be others")
+    smaller = Hourglass(replace(network.config, bottleneck_residuals=count - 1)).train(network.training)
+    state = network.state_dict()
+    for number in range(which, count):  # each later one moves up
+        for name in [name for name in state if f".bottleneck{number + 1}." in name]:
+            state[name.replace(f".bottleneck{number + 1}.", f".bottleneck{number}.")] = state[name]
+    smaller.load_state_dict({name: value for name, value in state.items() if f".bottleneck{count}." not in name})
+    return smaller
+
+
 def random_directions(count: int, dimensions: int, seed: int) -> np.ndarray:
     """Orthonormal directions (count, dimensions), uniform over all of them."""
     q, r = np.linalg.qr(np.random.default_rng(seed).standard_normal((dimensions, count)))

@@ -30,6 +30,24 @@ def base(crops, tmp_path_factory):
     return fit(CONFIG, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path_factory.mktemp("base"), machine=Machine.plain())
 
 
+@pytest.mark.parametrize("which", [1, 2, 3])
+def test_a_residual_that_adds_nothing_can_be_left_out(which):
+    torch.manual_seed(0)
+    network = Hourglass(HourglassConfig.narrow(16, joints=5, depth=2, stacks=2, bottleneck_residuals=3)).eval()
+    pictures = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        whole = network(pictures)
+        for stack in (network.stack0, network.stack1):
+            last = stack.get_submodule(f"bottleneck{which}").conv3
+            last.weight.zero_()
+            last.bias.zero_()
+        expected, found = network(pictures), redesign.without_bottleneck(network, which)(pictures)
+    assert torch.allclose(found, expected, atol=1e-6) and not torch.allclose(found, whole, atol=1e-3)
+    for wrong in (0, 4):
+        with pytest.raises(PosekitError, match=f"residual {wrong} cannot be left out of 3"):
+            redesign.without_bottleneck(network, wrong)
+
+
 @pytest.mark.parametrize("stacks", [1, 2])
 def test_a_doubled_network_computes_the_same_of_larger_pictures(stacks):
     torch.manual_seed(0)
