@@ -17,7 +17,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util import texescape
 
-LETTERS = 100  # of a table's size that fill a line
+LETTERS = 95  # of the size of tables that fill a line
 STILL = "On the web page there is an interactive figure here."
 
 
@@ -165,7 +165,7 @@ def columns_of(natural: list[float]) -> str:
     Among the long ones a column's share goes with the square root of its text: one that has four times as much to say gets
     twice the width.
     """
-    room = LETTERS - 2.0 * len(natural)
+    room = LETTERS - 2.7 * len(natural)  # and the space between columns
     if sum(natural) <= room:
         return "l" * len(natural)
     short: set[int] = set()
