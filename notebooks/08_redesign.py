@@ -404,7 +404,11 @@ if weights and baseline:
         }
     change = {key: scored["against"][key] for key in ("mean", "low", "high")}
     own_mean = scored["against"]["own"]
-    full_change = {"points": change, "relative": {key: value / own_mean for key, value in change.items()}, "people": scored["against"]["people"]}
+    full_change = {
+        "points": change,
+        "relative": {key: value / own_mean for key, value in change.items()},
+        "people": scored["against"]["people"],
+    }
 
 # %% tags=["remove-input"]
 rows = [
