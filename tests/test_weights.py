@@ -116,7 +116,7 @@ def test_every_shipped_file_loads_small_and_without_a_path_of_its_maker(name):
     assert (weights.SHIPPED / f"{name}.safetensors").stat().st_size < 8e6
     assert card.note and card.recipe and card.history and card.metrics
     assert "/" not in card.data + card.metrics.get("data", "")
-    side = 4 * 2**model.config.depth
+    side = model.config.multiple
     assert model(torch.zeros(1, 3, side, side)).isfinite().all()
 
 
