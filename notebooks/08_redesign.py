@@ -378,7 +378,7 @@ if stacks:
 #
 # ## At full size
 #
-# The networks above are small, so that several can be trained three times over. A large one can be redesigned once. Its finest level costs most of
+# The networks above are small, so that each can be trained several times. A large one can be redesigned once. Its finest level costs most of
 # the multiply-adds; yet where the network of photographs was ablated, the skip of that level was missed least (see the chapter on
 # skips). So the redesign does without such a level: its hourglass works at an eighth of the picture's side instead of a quarter, on
 # pictures larger than before, and each of its cells answers for four of the heatmap by sub-pixel convolution {cite:p}`shi2016`. One bottleneck
@@ -432,7 +432,7 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if full else None
 #
 # ## What this does not show
 #
-# The networks are small and trained for few passes: what helps here need not help one that is trained until it learns no more. Three
+# The networks are small and trained for few passes: what helps here need not help one that is trained until it learns no more. A few
 # seeds, resampled, say little about how much trainings differ. And the variants of this book were thought of by people who had seen
 # chapters made from the same data, if from other splits.
 

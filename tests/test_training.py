@@ -82,7 +82,7 @@ def test_a_planted_task_is_learnt(crops, tmp_path, loss, rate, reached, left):
     assert len(heard) == epochs * (per_epoch + 1)
     assert all(0 <= figures["peak"] < 2 for figures in steps)
     # The model is left with the weights of the best epoch, in eval mode.
-    assert not model.training and same(dict(model.state_dict()), dict(torch.load(tmp_path / "best.pt")))
+    assert not model.training and same(dict(model.state_dict()), dict(torch.load(tmp_path / "best.pt", weights_only=True)))
     assert list((tmp_path / "tensorboard").iterdir())
 
 
