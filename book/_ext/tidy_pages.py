@@ -1,4 +1,4 @@
-"""What is put right in every page: scripts of other hosts or twice, roles that contradict each other, figures that do not open large."""
+"""What is put right in every page: scripts of other hosts or twice, lists that are none, figures that do not open large."""
 
 import re
 
@@ -8,8 +8,14 @@ def tidy(app, page, template, context, doctree):
     context["script_files"] = [script for key, script in unlike.items() if "thebe" not in key.lower()]  # Thebe asks unpkg.com
     body = context.get("body", "")
     body = re.sub(r'(class="citation"[^>]*) role="doc-biblioentry"', r'\1 role="listitem"', body)  # a list holds list items
+    # Sphinx breaks a long signature into a list of descriptions that describe nothing.
+    body = re.sub(r"<dl>(\s*<dd><em class=\"sig-param\">.*?)</dl>", parameters, body, flags=re.DOTALL)
     # A figure is a link to its picture: on a phone it is looked at there.
     context["body"] = re.sub(r'(<figure\b[^>]*>\s*)(<img\b[^>]*\bsrc="([^"]+)"[^>]*>)', r'\1<a class="large" href="\3">\2</a>', body)
+
+
+def parameters(signature: re.Match) -> str:
+    return signature[1].replace("<dd>", '<span class="parameter">').replace("</dd>", "</span>")
 
 
 def setup(app):
