@@ -142,8 +142,11 @@ pd.DataFrame(rows).style.hide().set_caption("The variants; below the study's, th
 # The study's autoencoder takes the code through three convolutions and a linear layer to {{ runs["08_redesign"].say.dimensions }}, and back. It is first
 # trained alone to give codes back, and then put behind the last bottleneck residual; the whole is trained on. *Linear* and
 # *random* are its controls: the same place and as many dimensions, by a single matrix each way, begun with the principal components or with
-# directions drawn by chance. *Wider* has the autoencoder's parameters in more channels. The *base* itself is trained on as long. Those of
-# this book cost at most what the base costs, in parameters and in multiply-adds.
+# directions drawn by chance. *Wider* has the autoencoder's parameters in more channels. The *base* itself is trained on as long.
+#
+# Those of this book cost at most what the base costs, in parameters and in multiply-adds. *Lean* leaves out what the ablations
+# hardly missed; *basic modules* are of two 3 × 3 convolutions {cite:p}`he2016` and fewer channels, because most errors lie far from the
+# joint, where seeing further might help, and codes are redundant; *sharper targets* ask for a narrower peak.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The autoencoder trained alone: the share of the variance of validation people's codes that it gives back, one line a seed. Dashed: what as many principal components keep.", "name": "fig-redesign-alone"}, "image": {"alt": "Curves over the epochs, below a dashed line"}}
 histories = [json.loads((folder / str(seed) / "autoencoder" / "alone.json").read_text()) for seed in range(seeds)]

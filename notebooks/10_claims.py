@@ -178,6 +178,7 @@ run.write_metrics(
             "short": f"{ledger.short_table(stated, verdicts)}\n\n{listed(by_kind['mannequins'])} on mannequins; {listed(by_kind['photographs'])} on photographs: "
             "[the whole ledger](10_claims).",
             "found": found,
+            "numbers": {claim.id: ledger.numbers(claim, verdicts[claim.id]) for claim in stated},
             "result": result_words(),
             **{group: ledger.table(members, verdicts, here) for group, members in groups.items()},
         },

@@ -247,6 +247,11 @@ def sentence(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
     return ", ".join(parts)
 
 
+def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
+    """What was measured, alone: `12 components on mannequins, not measured on photographs`."""
+    return ", ".join(f"{_spoken(v.number, claim.unit) if v.number else v.verdict} on {kind}" for kind, v in by_kind.items())
+
+
 def threshold(claim: Claim) -> str:
     """The rule in words: `below 0`, `above 7.5 %`."""
     rule = claim.rule

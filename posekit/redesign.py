@@ -111,12 +111,14 @@ def study_variants(base: HourglassConfig, dimensions: int, side: int, noise: flo
 def own_variants(base: HourglassConfig, resolution: int) -> list[Variant]:
     """What the chapters on skips, stacks and codes suggest, each at no more parameters and multiply-adds than the base."""
     lean = "coarse skips and bottleneck residuals are hardly missed, and the stem costs half: spent on width"
-    slim = within(base, resolution, skips=(1, 2), bottleneck_residuals=1, early_pool=True)
+    far = "most errors are far off and codes redundant: modules that see further, of fewer channels"
+    slim = {"skips": (1, 2), "bottleneck_residuals": 1, "early_pool": True}
     return [
         Variant("noisy code", replace(base, code_noise=0.1), why="codes are redundant: noise may regularise"),
-        Variant("lean", slim, why=lean),
+        Variant("lean", within(base, resolution, **slim), why=lean),
+        Variant("basic modules", within(base, resolution, basic=True), why=far),
         Variant("sharper targets", base, sigma=0.7, why="targets that say more exactly where"),
-        Variant("lean, sharper", slim, sigma=0.7, why="the two before in one"),
+        Variant("all three", within(base, resolution, basic=True, **slim), sigma=0.7, why="the three before in one"),
     ]  # fmt: skip
 
 

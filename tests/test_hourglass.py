@@ -15,6 +15,7 @@ VARIANTS = {
     "the study's, three stacks": HourglassConfig.study(features=16, stem=(4, 8, 8), stacks=3, **SMALL),
     "no skips": HourglassConfig.narrow(16, stacks=2, skips=False, **SMALL),
     "one skip, early pool, noise": HourglassConfig.narrow(16, skips=(2,), early_pool=True, code_noise=0.1, **SMALL),
+    "basic, study": HourglassConfig.study(features=16, basic=True, stem=(4, 8, 12), **SMALL),
     "an eighth, two stacks": HourglassConfig.narrow(16, joints=5, depth=1, stacks=2, eighth=True),
     "wide stem": HourglassConfig(features=16, stem=(8, 16, 16), stacks=2, **SMALL),
 }

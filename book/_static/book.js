@@ -6,3 +6,31 @@ const measure = () =>
   document.querySelectorAll(".bd-article figure").forEach(figure => figure.classList.toggle("wide", figure.scrollWidth > figure.clientWidth + 1))
 addEventListener("load", measure)
 addEventListener("resize", measure)
+
+// A column's head sorts a table by it: largest first, smallest first, and as it was. Numbers by value, whatever stands behind them.
+const key = cell => {
+  const text = cell.innerText.trim().replace(/−/g, "-").replace(/(\d),(?=\d{3})/g, "$1")
+  const number = text.match(/^[-+]?\d+(\.\d+)?/)
+  return number ? Number(number[0]) : text
+}
+const compare = (a, b) => (typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === "number" ? 1 : -1)
+
+const sortable = table => {
+  const [body, heads] = [table.tBodies[0], table.tHead?.rows]
+  if (!body || heads?.length !== 1 || body.rows.length < 5 || table.querySelector("[rowspan], [colspan]") || table.closest(".ledger")) return
+  const rows = [...body.rows]
+  for (const [i, head] of [...heads[0].cells].entries()) {
+    if (!head.innerText.trim()) continue
+    const button = document.createElement("button")
+    button.append(...head.childNodes)
+    head.append(button)
+    button.addEventListener("click", () => {
+      const next = { none: "descending", descending: "ascending", ascending: "none" }[head.ariaSort ?? "none"]
+      for (const other of heads[0].cells) other.ariaSort = null
+      const sign = { none: 0, descending: -1, ascending: 1 }[next]
+      if (sign) head.ariaSort = next
+      body.append(...(sign ? rows.toSorted((a, b) => sign * compare(key(a.cells[i]), key(b.cells[i]))) : rows))
+    })
+  }
+}
+addEventListener("DOMContentLoaded", () => document.querySelectorAll(".bd-article table").forEach(sortable))

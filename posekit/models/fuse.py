@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from posekit.machine import Machine
-from posekit.models.hourglass import Hourglass, Residual, Stack, upsample
+from posekit.models.hourglass import Basic, Hourglass, Residual, Stack, upsample
 
 
 def fused(model: Hourglass) -> "FusedHourglass":
@@ -88,12 +88,29 @@ class FusedResidual(nn.Module):
         self.conv1 = Convolution(*_folded(weight * scale[:, None, None], bias, block.bn2), relu=True)
         self.conv2 = Convolution(*_folded(*_weights(block.conv2), block.bn3), relu=True)
         self.conv3 = Convolution(*_weights(block.conv3))
-        changed = isinstance(block.shortcut, nn.Conv2d)
-        self.shortcut = Convolution(*_weights(block.shortcut)) if changed else nn.Identity()
+        self.shortcut = _shortcut(block)
 
     def forward(self, x: Tensor) -> Tensor:
         y = torch.maximum(x, self.low) if self.rising else x.clamp(self.low, self.high)
         return self.conv3(self.conv2(self.conv1(y)), added=self.shortcut(x))
+
+
+class FusedBasic(nn.Module):
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, block: Basic):
+        super().__init__()
+        # No clamp here: zeros are padded behind the normalisation, and a shift in the bias would reach them as well.
+        scale, shift = _affine(block.bn1)
+        self.register_buffer("scale", scale[:, None, None])
+        self.register_buffer("shift", shift[:, None, None])
+        self.conv1 = Convolution(*_folded(*_weights(block.conv1), block.bn2), relu=True)
+        self.conv2 = Convolution(*_weights(block.conv2))
+        self.shortcut = _shortcut(block)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv2(self.conv1(torch.addcmul(self.shift, x, self.scale).relu_()), added=self.shortcut(x))
 
 
 class FusedStack(nn.Module):
@@ -143,7 +160,7 @@ class FusedHourglass(nn.Module):
         stem = model.stem
         self.first = Convolution(*_folded(*_weights(stem.conv), stem.bn), stride=stem.conv.stride[0], relu=True)
         residuals = (stem.residual1, stem.residual2, stem.residual3)
-        first, second, third = (FusedResidual(residual) for residual in residuals)
+        first, second, third = _residuals(residuals)
         pool = nn.MaxPool2d(2)
         self.stem = nn.Sequential(pool, first, second, third) if stem.early_pool else nn.Sequential(first, pool, second, third)
         self.stacks = nn.ModuleList(FusedStack(getattr(model, f"stack{i}")) for i in range(model.config.stacks))
@@ -178,7 +195,11 @@ def _weights(conv: Any) -> tuple[Tensor, Tensor]:
 
 
 def _residuals(blocks) -> nn.Sequential:
-    return nn.Sequential(*(FusedResidual(block) for block in blocks))
+    return nn.Sequential(*(FusedBasic(block) if isinstance(block, Basic) else FusedResidual(block) for block in blocks))
+
+
+def _shortcut(block: Residual | Basic) -> nn.Module:
+    return Convolution(*_weights(block.shortcut)) if isinstance(block.shortcut, nn.Conv2d) else nn.Identity()
 
 
 def _add_upsampled(skip: Tensor, y: Tensor) -> Tensor:

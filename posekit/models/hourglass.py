@@ -39,6 +39,7 @@ class HourglassConfig:
     shortcut_kernel: int = 1  # of the convolution on a shortcut that changes the channel count; the study has 3
     skips: bool | tuple[int, ...] = True  # the levels that have a skip connection: all, none (False), or these
     normalised_heatmaps: bool = False  # batch normalisation behind the last layer, as in the study
+    basic: bool = False  # residual modules of two 3 x 3 convolutions, not of Newell's one between two of 1 x 1
     early_pool: bool = False  # the stem pools before its first residual module, not after it
     eighth: bool = False  # hourglasses work at 1/8 of the picture's side, not 1/4, and each of their cells fills four of a heatmap
     code_noise: float = 0.0  # in training the last stack's code is multiplied by 1 + this times normal noise
@@ -98,16 +99,36 @@ class Residual(nn.Module):
         self.bn1, self.relu1, self.conv1 = nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, middle, 1)
         self.bn2, self.relu2, self.conv2 = nn.BatchNorm2d(middle), nn.ReLU(), nn.Conv2d(middle, middle, 3, padding=1)
         self.bn3, self.relu3, self.conv3 = nn.BatchNorm2d(middle), nn.ReLU(), nn.Conv2d(middle, outputs, 1)
-        # No layer where the channel count stays: an unused one would hold parameters without a gradient.
-        self.shortcut: nn.Module = nn.Identity()
-        if inputs != outputs:
-            self.shortcut = nn.Conv2d(inputs, outputs, shortcut_kernel, padding=shortcut_kernel // 2)
+        self.shortcut = shortcut(inputs, outputs, shortcut_kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(self.relu1(self.bn1(x)))
         y = self.conv2(self.relu2(self.bn2(y)))
         y = self.conv3(self.relu3(self.bn3(y)))
         return self.shortcut(x) + y
+
+
+class Basic(nn.Module):
+    """Residual module of two 3 x 3 convolutions, half the channels between them: it sees twice as far as Newell's.
+
+    He et al., "Deep residual learning for image recognition", CVPR 2016, figure 5, left, with the layers in Newell's order.
+    """
+
+    def __init__(self, inputs: int, outputs: int, shortcut_kernel: int = 1):
+        super().__init__()
+        middle = outputs // 2
+        self.bn1, self.relu1, self.conv1 = nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, middle, 3, padding=1)
+        self.bn2, self.relu2, self.conv2 = nn.BatchNorm2d(middle), nn.ReLU(), nn.Conv2d(middle, outputs, 3, padding=1)
+        self.shortcut = shortcut(inputs, outputs, shortcut_kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv1(self.relu1(self.bn1(x)))
+        return self.shortcut(x) + self.conv2(self.relu2(self.bn2(y)))
+
+
+def shortcut(inputs: int, outputs: int, kernel: int) -> nn.Module:
+    """What passes a residual module by. No layer where the channel count stays: unused, it would hold parameters without a gradient."""
+    return nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
 
 
 class Stem(nn.Module):
@@ -119,8 +140,9 @@ class Stem(nn.Module):
         k = config.shortcut_kernel
         self.conv = nn.Conv2d(3, a, 14, 4, 6) if config.eighth else nn.Conv2d(3, a, 7, 2, 3)
         self.bn, self.relu = nn.BatchNorm2d(a), nn.ReLU()
-        self.residual1, self.pool = Residual(a, b, k), nn.MaxPool2d(2)
-        self.residual2, self.residual3 = Residual(b, c, k), Residual(c, config.features, k)
+        residual = Basic if config.basic else Residual
+        self.residual1, self.pool = residual(a, b, k), nn.MaxPool2d(2)
+        self.residual2, self.residual3 = residual(b, c, k), residual(c, config.features, k)
         self.early_pool = config.early_pool
 
     def forward(self, x: Tensor) -> Tensor:
@@ -140,9 +162,10 @@ class Stack(nn.Module):
         super().__init__()
         f, self.depth, self.bottlenecks = config.features, config.depth, config.bottleneck_residuals
         self.skip_levels = config.skip_levels
+        residual = Basic if config.basic else Residual
 
         def residuals() -> nn.Module:
-            return nn.Sequential(*(Residual(f, f) for _ in range(config.residuals)))
+            return nn.Sequential(*(residual(f, f) for _ in range(config.residuals)))
 
         self.pool = nn.MaxPool2d(2)
         for level in range(1, config.depth + 1):
@@ -150,7 +173,7 @@ class Stack(nn.Module):
                 self.add_module(f"skip{level}", residuals())
             self.add_module(f"encoder{level}", residuals())
         for i in range(1, config.bottleneck_residuals + 1):
-            self.add_module(f"bottleneck{i}", Residual(f, f))
+            self.add_module(f"bottleneck{i}", residual(f, f))
         self.noise = Noise(config.code_noise) if last and config.code_noise else None
         self.squeeze = squeeze(config) if last and config.squeeze else None
         for level in range(config.depth, 0, -1):

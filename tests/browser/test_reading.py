@@ -89,6 +89,24 @@ def test_a_walk_goes_on_by_mouse_and_by_keys(page, book):
     assert state()[0] != keyed[0] and picture.get_attribute("aria-label").startswith("component 2, −3 sd")
 
 
+def test_a_head_sorts_its_table(page, book):
+    page.goto((book / "08_redesign.html").as_uri())
+    table = page.locator("table", has_text="against the base").first
+    head = table.get_by_role("columnheader", name="parameters")
+    column = [cell.inner_text() for cell in head.locator("xpath=..").locator("th").all()].index("parameters")
+
+    def shown():
+        return [int(row.locator("td, th").nth(column).inner_text().replace(",", "")) for row in table.locator("tbody tr").all()]
+
+    before = shown()
+    head.get_by_role("button").click()
+    assert shown() == sorted(before, reverse=True) != before and head.get_attribute("aria-sort") == "descending"
+    head.get_by_role("button").press("Enter")
+    assert shown() == sorted(before) and head.get_attribute("aria-sort") == "ascending"
+    head.get_by_role("button").press("Enter")
+    assert shown() == before and head.get_attribute("aria-sort") is None
+
+
 def test_the_map_shows_the_person_under_the_mouse(page, book):
     page.goto((book / "06_clusters.html").as_uri())
     frame = page.locator(".bk-CartesianFrame")
