@@ -40,13 +40,14 @@ on_error = "raise"  # what a picture that cannot be read does: raise or skip
 # %% tags=["remove-cell"]
 import itertools
 import time
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
 import posekit
-from posekit import comparison, metrics, plots, runs
+from posekit import comparison, metrics, plots, redesign, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints, view
 from posekit.data.augment import centre_view
@@ -94,6 +95,8 @@ def report(line):
 
 def name_of(card):
     """What an estimator is called here."""
+    if card.config.get("basic"):
+        return "hourglass, redesigned"
     stacks = card.config.get("stacks")
     names = {"parts": "templates on springs", "deeppose": "DeepPose", "feedback": "error feedback", "transpose": "TransPose"}
     return names.get(card.architecture) or f"hourglass, {stacks} stack{'s' if stacks > 1 else ''}"
@@ -102,13 +105,16 @@ def name_of(card):
 # %% tags=["remove-cell"]
 training, validation = store(some(people.split("train"), train_people), resolution), store(people.split("val"), resolution)
 views = transform_keypoints(view(training.size, resolution), training.keypoints)
+plain = HourglassConfig.narrow(features, joints=joints)
+best = redesign.own_variants(plain, resolution)[-1]
 configs = {
     "templates on springs": None,
     "DeepPose": DeepPoseConfig(joints, features=features // 2),
     "error feedback": FeedbackConfig(joints, mean_pose(views, resolution), features=features // 2),
     "TransPose": TransPoseConfig(joints, features),
-    "hourglass, 1 stack": HourglassConfig.narrow(features, joints=joints),
-    "hourglass, 2 stacks": HourglassConfig.narrow(features, joints=joints, stacks=2),
+    "hourglass, 1 stack": plain,
+    "hourglass, 2 stacks": replace(plain, stacks=2),
+    "hourglass, redesigned": best.config,
 }
 before = {name_of(weight_files.load(path)[1]): path for path in weights}
 
@@ -124,13 +130,14 @@ def trained(name, config):
         options = {"resolution": resolution, "mixtures": mixtures, "seed": seed, "name": name, "machine": machine}
         return done if done.exists() else fit_parts(training, validation, folder, **options)
     loss = "coordinates" if architecture_of(config) in REGRESSORS else "cross-entropy"
-    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate / 2 if name == "TransPose" else rate, loss=loss, seed=seed)
+    highest, sigma = rate / 2 if name == "TransPose" else rate, best.sigma if config is best.config else 1.0
+    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=highest, loss=loss, sigma=sigma, seed=seed)
     return posekit.fit(config, recipe, training, validation, folder, name=name, machine=machine, compiled=False, report=report)
 
 
 sources = {name: trained(name, config) for name, config in configs.items()}
 equal = list(sources)
-given = {"1 stack, trained longer": one_stack, "2 stacks, trained longer": two_stacks, "redesigned": redesigned}
+given = {"1 stack, trained longer": one_stack, "2 stacks, trained longer": two_stacks, "redesigned, trained longer": redesigned}
 sources |= {name: path for name, path in given.items() if path}
 
 # %% tags=["remove-cell"]
