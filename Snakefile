@@ -8,7 +8,7 @@ import sys
 
 from posekit.errors import PosekitError
 from posekit.parameters import parameters, root
-from posekit.workflow import book_stamp, describe, plan
+from posekit.workflow import book_stamp, describe, last_seconds, plan
 
 preset = config.get("preset", "laptop")
 try:
@@ -58,5 +58,7 @@ for name, step in steps.items():
             notebook=name,
         # Small networks gain little from a second core, so two notebooks run at a time; one that starts workers has all cores.
         threads: workflow.cores if "workers" in parameters(step.notebook) else max(workflow.cores // 2, 1)
+        # Of the others the longest first, by the last time each was run: then no core waits at the end.
+        priority: 0 if "workers" in parameters(step.notebook) else int(last_seconds(preset, step) or 0)
         shell:
             "{params.python:q} -m posekit.workflow run {params.preset} {params.notebook}"
