@@ -148,7 +148,7 @@ pd.DataFrame(rows).style.hide().set_caption("The variants; below the study's, th
 # hardly missed; *basic modules* are of two 3 × 3 convolutions {cite:p}`he2016` and fewer channels, because most errors lie far from the
 # joint, where seeing further might help, and codes are redundant; *sharper targets* ask for a narrower peak.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The autoencoder trained alone: the share of the variance of validation people's codes that it gives back, one line a seed. Dashed: what as many principal components keep.", "name": "fig-redesign-alone"}, "image": {"alt": "Curves over the epochs, below a dashed line"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The autoencoder trained alone: the share of the variance of validation people's codes that it gives back, one line a seed; below 0, the mean code would be the better answer. Dashed: what as many principal components keep.", "name": "fig-redesign-alone"}, "image": {"alt": "Curves over the epochs, below a dashed line"}}
 histories = [json.loads((folder / str(seed) / "autoencoder" / "alone.json").read_text()) for seed in range(seeds)]
 held = collect(first_network, first_card, validation, code_place(first_network), machine=machine)
 few = first_components.first(squeezed_to)
@@ -241,8 +241,6 @@ rows = [
         "test, %": spoken(s["pck"]),
         "against the base": "" if name == "base" else spoken(s["change"], points=True),
         "relative": "" if name == "base" else spoken(s["relative"]).replace("-", "−"),
-        "parameters": f"{s['parameters']:,}",
-        "multiply-adds": f"{s['macs'] / 1e6:.1f} M",
         "ms a person": f"{s['milliseconds']:.2f}",
         "training, s": f"{np.mean(s['seconds']):.0f}",
     }

@@ -15,7 +15,7 @@ def alone(histories: Sequence[Sequence[Mapping]], components: float) -> Figure:
     for history in histories:
         ax.plot([line["epoch"] for line in history], [100 * line["explained"] for line in history], color=PALETTE[0], linewidth=1.5)
     ax.axhline(100 * components, color="0.4", linestyle="--", linewidth=1)
-    ax.set(xlabel="epoch", ylabel="variance given back (%)", ylim=(min(0, ax.get_ylim()[0]), 100))
+    ax.set(xlabel="epoch", ylabel="variance given back (%)", ylim=(-20, 100))  # it begins at whatever it begins at
     return figure
 
 

@@ -91,7 +91,7 @@ def test_a_walk_goes_on_by_mouse_and_by_keys(page, book):
 
 def test_a_head_sorts_its_table(page, book):
     page.goto((book / "08_redesign.html").as_uri())
-    table = page.locator("table", has_text="against the base").first
+    table = page.locator("table", has_text="what for").first
     head = table.get_by_role("columnheader", name="parameters")
     column = [cell.inner_text() for cell in head.locator("xpath=..").locator("th").all()].index("parameters")
 
