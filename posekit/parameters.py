@@ -13,6 +13,7 @@ same preset.
 
 import ast
 import difflib
+import functools
 import io
 import json
 import re
@@ -69,10 +70,15 @@ def notebook_path(name: str) -> Path:
 
 
 def cells(notebook: Path) -> list[Any]:
-    """The cells of a py:percent notebook."""
+    """The cells of a py:percent notebook, to be read and not changed."""
+    return _cells(notebook.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _cells(text: str) -> list[Any]:
     import jupytext
 
-    return jupytext.read(notebook, fmt="py:percent").cells
+    return jupytext.reads(text, fmt="py:percent").cells
 
 
 def is_parameters(cell: Any) -> bool:

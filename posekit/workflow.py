@@ -13,6 +13,7 @@ runs' numbers in book/reference, for the other presets' books to quote.
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -24,9 +25,12 @@ from typing import Any
 
 import yaml
 
-from . import runs
+from . import bench_words, runs
 from .errors import PosekitError
 from .parameters import is_parameters, load_preset, notebook_path, parameters, root, table
+
+# jsonschema, which reading notebooks needs, compiles a grammar of addresses where it can: longer than all else here takes.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
@@ -215,7 +219,6 @@ def build(preset: str, *, with_gaps: bool = False) -> Path:
     html = folder / "html"
     shutil.rmtree(html, ignore_errors=True)
     pages.rename(html)
-    shutil.rmtree(folder / "_build")
     if not missing:
         stamp.touch()
     print(f"{_named(missing)} is in {(html / 'index.html').relative_to(root())}")
@@ -248,9 +251,7 @@ def _named(missing: dict[str, str]) -> str:
 
 def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: Path) -> Path:
     """Put all that the book is built from into `folder`/source: prose, executed notebooks, figures, the runs' numbers."""
-    from . import bench  # and with it torch, which the plan does without
-
-    source = folder / "source"
+    source = folder / "laid"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(root() / "book", source)
     for name, step in steps.items():
@@ -264,29 +265,76 @@ def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: P
     measured = _metrics({name: step for name, step in steps.items() if name not in missing})
     leave_open(source, {path.stem for path in (root() / "notebooks").glob("*.py")} - set(measured))
 
-    config = yaml.safe_load((root() / "_config.yml").read_text(encoding="utf-8"))
     timed = json.loads((root() / "book" / "reference" / "bench.json").read_text("utf-8"))
-    config["parse"]["myst_substitutions"] = {
-        "preset": preset, "runs": measured, "bench": bench.words(timed), "parameters": table(),
+    numbers = {
+        "preset": preset, "runs": measured, "bench": bench_words.words(timed), "parameters": table(),
     }  # fmt: skip
-    _write_yaml(source / "_config.yml", config)
+    (source / "numbers.json").write_text(json.dumps(numbers, sort_keys=True), encoding="utf-8")
+    shutil.copyfile(root() / "_config.yml", source / "_config.yml")
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
     _write_yaml(source / "_toc.yml", _without_absent(toc, steps))
-    return source
+    return _as_far_as_changed(source, folder / "source")
+
+
+def _as_far_as_changed(new: Path, old: Path) -> Path:
+    """Make a folder's content that of a new one, which goes; files whose content is the same keep their times, by which Sphinx goes."""
+    for path in [p for p in old.rglob("*") if p.is_file()]:
+        if not (new / path.relative_to(old)).is_file():
+            path.unlink()
+    for path in [p for p in new.rglob("*") if p.is_file()]:
+        place = old / path.relative_to(new)
+        if not place.is_file() or place.read_bytes() != path.read_bytes():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+    shutil.rmtree(new)
+    return old
+
+
+_NUMBERS = """
+import json, pathlib
+numbers = pathlib.Path(__file__).parent / "numbers.json"
+myst_substitutions = json.loads(numbers.read_text("utf-8")) if numbers.is_file() else globals().get("myst_substitutions", {})
+del numbers
+latex_documents = [("index", "book.tex", html_title, author, "manual")]
+"""
 
 
 def _sphinx(source: Path, builder: str, *, strict: bool) -> Path:
-    """What Jupyter Book makes of a source, `builder` html or latex; with `strict` a warning is an error."""
-    folder = source.parent
-    shutil.rmtree(folder / "_build", ignore_errors=True)
-    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    """What Sphinx makes of Jupyter Book's settings and a source, `builder` html or latex; with `strict` a warning is an error.
+
+    Every page is written; read are only those that have changed, as long as nothing else has: numbers, figures, extensions, the library.
+    """
+    _python("from jupyter_book.cli.main import main; main()", "config", "sphinx", str(source), source=source)
+    with open(source / "conf.py", "a", encoding="utf-8") as settings:  # of JSON, which is read in no time, where YAML takes seconds
+        settings.write(_NUMBERS)
+    built = source.parent / "_build"
+    others = [p for p in source.rglob("*") if p.is_file() and p.suffix not in (".md", ".ipynb")] + list(Path(__file__).parent.rglob("*.py"))
+    digest = hashlib.sha256("".join(f"{p} {hashlib.sha256(p.read_bytes()).hexdigest()}\n" for p in sorted(others)).encode())
+    key = built / f"of-{digest.hexdigest()[:16]}"
+    if not key.exists():
+        shutil.rmtree(built, ignore_errors=True)
+    shutil.rmtree(built / builder, ignore_errors=True)
     strictly = ["-W", "-n", "--keep-going"] if strict else []
-    command = [*jupyter_book, "build", *strictly, "-q", "--builder", builder, "--path-output", str(folder), str(source)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    places = ["-d", str(built / "doctrees"), str(source), str(built / builder)]
+    try:
+        _python(
+            "from sphinx.cmd.build import main; sys.exit(main(sys.argv[1:]))", "-a", "-q", "-b", builder, *strictly, *places, source=source
+        )
+    except PosekitError:
+        shutil.rmtree(built, ignore_errors=True)  # what has been read gives no warning again
+        raise
+    key.touch()
+    return built / builder
+
+
+def _python(code: str, *arguments: str, source: Path) -> None:
+    """Run Python in a process of its own, with the source's extensions; what it prints is shown when it fails."""
+    command = [sys.executable, "-c", f"import sys; sys.modules['rfc3987_syntax'] = None; {code}", *arguments]  # as above
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(source / "_ext"), *filter(None, [os.environ.get("PYTHONPATH")])])}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
     if result.returncode:
         print(result.stdout, result.stderr, sep="\n", file=sys.stderr)
         raise PosekitError(f"the book in {source} does not build: see above")
-    return folder / "_build" / builder
 
 
 def gap(step: Step, why: str) -> str:
@@ -343,7 +391,8 @@ def page(step: Step) -> str:
     ran = iter([c for c in executed.cells if c.cell_type == "code" and not _injected(c)])
     notebook = jupytext.read(step.notebook, fmt="py:percent")
     declared = parameters(step.notebook)
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"  # not one by chance: the same notebook is the same page
         if cell.cell_type != "code":
             continue
         done = next(ran)
