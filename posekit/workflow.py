@@ -290,7 +290,7 @@ def _as_far_as_changed(new: Path, old: Path) -> Path:
     return old
 
 
-_NUMBERS = """
+_SETTINGS = """
 import json, pathlib
 numbers = pathlib.Path(__file__).parent / "numbers.json"
 myst_substitutions = json.loads(numbers.read_text("utf-8")) if numbers.is_file() else globals().get("myst_substitutions", {})
@@ -306,7 +306,7 @@ def _sphinx(source: Path, builder: str, *, strict: bool) -> Path:
     """
     _python("from jupyter_book.cli.main import main; main()", "config", "sphinx", str(source), source=source)
     with open(source / "conf.py", "a", encoding="utf-8") as settings:  # of JSON, which is read in no time, where YAML takes seconds
-        settings.write(_NUMBERS)
+        settings.write(_SETTINGS)
     built = source.parent / "_build"
     others = [p for p in source.rglob("*") if p.is_file() and p.suffix not in (".md", ".ipynb")] + list(Path(__file__).parent.rglob("*.py"))
     digest = hashlib.sha256("".join(f"{p} {hashlib.sha256(p.read_bytes()).hexdigest()}\n" for p in sorted(others)).encode())
