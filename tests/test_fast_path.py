@@ -32,15 +32,6 @@ VARIANTS = {
 }
 
 
-def test_upsampling_is_nearest_neighbour_with_its_gradient():
-    x = torch.rand(2, 3, 4, 6, dtype=torch.float64, requires_grad=True)
-    weight = torch.rand(2, 3, 8, 12, dtype=torch.float64)
-    assert torch.equal(upsample(x), F.interpolate(x, scale_factor=2, mode="nearest"))
-    ours = torch.autograd.grad((upsample(x) * weight).sum(), x)[0]
-    theirs = torch.autograd.grad((F.interpolate(x, scale_factor=2, mode="nearest") * weight).sum(), x)[0]
-    assert torch.allclose(ours, theirs, rtol=1e-14)
-
-
 class Level(nn.Module):
     """One level of an hourglass with both kinds of head: the least with up-sampling, skip connection, pooling and sub-pixels."""
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ VARIANTS = {
     "an eighth, two stacks": HourglassConfig.narrow(16, joints=5, depth=1, stacks=2, eighth=True),
     "wide stem": HourglassConfig(features=16, stem=(8, 16, 16), stacks=2, **SMALL),
 }
+COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++")
 every_variant = pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS)
 
 
@@ -130,11 +132,14 @@ def test_the_studys_variant():
     assert hasattr(model.stack0, "bottleneck3") and not hasattr(model.stack0, "bottleneck4")
 
 
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_up_sampling_is_nearest_neighbour_with_its_gradient(layout):
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=COMPILER)])
+def test_up_sampling_is_nearest_neighbour_with_its_gradient(layout, compiled):
     x = torch.rand(2, 4, 3, 5).to(memory_format=layout).requires_grad_()
-    y = upsample(x)
-    assert torch.equal(y, nn.functional.interpolate(x, scale_factor=2, mode="nearest"))
+    y = torch.compile(upsample, dynamic=False)(x) if compiled else upsample(x)
+    assert torch.equal(y, x.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    assert compiled or y.is_contiguous(memory_format=layout)
     weight = torch.rand_like(y)
     (y * weight).sum().backward()
     assert torch.allclose(x.grad, nn.functional.avg_pool2d(weight, 2) * 4)

@@ -68,7 +68,7 @@ def interrupting(step):
 # Before training, PCK@0.2.torso is about 0.06. Mean-squared error is slow to leave the map of zeros.
 @pytest.mark.parametrize("loss, rate, reached, left", [("cross-entropy", 1e-2, 0.4, 0.6), ("mse", 5e-3, 0.11, 0.9)])
 def test_a_planted_task_is_learnt(crops, tmp_path, loss, rate, reached, left):
-    heard, epochs, per_epoch = [], 15, 8
+    heard, epochs, per_epoch = [], 20, 8
     changes = {"loss": loss, "epochs": epochs, "batch": 4, "rate": rate, "average": 0.8}
     recipe = Recipe(**{**vars(RECIPE), **changes})
     model = network(HourglassConfig.narrow(32, joints=14, depth=2))

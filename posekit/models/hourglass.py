@@ -11,6 +11,7 @@ place that no layer owns. Level 1 is the finest.
 from dataclasses import asdict, dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from posekit.errors import PosekitError
@@ -83,11 +84,14 @@ class HourglassConfig:
 def upsample(x: Tensor) -> Tensor:
     """Nearest-neighbour up-sampling by two: (B, C, H, W) to (B, C, 2H, 2W).
 
-    Written with `expand`: `F.interpolate(mode="nearest")`, compiled for the CPU in bfloat16, back-propagates zeros
-    (torch 2.13).
+    Compiled it is written with `expand`, since `F.interpolate(mode="nearest")`, compiled for the CPU in bfloat16,
+    back-propagates zeros (torch 2.13). Eager it is not: the copies would lose the channels-last layout, and with it a
+    quarter of a training step.
     """
-    b, c, h, w = x.shape
-    return x[:, :, :, None, :, None].expand(b, c, h, 2, w, 2).reshape(b, c, 2 * h, 2 * w)
+    if torch.compiler.is_compiling():
+        b, c, h, w = x.shape
+        return x[:, :, :, None, :, None].expand(b, c, h, 2, w, 2).reshape(b, c, 2 * h, 2 * w)
+    return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class Residual(nn.Module):
