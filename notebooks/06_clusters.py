@@ -82,6 +82,10 @@ if len(table) > people:
     table = table[np.sort(np.random.default_rng(seed).permutation(len(table))[:people])]
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 table, skeleton, count = crops.people, crops.people.skeleton, len(crops)
+if count <= max(*ks, detail):
+    raise PosekitError(
+        f"{data}: {count} people, too few for {max(*ks, detail)} clusters; give more people, or smaller numbers in ks and detail"
+    )
 
 # One pass gives codes and predictions.
 passed = []

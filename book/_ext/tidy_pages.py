@@ -10,8 +10,16 @@ def tidy(app, page, template, context, doctree):
     body = re.sub(r'(class="citation"[^>]*) role="doc-biblioentry"', r'\1 role="listitem"', body)  # a list holds list items
     # Sphinx breaks a long signature into a list of descriptions that describe nothing.
     body = re.sub(r"<dl>(\s*<dd><em class=\"sig-param\">.*?)</dl>", parameters, body, flags=re.DOTALL)
+    parts = re.split(r"(<script.*?</script>)", body, flags=re.DOTALL)
+    body = "".join(part if part.startswith("<script") else unbroken(part) for part in parts)
     # A figure is a link to its picture: on a phone it is looked at there.
     context["body"] = re.sub(r'(<figure\b[^>]*>\s*)(<img\b[^>]*\bsrc="([^"]+)"[^>]*>)', r'\1<a class="large" href="\3">\2</a>', body)
+
+
+def unbroken(text: str) -> str:
+    """No line ends within an interval or between a number and its unit."""
+    text = re.sub(r"(\[[−+]?[\d.,]+,) ([−+]?[\d.,]+\])", "\\1\u00a0\\2", text)
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
 def parameters(signature: re.Match) -> str:

@@ -83,7 +83,8 @@ class People:
     def summary(self) -> str:
         """One line: how many people, how many labelled joints each, who was left out and why."""
         labelled = (self.keypoints[..., 2] > 0).sum(1)
-        line = f"{self.source}: {len(self):,} people, {labelled.mean() if len(self) else 0:.1f} of {len(self.skeleton)} joints labelled"
+        who = "1 person" if len(self) == 1 else f"{len(self):,} people"
+        line = f"{self.source}: {who}, {labelled.mean() if len(self) else 0:.1f} of {len(self.skeleton)} joints labelled"
         reasons = [f"{count:,} {reason}" for reason, count in self.left_out.items() if count]
         return f"{line}; left out: {', '.join(reasons)}" if reasons else line
 

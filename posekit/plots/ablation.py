@@ -128,9 +128,10 @@ def losses_by_size(losses: Mapping[str, Mapping[str, float]], sizes: Mapping[str
 def _name_points(ax, x: np.ndarray, y: np.ndarray, names: Sequence[str], height: float) -> None:
     """Each point's name to its right, as near as the names already placed and the other points let it; `height` is a line's."""
     placed: list[tuple[float, float]] = []
+    low, high = ax.get_ylim()
     for i in np.argsort(-x):
         blocked = placed + [(x[j], y[j]) for j in range(len(x)) if j != i]
-        shifts = sorted(np.arange(-6, 7) * height, key=abs)
+        shifts = [d for d in sorted(np.arange(-6, 7) * height, key=abs) if low < y[i] + d - height / 2 and y[i] + d + height / 2 < high]
         free = [d for d in shifts if all(not (-0.03 < at - x[i] < 0.032) or abs(level - y[i] - d) > 0.9 * height for at, level in blocked)]
         shift = free[0] if free else 0.0
         placed.append((x[i], y[i] + shift))
