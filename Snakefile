@@ -60,5 +60,6 @@ for name, step in steps.items():
         threads: workflow.cores if "workers" in parameters(step.notebook) else max(workflow.cores // 2, 1)
         # Of the others the longest first, by the last time each was run: then no core waits at the end.
         priority: 0 if "workers" in parameters(step.notebook) else int(last_seconds(preset, step) or 0)
+        # Numba, which UMAP uses, else takes all cores, and scikit-learn then does too: many times slower beside another notebook.
         shell:
-            "{params.python:q} -m posekit.workflow run {params.preset} {params.notebook}"
+            "NUMBA_NUM_THREADS={threads} {params.python:q} -m posekit.workflow run {params.preset} {params.notebook}"

@@ -26,4 +26,4 @@ for number, run in enumerate(waiting):
         threads: int(config["threads"])
         priority: len(waiting) - number
         shell:
-            "{params.python:q} -m posekit.sweep {params.waiting:q} {params.number}"
+            "NUMBA_NUM_THREADS={threads} {params.python:q} -m posekit.sweep {params.waiting:q} {params.number}"

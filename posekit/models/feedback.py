@@ -58,7 +58,8 @@ class Feedback(nn.Module):
         pose = torch.tensor(self.config.start, device=pictures.device).expand(len(pictures), -1, -1)
         poses = []
         for _ in range(self.config.steps):
-            shown = encode(middle + side * pose, side, self.config.sigma * side)
+            # Both as a fast machine's pictures lie: of two layouts `cat` makes the slow one.
+            shown = encode(middle + side * pose, side, self.config.sigma * side).contiguous(memory_format=torch.channels_last)
             step = bound * self.network(torch.cat([pictures, shown], 1)).float().unflatten(-1, (-1, 2))
             after = pose + bounded(step, bound)
             if truth is None:
