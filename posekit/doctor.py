@@ -60,7 +60,7 @@ def machine() -> Iterator[Finding]:
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     yield Finding("free disk", f"{free:.0f} GiB here", "under 5 GiB: crops and runs need room" if free < 5 else "")
     yield Finding("will compute with", str(best))
-    yield Finding("will compile", "trainings of more than 1,500 steps" if best.can_compile else "nothing")
+    yield Finding("will compile", "trainings of more than 1,500 steps" if best.worth_compiling(1501) else "nothing")
 
 
 def packages() -> Iterator[Finding]:

@@ -41,8 +41,8 @@ class Machine:
         return cls(torch.device(device), False, False, False)
 
     def worth_compiling(self, steps: int) -> bool:
-        """Whether the minute that compiling takes is won back over so many training steps."""
-        return self.can_compile and steps > 1500
+        """Whether the minute that compiling takes is won back over so many training steps. On the CPU it hardly gains (`posekit bench`)."""
+        return self.device.type == "cuda" and self.can_compile and steps > 1500
 
     def place(self, model: nn.Module) -> nn.Module:
         if self.channels_last:
