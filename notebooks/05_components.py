@@ -555,9 +555,9 @@ def percent(block):
 def near_words():
     ends = near.relative[[0, -1], 0]
     ways = 100 * near.distance[[0, -1], 0] / (steps[-1] * along[0].sd)
-    how = "no farther than people are from each other anyway" if ends.max() < 1.5 else "farther than people are from each other"
+    how = "no farther than people are from each other anyway" if ends.max() < 1.2 else "farther than people are from each other"
     return (
-        f"At the ends of the first component the nearest person is {number(ends[0], 1)} and {number(ends[1], 1)} typical distances away, {how}. But that is also "
+        f"At the ends of the first component the nearest person is {number(ends[0], 1)} and {number(ends[1], 1)} typical distances away, {how}. That is "
         f"{ways[0]:.0f} and {ways[1]:.0f} % of the way from the mean to there: two neighbouring pictures differ in much besides the component."
     )
 
