@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from posekit.errors import PosekitError
-from posekit.parameters import parameters, root
+from posekit.parameters import root
 from posekit.workflow import book_stamp, describe, last_seconds, plan
 
 preset = config.get("preset", "laptop")
@@ -17,6 +17,9 @@ except PosekitError as error:
     sys.exit(f"posekit: {error}")
 book_built = book_stamp(preset, steps).relative_to(root())
 done = {name: step.stamp.relative_to(root()) for name, step in steps.items()}
+# Small networks gain little from a second core, so two notebooks run at a time; one that is alone has all cores.
+alone = sum(not step.stamp.exists() for step in steps.values()) == 1
+share = workflow.cores if alone else max(workflow.cores // 2, 1)
 
 print(describe(preset, steps), file=sys.stderr)
 
@@ -56,10 +59,9 @@ for name, step in steps.items():
             python=sys.executable,
             preset=preset,
             notebook=name,
-        # Small networks gain little from a second core, so two notebooks run at a time; one that starts workers has all cores.
-        threads: workflow.cores if "workers" in parameters(step.notebook) else max(workflow.cores // 2, 1)
-        # Of the others the longest first, by the last time each was run: then no core waits at the end.
-        priority: 0 if "workers" in parameters(step.notebook) else int(last_seconds(preset, step) or 0)
+        threads: share
+        # The longest first, by the last time each was run: then no core waits at the end.
+        priority: int(last_seconds(preset, step) or 0)
         # Numba, which UMAP uses, else takes all cores, and scikit-learn then does too: many times slower beside another notebook.
         shell:
             "NUMBA_NUM_THREADS={threads} {params.python:q} -m posekit.workflow run {params.preset} {params.notebook}"

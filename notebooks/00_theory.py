@@ -444,7 +444,7 @@ intervals = {name: np.array(pairs) for name, pairs in over.items()}
 inside = {name: (low <= 2 / 3) & (2 / 3 <= high) for name, (low, high) in ((n, i.T) for n, i in intervals.items())}
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Two stacks of fifty horizontal lines around a vertical one; on the left few miss it, on the right many do"}}
-titles = {name: f"{name}:\n{held.mean():.0%} hold the truth" for name, held in inside.items()}
+titles = {name: f"{name}:\n{100 * held.mean():.0f} % hold the truth" for name, held in inside.items()}
 run.save_figure(draw.coverage(intervals, 2 / 3, titles), "coverage")
 plt.show()
 

@@ -131,8 +131,8 @@ run.write_metrics(
             "joints": str(len(skeleton)),
             "labelled": f"{labelled.mean():.1f}",
             "splits": ", ".join(f"{count:,} for {name}" for name, count in splits.items()),
-            "upright": f"{(np.abs(upward) < np.pi / 4).mean():.0%}",
-            "inverted": f"{(np.abs(upward) > 3 * np.pi / 4).mean():.0%}",
+            "upright": f"{100 * (np.abs(upward) < np.pi / 4).mean():.0f} %",
+            "inverted": f"{100 * (np.abs(upward) > 3 * np.pi / 4).mean():.0f} %",
             "left_out": f"Left out were {', '.join(left_out)}." if left_out else "Nobody was left out.",
         },
     }

@@ -191,7 +191,7 @@ best_people, worst_people = ranked[:8], ranked[::-1][:16]
 
 def gallery(index):
     drawn = [transform_keypoints(test.matrices[i], predicted[-1][i]) for i in index]
-    titles = [f"{right[i]:.0%}" for i in index]
+    titles = [f"{100 * right[i]:.0f} %" for i in index]
     return plots.people([test[i] for i in index], drawn, skeleton, columns=8, titles=titles)
 
 
@@ -295,8 +295,8 @@ def compare_words():
     fallen = 1 - mse["val_loss"] / compared["mse"][0]["val_loss"]
     return (
         f"Here, after {compare_epochs} short epochs over {min(compare_people, len(training)):,} people, cross-entropy finds "
-        f"{ce['pck']:.1%} of the joints and mean squared error {mse['pck']:.1%}, though the latter's loss fell by "
-        f"{fallen:.0%} between its first and last epoch, to {mse['val_loss']:.2g}; its peaks stand {mse['val_peak']:.3f} high, where 1 is asked for."
+        f"{100 * ce['pck']:.1f} % of the joints and mean squared error {100 * mse['pck']:.1f} %, though the latter's loss fell by "
+        f"{100 * fallen:.0f} % between its first and last epoch, to {mse['val_loss']:.2g}; its peaks stand {mse['val_peak']:.3f} high, where 1 is asked for."
     )
 
 

@@ -213,7 +213,8 @@ plt.show()
 # The study found that they do, by eye. Here it is a number: Spearman's correlation, over kinds of joint, of the joint's size (COCO's sigma: how
 # far annotators scatter around it, relative to the person) with what it loses. Negative means that the small lose more. It has two
 # uncertainties: the interval is over people, for these joints; *p* is over the joints, which are few, and no number of people
-# makes them more.
+# makes them more. A joint that is seldom found has little to lose, so the loss is also taken as a share of what was found before; and
+# exactness counts for more at half the threshold.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Points of PCK@0.2·torso that each kind of joint loses, over its size.", "name": "fig-skips-size"}, "image": {"alt": "Scatter of loss over size of the joint in three panels"}}
 conditions = {
@@ -253,7 +254,7 @@ worst = np.argsort(-fall, kind="stable")[: min(examples, int(enough.sum()))]
 if len(worst):
     versions = {"as it is": before, "at the mean": after["all"]["the mean"], "trained without": bare_keypoints}
     drawn = {name: [transform_keypoints(crops.matrices[i], keypoints[-1][i][own]) for i in worst] for name, keypoints in versions.items()}
-    titles = {name: [f"{shares[name][i]:.0%}" for i in worst] for name in versions}
+    titles = {name: [f"{100 * shares[name][i]:.0f} %" for i in worst] for name in versions}
     figures.before_after([crops[i] for i in worst], drawn, skeleton, titles)
     plt.show()
 
@@ -325,13 +326,12 @@ def joint_words():
 
 
 def small_words():
-    parts = [f"**{name}**: {correlation(block)}; the claim {judged(block)}" for name, block in small.items()]
-    relative = "; ".join(f"{name} {correlation(block)}" for name, block in small_relative.items())
-    harder = "; ".join(f"{name} {correlation(block)}" for name, block in small_strict.items())
-    return (
-        f"{'. '.join(parts)}. A joint that is seldom found has little to lose; as a share of what was found before: {relative}. "
-        f"At half the threshold, where exactness counts for more: {harder}."
-    )
+    head = "| | points lost | the claim | as a share of what was found | points lost at half the threshold |"
+    rows = [
+        f"| {name} | {' | '.join([correlation(block), judged(block), correlation(small_relative[name]), correlation(small_strict[name])])} |"
+        for name, block in small.items()
+    ]
+    return "\n".join([head, "| --- " * 5 + "|", *rows])
 
 
 def retrained_words():

@@ -195,7 +195,7 @@ change = np.where(enough, last - first, np.nan)
 def gallery(chosen):
     versions = {"first stack": before[0], "last stack": before[-1]}
     drawn = {name: [transform_keypoints(crops.matrices[i], keypoints[i][own]) for i in chosen] for name, keypoints in versions.items()}
-    titles = {"first stack": [f"{first[i]:.0%}" for i in chosen], "last stack": [f"{last[i]:.0%}" for i in chosen]}
+    titles = {"first stack": [f"{100 * first[i]:.0f} %" for i in chosen], "last stack": [f"{100 * last[i]:.0f} %" for i in chosen]}
     figures.before_after([crops[i] for i in chosen], drawn, skeleton, titles)
     plt.show()
 

@@ -479,7 +479,7 @@ def near_words():
         lengths = np.linalg.norm(points - two.centres[cluster], axis=1)
         ratios.append(lengths[index].mean() / lengths[two.labels == cluster].mean())
     return (
-        f"Those nearest to a centre are at {min(ratios):.0%} and {max(ratios):.0%} of the mean distance of their cluster's people from it: in so many dimensions the middle of "
+        f"Those nearest to a centre are at {100 * min(ratios):.0f} % and {100 * max(ratios):.0f} % of the mean distance of their cluster's people from it: in so many dimensions the middle of "
         "a cluster is empty, and its nearest people show what is usual, not a type."
     )
 
@@ -546,7 +546,7 @@ run.write_metrics(
             "network": card.name,
             "seen": "none of whom is in the training split" if "train" not in table.splits else "some of whom are in the training split",
             "components": str(points.shape[1]),
-            "variance": f"{reduction.explained_variance_ratio_.sum():.0%}",
+            "variance": f"{100 * reduction.explained_variance_ratio_.sum():.0f} %",
             "whole": spoken(whole),
             "best": best_words(),
             "complete": complete_words(),

@@ -305,7 +305,7 @@ twelve = comparison.from_easy_to_hard(shares, 12)
 
 def gallery(chosen):
     found = {name: [transform_keypoints(crops.matrices[i], predicted[name][-1, i]) for i in chosen] for name in equal}
-    titles = {name: [f"{ablation.by_person(hits[name][-1])[i]:.0%}" for i in chosen] for name in equal}
+    titles = {name: [f"{100 * ablation.by_person(hits[name][-1])[i]:.0f} %" for i in chosen] for name in equal}
     return skip_figures.before_after([crops[i] for i in chosen], found, skeleton, titles)
 
 

@@ -99,7 +99,7 @@ def table(result: dict):
     for name in ("plain", "fast", "ratio", "goal", "limit", "at most"):
         report.add_column(name, justify="right")
     for row in result["rows"]:
-        near = (f"{row['share']:.0%}", f"{row['at_most']:.1f}×") if "share" in row else ("", "")
+        near = (f"{100 * row['share']:.0f} %", f"{row['at_most']:.1f}×") if "share" in row else ("", "")
         report.add_row(
             row["name"], f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['ratio']:.2f}×",
             f"≥ {row['expected']:g}×" if row["expected"] else "",

@@ -128,7 +128,7 @@ def table(rows: Sequence[dict]):
     for row in rows:
         report.add_row(
             row["method"], f"{row['people']:,}", f"{row['seconds']:.1f} s", f"{row['gb']:.2f} GB",
-            f"{row['variance_error']:.1%}", f"{row['expected_error']:.1%}", f"{row['least_cosine']:.4f}",
+            f"{100 * row['variance_error']:.1f} %", f"{100 * row['expected_error']:.1f} %", f"{row['least_cosine']:.4f}",
         )  # fmt: skip
     return report
 

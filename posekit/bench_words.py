@@ -8,7 +8,7 @@ def words(result: dict) -> dict[str, str]:
     network, limits = result["network"], result["limits"]
     table = ["| | plain | fast | ratio | GFLOP/s | share of the limit | ratio at the limit |", "| --- " + "| ---: " * 6 + "|"]
     for row in result["rows"]:
-        near = [f"{row['gflops']:.0f}", f"{row['share']:.0%}", f"{row['at_most']:.1f}×"] if "share" in row else ["", "", ""]
+        near = [f"{row['gflops']:.0f}", f"{100 * row['share']:.0f} %", f"{row['at_most']:.1f}×"] if "share" in row else ["", "", ""]
         against = "" if row["against"] == PLAIN else f" (plain: {row['against']})"
         cells = [f"{row['name']}{against}", f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['ratio']:.2f}×", *near]
         table.append(f"| {' | '.join(cells)} |")
@@ -16,7 +16,7 @@ def words(result: dict) -> dict[str, str]:
     for row in result["components"]:
         cells = [
             row["method"], f"{row['people']:,}", f"{row['dimensions']:,}", f"{row['seconds']:.0f} s", f"{row['gb']:.2f} GB",
-            f"{row['variance_error']:.1%}", f"{row['expected_error']:.1%}",
+            f"{100 * row['variance_error']:.1f} %", f"{100 * row['expected_error']:.1f} %",
         ]  # fmt: skip
         components.append(f"| {' | '.join(cells)} |")
     return {

@@ -148,7 +148,7 @@ def jobs_of(
 def train_all(jobs: Iterable[Job], *, workers: int | None = None, report: Callable[[str], None] = print) -> None:
     """Do every job that is not done yet, each after those that it needs, several at a time.
 
-    `workers`: how many at a time; by default one a GPU, or one a core. `report` hears a line when a job ends.
+    `workers`: how many at a time; by default one a GPU, or one a core that torch may use. `report` hears a line when a job ends.
 
     Raises:
         PosekitError: a job failed; the others under way are finished first.
@@ -159,8 +159,9 @@ def train_all(jobs: Iterable[Job], *, workers: int | None = None, report: Callab
         return
     unfinished, failed, done = set(waiting), None, 0
     gpus = torch.cuda.device_count()
-    count = min(workers or gpus or os.cpu_count() or 1, len(waiting))
-    threads = max((os.cpu_count() or 1) // count, 1)
+    cores = torch.get_num_threads()  # this process's share, which Snakemake sets
+    count = min(workers or gpus or cores, len(waiting))
+    threads = max(cores // count, 1)
     free = [_worker(threads, number if gpus else None) for number in range(count)]
     started = list(free)
     try:

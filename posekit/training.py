@@ -274,7 +274,7 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "rmsprop":
         return torch.optim.RMSprop(groups, lr=recipe.rate, alpha=0.99)
     if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99))
+        return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99), fused=True)
     raise ValueError(f"no optimiser {recipe.optimiser!r}; there are adamw, rmsprop")
 
 

@@ -119,7 +119,7 @@ def directions(angles: np.ndarray) -> Figure:
     ax.set_xticks(np.deg2rad([0, 90, 180, 270]), ["head up", "right", "head down", "left"])
     ax.tick_params(axis="x", pad=6)
     ticks = [0.02, 0.1, 0.3]
-    ax.set_yticks(np.sqrt(ticks), [f"{tick:.0%}" for tick in ticks], fontsize=8)
+    ax.set_yticks(np.sqrt(ticks), [f"{100 * tick:.0f} %" for tick in ticks], fontsize=8)
     return figure
 
 
