@@ -53,8 +53,8 @@ from posekit import metrics, plots, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.data.augment import centre_view
-from posekit.data.bodies import POSTURES
 from posekit.data.loading import load_batch
+from posekit.data.mannequins import POSTURES
 from posekit.data.people import parse_spec
 from posekit.errors import PosekitError
 from posekit.interpret import neighbours, probes, walks

@@ -7,8 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from posekit.data import bodies
 from posekit.data import mannequins as m
+from posekit.data.mannequins import bodies
+from posekit.data.mannequins.flesh import Clothes, body_solids
+from posekit.data.mannequins.postures import POSTURES, draw_pose
+from posekit.data.mannequins.raycasting import Samples, cast, first_met, quadrics, rasterise, surfaces
+from posekit.data.mannequins.scenes import Scene, draw_scene, visibility
+from posekit.data.mannequins.solids import Camera, box, cone, seen_solids
 
 SWAP = np.array([bodies.KEYPOINTS.index(n.replace("left", "~").replace("right", "left").replace("~", "right")) for n in bodies.KEYPOINTS])
 
@@ -18,26 +23,26 @@ def people():
     return [m.render(index, seed=7, size=64) for index in range(40)]
 
 
-def camera_at(distance: float) -> m.Camera:
+def camera_at(distance: float) -> Camera:
     """In front of the body's frame, level, looking along −z, with 2 m of width in the picture at its
     origin."""
-    return m.Camera(np.array([0, 0, distance]), np.diag([1.0, -1.0, -1.0]), distance / 2)
+    return Camera(np.array([0, 0, distance]), np.diag([1.0, -1.0, -1.0]), distance / 2)
 
 
-def stage(heading: float = 0.0, extra: tuple[np.ndarray, ...] = (), **changes: float) -> m.Scene:
+def stage(heading: float = 0.0, extra: tuple[np.ndarray, ...] = (), **changes: float) -> Scene:
     """A T-pose (but for `changes`) at the origin seen from 20 m, with further solids."""
     build, angles = (
         bodies.Build(),
         t_pose() | {name.replace("_", " "): value for name, value in changes.items()},
     )
     bones = bodies.pose_bones(angles, build, bodies.rotation(1, heading))
-    solids = np.concatenate([bodies.body_solids(*bones, build, bodies.Clothes()), *extra])
+    solids = np.concatenate([body_solids(*bones, build, Clothes()), *extra])
     camera, places = camera_at(20.0), bodies.keypoint_places(*bones, build)
-    solids = m.seen_solids(solids, camera)
-    scene, pieces = m.draw_scene(0), m.quadrics(solids)
+    solids = seen_solids(solids, camera)
+    scene, pieces = draw_scene(0), quadrics(solids)
     return dataclasses.replace(
         scene, solids=solids, pieces=pieces, camera=camera, places=places, bones=bones, build=build,
-        flags=m.visibility(solids, pieces, camera, places, build), colours=np.ones((7, 2, 3)), patterns=np.zeros((7,
+        flags=visibility(solids, pieces, camera, places, build), colours=np.ones((7, 2, 3)), patterns=np.zeros((7,
         5)),
     )  # fmt: skip
 
@@ -91,7 +96,7 @@ def test_angles_turn_bones_the_natural_way(changes, bone, direction):
 def test_every_pose_keeps_limb_lengths_and_limits():
     rng = np.random.default_rng(0)
     for _ in range(60):
-        pose, build = bodies.draw_pose(rng), bodies.draw_build(rng)
+        pose, build = draw_pose(rng), bodies.draw_build(rng)
         origins, frames = bodies.pose_bones(pose.angles, build, pose.root)
         offsets = np.linalg.norm(bodies.bone_offsets(build), axis=1)
         for bone in (6, 7, 9, 10, 12, 13, 15, 16):
@@ -106,7 +111,7 @@ def test_every_pose_keeps_limb_lengths_and_limits():
 def test_mirrored_angles_are_the_mirrored_body():
     rng = np.random.default_rng(1)
     for _ in range(20):
-        pose, build = bodies.draw_pose(rng), bodies.draw_build(rng)
+        pose, build = draw_pose(rng), bodies.draw_build(rng)
         places = bodies.keypoint_places(*bodies.pose_bones(pose.angles, build, pose.root), build)
         mirrored = bodies.mirror_angles(pose.angles)
         other = bodies.keypoint_places(*bodies.pose_bones(mirrored, build, pose.root * bodies.MIRROR), build)
@@ -115,17 +120,17 @@ def test_mirrored_angles_are_the_mirrored_body():
 
 def test_left_and_right_are_exchangeable():
     rng = np.random.default_rng(2)
-    poses = [bodies.draw_pose(rng) for _ in range(1500)]
+    poses = [draw_pose(rng) for _ in range(1500)]
     for name in bodies.LIMB_ANGLES:
         difference = np.array([p.angles["left " + name] - p.angles["right " + name] for p in poses])
         assert abs(difference.mean()) < 4.5 * difference.std() / math.sqrt(len(poses)), name
-    assert {p.posture for p in poses} == set(range(len(bodies.POSTURES)))
+    assert {p.posture for p in poses} == set(range(len(POSTURES)))
 
 
 def test_a_body_is_as_tall_as_its_build_says():
     for height in (1.2, 1.73, 1.95):
         build = bodies.Build(height=height)
-        solids = bodies.body_solids(*bodies.pose_bones(bodies.rest_angles(), build), build, bodies.Clothes())
+        solids = body_solids(*bodies.pose_bones(bodies.rest_angles(), build), build, Clothes())
         ends = np.stack([solids["start"], solids["start"] + solids["inverse"][:, 1] * solids["length"][:, None]], 1)[..., 1]
         tall = (ends + solids["radii"]).max() - (ends - solids["radii"]).min()
         assert tall == pytest.approx(height, rel=0.06)
@@ -134,17 +139,17 @@ def test_a_body_is_as_tall_as_its_build_says():
 # Ray casting
 
 
-def one(solid: np.ndarray, distance: float = 10.0) -> tuple[np.ndarray, m.Camera]:
+def one(solid: np.ndarray, distance: float = 10.0) -> tuple[np.ndarray, Camera]:
     camera = camera_at(distance)
-    return m.seen_solids(solid, camera), camera
+    return seen_solids(solid, camera), camera
 
 
 def test_a_sphere_is_met_at_its_surface():
-    solids, camera = one(m.cone((0, 0, 0), (0, 1e-4, 0), 0.5, 0))
-    solid, depth = m.first_met(solids, m.quadrics(solids), np.array([[0, 0, 1.0], [0.2, 0, 1.0]]))
+    solids, camera = one(cone((0, 0, 0), (0, 1e-4, 0), 0.5, 0))
+    solid, depth = first_met(solids, quadrics(solids), np.array([[0, 0, 1.0], [0.2, 0, 1.0]]))
     assert solid.tolist() == [0, -1]
     assert depth[0] == pytest.approx(9.5, abs=1e-3)
-    _, sample, depth = m.cast(solids, m.quadrics(solids), m.Samples(camera, 200, 1))
+    _, sample, depth = cast(solids, quadrics(solids), Samples(camera, 200, 1))
     # It covers the disc whose rim is tangent to it: radius r / sqrt(d² − r²), here times the focal length
     # in pixels.
     radius = 0.5 / math.sqrt(100 - 0.25) * camera.focal * 200
@@ -153,34 +158,34 @@ def test_a_sphere_is_met_at_its_surface():
 
 
 def test_grid_and_single_rays_agree():
-    scene = m.draw_scene(3)
-    samples = m.Samples(scene.camera, 40, 1)
-    _solid, sample, depth = m.cast(scene.solids, scene.pieces, samples)
+    scene = draw_scene(3)
+    samples = Samples(scene.camera, 40, 1)
+    _solid, sample, depth = cast(scene.solids, scene.pieces, samples)
     nearest = np.full(1600, np.inf)
     np.minimum.at(nearest, sample, depth)
     row, column = np.divmod(np.arange(1600), 40)
     rays = np.stack([samples.x(column, row), samples.y(row), np.ones(1600)], 1)
-    _, single = m.first_met(scene.solids, scene.pieces, rays)
+    _, single = first_met(scene.solids, scene.pieces, rays)
     close = np.isclose(nearest, single, rtol=1e-3) | (np.isinf(nearest) & np.isinf(single))
     assert close.mean() > 0.99  # rims are decided by rounding
 
 
 def test_a_box_is_met_at_its_face_and_normals_look_at_the_camera():
-    solids, camera = one(m.box((0, 0, 0), (1, 1, 1), np.eye(3), 0))
-    solid, sample, depth = m.cast(solids, m.quadrics(solids), m.Samples(camera, 8, 1))
+    solids, camera = one(box((0, 0, 0), (1, 1, 1), np.eye(3), 0))
+    solid, sample, depth = cast(solids, quadrics(solids), Samples(camera, 8, 1))
     centre = sample == 8 * 4 + 4
     assert depth[centre] == pytest.approx(9.0, abs=1e-5)
-    _, normal = m.surfaces(solids, solid, np.zeros(len(solid), "f4"), np.zeros(len(solid), "f4"), np.full(len(solid), 9, "f4"))
+    _, normal = surfaces(solids, solid, np.zeros(len(solid), "f4"), np.zeros(len(solid), "f4"), np.full(len(solid), 9, "f4"))
     np.testing.assert_allclose(normal.T, np.tile((0, 0, -1.0), (len(solid), 1)), atol=1e-6)
 
 
 def test_a_tapered_cone_has_unit_normals_at_right_angles_to_its_outline():
-    solids, camera = one(m.cone((0, -0.4, 0), (0, 0.4, 0), (0.3, 0.1), 0))
-    samples = m.Samples(camera, 160, 1)
-    solid, sample, depth = m.cast(solids, m.quadrics(solids), samples)
+    solids, camera = one(cone((0, -0.4, 0), (0, 0.4, 0), (0.3, 0.1), 0))
+    samples = Samples(camera, 160, 1)
+    solid, sample, depth = cast(solids, quadrics(solids), samples)
     row, column = np.divmod(sample, 160)
     dx, dy = samples.x(column, row).astype("f4"), samples.y(row).astype("f4")
-    _place, normal = m.surfaces(solids, solid, dx, dy, depth)
+    _place, normal = surfaces(solids, solid, dx, dy, depth)
     np.testing.assert_allclose(np.linalg.norm(normal, axis=0), 1, atol=1e-4)
     side = np.abs(row - 79.5) < 20
     front = np.full(len(solid), np.inf)
@@ -195,7 +200,7 @@ def test_a_tapered_cone_has_unit_normals_at_right_angles_to_its_outline():
 # Visibility
 
 
-def flags_of(scene: m.Scene) -> dict[str, int]:
+def flags_of(scene: Scene) -> dict[str, int]:
     return dict(zip(bodies.KEYPOINTS, scene.flags.tolist(), strict=False))
 
 
@@ -218,14 +223,14 @@ def test_an_occluder_hides_what_lies_behind_it_and_nothing_else():
     bare = stage(0)
     wrist = bare.places[bodies.KEYPOINTS.index("left wrist")]
     for depth, expected in ((1.0, 1), (-1.0, 2)):  # before, behind
-        flags = flags_of(stage(0, (m.box(wrist + np.array([0, 0, depth]), (0.08, 0.08, 0.05), np.eye(3), 0),)))
+        flags = flags_of(stage(0, (box(wrist + np.array([0, 0, depth]), (0.08, 0.08, 0.05), np.eye(3), 0),)))
         assert flags == flags_of(bare) | {"left wrist": expected}
 
 
 def test_outside_the_picture_is_not_labelled():
     scene = stage(0)
     camera = dataclasses.replace(scene.camera, centre=(0.9, 0.5))
-    flags = m.visibility(scene.solids, scene.pieces, camera, scene.places, scene.build)
+    flags = visibility(scene.solids, scene.pieces, camera, scene.places, scene.build)
     outside = camera.project(scene.places)[:, 0] >= 1
     assert outside.any()
     np.testing.assert_array_equal(flags == 0, outside)
@@ -233,7 +238,7 @@ def test_outside_the_picture_is_not_labelled():
 
 def test_parts_lie_where_the_joints_are():
     scene = stage(0)
-    raster = m.rasterise(scene, 200, 1)
+    raster = rasterise(scene.solids, scene.pieces, scene.camera, 200, 1)
     parts = np.zeros(200 * 200, int)
     parts[raster.sample] = scene.solids["part"][raster.solid]
     parts = parts.reshape(200, 200)
@@ -249,7 +254,7 @@ def test_heading_and_roll_are_measured_as_documented():
     blank, seen = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.float32)
     for turn in (0, 60, -120):
         scene = stage(turn)
-        factors = m.measure(scene, m.rasterise(scene, 8), blank, seen)
+        factors = m.measure(scene, rasterise(scene.solids, scene.pieces, scene.camera, 8), blank, seen)
         assert factors["heading"] == pytest.approx(math.radians(turn), abs=1e-6)
         assert factors["left shoulder"] == pytest.approx(math.pi / 2)
         assert factors["roll"] == pytest.approx(0, abs=0.1)

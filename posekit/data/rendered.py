@@ -97,8 +97,8 @@ def split_of(index: np.ndarray) -> np.ndarray:
 
 def renderer_version() -> str:
     """Twelve hexadecimal digits of the renderer's code, without comments and formatting."""
-    sources = [Path(__file__).with_name(name).read_text("utf-8") for name in ("bodies.py", "mannequins.py")]
-    return hashlib.sha256("".join(code_hash(source) for source in sources).encode()).hexdigest()[:12]
+    sources = sorted(Path(__file__).with_name("mannequins").glob("*.py"))
+    return hashlib.sha256("".join(code_hash(source.read_text("utf-8")) for source in sources).encode()).hexdigest()[:12]
 
 
 @contextmanager

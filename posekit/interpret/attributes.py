@@ -170,7 +170,7 @@ def factors(people: People) -> dict[str, np.ndarray]:
 
 def postures(people: People) -> dict[str, np.ndarray]:
     """For each posture of the mannequins, `posture: sitting` say, 1 for those who have it and 0 for the others, (N,) float."""
-    from posekit.data.bodies import POSTURES
+    from posekit.data.mannequins import POSTURES
 
     if not people.factors:
         return {}

@@ -25,11 +25,11 @@ from torch import Tensor, nn
 
 from posekit import metrics
 from posekit.coordinates import STRIDE, transform, view
-from posekit.data import bodies
 from posekit.data.augment import centre_view
 from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
-from posekit.data.mannequins import render_silhouettes
+from posekit.data.mannequins import PARTS, render_silhouettes
+from posekit.data.mannequins.bodies import KEYPOINT_PARTS
 from posekit.data.people import iterate
 from posekit.data.rendered import parse_options
 from posekit.errors import PosekitError
@@ -284,7 +284,7 @@ def pointing(maps: np.ndarray, truth: np.ndarray, torsos: np.ndarray) -> np.ndar
 
 
 def silhouettes(crops: Crops, rows: np.ndarray, resolution: int) -> np.ndarray:
-    """Which part of a mannequin each pixel of the network's view shows: (N, R, R) indices into `bodies.PARTS`, 0 for anything else.
+    """Which part of a mannequin each pixel of the network's view shows: (N, R, R) indices into `PARTS`, 0 for anything else.
 
     Raises:
         PosekitError: the people are no mannequins.
@@ -310,8 +310,8 @@ def limb_masks(parts: np.ndarray, joints: np.ndarray) -> np.ndarray:
 
     For nose, eyes and ears it is the head.
     """
-    head = (bodies.PARTS.index("head"),)
-    return np.stack([np.isin(part, bodies.KEYPOINT_PARTS[joint] or head) for part, joint in zip(parts, joints, strict=True)])
+    head = (PARTS.index("head"),)
+    return np.stack([np.isin(part, KEYPOINT_PARTS[joint] or head) for part, joint in zip(parts, joints, strict=True)])
 
 
 def share_within(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
