@@ -326,12 +326,15 @@ def joint_words():
 
 
 def small_words():
-    head = "| | points lost | the claim | as a share of what was found | points lost at half the threshold |"
-    rows = [
-        f"| {name} | {' | '.join([correlation(block), judged(block), correlation(small_relative[name]), correlation(small_strict[name])])} |"
-        for name, block in small.items()
+    lines = [
+        f"| over {len(kinds)} kinds of joint | points lost | share lost of what was found | points lost at half the threshold |",
+        "| --- " * 4 + "|",
     ]
-    return "\n".join([head, "| --- " * 5 + "|", *rows])
+    for name in small:
+        cells = [correlation(kind[name]).partition(" over ")[0] for kind in (small, small_relative, small_strict)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    told = "; ".join(f"{name}, it {judged(block)}" for name, block in small.items())
+    return "\n".join([*lines, "", f"By the points lost, the claim fares so: {told}."])
 
 
 def retrained_words():

@@ -549,7 +549,7 @@ def factor_words():
 
 
 def percent(block):
-    return f"{100 * block['mean']:.0f} % [{100 * block['low']:.0f}, {100 * block['high']:.0f}]"
+    return f"{100 * block['mean']:.0f} % [{100 * block['low']:.0f}, {100 * block['high']:.0f}]".replace("-", "−")
 
 
 def near_words():

@@ -396,7 +396,7 @@ claims = {
         f"far distances {spoken(measures[next(iter(maps))]['far distances'])} against {spoken(measures['two principal components']['far distances'])}"
     ),
     "All 124,040 codes do not fit into memory": (
-        f"Not needed: {large['people']:,} people in {large['seconds']:.0f} s and {large['megabytes']:.0f} MB" if large else "not tried here"
+        f"Not needed: {large['people']:,} people in {large['seconds']:.1f} s and {large['megabytes']:.0f} MB" if large else "not tried here"
     ),
 }
 

@@ -68,7 +68,7 @@ def optimisers(
     land.plot(0, 0, "k+", markersize=9)
     land.set(xlabel="a flat direction", ylabel="a steep one", xlim=extent[:2], ylim=extent[2:])
     fall.set(xlabel="step", ylabel="loss", yscale="log")
-    fall.legend(fontsize=8, loc="lower left")
+    fall.legend(fontsize=8, loc="upper right")
     return figure
 
 
@@ -84,7 +84,7 @@ def schedule(rates: Mapping[str, np.ndarray], losses: Mapping[str, np.ndarray]) 
         loss.plot(values, color=colour, linestyle="-" if averaged else ":", linewidth=1.6 if averaged else 1.2, label=name)
     rate.set(xlabel="step", ylabel="learning rate, of the highest", ylim=(0, 1.05))
     loss.set(xlabel="step", ylabel="loss", yscale="log")
-    rate.legend(fontsize=8, loc="lower center")
+    rate.legend(fontsize=8, loc="upper right", bbox_to_anchor=(1, 0.93))
     loss.legend(fontsize=8, loc="upper right")
     return figure
 
@@ -102,7 +102,7 @@ def generalisation(
     for i, (degree, values) in enumerate(fits.items()):
         curves.plot(grid, values, color=PALETTE[i], label=f"degree {degree}")
     curves.plot(*points, "k.", markersize=6)
-    curves.set(ylim=(-1.8, 3.2), xlabel="input", ylabel="output")
+    curves.set(ylim=(-1.8, 4.4), xlabel="input", ylabel="output")
     curves.legend(fontsize=8, loc="upper left", ncols=2)
     error.plot(degrees, seen, "o-", color=PALETTE[7], markersize=4, label="points it was fitted to")
     error.plot(degrees, unseen, "o-", color=PALETTE[0], markersize=4, label="other points")
