@@ -17,9 +17,10 @@ def tidy(app, page, template, context, doctree):
 
 
 def unbroken(text: str) -> str:
-    """No line ends within an interval, within a size, or between a number and its unit."""
+    """No line ends within an interval, a size or a p-value, or between a number and its unit."""
     text = re.sub(r"(?<=\d) × (?=\d)", "\u00a0×\u00a0", text)
     text = re.sub(r"(\[[−+]?[\d.,]+,) ([−+]?[\d.,]+\])", "\\1\u00a0\\2", text)
+    text = re.sub(r"\bp = (?=\d)", "p\u00a0=\u00a0", text)
     return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 

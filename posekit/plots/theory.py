@@ -84,8 +84,8 @@ def schedule(rates: Mapping[str, np.ndarray], losses: Mapping[str, np.ndarray]) 
         loss.plot(values, color=colour, linestyle="-" if averaged else ":", linewidth=1.6 if averaged else 1.2, label=name)
     rate.set(xlabel="step", ylabel="learning rate, of the highest", ylim=(0, 1.05))
     loss.set(xlabel="step", ylabel="loss", yscale="log")
-    rate.legend(fontsize=8, loc="upper right", bbox_to_anchor=(1, 0.93))
-    loss.legend(fontsize=8, loc="upper right")
+    rate.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0.04, 0), handlelength=1.2)
+    loss.legend(fontsize=7, loc="upper right", handlelength=1.2)
     return figure
 
 
