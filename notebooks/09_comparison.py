@@ -165,6 +165,7 @@ for name, (network, card) in estimators.items():
     costs[name]["milliseconds"] = comparison.milliseconds(fast(network, machine), batch_seen.to(machine.device))
 hits = {name: [metrics.hits(stage, truth, 0.2 * torso) for stage in found] for name, found in predicted.items()}
 reference = "hourglass, 1 stack"
+scored = int(np.isfinite(hits[reference][-1]).any(1).sum())  # who has no torso has no score
 
 
 def share_found(hit):
@@ -362,7 +363,7 @@ def budget_words():
     return (
         f"Everybody was given the same {len(training):,} people of the training split, {resolution} pixels a side, and the same changes of view; each network passed over "
         f"them {f'{epochs} times' if epochs > 1 else 'once'} ({epochs * len(training):,} people seen), templates once. Each was trained once, and the epoch kept that found most joints of "
-        f"{len(validation):,} validation people. The table is of {len(tested):,} test people, without a flip test; brackets are 95 % intervals over people, which do not know "
+        f"{len(validation):,} validation people. The table is of {scored:,} test people, without a flip test; brackets are 95 % intervals over people, which do not know "
         f"how another training would have ended."
     )
 
@@ -382,7 +383,7 @@ def said(change):
 
 def best_words():
     parts = [f"{name} finds {said(change)} ({spoken(change, points=True)})" for name, change in head_to_head.items()]
-    return f"Most joints are found by {order[0]}, fewest by {order[-1]}. Against the {reference}, on the same people: {'; '.join(parts)}."
+    return f"With the same budget most joints are found by {order[0]}, fewest by {order[-1]}. Against the {reference}, on the same people: {'; '.join(parts)}."
 
 
 def joints_words():
@@ -401,7 +402,7 @@ def better(change):
 
 
 def nearer_words(block):
-    mean, low, high = (f"{block[key]:+.3f}".replace("-", "−") for key in ("mean", "low", "high"))
+    mean, low, high = (f"{block[key]:+z.3f}".replace("-", "−") for key in ("mean", "low", "high"))
     return f"{mean} [{low}, {high}]"
 
 
@@ -439,8 +440,8 @@ def attention_words():
 
 
 def correlation_words(block):
-    low, high = (f"{block[key]:+.2f}".replace("-", "−") for key in ("low", "high"))
-    return f"{block['mean']:+.2f}".replace("-", "−") + f" [{low}, {high}], p = {block['p']:.2g}"
+    mean, low, high = (f"{block[key]:+z.2f}".replace("-", "−") for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}], p = {block['p']:.2g}"
 
 
 def failures_words():

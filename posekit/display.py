@@ -30,7 +30,7 @@ def facts(rows: Mapping[str, Any]) -> str:
 
 def listing(caption: str, rows: Iterable[Sequence[Any]], head: Sequence[str]) -> str:
     """HTML of a table under a caption; a long one scrolls."""
-    return f'<p>{escape(caption)}</p>\n<div style="max-height: 28em; overflow: auto" tabindex="0">{table(rows, head)}</div>'
+    return f'<p>{escape(caption)}</p>\n<div style="max-height: 40em; overflow: auto" tabindex="0">{table(rows, head)}</div>'
 
 
 def scores(metrics: Mapping[str, Any]) -> dict[str, str]:

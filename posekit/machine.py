@@ -60,7 +60,8 @@ class Machine:
         if self.device.type == "cuda":
             name = torch.cuda.get_device_name(self.device)
         else:
-            name = f"{os.cpu_count()} cores ({platform.machine()}), {torch.get_num_threads()} threads"
+            threads = torch.get_num_threads()
+            name = f"{os.cpu_count()} cores ({platform.machine()}), {threads} thread{'s' * (threads > 1)}"
         how = [f"{'bfloat16 mixed precision' if self.bf16 else 'float32'}"]
         how.append("channels-last" if self.channels_last else "contiguous")
         return f"{name}: {', '.join(how)}"
