@@ -94,7 +94,7 @@ kinds = ("mse", "cross-entropy")
 empty = {"mse": torch.zeros(cells, cells), "cross-entropy": torch.ones(cells, cells)}  # what says nothing
 flat = {kind: cost(empty[kind], targets[0], kind) for kind in kinds}
 worth = {kind: np.array([cost(targets[:n].mean(0), targets[0], kind) for n in counts]) / flat[kind] for kind in kinds}
-shifts = np.arange(0, 5.01, 0.1)
+shifts = np.arange(0, 5.001, 0.01)
 moved = hm.encode(torch.stack([torch.tensor([31 + s, 31.0]) for s in shifts]), cells)
 costs = {kind: np.array([cost(answer, moved[0], kind) for answer in moved]) / flat[kind] for kind in kinds}
 
@@ -507,13 +507,14 @@ run.write_metrics(
             "quarter_noise": f"{rms['quarter'][4]:.2f}",
             "soft_noise": f"{rms['soft-argmax'][4]:.2f}",
             "noise": f"{noise[4]:.2g}",
+            "cells": f"{cells} × {cells}",
             "flat_mse": f"{flat['mse']:.2g}",
             "flat_entropy": f"{flat['cross-entropy']:.2f}",
             "places": str(counts[3]),
             "worth_mse": percent(1 - worth["mse"][3]),
             "worth_entropy": percent(1 - worth["cross-entropy"][3]),
-            "beyond_mse": f"{shifts[(costs['mse'] > 1).argmax()]:g}",
-            "beyond_entropy": f"{shifts[(costs['cross-entropy'] > 1).argmax()]:g}",
+            "beyond_mse": f"{shifts[(costs['mse'] > 1).argmax()]:.1f}",
+            "beyond_entropy": f"{shifts[(costs['cross-entropy'] > 1).argmax()]:.1f}",
             "averaged_constant": f"{losses['constant'][-100:].mean() / losses['constant, averaged'][-100:].mean():.0f}",
             "best_degree": str(best_degree),
             "error_best": f"{unseen.min():.2f}",

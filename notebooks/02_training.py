@@ -207,8 +207,8 @@ plt.show()
 # ## From a map to a point
 #
 # A map of {{ runs["02_training"].say.cells }} cells would place a joint only to the nearest cell, were it read by its highest cell
-# alone. Three refinements are common; each reads maps that were blurred a little
-# (as in {cite:t}`zhang2020`), so that a joint is put where most of the mass lies close by.
+# alone. Three refinements are common; all four here read maps that were blurred a little
+# where they are probabilities (as in {cite:t}`zhang2020`), so that a joint is put where most of the mass lies close by.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "PCK at a tenth of the torso, a threshold strict enough to tell the decoders apart, with 95 % intervals over people.", "name": "fig-decoders"}, "image": {"alt": "A dot with an interval for each way of decoding"}}
 strictly = {
@@ -296,7 +296,7 @@ def compare_words():
     return (
         f"Here, after {compare_epochs} short epochs over {min(compare_people, len(training)):,} people, cross-entropy finds "
         f"{100 * ce['pck']:.1f} % of the joints and mean squared error {100 * mse['pck']:.1f} %, though the latter's loss fell by "
-        f"{100 * fallen:.0f} % between its first and last epoch, to {mse['val_loss']:.2g}; its peaks stand {mse['val_peak']:.3f} high, where 1 is asked for."
+        f"{100 * fallen:.0f} % between its first and last epoch, to {mse['val_loss']:.2g} (maps of zeros: {np.pi / (recipe.resolution // STRIDE) ** 2:.2g}); its peaks stand {mse['val_peak']:.3f} high, where 1 is asked for."
     )
 
 
@@ -311,7 +311,12 @@ def photograph_words():
         return "This edition has no photographs to test on."
     return (
         "This edition knows rendered people only. How far that carries is measured on real photographs in the reference run: "
-        + " ".join(f"{name}: {spoken(block)} of the joints." for name, block in known["elsewhere"].items())
+        + "; ".join(
+            f"{name}: {spoken(block)} of the {len(block['joints'])} joints that network and data both know"
+            for name, block in known["elsewhere"].items()
+            if name.startswith("mannequins")
+        )
+        + "."
     )
 
 
@@ -328,8 +333,10 @@ def landing_words():
     if known is None:
         return "not tested in this edition."
     name, block = next((n, b) for n, b in known["elsewhere"].items() if n.startswith("mannequins"))
+    own = known["metrics"]["pck@0.2·torso"]
     return (
-        f"{spoken(block)} by {name}, which never saw one; {spoken(known['metrics']['pck@0.2·torso'])} by a network trained on photographs."
+        f"{spoken(block)} of the {len(block['joints'])} joints that both know, by {name}, which never saw one; {spoken(own)} of {len(own['joints'])} joints by a network "
+        "trained on photographs."
     )
 
 

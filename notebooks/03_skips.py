@@ -289,7 +289,7 @@ def judged(block):
 
 def blunt_words():
     parts = [f"{spoken(block)} with all replaced by {way}" for way, block in everything.items()]
-    return f"As it is, the network finds {spoken(whole)} of the joints; {', '.join(parts)}; trained without, {spoken(bare)}."
+    return f"As it is, and without a flip test, the network finds {spoken(whole)} of the joints; {', '.join(parts)}; trained without, {spoken(bare)}."
 
 
 def level_words():
@@ -306,7 +306,7 @@ def level_words():
     if together > 1.5 * alone:
         reading = " The levels stand in for each other: one can be missed, all cannot."
     return (
-        f"At their means, in the order of what they cost: {'; '.join(parts)}. All together cost {cost(everything['the mean'])}, "
+        f"At their means, in the order of what they cost: {'; '.join(parts)}. All together change it by {cost(everything['the mean'])}, "
         f"where the single losses add up to {100 * total:.1f}".replace("-", "−")
         + f". Zero differs from the mean most at {names[shocked]}, where it costs {100 * abs(gap[shocked]):.1f} points {more}.{reading}"
     )
@@ -359,7 +359,7 @@ def retrained_words():
 
 
 verdict = {
-    "Network": f"{card.name}, {len(crops):,} people",
+    "Network": f"{card.name}, {np.isfinite(intact).any(1).sum():,} people",
     "Joints found as it is": spoken(whole),
     "Change: all skips at zero": cost(everything["zero"]),
     "Change: all skips at their mean": cost(everything["the mean"]),

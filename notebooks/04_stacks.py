@@ -340,7 +340,7 @@ def handover_words():
     parts = [f"{group} {cost(by_way['the mean'])}" for group, by_way in handovers.items()]
     out = handovers[f"stack {count - 1} out"]
     others = ", ".join(f"by {way} {cost(out[way])}" for way in ways if way != "the mean")
-    order = sorted(handovers, key=lambda group: handovers[group]["the mean"]["mean"])
+    order = sorted((group for group in handovers if not group.endswith(" out")), key=lambda group: handovers[group]["the mean"]["mean"])
     needed = handovers[order[0]]["the mean"]["change"]["high"] < 0
     leans = f"It leans most on {order[0]}" if needed else "None of it is missed with an interval below 0"
     return (
@@ -351,7 +351,7 @@ def handover_words():
 
 def cka_words():
     parts = [
-        f"{name} {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] (chance: below {max(block['chance'], 0):.2f})"
+        f"{name}: {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] (chance: below {max(block['chance'], 0):.2f})"
         for name, block in pairs.items()
     ]
     sure = [name for name, block in pairs.items() if block["low"] > max(block["chance"], 0)]
@@ -382,7 +382,7 @@ def judged(block, better, worse):
 
 block = mended[whole_way]
 verdict = {
-    "Network": f"{card.name}, {count} stacks, {len(crops):,} people",
+    "Network": f"{card.name}, {count} stacks, {np.isfinite(found[-1]).any(1).sum():,} people",
     "Joints found by the first stack": spoken(by_stack[labels[0]]),
     "Joints found by the last": spoken(by_stack[labels[-1]]),
     "A later stack is better": f"{judged(gain, 'yes', 'no, worse')} ({cost(gain)})",

@@ -139,8 +139,8 @@ plt.show()
 # %% [markdown]
 # **{{ runs["05_components"].say.needed }}** components hold 95 % of the variance, {{ runs["05_components"].say.needed_share }} of all there could be; in the
 # study it was 541 of 4,096, 13 %. But that number mostly counts noise: only **{{ runs["05_components"].say.above }}** stand
-# above the floor, and they hold {{ runs["05_components"].say.above_share }} of the variance. The *participation ratio*, the number of equally strong directions that would be
-# as uneven, is {{ runs["05_components"].say.participation }}. Brackets are 95 % intervals over people.
+# above the floor, and they hold {{ runs["05_components"].say.above_share }} of the variance. The *participation ratio*, the number of equally strong directions that would have
+# the same ratio of the squared sum of variances to the sum of their squares, is {{ runs["05_components"].say.participation }}. Brackets are 95 % intervals over people.
 #
 # ## Would other people have given the same?
 #
@@ -153,7 +153,8 @@ run.save_figure(draw.stability(halves.cosines, halves.angles, halves.chance_cosi
 plt.show()
 
 # %% [markdown]
-# {{ runs["05_components"].say.stable }} Whoever names a later component names an accident of the sample.
+# {{ runs["05_components"].say.stable }} A component that does not come back in another half should not be given a name; the space that
+# several span may come back all the same.
 #
 # ## What does a component go with?
 #
@@ -425,7 +426,7 @@ if causal:
 # %% tags=["remove-cell"]
 SITTING = {"sitting", "hip flexion", "knee flexion", "true hips", "true knees", "true posture: sitting, not standing"}
 agreed = halves.cosines.mean(0)
-steady = int((agreed < 0.9).argmax()) if (agreed < 0.9).any() else k
+steady = int((agreed >= 0.9).sum())
 top = strongest[1]
 is_sitting = top in SITTING
 decided = sitting_known and tie(1, "sitting")["high"] < tie(1, top)["low"]
@@ -564,10 +565,9 @@ def near_words():
 
 def steady_words():
     if not steady:
-        return f"Not even the first component agrees well: |cos| {number(agreed[0])} on average."
-    first = "The first component agrees" if steady == 1 else f"The first {steady} components agree"
-    rest = f", from component {steady + 1} on no longer" if steady < k else ""
-    return f"{first} with |cos| of at least 0.9 on average{rest}; component {k} has {number(agreed[-1])}, where random directions have {number(halves.chance_cosines[-1])}."
+        return f"None of the first {k} components agrees well: the first has |cos| {number(agreed[0])} on average."
+    which = ", ".join(str(1 + i) for i in np.flatnonzero(agreed >= 0.9))
+    return f"Of the first {k} components {steady} {'agrees' if steady == 1 else 'agree'} with |cos| of at least 0.9 on average ({which}); component {k} has {number(agreed[-1])}, where random directions have {number(halves.chance_cosines[-1])}."
 
 
 def walk_words():

@@ -111,7 +111,7 @@ rendered = bool(table.factors)
 
 def spoken(block, digits=2):
     """A mean with its interval."""
-    return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(block["mean"], block["low"], block["high"], d=digits).replace("-", "−")
+    return "{:z.{d}f} [{:z.{d}f}, {:z.{d}f}]".format(block["mean"], block["low"], block["high"], d=digits).replace("-", "−")
 
 
 def tabled(rows):
@@ -446,7 +446,7 @@ def gap_words():
         return "Here there is a valley, and it is deeper than the control's."
     if gap:
         return "There is a shallow valley, no deeper than what cutting one cloud in two may leave."
-    return "There is no clear valley: the two clusters are halves of one cloud."
+    return "There is no clear valley: k-means' two clusters are halves of one cloud."
 
 
 def density_words():
@@ -463,6 +463,12 @@ def density_words():
             f" The most that it finds is {most_found['people: clusters']}, in {most_found['components']} components, with {percent(most_found['people: noise'])} left as noise; "
             f"in the cloud without clusters it finds {most_found['control: clusters'] or 'none'} there."
         )
+    alone = [row for row in density if row["people: clusters"] > 1 and not row["control: clusters"]]
+    if alone:
+        told = "; ".join(
+            f"{row['people: clusters']} in {row['components']} components, with {percent(row['people: noise'])} left over" for row in alone
+        )
+        words += f" Where that cloud has none, people have {told}: a little more than one cloud, and nothing that holds everybody."
     return words
 
 

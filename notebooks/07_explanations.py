@@ -129,7 +129,7 @@ plt.show()
 # - *Occlusion* {cite:p}`zeiler2014`: what the target loses when a square is hidden.
 # - *Integrated gradients* {cite:p}`sundararajan2017`: the gradients on the way from a blurred picture to this one.
 #
-# Below them are three controls. *Edges* are computed from the picture without the network, *noise* without the picture too, and the *answer* is the joint's own heatmap: it
+# There are three controls besides. *Edges* are computed from the picture without the network, *noise* without the picture too, and the *answer* is the joint's own heatmap: it
 # points at the joint as well as the network can, and explains nothing.
 
 # %% tags=["remove-cell"]
@@ -148,7 +148,7 @@ ways = {
     "guided backprop": sanity.by(card, "guided-backprop"),
     "deconvnet": sanity.by(card, "deconvnet"),
 }
-ways |= {f"Grad-CAM, {label}": sanity.by(card, "grad-cam", layer) for label, layer in cams.items()}
+ways |= {f"Grad-CAM ({label})": sanity.by(card, "grad-cam", layer) for label, layer in cams.items()}
 ways |= {"occlusion": sanity.by(card, "occlusion"), "integrated gradients": sanity.by(card, "integrated-gradients")}
 controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer(card)}
 everything = ways | controls
@@ -249,7 +249,7 @@ def fate(label):
     if label in controls:
         return "control"
     faults = {"random weights": failed, "random weights undecided": unsure, "not clearly better than edges": no_better}
-    return ", ".join(fault for fault, labels in faults.items() if label in labels) or "stands"
+    return ", ".join(fault for fault, labels in faults.items() if label in labels) or "nothing here"
 
 
 headings = {
@@ -262,9 +262,7 @@ headings = {
     "on limbs": "on its limbs",
 }
 rows = [
-    {"": label}
-    | {headings[test]: ranged(block) for test, block in blocks.items()}
-    | {"what speaks against it": fate(label).replace("stands", "nothing here")}
+    {"": label} | {headings[test]: ranged(block) for test, block in blocks.items()} | {"what speaks against it": fate(label)}
     for label, blocks in tests.items()
 ]
 pd.DataFrame(rows).style.hide().set_caption(
@@ -422,7 +420,7 @@ plt.show()
 # ## Who excites a channel?
 #
 # For four channels of the code, the nine people who excite them most, and what the deconvnet projects back to the pixels from that channel's strongest cell
-# {cite:p}`zeiler2014`. A cell of the code sees nearly the whole picture; shown is the part round the middle of the projection.
+# {cite:p}`zeiler2014`. A cell of the code could see the whole picture; shown is the part round the middle of the projection.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Top, the nine people who excite a channel of the code most; below, the deconvnet's projection of that cell for each (grey is nothing).", "name": "fig-explanations-patches"}, "image": {"alt": "Four blocks of three by three parts of people, and below them four blocks of grey projections with coloured edges"}}
 nine = top_patches(network, card, crops.select(chosen), place, strongest[:4], count=min(9, len(chosen)))
@@ -505,12 +503,9 @@ def control_words():
 
 def cam_words():
     best = max(by_place, key=lambda layer: cam_tests[layer]["pointing"]["mean"])
-    parts = [
-        f"{label_of[layer]} {spoken(block['pointing'])} (like the answer: {ranged(block['like the answer'])})"
-        for layer, block in cam_tests.items()
-    ]
+    parts = [f"{label_of[layer]} {spoken(block['pointing'])} ({ranged(block['like the answer'])})" for layer, block in cam_tests.items()]
     empty = [f"{label_of[layer]} {100 * block['empty']:.0f} %" for layer, block in cam_tests.items() if block["empty"] > 0.05]
-    text = f"Its peak lies on the joint for: {'; '.join(parts)}. "
+    text = f"The share of people in whom its peak lies on the joint, by place, and in brackets how its map correlates with the answer's: {'; '.join(parts)}. "
     text += f"Best is {label_of[best]}." if cam_tests[best]["pointing"]["low"] > 0 else "None of them points clearly."
     if empty:
         text += f" Sometimes nothing positive is left, and the map is empty: {', '.join(empty)}."
@@ -579,7 +574,7 @@ def patch_words():
         spread = codes[:, one.channel].amax((1, 2))
         parts.append(f"channel {one.channel}: {number(float(one.values.mean()), 1)} (all people: {number(float(spread.mean()), 1)})")
     text = f"Mean of the nine strongest values and of everybody's: {'; '.join(parts)}. The projections look telling. But how much of them is the picture's edges? Their strength goes with those by a rank correlation of {ranged(outlines)} over the {outlines['people']} people shown, "
-    return text + f"and what the table above says of the deconvnet ({fate('deconvnet')}) tells how far to trust them."
+    return text + f"and what the table above has against the deconvnet ({fate('deconvnet')}) tells how far to trust them."
 
 
 verdict = {"Network": f"{card.name}, {len(asked)} people, each asked about one joint"}

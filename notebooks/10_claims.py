@@ -59,7 +59,7 @@ groups = {group: [claim for claim in stated if claim.group == group] for group i
 # ## How a claim is decided
 #
 # A claim is *supported* where the whole 95 % interval of its number lies on its side of a threshold, *not supported* where the whole interval lies on the other
-# side, and *undecided* where the interval holds the threshold: then so few people cannot tell. *Not measured* says why. Where a source
+# side, and *undecided* where the interval holds the threshold: then so few people cannot tell. A number without an interval is given a margin with its rule. *Not measured* says why. Where a source
 # gave no threshold, one was set with the claim; the tables show it. What counts as a strong correlation or a large difference is the convention of
 # {cite:t}`cohen1988`. A difference of two numbers that were not compared person by person has an interval as if they came from different
 # people {cite:p}`zou2008`, and is decided less often than it might be.
@@ -133,7 +133,8 @@ decided = {"supported", "not supported"}
 both = [claim for claim in stated if {verdict.verdict for verdict in verdicts[claim.id].values()} <= decided]
 apart = [claim.name for claim in both if len({verdict.verdict for verdict in verdicts[claim.id].values()}) > 1]
 given = [verdict for of_claim in verdicts.values() for verdict in of_claim.values() if verdict.verdict in decided]
-sure = sum(verdict.number.low < verdict.number.high for verdict in given)
+hung = [v for of in verdicts.values() for v in of.values() if v.number and (v.number.low < v.number.high or v.lead)]
+sure = sum(verdict.verdict in decided for verdict in hung)
 
 
 def listed(count):
@@ -174,7 +175,7 @@ run.write_metrics(
             "counts": f"Of {len(stated)} claims, " + "; ".join(f"on {kind}: {listed(count)}" for kind, count in by_kind.items()) + ".",
             "people": "mannequins" if name == "mannequins" else f"the people of {name}",
             "agreement": agreement_words(),
-            "chance": f"{sure} verdicts were decided by an interval; had there been nothing to decide, about {sure / 20:.0f} of as many would have come out decided all the same.",
+            "chance": f"of {len(hung)} verdicts that hang on an interval {sure} were decided; had there been nothing to decide, about {len(hung) / 20:.0f} would have been all the same.",
             "short": f"{ledger.short_table(stated, verdicts)}\n\n{listed(by_kind['mannequins'])} on mannequins; {listed(by_kind['photographs'])} on photographs: "
             "[the whole ledger](10_claims).",
             "found": found,

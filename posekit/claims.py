@@ -237,7 +237,7 @@ def words(claim: Claim, verdict: Verdict) -> str:
     if number.p is not None:
         text += f", p = {number.p:.2g}"
     if not number.people:
-        return f"{text}; {verdict.data}"
+        return text if verdict.data == "mannequins" else f"{text}; {verdict.data}"
     return f"{text}; {number.people:,} {'mannequins' if verdict.data == 'mannequins' else f'people of {verdict.data}'}"
 
 

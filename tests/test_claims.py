@@ -303,7 +303,8 @@ def test_a_table_links_to_what_this_edition_has(kept):
 )
 def test_numbers_are_said_in_their_unit(number, unit, text):
     claim = one(unit=unit, rule=claims.Rule(above=0))
-    assert claims.words(claim, claims.Verdict("undecided", number=number, data="mannequins")) == f"{text}; mannequins"
+    assert claims.words(claim, claims.Verdict("undecided", number=number, data="mannequins")) == text
+    assert claims.words(claim, claims.Verdict("undecided", number=number, data="lspet")) == f"{text}; lspet"
     counted = claims.Verdict("undecided", number=replace(number, people=1639), data="lspet")
     assert claims.words(claim, counted) == f"{text}; 1,639 people of lspet"
 

@@ -138,7 +138,7 @@ class Components:
 
     @property
     def participation_ratio(self) -> float:
-        """(Σλ)² / Σλ²: how many components there would be if the same variance lay evenly on all of them."""
+        """(Σλ)² / Σλ²: the number of equally strong components that would have this same ratio."""
         return float(self.spectrum.sum() ** 2 / np.square(self.spectrum).sum())
 
     def needed(self, share: float) -> int:
