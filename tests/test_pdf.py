@@ -1,10 +1,10 @@
 """The book on paper: what becomes of a small book's pages, with TeX and without."""
 
-import importlib.util
 import re
 import shutil
 
 import nbformat
+import paper
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -106,17 +106,9 @@ def test_wide_tables_fit_the_page(tex):
     assert len(widths) == 3 and sum(widths) < 1 and widths[0] < widths[1] == widths[2]
 
 
-@pytest.fixture(scope="module")
-def paper():
-    spec = importlib.util.spec_from_file_location("paper", root() / "book" / "_ext" / "paper.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @settings(deadline=None)
 @given(natural=st.lists(st.floats(1, 2000), min_size=1, max_size=12))
-def test_columns_fill_no_more_than_the_line(paper, natural):
+def test_columns_fill_no_more_than_the_line(natural):
     spec = paper.columns_of(natural)
     widths = [float(width) for width in re.findall(r"p\{([\d.]+)", spec)]
     assert len(widths) == len(natural) or spec == "l" * len(natural)
