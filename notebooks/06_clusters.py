@@ -468,7 +468,7 @@ def density_words():
         told = "; ".join(
             f"{row['people: clusters']} in {row['components']} components, with {percent(row['people: noise'])} left over" for row in alone
         )
-        words += f" Where that cloud has none, people have {told}: a little more than one cloud, and nothing that holds everybody."
+        words += f" Where that cloud has none, people have {told}."
     return words
 
 
