@@ -262,11 +262,11 @@ headings = {
     "on limbs": "on its limbs",
 }
 rows = [
-    {"": label} | {headings[test]: ranged(block) for test, block in blocks.items()} | {"what speaks against it": fate(label)}
+    {"": f"{label}: {fate(label)}".removesuffix(": nothing here")} | {headings[test]: ranged(block) for test, block in blocks.items()}
     for label, blocks in tests.items()
 ]
 pd.DataFrame(rows).style.hide().set_caption(
-    "Each method in each test, with 95 % intervals over people. Random head, random weights and other side: rank correlations of maps, low is good; deletion: low is good; the rest: high is good."
+    "Each method in each test, with 95 % intervals over people; behind its name what speaks against it. Random head, random weights and other side: rank correlations of maps, low is good; deletion: low is good; the rest: high is good."
 )
 
 # %% [markdown]

@@ -335,7 +335,8 @@ rows = [
     }
     for name, c in code.items()
 ]
-pd.DataFrame(rows).style.hide().set_caption("Codes before and after, over test people. R²: probes of the first 20 components.")
+by_network = pd.DataFrame(rows).set_index("network").T.rename_axis(None, axis=1).reset_index(names="")
+by_network.style.hide().set_caption("Codes before and after, over test people. R²: probes of the first 20 components.")
 
 # %% [markdown]
 # {{ runs["08_redesign"].say.code }}

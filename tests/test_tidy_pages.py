@@ -17,3 +17,11 @@ from tidy_pages import unbroken
 def test_numbers_stay_with_what_belongs_to_them(text, whole):
     assert unbroken(text) == whole.replace("~", "\u00a0")
     assert unbroken(unbroken(text)) == unbroken(text)
+
+
+def test_formulas_stay_with_the_marks_behind_them():
+    """A browser may break the line on either side of a formula, whatever stands there."""
+    formula = r'<span class="math notranslate nohighlight">\(a &lt; b\)</span>'
+    assert unbroken(f"if ({formula}), the {formula}-th of {formula} ends") == (
+        f'if <span class="together">({formula}),</span> the <span class="together">{formula}-th</span> of {formula} ends'
+    )

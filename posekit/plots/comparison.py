@@ -20,25 +20,21 @@ def colours(names: Sequence[str]) -> dict[str, tuple]:
 
 def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equal: Sequence[str]) -> Figure:
     """Score with its interval over a cost on a logarithmic axis; filled where the budget of training was `equal`."""
-    figure, ax = plt.subplots(figsize=(5.6, 3.8))
+    figure, ax = plt.subplots(figsize=(7, 4))
     shades = colours(list(rows))
-    means = {name: 100 * block["mean"] for name, block in rows.items()}
-    line = 0.055 * max(100 * max(block["high"] for block in rows.values()) - 100 * min(block["low"] for block in rows.values()), 1.0)
-    wide = 0.7 * max(np.log(max(x[name] for name in rows) / min(x[name] for name in rows)), 1.0)  # about as far as a name reaches
-    level: dict[str, float] = {}
-    for name in sorted(rows, key=lambda name: means[name]):  # names from the lowest up, none on another
-        near = [level[other] for other in level if abs(np.log(x[name] / x[other])) < wide]
-        level[name] = max([means[name], *(value + line for value in near if value > means[name] - line)])
-    for name, block in rows.items():
+    for i, (name, block) in enumerate(rows.items()):
         mean, low, high = (100 * block[key] for key in ("mean", "low", "high"))
         ax.plot([x[name]] * 2, [low, high], color=shades[name], linewidth=3, alpha=0.4)
-        ax.plot(x[name], mean, "o", color=shades[name], markersize=8, markerfacecolor=None if name in equal else "white", markeredgewidth=2)
-        ax.annotate(name, (x[name], level[name]), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9)
+        ground = shades[name] if name in equal else "white"
+        ax.plot(x[name], mean, MARKERS[i % 7], color=shades[name], label=name, markersize=9, markerfacecolor=ground, markeredgewidth=2)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.margins(x=0.35, y=0.12)
+    ax.xaxis.set_minor_formatter("")
+    ax.margins(x=0.08, y=0.1)
+    ax.set_ylim(bottom=0)
     ax.set(xlabel=label, ylabel="PCK@0.2·torso (%)")
     ax.grid(color="0.93")
+    figure.legend(loc="outside upper center", ncols=3, fontsize=9)
     return figure
 
 
