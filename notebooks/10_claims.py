@@ -150,8 +150,8 @@ def result_words():
     if not {"redesign-better", "redesign", "redesign-cost"} <= set(found):
         return ""
     return (
-        f"That a network changed because of what was found inside it is better: {found['redesign-better']}. That it is so by as much as the study gained: "
-        f"{found['redesign']}. That it costs no more: {found['redesign-cost']}."
+        f"*A network changed because of what was found inside it is better* is {found['redesign-better']}. *It is so by as much as the study gained* is "
+        f"{found['redesign']}. *It costs no more* is {found['redesign-cost']}."
     )
 
 

@@ -243,8 +243,10 @@ def words(claim: Claim, verdict: Verdict) -> str:
 
 def sentence(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
     """The verdicts in running text: `supported on mannequins (12 components; 1,200 mannequins), not measured on photographs`."""
-    parts = [f"{v.verdict} on {kind}" + (f" ({words(claim, v)})" if v.number else "") for kind, v in by_kind.items()]
-    return ", ".join(parts)
+    places: dict[str, list[str]] = {}
+    for kind, v in by_kind.items():
+        places.setdefault(v.verdict, []).append(f"on {kind}" + (f" ({words(claim, v)})" if v.number else ""))
+    return ", ".join(f"{verdict} {' and '.join(where)}" for verdict, where in places.items())
 
 
 def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:

@@ -284,6 +284,9 @@ def test_a_table_links_to_what_this_edition_has(kept):
     assert "| [chapter](03_skips) |" in claims.table([claim], elsewhere, ["03_skips"]), "the figure is of another edition"
     said = "not supported on mannequins (+20.0 [+15.0, +25.0] points; 1,234 mannequins), not measured on photographs"
     assert claims.sentence(claim, verdicts["one"]) == said
+    alike = {kind: verdicts["one"]["mannequins"] for kind in ("mannequins", "photographs")}
+    number = "(+20.0 [+15.0, +25.0] points; 1,234 mannequins)"
+    assert claims.sentence(claim, alike) == f"not supported on mannequins {number} and on photographs {number}"
     assert claims.numbers(claim, verdicts["one"]) == "+20.0 [+15.0, +25.0] points on mannequins, not measured on photographs"
     assert claims.short_table([claim], verdicts).splitlines()[3] == "| One | ✗ not supported | – not measured |"
     assert claims.counts([found["mannequins"] for found in verdicts.values()])["not supported"] == 1
