@@ -11,6 +11,7 @@ from tidy_pages import unbroken
         ("−3.4 [−4.2, +0.6] points", "−3.4 [−4.2,~+0.6] points"),
         ("a 32 × 32 map", "a 32~×~32 map"),
         ("r, p = 0.039 over", "r, p~=~0.039 over"),
+        ("r = −0.03, where K = 2", "r~=~−0.03, where K~=~2"),
         ("of [a, b], 5 people, stop = 3", "of [a, b], 5 people, stop = 3"),
     ],
 )

@@ -17,11 +17,11 @@ def tidy(app, page, template, context, doctree):
 
 
 def unbroken(text: str) -> str:
-    """No line ends within an interval, a size or a p-value, between a number and its unit, or between a formula and its full stop."""
+    """No line ends within an interval, a size or an equation, between a number and its unit, or between a formula and its full stop."""
     text = re.sub(r'(\(?<span class="math [^>]*>[^<]*</span>(?:[.,;:?!)]|-th\b)+)', r'<span class="together">\1</span>', text)
     text = re.sub(r"(?<=\d) × (?=\d)", "\u00a0×\u00a0", text)
     text = re.sub(r"(\[[−+]?[\d.,]+,) ([−+]?[\d.,]+\])", "\\1\u00a0\\2", text)
-    text = re.sub(r"\bp = (?=\d)", "p\u00a0=\u00a0", text)
+    text = re.sub(r"\b([pKr]) = (?=[−\d])", "\\1\u00a0=\u00a0", text)
     return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
