@@ -52,7 +52,7 @@ def test_centres_are_not_rounded():
 @often
 @given(inside, inside, sigmas)
 def test_argmax_is_within_half_a_pixel(x, y, sigma):
-    assert decoded(x, y, sigma, "argmax").max() <= 0.5
+    assert decoded(x, y, sigma, "argmax").max() <= 0.5 + 1e-9  # two cells that are as near but for rounding tie
 
 
 @often
@@ -64,7 +64,7 @@ def test_quarter_is_within_a_quarter(x, y, sigma):
 @often
 @given(inside, inside, sigmas)
 def test_quarter_at_the_border_is_within_half(x, y, sigma):
-    assert decoded(x, y, sigma, "quarter").max() <= 0.5
+    assert decoded(x, y, sigma, "quarter").max() <= 0.5 + 1e-9
 
 
 @often
