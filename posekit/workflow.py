@@ -20,6 +20,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -408,14 +409,12 @@ def page(step: Step) -> str:
 
 
 def lay_scripts(source: Path) -> None:
-    """Put Bokeh's scripts where interactive figures look for them, from the installed package, if there are such figures."""
-    from .plots import interactive
-
-    if any(f"{interactive.FOLDER}/{interactive.SCRIPTS[0]}" in page.read_text("utf-8") for page in source.glob("*.ipynb")):
-        folder = source / "_extra" / interactive.FOLDER
+    """Put those of Bokeh's scripts that interactive figures load where they look for them, from the installed package."""
+    wanted = {name for page in source.glob("*.ipynb") for name in re.findall(r'src=\\"bokeh/([\w.-]+)\\"', page.read_text("utf-8"))}
+    for name in sorted(wanted):
+        folder = source / "_extra" / "bokeh"
         folder.mkdir(parents=True, exist_ok=True)
-        for script in interactive.scripts():
-            shutil.copy(script, folder)
+        shutil.copy(str(distribution("bokeh").locate_file(f"bokeh/server/static/js/{name}")), folder)  # without importing it for seconds
 
 
 def _injected(cell: Any) -> bool:

@@ -1,14 +1,13 @@
 """A map of people to hover over: each point shows its person, and a list chooses what the colours mean.
 
 Its HTML asks nothing of the network: the pictures are one sheet inside the page, and Bokeh's scripts lie beside it, put there
-by `posekit.workflow.build` (`SCRIPTS`).
+by `posekit.workflow.build`, which goes by the HTML.
 """
 
 import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,6 @@ from posekit.skeleton import Skeleton
 SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")
 FOLDER = "bokeh"  # where a page finds them
 ABSENT = "#C8C8C8"
-
-
-def scripts() -> list[Path]:
-    """Bokeh's scripts as the installed package has them."""
-    import bokeh
-
-    return [Path(bokeh.__file__).parent / "server" / "static" / "js" / name for name in SCRIPTS]
 
 
 def sheet(
