@@ -6,6 +6,7 @@ In _config.yml: `bibtex_default_style: author_year` and `bibtex_reference_style:
 from collections import Counter
 from dataclasses import dataclass, field
 
+from pybtex.backends.plaintext import Backend as PlainText
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.unsrt import Style as Unsorted
 from pybtex.style.labels import BaseLabelStyle
@@ -45,5 +46,7 @@ def _authors(people) -> str:
 def setup(app):
     register_plugin("pybtex.style.labels", "author_year", Labels)
     register_plugin("pybtex.style.formatting", "author_year", Style)
+    # Asked for once a citation, and else looked for each time among all packages that are installed.
+    register_plugin("pybtex.backends", "plaintext", PlainText, force=True)
     register_bibtex_plugin("sphinxcontrib.bibtex.style.referencing", "author_year_round", RoundReferenceStyle)
     return {"parallel_read_safe": True}
