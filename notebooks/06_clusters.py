@@ -53,7 +53,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import PolynomialFeatures
 
 import posekit
-from posekit import metrics, plots, runs
+from posekit import drawing, metrics, plots, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT
 from posekit.data.people import parse_spec
@@ -316,7 +316,7 @@ tabled([{"map": name} | {key: spoken(block) for key, block in m.items()} for nam
 # %% tags=["remove-input"]
 by_colour = {f"{shown[0]} clusters": found["everyone"][shown[0]].labels, f"{fine} clusters": labels,
              "error of the prediction (torso lengths)": error} | known  # fmt: skip
-sheet = interactive.sheet([crops[i] for i in range(count)], crops.keypoints, skeleton, side=48)
+sheet = drawing.sheet([crops[i] for i in range(count)], crops.keypoints, skeleton, side=48)
 HTML(interactive.explorer(main, by_colour, sheet, side=48))
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The same map in print, coloured by the error of the prediction (torso lengths) and by attributes: those that the place on the map explains best (by a quadratic fit), leaving out what says the same again. Grey: not defined.", "name": "fig-coloured"}, "image": {"alt": "Six copies of the map under different colours"}}

@@ -60,4 +60,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *EXPORTS, *_MODULES])
+    return sorted({*__all__, *_MODULES})

@@ -1,8 +1,12 @@
 """What a notebook shows of an object that is the last value of a cell: small tables, in the notebook's own style."""
 
+import base64
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
+
+from PIL import Image
 
 
 def table(rows: Iterable[Sequence[Any]], head: Sequence[str] = ()) -> str:
@@ -30,7 +34,14 @@ def facts(rows: Mapping[str, Any]) -> str:
 
 def listing(caption: str, rows: Iterable[Sequence[Any]], head: Sequence[str]) -> str:
     """HTML of a table under a caption; a long one scrolls."""
-    return f'<p>{escape(caption)}</p>\n<div style="max-height: 40em; overflow: auto" tabindex="0">{table(rows, head)}</div>'
+    return f'<p>{escape(caption)}</p>\n<div style="max-height: 52em; overflow: auto" tabindex="0">{table(rows, head)}</div>'
+
+
+def webp(image: Image.Image, quality: int) -> str:
+    """A picture as a `data:` address, which carries its pixels with it."""
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=quality, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def scores(metrics: Mapping[str, Any]) -> dict[str, str]:

@@ -4,6 +4,8 @@ The colours are Okabe and Ito's, which people with any common colour blindness t
 that it shows on every ground. Left and right are the person's own.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -79,6 +81,19 @@ def draw(
         shown = opacity(person, annotated=annotated)
         person = np.concatenate([(person[:, :2] + 0.5) * enlarge - 0.5, person[:, 2:]], 1)
         _draw_person(canvas, person, shown, skeleton)
+    return canvas
+
+
+def sheet(
+    pictures: Sequence[np.ndarray], keypoints: Sequence[np.ndarray], skeleton: Skeleton, *, side: int = 64, columns: int = 40,
+    annotated: bool = True,
+) -> Image.Image:  # fmt: skip
+    """People's pictures (H, W, 3) uint8 with their skeletons (K, 3), shrunk to `side` pixels, in rows of `columns`."""
+    rows = -(-len(pictures) // columns)
+    canvas = Image.new("RGB", (side * min(columns, len(pictures)), side * rows))
+    for i, (picture, person) in enumerate(zip(pictures, keypoints, strict=True)):
+        drawn = draw(picture, person, skeleton, annotated=annotated, enlarge=1)
+        canvas.paste(drawn.resize((side, side), Image.Resampling.LANCZOS), (i % columns * side, i // columns * side))
     return canvas
 
 

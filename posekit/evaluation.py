@@ -2,43 +2,56 @@
 
 import math
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from posekit import metrics, weights
+from posekit import display, metrics, weights
 from posekit.coordinates import CONTEXT, STRIDE, view
 from posekit.data import load_people
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.machine import Machine
-from posekit.prediction import predict_crops
+from posekit.prediction import Predictor, predict_crops
 from posekit.skeleton import SKELETONS, Skeleton
 
 PAIRED = "pck@0.2·torso"  # what two networks are compared by
 
 
+class Scores(dict[str, Any]):
+    """What `evaluate` returns. As the last value of a notebook's cell it shows itself as tables."""
+
+    def _repr_html_(self) -> str:
+        lines = [f"<p>{escape(line)}</p>" for line in _people_words(self)]
+        for title, head, rows in _tables(self):
+            lines += [f"<p>{escape(title)}</p>", display.table(rows, head)]
+        lines += [f"<p>{escape(_against_words(self['against']))}</p>"] if "against" in self else []
+        return "\n".join(lines)
+
+
 def evaluate(
-    source: str | Path, data: str | People | Crops, *, against: str | Path | None = None, flip: bool = False,
+    model: Predictor | str | Path, data: str | People | Crops, *, against: Predictor | str | Path | None = None, flip: bool = False,
     on_error: str = "raise", cache: str | Path = "data", seed: int = 0, machine: Machine | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """Score a weights file, or shipped weights by name, on people.
+) -> Scores:  # fmt: skip
+    """Score a network on people.
 
     Args:
-        source: the weights.
+        model: what `posekit.load` gives, or the name or file of weights.
         data: a spec, `NAME[:PATH][@SPLIT]` (no split is the test split where there is one), people, or their crops.
-        against: other weights, compared with on the same people: the paired difference is under `"against"`.
+        against: another network, compared with on the same people: the paired difference is under `"against"`.
         flip: take the mean of the heatmaps of picture and mirror image.
         on_error: `skip` leaves out, and counts, people whose picture cannot be read.
         cache: where crops are kept.
         seed: of the bootstrap.
+        machine: where weights are put that are given by name or file; a predictor has its own.
         progress: hears what is being done, how many are done and of how many, where that is known.
 
     Returns:
-        what `posekit evaluate --json` writes. `"metrics"` holds the last stack's scores by name, each with its
+        a dictionary, what `posekit evaluate --json` writes. `"metrics"` holds the last stack's scores by name, each with its
         definition, 95 % interval and joints; `"stacks"` the same for each stack. The scores run over `"joints"`: those
         that network and data both have. What a metric is divided by comes from the data's annotation alone.
 
@@ -51,32 +64,13 @@ def evaluate(
     >>> sorted(scores["metrics"]["pck@0.2·torso"])
     ['definition', 'high', 'joints', 'labelled', 'low', 'mean', 'people']
     """
-    model, card = weights.load(source)
-    return evaluate_model(
-        model,
-        card,
-        data,
-        against=against,
-        flip=flip,
-        on_error=on_error,
-        cache=cache,
-        seed=seed,
-        machine=machine,
-        progress=progress,
-    )
-
-
-def evaluate_model(
-    model: Any, card: weights.Card, data: str | People | Crops, *, against: str | Path | None = None, flip: bool = False,
-    on_error: str = "raise", cache: str | Path = "data", seed: int = 0, machine: Machine | None = None,
-    progress: Callable[[str, int, int | None], None] | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """`evaluate` for a network in memory and its card."""
+    predictor = _predictor(model, machine)
+    card = predictor.card
     people = data if isinstance(data, People | Crops) else _people(data, on_error, cache, _counting(progress, "rendering", None))
-    predicted, truth, joints, store = _predict(model, card, people, flip, on_error, cache, machine, progress)
+    predicted, truth, joints, store = _predict(predictor, people, flip, on_error, cache, progress)
     stacks = [_score(found, truth, joints, store, card, seed) for found in predicted]
     splits = sorted(set(store.people.splits))
-    out = {
+    out = Scores({
         "weights": card.name,
         "architecture": card.architecture,
         "data": f"{store.people.source}@{splits[0] if len(splits) == 1 else 'all'}",
@@ -89,22 +83,13 @@ def evaluate_model(
         "joints_of_the_data": list(store.people.skeleton.joints),
         "metrics": stacks[-1],
         "stacks": [{"metrics": block} for block in stacks],
-    }
+    })  # fmt: skip
     if against is not None:
-        out["against"] = _compare(
-            against,
-            people,
-            predicted[-1],
-            truth,
-            joints,
-            store,
-            flip,
-            on_error,
-            cache,
-            seed,
-            machine,
-            progress,
-        )
+        rival = _predictor(against, machine)
+        theirs, _, their_joints, their_store = _predict(rival, people, flip, on_error, cache, progress)
+        if len(their_store) != len(store):
+            raise PosekitError("the two networks were given different people, since some pictures cannot be read; repair or remove these")
+        out["against"] = {"weights": rival.card.name} | _compare(predicted[-1], theirs[-1], truth, joints, their_joints, store, seed)
     return out
 
 
@@ -141,15 +126,20 @@ def _counting(progress: Callable | None, what: str, total: int | None) -> Callab
     return hear
 
 
-def _predict(model, card, people, flip, on_error, cache, machine, progress):
+def _predictor(model: Predictor | str | Path, machine: Machine | None) -> Predictor:
+    return model if isinstance(model, Predictor) else Predictor(*weights.load(model), machine)
+
+
+def _predict(predictor, people, flip, on_error, cache, progress):
     """Predictions (stacks, N, J, 3) and truth (N, J, 3) of the common joints, their skeleton, and the crops."""
-    store = people
+    store, card = people, predictor.card
     if isinstance(people, People):
         common(SKELETONS[card.skeleton], people.skeleton)  # refused before anything is cut
         size = round(card.resolution * CONTEXT)
         store = crops(people, size, cache, on_error=on_error, progress=_counting(progress, "cutting out", len(people)))
     joints = common(SKELETONS[card.skeleton], store.people.skeleton)
-    found = predict_crops(model, card, store, flip=flip, machine=machine, progress=_counting(progress, "predicting", len(store)))
+    heard = _counting(progress, "predicting", len(store))
+    found = predict_crops(predictor.model, card, store, flip=flip, machine=predictor.machine, progress=heard)
     of_network = SKELETONS[card.skeleton].index(*joints.joints)
     of_data = store.people.skeleton.index(*joints.joints)
     return found[:, :, of_network], store.people.keypoints[:, of_data], joints, store
@@ -164,19 +154,17 @@ def _score(found: np.ndarray, truth: np.ndarray, joints: Skeleton, store: Crops,
     )  # fmt: skip
 
 
-def _compare(against, people, found, truth, joints, store, flip, on_error, cache, seed, machine, progress) -> dict[str, Any]:
-    model, card = weights.load(against)
-    other, other_truth, other_joints, other_store = _predict(model, card, people, flip, on_error, cache, machine, progress)
-    both = [joint for joint in joints.joints if joint in other_joints.joints]
-    lengths = 0.2 * metrics.torso(store.people.keypoints, store.people.skeleton)
-    if len(other_store) != len(store):
-        raise PosekitError("the two networks were given different people, since some pictures cannot be read; repair or remove these")
-    hits = metrics.hits(found, truth, lengths)[:, joints.index(*both)]
-    other_hits = metrics.hits(other[-1], other_truth, lengths)[:, other_joints.index(*both)]
-    difference = metrics.paired_difference(hits, other_hits, seed=seed)
+def _compare(
+    found: np.ndarray, theirs: np.ndarray, truth: np.ndarray, joints: Skeleton, their_joints: Skeleton, store: Crops, seed: int
+) -> dict[str, Any]:
+    both = [joint for joint in joints.joints if joint in their_joints.joints]
+    ours, lengths = joints.index(*both), 0.2 * metrics.torso(store.people.keypoints, store.people.skeleton)
+    hits = metrics.hits(found[:, ours], truth[:, ours], lengths)
+    their_hits = metrics.hits(theirs[:, their_joints.index(*both)], truth[:, ours], lengths)
+    difference = metrics.paired_difference(hits, their_hits, seed=seed)
     words = "mean difference of the share of labelled joints found, positive where the first is better; on the same people and joints"
-    return {"weights": card.name, "metric": PAIRED, "joints": both, **difference,
-            "own": float(np.nanmean(other_hits)) if np.isfinite(other_hits).any() else math.nan, "definition": words}  # fmt: skip
+    return {"metric": PAIRED, "joints": both, **difference,
+            "own": float(np.nanmean(their_hits)) if np.isfinite(their_hits).any() else math.nan, "definition": words}  # fmt: skip
 
 
 def plain(value: Any) -> Any:
@@ -194,39 +182,49 @@ def print_table(result: dict[str, Any], console=None) -> None:
     from rich.table import Table
 
     console = console or Console()
-    few = [joint for joint in result["joints_of_the_data"] if joint not in result["joints"]]
-    console.print(f"{result['weights']} on {result['data']}: {result['people']:,} people, {len(result['joints'])} joints"
-                  + (f" (without {', '.join(few)}, which the network lacks)" if few else "")
-                  + (", flip test" if result["flip"] else ""), highlight=False)  # fmt: skip
-    for reason, count in result["left_out"].items():
-        console.print(f"left out: {count:,} {reason}", highlight=False)
-
-    table = Table(title="mean over labelled joints, 95 % interval", title_justify="left", title_style="")
-    table.add_column("metric")
-    last, stage = len(result["stacks"]), "stack" if result["architecture"] == "hourglass" else "stage"
-    for number in range(1, last + 1):
-        table.add_column(f"{stage} {number}" if last > 1 else "score", justify="right")
-    table.add_column("people", justify="right")
-    for name, block in result["metrics"].items():
-        cells = [_interval(stack["metrics"][name]) for stack in result["stacks"]]
-        table.add_row(name, *cells, f"{block['people']:,}")
-    console.print(table)
-
-    named = {name: block for name, block in result["metrics"].items() if block["joints"]}
-    table = Table(title="by joint" + (f", {stage} {last}" if last > 1 else ""), title_justify="left", title_style="")
-    table.add_column("joint")
-    for name in named:
-        table.add_column(name, justify="right")
-    for joint in result["joints"]:
-        table.add_row(joint, *(_number(block["joints"].get(joint)) for block in named.values()))
-    console.print(table)
+    for line in _people_words(result):
+        console.print(line, highlight=False, markup=False)
+    for title, head, rows in _tables(result):
+        shown = Table(title=title, title_justify="left", title_style="")
+        for i, name in enumerate(head):
+            shown.add_column(name, justify="right" if i else "left")
+        for row in rows:
+            shown.add_row(*row)
+        console.print(shown)
     for name, block in result["metrics"].items():
         console.print(f"{name}: {block['definition']}", highlight=False, markup=False)
     if "against" in result:
-        other = result["against"]
-        console.print(f"\n{other['metric']} less that of {other['weights']} ({_number(other['own'])}), over {len(other['joints'])} joints: "
-                      f"[bold]{other['mean']:+.3f}[/bold] ({other['low']:+.3f} to {other['high']:+.3f}, 95 % interval over "
-                      f"{other['people']:,} people)", highlight=False)  # fmt: skip
+        console.print(f"\n{_against_words(result['against'])}", highlight=False, markup=False)
+
+
+def _people_words(result: dict[str, Any]) -> list[str]:
+    few = [joint for joint in result["joints_of_the_data"] if joint not in result["joints"]]
+    lacking = f" (without {', '.join(few)}, which the network lacks)" if few else ""
+    first = f"{result['weights']} on {result['data']}: {result['people']:,} people, {len(result['joints'])} joints{lacking}"
+    return [first + (", flip test" if result["flip"] else ""), *(f"left out: {n:,} {reason}" for reason, n in result["left_out"].items())]
+
+
+def _tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Title, head and rows of each table."""
+    last, stage = len(result["stacks"]), "stack" if result["architecture"] == "hourglass" else "stage"
+    columns = [f"{stage} {number}" for number in range(1, last + 1)] if last > 1 else ["score"]
+    means = [
+        [name, *(_interval(stack["metrics"][name]) for stack in result["stacks"]), f"{block['people']:,}"]
+        for name, block in result["metrics"].items()
+    ]
+    named = {name: block for name, block in result["metrics"].items() if block["joints"]}
+    joints = [[joint, *(_number(block["joints"].get(joint)) for block in named.values())] for joint in result["joints"]]
+    return [
+        ("mean over labelled joints, 95 % interval", ["metric", *columns, "people"], means),
+        ("by joint" + (f", {stage} {last}" if last > 1 else ""), ["joint", *named], joints),
+    ]
+
+
+def _against_words(other: dict[str, Any]) -> str:
+    return (
+        f"{other['metric']} less that of {other['weights']} ({_number(other['own'])}), over {len(other['joints'])} joints: "
+        f"{other['mean']:+.3f} ({other['low']:+.3f} to {other['high']:+.3f}, 95 % interval over {other['people']:,} people)"
+    )
 
 
 def _number(value: float | None) -> str:

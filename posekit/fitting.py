@@ -17,6 +17,7 @@ from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.machine import Machine
 from posekit.models import REGRESSORS, architecture_of, build, parts
+from posekit.prediction import Predictor
 from posekit.training import Recipe, train
 
 
@@ -117,7 +118,8 @@ def _save(
     path: Path, network: Any, card: weights.Card, validation: Crops, machine: Machine | None, progress: Callable[[int], None] | None,
 ) -> Path:  # fmt: skip
     """Write the network with its scores on `validation` on the card."""
-    result = evaluation.evaluate_model(network, card, validation, machine=machine, progress=lambda _, done, __: progress and progress(done))
+    predictor = Predictor(network, card, machine)
+    result = evaluation.evaluate(predictor, validation, progress=lambda _, done, __: progress and progress(done))
     keep = ("people", "flip", "joints", "metrics", "stacks")
     card.metrics.update(evaluation.plain({key: result[key] for key in keep} | {"data": _source(validation)["data"]}))
     weights.save(path, network.cpu(), card)

@@ -1,12 +1,18 @@
 """What notebooks show of networks, cards and runs."""
 
+import base64
+import io
 import json
 import re
 
+import numpy as np
 import pytest
+import tiny_data
 import torch
+from PIL import Image
 
 from posekit import Card, Hourglass, HourglassConfig, Predictor
+from posekit.data.crops import crops
 from posekit.display import facts, scores, table
 from posekit.interpret.trace import overview, places, trace
 from posekit.machine import Machine
@@ -97,3 +103,15 @@ def test_a_run_whose_metrics_are_no_scores_shows_none():
 def test_what_is_not_there_is_left_out():
     assert cells(facts({"seed": 0, "note": "", "on": None})) == [["seed", "0"]]
     assert cells(table([], ["a", "b"])) == [["a", "b"]]
+
+
+def test_crops_show_the_first_of_them(tmp_path):
+    stored = crops(tiny_data.people(3), 150, tmp_path)
+    html = stored._repr_html_()
+    assert "3 people" in html
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", html)[1]))).convert("RGB"))
+    assert shown.shape == (150, 450, 3)
+    unlabelled = stored.select([0])
+    unlabelled.keypoints[..., 2] = 0
+    alone = Image.open(io.BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", unlabelled._repr_html_())[1])))
+    assert np.abs(np.asarray(alone.convert("RGB")).astype(int) - unlabelled[0]).mean() < 8  # what the compression leaves

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from posekit.data.pictures import Folder
 from posekit.errors import PosekitError
 from posekit.evaluation import common, evaluate, plain, print_table
 from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.prediction import load
 from posekit.skeleton import COCO, LSP, MPII, Skeleton
 from posekit.weights import Card, save
 
@@ -149,3 +151,17 @@ def test_nothing_labelled_is_not_a_number_and_no_warning(tmp_path):
     result = evaluate(weights_file(tmp_path, LSP), data, cache=tmp_path)
     assert np.isnan(result["metrics"]["pck@0.2·torso"]["mean"]) and plain(result)["metrics"]["pck@0.2·torso"]["mean"] is None
     print_table(result, Console(file=io.StringIO()))
+
+
+def test_a_loaded_network_is_scored_as_its_file_is(tmp_path):
+    path, other, data = weights_file(tmp_path, LSP), weights_file(tmp_path, COCO, seed=1), people(tmp_path, LSP)
+    of_files = evaluate(path, data, against=other, cache=tmp_path)
+    assert json.dumps(evaluate(load(path), data, against=load(other), cache=tmp_path)) == json.dumps(of_files)
+
+
+def test_scores_show_themselves_as_tables(tmp_path):
+    scores = evaluate(weights_file(tmp_path, COCO), people(tmp_path, LSP), against=weights_file(tmp_path, LSP, seed=1), cache=tmp_path)
+    shown = re.sub(r"<[^>]+>", " ", scores._repr_html_())
+    for words in ("coco-0 on toy@test: 6 people", "without neck, head top", "left wrist", "less that of lsp-1"):
+        assert words in shown
+    assert f"{scores['metrics']['pck@0.2·torso']['mean']:.3f} (" in shown

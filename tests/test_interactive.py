@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from posekit import workflow
+from posekit import drawing, workflow
 from posekit.plots import interactive
 from posekit.skeleton import LSP
 
@@ -24,7 +24,7 @@ def people(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_sheet_has_each_person_in_place():
     pictures, keypoints = people(7)
-    sheet = np.asarray(interactive.sheet(pictures, keypoints, LSP, side=SIDE, columns=3))
+    sheet = np.asarray(drawing.sheet(pictures, keypoints, LSP, side=SIDE, columns=3))
     assert sheet.shape == (3 * SIDE, 3 * SIDE, 3)
     for i, picture in enumerate(pictures):
         cell = sheet[i // 3 * SIDE : (i // 3 + 1) * SIDE, i % 3 * SIDE : (i % 3 + 1) * SIDE]
@@ -33,7 +33,7 @@ def test_the_sheet_has_each_person_in_place():
 
 def test_the_page_is_whole_and_offline():
     count = 300
-    sheet = interactive.sheet(*people(count), LSP, side=SIDE)
+    sheet = drawing.sheet(*people(count), LSP, side=SIDE)
     random = np.random.default_rng(0)
     height = np.where(np.arange(count) < 5, np.nan, random.normal(size=count))
     html = interactive.explorer(random.normal(size=(count, 2)), {"clusters": np.arange(count) % 3, "height": height}, sheet, side=SIDE)
@@ -46,7 +46,7 @@ def test_the_page_is_whole_and_offline():
 
 def test_an_attribute_that_nobody_has_can_be_chosen():
     count = 10
-    sheet = interactive.sheet(*people(count), LSP, side=SIDE)
+    sheet = drawing.sheet(*people(count), LSP, side=SIDE)
     assert "not defined" in interactive.explorer(np.zeros((count, 2)), {"none": np.full(count, np.nan)}, sheet, side=SIDE)
 
 
@@ -54,7 +54,7 @@ def test_only_books_with_such_maps_carry_the_scripts(tmp_path):
     (tmp_path / "plain.ipynb").write_text('{"cells": []}')
     workflow.lay_scripts(tmp_path)
     assert not (tmp_path / "_extra").exists()
-    html = interactive.explorer(np.zeros((4, 2)), {"none": np.arange(4)}, interactive.sheet(*people(4), LSP, side=SIDE), side=SIDE)
+    html = interactive.explorer(np.zeros((4, 2)), {"none": np.arange(4)}, drawing.sheet(*people(4), LSP, side=SIDE), side=SIDE)
     (tmp_path / "map.ipynb").write_text(json.dumps({"cells": [html]}))
     workflow.lay_scripts(tmp_path)
     assert {path.name for path in (tmp_path / "_extra" / interactive.FOLDER).iterdir()} == set(interactive.SCRIPTS)

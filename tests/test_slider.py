@@ -37,6 +37,6 @@ def test_the_page_is_whole_and_offline():
     assert "<option>component 1 &lt;up&gt;</option>" in page
     assert 'max="2" value="1"' in page and "background-size: 100% 300%" in page
     assert {*re.findall(r'<label for="([\w-]+)"', page)} <= {*re.findall(r'id="([\w-]+)"', page)}
-    found = re.findall(r'"(UklG[\w+/=]+)"', page)
+    found = re.findall(r'"data:image/webp;base64,([\w+/=]+)"', page)
     means = [np.asarray(Image.open(io.BytesIO(base64.b64decode(strip)))).mean() for strip in found]
     assert np.allclose(means, [0, 255], atol=2)

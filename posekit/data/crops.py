@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,12 @@ from PIL import Image
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
 from posekit.data.people import People, iterate
 from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_whole, open_store
+from posekit.display import webp
+from posekit.drawing import sheet
 from posekit.errors import PosekitError
 
 CHUNK = 32  # people that a thread cuts at a time
+SHOWN = 12  # crops that a notebook shows
 
 
 def cut(picture: np.ndarray, centre: np.ndarray, side: float, size: int) -> np.ndarray:
@@ -80,6 +84,11 @@ class Crops:
 
     def __repr__(self) -> str:
         return f"<Crops of {self.size} x {self.size} pixels; {self.people.summary()}>"
+
+    def _repr_html_(self) -> str:
+        few = [self[i] for i in range(min(len(self), SHOWN))]
+        drawn = sheet(few, list(self.keypoints[: len(few)]), self.people.skeleton, side=150, columns=6)
+        return f'<p>{escape(repr(self)[1:-1])}</p>\n<img src="{webp(drawn, 85)}" alt="The first {len(few)}, with their annotated joints">'
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Crop (size, size, 3) uint8. Damaged bytes raise PosekitError."""

@@ -4,9 +4,7 @@ Its HTML asks nothing of the network: the pictures are one sheet inside the page
 by `posekit.workflow.build`, which goes by the HTML.
 """
 
-import base64
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,27 +12,13 @@ import numpy as np
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from posekit.drawing import draw
+from posekit.display import webp
 from posekit.plots import PALETTE
 from posekit.plots.clusters import CONTINUOUS, categorical
-from posekit.skeleton import Skeleton
 
 SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")
 FOLDER = "bokeh"  # where a page finds them
 ABSENT = "#C8C8C8"
-
-
-def sheet(
-    pictures: Sequence[np.ndarray], keypoints: Sequence[np.ndarray], skeleton: Skeleton, *, side: int = 64, columns: int = 40,
-    annotated: bool = True,
-) -> Image.Image:  # fmt: skip
-    """People's pictures (H, W, 3) uint8 with their skeletons (K, 3), shrunk to `side` pixels, in rows of `columns`."""
-    rows = -(-len(pictures) // columns)
-    canvas = Image.new("RGB", (side * min(columns, len(pictures)), side * rows))
-    for i, (picture, person) in enumerate(zip(pictures, keypoints, strict=True)):
-        drawn = draw(picture, person, skeleton, annotated=annotated, enlarge=1)
-        canvas.paste(drawn.resize((side, side), Image.Resampling.LANCZOS), (i % columns * side, i // columns * side))
-    return canvas
 
 
 def explorer(
@@ -101,10 +85,7 @@ def explorer(
         key.text = text
     """))  # fmt: skip
     script, division = components(column(choice, key, plot, sizing_mode="stretch_width"))
-    file = io.BytesIO()
-    people.save(file, "WEBP", quality=quality, method=4)
-    picture = base64.b64encode(file.getvalue()).decode()
-    style = f"<style>:root{{--{name}-sheet:url(data:image/webp;base64,{picture})}}</style>"
+    style = f"<style>:root{{--{name}-sheet:url({webp(people, quality)})}}</style>"
     loads = "".join(f'<script src="{FOLDER}/{script}"></script>' for script in SCRIPTS)
     return f"{style}{loads}{division}{script}"
 

@@ -3,15 +3,14 @@
 Its HTML asks nothing of the network and needs no library: the pictures of a walk are one strip inside the page.
 """
 
-import base64
 import html
-import io
 import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 
+from posekit.display import webp
 from posekit.drawing import draw
 from posekit.plots.meaning import glow
 from posekit.skeleton import Skeleton
@@ -40,7 +39,7 @@ _PAGE = """
   const [choice, step, picture, says] = ["select", "input", "[role=img]", "output"].map(part => document.querySelector("#@name@ " + part))
   const show = () => {
     const walk = choice.selectedIndex, at = Number(step.value)
-    picture.style.backgroundImage = `url(data:image/webp;base64,${strips[walk]})`
+    picture.style.backgroundImage = `url(${strips[walk]})`
     picture.style.backgroundPosition = `0 ${100 * at / (steps.length - 1)}%`
     picture.setAttribute("aria-label", `${choice.value}, ${steps[at]}: @columns@`)
     step.setAttribute("aria-valuetext", steps[at])
@@ -99,7 +98,7 @@ def slider(
         "options": "".join(f"<option>{html.escape(direction)}</option>" for direction in walks),
         "headings": "".join(f"<span>{html.escape(column)}</span>" for column in columns),
         "columns": html.escape(", ".join(columns)),
-        "strips": json.dumps([_webp(pictures, quality) for pictures in walks.values()]),
+        "strips": json.dumps([webp(Image.fromarray(walk.reshape(-1, *walk.shape[2:])), quality) for walk in walks.values()]),
         "steps": json.dumps(list(steps), ensure_ascii=False),
         "notes": json.dumps([list(notes[direction]) for direction in walks], ensure_ascii=False),
     }
@@ -107,9 +106,3 @@ def slider(
     for key, value in values.items():
         page = page.replace(f"@{key}@", str(value))
     return page
-
-
-def _webp(pictures: np.ndarray, quality: int) -> str:
-    file = io.BytesIO()
-    Image.fromarray(pictures.reshape(-1, *pictures.shape[2:])).save(file, "WEBP", quality=quality, method=4)
-    return base64.b64encode(file.getvalue()).decode()
