@@ -108,7 +108,7 @@ def data() -> Iterator[Finding]:
                 if match := re.fullmatch(r"(?:lspet|lsp|coco|mpii):(.+?)(@\w+)?", str(item)):
                     users.setdefault(match[1], set()).add(preset)
     for path, by in sorted(users.items()):
-        there = (folder / path).is_dir()
+        there = (folder / Path(path).expanduser()).is_dir()
         whose = f"preset {', '.join(sorted(by))}"
         yield Finding(path, f"there, for {whose}" if there else "no such folder", "" if there else f"{whose} cannot run")
 

@@ -56,7 +56,7 @@ def evaluate(
         that network and data both have. What a metric is divided by comes from the data's annotation alone.
 
     Raises:
-        PosekitError: weights or data cannot be read, or they have too few joints in common.
+        PosekitError: weights or data cannot be read, they have too few joints in common, or crops are smaller than what the network sees.
 
     >>> scores = evaluate("mannequins-hg1", "mannequins:10,size=64@all")
     >>> scores["people"], sorted(scores["metrics"])
@@ -133,10 +133,12 @@ def _predictor(model: Predictor | str | Path, machine: Machine | None) -> Predic
 def _predict(predictor, people, flip, on_error, cache, progress):
     """Predictions (stacks, N, J, 3) and truth (N, J, 3) of the common joints, their skeleton, and the crops."""
     store, card = people, predictor.card
+    size = round(card.resolution * CONTEXT)
     if isinstance(people, People):
         common(SKELETONS[card.skeleton], people.skeleton)  # refused before anything is cut
-        size = round(card.resolution * CONTEXT)
         store = crops(people, size, cache, on_error=on_error, progress=_counting(progress, "cutting out", len(people)))
+    if store.size < size:
+        raise PosekitError(f"crops of {store.size} px are too small for {card.name}: give people, or crops of {size} px")
     joints = common(SKELETONS[card.skeleton], store.people.skeleton)
     heard = _counting(progress, "predicting", len(store))
     found = predict_crops(predictor.model, card, store, flip=flip, machine=predictor.machine, progress=heard)

@@ -1,6 +1,7 @@
 """Poses and networks to and from other programs: COCO's results, `supervision`, ONNX."""
 
 import contextlib
+import copy
 import importlib
 import json
 import logging
@@ -18,21 +19,23 @@ from posekit import weights
 from posekit.data.people import read_json
 from posekit.errors import PosekitError
 from posekit.heatmaps import probabilities
-from posekit.prediction import Poses, as_picture
+from posekit.prediction import Poses, Predictor, as_picture
 from posekit.skeleton import COCO, SKELETONS, Skeleton
 from posekit.weights import Card
 
 OPSET = 20  # of the ONNX operators; onnxruntime has known it since version 1.17
 
 
-def from_coco(entries: Sequence[dict[str, Any]], image: str | Path | Image.Image | np.ndarray, skeleton: Skeleton = COCO) -> Poses:
+def from_coco(
+    entries: Sequence[dict[str, Any]], image: str | Path | Image.Image | np.ndarray, skeleton: Skeleton | str = COCO,
+) -> Poses:  # fmt: skip
     """The people that entries of COCO's results find in one picture: `Poses.to_coco` read back.
 
     Args:
         entries: one a person, with `keypoints`, a flat list of x, y and score by joint (cocodataset.org/#format-results). `bbox`,
             measured from the picture's outer edge, may be missing; the box is then that of the keypoints, wherever they lie.
         image: the picture, in any of the forms that `Predictor.predict` takes.
-        skeleton: whose joints these are, in which order.
+        skeleton: whose joints these are, in which order; one of posekit.SKELETONS, or its name.
 
     An entry's own `score` is not kept: `Poses.scores` is the mean over the joints.
 
@@ -46,6 +49,12 @@ def from_coco(entries: Sequence[dict[str, Any]], image: str | Path | Image.Image
     >>> poses.boxes[0].tolist()
     [4.5, 4.5, 20.0, 30.0]
     """
+    if isinstance(skeleton, str):
+        if skeleton not in SKELETONS:
+            raise PosekitError(f"no skeleton {skeleton!r}; there are {', '.join(SKELETONS)}")
+        skeleton = SKELETONS[skeleton]
+    if isinstance(entries, dict):
+        raise PosekitError("entries are a list, one a person; put the one that there is into a list")
     picture, name = as_picture(image)
     keypoints, boxes = [], []
     for number, entry in enumerate(entries):
@@ -136,8 +145,8 @@ class _Answering(nn.Module):
         return probabilities(answer) if self.normalised else answer
 
 
-def export_onnx(name_or_path: str | Path, path: str | Path) -> None:
-    """Write a network of shipped weights or of a weights file as ONNX.
+def export_onnx(network: Predictor | str | Path, path: str | Path) -> None:
+    """Write a network as ONNX: what `posekit.load` gives, or the name or file of weights.
 
     The input `pictures` (B, 3, R, R) is float32 RGB in [0, 1], with R the card's resolution and any B. The output is named `heatmaps`
     (B, stages, K, R/4, R/4), where the mean of the input is taken off and heatmaps are made probabilities inside, as
@@ -154,7 +163,7 @@ def export_onnx(name_or_path: str | Path, path: str | Path) -> None:
             importlib.import_module(package)
         except ImportError:
             raise PosekitError(f"{path}: not written, since {package} is not installed: pip install 'posekit[onnx]'") from None
-    model, card = weights.load(name_or_path)
+    model, card = (copy.deepcopy(network.model).cpu(), network.card) if isinstance(network, Predictor) else weights.load(network)
     output = "keypoints" if card.loss == "coordinates" else "heatmaps"
     example = torch.zeros(2, 3, card.resolution, card.resolution)
     with warnings.catch_warnings(), _quiet("torch.onnx"):

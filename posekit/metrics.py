@@ -20,14 +20,15 @@ def torso(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Torso length (N,) of keypoints (N, K, 3): shoulder to opposite hip, mean of the labelled diagonals.
 
     The normaliser of Yang & Ramanan (PAMI 2013) as used on Leeds Sports Pose; NaN where neither diagonal is
-    labelled.
+    labelled, and where the length is 0, which measures nothing.
     """
     ls, rs, lh, rh = skeleton.index("left shoulder", "right shoulder", "left hip", "right hip")
     xy = _labelled(keypoints)
     diagonals = np.stack([xy[:, ls] - xy[:, rh], xy[:, rs] - xy[:, lh]])
     lengths = np.linalg.norm(diagonals, axis=-1)
     counted = np.isfinite(lengths)
-    return np.where(counted.any(0), np.nansum(lengths, 0) / np.maximum(counted.sum(0), 1), np.nan)
+    mean = np.nansum(lengths, 0) / np.maximum(counted.sum(0), 1)
+    return np.where(mean > 0, mean, np.nan)
 
 
 def head(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from posekit.data.pictures import read_picture, rgb
 from posekit.display import listing
 from posekit.drawing import draw
 from posekit.errors import PosekitError
-from posekit.interpret.trace import overview
+from posekit.interpret.trace import hooked, overview
 from posekit.machine import Machine
 from posekit.memory import keep_memory
 from posekit.models.fuse import predictor
@@ -34,6 +33,7 @@ from posekit.skeleton import SKELETONS, Skeleton
 from posekit.weights import Card
 
 BATCH = 16  # people predicted at once
+SHOWN = 1200  # pixels: a larger picture is shrunk where a notebook shows it
 BLUR = 1 / 24  # sigma of the blur before decoding, as a share of the map's width; chosen on lspet@val
 Network = Callable[[Tensor], Tensor]
 
@@ -90,8 +90,11 @@ class Poses:
         return draw(self.picture, self.keypoints, self.skeleton)
 
     def _repr_png_(self) -> bytes:
+        height, width = self.picture.shape[:2]
+        size = (round(width * (scale := min(1.0, SHOWN / max(width, height)))), round(height * scale))
+        picture = np.asarray(Image.fromarray(self.picture).resize(size))
         file = io.BytesIO()
-        self.draw().save(file, "PNG")
+        draw(picture, transform_keypoints(rescaling(scale), self.keypoints), self.skeleton).save(file, "PNG")
         return file.getvalue()
 
 
@@ -109,14 +112,20 @@ class Predictor:
         self.card, self.machine = card, machine or Machine.best()
         self.model = model.eval()
         self.machine.place(model)
+        self._prepared: tuple[Any, Network] | None = None
 
     @property
     def skeleton(self) -> Skeleton:
         return SKELETONS[self.card.skeleton]
 
-    @cached_property
+    @property
     def _network(self) -> Network:
-        return fast(self.model, self.machine)
+        """What `fast` gives, made anew where the weights have been changed or `trace` or `edit` look on."""
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        state = hooked(self.model), [(id(t), 0 if t.is_inference() else t._version) for t in tensors]
+        if self._prepared is None or self._prepared[0] != state:
+            self._prepared = state, fast(self.model, self.machine)
+        return self._prepared[1]
 
     def __repr__(self) -> str:
         c = self.card
@@ -160,7 +169,7 @@ class Predictor:
         return Poses(keypoints, boxes, self.skeleton, picture, name)
 
 
-def load(name_or_path: str | Path, device: str | None = None) -> Predictor:
+def load(name_or_path: str | Path, device: str | torch.device | None = None) -> Predictor:
     """A predictor from a weights file or from the name of shipped weights. `device` as torch names it: cpu, cuda:1.
 
     >>> import posekit
@@ -173,8 +182,9 @@ def load(name_or_path: str | Path, device: str | None = None) -> Predictor:
     return Predictor(*weights.load(name_or_path), machine_for(device))
 
 
-def machine_for(device: str | None = None) -> Machine:
+def machine_for(device: str | torch.device | None = None) -> Machine:
     """The fast path of this machine or of the named device; a device that is not there raises PosekitError."""
+    device = None if device is None else str(device)
     try:
         known = device is None or torch.device(device).type in ("cpu", "cuda")
     except RuntimeError:
@@ -182,7 +192,7 @@ def machine_for(device: str | None = None) -> Machine:
     if not known:
         raise PosekitError(f"no device {device!r}; there are cpu, cuda, cuda:0, cuda:1, ...")
     if device and device.startswith("cuda") and (torch.device(device).index or 0) >= torch.cuda.device_count():
-        raise PosekitError(f"no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs; --device cpu works everywhere")
+        raise PosekitError(f"no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs; cpu is everywhere")
     return Machine.best(device)
 
 
@@ -190,11 +200,11 @@ def fast(model: Any, machine: Machine) -> Network:
     """The function from pictures (B, 3, R, R) to heatmaps (B, stacks, K, R/4, R/4), float32, that is fastest on this machine.
 
     It gives the network's heatmaps to the precision that the machine has chosen. Machine.plain() calls the network itself.
-    What is not an hourglass is computed by its own modules.
+    What is not an hourglass is computed by its own modules, and so is what `trace` or `edit` look on.
     """
     if machine == Machine.plain(str(machine.device)):
         return lambda pictures: model(pictures.to(machine.device))
-    if not isinstance(model, Hourglass):
+    if not isinstance(model, Hourglass) or hooked(model):
         return by_modules(model, machine)
     keep_memory()
     return predictor(model, machine)
@@ -261,7 +271,7 @@ def target_peak(loss: str, resolution: int, sigma: float = 1.0) -> float:
 
 
 def by_modules(model: Any, machine: Machine) -> Network:
-    """What `fast` gives, but through the network's own modules, so that `trace` and `edit` see them; slower."""
+    """What `fast` gives, but through the network's own modules, as within `trace` and `edit`; slower."""
     machine.place(model.eval())
 
     def network(pictures: Tensor) -> Tensor:
@@ -277,8 +287,11 @@ def predict_crops(
 ) -> np.ndarray:  # fmt: skip
     """Keypoints (stacks, N, K, 3) of stored crops, in the pixels of the pictures that they were cut from, with scores.
 
-    `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `fast(model, machine)`: within
-    `edit(model, ...)` it must be `by_modules(model, machine)`. `progress` hears how many people were done.
+    `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `fast(model, machine)`. `progress` hears how
+    many people were done.
+
+    Raises:
+        PosekitError: there are no crops.
 
     >>> import posekit
     >>> people = posekit.load_people("mannequins:4,size=64")
@@ -286,6 +299,8 @@ def predict_crops(
     >>> predict_crops(network.model, network.card, posekit.crops(people, 160)).shape  # stacks, people, joints, and x, y, score
     (1, 4, 17, 3)
     """
+    if not len(crops):
+        raise PosekitError(f"{crops.people.source}: nobody to predict")
     machine = machine or Machine.best()
     machine.place(model.eval())
     network = network or fast(model, machine)
@@ -307,11 +322,13 @@ def as_picture(image: str | Path | Image.Image | np.ndarray) -> tuple[np.ndarray
         return read_picture(image), str(image)
     if isinstance(image, Image.Image):
         return np.array(rgb(ImageOps.exif_transpose(image))), None
-    array = np.asarray(image)
-    if array.dtype == np.uint8 and array.ndim == 2:
-        array = array[..., None].repeat(3, -1)
+    if not isinstance(image, np.ndarray):
+        raise PosekitError(f"a picture is a file, a Pillow image or an array, one a call, and no {type(image).__name__}")
+    array = image[..., None].repeat(3, -1) if image.ndim == 2 else image
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
-        raise PosekitError(f"a picture is an array (H, W, 3) of uint8, red first; this one is {array.shape} of {array.dtype}")
+        hint = "; in [0, 1] it becomes so by (255 * picture).round().astype(np.uint8)" if array.dtype.kind == "f" else ""
+        hint = "; leave the fourth channel out: picture[..., :3]" if array.ndim == 3 and array.shape[2] == 4 else hint
+        raise PosekitError(f"a picture is an array (H, W, 3) of uint8, red first; this one is {image.shape} of {image.dtype}{hint}")
     return array, None
 
 

@@ -372,7 +372,7 @@ def _data(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     match = re.fullmatch(r"[\w-]+:(.+?)(@[\w-]+)?", value)
-    path = root() / (match[1] if match else value)
+    path = root() / Path(match[1] if match else value).expanduser()
     shipped = Path(__file__).parent / "shipped" / f"{value}.safetensors"
     if not match and shipped.is_file():
         return _file_hash(shipped)

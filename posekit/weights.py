@@ -197,9 +197,11 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
 
 
 def _find(name_or_path: str | Path) -> Path:
+    if not isinstance(name_or_path, str | Path):
+        raise PosekitError(f"weights are a shipped name, a file or a run's folder, and no {type(name_or_path).__name__}")
     if str(name_or_path) in shipped():
         return SHIPPED / f"{name_or_path}.safetensors"
-    path = Path(name_or_path)
+    path = Path(name_or_path).expanduser()
     if path.is_dir():
         path = path / "weights.safetensors"
     if path.exists():

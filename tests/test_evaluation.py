@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from posekit import evaluation
+from posekit import evaluation, metrics
 from posekit.data.crops import crops
 from posekit.data.people import People
 from posekit.data.pictures import Folder
 from posekit.errors import PosekitError
 from posekit.evaluation import common, evaluate, plain, print_table
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.prediction import load
+from posekit.prediction import load, predict_crops
 from posekit.skeleton import COCO, LSP, MPII, Skeleton
 from posekit.weights import Card, save
 
@@ -165,3 +165,22 @@ def test_scores_show_themselves_as_tables(tmp_path):
     for words in ("coco-0 on toy@test: 6 people", "without neck, head top", "left wrist", "less that of lsp-1"):
         assert words in shown
     assert f"{scores['metrics']['pck@0.2·torso']['mean']:.3f} (" in shown
+
+
+def test_crops_that_are_too_small_for_the_network_are_refused(tmp_path):
+    with pytest.raises(PosekitError, match=r"crops of 39 px are too small for lsp-0: .* of 40 px"):
+        evaluate(weights_file(tmp_path, LSP), crops(people(tmp_path, LSP), 39, tmp_path))
+
+
+def test_networks_of_two_skeletons_are_compared_joint_by_joint(tmp_path):
+    one, other, data = weights_file(tmp_path, LSP), weights_file(tmp_path, COCO, seed=1), people(tmp_path, LSP)
+    both = [joint for joint in LSP.joints if joint in COCO.joints]
+    threshold = 0.2 * metrics.torso(data.keypoints, LSP)
+    hits = []
+    for path, skeleton in ((one, LSP), (other, COCO)):
+        network = load(path)
+        found = predict_crops(network.model, network.card, crops(data, 40, tmp_path))[-1]
+        hits.append(metrics.hits(found[:, skeleton.index(*both)], data.keypoints[:, LSP.index(*both)], threshold))
+    against = evaluate(one, data, against=other, cache=tmp_path)["against"]
+    assert against["mean"] == pytest.approx(np.nanmean(hits[0]) - np.nanmean(hits[1]))
+    assert against["own"] == pytest.approx(np.nanmean(hits[1]))

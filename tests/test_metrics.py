@@ -255,3 +255,9 @@ def test_perfect_predictions_have_perfect_scores():
     keypoints[..., :2] = predicted[..., :2]
     scores = metrics.score(predicted, keypoints, LSP, areas=np.maximum(areas, 40**2))
     assert [block["mean"] for block in scores.values()] == pytest.approx([1.0] * 4)
+
+
+def test_a_torso_without_length_measures_nothing():
+    keypoints = np.zeros((1, len(LSP), 3))
+    keypoints[..., 2] = 2
+    assert np.isnan(metrics.torso(keypoints, LSP)).all()

@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -217,7 +218,7 @@ def test_pillow_images_and_arrays_are_taken():
     expected = network.predict(picture()).keypoints
     np.testing.assert_array_equal(network.predict(Image.fromarray(picture())).keypoints, expected)
     assert network.predict(picture()[..., 0]).picture.shape == (90, 120, 3)
-    for wrong in (picture() / 255, picture()[None], picture()[..., :2], np.zeros((0, 5, 3), np.uint8)):
+    for wrong in (picture() / 255, picture()[None], picture()[..., :2], np.zeros((40, 40, 4), np.uint8), np.zeros((0, 5, 3), np.uint8)):
         with pytest.raises(PosekitError, match=r"\(H, W, 3\) of uint8"):
             network.predict(wrong)
 
@@ -271,3 +272,51 @@ def test_load_takes_a_weights_file_and_a_device(tmp_path):
     for device in ("nonsense", "cuda:99"):
         with pytest.raises(PosekitError, match=f"no device '{device}'"):
             machine_for(device)
+
+
+def test_several_pictures_at_once_are_refused():
+    with pytest.raises(PosekitError, match="one a call, and no list"):
+        predictor().predict([picture(), picture()])
+
+
+@pytest.mark.parametrize("machine", [Machine.plain(), Machine.best("cpu")])
+def test_edits_and_traces_reach_predictions(machine):
+    network, people = predictor(machine=machine), posekit.crops(posekit.load_people("mannequins:3,size=80"), 80)
+    before, scored = network.predict(picture()).keypoints, predict_crops(network.model, network.card, people, machine=machine)
+    with posekit.edit(network.model, {"stack0.features": lambda activation, name: activation.flip(-1)}):
+        assert np.abs(network.predict(picture()).keypoints - before)[..., :2].max() > 1
+        assert np.abs(predict_crops(network.model, network.card, people, machine=machine) - scored)[..., :2].max() > 1
+    with posekit.trace(network.model, ["stem"]) as activations:
+        network.predict(picture())
+    assert activations["stem"].shape == (1, 16, 16, 16)
+    np.testing.assert_array_equal(network.predict(picture()).keypoints, before)
+
+
+def test_changed_weights_change_predictions():
+    network = predictor(machine=Machine.best("cpu"))
+    before = network.predict(picture()).keypoints
+    network.model.load_state_dict(predictor(seed=1).model.state_dict())
+    after = network.predict(picture()).keypoints
+    assert np.abs(after - before)[..., :2].max() > 1
+    np.testing.assert_array_equal(after, Predictor(network.model, network.card, network.machine).predict(picture()).keypoints)
+
+
+def test_a_large_picture_is_shrunk_where_a_notebook_shows_it():
+    keypoints = np.tile([[2399.5, 1199.5, 1.0]], (len(LSP), 1))[None]  # the lower right corner
+    poses = Poses(keypoints, np.zeros((1, 4)), LSP, np.zeros((1200, 2400, 3), np.uint8))
+    shown = np.asarray(Image.open(io.BytesIO(poses._repr_png_())).convert("L"))
+    assert shown.shape == (600, 1200) and shown[-3:, -3:].max() > 100 and shown[:500, :1100].max() == 0
+
+
+def test_nobody_to_predict_is_said():
+    network, people = predictor(), posekit.crops(posekit.load_people("mannequins:3,size=80"), 80)
+    with pytest.raises(PosekitError, match="nobody to predict"):
+        predict_crops(network.model, network.card, people.select(np.zeros(3, bool)))
+
+
+def test_a_predictor_is_not_taken_for_its_network_or_its_weights():
+    network = predictor()
+    with pytest.raises(PosekitError, match="a Predictor has no named activations"), posekit.trace(network, ["stem"]):
+        pass
+    with pytest.raises(PosekitError, match="and no Hourglass"):
+        posekit.load(network.model)

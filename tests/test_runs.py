@@ -200,10 +200,15 @@ def test_fingerprint_knows_the_library(project):
     assert key() == before and key(start="one") != named, "shipped weights count where they are named"
 
 
-def test_fingerprint_knows_the_data(project):
+def test_fingerprint_knows_the_data(project, monkeypatch):
     folder = project / "photographs" / "images"
     folder.mkdir(parents=True)
     (folder / "1.jpg").write_bytes(b"one")
+    monkeypatch.setenv("HOME", str(project))
+    assert key(data="lspet:~/photographs") != key(data="lspet:~/paintings")
+    at_home = key(data="lspet:~/photographs")
+    (folder / "0.jpg").write_bytes(b"none")
+    assert key(data="lspet:~/photographs") != at_home
     before = key(data="lspet:photographs@test")
     os.utime(folder / "1.jpg", (0, 0))
     assert key(data="lspet:photographs@test") == before

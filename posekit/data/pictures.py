@@ -1,5 +1,6 @@
 """Pictures from files, whatever their mode, as (H, W, 3) uint8 RGB."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
     `upright` applies the EXIF rotation; annotations count pixels as stored, so data sets are read without.
     Raises PosekitError naming the file when it is missing, empty, truncated or no picture.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise PosekitError(f"{path}: no such picture")
     if path.stat().st_size == 0:
@@ -50,3 +51,16 @@ class Folder:
 
     def __call__(self, name: str) -> np.ndarray:
         return read_picture(Path(self.root) / name, upright=False)
+
+    def sizes(self, names: np.ndarray) -> np.ndarray:
+        """Bytes (N,) uint64 of the files that `names` (N,) stand for, 0 where there is none. Asks for each file once."""
+        root = os.path.expanduser(self.root)
+        files, rows = np.unique(names, return_inverse=True)
+        return np.array([_size(os.path.join(root, file)) for file in files], np.uint64)[rows]
+
+
+def _size(file: str) -> int:
+    try:
+        return os.stat(file).st_size
+    except (OSError, ValueError):  # whoever reads it says what is wrong with it
+        return 0

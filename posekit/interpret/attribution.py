@@ -115,6 +115,7 @@ def explain(
     (64, 64)
     """
     predictor = model if isinstance(model, Predictor) else load(model)
+    predictor.model.eval()
     card, size = predictor.card, predictor.card.resolution
     if card.loss == "coordinates":
         raise PosekitError(
@@ -124,7 +125,10 @@ def explain(
     picture, name = as_picture(image)
     height, width = picture.shape[:2]
     whole = box is None
-    boxes = np.array([[-0.5, -0.5, width, height]]) if whole else check_boxes(box, width, height, name or "the picture")[:1]
+    label = name or "the picture"
+    boxes = np.array([[-0.5, -0.5, width, height]]) if whole else check_boxes(box, width, height, label)
+    if len(boxes) != 1:
+        raise PosekitError(f"{label}: box is one person's x, y, width, height, and there are {len(boxes)}")
     centres, sides = person_square(boxes, 1.0 if whole else MARGIN)
     matrix = cropping(centres[0], sides[0], size)
     seen = torch.from_numpy(cut(picture, centres[0], sides[0], size))[None].permute(0, 3, 1, 2).float() / 255

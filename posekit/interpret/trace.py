@@ -33,11 +33,27 @@ def places(model: nn.Module) -> list[str]:
     >>> places(Hourglass(HourglassConfig.narrow(16, joints=14)))[:4]
     ['stem', 'stack0.skip1', 'stack0.encoder1', 'stack0.skip2']
     """
+    if not isinstance(model, nn.Module):
+        raise PosekitError(f"a {type(model).__name__} has no named activations, a network has: give the `model` of what posekit.load gives")
     names = []
     for name, child in model.named_children():
         inner = [f"{name}.{place}" for place, _ in child.named_children() if place != "pool"]
         names += inner if name.startswith("stack") else [name]
     return names
+
+
+def hooked(model: nn.Module) -> bool:
+    """Whether anything looks on when the model computes: `trace`, `edit`, or another hook of torch's.
+
+    >>> from posekit import HourglassConfig
+    >>> model = Hourglass(HourglassConfig.narrow(16, joints=14))
+    >>> with trace(model, ["stem"]):
+    ...     hooked(model)
+    True
+    >>> hooked(model)
+    False
+    """
+    return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
 def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
