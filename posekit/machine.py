@@ -14,6 +14,12 @@ from torch import nn
 class Machine:
     """How to compute: `str()` of it is the first line that long work prints.
 
+    Attributes:
+        device: where tensors lie.
+        bf16: whether convolutions and products are computed in bfloat16.
+        channels_last: whether the channels of a pixel lie side by side in memory.
+        can_compile: whether torch.compile has what it needs.
+
     >>> plain = Machine.plain()
     >>> plain.bf16, plain.channels_last
     (False, False)
@@ -22,7 +28,7 @@ class Machine:
     """
 
     device: torch.device
-    bf16: bool  # mixed precision
+    bf16: bool
     channels_last: bool
     can_compile: bool
 

@@ -42,6 +42,14 @@ Network = Callable[[Tensor], Tensor]
 class Poses:
     """The people that a network found in one picture. As the last value of a notebook's cell it draws itself.
 
+    Attributes:
+        keypoints: (N, K, 3) float: x, y in picture pixels, the centre of the first pixel at (0, 0), and the score, which is 1 for a heatmap
+            as high as the target's.
+        boxes: (N, 4) float: x, y of the upper left outer edge, width, height, as asked for.
+        skeleton: whose joints they are, in its order.
+        picture: (H, W, 3) uint8, red first.
+        name: the picture's file, where it came from one.
+
     >>> from posekit.data.mannequins import render
     >>> poses = load("mannequins-hg1").predict(render(3).picture)
     >>> poses
@@ -52,11 +60,11 @@ class Poses:
     (480, 480)
     """
 
-    keypoints: np.ndarray  # (N, K, 3) float: x, y in picture pixels, score (1 for a heatmap as high as the target's)
-    boxes: np.ndarray  # (N, 4) float: x, y of the upper left outer edge, width, height, as asked for
+    keypoints: np.ndarray
+    boxes: np.ndarray
     skeleton: Skeleton
-    picture: np.ndarray  # (H, W, 3) uint8
-    name: str | None = None  # the picture's file, where it came from one
+    picture: np.ndarray
+    name: str | None = None
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -224,11 +232,9 @@ def predict_heatmaps(
     if machine is not None:
         assert isinstance(network, Hourglass)
         network = fast(network, machine)
-    if any(card.input_mean):
-        pictures = pictures - torch.tensor(card.input_mean, device=pictures.device).view(3, 1, 1)
 
     def maps(batch: Tensor) -> Tensor:
-        output = network(batch).float()
+        output = network(card.centred(batch)).float()
         return hm.probabilities(output) if card.loss == "cross-entropy" else output
 
     found, counterparts = maps(pictures), SKELETONS[card.skeleton].mirrored

@@ -43,6 +43,23 @@ def _versions() -> dict[str, str]:
 class Card:
     """What a reader of a weights file must know. Plain JSON values only.
 
+    Attributes:
+        name: of the network.
+        config: the fields of the architecture's configuration.
+        skeleton: the name of one of posekit.SKELETONS, whose joints the network finds.
+        resolution: side of the network's input in pixels.
+        loss: "cross-entropy": the heatmaps are the softmax of the outputs over cells; "mse", "coordinates": the outputs.
+        architecture: one of posekit.models.ARCHITECTURES, by name.
+        input_mean: RGB, subtracted from pictures in [0, 1].
+        data: spec of the training data, without a path of the machine it was on.
+        data_fingerprint: of the training people, as People.fingerprint gives it.
+        recipe: the fields of the Recipe that the network was trained by.
+        metrics: its scores on the validation people, as posekit.evaluate gives them.
+        history: one line an epoch.
+        seed: of all chance in the training.
+        versions: of posekit, torch and NumPy.
+        note: terms of use, say.
+
     >>> card = load("mannequins-hg1")[1]
     >>> card.architecture, card.skeleton, card.resolution, card.loss
     ('hourglass', 'coco', 128, 'cross-entropy')
@@ -51,22 +68,26 @@ class Card:
     """
 
     name: str
-    config: dict[str, Any]  # of the architecture's configuration
+    config: dict[str, Any]
     skeleton: str
-    resolution: int  # side of the network's input in pixels
-    loss: str  # "cross-entropy": the heatmaps are the softmax of the outputs over cells; "mse", "coordinates": the outputs
+    resolution: int
+    loss: str
     architecture: str = "hourglass"
-    input_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # RGB, subtracted from pictures in [0, 1]
-    data: str = ""  # spec of the training data, without a path of the machine it was on
+    input_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    data: str = ""
     data_fingerprint: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
-    history: list[dict[str, Any]] = field(default_factory=list)  # one line an epoch
+    history: list[dict[str, Any]] = field(default_factory=list)
     seed: int | None = None
     versions: dict[str, str] = field(default_factory=_versions)
-    note: str = ""  # terms of use, say
+    note: str = ""
 
     to_dict = asdict
+
+    def centred(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W) in [0, 1] as the network takes them: less `input_mean`."""
+        return pictures - pictures.new_tensor(self.input_mean).view(3, 1, 1) if any(self.input_mean) else pictures
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Card":

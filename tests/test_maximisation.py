@@ -1,5 +1,7 @@
 """Pictures that maximise, and patches that excite."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -95,3 +97,21 @@ def test_too_few_people_and_no_such_channel(dots):
         top_patches(bright(), CARD, dots, "features", [0])
     with pytest.raises(PosekitError, match="features has channels 0 to 3, not all of 0, 4"):
         top_patches(bright(), CARD, dots, "features", [0, 4], count=2)
+
+
+class Shifted(Tiny):
+    """The answers of Tiny, for pictures less a mean."""
+
+    def forward(self, x):
+        return super().forward(x + torch.tensor(SHIFTED.input_mean).view(3, 1, 1))
+
+
+SHIFTED = replace(CARD, input_mean=(0.1, 0.2, 0.3))
+
+
+def test_the_mean_of_the_input_is_taken_off_pictures(dots):
+    goals = [mx.channel("features", 2)]
+    torch.testing.assert_close(*(mx.maximise(m, card, goals, steps=5) for m, card in ((Shifted(), SHIFTED), (Tiny(), CARD))))
+    (found,), (expected,) = (top_patches(m, card, dots, "features", [1], count=3) for m, card in ((Shifted(), SHIFTED), (Tiny(), CARD)))
+    assert found.people.tolist() == expected.people.tolist() and np.allclose(found.values, expected.values, atol=1e-5)
+    assert np.allclose(found.projections, expected.projections, atol=1e-5)

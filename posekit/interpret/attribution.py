@@ -56,14 +56,25 @@ AT_ONCE = 32  # pictures that occlusion and integrated gradients put through the
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where a network looked for one joint of one person. As the last value of a notebook's cell it draws itself."""
+    """Where a network looked for one joint of one person. As the last value of a notebook's cell it draws itself.
 
-    map: np.ndarray  # (H, W) float: the attribution of each pixel of the picture, 0 outside of what the network saw
-    heatmap: np.ndarray  # (H, W) float: the joint's heatmap, in the picture's pixels
-    picture: np.ndarray  # (H, W, 3) uint8
-    place: np.ndarray  # (2,) x, y where the network puts the joint, picture pixels
+    Attributes:
+        map: (H, W) float: the attribution of each pixel of the picture, 0 outside of what the network saw.
+        heatmap: (H, W) float: the joint's heatmap, in the picture's pixels.
+        picture: (H, W, 3) uint8.
+        place: (2,) x, y where the network puts the joint, picture pixels.
+        joint: by the skeleton's name.
+        method: with its layer, where it has one.
+        target: what of the heatmap is explained: the joint's peak, say.
+        network: its name.
+    """
+
+    map: np.ndarray
+    heatmap: np.ndarray
+    picture: np.ndarray
+    place: np.ndarray
     joint: str
-    method: str  # with its layer, where it has one
+    method: str
     target: str
     network: str
 

@@ -48,10 +48,8 @@ def stream(
     with trace(model, [place]) as activations:
         for index, (pictures, keypoints) in zip(indices, batches(crops, indices), strict=True):
             seen, _ = centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)
-            if any(card.input_mean):
-                seen = seen - torch.tensor(card.input_mean, device=seen.device).view(3, 1, 1)
             with torch.inference_mode():
-                network(seen)
+                network(card.centred(seen))
             yield index, activations[place].flatten(1).float()
             if progress:
                 progress(len(index))

@@ -66,13 +66,12 @@ def maximise(
     palette = palette * (4 * DEVIATION / float(_logits(waves, palette).std()))
     waves, palette = (START * waves).to(device).requires_grad_(), palette.to(device)
     plain = torch.as_tensor(view(wide, size), dtype=torch.float32, device=device)
-    mean = torch.tensor(card.input_mean, device=device).view(3, 1, 1)
     names = {goal.place for goal in goals if goal.place is not None}
     climb = torch.optim.Adam([waves], lr=rate)
     for _ in range(steps):
         seen = warp(_logits(waves, palette).sigmoid(), _jitter(len(goals), size, draw).to(device) @ plain, size)
         with trace(model, names) as activations:
-            raw = model(seen - mean)[:, -1]
+            raw = model(card.centred(seen))[:, -1]
         reached = [goal.of((raw if goal.place is None else activations[goal.place])[i : i + 1]) for i, goal in enumerate(goals)]
         (gradient,) = torch.autograd.grad(-torch.cat(reached).sum(), [waves])
         waves.grad = gradient

@@ -83,7 +83,7 @@ def _strongest(model: nn.Module, card: Card, crops: Crops, place: str, channels:
     values, cells, wide = [], [], 0
     for index in iterate(len(crops), batch):
         with trace(model, [place]) as activations:
-            model(_views(crops, index, card, model) - torch.tensor(card.input_mean).view(3, 1, 1).to(next(model.parameters())))
+            model(card.centred(_views(crops, index, card, model)))
         activation = activations[place]
         wide = activation.shape[-1]
         if max(channels) >= activation.shape[1] or min(channels) < 0:

@@ -52,11 +52,10 @@ class Scored(nn.Module):
 
     def __init__(self, model: Any, card: Card, target: Target):
         super().__init__()
-        self.model, self.target = model, target
-        self.mean = card.input_mean
+        self.model, self.card, self.target = model, card, target
 
     def forward(self, pictures: Tensor) -> Tensor:
-        pictures = pictures - pictures.new_tensor(self.mean).view(3, 1, 1)
+        pictures = self.card.centred(pictures)
         if self.target.place is None:
             return self.target.of(self.model(pictures)[:, -1].float())
         with trace(self.model, [self.target.place]) as activations:
