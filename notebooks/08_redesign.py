@@ -383,11 +383,10 @@ if stacks:
 # The networks above are small and see everybody a few times, so that each can be trained several times. Larger ones, and more passes, can be
 # afforded once. Some were trained on photographs beforehand.
 #
-# *lspet-64px-redesign*, *lspet-hg1-128px-redesign* and *lspet-hg1-redesign* are *all three* at three sizes, each at most as large as the
-# network beside it and trained by that network's recipe, for as many passes or fewer. As *lspet-hg1* began with the weights of
-# *lspet-hg1-128px*, so did its redesign with those of the redesign of that; the others began from nothing.
+# *lspet-64px-redesign* and *lspet-hg1-128px-redesign* are *all three* at two sizes, each at most as large as the network beside it and trained
+# from nothing by that network's recipe. The larger one had fewer passes than its rival, so that where it falls short, size and time are not told apart.
 #
-# *lspet-hg1-eighth* is of another kind, thought of before these. A network's finest level costs most of the multiply-adds; yet where the network of photographs was ablated,
+# *lspet-hg1-redesign* is of another kind, thought of before these. A network's finest level costs most of the multiply-adds; yet where the network of photographs was ablated,
 # the skip of that level was missed least (see the chapter on skips). So this redesign does without such a level: its hourglass works at an
 # eighth of the picture's side instead of a quarter, on pictures larger than before, and each of its cells answers for four of the heatmap by
 # sub-pixel convolution {cite:p}`shi2016`. One bottleneck residual is left out too. It began as exactly the function that *lspet-hg1-128px*

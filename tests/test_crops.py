@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import threading
 from dataclasses import replace
 
@@ -162,6 +163,33 @@ def photographs(tmp_path):
     return replace(people, names=names, read=Folder(str(tmp_path / "photographs")))
 
 
+def test_other_pixels_under_the_same_names_are_cut_anew(photographs, tmp_path):
+    first = crops(photographs, 32, tmp_path)
+    copy = replace(photographs, read=Folder(str(shutil.copytree(tmp_path / "photographs", tmp_path / "copy"))))
+    os.utime(tmp_path / "copy" / "002.png", (0, 0))
+    again = crops(copy, 32, tmp_path)
+    assert again.store.folder == first.store.folder  # a copy of the same files, elsewhere and of another time
+    Image.fromarray(np.full((48, 64, 3), 200, np.uint8)).save(tmp_path / "copy" / "002.png")
+    other = crops(copy, 32, tmp_path)
+    assert other[2].max() > 190 and (other[2] == 200).any() and not np.array_equal(other[2], first[2])
+    assert np.array_equal(other[1], first[1]) and np.array_equal(first[2], crops(photographs, 32, tmp_path)[2])
+    both = photographs[[0, 2]]  # a part of the whole follows the files too
+    assert np.array_equal(crops(both, 32, tmp_path)[1], first[2])
+    assert np.array_equal(crops(replace(both, read=copy.read), 32, tmp_path)[1], other[2])
+
+
+def test_each_file_is_asked_for_its_size_once(photographs, monkeypatch):
+    asked, real = [], os.stat
+    many = photographs[[0, 1, 0, 3, 0]]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda path: asked.append(path) or real(path))
+        keys = module._keys(many)
+    assert len(asked) == 3 and keys[0] == keys[2] == keys[4] != keys[1]
+    assert photographs.read.sizes(np.array(["000.png", "absent.png"])).tolist() == [
+        os.path.getsize(f"{photographs.read.root}/000.png"), 0,
+    ]  # fmt: skip
+
+
 def halve(path):
     path.write_bytes(path.read_bytes()[:-40])
 
@@ -182,6 +210,7 @@ def test_unreadable_pictures(photographs, tmp_path, damage, says):
         crops(photographs, 32, tmp_path)
     message = str(caught.value)
     assert says in message and "person 3 of memory" in message and str(file) in message and "\n" not in message
+    assert message.endswith('; on_error="skip" (--on-error skip) goes on without')
     stored = crops(photographs, 32, tmp_path, on_error="skip")
     assert stored.people.ids.tolist() == [1, 2, 4] and len(stored) == 3
     assert stored.people.left_out == {"with an unreadable picture": 1} and not photographs.left_out
@@ -211,6 +240,36 @@ def test_boxes_that_cannot_be_cut(photographs, tmp_path, box, says):
     stored = crops(people, 32, tmp_path, on_error="skip")
     assert stored.people.ids.tolist() == [1, 3, 4] and sum(stored.people.left_out.values()) == 1
     assert np.isfinite(stored.matrices).all()
+
+
+@pytest.mark.parametrize("size", ["160", 0, -3, 160.0, None, True])
+def test_a_size_that_is_none(tmp_path, size):
+    with pytest.raises(PosekitError, match=f"size is {size!r}; it is how many pixels a crop has a side") as caught:
+        crops(tiny_data.people(3), size, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert len(crops(tiny_data.people(3), np.int64(16), tmp_path)) == 3
+
+
+def test_what_is_not_people(tmp_path):
+    with pytest.raises(PosekitError, match=r"people is the data spec 'lspet:photographs'; .*posekit.load_people"):
+        crops("lspet:photographs", 160, tmp_path)
+    for other in (None, crops(tiny_data.people(3), 16, tmp_path), np.zeros((3, 2))):
+        with pytest.raises(PosekitError, match=f"people is a {type(other).__name__}; .*posekit.load_people") as caught:
+            crops(other, 160, tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+def test_one_several_and_none_of_them(tmp_path):
+    stored = crops(tiny_data.people(5), 16, tmp_path)
+    for one in (stored.select(3), stored.select(np.int64(-2))):
+        assert len(one) == 1 and one.people.ids.tolist() == [4] and one.keypoints.shape == (1, 17, 3)
+        assert np.array_equal(one[0], stored[3]) and np.array_equal(one[np.int64(0)], stored[3]) and "<img" in one._repr_html_()
+    for several in (slice(3), [0, 2], np.array([0, 2]), np.ones(5, bool)):
+        with pytest.raises(PosekitError, match=r"crops\[\.\.\.\] takes one number; select chooses several"):
+            stored[several]
+    assert len(list(stored)) == 5
+    none = stored.select([])
+    assert len(none) == 0 and "0 people" in repr(none) and "0 people" in none._repr_html_() and "<img" not in none._repr_html_()
 
 
 def test_nobody(tmp_path):

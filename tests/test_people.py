@@ -1,5 +1,7 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +46,15 @@ def test_wrong_specs_are_refused_in_one_line(spec, says, tmp_path, monkeypatch):
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("spec", [None, Path("photographs/lspet"), 5, ["mannequins"], np.zeros((3, 2))])
+@pytest.mark.parametrize("read", [load_people, parse_spec])
+def test_what_is_no_text_is_no_spec(spec, read):
+    says = f"a data spec is a string NAME[:PATH][@SPLIT], such as 'lspet:FOLDER@test', not a {type(spec).__name__}"
+    with pytest.raises(PosekitError, match=re.escape(says)) as caught:
+        read(spec)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_unknown_split_names_those_there_are(tmp_path):
     tiny_data.mpii(tmp_path, [tiny_data.mpii_person()])
     with pytest.raises(PosekitError, match="no split 'test'; it has train, all"):
@@ -64,6 +75,15 @@ def test_selection_keeps_rows_together():
     assert len(people.split("all")) == 5 and people.split("val").ids.tolist() == [3]
 
 
+def test_a_number_selects_one_person():
+    people = tiny_data.people(5)
+    for one in (people[3], people[np.int64(3)], people[-2], list(people)[3]):
+        assert len(one) == 1 and one.ids.tolist() == [4] and one.keypoints.shape == (1, 17, 3)
+        assert one.fingerprint() == people[[3]].fingerprint() and "1 person" in repr(one)
+    with pytest.raises(IndexError):
+        people[5]
+
+
 def test_fingerprint_follows_content():
     people = tiny_data.people(3)
     assert people.fingerprint() == tiny_data.people(3).fingerprint()
@@ -81,7 +101,7 @@ def test_sift_counts_each_person_once():
     checks = [Check(name, hit, lambda i, name=name: f"file: row {i} {name}") for name, hit in zip("ab", hits, strict=True)]
     keep, left_out = sift(4, checks, "skip")
     assert keep.tolist() == [False, False, False, True] and left_out == {"a": 2, "b": 1}
-    with pytest.raises(PosekitError, match=r"file: row 0 a \(2 such people\); --on-error skip"):
+    with pytest.raises(PosekitError, match=r'file: row 0 a \(2 such people\); on_error="skip" \(--on-error skip\) goes on without$'):
         sift(4, checks, "raise")
     with pytest.raises(PosekitError, match="'raise' or 'skip'"):
         sift(4, checks, "ignore")

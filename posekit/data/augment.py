@@ -18,7 +18,7 @@ class Augmentation:
     shift: float = 0.06  # of the view's width, uniform
     flip: float = 0.5  # probability of the mirror image, left and right joints exchanged
     colour: float = 0.25  # strength of brightness, contrast and channel gains
-    occlusion: float = 0.2  # probability of a patch of noise over a part of the person
+    occlusion: float = 0.2  # probability of a patch of one colour over a part of the person
     upside_down: float = 0.05  # probability of a rotation from all around
 
 

@@ -27,20 +27,19 @@ def files(folder: str | Path) -> dict[str, Path]:
     raise PosekitError(f"{folder}: no annotations/{PREFIX}*.json, no other annotations/*.json, no *.json")
 
 
-def load(folder: str | Path, *, official: bool = False, on_error: str = "raise", min_joints: int = 1, seed: int = 0) -> People:
-    """People of a COCO folder who have at least `min_joints` labelled joints, sorted by picture.
+def load(folder: str | Path, *, official: bool = False, on_error: str = "raise") -> People:
+    """People of a COCO folder who have a labelled joint, sorted by picture.
 
     `official` splits are the annotation files (`train2017`, `val2017`). Otherwise they are the study's: val
     is the people of the val file; test is as many people, drawn by whole pictures without replacement from
     the train file; train is the rest of it. Without a val file, val and test are a tenth of the pictures
-    each. The draw is fixed by `seed` and does not depend on the order in the file.
+    each. The draw is always the same and does not depend on the order in the file.
 
-    The study has 5,064 people in val and in test and 124,040 in train. With `min_joints=1` COCO 2017 has
-    6,352 in val and 149,813 in its train file (other readers count the same). The study left out more, by a
-    rule that is not known: it keeps 80 % of the one and 86 % of the other, which hardly comes from one
-    threshold on the joints.
+    The study has 5,064 people in val and in test and 124,040 in train. COCO 2017 has 6,352 in val and 149,813
+    in its train file (other readers count the same). The study left out more, by a rule that is not known: it
+    keeps 80 % of the one and 86 % of the other, which hardly comes from one threshold on the joints.
 
-    Crowds and people with fewer labelled joints are left out and counted. COCO's boxes run from 0 to the
+    Crowds and people without a labelled joint are left out and counted. COCO's boxes run from 0 to the
     picture's width and height; its keypoints are indices of pixels, whose centres posekit counts from 0 too.
     So boxes shift by half a pixel, keypoints do not.
 
@@ -48,13 +47,13 @@ def load(folder: str | Path, *, official: bool = False, on_error: str = "raise",
     `on_error="skip"` such people are left out and counted.
     """
     folder = Path(folder)
-    parts = [_load_file(folder, name, file, on_error, min_joints) for name, file in files(folder).items()]
+    parts = [_load_file(folder, name, file, on_error) for name, file in files(folder).items()]
     columns: dict[str, Any] = {n: np.concatenate([part[n] for part, _ in parts]) for n in parts[0][0]}
     left_out: Counter[str] = Counter()
     for _, lost in parts:
         left_out.update(lost)
     files_of = columns.pop("splits")
-    splits = files_of if official else draw_splits(files_of, columns["image_ids"], seed)
+    splits = files_of if official else draw_splits(files_of, columns["image_ids"])
     return People(
         COCO,
         splits=splits,
@@ -65,12 +64,12 @@ def load(folder: str | Path, *, official: bool = False, on_error: str = "raise",
     )
 
 
-def draw_splits(files: np.ndarray, image_ids: np.ndarray, seed: int = 0) -> np.ndarray:
+def draw_splits(files: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
     """The study's splits (N,) for people of annotation files (N,) and pictures (N,)."""
     splits = np.full(len(files), "train", dtype="<U5")
     for kind in ("val", "test"):
         splits[np.char.startswith(files, kind)] = kind
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     vals = int((splits == "val").sum())
     for kind in ("test", "val"):
         pool = splits == "train"
@@ -98,26 +97,29 @@ def _fill(order: np.ndarray, people: np.ndarray, wanted: int) -> np.ndarray:
     return np.array(taken, int)
 
 
-def _load_file(folder: Path, name: str, file: Path, on_error: str, min_joints: int) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+def _load_file(folder: Path, name: str, file: Path, on_error: str) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """Columns of the table, and who was left out, of one annotation file."""
     images, annotations, crowds = _parse(file)
     try:
-        ids, image_ids = (np.array([a[name] for a in annotations], np.int64) for name in ("id", "image_id"))
-        boxes = np.array([a["bbox"] for a in annotations], float).reshape(-1, 4)
-        keypoints = np.array([a["keypoints"] for a in annotations], float).reshape(-1, len(COCO), 3)
-        areas = np.array([a.get("area") or np.nan for a in annotations], float)
+        count, nowhere = len(annotations), [np.nan] * 4
+        ids, image_ids = (np.array([a[name] for a in annotations], np.int64).reshape(count) for name in ("id", "image_id"))
+        boxes = np.array([nowhere if a.get("bbox") is None else a["bbox"] for a in annotations], float).reshape(count, 4)
+        keypoints = np.array([a["keypoints"] for a in annotations], float).reshape(count, len(COCO), 3)
+        areas = np.array([a.get("area") or np.nan for a in annotations], float).reshape(count)
     except (TypeError, ValueError, OverflowError):
         raise PosekitError(f"{file}: {_not_numbers(annotations)} is not made of numbers") from None
     pictures = _pictures(folder, name, images)
     names = np.array([pictures.get(i, "") for i in image_ids.tolist()], dtype=str)
+    boxless = np.array([a.get("bbox") is None for a in annotations], bool)
 
     flags = keypoints[..., 2]
     labelled = (flags > 0).sum(1)
     broken = (~np.isfinite(keypoints).all(-1) & (flags != 0)).any(1)
     keypoints[flags == 0, :2] = np.nan
     flat = ~(np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1))
+    boxes[flat] = np.nan  # an infinite one has no area to compute
     halves = 0.53 * boxes[:, 2] * boxes[:, 3]  # segments fill about half their boxes
-    areas = np.where(np.isfinite(areas), areas, halves)
+    areas = np.where(np.isfinite(areas) & (areas > 0), areas, halves)
     boxes[:, :2] -= 0.5
 
     def at(i: int) -> str:
@@ -129,12 +131,12 @@ def _load_file(folder: Path, name: str, file: Path, on_error: str, min_joints: i
     def absence(i: int) -> str:
         return f"{folder / names[i]}: no such picture, annotation {ids[i]} of {file.name} is of it"
 
-    few = f"with fewer than {min_joints} labelled joints" if min_joints > 1 else "without labelled joints"
     checks = (
-        Check(few, labelled < min_joints, at, expected=True),
+        Check("without labelled joints", labelled == 0, at, expected=True),
         Check("with NaN coordinates", broken, lambda i: f"{at(i)} has NaN coordinates"),
         Check("whose picture is not listed", names == "", unlisted),
         Check("without a picture", ~existing(folder, names), absence),
+        Check("without a box", boxless, lambda i: f"{at(i)} has no 'bbox'"),
         Check("whose box has no area", flat, lambda i: f"{at(i)} has a box without area"),
     )
     keep, left_out = sift(len(ids), checks, on_error)
@@ -150,31 +152,61 @@ def _parse(file: Path) -> tuple[dict[int, str], list[dict], int]:
     content = read_json(file)
     if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
         raise PosekitError(f"{file}: no 'images' and 'annotations'; is this a file of COCO person keypoints?")
+    for kind in ("images", "annotations"):
+        if not isinstance(content[kind], list):
+            raise PosekitError(f"{file}: {kind!r} is not a list; is this a file of COCO person keypoints?")
+        for i, entry in enumerate(content[kind]):
+            if not isinstance(entry, dict):
+                raise PosekitError(f"{file}: entry {i} of {kind!r}, counted from 0, is not an object with names and values")
     people = [a for a in content["annotations"] if not a.get("iscrowd")]
     for a in people:
-        for name, length in (("id", 0), ("image_id", 0), ("bbox", 4), ("keypoints", 3 * len(COCO))):
+        for name, length in (("id", 0), ("image_id", 0), ("keypoints", 3 * len(COCO)), ("bbox", 4)):
+            if name == "bbox" and a.get(name) is None:
+                continue  # a person like others, who can be left out
             if name not in a:
                 raise PosekitError(f"{file}: annotation {a.get('id', '?')} has no {name!r}; instances or captions are not keypoints")
             if length and (not isinstance(a[name], list) or len(a[name]) != length):
                 raise PosekitError(f"{file}: {name!r} of annotation {a['id']} is not a list of {length} numbers")
-    images = {image["id"]: image["file_name"] for image in content["images"]}
+    images = dict(_picture(file, i, image) for i, image in enumerate(content["images"]))
     return images, people, len(content["annotations"]) - len(people)
+
+
+def _picture(file: Path, i: int, image: dict) -> tuple[int, str]:
+    """Number and file name of entry `i` of the pictures."""
+    name = image.get("file_name")
+    if not isinstance(name, str) or not name:
+        raise PosekitError(f"{file}: picture {image.get('id', '?')} has no 'file_name' (entry {i} of 'images', counted from 0)")
+    try:
+        return int(image["id"]), name  # as NumPy reads the annotations' `image_id`: "36" is 36
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise PosekitError(f"{file}: picture {name} has no 'id' that is a number (entry {i} of 'images', counted from 0)") from None
 
 
 def _not_numbers(annotations: list[dict]) -> str:
     """The first entry that is not made of numbers."""
     for a in annotations:
-        for name in ("id", "image_id", "bbox", "keypoints", "area"):
+        for name, length in (("id", 0), ("image_id", 0), ("bbox", 4), ("keypoints", 3 * len(COCO)), ("area", 0)):
+            if name in ("bbox", "area") and not a.get(name):
+                continue
             try:
-                np.array(a.get(name) or 0, float)
-            except (TypeError, ValueError):
+                fits = np.array(a[name], np.int64 if "id" in name else float).shape == ((length,) if length else ())
+            except (TypeError, ValueError, OverflowError):
+                fits = False
+            if not fits:
                 return f"{name!r} of annotation {a['id']}"
     return "an annotation"
 
 
 def _pictures(folder: Path, name: str, images: dict[int, str]) -> dict[int, str]:
-    """Each picture's name under `folder`: pictures lie in a folder called like the file, in `images`, or beside it."""
-    for place in (f"{name}/", f"images/{name}/", "images/", ""):
-        if images and existing(folder, np.array([place + next(iter(images.values()))])).any():
-            return {i: place + file for i, file in images.items()}
-    return {i: f"{name}/{file}" for i, file in images.items()}
+    """Each picture's name under `folder`: pictures lie in a folder called like the file, in `images`, or beside it.
+
+    All are taken to lie where most of them are: a missing one does not lose the others.
+    """
+    found, place = 0, f"{name}/"
+    for candidate in (place, f"images/{name}/", "images/", ""):
+        there = int(existing(folder, np.array([candidate + file for file in images.values()], dtype=str)).sum())
+        if there > found:
+            found, place = there, candidate
+        if found == len(images):
+            break
+    return {i: place + file for i, file in images.items()}

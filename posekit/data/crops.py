@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import operator
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
-from posekit.data.people import People, iterate
+from posekit.data.people import SKIP, People, iterate
+from posekit.data.pictures import Folder
 from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_whole, open_store
 from posekit.display import webp
 from posekit.drawing import sheet
@@ -86,17 +88,23 @@ class Crops:
         return f"<Crops of {self.size} x {self.size} pixels; {self.people.summary()}>"
 
     def _repr_html_(self) -> str:
+        if not len(self):
+            return f"<p>{escape(repr(self)[1:-1])}</p>"
         few = [self[i] for i in range(min(len(self), SHOWN))]
         drawn = sheet(few, list(self.keypoints[: len(few)]), self.people.skeleton, side=150, columns=6)
         return f'<p>{escape(repr(self)[1:-1])}</p>\n<img src="{webp(drawn, 85)}" alt="The first {len(few)}, with their annotated joints">'
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Crop (size, size, 3) uint8. Damaged bytes raise PosekitError."""
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise PosekitError("crops[...] takes one number; select chooses several: crops.select(slice(3)) for crops[:3]") from None
         return self.store[index]
 
-    def select(self, index: slice | Sequence[int] | np.ndarray) -> "Crops":
-        """The crops that an index array, a boolean mask or a slice selects."""
-        index = np.arange(len(self))[index]
+    def select(self, index: int | slice | Sequence[int] | np.ndarray) -> "Crops":
+        """The crops that an index array, a boolean mask or a slice selects; a number selects one."""
+        index = np.atleast_1d(np.arange(len(self))[index])
         return Crops(
             self.people[index],
             self.size,
@@ -113,9 +121,11 @@ def crops(
     """The stored crops of `people`, `size` pixels a side; cut now, in parallel, where they are not yet in `cache`.
 
     A crop is the square MARGIN * CONTEXT times the longer side of the person's box. The store's name follows
-    from who is cut and how; a store that has all of `people` and more serves as well. People whose picture
-    cannot be read or whose box lies outside it or has no area raise PosekitError, or with `on_error="skip"`
-    are left out and counted. `progress` hears how many more are done.
+    from who is cut, how, and how long the pictures' files are, so that others under the same names are cut
+    anew; whoever gives `people` another `read` gives them another `version` too. A store that has all of
+    `people` and more serves as well. People whose picture cannot be read or whose box lies outside it or has
+    no area raise PosekitError, or with `on_error="skip"` are left out and counted. `progress` hears how many
+    more are done.
 
     >>> import posekit
     >>> people = posekit.load_people("mannequins:4,size=40")
@@ -123,6 +133,11 @@ def crops(
     >>> len(stored), stored.size
     (4, 24)
     """
+    if not isinstance(people, People):
+        what = f"the data spec {people!r}" if isinstance(people, str) else f"a {type(people).__name__}"
+        raise PosekitError(f"people is {what}; crops are cut of People, which posekit.load_people(SPEC) gives")
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+        raise PosekitError(f"size is {size!r}; it is how many pixels a crop has a side, a whole number from 1")
     if not len(people):
         raise PosekitError(f"{people.source}: nobody to cut out ({people.summary()})")
     root = Path(cache) / "crops"
@@ -143,7 +158,10 @@ def crops(
 
 
 def _keys(people: People) -> np.ndarray:
-    """A number (N,) uint64 for each person's crop, which follows from everything that decides it but its size."""
+    """A number (N,) uint64 for each person's crop, which follows from everything that decides it but its size.
+
+    Of the pixels it knows how many bytes a picture's file has: quickly told, and the same in every copy of a folder.
+    """
     how = hashlib.sha256(f"{people.version} {MARGIN * CONTEXT} {QUALITY}".encode()).digest()
     numbers = np.concatenate([people.boxes, people.keypoints.reshape(len(people), -1)], 1).astype(np.float64)
     letters = np.ascontiguousarray(people.names).view(np.uint32).reshape(len(people), -1)
@@ -152,6 +170,8 @@ def _keys(people: People) -> np.ndarray:
         keys = _mixed(keys ^ words)
     for words in letters.astype(np.uint64).T:
         keys = np.where(words == 0, keys, _mixed(keys ^ words))  # a longer name beside this one pads it
+    if isinstance(people.read, Folder):
+        keys = _mixed(keys ^ people.read.sizes(people.names))
     return keys
 
 
@@ -210,7 +230,7 @@ def _cut_chunk(people: People, keys: np.ndarray, size: int, on_error: str) -> li
         if reason:
             message = f"person {people.ids[i]} of {people.source}: {message}"
             if on_error == "raise":
-                raise PosekitError(f"{message}; --on-error skip goes on without")
+                raise PosekitError(f"{message}; {SKIP}")
             out.append(LeftOut(reason, message))
             continue
         matrix = cropping(centres[i], sides[i], size)

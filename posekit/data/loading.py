@@ -11,6 +11,8 @@ from torch import Tensor
 
 from posekit.data.crops import Crops
 
+AHEAD = 4  # batches that are decoded in advance
+
 Batch = tuple[Tensor, Tensor]  # crops (B, 3, S, S) uint8 and keypoints (B, K, 3) float32 in crop pixels
 
 
@@ -19,13 +21,13 @@ def load_batch(crops: Crops, index: np.ndarray) -> Batch:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2), torch.from_numpy(crops.keypoints[index])
 
 
-def batches(crops: Crops, indices: Iterable[np.ndarray], ahead: int = 4) -> Iterator[Batch]:
-    """The batches that `indices` name, in order, with up to `ahead` of them decoded in advance."""
+def batches(crops: Crops, indices: Iterable[np.ndarray]) -> Iterator[Batch]:
+    """The batches that `indices` name, in order, with up to AHEAD of them decoded in advance."""
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
         queue: deque[Future[Batch]] = deque()
         for index in indices:
             queue.append(pool.submit(load_batch, crops, index))
-            if len(queue) > ahead:
+            if len(queue) > AHEAD:
                 yield queue.popleft().result()
         while queue:
             yield queue.popleft().result()

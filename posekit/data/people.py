@@ -16,6 +16,8 @@ import numpy as np
 from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton
 
+SKIP = 'on_error="skip" (--on-error skip) goes on without'  # what to do about people that cannot be used
+
 
 @dataclass(frozen=True)
 class People:
@@ -36,14 +38,14 @@ class People:
     keypoints: np.ndarray  # (N, K, 3) float: x, y, flag (0 not labelled, then x and y are NaN; 1 hidden; 2 visible)
     ids: np.ndarray  # (N,) int: the annotation's number in its data set
     splits: np.ndarray  # (N,) str
-    read: Callable[[str], np.ndarray]  # name to picture (H, W, 3) uint8; picklable
+    read: Callable[[str], np.ndarray]  # name to picture (H, W, 3) uint8; picklable; another one needs another `version`
     source: str  # the data spec without its split
     areas: np.ndarray | None = None  # (N,) float: the person's area in square pixels, for OKS
     heads: np.ndarray | None = None  # (N,) float: MPII's head size in pixels, NaN where unknown
     image_ids: np.ndarray | None = None  # (N,) int: COCO's image number
     factors: dict[str, np.ndarray] = field(default_factory=dict)  # name to (N,) float: what made a mannequin
     left_out: dict[str, int] = field(default_factory=dict)  # reason to how many people
-    version: str = ""  # of the pictures, where their names alone do not say what they show (rendered ones)
+    version: str = ""  # of the pictures, where names and files do not say what they show: rendered, or `read` replaced
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,9 +53,9 @@ class People:
     def __repr__(self) -> str:
         return f"<People, {self.skeleton.name} skeleton; {self.summary()}>"
 
-    def __getitem__(self, index: slice | Sequence[int] | np.ndarray) -> "People":
-        """The people that an index array, a boolean mask or a slice selects."""
-        index = np.arange(len(self))[index]
+    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray) -> "People":
+        """The people that an index array, a boolean mask or a slice selects; a number selects one person."""
+        index = np.atleast_1d(np.arange(len(self))[index])
 
         def take(column):
             return None if column is None else column[index]
@@ -109,7 +111,7 @@ def sift(count: int, checks: Sequence["Check"], on_error: str) -> tuple[np.ndarr
         hit = keep & check.hit
         if hit.any() and on_error == "raise" and not check.expected:
             more = f" ({hit.sum():,} such people)" if hit.sum() > 1 else ""
-            raise PosekitError(f"{check.describe(int(np.flatnonzero(hit)[0]))}{more}; --on-error skip goes on without")
+            raise PosekitError(f"{check.describe(int(np.flatnonzero(hit)[0]))}{more}; {SKIP}")
         left_out[check.reason] = int(hit.sum())
         keep &= ~hit
     return keep, left_out
@@ -159,6 +161,9 @@ def parse_spec(spec: str) -> tuple[str, str | None, str | None]:
     >>> parse_spec("mannequins")
     ('mannequins', None, None)
     """
+    if not isinstance(spec, str):
+        kind = type(spec).__name__
+        raise PosekitError(f"{str(spec)[:60]!r}: a data spec is a string NAME[:PATH][@SPLIT], such as 'lspet:FOLDER@test', not a {kind}")
     rest, at, split = spec.rpartition("@")
     if not at:
         rest, split = spec, ""

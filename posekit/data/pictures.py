@@ -56,7 +56,7 @@ class Folder:
         """Bytes (N,) uint64 of the files that `names` (N,) stand for, 0 where there is none. Asks for each file once."""
         root = os.path.expanduser(self.root)
         files, rows = np.unique(names, return_inverse=True)
-        return np.array([_size(os.path.join(root, file)) for file in files], np.uint64)[rows]
+        return np.array([_size(os.path.join(root, file)) for file in files.tolist()], np.uint64)[rows]
 
 
 def _size(file: str) -> int:
