@@ -65,6 +65,11 @@ def _touching(low: float, factor: float, reach: float, length: int, size: int) -
 class Crops:
     """N stored crops. `people` are those that were cut, in order.
 
+    Attributes:
+        size: pixels a side.
+        keypoints: (N, K, 3) float32, in crop pixels.
+        matrices: (N, 3, 3) float64, from picture pixels to crop pixels.
+
     >>> import posekit
     >>> stored = posekit.crops(posekit.load_people("mannequins:4,size=40"), 24)
     >>> stored
@@ -76,9 +81,9 @@ class Crops:
     """
 
     people: People
-    size: int  # pixels a side
-    keypoints: np.ndarray  # (N, K, 3) float32, in crop pixels
-    matrices: np.ndarray  # (N, 3, 3) float64, from picture pixels to crop pixels
+    size: int
+    keypoints: np.ndarray
+    matrices: np.ndarray
     store: Shards
 
     def __len__(self) -> int:

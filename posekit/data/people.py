@@ -23,6 +23,22 @@ SKIP = 'on_error="skip" (--on-error skip) goes on without'  # what to do about p
 class People:
     """N annotated people. Coordinates are image pixels, (x, y), centre of the first pixel at (0, 0).
 
+    Attributes:
+        skeleton: whose joints `keypoints` are, in its order.
+        names: (N,) str: the picture, as `read` takes it.
+        boxes: (N, 4) float: x, y of the upper left outer edge, width, height.
+        keypoints: (N, K, 3) float: x, y, flag (0 not labelled, then x and y are NaN; 1 hidden; 2 visible).
+        ids: (N,) int: the annotation's number in its data set.
+        splits: (N,) str: train, val or test.
+        read: name to picture (H, W, 3) uint8; picklable; another one needs another `version`.
+        source: the data spec without its split.
+        areas: (N,) float: the person's area in square pixels, for OKS.
+        heads: (N,) float: MPII's head size in pixels, NaN where unknown.
+        image_ids: (N,) int: COCO's image number.
+        factors: name to (N,) float: what made a mannequin.
+        left_out: reason to how many people.
+        version: of the pictures, where names and files do not say what they show: rendered, or `read` replaced.
+
     >>> import posekit
     >>> people = posekit.load_people("mannequins:10,size=40")
     >>> people
@@ -33,19 +49,19 @@ class People:
     """
 
     skeleton: Skeleton
-    names: np.ndarray  # (N,) str: the picture, as `read` takes it
-    boxes: np.ndarray  # (N, 4) float: x, y of the upper left outer edge, width, height
-    keypoints: np.ndarray  # (N, K, 3) float: x, y, flag (0 not labelled, then x and y are NaN; 1 hidden; 2 visible)
-    ids: np.ndarray  # (N,) int: the annotation's number in its data set
-    splits: np.ndarray  # (N,) str
-    read: Callable[[str], np.ndarray]  # name to picture (H, W, 3) uint8; picklable; another one needs another `version`
-    source: str  # the data spec without its split
-    areas: np.ndarray | None = None  # (N,) float: the person's area in square pixels, for OKS
-    heads: np.ndarray | None = None  # (N,) float: MPII's head size in pixels, NaN where unknown
-    image_ids: np.ndarray | None = None  # (N,) int: COCO's image number
-    factors: dict[str, np.ndarray] = field(default_factory=dict)  # name to (N,) float: what made a mannequin
-    left_out: dict[str, int] = field(default_factory=dict)  # reason to how many people
-    version: str = ""  # of the pictures, where names and files do not say what they show: rendered, or `read` replaced
+    names: np.ndarray
+    boxes: np.ndarray
+    keypoints: np.ndarray
+    ids: np.ndarray
+    splits: np.ndarray
+    read: Callable[[str], np.ndarray]
+    source: str
+    areas: np.ndarray | None = None
+    heads: np.ndarray | None = None
+    image_ids: np.ndarray | None = None
+    factors: dict[str, np.ndarray] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    version: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -98,14 +114,19 @@ def joints_box(keypoints: np.ndarray) -> np.ndarray:
     return np.concatenate([low, high - low], -1)
 
 
+def check_on_error(value: str) -> None:
+    """Raises PosekitError unless the value says what a record that cannot be used does."""
+    if value not in ("raise", "skip"):
+        raise PosekitError(f"on_error is 'raise' or 'skip', not {value!r}")
+
+
 def sift(count: int, checks: Sequence["Check"], on_error: str) -> tuple[np.ndarray, dict[str, int]]:
     """Who stays, as a mask (N,), and how many people each check leaves out; each counts for the first that hits.
 
     With `on_error="raise"` the first person that a check hits raises PosekitError, unless the check is
     `expected`.
     """
-    if on_error not in ("raise", "skip"):
-        raise PosekitError(f"on_error is 'raise' or 'skip', not {on_error!r}")
+    check_on_error(on_error)
     keep, left_out = np.ones(count, bool), {}
     for check in checks:
         hit = keep & check.hit
