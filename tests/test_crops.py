@@ -379,3 +379,8 @@ def test_two_builders_do_not_disturb_each_other(tmp_path, small_shards):
     [thread.join() for thread in threads]
     assert len(results) == 3 and all(np.array_equal(result[29], results[0][29]) for result in results)
     assert people.read.reads == 30
+
+
+def test_what_an_error_does_is_one_of_two(tmp_path):
+    with pytest.raises(PosekitError, match="on_error is 'raise' or 'skip', not 'ignore'"):
+        crops(tiny_data.people(2), 32, tmp_path, on_error="ignore")

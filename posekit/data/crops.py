@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
-from posekit.data.people import SKIP, People, iterate
+from posekit.data.people import SKIP, People, check_on_error, iterate
 from posekit.data.pictures import Folder
 from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_whole, open_store
 from posekit.display import webp
@@ -63,12 +63,14 @@ def _touching(low: float, factor: float, reach: float, length: int, size: int) -
 
 @dataclass(frozen=True)
 class Crops:
-    """N stored crops. `people` are those that were cut, in order.
+    """N stored crops.
 
     Attributes:
+        people: who was cut, in order.
         size: pixels a side.
         keypoints: (N, K, 3) float32, in crop pixels.
         matrices: (N, 3, 3) float64, from picture pixels to crop pixels.
+        store: the crops themselves, read when they are asked for.
 
     >>> import posekit
     >>> stored = posekit.crops(posekit.load_people("mannequins:4,size=40"), 24)
@@ -143,6 +145,7 @@ def crops(
         raise PosekitError(f"people is {what}; crops are cut of People, which posekit.load_people(SPEC) gives")
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise PosekitError(f"size is {size!r}; it is how many pixels a crop has a side, a whole number from 1")
+    check_on_error(on_error)
     if not len(people):
         raise PosekitError(f"{people.source}: nobody to cut out ({people.summary()})")
     root = Path(cache) / "crops"
