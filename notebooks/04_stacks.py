@@ -36,6 +36,7 @@ on_error = "raise"  # what a picture that cannot be read does: raise or skip
 
 # %% tags=["remove-cell"]
 import time
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,6 +54,7 @@ from posekit.interpret.verdict import side_by_side, spoken
 from posekit.machine import Machine
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import ablation as figures
+from posekit.redesign import parameters, widened
 from posekit.skeleton import SKELETONS
 from posekit.training import Recipe
 
@@ -97,7 +99,8 @@ else:
     source = weights
 network, card = weight_files.load(source)
 if wide is None:
-    wide_source = fit(between.one_wide_stack(network.config), ablation.recipe_of(card), "wide")
+    one_wide = widened(replace(network.config, stacks=1), parameters(network.config))
+    wide_source = fit(one_wide, ablation.recipe_of(card), "wide")
 else:
     wide_source = wide
 wide_network, wide_card = weight_files.load(wide_source)

@@ -24,7 +24,7 @@ weights = "mannequins-hg1"  # a trained network: a weights file or the name of s
 data = "mannequins:6000"  # NAME[:PATH][@SPLIT]; without a split, people outside the training split
 joints: list[str] = ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"]  # that people are asked about, of either side
 people = 32  # people whose maps are tested, each for one joint
-forgotten = 9  # of them, those whose maps are compared with maps of randomised networks
+forgotten = 12  # of them, those whose maps are compared with maps of a randomised network, one for each person
 hidden = 120  # people whose joints are hidden one after the other
 coded = 400  # people for the components of the code, and to compare maximised pictures with
 steps = 96  # of climbing, for a maximised picture
@@ -175,6 +175,7 @@ plt.show()
 #    speaks of the network has to change. Measured is Spearman's correlation of the map's strength, cell by cell, with the trained network's map, given the
 #    distance from the place that was asked about: a question about a place in a heatmap hangs on the pixels near by in any network, a random one too. A method whose
 #    correlation is still above {{ runs["07_explanations"].say.limit }} when all is forgotten, with its interval, *fails*; where the interval holds that limit, it is undecided.
+#    Random weights are drawn anew for each of {{ runs["07_explanations"].say.forgotten }} people, and the interval is Student's: over so few, a bootstrap's is too narrow.
 # 2. *The other side.* Asked about the same joint of the other side, a method should answer with another map.
 # 3. *Deletion and insertion* {cite:p}`petsiuk2018`. The cells at which the map points most are blurred away first, or brought back first from a blurred
 #    picture. The score is the probability of the joint where the network put it; the area under its curve, as a share of the score of the whole picture, is small for deletion and large
@@ -187,11 +188,10 @@ levels = sanity.cascade(network)
 few = asked.take(np.arange(min(forgotten, len(asked))))
 first, *_, last = levels
 kept, untaken = {}, {}
-for label, way in everything.items():
+for label, forgetful in sanity.randomisation(network, few, everything, levels, seed=seed).items():
     known = maps[label][: len(few)]
-    forgetful = sanity.randomisation(network, few, way, levels, seed=seed)
-    kept[label] = {level: sanity.mean_interval(sanity.likeness(known, found, few.found), seed=seed) for level, found in forgetful.items()}
-    untaken[label] = sanity.mean_interval(sanity.likeness(known, forgetful[last]), seed=seed)
+    kept[label] = {level: sanity.student_interval(sanity.likeness(known, found, few.found)) for level, found in forgetful.items()}
+    untaken[label] = sanity.student_interval(sanity.likeness(known, forgetful[last]))
 run.save_figure(plots.cascade({label: blocks for label, blocks in kept.items() if label != "noise"}, list(controls), LIMIT), "cascade")
 plt.show()
 
@@ -333,7 +333,7 @@ plt.show()
 # %% tags=["remove-cell"]
 counted = np.isfinite(effect["mean"]) & ~np.eye(len(skeleton), dtype=bool)
 near = causes.agreement(depends.effect, -causes.hops(skeleton), seed=seed)
-back = causes.agreement(depends.effect, effect["mean"].T, seed=seed)
+back = causes.agreement(depends.effect, depends.effect.swapaxes(1, 2), seed=seed)
 mirrored = np.array(skeleton.mirrored)
 paired = np.flatnonzero(mirrored != np.arange(len(skeleton)))
 others = np.where(np.eye(len(skeleton), dtype=bool), np.nan, depends.effect)
@@ -365,7 +365,7 @@ views, codes, raws, cells = [], [], [], []
 for part in iterate(len(chosen), 32):
     batch = centre_view(*load_batch(crops, chosen[part]), card.resolution)[0].to(machine.device)
     with torch.no_grad(), trace(network, [place]) as activations:
-        raws.append(network(batch - torch.tensor(card.input_mean, device=machine.device).view(3, 1, 1))[:, -1].float().cpu())
+        raws.append(network(card.centred(batch))[:, -1].float().cpu())
     codes.append(activations[place].float().cpu())
     cells.append(answered(network, card, batch)[1])
     views.append(batch.cpu())
@@ -393,7 +393,7 @@ made = torch.cat(
     ]
 )
 with torch.no_grad(), trace(network, [place]) as activations:
-    raw = network(made.to(machine.device) - torch.tensor(card.input_mean, device=machine.device).view(3, 1, 1))[:, -1].float().cpu()
+    raw = network(card.centred(made.to(machine.device)))[:, -1].float().cpu()
 made_codes = activations[place].float().cpu()
 scores = {name: float(goal.of((raw if goal.place is None else made_codes)[i : i + 1])) for i, (name, goal) in enumerate(goals.items())}
 relative = {
@@ -637,6 +637,7 @@ run.write_metrics(
             "people": f"{len(asked):,} {'mannequins' if rendered else 'people'}",
             "seen": seen,
             "limit": number(LIMIT, 1),
+            "forgotten": f"{len(few)}",
             "limbs": "*On its limbs*. How much of the map lies on the visible limbs that end in the joint, whose true silhouettes mannequins have?"
             if rendered
             else "Where the limbs truly are is known of mannequins only, and asked in that edition.",

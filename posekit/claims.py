@@ -322,6 +322,8 @@ def _measured(claim: Claim, metrics: Mapping) -> Estimate:
     """The number that the claim's rule is about."""
     assert claim.metric is not None
     a = _estimate(claim, metrics, claim.metric)
+    if claim.rule and claim.rule.p is not None and a.p is None:
+        raise _MissingError(f"{claim.chapter} has no p for {' › '.join(map(str, claim.metric))}")
     if claim.minus:
         b = _estimate(claim, metrics, claim.minus)
         down, up = sqrt((a.mean - a.low) ** 2 + (b.high - b.mean) ** 2), sqrt((a.high - a.mean) ** 2 + (b.mean - b.low) ** 2)
@@ -343,8 +345,11 @@ def _measured(claim: Claim, metrics: Mapping) -> Estimate:
 
 
 def _ruled(rule: Rule, number: Estimate, lead: Estimate | None) -> str:
-    if number.p is not None and rule.p is not None and number.p >= rule.p:
-        return "undecided"
+    if rule.p is not None:
+        if number.p is None:
+            return "not measured"
+        if number.p >= rule.p:
+            return "undecided"
     if lead is not None:
         return "undecided" if lead.low <= 0 else "supported" if number.mean == rule.equals else "not supported"
     low, high = number.low, number.high

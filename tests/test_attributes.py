@@ -169,6 +169,17 @@ def test_which_attributes_are_usable():
         at.defined("constant", np.ones(100))
 
 
+def test_an_attribute_is_one_number_a_person_whatever_it_comes_as():
+    values = np.arange(60) % 2 == 0
+    for same in (values, values.tolist(), values.astype(int)):
+        assert at.defined("a", same).all() and at.binary(same) and at.usable({"a": same})[0]
+        assert at.table({"a": same})["people"].tolist() == [60]
+    with pytest.raises(PosekitError, match=r"^a: give one number a person, not an array of 60 x 2$"):
+        at.defined("a", np.ones((60, 2)))
+    with pytest.raises(PosekitError, match=r"^a: not all values are numbers; give one a person$"):
+        at.defined("a", [[1], [1, 2]])
+
+
 def test_true_factors_of_mannequins_and_none_of_others(tmp_path):
     others = tiny_data.people()
     assert at.factors(others) == at.postures(others) == {}

@@ -231,6 +231,13 @@ def test_what_chance_may_do_as_often_is_undecided():
     assert claims.decide(claim, {"a": block(-0.5, -0.6, -0.4, p=0.05)}).verdict == "undecided"
 
 
+def test_a_rule_on_chance_decides_nothing_where_the_metric_does_not_say_it():
+    rule = claims.Rule(below=0, p=0.05)
+    verdict = claims.decide(one(rule=rule), {"a": block(-1, -2, -0.5)})
+    assert (verdict.verdict, verdict.why) == ("not measured", "03_skips has no p for a")
+    assert claims._ruled(rule, claims.Estimate(-1, -2, -0.5), None) == "not measured"
+
+
 def test_what_a_run_could_not_measure_is_said():
     verdict = claims.decide(one(rule=claims.Rule(below=0)), {"a": block(None, None, None)})
     assert (verdict.verdict, verdict.why) == ("not measured", "03_skips could not measure a")

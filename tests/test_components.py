@@ -128,6 +128,7 @@ def test_noise_floor_in_parts_is_that_of_the_whole():
     codes = cloud(3000, 20)
     whole, parts = noise_floor(codes, rows=3000), noise_floor(codes, rows=500)
     assert np.allclose(whole, parts, rtol=0.03)
+    assert noise_floor(codes, permutations=2, rows=5).sum() == pytest.approx(whole.sum(), rel=0.02)  # of five, each loses a fifth
     ordered = codes[np.argsort(codes[:, 0])]  # people in an order that is anything but random
     assert np.allclose(whole, noise_floor(ordered, rows=500), rtol=0.03)
 

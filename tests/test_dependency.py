@@ -11,6 +11,7 @@ from tiny_networks import CARD, Painted
 from posekit import Machine, PosekitError, crops
 from posekit.data.people import People, joints_box
 from posekit.interpret import dependency as dp
+from posekit.interpret.attribution import blurred
 from posekit.skeleton import COCO, LSP
 
 
@@ -56,12 +57,31 @@ def test_a_pair_whose_other_joint_is_covered_too_is_not_counted():
     assert control[0, 2] == far[4, 2] and control[2, 0] == far[4, 0]  # the second covers the third joint, the last is too far away
 
 
-def test_only_the_square_is_hidden():
-    pictures = torch.rand(2, 3, 20, 20)
-    hidden = dp.hide(pictures, np.array([[5.0, 6.0], [12.0, 3.0]]), 4.0)
-    changed = (hidden != pictures).any(1)
-    assert changed[0, 4:9, 3:8].all() and changed[0].sum() == 25
-    assert changed[1, 1:6, 10:15].all() and changed[1].sum() == 25
+def test_only_the_square_is_hidden_behind_the_same_picture_blurred():
+    for picture in torch.rand(2, 3, 20, 20):
+        hidden = dp.hide(picture, np.array([[5.0, 6.0], [12.0, 3.0]]), 4.0)
+        changed = (hidden != picture).any(1)
+        assert changed[0, 4:9, 3:8].all() and changed[0].sum() == 25
+        assert changed[1, 1:6, 10:15].all() and changed[1].sum() == 25
+        soft = blurred(picture[None])[0]
+        assert torch.equal(hidden[0, :, 4:9, 3:8], soft[:, 4:9, 3:8]) and torch.equal(hidden[1, :, 1:6, 10:15], soft[:, 1:6, 10:15])
+
+
+def test_a_network_that_any_square_disturbs_alike_leans_on_no_joint():
+    """How far a joint moves hangs on how far away the square is, not on what it hides; only a square on the joint itself does more."""
+    random, side = np.random.default_rng(0), 6.0
+    effects = []
+    for _ in range(400):
+        points = random.uniform(0, 60, (5, 2))
+        squares = np.concatenate([points, random.uniform(0, 60, (40, 2))])
+        away = np.linalg.norm(squares[:, None] - points, axis=-1)
+        covered = np.abs(squares[:, None] - points).max(-1) <= side / 2
+        moved, control = dp.pairs(np.where(covered, 10.0, 1 / (10 + away)), points, squares, side)
+        effects.append(dp.Dependency(moved, control, LSP).effect)
+    own = np.eye(5, dtype=bool)
+    effect, moved = np.nanmean(effects, 0), 1 / 40
+    assert (effect[own] > 9).all()  # no control covers the joint
+    assert np.abs(effect[~own]).max() < 0.2 * moved
 
 
 def test_summary_knows_the_mean_and_who_counts():
@@ -82,6 +102,27 @@ def test_a_matrix_agrees_with_itself_and_not_with_chance(seed):
     same = dp.agreement(values, 3 * values.mean(0) + 1, resamples=100)
     assert same["mean"] == pytest.approx(1) and same["low"] > 0.9 and same["p"] < 0.05 and same["pairs"] == 56
     assert dp.agreement(values, -values, resamples=100)["mean"] == pytest.approx(-1)
+
+
+def test_agreement_of_two_matrices_of_the_same_people_counts_the_chance_of_both():
+    """The interval is as wide as the agreement is spread over samples of people, and holds what such samples give on average."""
+    random = np.random.default_rng(0)
+    common = random.exponential(size=(10, 10))
+    truth = [0.6 * common + 0.4 * random.exponential(size=(10, 10)) for _ in range(2)]
+    blocks = []
+    for _ in range(40):
+        one, other = (matrix + 4 * random.normal(size=(80, 10, 10)) for matrix in truth)
+        blocks.append(dp.agreement(one, other, resamples=60))
+    found = np.array([block["mean"] for block in blocks])
+    widths = np.array([block["high"] - block["low"] for block in blocks])
+    holds = np.mean([block["low"] <= found.mean() <= block["high"] for block in blocks])
+    assert widths.mean() == pytest.approx(2 * 1.96 * found.std(), rel=0.3)
+    assert holds > 0.85 and all(block["low"] < block["mean"] < block["high"] for block in blocks)
+
+
+def test_matrices_of_other_people_cannot_be_compared_person_by_person():
+    with pytest.raises(PosekitError, match=r"^matrices of 5 and of 4 people: agreement is measured on the same people$"):
+        dp.agreement(np.ones((5, 3, 3)), np.ones((4, 3, 3)))
 
 
 def test_two_pairs_are_too_few():

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.model_selection import KFold, cross_val_predict
 
 from posekit import PosekitError
 from posekit.interpret import probes as pr
@@ -43,6 +45,16 @@ def test_noise_is_not_found(planted):
     scores, _, _, _, noise = planted
     found = pr.probe("noise", scores, noise)
     assert abs(found.r2) < 0.03 and not found.above_chance
+
+
+def test_nobody_is_told_by_a_probe_that_saw_them():
+    """Of a few people and many scores of mere noise, a probe that saw them tells much; one that did not tells worse than the mean."""
+    random = np.random.default_rng(0)
+    scores, values = random.normal(size=(60, 40)), random.normal(size=60)
+    found = pr.probe("noise", scores, values, permutations=0, resamples=20)
+    ridge = RidgeCV(pr.PENALTIES * scores.var(0).mean())
+    expected = cross_val_predict(ridge, scores, values, cv=KFold(pr.FOLDS, shuffle=True, random_state=0))
+    assert found.r2 < 0 and found.predicted == pytest.approx(expected, abs=0.02)
 
 
 def test_what_the_first_k_scores_do_not_hold_is_not_found(planted):
@@ -93,31 +105,23 @@ def test_advantage_of_one_set_of_scores_over_another(planted):
         pr.advantage(good, pr.probe("b", scores, signal))
 
 
-def test_directions_are_the_planted_ones(planted):
+def test_the_direction_is_the_planted_one(planted):
     scores, components, weights, signal, _ = planted
-    reading = pr.reading_direction("planted", scores, signal, components)
-    pattern = pr.pattern_direction("planted", scores, signal, components)
-    codes = scores @ components
-    for found, expected in ((reading, weights), (pattern, np.cov(scores.T) @ weights)):
-        expected = expected / np.linalg.norm(expected) @ components
-        assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-6)
-        assert found.vector @ expected > 0.99
-        assert found.sd == pytest.approx((codes @ found.vector).std(), rel=1e-5)
+    found = pr.reading_direction("planted", scores, signal, components)
+    assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-6)
+    assert found.vector @ (weights / np.linalg.norm(weights) @ components) > 0.99
+    assert found.sd == pytest.approx((scores @ components @ found.vector).std(), rel=1e-5)
     # A step of one sd changes the attribute, which is linear here, by its gradient.
-    step = reading.sd * (reading.vector @ components.T) @ weights
-    assert reading.per_sd == pytest.approx(step, rel=1e-3)
-    assert pattern.per_sd == pytest.approx(pattern.sd * (pattern.vector @ components.T) @ weights, rel=1e-3)
+    step = found.sd * (found.vector @ components.T) @ weights
+    assert found.per_sd == pytest.approx(step, rel=1e-3)
 
 
-def test_reading_and_pattern_part_where_scores_go_together():
+def test_what_a_probe_reads_is_not_how_people_differ():
     """The textbook case of Haufe et al.: a channel of mere noise is read only to take the noise out of the other."""
     random = np.random.default_rng(0)
     signal, noise = random.normal(size=(2, 2000))
-    scores = np.stack([signal + noise, noise], 1)
-    reading = pr.reading_direction("a", scores, signal, np.eye(2)).vector
-    pattern = pr.pattern_direction("a", scores, signal, np.eye(2)).vector
+    reading = pr.reading_direction("a", np.stack([signal + noise, noise], 1), signal, np.eye(2)).vector
     assert reading == pytest.approx([np.sqrt(0.5), -np.sqrt(0.5)], abs=0.01)
-    assert pattern == pytest.approx([1, 0], abs=0.05)
 
 
 def test_correlations_are_scipys_with_fishers_interval(planted):
@@ -133,6 +137,30 @@ def test_correlations_are_scipys_with_fishers_interval(planted):
     assert shown["r"].iloc[-1] == 0  # a component that does not vary
 
 
+def test_values_may_be_truth_values_or_a_list(planted):
+    scores, _, _, signal, noise = planted
+    values = signal + noise > 0
+    for same in (values, values.tolist(), values.astype(int)):
+        found = pr.probe("binary", scores, same, permutations=2, resamples=20)
+        assert found.row() == pr.probe("binary", scores, values.astype(float), permutations=2, resamples=20).row()
+        assert pr.correlations(scores, {"a": same}).equals(pr.correlations(scores, {"a": values.astype(float)}))
+
+
+def test_there_is_one_value_a_person(planted):
+    scores, components, _, signal, _ = planted
+    for function in (
+        lambda v: pr.probe("a", scores, v),
+        lambda v: pr.correlations(scores, {"a": v}),
+        lambda v: pr.reading_direction("a", scores, v, components),
+    ):
+        with pytest.raises(PosekitError, match=r"^a: give one number for each of the 600 people, not an array of 599$"):
+            function(signal[1:])
+        with pytest.raises(PosekitError, match=r"^a: give one number for each of the 600 people, not an array of 600 x 1$"):
+            function(signal[:, None])
+        with pytest.raises(PosekitError, match=r"^a: not all values are numbers; give one a person$"):
+            function(["yes"] * N)
+
+
 def test_bad_input_is_named(planted):
     scores = planted[0]
     for function in (lambda v: pr.probe("a", scores, v), lambda v: pr.correlations(scores, {"a": v})):
@@ -146,13 +174,14 @@ def test_bad_input_is_named(planted):
         pr.pixel_scores(np.ones((8, 100)), np.ones((8, 100)), 9)
 
 
-def test_pixels_are_the_mean_of_the_networks_view(tmp_path):
+def test_pixels_are_the_mean_of_the_networks_view(tmp_path, monkeypatch):
     from planted import people
 
     from posekit import crops
 
     stored = crops(people(range(5)), 40, tmp_path)
-    seen = pr.pixels(stored, 32, 8)
+    monkeypatch.setattr(pr, "SIDE", 8)
+    seen = pr.pixels(stored, 32)
     assert seen.shape == (5, 64) and 0 <= seen.min() and seen.max() <= 1
     middle = np.stack([stored[i] for i in range(5)])[:, 4:36, 4:36].mean(-1) / 255
     assert seen.reshape(5, 8, 8) == pytest.approx(middle.reshape(5, 8, 4, 8, 4).mean((2, 4)), abs=0.01)

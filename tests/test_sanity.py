@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from planted import people
+from scipy import stats
 from tiny_networks import CARD, SIZE, Tiny
 
 from posekit import HourglassConfig, Machine, PosekitError, crops
@@ -52,14 +53,25 @@ def test_the_randomisation_check_flags_a_detector_of_edges(model, asked):
     levels = sanity.cascade(model)
     assert list(levels) == ["head", "decoder", "bottleneck", "encoder and skips", "stem"]
     assert levels["head"] == ["stack0.heatmaps", "stack0.features"] and levels["stem"][-1] == "stem"
-    for ignorant in (sanity.edges, sanity.noise):
-        known = ignorant(model, asked)
-        for maps in sanity.randomisation(model, asked, ignorant, levels).values():
+    ways = {"edges": sanity.edges, "noise": sanity.noise, "saliency": sanity.by(TOY, "saliency")}
+    forgetful = sanity.randomisation(model, asked, ways, levels)
+    for ignorant in ("edges", "noise"):
+        known = ways[ignorant](model, asked)
+        for maps in forgetful[ignorant].values():
             assert np.allclose(sanity.likeness(known, maps), 1) and np.allclose(sanity.likeness(known, maps, asked.found), 1)
-    saliency = sanity.by(TOY, "saliency")
-    known, found = saliency(model, asked), sanity.randomisation(model, asked, saliency, levels)
+    known, found = ways["saliency"](model, asked), forgetful["saliency"]
     assert sanity.likeness(known, found["stem"], asked.found).mean() < 0.8
     assert (sanity.likeness(known, found["stem"]) < 0.99).all()
+
+
+def test_each_person_has_a_random_network_of_its_own(model, asked):
+    ways, levels = {"saliency": sanity.by(TOY, "saliency")}, {"head": sanity.cascade(model)["head"]}
+    same = asked.take(np.array([2, 2, 2]))  # one person three times: what differs is the network
+    maps = sanity.randomisation(model, same, ways, levels, seed=5)["saliency"]["head"]
+    for person in range(3):
+        expected = ways["saliency"](sanity.randomised(model, levels["head"], 5 + person), same.take(np.array([person])))[0]
+        assert np.allclose(maps[person], expected)
+        assert not np.allclose(maps[person], maps[person - 1])
 
 
 def test_only_what_is_named_forgets(model):
@@ -171,6 +183,18 @@ def test_intervals_over_people():
     block = sanity.mean_interval(np.array([1.0, 3.0, np.nan]))
     assert block["mean"] == 2 and block["people"] == 2 and block["low"] <= 2 <= block["high"]
     assert sanity.mean_interval(np.array([1.0, 1.0]), np.array([1.0, 3.0]))["mean"] == 0.5
+
+
+def test_the_interval_over_few_people_holds_the_truth_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    blocks = [sanity.student_interval(random.normal(0.3, 0.2, 9)) for _ in range(2000)]
+    assert 0.93 < np.mean([block["low"] <= 0.3 <= block["high"] for block in blocks]) < 0.97
+    values = random.normal(size=7)
+    known = stats.ttest_1samp(values, 0).confidence_interval()
+    block = sanity.student_interval(values)
+    assert (block["low"], block["high"], block["people"]) == (pytest.approx(known.low), pytest.approx(known.high), 7)
+    assert sanity.student_interval(np.ones(3)) == {"mean": 1, "low": 1, "high": 1, "people": 3}
+    assert np.isnan(sanity.student_interval(np.ones(1))["low"])
 
 
 def test_the_counterpart_is_asked_about_where_the_network_puts_it(model, asked):

@@ -9,7 +9,7 @@ may lie far outside what the next layer knows, the mean over people lies amidst 
 that occurs, only not here. What a network needs that could adapt shows when it is trained without (`HourglassConfig.skips`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -123,18 +123,15 @@ def skip_groups(model: Hourglass) -> dict[str, list[str]]:
 
 def ablate(
     model: Hourglass, card: Card, crops: Crops, groups: Mapping[str, Sequence[str]], ways: Mapping[str, Edit], *,
-    machine: Machine | None = None, batch: int = BATCH, progress: Callable[[str, str], None] | None = None,
+    machine: Machine | None = None, batch: int = BATCH,
 ) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
     """Keypoints (stacks, N, K, 3), as `predict_crops` gives them, by group of places and way of replacing them.
 
     Each pass replaces every place of a group by one way. `crops` are in the order of `mixed` for the way `anothers`.
-    `progress` hears which group and way comes next.
     """
     found: dict[str, dict[str, np.ndarray]] = {}
     for group, names in groups.items():
         for way, function in ways.items():
-            if progress:
-                progress(group, way)
             with edit(model, dict.fromkeys(names, function)):
                 found.setdefault(group, {})[way] = intact(model, card, crops, machine=machine, batch=batch)
     return found

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from posekit.data.people import People
 from posekit.errors import PosekitError
@@ -177,8 +178,9 @@ def postures(people: People) -> dict[str, np.ndarray]:
     return {f"posture: {name}": (people.factors["posture"] == i).astype(float) for i, name in enumerate(POSTURES)}
 
 
-def binary(values: np.ndarray) -> bool:
+def binary(values: ArrayLike) -> bool:
     """Whether an attribute (N,) is 0 or 1 wherever it is defined."""
+    values = np.asarray(values, float)
     return bool(np.isin(values[np.isfinite(values)], (0, 1)).all())
 
 
@@ -197,12 +199,29 @@ def usable(values: Mapping[str, np.ndarray], least: int = LEAST) -> tuple[dict[s
     return kept, refused
 
 
-def defined(name: str, values: np.ndarray, least: int = LEAST) -> np.ndarray:
+def numbers(name: str, values: ArrayLike, people: int | None = None) -> np.ndarray:
+    """An attribute of `people` people as an array (N,) of floats, whatever it came as: a list, or truth values.
+
+    Raises:
+        PosekitError: it is not one number a person.
+    """
+    try:
+        found = np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise PosekitError(f"{name}: not all values are numbers; give one a person") from None
+    if found.ndim != 1 or len(found) != (len(found) if people is None else people):
+        wanted = "one number a person" if people is None else f"one number for each of the {people:,} people"
+        raise PosekitError(f"{name}: give {wanted}, not an array of {' x '.join(map(str, found.shape)) or 'no axis'}")
+    return found
+
+
+def defined(name: str, values: ArrayLike, least: int = LEAST) -> np.ndarray:
     """For whom an attribute is defined, as a mask (N,).
 
     Raises:
-        PosekitError: for too few, or it is the same for all of them, or nearly.
+        PosekitError: for too few, or it is the same for all of them, or nearly; or it is not one number a person.
     """
+    values = numbers(name, values)
     mask = np.isfinite(values)
     column = values[mask]
     if len(column) < least:
@@ -223,6 +242,7 @@ def table(values: Mapping[str, np.ndarray]) -> pd.DataFrame:
     known = ATTRIBUTES | FACTORS
     rows = []
     for name, column in values.items():
+        column = numbers(name, column)
         column = column[np.isfinite(column)]
         if not len(column):
             continue

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.stats import gaussian_kde
 from sklearn.cluster import HDBSCAN, KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score, pairwise_distances_argmin, silhouette_samples
+from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from posekit.errors import PosekitError
 from posekit.metrics import interval
@@ -117,7 +117,7 @@ def between(points: np.ndarray, clustering: Clustering) -> np.ndarray:
     return (points - start) @ (end - start) / ((end - start) @ (end - start))
 
 
-def valley(places: np.ndarray, *, resamples: int = 200, seed: int = 0) -> dict[str, float]:
+def valley(places: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """How many people lie at the border of two clusters, by the places (N,) that `between` gives, with a 95 % bootstrap interval.
 
     The density half-way between the centres over the lower of the densities at the two centres. Below 1 there is a valley,
@@ -129,7 +129,7 @@ def valley(places: np.ndarray, *, resamples: int = 200, seed: int = 0) -> dict[s
         return float(border / min(first, second))
 
     random = np.random.default_rng(seed)
-    low, high = np.quantile([ratio(random.choice(places, len(places))) for _ in range(resamples)], [0.025, 0.975])
+    low, high = np.quantile([ratio(random.choice(places, len(places))) for _ in range(200)], [0.025, 0.975])
     return {"mean": ratio(places), "low": float(low), "high": float(high)}
 
 
@@ -218,11 +218,6 @@ def nearest(points: np.ndarray, clustering: Clustering, count: int) -> list[np.n
         distance = np.linalg.norm(points[members] - centre, axis=1)
         found.append(members[np.argsort(distance, kind="stable")[:count]])
     return found
-
-
-def assign(points: np.ndarray, clustering: Clustering) -> np.ndarray:
-    """The cluster (N,) whose centre each of other points (N, D) is nearest to."""
-    return pairwise_distances_argmin(points, clustering.centres)
 
 
 def possible(ks: Sequence[int], people: int) -> list[int]:

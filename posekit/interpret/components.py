@@ -193,13 +193,11 @@ def pca(moments: Moments, k: int | None = None) -> Components:
     return Components(moments.count, moments.mean.cpu().numpy(), directions * signs[:, None], spectrum[:rank].clip(0))
 
 
-def noise_floor(
-    codes: np.ndarray, *, permutations: int = 20, quantile: float = 0.95, seed: int = 0, rows: int = 2 * ROWS
-) -> np.ndarray:  # fmt: skip
+def noise_floor(codes: np.ndarray, *, permutations: int = 20, seed: int = 0, rows: int = 2 * ROWS) -> np.ndarray:
     """Parallel analysis (Horn, 1965): the variances (R,) that components would have if no number of a code went with another.
 
     In each of `permutations` turns every column of codes (N, D) is permuted among people, which keeps its distribution
-    and breaks all ties between columns; of the variances found, the `quantile` is taken component by component. `codes` may be
+    and breaks all ties between columns; of the variances found, the 95 % quantile is taken component by component. `codes` may be
     a memory-mapped file: people are dealt at random into parts of at most `rows`, within which the columns are permuted.
     """
     random = np.random.default_rng(seed)
@@ -220,7 +218,7 @@ def noise_floor(
         assert total is not None
         found.append(torch.linalg.eigvalsh(total.scatter).flip(0).numpy() / (total.count - 1))
     rank = min(codes.shape[1], len(codes) - 1)
-    return np.quantile(found, quantile, axis=0)[:rank].clip(0)
+    return np.quantile(found, 0.95, axis=0)[:rank].clip(0)
 
 
 def above(spectrum: np.ndarray, floor: np.ndarray) -> int:

@@ -9,7 +9,6 @@ person, about as far from the joint that moves, are the control, and the effect 
 square covers the other joint too, the pair is not counted for that person.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +32,8 @@ from posekit.weights import Card
 SIDE = 0.4  # of the torso's length: the side of the square
 ALIKE = 2.0  # a control is at most this many times as near or as far as the joint whose control it is
 FARTHEST = 1.0  # torso lengths: a joint that jumps farther counts as this far
+CONTROLS = 12  # other places on the person that are hidden
+LEAST = 10  # people without whom a pair of joints has no mean
 BATCH = 128  # pictures predicted at once
 
 
@@ -53,11 +54,8 @@ class Dependency:
         return self.moved - self.control
 
 
-def dependency(
-    model: nn.Module, card: Card, crops: Crops, *, controls: int = 12, seed: int = 0, machine: Machine | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Dependency:  # fmt: skip
-    """Hide each labelled joint of each person, and `controls` other places on the person, and see which joints move.
+def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, machine: Machine | None = None) -> Dependency:
+    """Hide each labelled joint of each person, and CONTROLS other places on the person, and see which joints move.
 
     Raises:
         PosekitError: the people have other joints than the network, or nobody has a torso.
@@ -72,20 +70,18 @@ def dependency(
     for row in np.flatnonzero(torsos > 0).tolist():
         picture, points = _seen(crops, row, card)
         side = SIDE * torsos[row]
-        elsewhere = _on_limbs(points, skeleton, controls, random)
+        elsewhere = _on_limbs(points, skeleton, random)
         squares = np.concatenate([np.nan_to_num(points), elsewhere])
-        hidden = torch.cat([picture, hide(picture.expand(len(squares), -1, -1, -1), squares, side)])
+        hidden = torch.cat([picture, hide(picture[0], squares, side)])
         answers = [
             decode(predict_heatmaps(network, card, hidden[part].to(machine.device))[:, -1], card, np.tile(np.eye(3), (len(part), 1, 1)))
             for part in iterate(len(hidden), BATCH)
         ]
         found = np.concatenate(answers)[..., :2]
-        far = np.minimum(np.linalg.norm(found[1:] - found[0], axis=-1) / torsos[row], FARTHEST)  # (K + controls, K)
+        far = np.minimum(np.linalg.norm(found[1:] - found[0], axis=-1) / torsos[row], FARTHEST)  # (K + C, K)
         one, other = pairs(far, points, squares, side)
         moved.append(one)
         control.append(other)
-        if progress:
-            progress(1)
     if not moved:
         raise PosekitError(f"{crops.people.source}: nobody has a torso to measure by; take people with shoulders and hips labelled")
     return Dependency(np.stack(moved), np.stack(control), skeleton)
@@ -111,28 +107,27 @@ def pairs(far: np.ndarray, points: np.ndarray, squares: np.ndarray, side: float)
     return np.where(counted, far[:count], np.nan), np.where(counted, control, np.nan)
 
 
-def hide(pictures: Tensor, centres: np.ndarray, side: float) -> Tensor:
-    """Pictures (B, 3, R, R) with the square of `side` pixels round each centre (B, 2), x and y, blurred away."""
-    size = pictures.shape[-1]
-    middle = torch.as_tensor(centres, dtype=pictures.dtype)
-    grid = torch.arange(size, dtype=pictures.dtype)
+def hide(picture: Tensor, centres: np.ndarray, side: float) -> Tensor:
+    """One picture (3, R, R) B times (B, 3, R, R), the square of `side` pixels round each centre (B, 2), x and y, blurred away."""
+    middle = torch.as_tensor(centres, dtype=picture.dtype)
+    grid = torch.arange(picture.shape[-1], dtype=picture.dtype)
     across = (grid - middle[:, :1]).abs() <= side / 2
     down = (grid - middle[:, 1:]).abs() <= side / 2
-    return torch.where((down[:, :, None] & across[:, None, :])[:, None].to(pictures.device), blurred(pictures[:1]), pictures)
+    return torch.where((down[:, :, None] & across[:, None, :])[:, None].to(picture.device), blurred(picture[None]), picture)
 
 
-def summary(values: np.ndarray, *, seed: int = 0, resamples: int = 1000, least: int = 10) -> dict[str, np.ndarray]:
+def summary(values: np.ndarray, *, seed: int = 0) -> dict[str, np.ndarray]:
     """The mean over people of values (N, K, K) with its 95 % bootstrap interval, and how many people count, all (K, K).
 
-    NaN where fewer than `least` people count.
+    NaN where fewer than LEAST people count.
     """
     known = np.isfinite(values)
     filled, count = np.nan_to_num(values).reshape(len(values), -1), known.reshape(len(values), -1).astype(float)
-    weights = np.random.default_rng(seed).multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples)
+    weights = np.random.default_rng(seed).multinomial(len(values), np.full(len(values), 1 / len(values)), size=1000)
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = (weights @ filled) / (weights @ count)
         mean = filled.sum(0) / count.sum(0)
-    enough = count.sum(0) >= least
+    enough = count.sum(0) >= LEAST
     low, high = np.full((2, len(mean)), np.nan)
     if enough.any():
         low[enough], high[enough] = np.nanquantile(draws[:, enough], [0.025, 0.975], axis=0)
@@ -146,37 +141,42 @@ def agreement(values: np.ndarray, other: np.ndarray, *, seed: int = 0, resamples
 
     Args:
         values: (N, K, K) of people, a `Dependency.effect` say.
-        other: (K, K), an attention map or `hops` say; or (M, K, K) of people, whose mean is taken.
+        other: (K, K), `hops` say; or (N, K, K) of the same people, attention say, whose mean is taken.
 
     Returns:
-        {"mean", "low", "high", "p", "pairs"}: the 95 % interval is a bootstrap over the N people; `p` is Mantel's (1967) test, in which
-        joints change names, since pairs that share a joint are not independent. None where fewer than 6 pairs are known.
+        {"mean", "low", "high", "p", "pairs"}: the 95 % interval is a bootstrap over the N people, the same for both matrices, moved
+        so that its middle is `mean`: the noise of people drawn twice pulls each draw towards 0. So does that of N people, and the
+        interval is of what N people give, not of what all would. `p` is Mantel's (1967) test, in which joints change names, since pairs
+        that share a joint are not independent. None where fewer than 6 pairs are known.
+
+    Raises:
+        PosekitError: `other` is of more or fewer people.
     """
     random = np.random.default_rng(seed)
-    known = np.isfinite(values)
-    filled = np.nan_to_num(values)
-    if other.ndim == 3:
-        counted = np.isfinite(other).sum(0)
-        other = np.where(counted > 0, np.nansum(other, 0) / np.maximum(counted, 1), np.nan)
+    if other.ndim == 3 and len(other) != len(values):
+        raise PosekitError(f"matrices of {len(values)} and of {len(other)} people: agreement is measured on the same people")
 
-    def mean(weights: np.ndarray) -> np.ndarray:
-        counted = np.einsum("n,nij->ij", weights, known.astype(float))
-        return np.where(counted > 0, np.einsum("n,nij->ij", weights, filled) / np.maximum(counted, 1), np.nan)
+    def mean(matrices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        if matrices.ndim == 2:
+            return matrices
+        counted = np.einsum("n,nij->ij", weights, np.isfinite(matrices).astype(float))
+        return np.where(counted > 0, np.einsum("n,nij->ij", weights, np.nan_to_num(matrices)) / np.maximum(counted, 1), np.nan)
 
     def correlation(one: np.ndarray, two: np.ndarray) -> float:
         there = np.isfinite(one) & np.isfinite(two) & ~np.eye(len(one), dtype=bool)
         return rank_correlation(one[there], two[there])
 
-    once = mean(np.ones(len(values)))
-    there = int((np.isfinite(once) & np.isfinite(other) & ~np.eye(len(once), dtype=bool)).sum())
+    everybody = np.ones(len(values))
+    once, twice = mean(values, everybody), mean(other, everybody)
+    there = int((np.isfinite(once) & np.isfinite(twice) & ~np.eye(len(once), dtype=bool)).sum())
     if there < 6:
         return {"mean": None, "low": None, "high": None, "p": None, "pairs": there}
-    found = correlation(once, other)
+    found = correlation(once, twice)
     weights = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples).astype(float)
-    draws = [correlation(mean(row), other) for row in weights]
-    low, high = np.quantile(draws, [0.025, 0.975])
+    draws = [correlation(mean(values, row), mean(other, row)) for row in weights]
+    low, high = np.clip(found + np.quantile(draws, [0.025, 0.975]) - np.median(draws), -1, 1)
     orders = [random.permutation(len(once)) for _ in range(resamples)]
-    chance = np.array([correlation(once, other[np.ix_(order, order)]) for order in orders])
+    chance = np.array([correlation(once, twice[np.ix_(order, order)]) for order in orders])
     p = (1 + (np.abs(chance) >= abs(found)).sum()) / (1 + resamples)
     return {"mean": found, "low": float(low), "high": float(high), "p": float(p), "pairs": there}
 
@@ -216,11 +216,11 @@ def _seen(crops: Crops, row: int, card: Card) -> tuple[Tensor, np.ndarray]:
     return picture, np.where(inside[:, None], points[:, :2], np.nan)
 
 
-def _on_limbs(points: np.ndarray, skeleton: Skeleton, count: int, random: np.random.Generator) -> np.ndarray:
-    """Places (count, 2) on the person: anywhere on limbs both of whose ends (K, 2) are known."""
+def _on_limbs(points: np.ndarray, skeleton: Skeleton, random: np.random.Generator) -> np.ndarray:
+    """Places (CONTROLS, 2) on the person: anywhere on limbs both of whose ends (K, 2) are known."""
     limbs = [limb for limb in skeleton.limb_indices if np.isfinite(points[list(limb)]).all()]
     if not limbs:
         return np.zeros((0, 2))
-    chosen = points[np.array(limbs)[random.integers(len(limbs), size=count)]]  # (count, 2 ends, 2)
-    along = random.random((count, 1))
+    chosen = points[np.array(limbs)[random.integers(len(limbs), size=CONTROLS)]]  # (CONTROLS, 2 ends, 2)
+    along = random.random((CONTROLS, 1))
     return chosen[:, 0] + along * (chosen[:, 1] - chosen[:, 0])

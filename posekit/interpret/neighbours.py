@@ -46,7 +46,7 @@ def pose_distances(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return apart
 
 
-def closeness(points: np.ndarray, apart: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> dict[str, float]:
+def closeness(points: np.ndarray, apart: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """How near in pose each person's nearest neighbour among points (N, D) is, from anybody (0) to the nearest in pose (1).
 
     `apart` (N, N) are `pose_distances`; people who cannot be compared with anybody are left out. With the 95 % interval over people,
@@ -65,7 +65,7 @@ def closeness(points: np.ndarray, apart: np.ndarray, *, seed: int = 0, resamples
     anybody, nearest = np.nanmean(apart, 1), np.nanmin(apart, 1)
     counted = np.isfinite(neighbour)
     neighbour, anybody, nearest = neighbour[counted], anybody[counted], nearest[counted]
-    mean, low, high = metrics.interval(anybody - neighbour, anybody - nearest, seed=seed, resamples=resamples)
+    mean, low, high = metrics.interval(anybody - neighbour, anybody - nearest, seed=seed)
     return {
         "mean": mean, "low": low, "high": high, "people": len(neighbour),
         "neighbour": float(neighbour.mean()), "anybody": float(anybody.mean()), "nearest": float(nearest.mean()),

@@ -1,6 +1,6 @@
 """What can be read from codes: correlations of components with attributes, linear probes, and the directions they find.
 
-scores = (codes - mean) @ components.T  # (N, C), components from other people
+scores = (codes - mean) @ components.T  # (N, C); components do not know the attribute, so those of the same people do
 correlations(scores, values)  # a row a component and attribute
 found = probe("sitting", scores, values["sitting"], k=20)
 found.r2, found.low, found.high, found.chance  # chance: the same with people's values exchanged at random
@@ -26,11 +26,13 @@ from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
-from posekit.interpret.attributes import binary, defined
+from posekit.interpret.attributes import binary, defined, numbers
 from posekit.metrics import _resamples
 
 PENALTIES = np.logspace(-2, 6, 9)  # that the ridge chooses from, in units of the scores' mean variance
 FOLDS, PERMUTATIONS, RESAMPLES = 5, 40, 1000
+SIDE = 24  # of the grey pictures, in pixels
+BATCH = 256  # pictures made grey at once
 
 
 def correlations(scores: np.ndarray, values: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -40,10 +42,11 @@ def correlations(scores: np.ndarray, values: Mapping[str, np.ndarray]) -> pd.Dat
     does not vary correlates with nothing, 0.
 
     Raises:
-        PosekitError: an attribute is constant or defined for too few; `attributes.usable` sorts those out.
+        PosekitError: an attribute is constant or defined for too few, which `attributes.usable` sorts out, or not one number a person.
     """
     rows = []
     for name, column in values.items():
+        column = numbers(name, column, len(scores))
         mask = defined(name, column)
         y, x = stats.zscore(column[mask]), scores[mask] - scores[mask].mean(0)
         sd = x.std(0)
@@ -99,13 +102,14 @@ def probe(
     permuted among people.
 
     Raises:
-        PosekitError: the attribute is constant or defined for too few, or there are fewer than k scores.
+        PosekitError: the attribute is constant, defined for too few or not one number a person, or there are fewer than k scores.
     """
     k = scores.shape[1] if k is None else k
     if not 0 < k <= scores.shape[1]:
         raise PosekitError(f"{name}: {k} scores asked for, there are {scores.shape[1]}; k is 1 to {scores.shape[1]}")
+    values = numbers(name, values, len(scores))
     mask = defined(name, values)
-    x, y = scores[mask, :k].astype(float), values[mask].astype(float)
+    x, y = scores[mask, :k].astype(float), values[mask]
     random = np.random.default_rng(seed)
     targets = np.stack([y] + [random.permutation(y) for _ in range(permutations)], 1)
     told = np.empty_like(targets)
@@ -128,7 +132,7 @@ def probes(scores: np.ndarray, values: Mapping[str, np.ndarray], ks: Sequence[in
     return {name: [probe(name, scores, column, k, **options) for k in ks] for name, column in values.items()}
 
 
-def advantage(one: Probe, other: Probe, *, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, float]:
+def advantage(one: Probe, other: Probe, *, seed: int = 0) -> dict[str, float]:
     """How much higher the R² of one probe is than another's of the same attribute and people: mean, low, high (95 %).
 
     The bootstrap draws people, the same for both.
@@ -136,7 +140,7 @@ def advantage(one: Probe, other: Probe, *, seed: int = 0, resamples: int = RESAM
     if one.attribute != other.attribute or not np.array_equal(one.index, other.index):
         raise PosekitError(f"{one.attribute}, {other.attribute}: probes are compared on the same attribute and people only")
     first, second = _r2(one.truth, one.predicted), _r2(one.truth, other.predicted)
-    low, high = _bootstrap(lambda counts: first(counts) - second(counts), len(one.truth), seed, resamples)
+    low, high = _bootstrap(lambda counts: first(counts) - second(counts), len(one.truth), seed, RESAMPLES)
     return {"mean": one.r2 - other.r2, "low": low, "high": high}
 
 
@@ -154,34 +158,29 @@ def reading_direction(name: str, scores: np.ndarray, values: np.ndarray, compone
     """Where a ridge probe looks: the gradient of what it reads, from scores (N, C) on orthonormal components (C, D).
 
     It is the shortest change of a code that changes the probe's answer. It need not be how codes of people with more of the
-    attribute differ, for which see `pattern_direction` (Haufe et al., NeuroImage 2014, on the two).
+    attribute differ (Haufe et al., NeuroImage 2014).
     """
+    values = numbers(name, values, len(scores))
     mask = defined(name, values)
     x = scores[mask].astype(float)
     gradient = _ridge(x, values[mask]).coef_
-    return _direction(name, x, gradient, gradient, components)
+    along = gradient / np.linalg.norm(gradient)
+    sd = float((x @ along).std())
+    return Direction(name, (along @ components).astype(np.float32), sd, float(gradient @ along) * sd)
 
 
-def pattern_direction(name: str, scores: np.ndarray, values: np.ndarray, components: np.ndarray) -> Direction:
-    """How codes of people differ who have more of the attribute: the regression of the scores (N, C) on it."""
-    mask = defined(name, values)
-    x, y = scores[mask].astype(float), values[mask].astype(float)
-    covariance = (x - x.mean(0)).T @ (y - y.mean()) / len(y)
-    return _direction(name, x, covariance, _ridge(x, y).coef_, components)
-
-
-def pixels(crops: Crops, resolution: int, side: int = 24, *, batch: int = 256) -> np.ndarray:
-    """Grey pictures (N, side²) float32 of what a network at `resolution` sees: the other thing to read attributes from."""
+def pixels(crops: Crops, resolution: int) -> np.ndarray:
+    """Grey pictures (N, SIDE²) float32 of what a network at `resolution` sees: the other thing to read attributes from."""
     found = []
-    indices = list(iterate(len(crops), batch))
+    indices = list(iterate(len(crops), BATCH))
     for pictures, keypoints in batches(crops, indices):
         seen, _ = centre_view(pictures, keypoints, resolution)
-        found.append(interpolate(seen.mean(1, keepdim=True), size=(side, side), mode="area").flatten(1).numpy())
+        found.append(interpolate(seen.mean(1, keepdim=True), size=(SIDE, SIDE), mode="area").flatten(1).numpy())
     return np.concatenate(found)
 
 
 def pixel_scores(fitted: np.ndarray, pictures: np.ndarray, k: int, *, seed: int = 0) -> np.ndarray:
-    """Scores (N, k) of pictures (N, P) on the principal components of other pictures `fitted` (M, P)."""
+    """Scores (N, k) of pictures (N, P) on the principal components of the pictures `fitted` (M, P), which may be the same."""
     if k > min(fitted.shape):
         raise PosekitError(f"pixels: {k} components asked for, {len(fitted)} pictures of {fitted.shape[1]} pixels have {min(fitted.shape)}")
     return PCA(k, svd_solver="randomized", random_state=seed).fit(fitted).transform(pictures)
@@ -192,12 +191,6 @@ def _ridge(x: np.ndarray, y: np.ndarray) -> RidgeCV:
     # mannequins and photographs, this reads as well from few scores and better from many. Each target has its own penalty.
     scale = max(x.var(0).mean(), 1e-300)
     return RidgeCV(PENALTIES * scale, alpha_per_target=y.ndim > 1).fit(x, y)
-
-
-def _direction(name: str, x: np.ndarray, along: np.ndarray, gradient: np.ndarray, components: np.ndarray) -> Direction:
-    along = along / np.linalg.norm(along)
-    sd = float((x @ along).std())
-    return Direction(name, (along @ components).astype(np.float32), sd, float(gradient @ along) * sd)
 
 
 def _r2(truth: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], float]:

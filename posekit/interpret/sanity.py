@@ -15,12 +15,12 @@ heatmap, which points well and explains nothing.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
+from scipy import stats
 from torch import Tensor, nn
 
 from posekit import metrics
@@ -191,18 +191,20 @@ def randomised(model: nn.Module, names: Sequence[str], seed: int = 0) -> nn.Modu
 
 
 def randomisation(
-    model: nn.Module, asked: Cases, maps: Maps, levels: dict[str, list[str]], *, draws: int = 3, seed: int = 0
-) -> dict[str, np.ndarray]:  # fmt: skip
-    """The maps (N, R, R) when the network forgets, by level of the cascade; `likeness` compares them with those of the trained network.
+    model: nn.Module, asked: Cases, ways: Mapping[str, Maps], levels: Mapping[str, Sequence[str]], *, seed: int = 0
+) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
+    """The maps (N, R, R) of each way when the network forgets, by level of the cascade; `likeness` compares them with the trained one's.
 
-    Each level is drawn `draws` times, and the people are dealt among the draws.
+    Each person has a random network of its own, the same for all ways: people who share one are not independent, and an interval over
+    them would be too narrow.
     """
-    found = {}
+    shape = (len(asked), *asked.pictures.shape[-2:])
+    found = {label: {level: np.zeros(shape, np.float32) for level in levels} for label in ways}
     for level, names in levels.items():
-        found[level] = np.zeros((len(asked), *asked.pictures.shape[-2:]), np.float32)
-        for draw in range(min(draws, len(asked))):
-            index = np.arange(draw, len(asked), draws)
-            found[level][index] = maps(randomised(model, names, seed + draw), asked.take(index))
+        for person in range(len(asked)):
+            forgetful = randomised(model, names, seed + person)
+            for label, maps in ways.items():
+                found[label][level][person] = maps(forgetful, asked.take(np.array([person])))[0]
     return found
 
 
@@ -225,7 +227,7 @@ def likeness(maps: np.ndarray, others: np.ndarray, around: np.ndarray | None = N
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Ranks of rows (N, M), of mean 0 and length 1; 0 for a row that does not vary."""
-    ranks = rankdata(values, axis=1)
+    ranks = stats.rankdata(values, axis=1)
     ranks = ranks - ranks.mean(1, keepdims=True)
     length = np.sqrt((ranks**2).sum(1, keepdims=True))
     return np.where(length > 0, ranks / np.maximum(length, 1e-12), 0.0)
@@ -327,3 +329,14 @@ def mean_interval(values: np.ndarray, per: np.ndarray | None = None, *, seed: in
     under = (np.ones(len(values)) if per is None else per)[counted]
     block = dict(zip(("mean", "low", "high"), metrics.interval(values[counted], under, seed=seed), strict=True))
     return block | {"people": int(counted.sum())}
+
+
+def student_interval(values: np.ndarray) -> dict:
+    """{"mean", "low", "high", "people"} of values (N,) over few people, by Student's t.
+
+    Of a dozen people the percentile bootstrap of `mean_interval` holds the truth in 87 to 91 % of cases, this in 92 to 96 %.
+    """
+    spread = values.std(ddof=1) if len(values) > 1 else np.nan
+    width = float(stats.t.ppf(0.975, len(values) - 1) * spread / np.sqrt(len(values)))
+    mean = float(values.mean())
+    return {"mean": mean, "low": mean - width, "high": mean + width, "people": len(values)}

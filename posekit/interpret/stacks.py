@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from posekit import metrics
 from posekit.data.people import People
 from posekit.errors import PosekitError
-from posekit.interpret.ablation import parameter_count
 from posekit.interpret.trace import Edit
-from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.models.hourglass import Hourglass
 from posekit.skeleton import Skeleton
 
 KINDS = ("found", "jitter", "left-right exchange", "another joint", "another person", "miss")
@@ -149,31 +147,6 @@ def past(stack: int, way: Edit) -> dict[str, Edit]:
         return (kept[got] if replacement is None else replacement) + kept[features] + kept[heatmaps]
 
     return {got: keep, features: keep, heatmaps: keep, f"stack{stack}.merge": merge}
-
-
-def one_wide_stack(config: HourglassConfig, step: int = 4) -> HourglassConfig:
-    """A single stack of the width, in steps of `step` channels, whose parameter count is nearest to that of `config`.
-
-    The stem is scaled with it (`HourglassConfig.narrow`).
-    """
-    target = _count(config)
-
-    def wide(features: int) -> HourglassConfig:
-        stem = tuple(max(round(c * features / config.features), 1) for c in config.stem)
-        return HourglassConfig.from_dict({**config.to_dict(), "stacks": 1, "features": features, "stem": stem})
-
-    def distance(features: int) -> int:
-        return abs(_count(wide(features)) - target)
-
-    # The count grows about as the square of the width.
-    guess = config.features * (target / _count(wide(config.features))) ** 0.5
-    features = max(round(guess / step) * step, step)
-    return wide(min((f for f in range(features - 2 * step, features + 3 * step, step) if f > 0), key=distance))
-
-
-def _count(config: HourglassConfig) -> int:
-    with torch.device("meta"):
-        return parameter_count(Hourglass(config))
 
 
 def gram(activations: np.ndarray) -> np.ndarray:

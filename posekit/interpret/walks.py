@@ -12,7 +12,7 @@ A walk is *causal*: the code is the only thing that changes, and what changes in
 with walks as long in directions drawn at random.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,12 +148,8 @@ class Walk:
 def walks(
     model: Hourglass, card: Card, crops: Crops, place: str, vectors: np.ndarray, lengths: np.ndarray, *, skips: str = "intact",
     means: Mapping[str, Tensor] | None = None, machine: Machine | None = None, batch: int = 64,
-    progress: Callable[[int], None] | None = None,
 ) -> list[Walk]:  # fmt: skip
-    """Move each person's own code at `place` along each of vectors (V, D) by each of `lengths` (S,); see `answers` for the skips.
-
-    `progress` hears how many people were done.
-    """
+    """Move each person's own code at `place` along each of vectors (V, D) by each of `lengths` (S,); see `answers` for the skips."""
     machine = machine or Machine.best()
     network, stack = by_modules(model, machine), _stack(place)
     shift = torch.zeros(())
@@ -173,8 +169,6 @@ def walks(
                         maps = _maps(network, card, pictures, stack)
                         points.append(_decoded(maps, card))
                         changes.append(_total_variation(maps, first))
-            if progress:
-                progress(len(pictures))
     shape = (len(start), len(vectors), len(lengths))  # batches, which become people side by side
     keypoints = [np.concatenate([points[i] for i in row], 0) for row in _rows(shape)]
     variation = [np.concatenate([changes[i] for i in row]) for row in _rows(shape)]
@@ -227,7 +221,6 @@ def causal(
     model: Hourglass, card: Card, crops: Crops, place: str, direction: Direction, control: np.ndarray, *,
     attribute: str | None = None, scale: float = 1.0, step: float = 2.0, skips: str = "intact",
     means: Mapping[str, Tensor] | None = None, machine: Machine | None = None, batch: int = 64,
-    progress: Callable[[int], None] | None = None,
 ) -> Causal:  # fmt: skip
     """Move each person's code by `step` standard deviations along a direction, either way, and as far along the control's (V, D).
 
@@ -250,7 +243,7 @@ def causal(
     vectors = np.concatenate([direction.vector[None], _across(control, direction.vector)])
     walked = walks(
         model, card, crops, place, vectors, direction.sd * np.array([-step, step]),
-        skips=skips, means=means, machine=machine, batch=batch, progress=progress,
+        skips=skips, means=means, machine=machine, batch=batch,
     )  # fmt: skip
     moved = [_block(one.displacement.mean(0)) for one in walked]
     varied = [_block(one.variation.mean(0)) for one in walked]
@@ -313,9 +306,7 @@ def _pictures(crops: Crops, card: Card, machine: Machine, batch: int):
 @torch.inference_mode()
 def _maps(network, card: Card, pictures: Tensor, stack: int = -1) -> Tensor:
     """Heatmaps (B, K, h, w) of one stack, on the CPU."""
-    if any(card.input_mean):
-        pictures = pictures - torch.tensor(card.input_mean, device=pictures.device).view(3, 1, 1)
-    output = network(pictures)[:, stack].float().cpu()
+    output = network(card.centred(pictures))[:, stack].float().cpu()
     return hm.probabilities(output) if card.loss == "cross-entropy" else output
 
 
