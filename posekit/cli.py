@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -142,6 +142,7 @@ def train(
     _no_file(out)
     if (out / "last.pt").exists() and not resume:
         raise PosekitError(f"{out} holds a training already; --resume goes on with it, another --out starts anew")
+    _make_folder(out)
     world = parallel.world()
     machine = prediction.machine_for(device or _own_gpu(world))
     machine = Machine.plain(str(machine.device)) if plain else machine
@@ -250,21 +251,24 @@ def predict(
     """
     from posekit import prediction
 
-    wanted = prediction.read_boxes(boxes) if boxes else {}
+    wanted, numbers = prediction.read_boxes(boxes) if boxes else ({}, {})
     if out is None and json_file is None:
         json_file = Path("-")
     _writable(json_file)
     paths = _pictures(images)
+    names: set[str] = set()
+    drawn = [out / _unused(path.stem, names) if out else None for path in paths]
+    for target in drawn:
+        _spare(target, paths)
     predictor = prediction.load(weights, device)
     if out is not None:
         _make_folder(out)
     results: list[dict[str, Any]] = []
     failed = 0
-    names: set[str] = set()
     with _progress() as bar, bar.task("predicting", len(paths)) as done:
-        for number, path in enumerate(paths, 1):
+        for path, number, target in zip(paths, _image_ids(paths, numbers), drawn, strict=True):
             try:
-                known = prediction.boxes_of(wanted, path)
+                known = prediction.of_picture(wanted, path)
                 if known is None and boxes:
                     say.print(f"{path}: not in {boxes}, so one person is looked for in the whole picture")
                 poses = predictor.predict(path, known, flip=flip)
@@ -272,9 +276,9 @@ def predict(
                 say.print(f"posekit: {error}")
                 failed += 1
             else:
-                results += poses.to_coco(int(path.stem) if path.stem.isdecimal() else number)
-                if out is not None:
-                    _save_picture(poses.draw(), out / _unused(path.stem, names))
+                results += poses.to_coco(number)
+                if target is not None:
+                    _save_picture(poses.draw(), target)
             done(1)
     if json_file is not None:
         _write_json(json_file, results)
@@ -314,6 +318,7 @@ def explain(
     if out.suffix.lower() != ".png":
         raise PosekitError(f"--out {out}: a PNG is written; let its name end in .png")
     _writable(out)
+    _spare(out, [image])
     predictor = prediction.load(weights, device)
     found = attribution.explain(predictor, image, joint, method, target, layer=layer, box=box)
     _save_picture(found.draw(), out)
@@ -383,7 +388,10 @@ def run(
         if len(values) != 1:
             raise PosekitError(f"-p NAME VALUE takes one value, and {name} has {len(values)}; posekit sweep runs several")
         given[name] = values[0]
-    print(run_notebook(notebook, given, preset))
+    try:
+        print(run_notebook(notebook, given, preset))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
 
 
 @app.command(
@@ -678,6 +686,21 @@ def _unused(stem: str, names: set[str]) -> str:
     return name
 
 
+def _spare(target: Path | None, pictures: list[Path]) -> None:
+    """Complain where a drawing would take the place of a picture that it is made from."""
+    if target is not None and target.resolve() in {picture.resolve() for picture in pictures}:
+        raise PosekitError(f"{target} would be written over the picture itself; give another --out")
+
+
+def _image_ids(paths: list[Path], known: dict[str, int]) -> list[int]:
+    """Each picture's number in COCO's results: the one that the boxes' file gives it, else its name where that is one, else a free one."""
+    from posekit.prediction import of_picture
+
+    ids = [of_picture(known, path) if known else int(path.stem) if path.stem.isdecimal() else None for path in paths]
+    free = (number for number in itertools.count(1) if number not in ids)
+    return [next(free) if number is None or number in ids[:i] else number for i, number in enumerate(ids)]
+
+
 def _no_file(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise PosekitError(f"{folder}: is a file, a folder is wanted")
@@ -689,6 +712,8 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PosekitError(f"{folder}: cannot be made: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise PosekitError(f"{folder}: nothing can be written into it")
 
 
 def _writable(path: Path | None) -> None:
@@ -699,6 +724,8 @@ def _writable(path: Path | None) -> None:
         raise PosekitError(f"{path}: is a folder, a file is wanted")
     if not path.absolute().parent.is_dir():
         raise PosekitError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise PosekitError(f"{path}: cannot be written")
 
 
 def _write_json(path: Path, content: Any) -> None:
@@ -725,7 +752,8 @@ def _write(path: Path, write: Callable[[Path], Any]) -> None:
         raise PosekitError(f"{path}: could not be written: {error.strerror or error}") from None
     finally:
         if not direct:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # of the disk that it cannot be written to
+                temporary.unlink()
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -34,8 +34,8 @@ from posekit.weights import Card
 
 BATCH = 16  # people predicted at once
 SHOWN = 1200  # pixels: a larger picture is shrunk where a notebook shows it
-BLUR = 1 / 24  # sigma of the blur before decoding, as a share of the map's width; chosen on lspet@val
 Network = Callable[[Tensor], Tensor]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -251,19 +251,14 @@ def predict_heatmaps(
 def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "dark") -> np.ndarray:
     """Heatmaps (B, ..., K, h, w) to keypoints (B, ..., K, 3): picture pixels and score; matrices (B, 3, 3) lead to the input.
 
-    Maps that are probabilities are first blurred by `BLUR` of their width, so that a joint is put where most of the mass
-    lies close by and not on a lone peak. The score is the peak over that of a target, 1 where the network is as sure as it
+    Heatmaps are read by `heatmaps.locate`. The score is the peak over that of a target, 1 where the network is as sure as it
     was asked to be. A regressor's coordinates (B, ..., K, 2) are only moved, and their score is 1.
     """
     if card.loss == "coordinates":
         found, stride = np.pad(heatmaps.double().cpu().numpy(), [(0, 0)] * (heatmaps.ndim - 1) + [(0, 1)], constant_values=1), 1
     else:
-        # In float64: rounding moves the peak of a flat map, and differently in the mirror image.
-        blur = BLUR * heatmaps.shape[-1]
-        maps = hm.smooth(heatmaps.double(), blur) if card.loss == "cross-entropy" else heatmaps
-        found, stride = hm.decode(maps, method).double().cpu().numpy(), STRIDE
-        peak = target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0))
-        found[..., 2] = heatmaps.amax((-2, -1)).double().cpu().numpy() / peak
+        found, stride = hm.locate(heatmaps, card.loss, method).double().cpu().numpy(), STRIDE
+        found[..., 2] /= target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0))
     back = np.linalg.inv(matrices) @ rescaling(stride)
     return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
 
@@ -358,8 +353,8 @@ def check_boxes(boxes: Any, width: int, height: int, label: str) -> np.ndarray:
     return boxes
 
 
-def read_boxes(file: str | Path) -> dict[str, np.ndarray]:
-    """Boxes by picture name from a JSON file, in this library's pixels; see `predict --boxes`.
+def read_boxes(file: str | Path) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Boxes by picture name from a JSON file, in this library's pixels, and the numbers that it gives pictures; see `predict --boxes`.
 
     Either `{"name.jpg": [[x, y, w, h], ...]}`, or COCO's list of `{"file_name": ..., "bbox": [x, y, w, h]}`, or COCO's
     annotations `{"images": ..., "annotations": ...}`. Boxes there are measured from the picture's outer edge.
@@ -373,10 +368,12 @@ def read_boxes(file: str | Path) -> dict[str, np.ndarray]:
         raise PosekitError(f"{file}: not JSON ({error})") from None
     wanted = 'it holds {"name.jpg": [[x, y, w, h], ...]} or a list of {"file_name": "name.jpg", "bbox": [x, y, w, h]}'
     found: dict[str, list] = {}
+    numbers: dict[str, int] = {}
     try:
         names = {}
         if isinstance(content, dict) and "annotations" in content:
             names = {image["id"]: image["file_name"] for image in content["images"]}
+            numbers = {name: int(number) for number, name in names.items()}
             content = content["annotations"]
         if isinstance(content, dict):
             found = {name: list(boxes) for name, boxes in content.items()}
@@ -384,16 +381,18 @@ def read_boxes(file: str | Path) -> dict[str, np.ndarray]:
             for entry in content:
                 name = entry["file_name"] if "file_name" in entry else names.get(entry["image_id"], entry["image_id"])
                 found.setdefault(str(name), []).append(entry["bbox"])
-        return {name: np.asarray(boxes, float).reshape(-1, 4) - (0.5, 0.5, 0, 0) for name, boxes in found.items()}
+                if "file_name" in entry and "image_id" in entry:
+                    numbers[str(name)] = int(entry["image_id"])
+        return {name: np.asarray(boxes, float).reshape(-1, 4) - (0.5, 0.5, 0, 0) for name, boxes in found.items()}, numbers
     except (KeyError, TypeError, ValueError):
         raise PosekitError(f"{file}: not a file of boxes; {wanted}") from None
 
 
-def boxes_of(boxes: dict[str, np.ndarray], path: str | Path) -> np.ndarray | None:
-    """The boxes of a picture, found by its path as given, its file name, or COCO's number in its name; else None."""
+def of_picture(entries: dict[str, T], path: str | Path) -> T | None:
+    """A picture's entry, found by its path as given, its file name, or COCO's number in its name; else None."""
     path = Path(path)
     number = path.stem.lstrip("0")
     for key in (str(path), path.name, path.stem, number):
-        if key in boxes:
-            return boxes[key]
+        if key in entries:
+            return entries[key]
     return None

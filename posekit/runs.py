@@ -20,6 +20,7 @@ In a notebook:
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -48,6 +49,7 @@ from .parameters import cells, check, is_parameters, load_preset, notebook_path,
 
 _FOLDER = "POSEKIT_RUN"  # the environment variable that tells a notebook its run's folder
 _PARTIAL = ".partial"  # how the folder of a run under way ends
+ANNOTATIONS = (".json", ".json.gz", ".mat")  # files of a data set whose contents count: a correction may leave their size
 REFERENCES = ("laptop", "lspet")  # presets whose numbers are kept in book/reference
 
 
@@ -245,7 +247,12 @@ def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[st
         print(f"{notebook.stem}: {_said(params)}", flush=True)
         start = time.monotonic()
         facts = provenance()
-        _papermill(notebook, params, partial, failed=out.parent / f"{out.name}.failed.ipynb")
+        try:
+            _papermill(notebook, params, partial, failed=out.parent / f"{out.name}.failed.ipynb")
+        except PosekitError:
+            if {path.name for path in partial.iterdir()} <= {"params.json", stamp(partial, key).name}:  # nothing to go on with
+                shutil.rmtree(partial)
+            raise
         seconds = round(time.monotonic() - start, 1)
         _write_json(partial / "provenance.json", facts | {"wall_seconds": seconds})
         old = out.parent / f".{out.name}.old"
@@ -293,7 +300,8 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
     result = folder / f"{notebook.stem}.ipynb"
     with tempfile.TemporaryDirectory() as temporary:
         # A kernel of that name may be missing, or be another environment's: this one is found first.
-        ipykernel.kernelspec.write_kernel_spec(Path(temporary) / "kernels" / "python3")
+        # What it says of itself when it is stopped in the middle is of no use to anybody.
+        ipykernel.kernelspec.write_kernel_spec(Path(temporary) / "kernels" / "python3", extra_arguments=["--log-level=50"])
         source = Path(temporary) / result.name
         nbformat.write(jupytext.read(notebook, fmt="py:percent"), source)
         try:
@@ -365,7 +373,7 @@ def _library(source: str) -> dict[str, str]:
 def _data(value: Any) -> str | None:
     """What lies behind a value that names a file, shipped weights or a data set `NAME:PATH[@SPLIT]`.
 
-    A file is known by its contents, a folder by the names and sizes of its files.
+    A file is known by its contents, a folder by the contents of its annotations and the names and sizes of its other files.
     """
     if isinstance(value, list):
         return _hash(str([_data(item) for item in value]))
@@ -383,13 +391,25 @@ def _data(value: Any) -> str | None:
     return None
 
 
-def _listing(folder: Path | str, prefix: str) -> Iterator[str]:
+def _listing(folder: Path | str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    above = (*above, os.path.realpath(folder))
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
-                yield from _listing(entry.path, f"{prefix}{entry.name}/")
+                if os.path.realpath(entry.path) not in above:  # a link back would lead round and round
+                    yield from _listing(entry.path, f"{prefix}{entry.name}/", above)
+            elif not os.path.exists(entry.path):
+                yield f"{prefix}{entry.name} leads nowhere"
+            elif entry.name.endswith(ANNOTATIONS):
+                yield f"{prefix}{entry.name} {_annotations_hash(entry.path, entry.stat().st_size, entry.stat().st_mtime_ns)}"
             else:
                 yield f"{prefix}{entry.name} {entry.stat().st_size}"
+
+
+@functools.cache
+def _annotations_hash(path: str, _size: int, _changed: int) -> str:
+    """A file's hash, made once for each notebook that reads it: COCO's annotations are long."""
+    return _file_hash(Path(path))
 
 
 def _hash(text: str) -> str:

@@ -101,11 +101,12 @@ def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> No
         profile: Snakemake's, by folder: profiles/NAME of the checkout, or where Snakemake looks itself.
 
     Raises:
-        PosekitError: runs failed; the others are done.
+        PosekitError: there is no such profile, or runs failed; the others are done.
     """
     waiting = sweep.waiting
     if not waiting:
         return
+    profile = profile and _profile(profile)
     sweep.folder.mkdir(parents=True, exist_ok=True)
     for old in sweep.folder.glob(FAILED.format("*")):
         old.unlink()
@@ -117,11 +118,7 @@ def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> No
         "--config", f"waiting={listed}", f"threads={threads}", "--keep-going", "--nolock", "--rerun-incomplete",
         "--rerun-triggers", "mtime", "--quiet", "all",
     ]  # fmt: skip
-    if profile:
-        own = root() / "profiles" / profile
-        command += ["--profile", str(own) if own.is_dir() else profile, "--jobs", str(jobs)]
-    else:
-        command += ["--cores", str(jobs * threads)]
+    command += ["--profile", profile, "--jobs", str(jobs)] if profile else ["--cores", str(jobs * threads)]
     process = subprocess.Popen(command, cwd=root())
     try:
         status = process.wait()
@@ -136,6 +133,17 @@ def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> No
         raise PosekitError(f"{count}; {why[0] if why else 'see above'}")
     if status:
         raise PosekitError(f"Snakemake ended with code {status}: see above")
+
+
+def _profile(name: str) -> str:
+    """The folder of a profile of Snakemake: the checkout's own, or its name where Snakemake finds one itself."""
+    own = root() / "profiles" / name
+    if own.is_dir():
+        return str(own)
+    if not any((folder / name).exists() for folder in (Path(), Path("~/.config/snakemake").expanduser(), Path("/etc/xdg/snakemake"))):
+        there = ", ".join(sorted(path.name for path in own.parent.glob("*/"))) or "nothing"
+        raise PosekitError(f"no profile {name!r} of Snakemake; profiles/ has {there}")
+    return name
 
 
 def report(sweep: Sweep) -> Path:

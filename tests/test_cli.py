@@ -146,6 +146,26 @@ def test_pictures_of_the_same_name_do_not_overwrite_each_other(photographs, toy,
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["b-2.png", "b.png"]
 
 
+def test_no_drawing_takes_the_place_of_its_picture(photographs, toy):
+    before = (photographs / "b.png").read_bytes()
+    for command in ("predict", "explain"):
+        where = photographs if command == "predict" else photographs / "b.png"
+        result = run(command, toy, photographs / "b.png", "--out", where)
+        assert result.exit_code == 1 and "written over the picture itself" in result.stderr
+    assert (photographs / "b.png").read_bytes() == before and len(list(photographs.iterdir())) == 6
+
+
+def test_results_have_the_numbers_of_the_file_of_boxes(photographs, toy, tmp_path):
+    images = [{"id": 7, "file_name": "b.png"}, {"id": 139, "file_name": "c.gif"}]
+    content = {"images": images, "annotations": [{"image_id": image["id"], "bbox": [1, 1, 30, 30]} for image in images]}
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    pictures = [photographs / name for name in ("000000000139.jpg", "b.png", "c.gif")]
+    found = json.loads(run("predict", toy, *pictures, "--boxes", tmp_path / "boxes.json").stdout)
+    assert [person["image_id"] for person in found] == [1, 7, 139]
+    found = json.loads(run("predict", toy, *pictures).stdout)
+    assert [person["image_id"] for person in found] == [139, 1, 2]
+
+
 @pytest.mark.parametrize(
     "arguments, says",
     [

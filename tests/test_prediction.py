@@ -251,8 +251,8 @@ def test_wrong_boxes_are_named(boxes, says):
 )
 def test_boxes_are_read_in_three_forms(tmp_path, content):
     (tmp_path / "boxes.json").write_text(json.dumps(content))
-    boxes = read_boxes(tmp_path / "boxes.json")
-    assert list(boxes) == ["a.jpg"]
+    boxes, numbers = read_boxes(tmp_path / "boxes.json")
+    assert list(boxes) == ["a.jpg"] and numbers == ({"a.jpg": 7} if "images" in content else {})
     np.testing.assert_array_equal(boxes["a.jpg"], [[0.5, 1.5, 3, 4], [4.5, 5.5, 7, 8]])
 
 

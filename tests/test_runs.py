@@ -219,6 +219,17 @@ def test_fingerprint_knows_the_data(project, monkeypatch):
     assert key(sources=["lspet:photographs"]) != before
 
 
+def test_fingerprint_knows_corrected_annotations_of_the_same_length_and_links_that_lead_nowhere(project):
+    folder = project / "photographs"
+    folder.mkdir()
+    (folder / "people.json").write_text('{"left": 1}')
+    (folder / "x.jpg").symlink_to(project / "nowhere")
+    (folder / "round").symlink_to(folder)
+    before = key(data="coco:photographs")
+    (folder / "people.json").write_text('{"left": 2}')
+    assert key(data="coco:photographs") != before
+
+
 def test_fingerprint_knows_the_reference_run(project):
     before = key()
     assert runs.reference("01_first") is None

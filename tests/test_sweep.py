@@ -103,6 +103,13 @@ def test_what_is_wrong_is_refused_before_anything_starts(project, arguments, sai
     assert not (project / "runs").exists()
 
 
+def test_an_unknown_profile_is_refused_by_name(project):
+    (project / "profiles" / "slurm").mkdir(parents=True)
+    result = call("-p", "stacks", 1, 2, "--profile", "slrum")
+    assert result.exit_code == 1 and "no profile 'slrum' of Snakemake; profiles/ has slurm" in result.stderr
+    assert not (project / "runs").exists()
+
+
 def test_a_sweep_runs_what_is_not_there_and_goes_on_after_failures(project):
     by_hand = runs.run_notebook("02_count", {"stacks": "1", "seed": "1"})
     (project / "broken-2").touch()
