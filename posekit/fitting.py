@@ -1,5 +1,6 @@
 """From a recipe to a weights file: training, then the card that says what was trained, on whom, and how well."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -16,9 +17,9 @@ from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.machine import Machine
-from posekit.models import REGRESSORS, architecture_of, build, parts
+from posekit.models import architecture_of, build, parts
 from posekit.prediction import Predictor
-from posekit.training import Recipe, train
+from posekit.training import Recipe, check, train
 
 
 def fit(
@@ -39,7 +40,8 @@ def fit(
         progress: hears how many people were scored in the end.
 
     Raises:
-        PosekitError, KeyboardInterrupt: as `train`; or `start` is of another network; or the architecture goes with another loss.
+        PosekitError, KeyboardInterrupt: as `train`; or `start` is of another network, or not what an earlier training in `folder`
+            began with.
 
     >>> import posekit
     >>> people = posekit.crops(posekit.load_people("mannequins:8,size=40"), 40)
@@ -50,26 +52,30 @@ def fit(
     >>> posekit.load("runs/tiny").card.data
     'mannequins@train'
     """
-    architecture = architecture_of(config)
-    if (recipe.loss == "coordinates") != (architecture in REGRESSORS):
-        goes = "coordinates" if architecture in REGRESSORS else "cross-entropy or mse"
-        raise PosekitError(f"loss {recipe.loss!r}: {architecture} cannot be trained by it; give {goes}")
+    check(config, training, validation, recipe)
     folder, machine, world = Path(folder), machine or Machine.best(), parallel.world()
     skeleton = training.people.skeleton
     torch.manual_seed(recipe.seed)
-    network = _begin(start, config, skeleton.name, recipe.loss) if start else build(config)
+    began = {}
+    if start:
+        network, began["start"] = _begin(start, config, skeleton.name, recipe.loss)
+    else:
+        network = build(config)
     if compiled is None:
         compiled = world.size == 1 and machine.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
-    best = train(network, training, validation, recipe, folder, resume=resume, machine=machine, compiled=compiled, report=report)
+    best = train(
+        network, training, validation, recipe, folder, start=_fingerprint(network) if start else "", resume=resume, machine=machine,
+        compiled=compiled, report=report,
+    )  # fmt: skip
     path = folder / "weights.safetensors"
     if world.rank:
         return path
     network = network.float().cpu()
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     card = weights.Card(
-        name or folder.resolve().name, network.config.to_dict(), skeleton.name, recipe.resolution, recipe.loss, architecture,
-        **_source(training), recipe=asdict(recipe) | ({"start": Path(start).stem} if start else {}), history=history, seed=recipe.seed,
-        note=note, metrics={"epoch": best["epoch"]},
+        name or folder.resolve().name, network.config.to_dict(), skeleton.name, recipe.resolution, recipe.loss,
+        architecture_of(config), **_source(training), recipe=asdict(recipe) | began, history=history, seed=recipe.seed, note=note,
+        metrics={"epoch": best["epoch"]},
     )  # fmt: skip
     return _save(path, network, card, validation, machine, progress)
 
@@ -126,7 +132,8 @@ def _save(
     return path
 
 
-def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> Any:
+def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[Any, str]:
+    """The network of `start` and the name on its card."""
     network, card = weights.load(start)
     given, wanted = (
         {"architecture": architecture_of(c), **c.to_dict(), "skeleton": s, "loss": x}
@@ -134,4 +141,12 @@ def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> Any:
     )
     if unlike := [f"{name} {given.get(name)}, not {wanted.get(name)}" for name in wanted | given if given.get(name) != wanted.get(name)]:
         raise PosekitError(f"{start}: cannot be begun with, since its network is another: {'; '.join(unlike)}")
-    return network
+    return network, card.name
+
+
+def _fingerprint(network: Any) -> str:
+    """SHA-256 over a network's weights, which lie on the CPU."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode() + value.numpy().tobytes())
+    return digest.hexdigest()

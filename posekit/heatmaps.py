@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 DECODERS = ("argmax", "quarter", "dark", "soft-argmax")
+BLUR = 1 / 24  # sigma of the blur before decoding, as a share of the map's width; chosen on lspet@val
 
 
 def encode(keypoints: Tensor, size: int, sigma: float = 1.0) -> Tensor:
@@ -92,6 +93,20 @@ def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
     x = refined(x, c, hxy * gy - hyy * gx, width)
     y = refined(y, r, hxy * gx - hxx * gy, height)
     return torch.stack([x, y, score], -1)
+
+
+def locate(heatmaps: Tensor, loss: str, method: str = "dark") -> Tensor:
+    """What a network's heatmaps (..., K, H, W) say, as keypoints (..., K, 3): x, y and the peak's height.
+
+    Maps of a network trained with cross-entropy are probabilities; they are first blurred by `BLUR` of their width, so that a joint
+    is put where most of the mass lies close by and not on a lone peak. The height is that before the blur.
+    """
+    if loss != "cross-entropy":
+        return decode(heatmaps, method)
+    # In float64: rounding moves the peak of a flat map, and differently in the mirror image.
+    found = decode(smooth(heatmaps.double(), BLUR * heatmaps.shape[-1]), method)
+    found[..., 2] = heatmaps.amax((-2, -1))
+    return found
 
 
 def mirror(heatmaps: Tensor, mirrored: tuple[int, ...]) -> Tensor:

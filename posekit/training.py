@@ -17,14 +17,17 @@ from torch import Tensor, nn
 
 from posekit import heatmaps as hm
 from posekit import memory, metrics, parallel
-from posekit.coordinates import STRIDE, rescaling, transform_keypoints, view
+from posekit.coordinates import CONTEXT, STRIDE, rescaling, transform_keypoints, view
 from posekit.data.augment import Augmentation, augment, centre_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches, shuffled
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
-from posekit.losses import loss_sum
+from posekit.losses import LOSSES, loss_sum
 from posekit.machine import Machine
+from posekit.models import REGRESSORS, architecture_of
+
+OPTIMISERS = ("adamw", "rmsprop")
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,52 @@ def targets(keypoints: Tensor, resolution: int, sigma: float) -> tuple[Tensor, T
     return hm.encode(scaled[..., :2], resolution // STRIDE, sigma), keypoints[..., 2] > 0
 
 
+def check(config: Any, training: Crops, validation: Crops, recipe: Recipe) -> None:
+    """Refuse with PosekitError what training, or the scores at its end, would stumble over."""
+    architecture = architecture_of(config)
+    if architecture == "parts":
+        raise PosekitError("config is a PartsConfig, which is fitted and not trained; give the people to posekit.fit_parts")
+    if not isinstance(recipe, Recipe):
+        raise PosekitError(f"recipe is a {type(recipe).__name__}; give a posekit.Recipe")
+    for name in ("resolution", "epochs", "batch"):
+        value = getattr(recipe, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise PosekitError(f"{name} is {value!r}; it must be a whole number from 1")
+    goes = [loss for loss in LOSSES if (loss == "coordinates") == (architecture in REGRESSORS)]
+    if recipe.loss not in goes:
+        raise PosekitError(f"loss {recipe.loss!r}: {architecture} cannot be trained by it; give {' or '.join(goes)}")
+    if recipe.optimiser not in OPTIMISERS:
+        raise PosekitError(f"optimiser {recipe.optimiser!r} is not known; give {' or '.join(OPTIMISERS)}")
+    multiple = getattr(config, "multiple", 1 if architecture in REGRESSORS else STRIDE)
+    if recipe.resolution % multiple:
+        raise PosekitError(f"resolution is {recipe.resolution}; for this {architecture} it must be a multiple of {multiple}")
+    if getattr(config, "squeeze", None) and recipe.resolution != config.code_side * multiple:
+        raise PosekitError(f"code_side is {config.code_side}; at resolution {recipe.resolution} it must be {recipe.resolution // multiple}")
+    size = round(recipe.resolution * CONTEXT)
+    for name, given in (("training", training), ("validation", validation)):
+        if not isinstance(given, Crops):
+            raise PosekitError(f"{name} is a {type(given).__name__}; give crops: posekit.crops(people, {size})")
+        if not len(given):
+            raise PosekitError(f"{name} is empty: nobody of {given.people.source}; give at least one person")
+        if given.size < size:
+            raise PosekitError(f"{name} has crops of {given.size} px, too small for resolution {recipe.resolution}; cut them at {size} px")
+    skeleton, other = training.people.skeleton, validation.people.skeleton
+    if config.joints != len(skeleton):
+        raise PosekitError(f"{config.joints} joints, the {skeleton.name} skeleton has {len(skeleton)}: give joints={len(skeleton)}")
+    if other.joints != skeleton.joints:
+        raise PosekitError(f"validation has the joints of {other.name}, training those of {skeleton.name}; both must be the same")
+
+
 def train(
-    model: Any, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, resume: bool = False,
+    model: Any, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, start: str = "", resume: bool = False,
     machine: Machine | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,
 ) -> dict:  # fmt: skip
     """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by PCK@0.2.torso.
 
     `folder` gets `history.jsonl`, `last.pt` (all that resuming needs), `best.pt` and TensorBoard's events. Ctrl-C
     finishes the step, keeps the state and raises KeyboardInterrupt. With `resume` the work goes on where it stopped
-    and ends in the same weights as if it had not; without, what the folder held of another training goes.
+    and ends in the same weights as if it had not; without, what the folder held of another training goes. `start` says what `model`
+    begins with where that is not random, and a training that began with anything else is not resumed.
     `report` hears each step's and each epoch's figures. Of several processes the first alone reads and writes `folder`
     and reports, and a Ctrl-C that reaches any of them stops all after the same step.
 
@@ -79,8 +119,8 @@ def train(
         the best epoch's figures, as in the history.
 
     Raises:
-        PosekitError: the loss is not finite; `folder` holds another training's checkpoint or a damaged one, or cannot
-            be written; or a step has fewer people than there are processes.
+        PosekitError: model, people and recipe do not go together; the loss is not finite; `folder` holds another training's
+            checkpoint or a damaged one, or cannot be written; or a step has fewer people than there are processes.
         KeyboardInterrupt: after a Ctrl-C or SIGTERM.
 
     >>> import posekit
@@ -90,6 +130,7 @@ def train(
     >>> best["epoch"], best["step"], Path("runs/tiny/history.jsonl").exists()
     (1, 2, True)
     """
+    check(getattr(model, "config", None), training, validation, recipe)
     machine = machine or Machine.best()
     folder = Path(folder)
     world = parallel.world()
@@ -105,21 +146,22 @@ def train(
     optimiser = _optimiser(model, recipe)
     identity = json.dumps({
         "recipe": asdict(recipe), "config": model.config.to_dict(), "people": training.people.fingerprint(),
-        "validation": validation.people.fingerprint(), "crops": [training.size, validation.size],
+        "validation": validation.people.fingerprint(), "crops": [training.size, validation.size], **({"start": start} if start else {}),
     }, sort_keys=True)  # fmt: skip
     last, history = folder / "last.pt", folder / "history.jsonl"
     state = _read(last, machine) if resume else None
     if state:
         if state["identity"] != identity:
-            raise PosekitError(f"{last} is of another recipe, network or data; train into another folder or without --resume")
+            told = f"{last} is of another recipe, network, start or data; train into another folder or with resume=False (no --resume)"
+            raise PosekitError(told)
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
     network: Callable = parallel.wrap(model, machine)  # every process now has the first one's weights
     if state:
-        average, start, best, sums, before = (state[name] for name in ("average", "step", "best", "sums", "seconds"))
+        average, done, best, sums, before = (state[name] for name in ("average", "step", "best", "sums", "seconds"))
     else:
         average = {name: value.detach().clone() for name, value in model.state_dict().items()} if recipe.average else None
-        start, best, sums, before = 0, {"pck": -1.0}, {}, 0.0
+        done, best, sums, before = 0, {"pck": -1.0}, {}, 0.0
     writer = None
     if world.rank == 0:
         with _writing(folder):
@@ -127,8 +169,8 @@ def train(
             if not state:
                 for name in ("last.pt", "best.pt"):
                     (folder / name).unlink(missing_ok=True)
-            _trim(history, start)
-            writer = _tensorboard(folder, start)
+            _trim(history, done)
+            writer = _tensorboard(folder, done)
     if compiled and world.size == 1:  # the sums over processes within the network are not for the compiler
         network = torch.compile(network, dynamic=False)
     skeleton, began = training.people.skeleton, time.monotonic() - before
@@ -140,19 +182,21 @@ def train(
         })  # fmt: skip
 
     with _Interrupt() as stop, _closing(writer):
-        for epoch in range(start // per_epoch, recipe.epochs):
+        for epoch in range(done // per_epoch, recipe.epochs):
             model.train()
             order = shuffled(len(training), recipe.batch, recipe.seed, epoch)
-            first = max(start - epoch * per_epoch, 0)
+            first = max(done - epoch * per_epoch, 0)
             shares = [index[world.rows(len(index))] for index in order[first:]]
             for step, (crops, keypoints) in enumerate(batches(training, shares), epoch * per_epoch + first):
                 total = len(order[step - epoch * per_epoch])
-                generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+                number = recipe.seed * 1_000_003
+                generator = torch.Generator().manual_seed(number + step)
                 pictures, points = augment(
                     crops.to(machine.device), keypoints.to(machine.device), skeleton, recipe.resolution,
                     recipe.augmentation, generator, world.rows(total), total,
                 )  # fmt: skip
-                torch.manual_seed(recipe.seed * 1_000_003 + step * world.size + world.rank)  # noise within the network
+                # Noise within the network: negative, so that it is never drawn by augmentation's seed as well.
+                torch.manual_seed(-1 - (number + step * world.size + world.rank))
                 figures = _step(network, model, optimiser, machine.pictures(pictures), points, recipe, step, steps, machine)
                 if average is not None:
                     _average(average, model, recipe.average, step)
@@ -232,10 +276,10 @@ def _peaks(output: Tensor, kind: str) -> Tensor:
 
 
 def _keypoints(output: Tensor, kind: str) -> Tensor:
-    """An answer as keypoints (B, K, 3) in input pixels, with the height of the peak."""
+    """An answer as keypoints (B, K, 3) in input pixels, with the height of the peak; as prediction reads it."""
     if kind == "coordinates":
         return torch.cat([output, torch.ones_like(output[..., :1])], -1)
-    found = hm.decode(hm.probabilities(output) if kind == "cross-entropy" else output)
+    found = hm.locate(hm.probabilities(output) if kind == "cross-entropy" else output, kind)
     return transform_keypoints(torch.as_tensor(rescaling(STRIDE)).to(found), found)
 
 
@@ -273,9 +317,7 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     if recipe.optimiser == "rmsprop":
         return torch.optim.RMSprop(groups, lr=recipe.rate, alpha=0.99)
-    if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99), fused=True)
-    raise ValueError(f"no optimiser {recipe.optimiser!r}; there are adamw, rmsprop")
+    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99), fused=True)
 
 
 @torch.no_grad()
@@ -294,7 +336,7 @@ def _writing(path: Path):
         yield
     except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError when the disk is full
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        told = f"{path}: could not be written ({reason}); free some room and go on with --resume"
+        told = f"{path}: could not be written ({reason}); free some room and go on with resume=True (--resume)"
         raise PosekitError(told) from None
 
 
@@ -318,7 +360,7 @@ def _read(path: Path, machine: Machine) -> dict | None:
     try:
         return torch.load(io.BytesIO(data), map_location=machine.device, weights_only=True)
     except Exception:  # damaged files end in many ways, and all of them mean the same
-        raise PosekitError(f"{path}: damaged; train again without --resume") from None
+        raise PosekitError(f"{path}: damaged; train again with resume=False (no --resume)") from None
 
 
 def _trim(history: Path, step: int) -> None:

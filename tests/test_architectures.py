@@ -193,10 +193,18 @@ def test_a_loss_that_does_not_go_with_the_network_is_refused(crops, tmp_path):
         fit(CONFIGS["deeppose"], dataclasses.replace(RECIPE, loss="mse"), *crops, tmp_path)
     with pytest.raises(PosekitError, match="loss 'coordinates': hourglass cannot be trained by it"):
         fit(CONFIGS["hourglass"], dataclasses.replace(RECIPE, loss="coordinates"), *crops, tmp_path)
+    with pytest.raises(PosekitError, match=r"a PartsConfig, which is fitted and not trained; .* posekit\.fit_parts"):
+        fit(CONFIGS["parts"], RECIPE, *crops, tmp_path)
     with pytest.raises(ValueError, match="no loss 'mse' of feedback"):
         weights.Card.from_dict(card_of("feedback", loss="mse").to_dict())
     with pytest.raises(ValueError, match="no architecture 'oracle'"):
         weights.Card.from_dict(card_of("feedback", architecture="oracle").to_dict())
+
+
+def test_what_is_no_configuration_is_refused():
+    for value in ("hourglass", None, network("hourglass")):
+        with pytest.raises(PosekitError, match=rf"config is a {type(value).__name__}, which describes no network; give a HourglassConfig"):
+            models.architecture_of(value)
 
 
 def test_a_card_of_another_architecture_is_refused(tmp_path):

@@ -115,6 +115,36 @@ def test_an_area_that_makes_no_sense_is_as_good_as_none(tmp_path, area):
         (coco_person(2, bbox=None), "annotation 2 has no 'bbox'", "without a box"),
         ({name: value for name, value in coco_person(2).items() if name != "bbox"}, "annotation 2 has no 'bbox'", "without a box"),
         (coco_person(2, keypoints=[float("nan"), 1, 2] * 17), "annotation 2 has NaN", "with NaN coordinates"),
+        (coco_person(2, keypoints=[0.4, 0.7, 2] * 17), "has all joints between 0 and 1; keypoints must be", "with normalised keypoints"),
+        (
+            coco_person(2, bbox=[0.1, 0.2, 0.3, 0.6], keypoints=[0.4, 0.7, 2] * 17),
+            "has all joints between 0 and 1",
+            "with normalised keypoints",
+        ),
+        (
+            coco_person(2, bbox=[200, 100, 20, 21]),
+            "annotation 2: no labelled joint is near its box; are the keypoints pixels?",
+            "without joints near their box",
+        ),
+        (
+            coco_person(2, keypoints=[99999, 99998, 1] + [12, 14, 2] * 16),
+            "annotation 2 has its nose far from its box, at (99999, 99998)",
+            "with a joint far from their box",
+        ),
+        (coco_person(2, keypoints=[9, 9, 5] + [12, 14, 2] * 16), "whose flag is not 0, 1 or 2", "with flags other than 0, 1, 2"),
+        (coco_person(2, keypoints=[9, 9, -1] * 17), "whose flag is not 0, 1 or 2", "with flags other than 0, 1, 2"),
+        (coco_person(2, keypoints=None), "annotation 2 has no 'keypoints'", "without keypoints"),
+        (coco_person(2, keypoints=[]), "annotation 2 has no 'keypoints'", "without keypoints"),
+        (
+            {name: value for name, value in coco_person(2).items() if name != "keypoints"},
+            "annotation 2 has no 'keypoints'",
+            "without keypoints",
+        ),
+        (
+            coco_person(2, keypoints=[9, 9, 2] * 16),
+            "'keypoints' of annotation 2 is not a list of 51 numbers",
+            "with a wrong number of keypoints",
+        ),
         (coco_person(2, image=99), "is of picture 99, which is not listed", "whose picture is not listed"),
         (coco_person(2, image=50), "000000000050.jpg: no such picture, annotation 2", "without a picture"),
     ],
@@ -137,7 +167,7 @@ def test_bad_people(tmp_path, person, says, reason):
         ("[]", "no 'images' and 'annotations'"),
         (
             json.dumps({"images": [], "annotations": [{"id": 3, "image_id": 1, "bbox": [0, 0, 1, 1]}]}),
-            "annotation 3 has no 'keypoints'",
+            "annotation 3 has no 'keypoints', and nobody here has 17 joints; instances or captions are not",
         ),
         (
             json.dumps({"images": [], "annotations": [coco_person(3, keypoints=[1, 2, 2])]}),
@@ -152,7 +182,16 @@ def test_bad_people(tmp_path, person, says, reason):
             "'bbox' of annotation 3 is not made of numbers",
         ),
         (json.dumps({"images": [], "annotations": [coco_person(3, bbox=7)]}), "'bbox' of annotation 3 is not a list of 4 numbers"),
-        (json.dumps({"images": [], "annotations": [coco_person(3, keypoints=None)]}), "is not a list of 51 numbers"),
+        (json.dumps({"images": [], "annotations": [coco_person(3, keypoints={"nose": 7})]}), "is not a list of 51 numbers"),
+        (
+            json.dumps({"images": [], "annotations": [coco_person(3), coco_person(3, image=2)]}),
+            "of pictures 1 and 2, both have id 3",
+        ),
+        (json.dumps({"images": [], "annotations": [{"image_id": 1}]}), "annotation \\? has no 'id'; every"),
+        (
+            json.dumps({"images": [{"id": 1, "file_name": f"{i:04}.jpg"} for i in (1, 21)], "annotations": []}),
+            "pictures 0001.jpg and 0021.jpg both have id 1; where files are joined, renumber id",
+        ),
         (json.dumps({"images": [], "annotations": [coco_person(3, area=[4, 4])]}), "'area' of annotation 3 is not made of numbers"),
         (json.dumps({"images": [], "annotations": [coco_person(3, image=None)]}), "'image_id' of annotation 3 is not made of numbers"),
         (json.dumps({"images": [], "annotations": [coco_person("3b")]}), "'id' of annotation 3b is not made of numbers"),
@@ -169,9 +208,15 @@ def test_bad_people(tmp_path, person, says, reason):
 def test_wrong_files(tmp_path, text, says):
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations" / "person_keypoints_train2017.json").write_text(text)
-    with pytest.raises(PosekitError, match=says) as caught:
-        load(tmp_path)
-    assert "person_keypoints_train2017.json" in str(caught.value) and "\n" not in str(caught.value)
+    for on_error in ("raise", "skip"):
+        with pytest.raises(PosekitError, match=says) as caught:
+            load(tmp_path, on_error=on_error)
+        assert "person_keypoints_train2017.json" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_picture_may_be_listed_twice(tmp_path):
+    people = [coco_person(1), coco_person(2)]
+    assert load(tiny_data.coco(tmp_path, people, images=[1, 1])).ids.tolist() == [1, 2]
 
 
 def test_folder_without_annotations(tmp_path):
@@ -187,7 +232,7 @@ def test_file_without_people(tmp_path):
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the COCO photographs are not here")
 def test_real_people():
     people = load_people(f"coco:{SHARED}@train2017")
-    assert len(people) == 446 and len(set(people.image_ids)) == 158
+    assert len(people) == 446 and len(set(people.image_ids)) == 158 and not any(people.left_out.values())
     picture = people.read(people.names[0])
     assert picture.ndim == 3
     inside = people.keypoints[..., :2] - people.boxes[:, None, :2]

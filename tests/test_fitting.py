@@ -1,6 +1,7 @@
 """From a recipe to a weights file: where training begins, and what the card says of it."""
 
 import dataclasses
+import signal
 
 import pytest
 import torch
@@ -16,6 +17,10 @@ def crops(tmp_path_factory):
     return planted(tmp_path_factory.mktemp("crops"))
 
 
+def parameters(path) -> torch.Tensor:
+    return torch.nn.utils.parameters_to_vector(weights.load(path)[0].parameters())
+
+
 def test_training_begins_with_the_given_weights(crops, tmp_path):
     first = fit(CONFIG, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path / "first", machine=Machine.plain())
     still = dataclasses.replace(RECIPE, epochs=1, rate=1e-12, seed=5)  # another seed: at random it would begin elsewhere
@@ -23,7 +28,7 @@ def test_training_begins_with_the_given_weights(crops, tmp_path):
     (one, _), (two, card) = weights.load(first), weights.load(second)
     for (name, a), b in zip(one.named_parameters(), two.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-6), name
-    assert card.recipe["start"] == "weights" and card.name == "second" and len(card.history) == 1
+    assert card.recipe["start"] == "first" and card.name == "second" and len(card.history) == 1
     assert 0 <= card.metrics["metrics"]["pck@0.2·torso"]["mean"] <= 1
     assert card.data == card.metrics["data"] == "planted@train"
 
@@ -34,3 +39,46 @@ def test_weights_of_another_network_are_refused(crops, tmp_path):
     with pytest.raises(PosekitError, match=r"since its network is another: skips True, not False$"):
         fit(other, RECIPE, *crops, tmp_path / "other", start=first, machine=Machine.plain())
     assert not (tmp_path / "other").exists()
+
+
+def test_another_start_is_not_resumed(crops, tmp_path):
+    short, plain = dataclasses.replace(RECIPE, epochs=1), {"machine": Machine.plain()}
+    one, other = (fit(CONFIG, dataclasses.replace(short, seed=seed), *crops, tmp_path / str(seed), **plain) for seed in (1, 2))
+    path = fit(CONFIG, short, *crops, tmp_path / "third", start=one, **plain)
+    before = parameters(path)
+    for start in (other, None):
+        with pytest.raises(PosekitError, match=r"third/last\.pt is of another recipe, network, start or data"):
+            fit(CONFIG, short, *crops, tmp_path / "third", start=start, **plain)
+    moved = one.rename(one.with_name("elsewhere.safetensors"))  # the same weights under another name are the same start
+    assert torch.equal(parameters(fit(CONFIG, short, *crops, tmp_path / "third", start=moved, **plain)), before)
+    assert not torch.equal(parameters(fit(CONFIG, short, *crops, tmp_path / "third", start=other, resume=False, **plain)), before)
+
+
+def test_a_training_with_a_start_resumes_to_the_same_weights(crops, tmp_path):
+    plain = {"machine": Machine.plain()}
+    start = fit(CONFIG, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path / "start", **plain)
+    whole = fit(CONFIG, RECIPE, *crops, tmp_path / "whole", start=start, **plain)
+
+    def press(figures):
+        if figures["step"] == 6:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(CONFIG, RECIPE, *crops, tmp_path / "twice", start=start, report=press, **plain)
+    twice = fit(CONFIG, RECIPE, *crops, tmp_path / "twice", start=start, **plain)
+    assert torch.equal(parameters(whole), parameters(twice))
+
+
+@pytest.mark.parametrize("loss, rate", [("cross-entropy", 1e-2), ("mse", 5e-3)])
+def test_history_and_card_name_the_same_number(crops, tmp_path, loss, rate):
+    """Both are the share of all labelled joints found, decoded in the same way."""
+    recipe = dataclasses.replace(RECIPE, epochs=6, loss=loss, rate=rate)
+    card = weights.load(fit(CONFIG, recipe, *crops, tmp_path, machine=Machine.plain()))[1]
+    best = card.history[card.metrics["epoch"] - 1]
+    assert best["pck"] == pytest.approx(card.metrics["metrics"]["pck@0.2·torso"]["mean"], abs=1e-12) and best["pck"] > 0
+
+
+def test_lists_in_a_configuration_are_trained_and_kept(crops, tmp_path):
+    config = HourglassConfig(joints=14, features=16, depth=2, stem=[4, 8, 8], skips=[1])
+    network, _ = weights.load(fit(config, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path, machine=Machine.plain()))
+    assert network.config == config and config.skip_levels == (1,)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass, HourglassConfig, upsample
 
 SMALL = {"joints": 5, "depth": 2}
@@ -122,6 +123,34 @@ def test_configurations_survive_json_and_refuse_unknown_entries():
         assert HourglassConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     with pytest.raises(TypeError, match="wings"):
         HourglassConfig.from_dict(HourglassConfig().to_dict() | {"wings": 2})
+
+
+def test_lists_are_taken_as_tuples():
+    listed, tuples = HourglassConfig(stem=[4, 8, 8], skips=[2, 1]), HourglassConfig(stem=(4, 8, 8), skips=(2, 1))
+    assert listed == tuples and hash(listed) == hash(tuples) and listed.skip_levels == (1, 2)
+
+
+COUNTS = ("joints", "stacks", "features", "depth", "residuals", "bottleneck_residuals", "shortcut_kernel", "dimensions")
+
+
+@pytest.mark.parametrize(
+    "field, value, depth",
+    [(name, value, 4) for name in COUNTS for value in (0, -1, 1.5, "3", True, None) if name != "depth"]
+    + [("depth", 0, None), ("shortcut_kernel", 2, 4), ("stem", (0, 1, 1), 4), ("stem", (4, 8), 4), ("stem", 8, 4)]
+    + [("skips", (9,), 1), ("skips", (0,), 4), ("skips", 3, 4), ("skips", None, 4), ("skips", ("1",), 4)],
+)
+def test_a_field_that_makes_no_sense_is_refused_by_name(field, value, depth):
+    with pytest.raises(PosekitError, match=rf"^{field} is .*; it must be ") as told:
+        HourglassConfig(**({"depth": depth} | {field: value}))
+    assert "\n" not in str(told.value) and repr(value) in str(told.value)
+
+
+@pytest.mark.parametrize("basic", [False, True])
+@pytest.mark.parametrize("features", [1, 2, 3])
+def test_the_narrowest_networks_work(features, basic):
+    config = HourglassConfig.narrow(features, joints=5, depth=1, basic=basic)
+    assert min(config.stem) == 1
+    assert network(config)(torch.rand(2, 3, 16, 16)).isfinite().all()
 
 
 def test_the_studys_variant():

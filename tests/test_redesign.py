@@ -186,7 +186,7 @@ def test_jobs_run_in_order_and_only_once(tmp_path):
     lines: list[str] = []
     redesign.train_all(jobs[::-1], workers=2, report=lines.append)
     assert [line.partition(":")[0] for line in lines] == ["0/first", "0/base"]
-    assert weights.load(tmp_path / "0" / "base")[1].recipe["start"] == "weights"
+    assert weights.load(tmp_path / "0" / "base")[1].recipe["start"] == "first"
     redesign.train_all(jobs, report=lines.append)
     assert len(lines) == 2
 

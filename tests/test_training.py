@@ -1,14 +1,17 @@
 import errno
 import json
 import math
+import re
 import signal
 
 import pytest
 import torch
-from planted import RECIPE, planted
+from planted import RECIPE, people, planted
 
 from posekit import training
+from posekit.data.crops import crops as cut_out
 from posekit.errors import PosekitError
+from posekit.fitting import fit
 from posekit.machine import Machine
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.training import Recipe, train
@@ -108,6 +111,54 @@ def test_resuming_ends_in_the_same_weights_bit_for_bit(crops, tmp_path, whole, s
     assert found["pck"] == best["pck"] and found["epoch"] == best["epoch"]
 
 
+def test_the_weights_that_come_back_are_those_that_were_validated(crops, tmp_path):
+    """The running mean, which after so few steps is far from the weights themselves."""
+    recipe = Recipe(**{**vars(RECIPE), "average": 0.99})
+    model, best = run(crops, tmp_path, recipe)
+    again = training._validate(model, None, crops[1], recipe, Machine.plain())
+    assert again == {name: best[name] for name in again}
+    # The network itself, as it was when training ended, is another.
+    model.load_state_dict(torch.load(tmp_path / "last.pt", weights_only=True)["model"])
+    assert training._validate(model, None, crops[1], recipe, Machine.plain()) != again
+
+
+class Noisy(Hourglass):
+    """Hears what each step of training sees, and would draw next by chance."""
+
+    def forward(self, x):
+        if self.training:
+            self.seen.append(x.clone())
+            self.drawn.append(torch.rand(8, generator=torch.Generator().set_state(torch.get_rng_state())).tolist())
+        return super().forward(x)
+
+
+def noisy() -> Noisy:
+    torch.manual_seed(1)
+    model = Noisy(CONFIG)
+    model.seen, model.drawn = [], []
+    return model
+
+
+def test_each_step_changes_the_same_crop_in_another_way(crops, tmp_path):
+    twice = crops[0].select([3, 3])  # in steps of one: two steps an epoch, of one person alone
+    model, _ = run((twice, crops[1]), tmp_path, Recipe(**{**vars(RECIPE), "epochs": 2, "batch": 1}), noisy())
+    assert len(model.seen) == 4
+    assert all(not torch.equal(a, b) for i, a in enumerate(model.seen) for b in model.seen[:i])
+
+
+def test_noise_in_the_network_is_not_drawn_by_the_seeds_of_augmentation(crops, tmp_path, monkeypatch):
+    augmented, augment = [], training.augment
+
+    def listening(*args):
+        augmented.append(torch.rand(8, generator=torch.Generator().set_state(args[5].get_state())).tolist())
+        return augment(*args)
+
+    monkeypatch.setattr(training, "augment", listening)
+    model, _ = run(crops, tmp_path, model=noisy())
+    draws = [tuple(values) for values in (*augmented, *model.drawn)]
+    assert len(draws) == len(set(draws)) == 2 * PER_EPOCH * RECIPE.epochs
+
+
 def test_resuming_does_not_depend_on_the_network_that_is_passed(crops, tmp_path, whole):
     recipe, expected, _, _ = whole
     with pytest.raises(KeyboardInterrupt):
@@ -156,13 +207,52 @@ def test_another_training_is_not_resumed(crops, tmp_path):
         (crops, RECIPE, network(HourglassConfig.narrow(16, joints=14, depth=2, stacks=2))),
     ]
     for data, recipe, model in others:
-        with pytest.raises(PosekitError, match=r"last\.pt is of another recipe, network or data"):
+        with pytest.raises(PosekitError, match=r"last\.pt is of another recipe, network, start or data"):
             run(data, tmp_path, recipe, model, resume=True)
+    with pytest.raises(PosekitError, match=r"another recipe, network, start or data; .* or with resume=False \(no --resume\)$"):
+        run(crops, tmp_path, resume=True, start="of another")
+
+
+def test_what_does_not_go_together_is_refused_before_anything_is_written(crops, tmp_path):
+    few, judges = crops
+    small = cut_out(people(range(4)), 30, tmp_path / "cache")
+    cases = [
+        ({"epochs": 0}, {}, "epochs is 0; it must be a whole number from 1"),
+        ({"batch": 0}, {}, "batch is 0; it must be a whole number from 1"),
+        ({"batch": 2.5}, {}, "batch is 2.5; it must be a whole number"),
+        ({"resolution": 40}, {}, "resolution is 40; for this hourglass it must be a multiple of 16"),
+        ({"loss": "huber"}, {}, "loss 'huber': hourglass cannot be trained by it; give cross-entropy or mse"),
+        ({"optimiser": "sgd"}, {}, "optimiser 'sgd' is not known; give adamw or rmsprop"),
+        ({}, {"training": few.people}, "training is a People; give crops: posekit.crops(people, 40)"),
+        ({}, {"validation": "planted@val"}, "validation is a str; give crops"),
+        ({}, {"training": few.select(slice(0))}, "training is empty"),
+        ({}, {"validation": judges.select(slice(0))}, "validation is empty"),
+        ({}, {"validation": small}, "validation has crops of 30 px, too small for resolution 32; cut them at 40 px"),
+        ({}, {"config": HourglassConfig.narrow(16, joints=16, depth=2)}, "16 joints, the lsp skeleton has 14: give joints=14"),
+        ({}, {"config": HourglassConfig.narrow(16, joints=14, depth=2, squeeze="linear", code_side=3)}, "it must be 2"),
+        ({}, {"config": "hourglass"}, "config is a str, which describes no network; give a HourglassConfig"),
+        ({}, {"recipe": vars(RECIPE)}, "recipe is a dict; give a posekit.Recipe"),
+    ]
+    for changes, other, message in cases:
+        given = {"config": CONFIG, "training": few, "validation": judges, "recipe": Recipe(**{**vars(RECIPE), **changes})} | other
+        for door in (fit, lambda config, **rest: train(Told(config), **rest)):
+            with pytest.raises(PosekitError, match=re.escape(message)) as told:
+                door(**given, folder=tmp_path / "run")
+            assert "\n" not in str(told.value)
+        assert not (tmp_path / "run").exists(), message
+
+
+class Told(torch.nn.Module):
+    """A network of which only the configuration matters."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
 
 
 def test_a_damaged_checkpoint(crops, tmp_path):
     (tmp_path / "last.pt").write_bytes(b"PK nonsense")
-    with pytest.raises(PosekitError, match=r"last\.pt: damaged; train again without --resume"):
+    with pytest.raises(PosekitError, match=r"last\.pt: damaged; train again with resume=False \(no --resume\)"):
         run(crops, tmp_path, resume=True)
 
 
@@ -201,7 +291,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(crops, tmp_path, monkeypatch, e
         save(state, path)
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(PosekitError, match=r"\.pt: could not be written .*go on with --resume") as told:
+    with pytest.raises(PosekitError, match=r"\.pt: could not be written .*go on with resume=True \(--resume\)") as told:
         run(crops, tmp_path)
     assert "\n" not in str(told.value)
     monkeypatch.undo()
@@ -263,5 +353,3 @@ def test_biases_and_scales_are_not_decayed():
         decayed, plain = training._optimiser(network(), Recipe(optimiser=name, weight_decay=0.1)).param_groups
         assert decayed["weight_decay"] == 0.1 and all(p.ndim == 4 for p in decayed["params"])
         assert plain["weight_decay"] == 0 and all(p.ndim == 1 for p in plain["params"])
-    with pytest.raises(ValueError, match="no optimiser 'sgd'; there are adamw, rmsprop"):
-        training._optimiser(network(), Recipe(optimiser="sgd"))

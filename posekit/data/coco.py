@@ -13,6 +13,9 @@ from posekit.skeleton import COCO
 
 PREFIX = "person_keypoints_"
 SHARE = 0.1  # of the pictures, for val or test where the folder brings neither a file nor a measure for it
+NUMBERS = 3 * len(COCO)  # of a person's keypoints
+ANEW = "where files are joined, renumber id and image_id"
+NEAR, FAR = 1.5, 10.0  # longer sides of the box between its centre and a joint; in COCO they are hardly more than 1
 
 
 def files(folder: str | Path) -> dict[str, Path]:
@@ -44,7 +47,8 @@ def load(folder: str | Path, *, official: bool = False, on_error: str = "raise")
     So boxes shift by half a pixel, keypoints do not.
 
     Raises PosekitError naming file and annotation where something is missing or makes no sense; with
-    `on_error="skip"` such people are left out and counted.
+    `on_error="skip"` people whose keypoints, box or picture do are left out and counted. Numbers (`id`) that
+    are missing or given twice, and what is no number at all, raise nevertheless.
     """
     folder = Path(folder)
     parts = [_load_file(folder, name, file, on_error) for name, file in files(folder).items()]
@@ -101,26 +105,33 @@ def _load_file(folder: Path, name: str, file: Path, on_error: str) -> tuple[dict
     """Columns of the table, and who was left out, of one annotation file."""
     images, annotations, crowds = _parse(file)
     try:
-        count, nowhere = len(annotations), [np.nan] * 4
+        count, nowhere, unlabelled = len(annotations), [np.nan] * 4, [0.0] * NUMBERS
         ids, image_ids = (np.array([a[name] for a in annotations], np.int64).reshape(count) for name in ("id", "image_id"))
         boxes = np.array([nowhere if a.get("bbox") is None else a["bbox"] for a in annotations], float).reshape(count, 4)
-        keypoints = np.array([a["keypoints"] for a in annotations], float).reshape(count, len(COCO), 3)
+        keypoints = np.array([a["keypoints"] if _complete(a) else unlabelled for a in annotations], float).reshape(count, len(COCO), 3)
         areas = np.array([a.get("area") or np.nan for a in annotations], float).reshape(count)
     except (TypeError, ValueError, OverflowError):
         raise PosekitError(f"{file}: {_not_numbers(annotations)} is not made of numbers") from None
+    _check_unique(file, ids, image_ids)
     pictures = _pictures(folder, name, images)
     names = np.array([pictures.get(i, "") for i in image_ids.tolist()], dtype=str)
     boxless = np.array([a.get("bbox") is None for a in annotations], bool)
+    jointless = np.array([not a.get("keypoints") for a in annotations], bool)
+    incomplete = np.array([not _complete(a) for a in annotations], bool)
 
     flags = keypoints[..., 2]
     labelled = (flags > 0).sum(1)
     broken = (~np.isfinite(keypoints).all(-1) & (flags != 0)).any(1)
+    misflagged = ((flags != 0) & (flags != 1) & (flags != 2)).any(1)
     keypoints[flags == 0, :2] = np.nan
     flat = ~(np.isfinite(boxes).all(1) & (boxes[:, 2:] > 0).all(1))
     boxes[flat] = np.nan  # an infinite one has no area to compute
     halves = 0.53 * boxes[:, 2] * boxes[:, 3]  # segments fill about half their boxes
     areas = np.where(np.isfinite(areas) & (areas > 0), areas, halves)
     boxes[:, :2] -= 0.5
+    xy, centres = keypoints[..., :2], boxes[:, :2] + boxes[:, 2:] / 2
+    normalised = ((np.abs(xy) <= 1).all(-1) | (flags == 0)).all(1)
+    away = np.abs(xy - centres[:, None]).max(-1) / boxes[:, 2:].max(1, keepdims=True)
 
     def at(i: int) -> str:
         return f"{file}: annotation {ids[i]}"
@@ -131,13 +142,34 @@ def _load_file(folder: Path, name: str, file: Path, on_error: str) -> tuple[dict
     def absence(i: int) -> str:
         return f"{folder / names[i]}: no such picture, annotation {ids[i]} of {file.name} is of it"
 
+    def apart(i: int) -> str:
+        return f"{at(i)}: no labelled joint is near its box; are the keypoints pixels?"
+
+    def astray(i: int) -> str:
+        joint = int((away[i] > FAR).argmax())
+        return f"{at(i)} has its {COCO.joints[joint]} far from its box, at ({xy[i, joint, 0]:g}, {xy[i, joint, 1]:g})"
+
+    def unfit(i: int) -> str:
+        if jointless[i]:
+            return f"{at(i)} has no 'keypoints'"
+        return f"{file}: 'keypoints' of annotation {ids[i]} is not a list of {NUMBERS} numbers"
+
+    if count and incomplete.all():
+        why = f"nobody here has {len(COCO)} joints; instances or captions are not keypoints"
+        raise PosekitError(f"{unfit(int(jointless.argmin()))}, and {why}")
     checks = (
+        Check("without keypoints", jointless, unfit),
+        Check("with a wrong number of keypoints", incomplete, unfit),
+        Check("with flags other than 0, 1, 2", misflagged, lambda i: f"{at(i)} has a joint whose flag is not 0, 1 or 2"),
         Check("without labelled joints", labelled == 0, at, expected=True),
         Check("with NaN coordinates", broken, lambda i: f"{at(i)} has NaN coordinates"),
         Check("whose picture is not listed", names == "", unlisted),
         Check("without a picture", ~existing(folder, names), absence),
         Check("without a box", boxless, lambda i: f"{at(i)} has no 'bbox'"),
         Check("whose box has no area", flat, lambda i: f"{at(i)} has a box without area"),
+        Check("with normalised keypoints", normalised, lambda i: f"{at(i)} has all joints between 0 and 1; keypoints must be pixels"),
+        Check("without joints near their box", ~(away <= NEAR).any(1), apart),
+        Check("with a joint far from their box", (away > FAR).any(1), astray),
     )
     keep, left_out = sift(len(ids), checks, on_error)
     index = np.flatnonzero(keep)
@@ -160,15 +192,33 @@ def _parse(file: Path) -> tuple[dict[int, str], list[dict], int]:
                 raise PosekitError(f"{file}: entry {i} of {kind!r}, counted from 0, is not an object with names and values")
     people = [a for a in content["annotations"] if not a.get("iscrowd")]
     for a in people:
-        for name, length in (("id", 0), ("image_id", 0), ("keypoints", 3 * len(COCO)), ("bbox", 4)):
-            if name == "bbox" and a.get(name) is None:
-                continue  # a person like others, who can be left out
+        for name in ("id", "image_id"):
             if name not in a:
-                raise PosekitError(f"{file}: annotation {a.get('id', '?')} has no {name!r}; instances or captions are not keypoints")
-            if length and (not isinstance(a[name], list) or len(a[name]) != length):
-                raise PosekitError(f"{file}: {name!r} of annotation {a['id']} is not a list of {length} numbers")
-    images = dict(_picture(file, i, image) for i, image in enumerate(content["images"]))
+                raise PosekitError(f"{file}: annotation {a.get('id', '?')} has no {name!r}; every annotation needs one")
+        box = a.get("bbox")
+        if box is not None and (not isinstance(box, list) or len(box) != 4):
+            raise PosekitError(f"{file}: 'bbox' of annotation {a['id']} is not a list of 4 numbers")
+    images: dict[int, str] = {}
+    for i, image in enumerate(content["images"]):
+        number, name = _picture(file, i, image)
+        if images.setdefault(number, name) != name:
+            raise PosekitError(f"{file}: pictures {images[number]} and {name} both have id {number}; {ANEW}")
     return images, people, len(content["annotations"]) - len(people)
+
+
+def _check_unique(file: Path, ids: np.ndarray, image_ids: np.ndarray) -> None:
+    """Raises PosekitError where two annotations have one number."""
+    numbers, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        number = numbers[counts > 1][0]
+        first, second = image_ids[ids == number][:2]
+        raise PosekitError(f"{file}: two annotations, of pictures {first} and {second}, both have id {number}; {ANEW}")
+
+
+def _complete(annotation: dict) -> bool:
+    """Whether it has a list of numbers for every joint."""
+    keypoints = annotation.get("keypoints")
+    return isinstance(keypoints, list) and len(keypoints) == NUMBERS
 
 
 def _picture(file: Path, i: int, image: dict) -> tuple[int, str]:
@@ -185,8 +235,8 @@ def _picture(file: Path, i: int, image: dict) -> tuple[int, str]:
 def _not_numbers(annotations: list[dict]) -> str:
     """The first entry that is not made of numbers."""
     for a in annotations:
-        for name, length in (("id", 0), ("image_id", 0), ("bbox", 4), ("keypoints", 3 * len(COCO)), ("area", 0)):
-            if name in ("bbox", "area") and not a.get(name):
+        for name, length in (("id", 0), ("image_id", 0), ("bbox", 4), ("keypoints", NUMBERS), ("area", 0)):
+            if (name in ("bbox", "area") and not a.get(name)) or (name == "keypoints" and not _complete(a)):
                 continue
             try:
                 fits = np.array(a[name], np.int64 if "id" in name else float).shape == ((length,) if length else ())

@@ -8,6 +8,8 @@ in input pixels, and in training it is given the true ones (B, K, 3) as well. A 
 from importlib import import_module
 from typing import Any
 
+from posekit.errors import PosekitError
+
 # Module, network, configuration. Modules are imported when they are asked for: a chapter on hourglasses depends on no other.
 ARCHITECTURES = {
     "hourglass": ("hourglass", "Hourglass", "HourglassConfig"),
@@ -27,8 +29,11 @@ def classes(architecture: str) -> tuple[Any, Any]:
 
 
 def architecture_of(config: Any) -> str:
-    """The architecture that a configuration is of."""
-    return next(name for name, (_, _, known) in ARCHITECTURES.items() if known == type(config).__name__)
+    """The architecture that a configuration is of; what is no configuration raises PosekitError."""
+    known = {config: name for name, (_, _, config) in ARCHITECTURES.items()}
+    if type(config).__name__ not in known:
+        raise PosekitError(f"config is a {type(config).__name__}, which describes no network; give a {', '.join(known)}")
+    return known[type(config).__name__]
 
 
 def build(config: Any) -> Any:

@@ -18,6 +18,10 @@ from posekit.errors import PosekitError
 from posekit.models.squeeze import Autoencoder, Linear, Noise
 
 
+class Refused(PosekitError, ValueError):
+    """A field makes no sense. A ValueError too, by which reading a weights file knows that the card is at fault."""
+
+
 @dataclass(frozen=True)
 class HourglassConfig:
     """What an hourglass is made of. The defaults are Newell's, with one stack.
@@ -49,8 +53,21 @@ class HourglassConfig:
     code_side: int = 0  # cells along the code's side, which a squeeze must know: resolution / multiple
 
     def __post_init__(self):
+        for name in ("stem", "skips"):
+            if isinstance(value := getattr(self, name), list):  # as JSON has them; a list has no hash and is not equal to a tuple
+                object.__setattr__(self, name, tuple(value))
+        for name in ("joints", "stacks", "features", "depth", "residuals", "bottleneck_residuals", "shortcut_kernel", "dimensions"):
+            if not _counts(value := getattr(self, name)):
+                raise Refused(f"{name} is {value!r}; it must be a whole number from 1")
+        if self.shortcut_kernel % 2 == 0:
+            raise Refused(f"shortcut_kernel is {self.shortcut_kernel}; it must be odd, so that maps keep their size")
+        if not isinstance(self.stem, tuple) or len(self.stem) != 3 or not all(map(_counts, self.stem)):
+            raise Refused(f"stem is {self.stem!r}; it must be three whole numbers from 1, as (64, 128, 128)")
+        every = range(1, self.depth + 1)
+        if not isinstance(self.skips, bool) and not (isinstance(self.skips, tuple) and all(level in every for level in self.skips)):
+            raise Refused(f"skips is {self.skips!r}; it must be True, False or levels from 1 to the depth, {self.depth}, as (1,)")
         if self.squeeze and self.code_side < 1:
-            raise ValueError("a squeeze needs code_side, the cells along the code's side: resolution / multiple")
+            raise Refused(f"squeeze {self.squeeze!r} needs code_side, the cells along the code's side: resolution / multiple")
 
     @property
     def multiple(self) -> int:
@@ -71,14 +88,18 @@ class HourglassConfig:
     @classmethod
     def narrow(cls, features: int, **changes) -> "HourglassConfig":
         """`features` channels with a stem scaled alike."""
-        return cls(**{"features": features, "stem": (features // 4, features // 2, features // 2), **changes})
+        quarter, half = max(features // 4, 1), max(features // 2, 1)
+        return cls(**{"features": features, "stem": (quarter, half, half), **changes})
 
     to_dict = asdict
 
     @classmethod
     def from_dict(cls, fields: dict) -> "HourglassConfig":
-        skips = fields.get("skips", True)
-        return cls(**{**fields, "stem": tuple(fields["stem"]), "skips": tuple(skips) if isinstance(skips, list) else skips})
+        return cls(**{**fields, "stem": fields["stem"]})  # every version writes it: without, they are of something else
+
+
+def _counts(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def upsample(x: Tensor) -> Tensor:
@@ -99,7 +120,7 @@ class Residual(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, shortcut_kernel: int = 1):
         super().__init__()
-        middle = outputs // 2
+        middle = max(outputs // 2, 1)
         self.bn1, self.relu1, self.conv1 = nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, middle, 1)
         self.bn2, self.relu2, self.conv2 = nn.BatchNorm2d(middle), nn.ReLU(), nn.Conv2d(middle, middle, 3, padding=1)
         self.bn3, self.relu3, self.conv3 = nn.BatchNorm2d(middle), nn.ReLU(), nn.Conv2d(middle, outputs, 1)
@@ -120,7 +141,7 @@ class Basic(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, shortcut_kernel: int = 1):
         super().__init__()
-        middle = outputs // 2
+        middle = max(outputs // 2, 1)
         self.bn1, self.relu1, self.conv1 = nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, middle, 3, padding=1)
         self.bn2, self.relu2, self.conv2 = nn.BatchNorm2d(middle), nn.ReLU(), nn.Conv2d(middle, outputs, 3, padding=1)
         self.shortcut = shortcut(inputs, outputs, shortcut_kernel)
@@ -220,7 +241,7 @@ def squeeze(config: HourglassConfig) -> nn.Module:
     """The module that a squeezed code passes through."""
     kinds = {"autoencoder": Autoencoder, "linear": Linear}
     if config.squeeze not in kinds:
-        raise ValueError(f"no squeeze {config.squeeze!r}; there are {', '.join(kinds)}")
+        raise Refused(f"no squeeze {config.squeeze!r}; there are {', '.join(kinds)}")
     return kinds[config.squeeze](config.features, config.code_side, config.dimensions)
 
 
