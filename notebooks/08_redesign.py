@@ -394,6 +394,7 @@ if stacks:
 #
 # {{ runs["08_redesign"].say.full }}
 
+
 # %% tags=["remove-cell"]
 def passes(card):
     """Of each turn in which a network was trained, the first one first."""

@@ -19,7 +19,7 @@ from posekit.errors import PosekitError
 from posekit.machine import Machine
 from posekit.models import architecture_of, build, parts
 from posekit.prediction import Predictor
-from posekit.training import Recipe, check, train
+from posekit.training import Recipe, check, check_crops, train
 
 
 def fit(
@@ -98,6 +98,7 @@ def fit_parts(
     >>> posekit.load("runs/parts").card.architecture
     'parts'
     """
+    check_crops(training, validation, resolution)
     folder, skeleton = Path(folder), training.people.skeleton
     began, views, points = time.monotonic(), [], []
     for crops, keypoints in batches(training, iterate(len(training), 64)):

@@ -34,22 +34,37 @@ OPTIMISERS = ("adamw", "rmsprop")
 class Recipe:
     """Everything that training depends on besides the network and the data.
 
+    Attributes:
+        resolution: side of the network's input in pixels.
+        epochs: passes over the people.
+        batch: people in a step, over all processes.
+        loss: cross-entropy, or mse, Newell's; coordinates for a regressor.
+        optimiser: adamw, or rmsprop, Newell's.
+        rate: highest learning rate; Newell's RMSProp has 2.5e-4.
+        warm_up: share of the steps over which the rate rises; it falls to 0 along a cosine.
+        weight_decay: of the kernels; biases and batch normalisation's scales are not decayed.
+        clip: highest norm of the gradient.
+        average: decay of the running mean of the weights, which is what is validated and kept; 0 for none.
+        sigma: of the target Gaussians, in heatmap pixels.
+        seed: of all chance.
+        augmentation: how pictures are changed.
+
     >>> recipe = Recipe(rate=1e-3, warm_up=0.1)
     >>> [round(recipe.learning_rate(step, steps=100), 5) for step in (0, 4, 10, 55, 99)]
     [0.0001, 0.0005, 0.001, 0.0005, 0.0]
     """
 
-    resolution: int = 128  # side of the network's input in pixels
+    resolution: int = 128
     epochs: int = 24
-    batch: int = 32  # people in a step, over all processes
-    loss: str = "cross-entropy"  # or mse; coordinates for a regressor
-    optimiser: str = "adamw"  # or rmsprop, Newell's
-    rate: float = 2e-3  # highest learning rate; Newell's RMSProp has 2.5e-4
-    warm_up: float = 0.05  # share of the steps over which the rate rises; it falls to 0 along a cosine
+    batch: int = 32
+    loss: str = "cross-entropy"
+    optimiser: str = "adamw"
+    rate: float = 2e-3
+    warm_up: float = 0.05
     weight_decay: float = 1e-2
-    clip: float = 2.0  # highest norm of the gradient
-    average: float = 0.999  # decay of the running mean of the weights, which is what is validated and kept; 0 for none
-    sigma: float = 1.0  # of the target Gaussians, in heatmap pixels
+    clip: float = 2.0
+    average: float = 0.999
+    sigma: float = 1.0
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -87,19 +102,24 @@ def check(config: Any, training: Crops, validation: Crops, recipe: Recipe) -> No
         raise PosekitError(f"resolution is {recipe.resolution}; for this {architecture} it must be a multiple of {multiple}")
     if getattr(config, "squeeze", None) and recipe.resolution != config.code_side * multiple:
         raise PosekitError(f"code_side is {config.code_side}; at resolution {recipe.resolution} it must be {recipe.resolution // multiple}")
-    size = round(recipe.resolution * CONTEXT)
+    check_crops(training, validation, recipe.resolution)
+    skeleton, other = training.people.skeleton, validation.people.skeleton
+    if config.joints != len(skeleton):
+        raise PosekitError(f"{config.joints} joints, the {skeleton.name} skeleton has {len(skeleton)}: give joints={len(skeleton)}")
+    if other.joints != skeleton.joints:
+        raise PosekitError(f"validation has the joints of {other.name}, training those of {skeleton.name}; both must be the same")
+
+
+def check_crops(training: Crops, validation: Crops, resolution: int) -> None:
+    """Refuse with PosekitError what are no crops, nobody's, or smaller than what a network of this resolution sees."""
+    size = round(resolution * CONTEXT)
     for name, given in (("training", training), ("validation", validation)):
         if not isinstance(given, Crops):
             raise PosekitError(f"{name} is a {type(given).__name__}; give crops: posekit.crops(people, {size})")
         if not len(given):
             raise PosekitError(f"{name} is empty: nobody of {given.people.source}; give at least one person")
         if given.size < size:
-            raise PosekitError(f"{name} has crops of {given.size} px, too small for resolution {recipe.resolution}; cut them at {size} px")
-    skeleton, other = training.people.skeleton, validation.people.skeleton
-    if config.joints != len(skeleton):
-        raise PosekitError(f"{config.joints} joints, the {skeleton.name} skeleton has {len(skeleton)}: give joints={len(skeleton)}")
-    if other.joints != skeleton.joints:
-        raise PosekitError(f"validation has the joints of {other.name}, training those of {skeleton.name}; both must be the same")
+            raise PosekitError(f"{name} has crops of {given.size} px, too small for resolution {resolution}; cut them at {size} px")
 
 
 def train(

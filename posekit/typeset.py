@@ -16,7 +16,11 @@ from .errors import PosekitError
 
 # What shows that a Debian package is there: a program, or a file that TeX finds.
 _PROGRAMS = {"xelatex": "texlive-xetex", "latexmk": "latexmk", "rsvg-convert": "librsvg2-bin"}
-_FILES = {"texgyrepagella-regular.otf": "fonts-texgyre", "texgyrepagella-math.otf": "fonts-texgyre-math"}
+_FILES = {
+    "texgyrepagella-regular.otf": "fonts-texgyre",
+    "texgyrepagella-math.otf": "fonts-texgyre-math",
+    "pzdr.tfm": "texlive-fonts-recommended",  # hyperref asks for it
+}
 
 
 def require() -> None:

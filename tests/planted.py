@@ -48,6 +48,6 @@ def people(numbers: range, hidden: float = 0.0) -> People:
     )  # fmt: skip
 
 
-def planted(folder: Path, hidden: float = 0.0) -> tuple[Crops, Crops]:
-    """32 people to train on and 12 to validate."""
-    return crops(people(range(32), hidden), 40, folder), crops(people(range(100, 112)), 40, folder)
+def planted(folder: Path, hidden: float = 0.0, size: int = 40) -> tuple[Crops, Crops]:
+    """Crops of 32 people to train on and 12 to validate."""
+    return crops(people(range(32), hidden), size, folder), crops(people(range(100, 112)), size, folder)

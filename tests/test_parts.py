@@ -89,7 +89,7 @@ def test_gradients_of_a_cell_say_its_direction_and_move_with_the_picture():
 
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory):
-    return planted(tmp_path_factory.mktemp("crops"))
+    return planted(tmp_path_factory.mktemp("crops"), size=80)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,25 @@ class Refused(PosekitError, ValueError):
 class HourglassConfig:
     """What an hourglass is made of. The defaults are Newell's, with one stack.
 
+    Attributes:
+        joints: of the skeleton, a heatmap each.
+        stacks: hourglasses in a row.
+        features: channels of an hourglass.
+        depth: levels of pooling in an hourglass.
+        residuals: residual modules in a row on each branch of each level.
+        bottleneck_residuals: residual modules at the lowest resolution; the study has 3.
+        stem: channels after the stem's convolution and first two residuals.
+        shortcut_kernel: of the convolution on a shortcut that changes the channel count; the study has 3.
+        skips: the levels that have a skip connection: all, none (False), or these.
+        normalised_heatmaps: batch normalisation behind the last layer, as in the study.
+        basic: residual modules of two 3 x 3 convolutions, not of Newell's one between two of 1 x 1.
+        early_pool: the stem pools before its first residual module, not after it.
+        eighth: hourglasses work at 1/8 of the picture's side, not 1/4, and each of their cells fills four of a heatmap.
+        code_noise: in training the last stack's code is multiplied by 1 + this times normal noise.
+        squeeze: what the last stack's code passes through then: "autoencoder" (the study's) or "linear".
+        dimensions: of the squeezed code.
+        code_side: cells along the code's side, which a squeeze must know: resolution / multiple.
+
     >>> HourglassConfig.narrow(64, joints=14, stacks=2).stem
     (16, 32, 32)
     >>> HourglassConfig.study().bottleneck_residuals
@@ -37,20 +56,20 @@ class HourglassConfig:
     joints: int = 16
     stacks: int = 1
     features: int = 256
-    depth: int = 4  # levels of pooling in an hourglass
-    residuals: int = 1  # residual modules in a row on each branch of each level
-    bottleneck_residuals: int = 1  # residual modules at the lowest resolution; the study has 3
-    stem: tuple[int, int, int] = (64, 128, 128)  # channels after the stem's convolution and first two residuals
-    shortcut_kernel: int = 1  # of the convolution on a shortcut that changes the channel count; the study has 3
-    skips: bool | tuple[int, ...] = True  # the levels that have a skip connection: all, none (False), or these
-    normalised_heatmaps: bool = False  # batch normalisation behind the last layer, as in the study
-    basic: bool = False  # residual modules of two 3 x 3 convolutions, not of Newell's one between two of 1 x 1
-    early_pool: bool = False  # the stem pools before its first residual module, not after it
-    eighth: bool = False  # hourglasses work at 1/8 of the picture's side, not 1/4, and each of their cells fills four of a heatmap
-    code_noise: float = 0.0  # in training the last stack's code is multiplied by 1 + this times normal noise
-    squeeze: str | None = None  # what the last stack's code passes through then: "autoencoder" (the study's) or "linear"
-    dimensions: int = 50  # of the squeezed code
-    code_side: int = 0  # cells along the code's side, which a squeeze must know: resolution / multiple
+    depth: int = 4
+    residuals: int = 1
+    bottleneck_residuals: int = 1
+    stem: tuple[int, int, int] = (64, 128, 128)
+    shortcut_kernel: int = 1
+    skips: bool | tuple[int, ...] = True
+    normalised_heatmaps: bool = False
+    basic: bool = False
+    early_pool: bool = False
+    eighth: bool = False
+    code_noise: float = 0.0
+    squeeze: str | None = None
+    dimensions: int = 50
+    code_side: int = 0
 
     def __post_init__(self):
         for name in ("stem", "skips"):
