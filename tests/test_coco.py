@@ -64,6 +64,14 @@ def test_official_splits(tmp_path):
         load_people(f"coco:{tmp_path}@test2017")
 
 
+def test_files_that_both_number_their_pictures_from_1_share_none(tmp_path):
+    for name in ("train2017", "val2017"):
+        tiny_data.coco(tmp_path, [coco_person(i, image=i) for i in (1, 2, 3)], name=name)
+    people = load(tmp_path)
+    assert len(people) == 6 and len(set(people.image_ids.tolist())) == 6
+    assert {*people.names} == {f"{name}/{i:012}.jpg" for name in ("train2017", "val2017") for i in (1, 2, 3)}
+
+
 @pytest.mark.parametrize(("name", "file"), [("images", "annotations/mine.json"), ("", "mine.json"), ("mine", "mine.json")])
 def test_a_folder_of_ones_own(tmp_path, name, file):
     people = load(tiny_data.coco(tmp_path, [coco_person(1)], name=name, file=file))

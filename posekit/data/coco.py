@@ -53,6 +53,9 @@ def load(folder: str | Path, *, official: bool = False, on_error: str = "raise")
     folder = Path(folder)
     parts = [_load_file(folder, name, file, on_error) for name, file in files(folder).items()]
     columns: dict[str, Any] = {n: np.concatenate([part[n] for part, _ in parts]) for n in parts[0][0]}
+    _, first, group = np.unique(columns["image_ids"], return_index=True, return_inverse=True)
+    if (columns["names"][first][group] != columns["names"]).any():  # each file numbers its pictures from 1
+        columns["image_ids"] = np.unique(columns["names"], return_inverse=True)[1]
     left_out: Counter[str] = Counter()
     for _, lost in parts:
         left_out.update(lost)
