@@ -126,7 +126,7 @@ def train(
     model: Any, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, start: str = "", resume: bool = False,
     machine: Machine | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,
 ) -> dict:  # fmt: skip
-    """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by PCK@0.2.torso.
+    """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by `pck@0.2·torso`.
 
     `folder` gets `history.jsonl`, `last.pt` (all that resuming needs), `best.pt` and TensorBoard's events. Ctrl-C
     finishes the step, keeps the state and raises KeyboardInterrupt. With `resume` the work goes on where it stopped
