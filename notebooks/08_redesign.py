@@ -50,7 +50,7 @@ import numpy as np
 import pandas as pd
 
 import posekit
-from posekit import metrics, plots, redesign, runs
+from posekit import comparison, metrics, plots, redesign, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT
 from posekit.evaluation import common
@@ -192,7 +192,7 @@ def found(name, seed):
 def block(hits):
     """{"mean", "low", "high", "people", "seeds"} over seeds and people, and each seed's own mean."""
     counted = np.isfinite(hits)
-    mean, low, high = redesign.crossed(np.nansum(hits, -1), counted.sum(-1))
+    mean, low, high = comparison.crossed(np.nansum(hits, -1), counted.sum(-1))
     return {"mean": mean, "low": low, "high": high, "seeds": len(hits), "by seed": np.nanmean(hits, (1, 2)).tolist()}
 
 
@@ -205,9 +205,9 @@ for name in variants:
     seconds = [weight_files.load(folder / str(seed) / name)[1].history[-1]["seconds"] for seed in range(seeds)]
     summary[name] = {
         "pck": block(hits[name]),
-        "change": redesign.difference(hits[name], hits["base"])
+        "change": comparison.difference(hits[name], hits["base"])
         | {"by seed": [float(np.nanmean(hits[name][s] - hits["base"][s])) for s in range(seeds)]},
-        "relative": dict(zip(("mean", "low", "high"), redesign.relative(hits[name], hits["base"]), strict=True)),
+        "relative": dict(zip(("mean", "low", "high"), comparison.relative(hits[name], hits["base"]), strict=True)),
         "validated": validated[name],
         "parameters": costs[name]["parameters"],
         "macs": costs[name]["multiply-adds"],
@@ -216,7 +216,7 @@ for name in variants:
         "features": variants[name].config.features,
     }
 by_joint = {
-    joint: redesign.difference(hits[chosen][..., [k]], hits["base"][..., [k]])
+    joint: comparison.difference(hits[chosen][..., [k]], hits["base"][..., [k]])
     for k, joint in enumerate(skeleton.joints)
     if np.isfinite(hits["base"][..., k]).any()
 }
@@ -362,7 +362,7 @@ if stacked:
     stacks = {
         name: {
             "pck": block(stack_hits[name]),
-            "change": redesign.difference(stack_hits[name], stack_hits["2 plain"]),
+            "change": comparison.difference(stack_hits[name], stack_hits["2 plain"]),
             "parameters": redesign.parameters(plans[name].config),
             "macs": redesign.macs(plans[name].config, resolution),
         }
@@ -464,7 +464,7 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if full else None
 # %% tags=["remove-cell"]
 goal = summary[chosen]["relative"]
 study_change, wide_change = summary["autoencoder"]["change"], summary["wider"]["change"]
-controls = {name: redesign.difference(hits["autoencoder"], hits[name]) for name in ("wider", "linear", "random")}
+controls = {name: comparison.difference(hits["autoencoder"], hits[name]) for name in ("wider", "linear", "random")}
 
 
 def against(change, other="the base"):

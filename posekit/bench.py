@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from posekit import bench_components
 from posekit.bench_words import PLAIN
+from posekit.comparison import multiply_adds
 from posekit.coordinates import CONTEXT
 from posekit.data.augment import Augmentation, augment
 from posekit.data.crops import Crops, crops
@@ -114,23 +115,6 @@ def product_rate(dtype: torch.dtype, machine: Machine, side: int = 2048) -> floa
     return 2 * side**3 / min(_seconds(lambda: a @ a, machine) for _ in range(6)) / 1e9
 
 
-def multiply_adds(model: nn.Module, resolution: int) -> int:
-    """Multiply-adds of the model's convolutions for one picture (3, R, R), counted by hooks."""
-    counted = []
-
-    def count(conv: nn.Conv2d, _, output: Tensor) -> None:
-        counted.append(output[0].numel() * conv.weight[0].numel())
-
-    hooks = [module.register_forward_hook(count) for module in model.modules() if isinstance(module, nn.Conv2d)]
-    try:
-        with torch.no_grad():
-            model.eval()(torch.zeros(1, 3, resolution, resolution, device=next(model.parameters()).device))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return sum(counted)
-
-
 def rendering(count: int, size: int = 128) -> dict:
     """Mannequins a second on all cores, once the processes have started, against one core."""
     from posekit.data.mannequins import render_many
@@ -174,7 +158,7 @@ def training(config: HourglassConfig, resolution: int, batch: int, machine: Mach
     plain = Machine.plain(str(machine.device))
     steps = [_training_step(config, resolution, batch, m) for m in (plain, machine)]
     rates = _alternating(steps, batch, machine, repeats)
-    return *rates, multiply_adds(plain.place(Hourglass(config)), resolution)
+    return *rates, multiply_adds(Hourglass(config), resolution)
 
 
 def compiled_training(config: HourglassConfig, resolution: int, batch: int, machine: Machine, repeats: int):

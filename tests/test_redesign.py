@@ -6,8 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from planted import RECIPE, planted
 
 from posekit import HourglassConfig, Machine, PosekitError, Recipe, fit, redesign, weights
@@ -148,33 +146,6 @@ def test_the_winner_is_the_best_on_validation_people_that_costs_no_more():
     scores = {"base": [0.5, 0.5], "dear": [0.9, 0.9], "cheap": [0.6, 0.4], "other": [0.6, 0.5]}
     assert redesign.winner(scores, costs, "base") == "other"
     assert redesign.winner(scores | {"base": [0.8, 0.8]}, costs, "base") == "base"
-
-
-@settings(deadline=None, max_examples=20)
-@given(st.integers(2, 5), st.integers(2, 12), st.floats(-1, 1))
-def test_a_constant_difference_has_no_interval(seeds, people, shift):
-    mean, low, high = redesign.crossed(np.full((seeds, people), 3 * shift), np.full((seeds, people), 3))
-    assert mean == pytest.approx(shift) and low == pytest.approx(shift) and high == pytest.approx(shift)
-
-
-def test_intervals_hold_both_what_seeds_and_what_people_add():
-    random = np.random.default_rng(0)
-    by_seed, by_person = random.normal(size=(8, 1)), random.normal(size=(1, 200))
-    counts = np.ones((8, 200))
-    seeds, people, both = (
-        np.ptp(redesign.crossed(effect + 0 * counts, counts)[1:]) for effect in (by_seed, by_person, by_seed + by_person)
-    )
-    assert seeds == pytest.approx(2 * 1.96 * by_seed.std() / np.sqrt(8), rel=0.25)
-    assert people == pytest.approx(2 * 1.96 * by_person.std() / np.sqrt(200), rel=0.25)
-    assert both == pytest.approx(np.hypot(seeds, people), rel=0.1)
-
-
-def test_relative_gain_and_difference_are_paired_and_skip_what_is_not_labelled():
-    reference = np.array([[[1.0, 0.0], [1.0, np.nan]]] * 2)  # two of three joints, for two seeds
-    hits = np.array([[[1.0, 1.0], [1.0, 1.0]]] * 2)
-    assert redesign.relative(hits, reference)[0] == pytest.approx(0.5)
-    block = redesign.difference(hits, reference)
-    assert block["mean"] == pytest.approx(1 / 3) and (block["people"], block["seeds"]) == (2, 2)
 
 
 def test_jobs_run_in_order_and_only_once(tmp_path):

@@ -102,8 +102,8 @@ def generalisation(
     for i, (degree, values) in enumerate(fits.items()):
         curves.plot(grid, values, color=PALETTE[i], label=f"degree {degree}")
     curves.plot(*points, "k.", markersize=6)
-    curves.set(ylim=(-1.8, 4.4), xlabel="input", ylabel="output")
-    curves.legend(fontsize=8, loc="upper left", ncols=2)
+    curves.set(ylim=(-3.4, 4.4), xlabel="input", ylabel="output")
+    curves.legend(fontsize=8, loc="lower center", ncols=2)
     error.plot(degrees, seen, "o-", color=PALETTE[7], markersize=4, label="points it was fitted to")
     error.plot(degrees, unseen, "o-", color=PALETTE[0], markersize=4, label="other points")
     error.set(xlabel="degree of the polynomial", ylabel="error, r.m.s.", yscale="log")
