@@ -57,13 +57,16 @@ REFERENCES = ("laptop", "lspet")  # presets whose numbers are kept in book/refer
 class Run:
     """A run's folder, as its notebook sees it. As the last value of a notebook's cell it shows what it holds.
 
-    >>> run = Run(Path("runs/adhoc/example"))
+    >>> run = Run("runs/adhoc/example")
     >>> run.write_metrics({"metrics": {"pck": {"mean": 0.5, "low": 0.4, "high": 0.6, "people": 40}}})
     >>> run.path("metrics.json").exists()
     True
     """
 
-    folder: Path
+    folder: Path  # or its name
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
 
     @property
     def name(self) -> str:

@@ -81,7 +81,7 @@ def test_a_card_shows_itself():
 
 
 def test_a_run_shows_its_card(tmp_path):
-    run = Run(tmp_path / "02_training")
+    run = Run(str(tmp_path / "02_training"))
     run.folder.mkdir()
     shown = dict(cells(run._repr_html_()))
     assert list(shown) == ["run", "folder", "made"] and shown["run"] == "02_training" and shown["made"] == "not whole yet"

@@ -62,6 +62,7 @@ class Explanation:
         map: (H, W) float: the attribution of each pixel of the picture, 0 outside of what the network saw.
         heatmap: (H, W) float: the joint's heatmap, in the picture's pixels.
         picture: (H, W, 3) uint8.
+        seen: (4,) left, top, right and lower edge of what the network saw of it, picture pixels.
         place: (2,) x, y where the network puts the joint, picture pixels.
         joint: by the skeleton's name.
         method: with its layer, where it has one.
@@ -72,6 +73,7 @@ class Explanation:
     map: np.ndarray
     heatmap: np.ndarray
     picture: np.ndarray
+    seen: np.ndarray
     place: np.ndarray
     joint: str
     method: str
@@ -83,7 +85,7 @@ class Explanation:
         return f"<Explanation of {self.target} by {self.method}, {self.network}, {width} x {height} px>"
 
     def figure(self) -> "Figure":
-        """Picture, heatmap and map side by side."""
+        """Picture, heatmap and map side by side, as far as the network saw the picture."""
         from posekit.plots.attribution import explanation
 
         return explanation(self)
@@ -142,20 +144,21 @@ def explain(
         raise PosekitError(f"{label}: box is one person's x, y, width, height, and there are {len(boxes)}")
     centres, sides = person_square(boxes, 1.0 if whole else MARGIN)
     matrix = cropping(centres[0], sides[0], size)
-    seen = torch.from_numpy(cut(picture, centres[0], sides[0], size))[None].permute(0, 3, 1, 2).float() / 255
-    seen = seen.to(predictor.machine.device)
-    maps, cells, found = answered(predictor.model, card, seen)
+    view = torch.from_numpy(cut(picture, centres[0], sides[0], size))[None].permute(0, 3, 1, 2).float() / 255
+    view = view.to(predictor.machine.device)
+    maps, cells, found = answered(predictor.model, card, view)
     cell = cells[0, k] if keypoints is None else _labelled_cell(np.asarray(keypoints, float), joint, matrix, card, maps.shape[-1])
     asked = targets.target(target, joint, card, cell)
     if method == "attention":
-        values = _attention(predictor.model, card, seen, cells)[0, k]
+        values = _attention(predictor.model, card, view, cells)[0, k]
     else:
         layer = layer or (default_layer(predictor.model) if method == "grad-cam" else None)
-        values = attribute(predictor.model, card, seen, asked, method, layer)[0]
+        values = attribute(predictor.model, card, view, asked, method, layer)[0]
     return Explanation(
         map=back(values, matrix, width, height),
         heatmap=back(maps[0, k].cpu().numpy(), rescaling(1 / STRIDE) @ matrix, width, height),
         picture=picture,
+        seen=np.clip([*(centres[0] - sides[0] / 2), *(centres[0] + sides[0] / 2)], -0.5, [width - 0.5, height - 0.5] * 2),
         place=transform(np.linalg.inv(matrix), found[0, k : k + 1, :2])[0],
         joint=joint,
         method=f"{method} at {layer}" if layer else method,

@@ -24,15 +24,15 @@ BRIGHTEST = 0.995  # quantile of a map that is drawn at full strength: a lone pi
 
 
 def explanation(found: "Explanation") -> Figure:
-    """Picture, heatmap and map side by side; a cross is where the network puts the joint."""
-    height, width = found.map.shape
-    figure = Figure(figsize=(9, 3 * height / width + 0.4), layout="constrained")
+    """Picture, heatmap and map side by side, as far as the network saw; a cross is where it puts the joint."""
+    left, top, right, bottom = found.seen
+    figure = Figure(figsize=(9, 3 * (bottom - top) / (right - left) + 0.4), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)  # type: ignore[union-attr, call-arg]
     panels = (("the picture", None), (f"heatmap of the {found.joint}", found.heatmap), (found.method, found.map))
     for ax, (title, values) in zip(figure.subplots(1, 3), panels, strict=True):
         _over(ax, found.picture, values)
         ax.plot(*found.place, "+", color=MARK, markersize=9, markeredgewidth=1.5)
-        ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+        ax.set(xlim=(left, right), ylim=(bottom, top))
         ax.set_title(title, fontsize=10, pad=3)
     return figure
 
