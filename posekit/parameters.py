@@ -138,7 +138,7 @@ def check(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
     """All parameters of the notebook with the given values in place of the defaults.
 
     Raises:
-        PosekitError: a name that the notebook does not have, or a value of the wrong type.
+        PosekitError: a name that the notebook does not have, a value of the wrong type, or a negative one where the default is not.
     """
     known = parameters(notebook)
     values = {name: parameter.default for name, parameter in known.items()}
@@ -148,6 +148,8 @@ def check(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
             values[name] = _fit(value, parameter.type)
         except TypeError:
             raise _wrong_type(notebook, parameter, value) from None
+        if _negative(value) and not _negative(parameter.default):
+            raise PosekitError(f"{notebook.stem}: {name} cannot be negative, as {value!r} is (default {parameter.default!r})")
     return values
 
 
@@ -199,6 +201,10 @@ def _wrong_type(notebook: Path, parameter: Parameter, value: Any) -> PosekitErro
     return PosekitError(
         f"{notebook.stem}: {parameter.name} takes {type_name(parameter.type)}, not {value!r} (default {parameter.default!r})"
     )
+
+
+def _negative(value: Any) -> bool:
+    return any(isinstance(number, int | float) and number < 0 for number in (value if isinstance(value, list) else [value]))
 
 
 def _near(name: str, names: list[str]) -> str:

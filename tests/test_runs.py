@@ -116,12 +116,19 @@ def test_check_fills_in_defaults(project):
         ({"flip": 1}, "flip takes bool, not 1"),
         ({"sizes": [64, "x"]}, "sizes takes list[int], not [64, 'x']"),
         ({"start": 4}, "start takes str | None, not 4"),
+        ({"people": -5}, "people cannot be negative, as -5 is (default 20)"),
+        ({"sizes": [64, -1]}, "sizes cannot be negative, as [64, -1] is"),
     ],
 )
 def test_check_refuses_by_name(project, given, said):
     with pytest.raises(PosekitError) as error:
         parameters.check(first(), given)
     assert said in str(error.value)
+
+
+def test_what_is_negative_by_default_may_be_so(project):
+    replace(first(), "people: int = 20", "people: int = -1")
+    assert parameters.check(first(), {"people": -2, "rate": 0})["people"] == -2
 
 
 @pytest.mark.parametrize(
