@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from posekit import drawing, workflow
+from posekit import drawing, pages
 from posekit.plots import interactive
 from posekit.skeleton import LSP
 
@@ -52,9 +52,9 @@ def test_an_attribute_that_nobody_has_can_be_chosen():
 
 def test_only_books_with_such_maps_carry_the_scripts(tmp_path):
     (tmp_path / "plain.ipynb").write_text('{"cells": []}')
-    workflow.lay_scripts(tmp_path)
+    pages.lay_scripts(tmp_path)
     assert not (tmp_path / "_extra").exists()
     html = interactive.explorer(np.zeros((4, 2)), {"none": np.arange(4)}, drawing.sheet(*people(4), LSP, side=SIDE), side=SIDE)
     (tmp_path / "map.ipynb").write_text(json.dumps({"cells": [html]}))
-    workflow.lay_scripts(tmp_path)
+    pages.lay_scripts(tmp_path)
     assert {path.name for path in (tmp_path / "_extra" / interactive.FOLDER).iterdir()} == set(interactive.SCRIPTS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from posekit import typeset, workflow
+from posekit import pages, typeset
 from posekit.errors import PosekitError
 from posekit.parameters import root
 
@@ -71,7 +71,7 @@ def tex(tmp_path_factory):
         more="# More\n\nSee [the abstract](abstract) and [the first chapter](first).\n",
         bibliography="# Bibliography\n\n```{bibliography}\n```\n",
     )
-    return workflow._sphinx(source, "latex", strict=True) / "book.tex"
+    return pages._sphinx(source, "latex", strict=True) / "book.tex"
 
 
 def test_a_thesis_has_its_parts_in_order(tex):

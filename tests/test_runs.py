@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from posekit import parameters, runs, workflow
+from posekit import pages, parameters, runs, workflow
 from posekit.errors import PosekitError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -278,7 +278,7 @@ def test_a_part_without_chapters_is_left_out_of_the_contents(project):
     contents = {"root": "index", "parts": [{"caption": "A", "chapters": [{"file": "01_first"}, {"file": "desk"}]},
                                            {"caption": "B", "chapters": [{"file": "02_second"}]}]}  # fmt: skip
     steps = {"01_first": workflow.plan("small")["01_first"]}
-    found = workflow._without_absent(contents, steps)
+    found = pages._without_absent(contents, steps)
     assert found == {"root": "index", "parts": [contents["parts"][0]]}
 
 
@@ -327,7 +327,7 @@ def test_run_notebook_and_its_page(project):
 
     replace(first(), "# # First", "# # Put better")
     step = workflow.Step(first(), ran["parameters"], out, {}, (), ran["fingerprint"])
-    page = nbformat.reads(workflow.page(step), as_version=4)
+    page = nbformat.reads(pages.page(step), as_version=4)
     assert [cell.cell_type for cell in page.cells] == ["markdown", "code", "code", "code"]
     assert page.cells[0].source == "# Put better"
     assert "people = 3\nrate = 0.5  # of what\nflip = False" in page.cells[1].source

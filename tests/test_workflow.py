@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from posekit import parameters, runs, workflow
+from posekit import pages, parameters, runs, workflow
 from posekit.errors import PosekitError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -198,7 +198,7 @@ def test_pages_leave_open_what_is_not_there(tmp_path):
     text = 'A {{ runs["03_skips"].say.x }} b {{ runs[\'04_stacks\']["say"].y }} ![c](figures/03_skips/fig-a.png)'
     (tmp_path / "a.md").write_text(text)
     (tmp_path / "b.ipynb").write_text(json.dumps({"source": text + " figures/03_skips/b.svg figures/03_skips/c.*"}))
-    workflow.leave_open(tmp_path, {"03_skips"})
+    pages.leave_open(tmp_path, {"03_skips"})
     left = "A (no result in this edition) b {{ runs['04_stacks'][\"say\"].y }}"
     assert (tmp_path / "a.md").read_text().startswith(left)
     assert json.loads((tmp_path / "b.ipynb").read_text())["source"].startswith(left)
