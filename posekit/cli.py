@@ -2,35 +2,25 @@
 
 import functools
 import itertools
-import json
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 from posekit.errors import PosekitError
+from posekit.output import make_folder, no_file, save_picture, spare, writable, write_json
+from posekit.terminal import Report, bars, say
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
     help="Train the Stacked Hourglass for 2D human pose, score it, and find people's joints in pictures.",
     epilog="Data are named NAME\\[:PATH]\\[@SPLIT]: mannequins@test, lspet:photographs/lspet@train, coco:/data/coco@val2017.",
 )  # fmt: skip
-say = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)  # what is said may hold ":abc:"
 
 
 class OnError(StrEnum):
@@ -139,17 +129,17 @@ def train(
 
     if resolution % (4 * 2**depth):
         raise PosekitError(f"--resolution {resolution} is not a multiple of {4 * 2**depth}, which --depth {depth} needs")
-    _no_file(out)
+    no_file(out)
     if (out / "last.pt").exists() and not resume:
         raise PosekitError(f"{out} holds a training already; --resume goes on with it, another --out starts anew")
-    _make_folder(out)
+    make_folder(out)
     world = parallel.world()
     machine = prediction.machine_for(device or _own_gpu(world))
     machine = Machine.plain(str(machine.device)) if plain else machine
     first = world.rank == 0
     spec, path, _ = parse_spec(data)
     source = f"{spec}:{path}" if path else spec
-    with _progress(first) as bar, bar.task("rendering", None) as rendered:
+    with bars(first) as bar, bar.task("rendering", None) as rendered:
         reading: dict[str, Any] = {"on_error": on_error, "cache": cache, "progress": rendered}
         people = load_people(data, default_split="train", **reading)
         judges = load_people(val or f"{source}@val", default_split="val", **reading)
@@ -177,7 +167,7 @@ def train(
         say.print(f"{machine}{', compiled' if compiled else ''}{f', {world.size} processes' if world.size > 1 else ''}")
         say.print(people.summary())
         say.print(judges.summary())
-    with _progress(first) as bar:
+    with bars(first) as bar:
         size = round(resolution * CONTEXT)
         with bar.task("cutting out", len(people) + len(judges)) as cut:
             training = crops.crops(people, size, cache, on_error=on_error, progress=cut)
@@ -187,7 +177,7 @@ def train(
             with bar.task("scoring", len(validation)) as scored:
                 written = fit(
                     config, recipe, training, validation, out, name=name, note=note, start=start, resume=resume, machine=machine,
-                    compiled=compiled, report=_Report(bar, loss.value, (resolution // 4) ** 2, peak),
+                    compiled=compiled, report=Report(bar, loss.value, (resolution // 4) ** 2, peak),
                     progress=lambda done: scored(done, True),
                 )  # fmt: skip
         except KeyboardInterrupt:
@@ -216,8 +206,8 @@ def evaluate(
     from posekit import evaluation
     from posekit.prediction import machine_for
 
-    _writable(json_file)
-    with _progress() as bar:
+    writable(json_file)
+    with bars() as bar:
         result = evaluation.evaluate(
             weights, data, against=against, flip=flip, on_error=on_error, cache=cache, seed=seed, machine=machine_for(device),
             progress=bar.follow,
@@ -225,7 +215,7 @@ def evaluate(
     if json_file is None or str(json_file) != "-":
         evaluation.print_table(result, Console(emoji=False))
     if json_file is not None:
-        _write_json(json_file, evaluation.plain(result))
+        write_json(json_file, evaluation.plain(result))
 
 
 @app.command()
@@ -254,18 +244,18 @@ def predict(
     wanted, numbers = prediction.read_boxes(boxes) if boxes else ({}, {})
     if out is None and json_file is None:
         json_file = Path("-")
-    _writable(json_file)
+    writable(json_file)
     paths = _pictures(images)
     names: set[str] = set()
     drawn = [out / _unused(path.stem, names) if out else None for path in paths]
     for target in drawn:
-        _spare(target, paths)
+        spare(target, paths)
     predictor = prediction.load(weights, device)
     if out is not None:
-        _make_folder(out)
+        make_folder(out)
     results: list[dict[str, Any]] = []
     failed = 0
-    with _progress() as bar, bar.task("predicting", len(paths)) as done:
+    with bars() as bar, bar.task("predicting", len(paths)) as done:
         for path, number, target in zip(paths, _image_ids(paths, numbers), drawn, strict=True):
             try:
                 known = prediction.of_picture(wanted, path)
@@ -278,10 +268,10 @@ def predict(
             else:
                 results += poses.to_coco(number)
                 if target is not None:
-                    _save_picture(poses.draw(), target)
+                    save_picture(poses.draw(), target)
             done(1)
     if json_file is not None:
-        _write_json(json_file, results)
+        write_json(json_file, results)
     places = [str(place) for place in (out, json_file) if place is not None and str(place) != "-"]
     what = f"{_count(len(results), 'person', 'people')} in {_count(len(paths) - failed, 'picture', 'pictures')}"
     say.print(f"{what}: {' and '.join(places)}" if places else what)
@@ -317,11 +307,11 @@ def explain(
 
     if out.suffix.lower() != ".png":
         raise PosekitError(f"--out {out}: a PNG is written; let its name end in .png")
-    _writable(out)
-    _spare(out, [image])
+    writable(out)
+    spare(out, [image])
     predictor = prediction.load(weights, device)
     found = attribution.explain(predictor, image, joint, method, target, layer=layer, box=box)
-    _save_picture(found.draw(), out)
+    save_picture(found.draw(), out)
     say.print(f"{out}: {found.target}, {found.method}")
 
 
@@ -350,12 +340,12 @@ def bench(
     """Time rendering, cropping, loading, training and prediction against plain float32, and principal components against scikit-learn's."""
     from posekit import bench as benchmark
 
-    _writable(json_file)
+    writable(json_file)
     result = benchmark.bench(quick=quick)
     if json_file is None or str(json_file) != "-":
         Console().print(benchmark.table(result))
     if json_file is not None:
-        _write_json(json_file, result)
+        write_json(json_file, result)
 
 
 @app.command(
@@ -457,8 +447,8 @@ def fetch_data(
     from posekit.data import fetch
 
     if out is not None:
-        _no_file(out)
-    with _progress() as bar:
+        no_file(out)
+    with bars() as bar:
 
         def follow(file: str, done: int, total: int | None) -> None:
             bar.follow(f"{file} (MB)", done // 10**6, total // 10**6 if total else None)
@@ -483,9 +473,9 @@ def cut(
     """Cut people out of their pictures ahead of training, so that it can begin at once, or elsewhere with a copy of the cache."""
     from posekit.data import crops, load_people
 
-    with _progress() as bar, bar.task("rendering", None) as rendered:
+    with bars() as bar, bar.task("rendering", None) as rendered:
         people = load_people(data, default_split="all", on_error=on_error, cache=cache, progress=rendered)
-    with _progress() as bar, bar.task("cutting out", len(people)) as done:
+    with bars() as bar, bar.task("cutting out", len(people)) as done:
         store = crops.crops(people, size, cache, on_error=on_error, progress=done)
     print(store.people.summary())
 
@@ -520,16 +510,16 @@ def codes(
     ending = ".npz" if statistics else ".npy"
     if out.suffix != ending:
         raise PosekitError(f"--out {out}: {'statistics' if statistics else 'codes'} are a NumPy file; let its name end in {ending}")
-    _writable(out)
+    writable(out)
     world = parallel.world()
     if world.size > 1 and not statistics:
         raise PosekitError("codes are written by one process; with --statistics several can share the people")
     model, card = files.load(weights)
     place = code_place(model, stack)
     machine, first = prediction.machine_for(device or _own_gpu(world)), world.rank == 0
-    with _progress(first) as bar, bar.task("rendering", None) as rendered:
+    with bars(first) as bar, bar.task("rendering", None) as rendered:
         people = load_people(data, default_split="all", on_error=on_error, cache=cache, progress=rendered)
-    with _progress(first) as bar:
+    with bars(first) as bar:
         with bar.task("cutting out", len(people)) as cut:
             stored = crops.crops(people, round(card.resolution * CONTEXT), cache, on_error=on_error, progress=cut)
         if len(stored) < world.size:
@@ -583,79 +573,6 @@ def _own_gpu(world: Any) -> str | None:
     return f"cuda:{os.environ['LOCAL_RANK']}" if world.size > 1 and torch.cuda.is_available() else None
 
 
-class _Bars:
-    """Progress bars on stderr, where a person watches."""
-
-    def __init__(self, progress: Progress):
-        self.progress = progress
-        self.tasks: dict[str, Any] = {}
-
-    @contextmanager
-    def task(self, what: str, total: int | None) -> Iterator[Callable]:
-        """A bar of its own; what is handed out moves it on, or with a second argument of True, to the given count.
-
-        Without a total it shows only when there is something to show.
-        """
-        task = self.progress.add_task(what, total=total, note="", visible=total is not None)
-
-        def move(count: int, absolute: bool = False) -> None:
-            done, more = (count, None) if absolute else (None, count)
-            self.progress.update(task, completed=done, advance=more, visible=True)
-
-        try:
-            yield move
-        finally:
-            self.progress.remove_task(task)
-
-    def follow(self, what: str, done: int, total: int | None, note: str = "") -> None:
-        if what not in self.tasks:
-            self.tasks[what] = self.progress.add_task(what, total=total, note="")
-        self.progress.update(self.tasks[what], completed=done, total=total, note=note)
-
-
-@contextmanager
-def _progress(shown: bool = True) -> Iterator[_Bars]:
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )  # fmt: skip
-    with Progress(*columns, console=say, transient=True, disable=not (shown and say.is_terminal)) as progress:
-        yield _Bars(progress)
-
-
-class _Report:
-    """Hears training: moves the bar, prints a line an epoch, and warns when the heatmaps have collapsed."""
-
-    def __init__(self, bars: _Bars, loss: str, cells: int, target_peak: float):
-        self.bars, self.loss, self.cells, self.target_peak = bars, loss, cells, target_peak
-        self.pck = ""
-
-    def __call__(self, figures: dict[str, Any]) -> None:
-        if not figures.get("validated"):
-            note = f"epoch {figures['epoch']}  loss {figures['loss']:.4g}  peak {figures['peak'] / self.target_peak:.0%}{self.pck}"
-            self.bars.follow("training", figures["step"], figures["steps"], note)
-            return
-        self.pck = f"  PCK {figures['pck']:.3f}"
-        peaks = f"{figures['val_peak'] / self.target_peak:.0%}"
-        say.print(f"epoch {figures['epoch']}: loss {figures['loss']:.4g}, on validation {figures['val_loss']:.4g}, PCK@0.2·torso "
-                  f"{figures['pck']:.3f}, peaks {peaks} of the target's, {figures['seconds']:.0f} s")  # fmt: skip
-        if collapsed(self.loss, figures["val_peak"], self.cells):
-            say.print(f"warning: {_COLLAPSED[self.loss]}")
-
-
-_COLLAPSED = {
-    "mse": "the heatmaps' peaks have collapsed: mean squared error is all but satisfied with maps of zeros, and no joint is "
-    "found; more epochs may lead out of it, --loss cross-entropy has no such trap",
-    "cross-entropy": "the heatmaps' peaks have collapsed: the maps are all but uniform, and no joint is found; where this "
-    "lasts, lower --rate, or look at the crops and their keypoints",
-}
-
-
-def collapsed(loss: str, peak: float, cells: int) -> bool:
-    """Whether validated peaks are so low that the maps say nothing: near zero, or for a softmax near uniform."""
-    return peak < (0.05 if loss == "mse" else 3 / cells)
-
-
 def _pictures(paths: list[Path]) -> list[Path]:
     """The pictures that are named, and those in the folders that are."""
     found = []
@@ -686,12 +603,6 @@ def _unused(stem: str, names: set[str]) -> str:
     return name
 
 
-def _spare(target: Path | None, pictures: list[Path]) -> None:
-    """Complain where a drawing would take the place of a picture that it is made from."""
-    if target is not None and target.resolve() in {picture.resolve() for picture in pictures}:
-        raise PosekitError(f"{target} would be written over the picture itself; give another --out")
-
-
 def _image_ids(paths: list[Path], known: dict[str, int]) -> list[int]:
     """Each picture's number in COCO's results: the one that the boxes' file gives it, else its name where that is one, else a free one."""
     from posekit.prediction import of_picture
@@ -699,61 +610,6 @@ def _image_ids(paths: list[Path], known: dict[str, int]) -> list[int]:
     ids = [of_picture(known, path) if known else int(path.stem) if path.stem.isdecimal() else None for path in paths]
     free = (number for number in itertools.count(1) if number not in ids)
     return [next(free) if number is None or number in ids[:i] else number for i, number in enumerate(ids)]
-
-
-def _no_file(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise PosekitError(f"{folder}: is a file, a folder is wanted")
-
-
-def _make_folder(folder: Path) -> None:
-    _no_file(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PosekitError(f"{folder}: cannot be made: {error.strerror}") from None
-    if not os.access(folder, os.W_OK):
-        raise PosekitError(f"{folder}: nothing can be written into it")
-
-
-def _writable(path: Path | None) -> None:
-    """Complain about a result file before the work that leads to it, not after."""
-    if path is None or str(path) == "-":
-        return
-    if path.is_dir():
-        raise PosekitError(f"{path}: is a folder, a file is wanted")
-    if not path.absolute().parent.is_dir():
-        raise PosekitError(f"{path}: there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise PosekitError(f"{path}: cannot be written")
-
-
-def _write_json(path: Path, content: Any) -> None:
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    if str(path) == "-":
-        sys.stdout.write(text)
-        return
-    _write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def _save_picture(picture: Any, path: Path) -> None:
-    _write(path, lambda temporary: picture.save(temporary, "PNG"))
-
-
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Whole or not at all; into what is no file, /dev/stdout say, as it comes."""
-    direct = path.exists() and not path.is_file()
-    temporary = path if direct else path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        if not direct:
-            temporary.replace(path)
-    except OSError as error:
-        raise PosekitError(f"{path}: could not be written: {error.strerror or error}") from None
-    finally:
-        if not direct:
-            with suppress(OSError):  # of the disk that it cannot be written to
-                temporary.unlink()
 
 
 def main() -> None:

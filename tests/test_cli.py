@@ -12,7 +12,7 @@ from scipy.io import savemat
 from typer.testing import CliRunner
 
 import posekit
-from posekit import cli, weights
+from posekit import cli, terminal, weights
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.weights import Card, save
 
@@ -308,7 +308,7 @@ def test_collapsed_peaks_are_reported(capsys):
         def follow(self, *_):
             pass
 
-    report = cli._Report(Bars(), "mse", 256, 1.0)
+    report = terminal.Report(Bars(), "mse", 256, 1.0)
     figures = {
         "validated": True,
         "epoch": 1,
@@ -322,7 +322,7 @@ def test_collapsed_peaks_are_reported(capsys):
     assert "warning: the heatmaps' peaks have collapsed" in capsys.readouterr().err
     report(figures | {"val_peak": 0.4})
     assert "warning" not in capsys.readouterr().err
-    assert cli.collapsed("cross-entropy", 2 / 256, 256) and not cli.collapsed("cross-entropy", 4 / 256, 256)
+    assert terminal.collapsed("cross-entropy", 2 / 256, 256) and not terminal.collapsed("cross-entropy", 4 / 256, 256)
 
 
 def test_a_notebook_gets_its_parameters(monkeypatch, tmp_path):
