@@ -57,7 +57,7 @@ from posekit.data.loading import load_batch
 from posekit.data.mannequins import POSTURES
 from posekit.data.people import parse_spec
 from posekit.errors import PosekitError
-from posekit.interpret import neighbours, probes, walks
+from posekit.interpret import ablation, neighbours, probes, walks
 from posekit.interpret.attributes import attributes, factors, usable
 from posekit.interpret.attributes import table as attribute_table
 from posekit.interpret.components import above, batches_of, jackknife, moments_of, noise_floor, pca, stability
@@ -301,8 +301,9 @@ plt.show()
 # person nearest to the mean, past the bottleneck. With each skip at its *mean* over people, or *off*, all it has is the code.
 
 # %% tags=["remove-cell"]
-means = walks.skip_means(network, card, crops, place, machine=machine)
-treatments = walks.SKIPS if walks.skip_places(network, place) else ("intact",)
+passing = walks.skip_places(network, place)
+means = ablation.means(network, card, crops, passing, machine=machine)
+treatments = walks.SKIPS if passing else ("intact",)
 steps = np.arange(-3.0, 3.1)
 central = int(walks.nearest(codes, every.mean[None]).index[0, 0])
 view = centre_view(*load_batch(crops, np.array([central])), card.resolution)[0].to(machine.device)

@@ -54,7 +54,7 @@ from posekit import comparison, metrics, plots, redesign, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT
 from posekit.evaluation import common
-from posekit.interpret import clusters, probes, walks
+from posekit.interpret import ablation, clusters, probes, walks
 from posekit.interpret.attributes import attributes, usable
 from posekit.interpret.codes import collect
 from posekit.interpret.components import above, batches_of, moments_of, noise_floor, pca
@@ -293,7 +293,7 @@ def inside(name):
         place, looked = code_place(network), probes.reading_direction(probed[0], scores, values[probed[0]], few.directions)
         control, means = (
             walks.random_directions(4, few.directions, few.variances),
-            walks.skip_means(network, card, coded, place, machine=machine),
+            ablation.means(network, card, coded, walks.skip_places(network, place), machine=machine),
         )
         scale = float(np.nanstd(values[probed[0]]))
         for skips in ("intact", "mean"):

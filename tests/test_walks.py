@@ -13,6 +13,7 @@ from planted import people
 from torch import nn
 
 from posekit import HourglassConfig, Machine, PosekitError, crops, trace
+from posekit.interpret import ablation
 from posekit.interpret import walks as wk
 from posekit.interpret.codes import collect
 from posekit.interpret.probes import Direction
@@ -61,7 +62,7 @@ def test_everybodys_own_code_gives_everybodys_own_answer(model, stored, pictures
 def test_without_own_code_and_skips_the_first_stack_does_not_see_the_picture(model, stored, pictures):
     place = code_place(model, 0)
     code = collect(model, CARD, stored, place, machine=PLAIN).mean(0, keepdims=True)
-    means = wk.skip_means(model, CARD, stored, place, machine=PLAIN, batch=4)
+    means = ablation.means(model, CARD, stored, wk.skip_places(model, place), machine=PLAIN, batch=4)
     intact, mean, off = (wk.answers(model, CARD, pictures, place, code, skips, means, machine=PLAIN)[0] for skips in wk.SKIPS)
     assert not torch.equal(intact[0], intact[1])
     assert torch.equal(mean[0], mean[1]) and torch.equal(off[0], off[1])
@@ -73,7 +74,7 @@ def test_means_of_skips_are_the_means_of_their_activations(model, stored, pictur
     assert names == ["stack1.skip1", "stack1.skip2"]
     with trace(model, names) as activations, torch.inference_mode():
         model(pictures)
-    means = wk.skip_means(model, CARD, stored, "stack1.bottleneck2", machine=PLAIN, batch=4)
+    means = ablation.means(model, CARD, stored, names, machine=PLAIN, batch=4)
     for name in names:
         assert torch.allclose(means[name], activations[name].mean(0), atol=1e-6)
 
@@ -81,7 +82,7 @@ def test_means_of_skips_are_the_means_of_their_activations(model, stored, pictur
 def test_a_network_without_skips_has_none_to_replace(stored, pictures):
     bare = Hourglass(dataclasses.replace(CONFIG, skips=False)).eval()
     place = code_place(bare, 0)
-    assert wk.skip_means(bare, CARD, stored, place, machine=PLAIN) == {}
+    assert wk.skip_places(bare, place) == []
     intact, off = (wk.answers(bare, CARD, pictures, place, None, skips, machine=PLAIN)[0] for skips in ("intact", "off"))
     assert torch.equal(intact, off)
 

@@ -78,14 +78,10 @@ def batch_size(people: int, batch: int = BATCH) -> int:
     return next(size for size in range(batch, 1, -1) if people % size != 1)
 
 
-def mean(
-    model: Hourglass, card: Card, others: Crops, names: Iterable[str], *, machine: Machine | None = None, batch: int = BATCH,
-) -> Edit:  # fmt: skip
-    """The edit that gives everybody the mean activation of `others`, a value for each channel and position.
-
-    `others` are people on whom nothing is measured: of the validation split, say. Only at `names` does it know a mean.
-    """
-    names = list(names)
+def means(
+    model: Hourglass, card: Card, crops: Crops, names: Iterable[str], *, machine: Machine | None = None, batch: int = BATCH,
+) -> dict[str, Tensor]:  # fmt: skip
+    """The mean over people of each named activation (C, H, W), float32, a value for each channel and position."""
     sums: dict[str, Tensor] = {}
     machine = machine or Machine.best()
     network = by_modules(model, machine)
@@ -95,9 +91,19 @@ def mean(
         sums[name] = sums[name] + total if name in sums else total
 
     with edit(model, dict.fromkeys(names, add)):
-        predict_crops(model, card, others, machine=machine, network=network, batch=batch)
-    means = {name: (total / len(others)).float() for name, total in sums.items()}
-    return lambda activation, name: means[name].to(activation.dtype).expand_as(activation)
+        predict_crops(model, card, crops, machine=machine, network=network, batch=batch)
+    return {name: (total / len(crops)).float() for name, total in sums.items()}
+
+
+def mean(
+    model: Hourglass, card: Card, others: Crops, names: Iterable[str], *, machine: Machine | None = None, batch: int = BATCH,
+) -> Edit:  # fmt: skip
+    """The edit that gives everybody the mean activation of `others`.
+
+    `others` are people on whom nothing is measured: of the validation split, say. Only at `names` does it know a mean.
+    """
+    known = means(model, card, others, names, machine=machine, batch=batch)
+    return lambda activation, name: known[name].to(activation.dtype).expand_as(activation)
 
 
 def skip_places(model: Hourglass) -> list[str]:

@@ -2,7 +2,7 @@
 
 place = code_place(model)
 near = nearest(codes, mean + steps[:, None] * sd * vector)  # real people, and how near "nearest" is
-means = skip_means(model, card, crops, place)
+means = ablation.means(model, card, crops, skip_places(model, place))
 maps, keypoints = answers(model, card, picture, place, codes, "mean", means)  # to look at
 control = random_directions(10, components, variances)
 found = causal(model, card, crops, place, direction, control, attribute="sitting", skips="mean", means=means)
@@ -29,7 +29,7 @@ from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.interpret.attributes import attributes
 from posekit.interpret.probes import Direction
-from posekit.interpret.trace import Edit, edit, places, trace
+from posekit.interpret.trace import Edit, edit, places
 from posekit.machine import Machine
 from posekit.metrics import interval, torso
 from posekit.models.hourglass import Hourglass
@@ -80,21 +80,6 @@ def skip_places(model: Hourglass, place: str) -> list[str]:
     return [name for name in places(model) if name.startswith(f"{stack}.skip")]
 
 
-def skip_means(
-    model: Hourglass, card: Card, crops: Crops, place: str, *, machine: Machine | None = None, batch: int = 64
-) -> dict[str, Tensor]:
-    """The mean over people of each skip connection's activation (C, H, W), in the stack that `place` is in."""
-    machine = machine or Machine.best()
-    network, names = by_modules(model, machine), skip_places(model, place)
-    sums: dict[str, Tensor] = {}
-    with trace(model, names) as activations:
-        for pictures in _pictures(crops, card, machine, batch):
-            _maps(network, card, pictures)
-            for name in names:
-                sums[name] = sums.get(name, 0) + activations[name].double().sum(0)
-    return {name: (total / len(crops)).float() for name, total in sums.items()}
-
-
 def answers(
     model: Hourglass, card: Card, pictures: Tensor, place: str, codes: np.ndarray | Tensor | None, skips: str = "intact",
     means: Mapping[str, Tensor] | None = None, *, machine: Machine | None = None,
@@ -106,7 +91,7 @@ def answers(
         place: whose activation is replaced, `code_place(model, stack)`.
         codes: (B, D), or (1, D) for all; None leaves each picture its own.
         skips: `intact`, or each skip connection of the stack replaced by its `mean` over people (from `means`, which
-            `skip_means` gives) or by zero, `off`.
+            `ablation.means` gives) or by zero, `off`.
     """
     machine = machine or Machine.best()
     edits = _skip_edits(model, place, skips, means)
@@ -282,7 +267,7 @@ def _skip_edits(model: Hourglass, place: str, skips: str, means: Mapping[str, Te
     known = means or {}
     missing = [name for name in names if name not in known]
     if missing:
-        raise PosekitError(f"skips='mean' needs the means of {', '.join(missing)}; skip_means gives them")
+        raise PosekitError(f"skips='mean' needs the means of {', '.join(missing)}; ablation.means gives them")
     return dict.fromkeys(names, lambda activation, name: known[name].to(activation).expand_as(activation).clone())
 
 
