@@ -1,10 +1,7 @@
-"""Training: the loop, its checkpoints and its history."""
+"""Training: the recipe and the loop."""
 
-import contextlib
-import io
 import json
 import math
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -15,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from posekit import checkpoints, memory, metrics, parallel
 from posekit import heatmaps as hm
-from posekit import memory, metrics, parallel
 from posekit.coordinates import CONTEXT, STRIDE, rescaling, transform_keypoints, view
 from posekit.data.augment import Augmentation, augment, centre_view
 from posekit.data.crops import Crops
@@ -169,7 +166,7 @@ def train(
         "validation": validation.people.fingerprint(), "crops": [training.size, validation.size], **({"start": start} if start else {}),
     }, sort_keys=True)  # fmt: skip
     last, history = folder / "last.pt", folder / "history.jsonl"
-    state = _read(last, machine) if resume else None
+    state = checkpoints.read(last, machine) if resume else None
     if state:
         if state["identity"] != identity:
             told = f"{last} is of another recipe, network, start or data; train into another folder or with resume=False (no --resume)"
@@ -184,24 +181,24 @@ def train(
         done, best, sums, before = 0, {"pck": -1.0}, {}, 0.0
     writer = None
     if world.rank == 0:
-        with _writing(folder):
+        with checkpoints.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if not state:
                 for name in ("last.pt", "best.pt"):
                     (folder / name).unlink(missing_ok=True)
-            _trim(history, done)
-            writer = _tensorboard(folder, done)
+            checkpoints.trim(history, done)
+            writer = checkpoints.tensorboard(folder, done)
     if compiled and world.size == 1:  # the sums over processes within the network are not for the compiler
         network = torch.compile(network, dynamic=False)
     skeleton, began = training.people.skeleton, time.monotonic() - before
 
     def keep(step: int) -> None:
-        _replace(last, {
+        checkpoints.write(last, {
             "model": model.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "step": step,
             "best": best, "sums": sums, "seconds": time.monotonic() - began, "identity": identity,
         })  # fmt: skip
 
-    with _Interrupt() as stop, _closing(writer):
+    with checkpoints.Interrupt() as stop, checkpoints.closing(writer):
         for epoch in range(done // per_epoch, recipe.epochs):
             model.train()
             order = shuffled(len(training), recipe.batch, recipe.seed, epoch)
@@ -236,21 +233,21 @@ def train(
             better = line["pck"] >= best["pck"]
             best = line if better else best
             if writer:
-                with _writing(history):
+                with checkpoints.writing(history):
                     with open(history, "a") as file:
                         file.write(json.dumps(line) + "\n")
                     for name, value in figures.items():
                         writer.add_scalar(name, value, line["step"])
                 # The best before the last: if that is as far as it comes, the epoch is done again, to the same end.
                 if better:
-                    _replace(folder / "best.pt", average or model.state_dict())
+                    checkpoints.write(folder / "best.pt", average or model.state_dict())
                 keep(line["step"])
             if report and world.rank == 0:
                 report({"validated": True, "steps": steps, **line})
             if parallel.any_of(stop.asked):
                 raise KeyboardInterrupt
     parallel.barrier()
-    state = _read(folder / "best.pt", machine)
+    state = checkpoints.read(folder / "best.pt", machine)
     assert state is not None
     model.load_state_dict(state)
     model.eval()
@@ -348,87 +345,3 @@ def _average(average: dict[str, Tensor], model: nn.Module, decay: float, step: i
             average[name].lerp_(value, weight)
         else:
             average[name].copy_(value)
-
-
-@contextlib.contextmanager
-def _writing(path: Path):
-    try:
-        yield
-    except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError when the disk is full
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        told = f"{path}: could not be written ({reason}); free some room and go on with resume=True (--resume)"
-        raise PosekitError(told) from None
-
-
-def _replace(path: Path, state: dict) -> None:
-    """Write whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    try:
-        with _writing(path):
-            torch.save(state, temporary)
-            temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _read(path: Path, machine: Machine) -> dict | None:
-    """What the first process finds at `path`; None if there is nothing."""
-    data = parallel.from_first(path.read_bytes() if parallel.world().rank == 0 and path.exists() else None)
-    if data is None:
-        return None
-    try:
-        return torch.load(io.BytesIO(data), map_location=machine.device, weights_only=True)
-    except Exception:  # damaged files end in many ways, and all of them mean the same
-        raise PosekitError(f"{path}: damaged; train again with resume=False (no --resume)") from None
-
-
-def _trim(history: Path, step: int) -> None:
-    """Drop lines of epochs after the step that training goes on from, and one that was cut off."""
-    lines = []
-    for line in history.read_text().splitlines() if history.exists() else []:
-        with contextlib.suppress(json.JSONDecodeError):
-            if json.loads(line)["step"] <= step:
-                lines.append(line)
-    temporary = history.with_suffix(".tmp")
-    temporary.write_text("".join(line + "\n" for line in lines))
-    temporary.replace(history)
-
-
-def _tensorboard(folder: Path, step: int):
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=step)
-
-
-@contextlib.contextmanager
-def _closing(writer):
-    try:
-        yield
-    finally:
-        if writer:
-            with contextlib.suppress(OSError):  # of a full disk the checkpoints have told
-                writer.close()
-
-
-class _Interrupt:
-    """Turns Ctrl-C and SIGTERM into a wish that the loop heeds after its step; a second Ctrl-C stops at once."""
-
-    def __enter__(self) -> "_Interrupt":
-        self.asked = False
-        self.before = {}
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, self._ask)
-        except ValueError:  # not the main thread: whoever owns it decides
-            pass
-        return self
-
-    def _ask(self, number: int, _) -> None:
-        if self.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
