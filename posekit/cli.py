@@ -365,7 +365,7 @@ def run(
 ) -> None:
     """Re-execute a notebook with other parameters and say where the result is: posekit run 02_training -p stacks 2"""
     from posekit import parameters
-    from posekit.runs import run_notebook
+    from posekit.execution import run_notebook
 
     if help and notebook:
         Console(soft_wrap=True).print(_parameters(parameters.rows(parameters.notebook_path(notebook))))

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import runs
+from . import execution, runs, staleness
 from .errors import PosekitError
 from .parameters import notebook_path, parse, root
 
@@ -77,8 +77,8 @@ def plan(name: str, grid: dict[str, list[str]], preset: str | None = None) -> Sw
     points = []
     for combination in itertools.product(*grid.values()):
         given = dict(zip(grid, combination, strict=True))
-        _, params, out = runs.custom(name, given, preset)
-        stamp = runs.stamp(out, runs.fingerprint(notebook, params))
+        _, params, out = execution.custom(name, given, preset)
+        stamp = staleness.stamp(out, staleness.fingerprint(notebook, params))
         points.append(Point({key: params[key] for key in varying}, params, out, stamp))
     rest = {key: value for key, value in points[0].params.items() if key not in grid}
     key = hashlib.sha256(json.dumps([values, rest]).encode()).hexdigest()[:8]
@@ -254,7 +254,7 @@ def main(arguments: list[str]) -> None:
     listed, number = arguments
     wanted = json.loads(Path(listed).read_text("utf-8"))[int(number)]
     try:
-        runs.execute(notebook_path(wanted["notebook"]), wanted["params"], Path(wanted["out"]))
+        execution.execute(notebook_path(wanted["notebook"]), wanted["params"], Path(wanted["out"]))
     except PosekitError as error:
         Path(listed).with_name(FAILED.format(number)).write_text(str(error), encoding="utf-8")
         sys.exit(f"posekit: {error}")

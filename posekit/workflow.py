@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import runs
+from . import execution, runs, staleness
 from .errors import PosekitError
 from .parameters import load_preset, notebook_path, root
 
@@ -36,7 +36,7 @@ class Step:
 
     @property
     def stamp(self) -> Path:
-        return runs.stamp(self.out, self.fingerprint)
+        return staleness.stamp(self.out, self.fingerprint)
 
     @property
     def failure(self) -> Path:
@@ -54,7 +54,7 @@ def plan(preset: str) -> dict[str, Step]:
     for name, values in load_preset(preset).items():
         params, upstream, reads = {}, {}, set()
         for key, value in values.items():
-            params[key], read = runs.resolve(value, preset)
+            params[key], read = execution.resolve(value, preset)
             if read is not None:
                 if read not in steps:
                     raise PosekitError(f"presets/{preset}.yaml: {name} takes {value}; {read} must come first")
@@ -67,7 +67,7 @@ def plan(preset: str) -> dict[str, Step]:
             out=root() / "runs" / preset / name,
             upstream=upstream,
             reads=tuple(sorted(reads)),
-            fingerprint=runs.fingerprint(notebook, params, upstream, preset),
+            fingerprint=staleness.fingerprint(notebook, params, upstream, preset),
         )
     return steps
 
@@ -98,7 +98,7 @@ def why_stale(step: Step) -> list[str]:
         return ["failed last time" if _failed(step) else "not run yet"]
     if "ingredients" not in old:
         return ["what the last run was made of is not known"]
-    old, new = old["ingredients"], runs.ingredients(step.notebook, step.params, step.upstream, step.out.parent.name)
+    old, new = old["ingredients"], staleness.ingredients(step.notebook, step.params, step.upstream, step.out.parent.name)
 
     def differing(kind: str) -> list[str]:
         return [name for name in sorted({*old[kind], *new[kind]}) if old[kind].get(name) != new[kind].get(name)]
@@ -178,7 +178,7 @@ def run(step: Step) -> None:
     """Make a preset's run; a failure is kept, so that the book can say what is missing, and raised."""
     step.failure.unlink(missing_ok=True)
     try:
-        runs.execute(step.notebook, step.params, step.out, step.upstream)
+        execution.execute(step.notebook, step.params, step.out, step.upstream)
     except PosekitError as error:
         content = {"fingerprint": step.fingerprint, "message": str(error)}
         step.failure.parent.mkdir(parents=True, exist_ok=True)

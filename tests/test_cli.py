@@ -326,10 +326,10 @@ def test_collapsed_peaks_are_reported(capsys):
 
 
 def test_a_notebook_gets_its_parameters(monkeypatch, tmp_path):
-    from posekit import runs
+    from posekit import execution
 
     heard = []
-    monkeypatch.setattr(runs, "run_notebook", lambda *given: heard.append(given) or tmp_path)
+    monkeypatch.setattr(execution, "run_notebook", lambda *given: heard.append(given) or tmp_path)
     result = run("run", "02_training", "-p", "stacks", "2", "--preset", "smoke", "-p", "rate", "-1")
     assert result.exit_code == 0, result.output
     assert heard == [("02_training", {"stacks": "2", "rate": "-1"}, "smoke")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from posekit import pages, parameters, runs, workflow
+from posekit import execution, pages, parameters, runs, staleness, workflow
 from posekit.errors import PosekitError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "library").mkdir()  # the real one may be edited while the tests run
     (tmp_path / "library" / "errors.py").write_text("class Mistake(Exception):\n    pass\n")
     (tmp_path / "library" / "runs.py").write_text("from .errors import Mistake\n")
-    monkeypatch.setattr(runs, "__file__", str(tmp_path / "library" / "runs.py"))
+    monkeypatch.setattr(staleness, "__file__", str(tmp_path / "library" / "runs.py"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.delenv("POSEKIT_RUN", raising=False)
@@ -71,7 +71,7 @@ def first() -> Path:
 
 
 def key(**given) -> str:
-    return runs.fingerprint(first(), parameters.check(first(), given))
+    return staleness.fingerprint(first(), parameters.check(first(), given))
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -244,7 +244,7 @@ def test_fingerprint_knows_the_reference_run(project):
     (project / "book" / "reference" / "lspet" / "01_first.json").write_text('{"pck": 0.5}')
     assert runs.reference("01_first") == {"pck": 0.5}
     assert key() != before
-    own = runs.fingerprint(first(), parameters.check(first(), {}), preset="lspet")
+    own = staleness.fingerprint(first(), parameters.check(first(), {}), preset="lspet")
     assert own == before, "a run does not depend on what was kept of itself"
 
 
@@ -257,16 +257,16 @@ def test_fingerprint_knows_the_reference_runs_of_notebooks_that_the_code_names(p
     replace(first(), "run = runs.current()", 'run, known = runs.current(), runs.reference("02_second")')
     for preset in ("small", "lspet"):
         kept.write_text('{"pck": 0.5}')
-        before = runs.fingerprint(first(), parameters.check(first(), {}), preset=preset)
+        before = staleness.fingerprint(first(), parameters.check(first(), {}), preset=preset)
         kept.write_text('{"pck": 0.6}')
-        assert runs.fingerprint(first(), parameters.check(first(), {}), preset=preset) != before
+        assert staleness.fingerprint(first(), parameters.check(first(), {}), preset=preset) != before
 
 
 def test_a_run_is_kept_as_a_reference(project):
     values = parameters.check(first(), {"people": 3})
     with pytest.raises(PosekitError, match="runs/lspet/01_first is not a finished run: make book PRESET=lspet"):
         runs.keep_reference("lspet", "01_first")
-    runs.execute(first(), values, project / "runs" / "lspet" / "01_first")
+    execution.execute(first(), values, project / "runs" / "lspet" / "01_first")
     path = runs.keep_reference("lspet", "01_first")
     assert path == project / "book" / "reference" / "lspet" / "01_first.json"
     kept = runs.reference("01_first", "lspet")
@@ -292,7 +292,7 @@ def test_a_run_from_start_to_end(project, capfd):
 
     (project / "broken").touch()
     with pytest.raises(PosekitError) as error:
-        runs.execute(first(), values, out)
+        execution.execute(first(), values, out)
     line = 'assert not run.path("../../../broken").exists(), "no power"'
     assert f"failed in cell 4 (`{line}`): AssertionError: no power" in str(error.value)
     assert "people=3" in str(error.value)
@@ -303,7 +303,7 @@ def test_a_run_from_start_to_end(project, capfd):
     assert any("no power" in str(cell.get("outputs")) for cell in nbformat.read(failed, as_version=4).cells)
 
     (project / "broken").unlink()
-    runs.execute(first(), values, out)
+    execution.execute(first(), values, out)
     assert "taken up" in capfd.readouterr().out
     assert json.loads((out / "metrics.json").read_text()) == {"metrics": {"people": 3, "rate": None}}
     assert json.loads((out / "params.json").read_text())["parameters"] == values
@@ -314,13 +314,13 @@ def test_a_run_from_start_to_end(project, capfd):
     assert [p.name for p in out.parent.iterdir()] == ["01_first"], "nothing temporary is left"
 
     before = (out / "01_first.ipynb").stat().st_mtime_ns
-    runs.execute(first(), values, out)
+    execution.execute(first(), values, out)
     assert (out / "01_first.ipynb").stat().st_mtime_ns == before
     assert "up to date" in capfd.readouterr().out
 
 
 def test_run_notebook_and_its_page(project):
-    out = runs.run_notebook("01_first", {"flip": "no"}, preset="small")
+    out = execution.run_notebook("01_first", {"flip": "no"}, preset="small")
     assert out.parent == project / "runs" / "custom"
     ran = json.loads((out / "params.json").read_text())
     assert (ran["parameters"]["people"], ran["parameters"]["flip"]) == (3, False)
@@ -338,17 +338,17 @@ def test_run_notebook_and_its_page(project):
 
 def test_run_notebook_says_what_is_missing(project):
     with pytest.raises(PosekitError, match="run 01_first of preset small first"):
-        runs.run_notebook("02_second", {}, preset="small")
+        execution.run_notebook("02_second", {}, preset="small")
     with pytest.raises(PosekitError, match="no notebook named '02_secnd'; there is 02_second"):
-        runs.run_notebook("02_secnd", {})
+        execution.run_notebook("02_secnd", {})
     with pytest.raises(PosekitError, match="02_second has no parameter 'stacks'"):
-        runs.run_notebook("02_second", {"stacks": "2"})
+        execution.run_notebook("02_second", {"stacks": "2"})
 
 
 def test_two_processes_do_not_write_one_run(project):
     out = project / "01_first"
-    with runs._locked(out), pytest.raises(PosekitError, match="01_first is being written"):
-        runs.execute(first(), parameters.check(first(), {}), out)
+    with execution._locked(out), pytest.raises(PosekitError, match="01_first is being written"):
+        execution.execute(first(), parameters.check(first(), {}), out)
 
 
 def test_plan_follows_what_runs_read(project):

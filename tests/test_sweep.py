@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from posekit import cli, runs, sweep
+from posekit import cli, execution, sweep
 from posekit.errors import PosekitError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -77,7 +77,7 @@ def test_a_plan_is_the_grid_of_the_runs_that_run_would_make(project):
     assert all(point.params["rate"] == 0.25 for point in planned.points)
     one = sweep.plan("02_count", {"stacks": ["1", "2"], "rate": ["0.5"]})
     assert one.varying == ["stacks"] and one.points[1].varied == {"stacks": 2}
-    assert planned.points[4].out == runs.custom("02_count", {"stacks": "2", "seed": "1"}, "small")[2]
+    assert planned.points[4].out == execution.custom("02_count", {"stacks": "2", "seed": "1"}, "small")[2]
     assert planned.done == [] and len(planned.waiting) == 6
     assert planned.folder == sweep.plan("02_count", {"stacks": ["1", "2"], "seed": ["0", "1", "2"]}, "small").folder
     assert planned.folder != sweep.plan("02_count", {"stacks": ["1", "2"], "seed": ["0", "1", "2"]}).folder
@@ -111,7 +111,7 @@ def test_an_unknown_profile_is_refused_by_name(project):
 
 
 def test_a_sweep_runs_what_is_not_there_and_goes_on_after_failures(project):
-    by_hand = runs.run_notebook("02_count", {"stacks": "1", "seed": "1"})
+    by_hand = execution.run_notebook("02_count", {"stacks": "1", "seed": "1"})
     (project / "broken-2").touch()
     options = ["-p", "stacks", 1, 2, "-p", "seed", 0, 1, "--jobs", 2]
     result = call(*options)

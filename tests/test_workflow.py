@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from posekit import pages, parameters, runs, workflow
+from posekit import pages, parameters, staleness, workflow
 from posekit.errors import PosekitError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -110,7 +110,7 @@ def library(project, monkeypatch):
     (project / "library").mkdir()
     (project / "library" / "errors.py").write_text("X = 1\n")
     (project / "library" / "runs.py").write_text("from .errors import X\n")
-    monkeypatch.setattr(runs, "__file__", str(project / "library" / "runs.py"))
+    monkeypatch.setattr(staleness, "__file__", str(project / "library" / "runs.py"))
     return project / "library"
 
 
@@ -123,7 +123,7 @@ def replace(path: Path, old: str, new: str) -> None:
 def pretend(step: workflow.Step, seconds: float | None = 100.0) -> None:
     """Leave the run of a step as `execute` would, without making it."""
     step.out.mkdir(parents=True, exist_ok=True)
-    made_of = runs.ingredients(step.notebook, step.params, step.upstream, "small")
+    made_of = staleness.ingredients(step.notebook, step.params, step.upstream, "small")
     (step.out / "params.json").write_text(json.dumps({"parameters": step.params, "ingredients": made_of}))
     (step.out / "provenance.json").write_text(json.dumps({"wall_seconds": seconds}))
     step.stamp.touch()
