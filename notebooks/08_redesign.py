@@ -384,7 +384,7 @@ if stacks:
 # afforded once. Some were trained on photographs beforehand.
 #
 # *lspet-64px-redesign* and *lspet-hg1-128px-redesign* are *all three* at two sizes, each at most as large as the network beside it and trained
-# from nothing by that network's recipe. The larger one had fewer passes than its rival, so that where it falls short, size and time are not told apart.
+# from nothing by that network's recipe.
 #
 # *lspet-hg1-redesign* is of another kind, thought of before these. A network's finest level costs most of the multiply-adds; yet where the network of photographs was ablated,
 # the skip of that level was missed least (see the chapter on skips). So this redesign does without such a level: its hourglass works at an
