@@ -78,7 +78,7 @@ trunk = shoulders - hips
 upward = np.arctan2(trunk[:, 0], -trunk[:, 1])  # 0: head up, clockwise
 upward = upward[np.isfinite(upward)]
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Where each joint lies relative to the middle of the hips (cross). The darker, the more people.", "name": "fig-cloud"}, "image": {"alt": "A density map a joint, of its place relative to the hips"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Where each joint but hips, eyes and ears lies relative to the middle of the hips (cross). The darker, the more people.", "name": "fig-cloud"}, "image": {"alt": "A density map a joint, of its place relative to the hips"}}
 run.save_figure(plots.pose_cloud(normalised, skeleton), "cloud")
 plt.show()
 

@@ -120,7 +120,7 @@ def interval(hits):
 # %% [markdown]
 # ## What it sees and does
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Six test people. Top: the network's input. Middle: its heatmaps, one a joint, laid over each other in the joints' colours (left warm, right cool, middle white). Bottom: the joints, each where its map is highest; faint where the network is unsure.", "name": "fig-opening"}, "image": {"alt": "Six people, the glowing spots that the network answers with, and the skeletons read off them"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Six test people with most joints labelled, from the better half. Top: the network's input. Middle: its heatmaps, one a joint, each to its own peak, laid over each other in the joints' colours (left warm, right cool, middle white). Bottom: the joints, each where its map is highest; faint where the network is unsure.", "name": "fig-opening"}, "image": {"alt": "Six people, the glowing spots that the network answers with, and the skeletons read off them"}}
 full = (truth[..., 2] > 0).sum(1)
 typical = np.flatnonzero((full >= 0.8 * len(skeleton)) & (right >= np.median(right)))
 shown = np.sort(np.random.default_rng(seed).permutation(typical)[:6])
@@ -145,7 +145,7 @@ config = network.config
 run.save_figure(plots.architecture(config.depth, resolution, config.features, config.bottleneck_residuals, config.joints), "architecture")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The heatmaps of the first of these people, one by one. The number is the height of the peak, 1 where the network is as sure as it was trained to be.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The heatmaps of the first of these people, one by one. Each is scaled to its own peak; the number is the height of that, 1 where the network is as sure as it was trained to be.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
 plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(loss, resolution), skeleton.joints, columns=6)
 plt.show()
 
@@ -248,7 +248,7 @@ if compare_epochs:
         train(Hourglass(config), few, validation, short, folder, resume=True, machine=machine, report=report)
         compared[kind] = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same network, people, steps and rate, with the two losses. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same network, people, steps and rate, with the two losses. Left, the validation loss relative to its first epoch; middle, joints found; right, the height of the peaks. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
 if compared:
     run.save_figure(plots.history(compared), "losses")
     plt.show()
@@ -276,7 +276,7 @@ for other in [source, *others]:
         name = weight_files.load(other)[1].name
         elsewhere[f"{name} on {short(spec or test.people.source + '@test')}"] = block
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Networks and people that were not made for each other, with 95 % intervals over people.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "First the network on its own people, then networks and people that were not made for each other, with 95 % intervals over people.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
 if elsewhere:
     own = f"{card.name} on {short(test.people.source + '@test')}"
     run.save_figure(plots.intervals({own: pck, **elsewhere}, "PCK@0.2·torso (%)"), "elsewhere")
@@ -335,7 +335,7 @@ def landing_words():
     name, block = next((n, b) for n, b in known["elsewhere"].items() if n.startswith("mannequins"))
     own = known["metrics"]["pck@0.2·torso"]
     return (
-        f"{spoken(block)} of the {len(block['joints'])} joints that both know, by {name}, which never saw one; {spoken(own)} of {len(own['joints'])} joints by a network "
+        f"{spoken(block)} of the {len(block['joints'])} joints that both know, by {name}, trained on mannequins alone; {spoken(own)} of {len(own['joints'])} joints by a network "
         "trained on photographs."
     )
 

@@ -145,7 +145,7 @@ bare = ablation.summary(bare_hits, base_hits, skeleton, seed=seed)
 # never met. The *mean* over other people, for each channel and position, is the most ordinary activation there is, and says nothing about this person.
 # *Another person's* activation is entirely ordinary, and wrong. A fourth way is fair to the network: train it *without* from the start.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "How many of its joints are found in each person: grey with all skip connections as they are, the line with all of them replaced or by the network trained without. Triangles: the means over people.", "name": "fig-skips-histogram"}, "image": {"alt": "Histograms of the share of joints found by person, with skip connections to the right, without to the left"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "How large a share of each person's joints is found, a panel each: grey, with all skip connections as they are; the outline, with all of them replaced, or by the network trained without. Triangles: the means over people.", "name": "fig-skips-histogram"}, "image": {"alt": "Histograms of the share of joints found by person, with skip connections to the right, without to the left"}}
 with_skips = ablation.by_person(intact)
 persons = {f"all {way}": ablation.by_person(hits(keypoints)) for way, keypoints in after["all"].items()}
 persons["trained without"] = ablation.by_person(bare_hits)
@@ -157,7 +157,7 @@ plt.show()
 # {{ runs["03_skips"].say.blunt }}
 #
 # What this does not show is that the bottleneck knows nothing of the pose. It shows that the layers behind it cannot read it without
-# the company that they were trained with; the last line of the figure shows how much gets through when they must.
+# the company that they were trained with; the last panel of the figure shows how much gets through when they must.
 
 # %% [markdown]
 # ## Level by level

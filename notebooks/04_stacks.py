@@ -159,7 +159,7 @@ plt.show()
 #
 # A joint that is not found lies somewhere else: near its counterpart on the person's other side (*left-right exchange*), near *another joint* of
 # the person, near *another person*'s where others are annotated in the picture, just off (*jitter*: within twice the threshold), or nowhere in particular (*miss*).
-# The kinds are those of {cite:t}`ronchi2017`, here with one radius for all joints, a fifth of the torso.
+# The kinds follow {cite:t}`ronchi2017`, with one radius for all joints, a fifth of the torso.
 
 # %% tags=["remove-cell"]
 everyone = people if skeleton == people.skeleton else None

@@ -123,7 +123,7 @@ def listed(items):
 # ## How many directions does a code have?
 #
 # A principal component always takes some of the variance, in pure noise too. What noise would take is found by *parallel analysis*
-# {cite:p}`horn1965`: every number of the code is permuted among people, which leaves each number as it was and breaks all ties between
+# {cite:p}`horn1965`, here by permutation {cite:p}`buja1992`: every number of the code is permuted among people, which leaves each number as it was and breaks all ties between
 # them, and the components of that are computed. Of {{ runs["05_components"].say.permutations }} such spectra the 95 % quantile is the noise floor.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, the share of the variance that each principal component holds, and what components of permuted codes hold. Dots: the components that this chapter looks at. Right, how much the first ones hold together.", "name": "fig-scree"}, "image": {"alt": "A steeply falling curve that crosses a flat one, beside a rising curve that reaches 95 percent"}}
@@ -197,7 +197,7 @@ shown.style.hide().format({name: "{:.2f}" for name in ("5 %", "median", "95 %")}
 #
 # ### Is the first component sitting versus standing?
 #
-# The attribute *sitting* is 0 for straight legs and 1 where the thighs are at right angles to the trunk.
+# The attribute *sitting* is 0 where the thighs continue the trunk and 1 where they are at right angles to it.
 # {{ runs["05_components"].say.sitting }}
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Where people of different postures lie along the first component and along the one that goes most with sitting. If the first were sitting versus standing, the curves of the two would lie apart on the left.", "name": "fig-groups"}, "image": {"alt": "Overlapping density curves of people who stand, sit, and are upside down"}}
@@ -274,7 +274,7 @@ if curves:
 # ## Are neighbours alike?
 #
 # Two people whose codes are near each other ought to be alike in pose, if a code is about pose. How far a person's pose is from another's is the
-# mean distance of a joint, with both trunks laid over each other and scaled to length one. The person with the nearest code is then somewhere between
+# mean distance of a joint, with the middles of both trunks laid over each other, not turned, and the torsos scaled to length one. The person with the nearest code is then somewhere between
 # anybody and the one person whose pose is nearest of all.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How near in pose a person's nearest neighbour is, from anybody (0 %) to the nearest in pose (100 %), where neighbours are found by the whole code, by its first components, by as many components of the picture's pixels, and by the joints that the network predicts in the end. 95 % intervals over people.", "name": "fig-neighbours"}, "image": {"alt": "Four dots with intervals: pixels near zero, the code further, the answer furthest"}}
@@ -440,8 +440,11 @@ def probe_words(name):
 
 
 def first_words():
-    parts = [f"component {c} with *{strongest[c]}* (|r| {spoken(tie(c, strongest[c]))})" for c in range(1, min(k, 3) + 1)]
-    return f"Of all attributes, {listed(parts)} go together most. Together the first three hold {100 * every.shares[:3].sum():.0f} % of the variance."
+    parts = [
+        f"component {c}{' goes most' if c == 1 else ''} with *{strongest[c]}* (|r| {spoken(tie(c, strongest[c]))})"
+        for c in range(1, min(k, 3) + 1)
+    ]
+    return f"Of all attributes, {listed(parts)}. Together the first three hold {100 * every.shares[:3].sum():.0f} % of the variance."
 
 
 def sitting_words():
@@ -526,9 +529,10 @@ def factor_words():
             f"would be right for {percent(posture['common'])}."
         )
     strong = {
-        "posture": ["upright", "sitting"],
+        "orientation": ["upright"],
+        "posture": ["sitting"],
         "heading": ["true heading sin", "true heading cos", "facing", "left on the right"],
-        "size": ["true size", "trunk size", "box size"],
+        "size": ["true size", "box size"],
     }
     for factor, names in strong.items():
         names = [name for name in names if name in values]

@@ -132,7 +132,7 @@ def percent(block):
 # is there to be distrusted. One of its maps shows the people's codes; the other shows points drawn from a single normal distribution with the
 # same covariance, in which there is nothing to find.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, UMAP of people's codes. Middle, UMAP of as many points from one normal distribution of the same covariance: whatever shape it has, UMAP made. Right, the people's first two principal components. Colour is each person's (or point's) first principal component.", "name": "fig-caveat"}, "image": {"alt": "Two maps with similar shapes, one of people and one of structureless points, beside a plain cloud"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, UMAP of people's codes. Middle, UMAP of as many points from one normal distribution of the same covariance: whatever shape it has, UMAP made. Right, the people's first two principal components. Colour is each person's (or point's) first principal component.", "name": "fig-caveat"}, "image": {"alt": "A map of people, a map of structureless points, and a plain cloud"}}
 planes = {(n, s): embedding.umap(points, neighbours=min(n, count - 1), seed=seed + s) for n in neighbours for s in (0, 1)}
 for (n, s), plane in planes.items():
     if s:
@@ -153,7 +153,7 @@ plt.show()
 # k-means divides any cloud into as many clusters as it is asked for. Two questions tell clusters from slices. Are people nearer to those of their
 # own cluster than to those of the next? The *silhouette* {cite:p}`rousseeuw1987` says so person by person, from −1 to 1. And are they the same
 # clusters when other people are drawn? Two resamples are clustered apart, and the *adjusted Rand index* compares how those who are in both were
-# grouped. Each K is the best of ten restarts.
+# grouped. Each clustering is the best of ten restarts, of a resample of three.
 
 # %% tags=["remove-cell"]
 tried = clusters.possible(ks, count)
@@ -189,7 +189,7 @@ run.save_figure(draw.border(places), "border")
 plt.show()
 
 # %% [markdown]
-# The density at the border over that at the centres is {{ runs["06_clusters"].say.valley }}: below 1 there is a valley, as between two groups, and at 1 or above the
+# The density at the border over the lower of those at the centres is {{ runs["06_clusters"].say.valley }}: below 1 there is a valley, as between two groups, and at 1 or above the
 # border runs through the thick of one cloud. {{ runs["06_clusters"].say.gap }}
 #
 # **HDBSCAN** {cite:p}`campello2013` is not told how many groups to find, and may find none: it looks for places where people lie
@@ -516,7 +516,7 @@ def scale_words():
         return "The trial is left out of this edition."
     return (
         f"For {scale:,} people it would hold {scale**2 * 8 / 1e9:,.3g} GB, and for 10,000 {10_000**2 * 8 / 1e9:.1f} GB. Over a sample of {clusters.SAMPLE:,} people, with an interval, it costs nothing. "
-        f"Tried on {scale:,} points drawn with the variances of these codes: two clusters{' by mini-batches' if scale > clusters.EXACT else ''} in {large['k-means seconds']:.1f} s with ten restarts, {large['seconds']:.1f} s with the silhouette "
+        f"Tried on {scale:,} points drawn with the variances of these codes: two clusters{' by mini-batches' if scale > clusters.EXACT else ''} in {large['k-means seconds']:.1f} s {'from the best of ten beginnings' if scale > clusters.EXACT else 'with ten restarts'}, {large['seconds']:.1f} s with the silhouette "
         f"({spoken(large['silhouette'], 3)}), in {large['megabytes']:.0f} MB beside the {large['points megabytes']:.0f} MB of the points."
     )
 

@@ -16,7 +16,7 @@
 # When the network says that a left wrist is *here*, which pixels made it say so? There are many methods that answer with a map, and most maps
 # persuade: they are bright on the person and dark elsewhere. That is no evidence; a detector of edges does the same. This chapter draws the maps of six
 # methods for *{{ runs["07_explanations"].say.network }}* on {{ runs["07_explanations"].say.people }}, {{ runs["07_explanations"].say.seen }}, and puts each to the
-# test beside controls that know nothing. Then it asks what maps cannot tell: which joints the network finds by which others, what its channels and components
+# test beside controls that explain nothing. Then it asks what maps cannot tell: which joints the network finds by which others, what its channels and components
 # would like to see most, and which people come nearest to that.
 
 # %% tags=["parameters"]
@@ -277,9 +277,9 @@ pd.DataFrame(rows).style.hide().set_caption(
 # ## Grad-CAM, from the code to the head
 #
 # Grad-CAM's maps are as coarse as the place that they are taken at, and the nearer that is to the head, the more they are simply the answer: at the features
-# before the last 1 × 1 convolution, Grad-CAM's weights are that convolution's, and its map is the joint's heatmap.
+# before the last 1 × 1 convolution, Grad-CAM's weights are that convolution's, up to a factor, and its map is what is positive of the joint's raw map.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Grad-CAM at one place after the other, in the order of computation, for the same five people.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Grad-CAM at two skip connections, then from the last encoder but one to the head, for the same five people.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
 inner = place.partition(".")[0]
 wanted = (
     [f"{inner}.skip{level}" for level in (1, deep)]
@@ -540,7 +540,7 @@ def dependency_words():
     )
     text += f"Of {counted.sum()} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below: for those, other parts of the person matter more. "
     if leaders:
-        text += f"Which joint do the others hang on? Hiding it moves the other joints, on average, by: {'; '.join(f'{joint} {ranged(influence[joint], 1)}' for joint in leaders[:4])}; least {leaders[-1]} {ranged(influence[leaders[-1]], 1)}. "
+        text += f"Which joint do the others hang on? By how much hiding a joint moves the others on average, in hundredths of the torso beyond the control: {'; '.join(f'{joint} {ranged(influence[joint], 1)}' for joint in leaders[:4])}; least {leaders[-1]} {ranged(influence[leaders[-1]], 1)}. "
     pairs = strongest_pairs()
     if pairs:
         text += f"Strongest, in hundredths of the torso: {'; '.join(pair_words(a, b) for a, b in pairs)}. "

@@ -15,7 +15,7 @@
 #
 # The study put what it had seen to use. Most of a code seemed to be noise, so it squeezed the code through an autoencoder of
 # 50 dimensions, and the share of joints found rose from 0.441 to 0.474. But the network it compared with had been trained less and had fewer
-# parameters. This chapter repeats the redesign, gives its rivals the same, and adds redesigns of its own, made from what the chapters before found.
+# parameters. This chapter repeats the redesign, gives its rivals as much training and as many parameters, and adds redesigns of its own, made from what the chapters before found.
 # Does any of them help?
 
 # %% tags=["parameters"]
@@ -141,12 +141,12 @@ pd.DataFrame(rows).style.hide().set_caption("The variants; below the study's, th
 # %% [markdown]
 # The study's autoencoder takes the code through three convolutions and a linear layer to {{ runs["08_redesign"].say.dimensions }}, and back. It is first
 # trained alone to give codes back, and then put behind the last bottleneck residual; the whole is trained on. *Linear* and
-# *random* are its controls: the same place and as many dimensions, by a single matrix each way, begun with the principal components or with
+# *random* are its controls, without noise: the same place and as many dimensions, by a single matrix each way, begun with the principal components or with
 # directions drawn by chance. *Wider* has the autoencoder's parameters in more channels. The *base* itself is trained on as long.
 #
-# Those of this book cost at most what the base costs, in parameters and in multiply-adds. *Lean* leaves out what the ablations
+# Those of this book cost at most what the base costs, in parameters and in multiply-adds. *Noisy code* is the base with noise on its code, which is redundant; *lean* leaves out what the ablations
 # hardly missed; *basic modules* are of two 3 × 3 convolutions {cite:p}`he2016` and fewer channels, because most errors lie far from the
-# joint, where seeing further might help, and codes are redundant; *sharper targets* ask for a narrower peak.
+# joint, where seeing further might help, and codes are redundant; *sharper targets* ask for a narrower peak; *all three* is the last three in one.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The autoencoder trained alone: the share of the variance of validation people's codes that it gives back, one line a seed; below 0, the mean code would be the better answer. Dashed: what as many principal components keep.", "name": "fig-redesign-alone"}, "image": {"alt": "Curves over the epochs, below a dashed line"}}
 histories = [json.loads((folder / str(seed) / "autoencoder" / "alone.json").read_text()) for seed in range(seeds)]
@@ -224,7 +224,7 @@ by_joint = {
 # %% [markdown]
 # ## Does it help?
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso against the base, in points, on the same test people. Large dots with 95 % intervals over people and seeds; small dots are the seeds, each against the base of the same seed.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso against the base, in points, on the same test people. Large dots with 95 % intervals over people and seeds; small dots are the seeds, each against the base of the same seed. Blue: the study's and its controls; orange: this book's.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
 run.save_figure(
     figures.changes({name: s["change"] for name, s in summary.items() if name != "base"}, [v.name for v in study], chosen), "change"
 )
@@ -584,7 +584,7 @@ run.write_metrics(
         "seconds": time.monotonic() - started,
         "say": {
             "base": f"an hourglass of one stack with {features} features and three bottleneck residuals, {summary['base']['parameters']:,} parameters; from pictures of {resolution} px its code is {side} × {side} cells",
-            "budget": f"Every variant is trained on the same {len(training):,} people, from nothing in {epochs} passes and then in {extra} more at half the rate, with the same {seeds} seeds.",
+            "budget": f"Every variant is trained on the same {len(training):,} people, from nothing in {epochs} passes and then in {extra} more at half the rate, with the same {seeds} seeds; what the autoencoder learns alone comes on top.",
             "dimensions": f"{squeezed_to} dimensions"
             + (
                 "" if dimensions else f", as many as stand above the noise floor of the base's own code (of {first_codes.shape[1]} numbers)"

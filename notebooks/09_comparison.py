@@ -361,8 +361,8 @@ def joints_table():
 
 def budget_words():
     return (
-        f"Everybody was given the same {len(training):,} people of the training split, {resolution} pixels a side, and the same changes of view; each network passed over "
-        f"them {f'{epochs} times' if epochs > 1 else 'once'} ({epochs * len(training):,} people seen), templates once. Each was trained once, and the epoch kept that found most joints of "
+        f"Everybody was given the same {len(training):,} people of the training split, {resolution} pixels a side; each network passed over "
+        f"them {f'{epochs} times' if epochs > 1 else 'once'} ({epochs * len(training):,} people seen) under the same changes of view, templates once and in the plain view. Each was trained once, and the epoch kept that found most joints of "
         f"{len(validation):,} validation people. The table is of {scored:,} test people, without a flip test; brackets are 95 % intervals over people, which do not know "
         f"how another training would have ended."
     )

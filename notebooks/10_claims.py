@@ -59,7 +59,7 @@ groups = {group: [claim for claim in stated if claim.group == group] for group i
 # ## How a claim is decided
 #
 # A claim is *supported* where the whole 95 % interval of its number lies on its side of a threshold, *not supported* where the whole interval lies on the other
-# side, and *undecided* where the interval holds the threshold: then so few people cannot tell. A number without an interval is given a margin with its rule. *Not measured* says why. Where a source
+# side, and *undecided* where the interval holds the threshold, or where the rule asks for a *p* as well and that is not low enough: then so few people, or joints, cannot tell. A number without an interval is given a margin with its rule. *Not measured* says why. Where a source
 # gave no threshold, one was set with the claim; the tables show it. What counts as a strong correlation or a large difference is the convention of
 # {cite:t}`cohen1988`. A difference of two numbers that were not compared person by person has an interval as if they came from different
 # people {cite:p}`zou2008`, and is decided less often than it might be.
@@ -175,7 +175,7 @@ run.write_metrics(
             "counts": f"Of {len(stated)} claims, " + "; ".join(f"on {kind}: {listed(count)}" for kind, count in by_kind.items()) + ".",
             "people": "mannequins" if name == "mannequins" else f"the people of {name}",
             "agreement": agreement_words(),
-            "chance": f"of {len(hung)} verdicts that hang on an interval {sure} were decided; had there been nothing to decide, about {len(hung) / 20:.0f} would have been all the same.",
+            "chance": f"of {len(hung)} verdicts that hang on an interval {sure} were decided; had every number lain on its threshold, about {len(hung) / 20:.0f} would have been decided nonetheless.",
             "short": f"{ledger.short_table(stated, verdicts)}\n\n{listed(by_kind['mannequins'])} on mannequins; {listed(by_kind['photographs'])} on photographs: "
             "[the whole ledger](10_claims).",
             "found": found,

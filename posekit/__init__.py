@@ -42,8 +42,9 @@ EXPORTS = {  # by name, the module that defines it
     "SKELETONS": "skeleton",
 }
 _MODULES = (
-    "bench", "convert", "coordinates", "data", "drawing", "errors", "evaluation", "fitting", "heatmaps", "interchange", "interpret",
-    "losses", "machine", "metrics", "models", "parameters", "plots", "prediction", "runs", "skeleton", "training", "weights",
+    "bench", "convert", "coordinates", "data", "drawing", "errors", "evaluation", "execution", "fitting", "heatmaps",
+    "interchange", "interpret", "losses", "machine", "metrics", "models", "parameters", "plots", "prediction", "runs", "skeleton",
+    "training", "weights",
 )  # fmt: skip
 
 __all__ = ["__version__", *EXPORTS]

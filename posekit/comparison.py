@@ -1,4 +1,4 @@
-"""Estimators of any kind side by side: what they cost, what their stages add, and people to look at."""
+"""Estimators side by side: what they cost, what their stages add, people to look at, and differences over several trainings."""
 
 import copy
 import itertools

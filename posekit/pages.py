@@ -19,9 +19,6 @@ from .errors import PosekitError
 from .parameters import is_parameters, parameters, root, table
 from .workflow import Step, book_stamp, gaps, plan
 
-# jsonschema, which reading notebooks needs, compiles a grammar of addresses where it can: longer than all else here takes.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -159,7 +156,12 @@ def _python(code: str, *arguments: str, source: Path) -> None:
 
     It ends soon and what it makes are trees that it keeps: collecting garbage would take a third of its time.
     """
-    command = [sys.executable, "-c", f"import gc, sys; gc.disable(); sys.modules['rfc3987_syntax'] = None; {code}", *arguments]  # as above
+    command = [
+        sys.executable,
+        "-c",
+        f"import gc, sys; gc.disable(); sys.modules['rfc3987_syntax'] = None; {code}",
+        *arguments,
+    ]  # as in `workflow`
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(source / "_ext"), *filter(None, [os.environ.get("PYTHONPATH")])])}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     if result.returncode:

@@ -117,6 +117,7 @@ def keep_reference(preset: str, notebook: str) -> Path:
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Content of which `_plain` makes what JSON holds."""
     text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
@@ -135,4 +136,5 @@ def _plain(value: Any) -> Any:
 
 
 def relative(path: Path) -> str:
+    """As a person says it who is in the present folder."""
     return os.path.relpath(path)

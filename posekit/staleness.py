@@ -48,6 +48,7 @@ def fingerprint(notebook: Path, params: dict[str, Any], upstream: dict[str, str]
 
 
 def hashed(notebook: Path, made_of: dict[str, Any]) -> str:
+    """The same of ingredients that are known."""
     return _hash(json.dumps([notebook.stem, made_of], sort_keys=True))
 
 

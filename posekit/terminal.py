@@ -42,6 +42,7 @@ class Bars:
             self.progress.remove_task(task)
 
     def follow(self, what: str, done: int, total: int | None, note: str = "") -> None:
+        """Set the bar of this name, which is made where there is none yet."""
         if what not in self.tasks:
             self.tasks[what] = self.progress.add_task(what, total=total, note="")
         self.progress.update(self.tasks[what], completed=done, total=total, note=note)

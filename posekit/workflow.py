@@ -22,6 +22,9 @@ from . import execution, runs, staleness
 from .errors import PosekitError
 from .parameters import load_preset, notebook_path, root
 
+# jsonschema, which reading notebooks needs, compiles a grammar of addresses where it can: longer than all else here takes.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -187,6 +190,7 @@ def run(step: Step) -> None:
 
 
 def main(arguments: list[str]) -> None:
+    """The commands above."""
     from . import pages
 
     try:

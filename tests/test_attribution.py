@@ -214,7 +214,10 @@ def test_what_the_network_did_not_see_has_no_value(predictor, photograph):
     found = posekit.explain(predictor, photograph, "right ankle", "saliency", box=[50, 30, 20, 20])
     assert found.map[:, :40].max() == 0 and found.map[:20].max() == 0
     assert found.seen.tolist() == [47.5, 27.5, 72.5, 52.5]  # a square a quarter wider than the box
-    assert all((*ax.get_xlim(), *ax.get_ylim()) == (47.5, 72.5, 52.5, 27.5) for ax in found.figure().axes)
+    for ax in found.figure().axes:
+        assert (*ax.get_xlim(), *ax.get_ylim()) == (47.5, 72.5, 52.5, 27.5)
+        # Nothing else is drawn, nor has a say in how bright it is.
+        assert ax.images[0].get_array().shape == (25, 25, 3) and ax.images[0].get_extent() == [47.5, 72.5, 52.5, 27.5]
     assert posekit.explain(predictor, photograph, "right ankle", "saliency", box=[-20, 30, 50, 20]).seen[0] == -0.5
 
 

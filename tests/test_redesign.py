@@ -1,4 +1,4 @@
-"""Redesigns on equal terms: two turns, what a squeeze begins as, the rule for the winner, intervals over seeds and people."""
+"""Redesigns on equal terms: two turns, what a squeeze begins as, and the rule for the winner."""
 
 import dataclasses
 import json

@@ -59,7 +59,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "library").mkdir()  # the real one may be edited while the tests run
     (tmp_path / "library" / "errors.py").write_text("class Mistake(Exception):\n    pass\n")
     (tmp_path / "library" / "runs.py").write_text("from .errors import Mistake\n")
-    monkeypatch.setattr(staleness, "__file__", str(tmp_path / "library" / "runs.py"))
+    monkeypatch.setattr(staleness, "__file__", str(tmp_path / "library" / "staleness.py"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.delenv("POSEKIT_RUN", raising=False)

@@ -82,7 +82,7 @@ def test_means_of_skips_are_the_means_of_their_activations(model, stored, pictur
 def test_a_network_without_skips_has_none_to_replace(stored, pictures):
     bare = Hourglass(dataclasses.replace(CONFIG, skips=False)).eval()
     place = code_place(bare, 0)
-    assert wk.skip_places(bare, place) == []
+    assert ablation.means(bare, CARD, stored, wk.skip_places(bare, place), machine=PLAIN) == {}
     intact, off = (wk.answers(bare, CARD, pictures, place, None, skips, machine=PLAIN)[0] for skips in ("intact", "off"))
     assert torch.equal(intact, off)
 

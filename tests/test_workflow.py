@@ -110,7 +110,7 @@ def library(project, monkeypatch):
     (project / "library").mkdir()
     (project / "library" / "errors.py").write_text("X = 1\n")
     (project / "library" / "runs.py").write_text("from .errors import X\n")
-    monkeypatch.setattr(staleness, "__file__", str(project / "library" / "runs.py"))
+    monkeypatch.setattr(staleness, "__file__", str(project / "library" / "staleness.py"))
     return project / "library"
 
 

@@ -82,7 +82,10 @@ def means(
     model: Hourglass, card: Card, crops: Crops, names: Iterable[str], *, machine: Machine | None = None, batch: int = BATCH,
 ) -> dict[str, Tensor]:  # fmt: skip
     """The mean over people of each named activation (C, H, W), float32, a value for each channel and position."""
+    names = list(names)
     sums: dict[str, Tensor] = {}
+    if not names:
+        return {}
     machine = machine or Machine.best()
     network = by_modules(model, machine)
 

@@ -29,8 +29,10 @@ def explanation(found: "Explanation") -> Figure:
     figure = Figure(figsize=(9, 3 * (bottom - top) / (right - left) + 0.4), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)  # type: ignore[union-attr, call-arg]
     panels = (("the picture", None), (f"heatmap of the {found.joint}", found.heatmap), (found.method, found.map))
+    (x, y), (x_end, y_end) = np.floor(found.seen[:2] + 0.5).astype(int), np.ceil(found.seen[2:] + 0.5).astype(int)
     for ax, (title, values) in zip(figure.subplots(1, 3), panels, strict=True):
-        _over(ax, found.picture, values)
+        part = None if values is None else values[y:y_end, x:x_end]
+        _over(ax, found.picture[y:y_end, x:x_end], part, (x - 0.5, x_end - 0.5, y_end - 0.5, y - 0.5))
         ax.plot(*found.place, "+", color=MARK, markersize=9, markeredgewidth=1.5)
         ax.set(xlim=(left, right), ylim=(bottom, top))
         ax.set_title(title, fontsize=10, pad=3)
@@ -148,16 +150,17 @@ def patches(found: Sequence["Patches"], titles: Sequence[str]) -> Figure:
     return figure
 
 
-def _over(ax: Axes, picture: np.ndarray, values: np.ndarray | None) -> None:
+def _over(ax: Axes, picture: np.ndarray, values: np.ndarray | None, extent: tuple[float, float, float, float] | None = None) -> None:
     """A map (H, W) in warm colours over a grey picture (H, W, 3) uint8, what is negative left out; or the picture alone."""
     _bare(ax)
     if values is None:
-        ax.imshow(picture)
+        ax.imshow(picture, extent=extent)
         return
     positive = np.clip(values, 0, None)
     strength = np.clip(positive / max(float(np.quantile(positive, BRIGHTEST)), float(positive.max()) / 20, 1e-30), 0, 1)
     warm, share = plt.get_cmap(WARM)(strength)[..., :3] * 255, (0.15 + 0.8 * strength)[..., None]
-    ax.imshow((share * warm + (1 - share) * 0.7 * picture.mean(-1, keepdims=True)).astype(np.uint8))  # one image: half the page's weight
+    mixed = (share * warm + (1 - share) * 0.7 * picture.mean(-1, keepdims=True)).astype(np.uint8)  # one image: half the page's weight
+    ax.imshow(mixed, extent=extent)
 
 
 def _bare(ax: Axes) -> None:

@@ -16,6 +16,7 @@ def macs(config: HourglassConfig, resolution: int) -> int:
 
 
 def parameters(config: HourglassConfig) -> int:
+    """How many the network has, without making it."""
     with torch.device("meta"):
         return ablation.parameter_count(Hourglass(config))
 

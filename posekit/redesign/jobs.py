@@ -42,6 +42,7 @@ class Job:
 
     @property
     def weights(self) -> Path:
+        """The file that there is when the job is done."""
         return Path(self.folder) / "weights.safetensors"
 
 
@@ -163,3 +164,16 @@ def stores(data: str, resolution: int, people: int | None = None) -> tuple[Crops
     if people is not None and people < len(training):
         training = training.select(np.sort(np.random.default_rng(0).permutation(len(training))[:people]))
     return training, validation
+
+
+def serve() -> None:
+    """Do the jobs whose files come in, a line each; answer each with a line of JSON, what went wrong or an empty string."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever else is printed is no answer
+    for line in sys.stdin:
+        try:
+            values = json.loads(Path(line.strip()).read_text())
+            work(Job(**{**values, "after": tuple(values["after"])}))
+            error = ""
+        except Exception as problem:  # it is told to whoever waits for the answer
+            error = str(problem) if isinstance(problem, PosekitError) else f"{type(problem).__name__}: {problem}"
+        print(json.dumps(error), file=answers, flush=True)
