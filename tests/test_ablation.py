@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from planted import people
 from scipy.stats import spearmanr
@@ -130,6 +130,7 @@ def test_nothing_is_left_in_the_model(store):
 
 
 @given(st.lists(st.integers(0, 12), min_size=2, max_size=60), st.integers(4, 16), st.integers(0, 5))
+@example([0, 1, 2, 3] * 3 + [4], 4, 0)
 def test_nobody_gets_the_activation_of_somebody_in_the_same_picture(pictures, batch, seed):
     names = np.array([f"{p:02}" for p in pictures])
     try:
@@ -151,6 +152,10 @@ def test_nobody_gets_the_activation_of_somebody_in_the_same_picture(pictures, ba
 def test_no_batch_leaves_somebody_alone(count):
     size = ablation.batch_size(count)
     assert 2 <= size <= 64 and count % size != 1
+
+
+def test_where_every_small_batch_leaves_somebody_alone_a_larger_one_is_taken():
+    assert ablation.batch_size(13, 4) == 5
 
 
 def test_too_few_people():

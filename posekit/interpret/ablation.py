@@ -11,6 +11,7 @@ that occurs, only not here. What a network needs that could adapt shows when it 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain, count
 
 import numpy as np
 import torch
@@ -72,10 +73,14 @@ def mixed(pictures: np.ndarray, seed: int = 0, batch: int = BATCH) -> np.ndarray
 
 
 def batch_size(people: int, batch: int = BATCH) -> int:
-    """The largest batch up to `batch` that leaves nobody alone in the last one; fewer than two people raise PosekitError."""
+    """The largest batch up to `batch` that leaves nobody alone in the last one, or if there is none, the least above.
+
+    Raises:
+        PosekitError: fewer than two people.
+    """
     if people < 2:
         raise PosekitError(f"{people} people: another person's activation needs at least two")
-    return next(size for size in range(batch, 1, -1) if people % size != 1)
+    return next(size for size in chain(range(batch, 1, -1), count(batch + 1)) if people % size != 1)
 
 
 def means(
