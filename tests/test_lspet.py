@@ -119,4 +119,4 @@ def test_real_people():
     people = load_people(f"lspet:{SHARED}")
     labelled = (people.keypoints[..., 2] > 0).sum(1)
     assert len(people) == 8000 and (labelled == 14).mean() == pytest.approx(0.39, abs=0.01)
-    assert [int((people.splits == name).sum()) for name in ("train", "val", "test")] == [5500, 500, 2000]
+    assert [int((people.splits == name).sum()) for name in ("train", "val", "test")] == [5512, 500, 1988]  # 14 look like another

@@ -55,7 +55,7 @@ def load_people(
         return mpii.load(folder, on_error=on_error).split(split)
     from posekit.data import lspet
 
-    return lspet.load(folder, on_error=on_error).split(split)
+    return lspet.load(folder, on_error=on_error, cache=cache).split(split)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
+from posekit.data import duplicates
 from posekit.data.people import Check, People, joints_box, sift
 from posekit.data.pictures import Folder
 from posekit.errors import PosekitError
@@ -13,14 +14,15 @@ from posekit.skeleton import LSP
 TEST_SHARE, VAL_SHARE = 0.25, 0.0625
 
 
-def load(folder: str | Path, *, on_error: str = "raise") -> People:
+def load(folder: str | Path, *, on_error: str = "raise", cache: str | Path = "data") -> People:
     """People of an LSP or LSPET folder. Both sets count pixels from 1; they mean different things by their flag.
 
     LSPET stores joints as (14, 3, N); flag 1 is an annotated joint, elsewhere the coordinates are garbage. It
     is split 68.75 : 6.25 : 25 into train, val and test by a fixed permutation. LSP stores (3, 14, N) and
     annotates every joint; flag 1 is a hidden joint (as github.com/akanazawa/hmr and
     github.com/bearpaw/pytorch-pose read it too, whatever the archive's README calls it). Its first half is
-    for training, a tenth of that becomes val, the second half is test.
+    for training, a tenth of that becomes val, the second half is test. Photographs that look alike (`posekit.data.duplicates`) are then
+    brought to one side, that of training where one of them is there.
 
     Raises PosekitError naming the file, or the picture and person, where something is missing or makes no
     sense; with `on_error="skip"` such people are left out and counted.
@@ -53,8 +55,10 @@ def load(folder: str | Path, *, on_error: str = "raise") -> People:
               lambda i: f"{file}: the joints of person {ids[i]} all lie on one point"),
     )  # fmt: skip
     keep, left_out = sift(len(ids), checks, on_error)
+    group = duplicates.groups([folder / "images" / name for name in names[keep].tolist()], cache)
+    splits, _ = duplicates.on_one_side(_splits(len(ids), extended)[keep], group)
     return People(
-        LSP, names[keep], boxes[keep], keypoints[keep], ids[keep], _splits(len(ids), extended)[keep],
+        LSP, names[keep], boxes[keep], keypoints[keep], ids[keep], splits,
         read=Folder(str(folder / "images")), source=f"lspet:{folder}", image_ids=ids[keep], left_out=left_out,
     )  # fmt: skip
 
