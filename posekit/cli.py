@@ -419,6 +419,44 @@ def sweep(
 
 @app.command()
 @_command
+def study(
+    name: Annotated[str, typer.Argument(help="redesign, stacks or skips")],
+    data: Annotated[str, typer.Option(help="people, NAME\\[:PATH], with the splits train, val and test")] = "mannequins:5000",
+    seeds: Annotated[str, typer.Option(help="seeds of the trainings, with commas between them; three at least for an interval")] = "0,1,2",
+    workers: Annotated[int | None, typer.Option(min=1, help="trainings at a time; one a GPU, or one a core, by default")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="say what there is to do, and the table of what is kept, and train nothing")] = False,
+    profile: Annotated[str | None, typer.Option(help="of Snakemake, for a cluster: slurm is in profiles/")] = None,
+    device: Device = None,
+    cache: Cache = Path("data"),
+) -> None:
+    """Train what is missing of a study, keep each result in book/studies, and print the table: posekit study redesign --data lspet:FOLDER
+
+    Ctrl-C keeps what is done, and the same command goes on with the rest.
+    """
+    from posekit.studies import execute, verdict
+
+    try:
+        numbers = tuple(int(seed) for seed in seeds.replace(" ", ",").split(",") if seed)
+    except ValueError:
+        numbers = ()
+    if not numbers:
+        raise PosekitError(f"--seeds {seeds!r}: write whole numbers with commas between them, as 0,1,2")
+    with bars() as bar, bar.task("rendering", None) as rendered:
+        planned = execute.plan(name, data, numbers, cache=cache, progress=rendered)
+    at_once = workers or execute.usual_workers()
+    say.print(execute.describe(planned, at_once))
+    try:
+        if not plan:
+            execute.run(planned, workers=at_once, device=device, profile=profile, cache=cache, report=say.print)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
+    finally:
+        if planned.results:
+            verdict.print_table(planned, Console(emoji=False, width=max(Console().width, 130)))  # a row is a line, in a pipe as well
+
+
+@app.command()
+@_command
 def doctor() -> None:
     """Say what this machine has, what will be made of it, and what is missing; exit code 1 where that is essential."""
     from posekit import doctor as examination

@@ -16,9 +16,10 @@ from posekit import metrics
 
 def multiply_adds(model: nn.Module, resolution: int) -> int:
     """Of convolutions and matrix products, for one picture (3, R, R); what NumPy does for `Parts` is not among them."""
-    model = copy.deepcopy(model).float().cpu().eval()  # the caller's stays as it is
+    model = copy.deepcopy(model).float().eval()  # the caller's stays as it is
+    device = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), torch.device("cpu"))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 3, resolution, resolution))
+        model(torch.zeros(1, 3, resolution, resolution, device=device))
     return counter.get_total_flops() // 2
 
 

@@ -6,7 +6,7 @@
         figures/      the numbers that have intervals, by parameter
 
 The runs themselves are those of `posekit run`, in runs/custom: one that is there, from a sweep or not, is not
-repeated. Snakemake runs the others by the rules of sweep.smk.
+repeated. Snakemake runs the others by `graph`.
 """
 
 import csv
@@ -16,14 +16,13 @@ import json
 import math
 import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import execution, runs, staleness
+from . import execution, graph, runs, staleness
 from .errors import PosekitError
 from .parameters import notebook_path, parse, root
 
@@ -94,8 +93,8 @@ def describe(sweep: Sweep) -> str:
     return f"{sweep.notebook.stem}: {len(sweep.points)} runs, {len(sweep.done)} done, {len(sweep.waiting)} to run{time}"
 
 
-def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> None:
-    """Make the runs that are not there, `jobs` at a time, each on so many cores; what fails does not stop the others.
+def run(sweep: Sweep, at_once: int, threads: int, profile: str | None = None) -> None:
+    """Make the runs that are not there, `at_once` at a time, each on so many cores; what fails does not stop the others.
 
     Args:
         profile: Snakemake's, by folder: profiles/NAME of the checkout, or where Snakemake looks itself.
@@ -106,25 +105,18 @@ def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> No
     waiting = sweep.waiting
     if not waiting:
         return
-    profile = profile and _profile(profile)
     sweep.folder.mkdir(parents=True, exist_ok=True)
     for old in sweep.folder.glob(FAILED.format("*")):
         old.unlink()
-    listed = sweep.folder / f"waiting-{os.getpid()}.json"
-    content = [{"notebook": sweep.notebook.stem, "params": p.params, "out": str(p.out), "stamp": str(p.stamp)} for p in waiting]
+    listed = sweep.folder / f"runs-{os.getpid()}.json"
+    content = [{"notebook": sweep.notebook.stem, "params": p.params, "out": str(p.out)} for p in waiting]
     listed.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(Path(__file__).with_name("sweep.smk")), "--directory", str(root()),
-        "--config", f"waiting={listed}", f"threads={threads}", "--keep-going", "--nolock", "--rerun-incomplete",
-        "--rerun-triggers", "mtime", "--quiet", "all",
-    ]  # fmt: skip
-    command += ["--profile", profile, "--jobs", str(jobs)] if profile else ["--cores", str(jobs * threads)]
-    process = subprocess.Popen(command, cwd=root())
+    jobs = [
+        graph.Job(str(point.stamp), [sys.executable, "-m", "posekit.sweep", str(listed), str(number)])
+        for number, point in enumerate(waiting)
+    ]
     try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        process.wait()  # it has been told too, and stops its jobs
-        raise
+        status = graph.run_jobs(jobs, sweep.folder, at_once, threads, profile)
     finally:
         listed.unlink(missing_ok=True)
     if sweep.waiting:
@@ -133,17 +125,6 @@ def run(sweep: Sweep, jobs: int, threads: int, profile: str | None = None) -> No
         raise PosekitError(f"{count}; {why[0] if why else 'see above'}")
     if status:
         raise PosekitError(f"Snakemake ended with code {status}: see above")
-
-
-def _profile(name: str) -> str:
-    """The folder of a profile of Snakemake: the checkout's own, or its name where Snakemake finds one itself."""
-    own = root() / "profiles" / name
-    if own.is_dir():
-        return str(own)
-    if not any((folder / name).exists() for folder in (Path(), Path("~/.config/snakemake").expanduser(), Path("/etc/xdg/snakemake"))):
-        there = ", ".join(sorted(path.name for path in own.parent.glob("*/"))) or "nothing"
-        raise PosekitError(f"no profile {name!r} of Snakemake; profiles/ has {there}")
-    return name
 
 
 def report(sweep: Sweep) -> Path:
@@ -250,7 +231,7 @@ def _seconds(point: Point) -> float:
 
 
 def main(arguments: list[str]) -> None:
-    """What a job of sweep.smk calls: the list of runs, and the number of the one to make."""
+    """What a job calls: the list of runs, and the number of the one to make."""
     listed, number = arguments
     wanted = json.loads(Path(listed).read_text("utf-8"))[int(number)]
     try:

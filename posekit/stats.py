@@ -1,0 +1,75 @@
+"""Intervals. Every one is at 95 % and says what it runs over."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % interval.
+
+    Attributes:
+        mean, low, high: in the unit of what is averaged. Without an interval `low` and `high` are NaN.
+        over: what was sampled: "seeds", "people", "seeds and people".
+        n: how many there were, in the order of `over`.
+
+    >>> interval = Interval(0.02, 0.01, 0.03, "seeds", (3,))
+    >>> interval.excludes(0), interval.excludes(0.02)
+    (True, False)
+    """
+
+    mean: float
+    low: float
+    high: float
+    over: str
+    n: tuple[int, ...]
+
+    def excludes(self, value: float) -> bool:
+        return bool(value < self.low or value > self.high)
+
+
+def over_seeds(values: np.ndarray) -> Interval:
+    """The mean of one number a training (S,), by Student's t with S - 1 degrees of freedom; of fewer than three no interval.
+
+    >>> over_seeds(np.array([3.17, 0.90, 2.44])).low.round(2)
+    -0.7
+    """
+    values = np.asarray(values, float)
+    count, mean = len(values), float(np.mean(values))
+    if count < 3:
+        return Interval(mean, float("nan"), float("nan"), "seeds", (count,))
+    half = float(student.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count))
+    return Interval(mean, mean - half, mean + half, "seeds", (count,))
+
+
+def over_seeds_and_people(sums: np.ndarray, counts: np.ndarray) -> Interval:
+    """The ratio sum(sums) / sum(counts) of (S, N) each, S trainings scored on the same N people, both of which are a sample.
+
+    The two-way random-effects analysis of variance (Searle, Casella & McCulloch, Variance Components, 1992, section 4.3): the variance
+    of the mean is (MS_seeds + MS_people - MS_rest) / (S N), but never below that of either alone, and its degrees of freedom are
+    Satterthwaite's. The ratio is taken as its linearisation about the mean. Of fewer than three trainings there is no interval.
+
+    For a difference of two kinds of training, `sums` holds the difference of what each finds, seed by seed.
+    """
+    sums, counts = np.asarray(sums, float), np.asarray(counts, float)
+    seeds, people = sums.shape
+    mean = float(sums.sum() / counts.sum())
+    if seeds < 3 or people < 2:
+        return Interval(mean, float("nan"), float("nan"), "seeds and people", (seeds, people))
+    z = (sums - mean * counts) / (counts.sum() / counts.size)  # each person's share in the mean's error
+    row, column = z.mean(1), z.mean(0)
+    rest = z - row[:, None] - column[None] + z.mean()
+    a = people * row.var(ddof=1)
+    b = seeds * column.var(ddof=1)
+    c = float(np.square(rest).sum() / ((seeds - 1) * (people - 1)))
+    total = a + b - c
+    if b <= c:  # people add nothing that can be told from chance
+        total, freedom = a, float(seeds - 1)
+    elif a <= c:
+        total, freedom = b, float(people - 1)
+    else:
+        freedom = total**2 / (a**2 / (seeds - 1) + b**2 / (people - 1) + c**2 / ((seeds - 1) * (people - 1)))
+    half = float(student.ppf(0.975, max(freedom, 1)) * np.sqrt(max(total, 0) / (seeds * people)))
+    return Interval(mean, mean - half, mean + half, "seeds and people", (seeds, people))

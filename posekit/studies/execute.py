@@ -1,0 +1,204 @@
+"""The trainings of a study whose results are not kept yet: what there is to do, about how long it takes, and doing it.
+
+book/studies/lspet/base-0-1a2b3c4d5e6f.json     what is kept of a training, of whatever study it is part
+runs/studies/1a2b3c4d5e6f/                      its checkpoint and weights, not in the repository
+"""
+
+import json
+import os
+import statistics
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from posekit.data import load_people
+from posekit.data.people import People
+from posekit.errors import PosekitError
+from posekit.graph import Job, run_jobs
+from posekit.machine import Machine
+from posekit.parameters import root
+from posekit.redesign.budget import macs
+from posekit.studies import results
+from posekit.studies.designs import Study, design
+from posekit.studies.job import SPLITS, Training, do, fingerprints, stores
+from posekit.studies.results import Result
+
+USUAL = 1e-10  # seconds of training a multiply-add, one core with bfloat16; used where no result is kept yet
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study, its people, and what is kept of it."""
+
+    study: Study
+    data: str
+    people: People
+    keys: dict[str, str]
+    results: dict[str, Result]  # by key
+
+    @property
+    def missing(self) -> list[Training]:
+        return [training for training in self.study.trainings if self.key(training) not in self.results]
+
+    def key(self, training: Training) -> str:
+        return training.key(self.keys)
+
+    def result(self, training: Training) -> Result | None:
+        return self.results.get(self.key(training))
+
+
+def usual_workers() -> int:
+    """One a GPU, or else one a core."""
+    return torch.cuda.device_count() or os.cpu_count() or 1
+
+
+def kept_folder(people: People) -> Path:
+    return root() / "book" / "studies" / people.source.partition(":")[0]
+
+
+def work_folder() -> Path:
+    return root() / "runs" / "studies"
+
+
+def plan(
+    study: str, data: str, seeds: tuple[int, ...], *, cache: str | Path = "data", progress: Callable[[int], None] | None = None
+) -> Plan:
+    """What a study of these people consists of, and which of its results are kept.
+
+    Raises:
+        PosekitError: no such study or data; data without the splits train, val and test; a kept result is damaged.
+    """
+    people = load_people(f"{data}@all", cache=cache, progress=progress)
+    lacking = [name for name in SPLITS if name not in people.splits]
+    if lacking:
+        raise PosekitError(f"{data}: a study needs train, val and test, and {' and '.join(lacking)} is missing; it has "
+                           f"{', '.join(sorted(set(people.splits.tolist())))}")  # fmt: skip
+    designed, keys = design(study, len(people.skeleton), seeds), fingerprints(people)
+    found = {}
+    for training in designed.trainings:
+        key = training.key(keys)
+        result = results.kept(kept_folder(people), key)
+        if result is not None:
+            found[key] = result
+    return Plan(designed, data, people, keys, found)
+
+
+def describe(planned: Plan, workers: int) -> str:
+    """How many trainings there are and are missing, and about how many hours those take."""
+    study, missing = planned.study, planned.missing
+    line = f"{study.name} on {planned.people.source}: {len(study.trainings)} trainings, {len(planned.results)} kept"
+    if not missing:
+        return line
+    per = [r.content["seconds"] / work for r in planned.results.values() if (work := _work_of(r)) > 0]
+    rate, basis = (statistics.median(per), "by the results that are kept") if per else (USUAL, "a guess until one is kept")
+    count = len(planned.people.split("train"))
+    seconds = sum(
+        rate * macs(stage.config, stage.recipe.resolution) * count * stage.recipe.epochs for t in missing for stage in t.stages[-1:]
+    )
+    return f"{line}, {len(missing)} to train, about {seconds / 3600 / workers:.1f} hours with {workers} at a time ({basis})"
+
+
+def _work_of(result: Result) -> float:
+    people = result.content["data"]["people"]["train"]["count"]
+    return result.content["multiply_adds"] * people * sum(len(curve) for curve in result.content["curve"])
+
+
+def run(
+    planned: Plan, *, workers: int | None = None, device: str | None = None, profile: str | None = None, cache: str | Path = "data",
+    report: Callable[[str], None] = print,
+) -> None:  # fmt: skip
+    """Do the trainings that are missing, several at a time, and keep the result of each as soon as it is there.
+
+    Raises:
+        PosekitError: trainings failed; the others are done and kept.
+        KeyboardInterrupt: each training keeps its state and goes on from there the next time.
+    """
+    missing = planned.missing
+    if not missing:
+        return
+    workers = min(workers or usual_workers(), len(missing))
+    threads = max((os.cpu_count() or 1) // workers, 1)
+    for resolution in sorted({stage.recipe.resolution for training in missing for stage in training.stages}):
+        stores(planned.people, resolution, cache)  # once, before several would
+    folder, done = work_folder(), set(planned.results)
+    jobs = []
+    for training in missing:
+        own = folder / planned.key(training)
+        own.mkdir(parents=True, exist_ok=True)
+        (own / "failed.txt").unlink(missing_ok=True)
+        what = {"study": planned.study.name, "data": planned.data, "variant": training.variant, "seed": training.seed, "device": device,
+                "cache": str(cache)}  # fmt: skip
+        (own / "job.json").write_text(json.dumps(what), encoding="utf-8")
+        jobs.append(Job(str(own / "kept"), [sys.executable, "-m", "posekit.studies.execute", str(own / "job.json")]))
+        (own / "kept").unlink(missing_ok=True)  # its result is gone
+
+    def watch() -> None:
+        for training in missing:
+            key = planned.key(training)
+            if key not in done and (folder / key / "kept").exists():
+                done.add(key)
+                result = results.kept(kept_folder(planned.people), key)
+                if result:
+                    planned.results[key] = result
+                    report(f"{training.variant}, seed {training.seed}: PCK on val {result.scores['val']:.3f}, "
+                           f"{result.content['seconds'] / 60:.0f} min; {len(planned.missing)} to go")  # fmt: skip
+
+    run_jobs(jobs, folder, workers, threads, profile, watch)
+    watch()
+    failed = [folder / planned.key(training) / "failed.txt" for training in planned.missing]
+    if failed:
+        why = [path.read_text("utf-8") for path in failed if path.exists()]
+        raise PosekitError(
+            f"{len(failed)} trainings are missing, and the same command goes on with those; {why[0] if why else 'see above'}"
+        )
+
+
+def work(file: Path) -> None:
+    """Do the training that a job file names, unless another process does it, and keep its result.
+
+    Raises:
+        PosekitError: as `plan` and `posekit.fit`; or another process is at it.
+    """
+    what = json.loads(file.read_text("utf-8"))
+    planned = plan(what["study"], what["data"], (what["seed"],), cache=what["cache"])
+    training = next(t for t in planned.study.trainings if t.variant == what["variant"])
+    own = work_folder() / planned.key(training)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(own / "lock", timeout=0))
+        except Timeout:
+            raise PosekitError(f"{own}: another process is at this training") from None
+        machine = Machine.best(what["device"] or _free_gpu(stack))
+        path = do(training, planned.people, work_folder(), machine=machine, cache=what["cache"])
+        found = results.result(training, planned.people, path, machine=machine, cache=what["cache"])
+        results.save(found, kept_folder(planned.people))
+        (own / "last.pt").unlink(missing_ok=True)  # nothing is gone on with any more
+    (own / "kept").touch()
+
+
+def _free_gpu(stack: ExitStack) -> str | None:
+    """A GPU that no other training uses, which it keeps until the stack is closed; None where there is none."""
+    for number in range(torch.cuda.device_count()):
+        with suppress(Timeout):
+            stack.enter_context(FileLock(work_folder() / f"gpu{number}.lock", timeout=0))
+            return f"cuda:{number}"
+    return None
+
+
+def main(file: Path) -> None:
+    try:
+        work(file)
+    except PosekitError as error:
+        file.with_name("failed.txt").write_text(str(error), encoding="utf-8")
+        sys.exit(f"posekit: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

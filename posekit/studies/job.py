@@ -1,0 +1,129 @@
+"""One training of a study: what it is, the key that its result is kept under, and how it is done."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from posekit.coordinates import CONTEXT
+from posekit.data.crops import Crops, crops
+from posekit.data.people import People
+from posekit.fitting import fit
+from posekit.machine import Machine
+from posekit.models import architecture_of
+from posekit.redesign.squeezed import Alone, begin
+from posekit.training import Recipe
+
+METRIC = "pck@0.2·torso, flip test, version 1"  # part of every key: other definitions make other results
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network trained by one recipe from one seed, which is the recipe's.
+
+    Attributes:
+        variant: what the study calls it, with the same name for every seed.
+        config: of the network, of any trained architecture.
+        recipe: how it is trained.
+        start: the training whose weights it begins with; at random without.
+        squeeze_init: how the squeeze that `config` has and `start` has not begins: "trained", "components", "random".
+        why: what the variant is there for, in a few words; no part of the key.
+    """
+
+    variant: str
+    config: Any
+    recipe: Recipe
+    start: "Training | None" = None
+    squeeze_init: str | None = None
+    why: str = ""
+
+    @property
+    def seed(self) -> int:
+        return self.recipe.seed
+
+    @property
+    def stages(self) -> list["Training"]:
+        """This training and those that it goes on from, the first one first."""
+        return [*(self.start.stages if self.start else []), self]
+
+    @property
+    def epochs(self) -> int:
+        return sum(stage.recipe.epochs for stage in self.stages)
+
+    def spec(self) -> dict[str, Any]:
+        """All that the weights depend on besides the people, as JSON has it. Fields of the network that are as by default are left out."""
+        architecture, default = architecture_of(self.config), {}
+        try:
+            default = type(self.config)().to_dict()
+        except TypeError:  # a network without defaults
+            pass
+        config = {name: value for name, value in self.config.to_dict().items() if name not in default or default[name] != value}
+        spec: dict[str, Any] = {"architecture": architecture, "config": config, "recipe": _named(self.recipe)}
+        if self.start:
+            spec["start"] = self.start.spec()
+        if self.squeeze_init:
+            spec["squeeze_init"] = self.squeeze_init
+        return json.loads(json.dumps(spec))
+
+    def key(self, people: dict[str, str]) -> str:
+        """Twelve hexadecimal digits of the spec, the people by split (`fingerprints`) and the metric. Source text is no part of it."""
+        content = json.dumps({"spec": self.spec(), "people": people, "metric": METRIC}, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def fingerprints(people: People) -> dict[str, str]:
+    """The content of each split, by its name."""
+    return {name: people.split(name).fingerprint() for name in SPLITS}
+
+
+def stores(people: People, resolution: int, cache: str | Path = "data", progress: Callable[[int], None] | None = None) -> dict[str, Crops]:
+    """The crops of each split that a network of this resolution sees."""
+    return {name: crops(people.split(name), round(resolution * CONTEXT), cache, progress=progress) for name in SPLITS}
+
+
+def do(
+    training: Training, people: People, folder: Path, *, machine: Machine | None = None, cache: str | Path = "data",
+    report: Callable[[dict], None] | None = None,
+) -> Path:  # fmt: skip
+    """Train, or go on where that stopped; returns the weights, in `folder`/KEY. What `training.start` is gets done first.
+
+    Raises:
+        PosekitError, KeyboardInterrupt: as `posekit.fit`.
+    """
+    keys = fingerprints(people)
+    weights: Path | None = None
+    for stage in training.stages:
+        own = folder / stage.key(keys)
+        start = weights
+        weights = own / "weights.safetensors"
+        if weights.exists():
+            continue
+        seen = stores(people, stage.recipe.resolution, cache)
+        if stage.squeeze_init and start:
+            begun = own / "begin.safetensors"
+            if not begun.exists():
+                own.mkdir(parents=True, exist_ok=True)
+                begin(start, stage.config, stage.squeeze_init, seen["train"], seen["val"], begun, Alone(), stage.seed, machine)
+            start = begun
+        fit(stage.config, stage.recipe, seen["train"], seen["val"], own, name=f"{stage.variant}-{stage.seed}", start=start,
+            machine=machine, report=report)  # fmt: skip
+    assert weights is not None
+    return weights
+
+
+def _named(recipe: Recipe) -> dict[str, Any]:
+    """A recipe under names of its own, so that renaming a field in the code makes no result stale."""
+    return {
+        "resolution": recipe.resolution, "epochs": recipe.epochs, "batch size": recipe.batch, "loss": recipe.loss,
+        "optimizer": recipe.optimiser, "learning rate": recipe.rate, "warm-up": recipe.warm_up, "weight decay": recipe.weight_decay,
+        "gradient norm": recipe.clip, "weight average": recipe.average, "sigma": recipe.sigma, "seed": recipe.seed,
+        "augmentation": asdict(recipe.augmentation),
+    }  # fmt: skip
+
+
+def with_seed(training: Training, seed: int) -> Training:
+    """The same training, and what it goes on from, with another seed."""
+    return replace(training, recipe=replace(training.recipe, seed=seed), start=training.start and with_seed(training.start, seed))

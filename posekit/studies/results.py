@@ -1,0 +1,167 @@
+"""What is kept of a training: a few kilobytes of JSON with its curve, its scores, and which joints of whom it found."""
+
+import base64
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posekit import evaluation, metrics
+from posekit import weights as weight_files
+from posekit.comparison import fitted_numbers, multiply_adds
+from posekit.data.people import People
+from posekit.errors import PosekitError
+from posekit.execution import provenance
+from posekit.machine import Machine
+from posekit.output import write_json
+from posekit.prediction import Predictor, predict_crops
+from posekit.studies.job import METRIC, Training, fingerprints, stores
+
+FORMAT = 1
+SCORED = ("val", "test")
+PLATEAU = 0.005  # of PCK on val: what the last fifth of the epochs may still gain
+MOST = 60  # epochs; so many are a plateau by themselves
+
+
+@dataclass(frozen=True)
+class Result:
+    """A kept training. `content` is the file's."""
+
+    content: dict[str, Any]
+
+    @property
+    def variant(self) -> str:
+        return self.content["variant"]
+
+    @property
+    def seed(self) -> int:
+        return self.content["seed"]
+
+    @property
+    def key(self) -> str:
+        return self.content["key"]
+
+    def hits(self, split: str) -> np.ndarray:
+        """(N, K) float: 1 for a joint that was found, 0 for one that was not, NaN for one that does not count."""
+        block = self.content["hits"][split]
+        shape = (block["people"], block["joints"])
+        found, counted = (_unpacked(block[name], shape) for name in ("found", "counted"))
+        return np.where(counted, found.astype(float), np.nan)
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """PCK by split: found joints over those that count."""
+        return {split: float(np.nanmean(self.hits(split))) for split in SCORED}
+
+    @property
+    def plateau(self) -> bool:
+        """Whether the last fifth of the last stage's epochs gained less than PLATEAU on val, or there were MOST in all."""
+        curve = [line["pck"] for line in self.content["curve"][-1]]
+        epochs = sum(len(stage) for stage in self.content["curve"])
+        last = max(len(curve) // 5, 1)
+        if epochs >= MOST:
+            return True
+        return len(curve) > last and max(curve) - max(curve[:-last]) < PLATEAU
+
+
+def result(training: Training, people: People, path: Path, *, machine: Machine | None = None, cache: str | Path = "data") -> Result:
+    """Score trained weights on val and test, flip test, and put together what is kept of them."""
+    machine = machine or Machine.best()
+    network, card = weight_files.load(path)
+    cost = {"parameters": fitted_numbers(network), "multiply_adds": multiply_adds(network, card.resolution)}
+    predictor, seen = Predictor(network, card, machine), stores(people, card.resolution, cache)
+    hits, scores = {}, {}
+    for split in SCORED:
+        store = seen[split]
+        scores[split] = evaluation.evaluate(predictor, store, flip=True)["metrics"]
+        found = predict_crops(predictor.model, card, store, flip=True, machine=machine)[-1]
+        truth = store.people.keypoints
+        hits[split] = _block(metrics.hits(found, truth, 0.2 * metrics.torso(truth, store.people.skeleton)))
+    made = provenance()
+    keys = fingerprints(people)
+    curves = [_history(path.parent.parent / stage.key(keys)) for stage in training.stages]
+    return Result(evaluation.plain({
+        "format": FORMAT, "metric": METRIC, "key": training.key(keys), "variant": training.variant, "seed": training.seed,
+        "why": training.why, "spec": training.spec(),
+        "data": {"source": people.source.partition(":")[0], "skeleton": people.skeleton.name,
+                 "people": {name: {"count": len(people.split(name)), "fingerprint": value} for name, value in keys.items()}},
+        **cost, "epoch": card.metrics["epoch"], "curve": curves,
+        "scores": {split: {name: {k: v for k, v in block.items() if k != "joints"} for name, block in found.items()}
+                   for split, found in scores.items()},
+        "joints": scores["test"]["pck@0.2·torso"]["joints"],
+        "hits": hits, "seconds": sum(curve[-1]["seconds"] for curve in curves if curve),
+        "made": {"device": str(machine), "commit": made["commit"], "started": made["started"], "python": made["python"],
+                 "hardware": made["hardware"], "versions": card.versions},
+    }))  # fmt: skip
+
+
+def save(found: Result, folder: Path) -> Path:
+    """Write it whole or not at all as `folder`/VARIANT-SEED-KEY.json."""
+    path = folder / f"{found.variant.replace(' ', '-')}-{found.seed}-{found.key}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path, found.content)
+    return path
+
+
+def kept(folder: Path, key: str) -> Result | None:
+    """The result of this key, under whatever variant it is kept; None where there is none.
+
+    Raises:
+        PosekitError: its file is damaged, of another format or metric, or not what its name says.
+    """
+    paths = sorted(folder.glob(f"*-{key}.json"))
+    return load(paths[0]) if paths else None
+
+
+def load(path: Path) -> Result:
+    """A result from its file.
+
+    Raises:
+        PosekitError: the file is damaged, of another format or metric, or not what its name says.
+    """
+    anew = "delete it and the study trains it again"
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        found = Result(content)
+        if content["format"] != FORMAT or content["metric"] != METRIC:
+            raise PosekitError(f"{path}: of format {content['format']} and metric {content['metric']!r}, where {FORMAT} and {METRIC!r} are "
+                               f"read; {anew}")  # fmt: skip
+        for split in SCORED:
+            recorded = content["scores"][split]["pck@0.2·torso"]["mean"]
+            if recorded is None or not math.isclose(found.scores[split], recorded, abs_tol=1e-9):
+                raise PosekitError(f"{path}: its hits on {split} give {found.scores[split]:.4f} and its score says {recorded}; {anew}")
+        if not path.stem.endswith(f"-{found.key}"):
+            raise PosekitError(f"{path}: holds the result of key {found.key}; {anew}")
+    except OSError as error:
+        raise PosekitError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise PosekitError(f"{path}: cut short or damaged ({type(error).__name__}: {error}); {anew}") from None
+    return found
+
+
+def _history(folder: Path) -> list[dict[str, Any]]:
+    """The curve of one stage: epoch, seconds, losses and PCK on val."""
+    names = ("epoch", "seconds", "loss", "val_loss", "pck")
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text("utf-8").splitlines()]
+    return [{name: round(line[name], 5) if isinstance(line[name], float) else line[name] for name in names} for line in lines]
+
+
+def _block(hits: np.ndarray) -> dict[str, Any]:
+    counted = np.isfinite(hits)
+    return {"people": len(hits), "joints": hits.shape[1], "found": _packed(hits == 1), "counted": _packed(counted)}
+
+
+def _packed(bits: np.ndarray) -> str:
+    return base64.b64encode(np.packbits(bits.ravel()).tobytes()).decode("ascii")
+
+
+def _unpacked(text: str, shape: tuple[int, int]) -> np.ndarray:
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(text, validate=True), np.uint8))
+    count = shape[0] * shape[1]
+    if len(bits) != -(-count // 8) * 8:
+        raise ValueError(f"{len(bits)} bits for {shape[0]} people of {shape[1]} joints")
+    return bits[:count].reshape(shape).astype(bool)
