@@ -48,8 +48,9 @@ def over_seeds_and_people(sums: np.ndarray, counts: np.ndarray) -> Interval:
     """The ratio sum(sums) / sum(counts) of (S, N) each, S trainings scored on the same N people, both of which are a sample.
 
     The two-way random-effects analysis of variance (Searle, Casella & McCulloch, Variance Components, 1992, section 4.3): the variance
-    of the mean is (MS_seeds + MS_people - MS_rest) / (S N), but never below that of either alone, and its degrees of freedom are
-    Satterthwaite's. The ratio is taken as its linearisation about the mean. Of fewer than three trainings there is no interval.
+    of the mean is (MS_seeds + MS_people - MS_rest) / (S N). Where seeds make up more of it than people, its degrees of freedom are
+    S - 1, which is on the safe side, else Satterthwaite's. The ratio is taken as its linearisation about the mean. Of fewer than three
+    trainings there is no interval.
 
     For a difference of two kinds of training, `sums` holds the difference of what each finds, seed by seed.
     """
@@ -64,12 +65,12 @@ def over_seeds_and_people(sums: np.ndarray, counts: np.ndarray) -> Interval:
     a = people * row.var(ddof=1)
     b = seeds * column.var(ddof=1)
     c = float(np.square(rest).sum() / ((seeds - 1) * (people - 1)))
-    total = a + b - c
     if b <= c:  # people add nothing that can be told from chance
-        total, freedom = a, float(seeds - 1)
+        total, freedom = a, seeds - 1.0
     elif a <= c:
-        total, freedom = b, float(people - 1)
+        total, freedom = b, people - 1.0
     else:
-        freedom = total**2 / (a**2 / (seeds - 1) + b**2 / (people - 1) + c**2 / ((seeds - 1) * (people - 1)))
-    half = float(student.ppf(0.975, max(freedom, 1)) * np.sqrt(max(total, 0) / (seeds * people)))
+        total = a + b - c
+        freedom = seeds - 1.0 if a >= b else total**2 / (a**2 / (seeds - 1) + b**2 / (people - 1))
+    half = float(student.ppf(0.975, max(freedom, 1.0)) * np.sqrt(max(total, 0.0) / (seeds * people)))
     return Interval(mean, mean - half, mean + half, "seeds and people", (seeds, people))

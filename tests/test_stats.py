@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
+
+from posekit.stats import Interval, over_seeds, over_seeds_and_people
+
+
+@given(st.lists(st.floats(-10, 10), min_size=3, max_size=12))
+def test_over_seeds_is_students_t(values):
+    interval = over_seeds(np.array(values))
+    expected = ttest_1samp(values, 0).confidence_interval(0.95) if np.ptp(values) > 1e-6 else (interval.mean, interval.mean)
+    assert [interval.low, interval.high] == pytest.approx(list(expected), abs=1e-5)
+    assert interval.n == (len(values),)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_than_three_seeds_have_a_mean_and_no_interval(count):
+    for interval in (over_seeds(np.arange(count)), over_seeds_and_people(np.ones((count, 5)), np.ones((count, 5)))):
+        assert np.isnan([interval.low, interval.high]).all() and np.isfinite(interval.mean)
+        assert not interval.excludes(0)
+
+
+def test_the_gains_that_were_once_taken_for_certain_are_not():
+    interval = over_seeds(np.array([3.17, 0.90, 2.44]))
+    assert [interval.mean, interval.low, interval.high] == pytest.approx([2.17, -0.70, 5.04], abs=0.01)
+
+
+def test_where_every_training_agrees_people_alone_decide():
+    """Then it is the interval of a ratio over people, of the variance of its linearisation."""
+    random = np.random.default_rng(0)
+    counts = random.integers(1, 15, 400).astype(float)
+    sums = random.binomial(counts.astype(int), 0.4).astype(float)
+    interval = over_seeds_and_people(np.tile(sums, (4, 1)), np.tile(counts, (4, 1)))
+    share = sums.sum() / counts.sum()
+    error = np.sqrt(np.square(sums - share * counts).sum() / (399 * 400)) / counts.mean()
+    assert interval.mean == pytest.approx(share)
+    assert (interval.high - interval.low) / 2 == pytest.approx(1.966 * error, rel=0.01)
+
+
+def test_where_all_people_fare_alike_seeds_alone_decide():
+    gains = np.array([0.01, 0.02, 0.06])
+    both = over_seeds_and_people(np.repeat(gains[:, None], 50, 1), np.ones((3, 50)))
+    seeds = over_seeds(gains)
+    assert [both.mean, both.low, both.high] == pytest.approx([seeds.mean, seeds.low, seeds.high])
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize(
+    ("of_seeds", "of_people"),
+    [(0.0, 0.0), (0.02, 0.0), (0.02, 0.3), (0.0, 0.3), (0.005, 0.2), (0.06, 0.2)],
+)
+def test_coverage(seeds, of_people, of_seeds):
+    """95 % intervals hold the true difference 93 to 97 times in a hundred, whatever makes trainings and people differ."""
+    random, people, draws, truth = np.random.default_rng(7), 300, 1500, 0.02
+    held = 0
+    for _ in range(draws):
+        counts = np.tile(random.integers(1, 15, people).astype(float), (seeds, 1))
+        effect = truth + of_seeds * random.standard_normal((seeds, 1)) + of_people * random.standard_normal(people)
+        interval = over_seeds_and_people((effect + 0.3 * random.standard_normal((seeds, people))) * counts, counts)
+        held += interval.low <= truth <= interval.high
+    noise = 2 * np.sqrt(0.95 * 0.05 / draws)
+    assert 0.93 - noise <= held / draws <= 0.97 + noise
+
+
+def test_an_interval_excludes_what_lies_outside():
+    assert Interval(1, 0.5, 2, "seeds", (3,)).excludes(0)
+    assert not Interval(1, -0.5, 2, "seeds", (3,)).excludes(0)
