@@ -89,10 +89,17 @@ class Labels:
 
         PosekitError where a box is no list of four numbers.
         """
+        for i, entry in enumerate(self.entries):
+            if not missing(box := entry.get("bbox")) and not (isinstance(box, list) and len(box) == 4):
+                raise PosekitError(f"{self.file}: 'bbox' of {self.who(i)} is not a list of 4 numbers")
         nowhere = [np.nan] * 4
         out = np.array([self._of(i, "bbox", _box) or nowhere for i in range(len(self))], float).reshape(len(self), 4)
         out[~((out[:, 2:] > 0).all(1) & np.isfinite(out).all(1))] = np.nan
         return out
+
+    def ids(self, name: str) -> list[int | str | None]:
+        """An id of each entry (N), None where it has none. PosekitError where it is neither number nor word."""
+        return [_id(self.file, i, entry, name) for i, entry in enumerate(self.entries)]
 
     def numbers(self, name: str) -> np.ndarray:
         """A number of each entry (N,), NaN where it has none. PosekitError where it is none."""
@@ -216,8 +223,4 @@ def _check_objects(file: Path, kind: str, entries: list) -> None:
 
 
 def _box(value: Any) -> list[float] | None:
-    if missing(value):
-        return None
-    if not isinstance(value, list) or len(value) != 4:
-        raise ValueError("not a list of 4 numbers")
-    return [number(side) for side in value]
+    return None if missing(value) else [number(side) for side in value]

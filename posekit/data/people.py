@@ -17,6 +17,7 @@ from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton
 
 SKIP = 'on_error="skip" (--on-error skip) goes on without'  # what to do about people that cannot be used
+FEW = 0.1  # of the people, who may each have a fault that would be the file's if more had it
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,15 @@ def sift(count: int, checks: Sequence["Check"], on_error: str) -> tuple[np.ndarr
     """Who stays, as a mask (N,), and how many people each check leaves out; each counts for the first that hits.
 
     With `on_error="raise"` the first person that a check hits raises PosekitError, unless the check is
-    `expected`.
+    `expected`. A check of the whole `file` raises with any `on_error` where it hits everybody, or several who are more than a tenth:
+    the others are no sounder.
     """
     check_on_error(on_error)
     keep, left_out = np.ones(count, bool), {}
     for check in checks:
         hit = keep & check.hit
+        if check.file and hit.any() and (hit.sum() == keep.sum() or (hit.sum() > 1 and hit.sum() > FEW * keep.sum())):
+            raise PosekitError(f"{check.describe(int(np.flatnonzero(hit)[0]))} (so for {hit.sum():,} of {keep.sum():,} people)")
         if hit.any() and on_error == "raise" and not check.expected:
             more = f" ({hit.sum():,} such people)" if hit.sum() > 1 else ""
             raise PosekitError(f"{check.describe(int(np.flatnonzero(hit)[0]))}{more}; {SKIP}")
@@ -146,6 +150,7 @@ class Check:
     hit: np.ndarray  # (N,) bool
     describe: Callable[[int], str]  # a row to one line that names file and record
     expected: bool = False  # sound data sets have such people: they are left out without a complaint
+    file: bool = False  # where it hits more than a few, the whole file is at fault
 
 
 def existing(root: Path, names: np.ndarray) -> np.ndarray:
