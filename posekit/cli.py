@@ -225,7 +225,10 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="pictures, or folders of pictures")],
     boxes: Annotated[
         Path | None,
-        typer.Option(help='JSON: {"name.jpg": \\[\\[x, y, width, height], ...]}, or COCO\'s annotations or results'),
+        typer.Option(
+            help='JSON: {"name.jpg": \\[\\[x, y, width, height], ...]}, or COCO\'s annotations or results, of which people are taken whose '
+            "score is 0.3 or more, and no crowds"
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder for the pictures with the skeletons drawn on")] = None,
     json_file: Annotated[
@@ -235,17 +238,24 @@ def predict(
     flip: Flip = False,
     device: Device = None,
 ) -> None:
-    """Find people's joints in pictures. Without boxes, one person is looked for in the whole picture.
+    """Find people's joints in pictures. Without --boxes, one person is looked for in the whole picture.
+
+    The boxes of a picture are found by its path, with as many folders as the file gives, or by its number. A picture of which the
+    file says nothing is named, and nobody is looked for there; a file that is of none of the pictures is an error.
 
     A picture that cannot be read is said in one line, the rest goes on, and the exit code is 1 at the end.
     """
+    from posekit import boxes as people_in
     from posekit import prediction
 
-    wanted, numbers = prediction.read_boxes(boxes) if boxes else ({}, {})
+    known = people_in.read(boxes) if boxes else None
     if out is None and json_file is None:
         json_file = Path("-")
     writable(json_file)
     paths = _pictures(images)
+    if known and known.left_out:
+        say.print(f"{boxes}: left out: {', '.join(f'{count:,} {reason}' for reason, count in known.left_out.items())}")
+    wanted = people_in.of_pictures(known, paths) if known else [people_in.Wanted(None)] * len(paths)
     names: set[str] = set()
     drawn = [out / _unused(path.stem, names) if out else None for path in paths]
     for target in drawn:
@@ -254,14 +264,18 @@ def predict(
     if out is not None:
         make_folder(out)
     results: list[dict[str, Any]] = []
-    failed = 0
+    failed = unknown = 0
     with bars() as bar, bar.task("predicting", len(paths)) as done:
-        for path, number, target in zip(paths, _image_ids(paths, numbers), drawn, strict=True):
+        for path, asked, number, target in zip(paths, wanted, _image_ids(paths, [w.number for w in wanted]), drawn, strict=True):
             try:
-                known = prediction.of_picture(wanted, path)
-                if known is None and boxes:
-                    say.print(f"{path}: not in {boxes}, so one person is looked for in the whole picture")
-                poses = predictor.predict(path, known, flip=flip)
+                if asked.fault:
+                    raise PosekitError(f"{path} {asked.fault}")
+                if known and asked.boxes is None:
+                    say.print(f"{path}: not in {boxes}, so nobody is looked for in it")
+                    unknown += 1
+                    done(1)
+                    continue
+                poses = predictor.predict(path, asked.boxes, flip=flip)
             except PosekitError as error:
                 say.print(f"posekit: {error}")
                 failed += 1
@@ -273,7 +287,7 @@ def predict(
     if json_file is not None:
         write_json(json_file, results)
     places = [str(place) for place in (out, json_file) if place is not None and str(place) != "-"]
-    what = f"{_count(len(results), 'person', 'people')} in {_count(len(paths) - failed, 'picture', 'pictures')}"
+    what = f"{_count(len(results), 'person', 'people')} in {_count(len(paths) - failed - unknown, 'picture', 'pictures')}"
     say.print(f"{what}: {' and '.join(places)}" if places else what)
     if failed:
         raise PosekitError(f"{failed} of {len(paths)} pictures could not be predicted")
@@ -641,11 +655,10 @@ def _unused(stem: str, names: set[str]) -> str:
     return name
 
 
-def _image_ids(paths: list[Path], known: dict[str, int]) -> list[int]:
+def _image_ids(paths: list[Path], known: list[int | str | None]) -> list[int | str]:
     """Each picture's number in COCO's results: the one that the boxes' file gives it, else its name where that is one, else a free one."""
-    from posekit.prediction import of_picture
-
-    ids = [of_picture(known, path) if known else int(path.stem) if path.stem.isdecimal() else None for path in paths]
+    named = [int(path.stem) if path.stem.isdecimal() else None for path in paths]
+    ids = known if any(number is not None for number in known) else named
     free = (number for number in itertools.count(1) if number not in ids)
     return [next(free) if number is None or number in ids[:i] else number for i, number in enumerate(ids)]
 

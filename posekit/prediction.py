@@ -1,11 +1,10 @@
 """From pictures to keypoints: `load(name).predict(picture)`, and the same for a store of crops."""
 
 import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +34,6 @@ from posekit.weights import Card
 BATCH = 16  # people predicted at once
 SHOWN = 1200  # pixels: a larger picture is shrunk where a notebook shows it
 Network = Callable[[Tensor], Tensor]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class Poses:
         """The mean of each person's joint scores, (N,)."""
         return self.keypoints[..., 2].mean(-1)
 
-    def to_coco(self, image_id: int = 0) -> list[dict[str, Any]]:
+    def to_coco(self, image_id: int | str = 0) -> list[dict[str, Any]]:
         """One entry a person in the form of COCO's results: keypoints x, y, score in a flat list, score, bbox.
 
         In COCO, keypoints count pixels from 0 as here; boxes are measured from the picture's outer edge, half a pixel off.
@@ -351,48 +349,3 @@ def check_boxes(boxes: Any, width: int, height: int, label: str) -> np.ndarray:
         if x >= width - 0.5 or y >= height - 0.5 or x + w <= -0.5 or y + h <= -0.5:
             raise PosekitError(f"{box} lies outside the picture of {width} x {height} pixels")
     return boxes
-
-
-def read_boxes(file: str | Path) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Boxes by picture name from a JSON file, in this library's pixels, and the numbers that it gives pictures; see `predict --boxes`.
-
-    Either `{"name.jpg": [[x, y, w, h], ...]}`, or COCO's list of `{"file_name": ..., "bbox": [x, y, w, h]}`, or COCO's
-    annotations `{"images": ..., "annotations": ...}`. Boxes there are measured from the picture's outer edge.
-    """
-    file = Path(file)
-    try:
-        content = json.loads(file.read_text())
-    except OSError as error:
-        raise PosekitError(f"{file}: {error.strerror}") from None
-    except ValueError as error:
-        raise PosekitError(f"{file}: not JSON ({error})") from None
-    wanted = 'it holds {"name.jpg": [[x, y, w, h], ...]} or a list of {"file_name": "name.jpg", "bbox": [x, y, w, h]}'
-    found: dict[str, list] = {}
-    numbers: dict[str, int] = {}
-    try:
-        names = {}
-        if isinstance(content, dict) and "annotations" in content:
-            names = {image["id"]: image["file_name"] for image in content["images"]}
-            numbers = {name: int(number) for number, name in names.items()}
-            content = content["annotations"]
-        if isinstance(content, dict):
-            found = {name: list(boxes) for name, boxes in content.items()}
-        else:
-            for entry in content:
-                name = entry["file_name"] if "file_name" in entry else names.get(entry["image_id"], entry["image_id"])
-                found.setdefault(str(name), []).append(entry["bbox"])
-                if "file_name" in entry and "image_id" in entry:
-                    numbers[str(name)] = int(entry["image_id"])
-        return {name: np.asarray(boxes, float).reshape(-1, 4) - (0.5, 0.5, 0, 0) for name, boxes in found.items()}, numbers
-    except (KeyError, TypeError, ValueError):
-        raise PosekitError(f"{file}: not a file of boxes; {wanted}") from None
-
-
-def of_picture(entries: dict[str, T], path: str | Path) -> T | None:
-    """A picture's entry, found by its path as given, its file name, or COCO's number in its name; else None."""
-    path = Path(path)
-    number = path.stem.lstrip("0")
-    for key in (str(path), path.name, path.stem, number):
-        if key in entries:
-            return entries[key]
-    return None

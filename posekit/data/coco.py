@@ -9,6 +9,7 @@ import numpy as np
 
 from posekit.data import coco_people
 from posekit.data.frames import FramedFolder
+from posekit.data.json_values import Id
 from posekit.data.people import People, existing
 from posekit.data.pictures import Folder
 from posekit.errors import PosekitError
@@ -122,7 +123,7 @@ def _numbered(ids: np.ndarray) -> np.ndarray:
     return np.unique(np.array([str(i) for i in ids]), return_inverse=True)[1] + 1
 
 
-def _pictures(folder: Path, name: str, images: dict[int | str, str]) -> dict[int | str, str]:
+def _pictures(folder: Path, name: str, images: dict[Id, str]) -> dict[Id, str]:
     """Each picture's name under `folder`: pictures lie in a folder called like the file, in `images`, or beside it.
 
     All are taken to lie where most of them are: a missing one does not lose the others.

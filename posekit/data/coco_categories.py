@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from posekit.data import joint_names
-from posekit.data.json_values import identity
+from posekit.data.json_values import Id, identity
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
 
@@ -36,13 +36,13 @@ class Category:
         return joint_names.order(self.joints) if self.joints else STANDARD
 
 
-def read(file: Path, listed: Any) -> dict[int | str, Category]:
+def read(file: Path, listed: Any) -> dict[Id, Category]:
     """The `categories` of a file by their id. PosekitError where they are no list of objects or one id has two names."""
     if listed is None:
         return {}
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise PosekitError(f"{file}: 'categories' is not a list of objects with id and name")
-    found: dict[int | str, Category] = {}
+    found: dict[Id, Category] = {}
     for entry in listed:
         number, name, joints = _identity(entry.get("id")), str(entry.get("name", "")), entry.get("keypoints") or []
         if number is None:
@@ -55,7 +55,7 @@ def read(file: Path, listed: Any) -> dict[int | str, Category]:
     return found
 
 
-def people(file: Path, categories: dict[int | str, Category], *, jointed: bool) -> dict[int | str, Category]:
+def people(file: Path, categories: dict[Id, Category], *, jointed: bool) -> dict[Id, Category]:
     """Those of a file's categories, not none, that are people; with `jointed` people whose joints are read.
 
     People are the categories that are called so (`PEOPLE`). Where joints are read, of these the ones with COCO's joints by name; or
@@ -79,7 +79,7 @@ def people(file: Path, categories: dict[int | str, Category], *, jointed: bool) 
     raise PosekitError(f"{file}: none of its categories ({names}) is called 'person'{lacking}; rename the one of the people")
 
 
-def nameless(file: Path, ids: Iterable[int | str | None], *, jointed: bool) -> set[int | str | None]:
+def nameless(file: Path, ids: Iterable[Id], *, jointed: bool) -> set[Id]:
     """Which category ids are people in a file that lists no categories: its only one, or 1, which is COCO's person.
 
     Without joints, which show that it is a person, an only one has to be COCO's 1, or 0, which is a person where classes are counted
@@ -94,7 +94,7 @@ def nameless(file: Path, ids: Iterable[int | str | None], *, jointed: bool) -> s
     raise PosekitError(f"{file}: which of its categories ({shown}) are people is not said; add 'categories' with their names")
 
 
-def _identity(value: Any) -> int | str | None:
+def _identity(value: Any) -> Id:
     try:
         return identity(value)
     except ValueError:

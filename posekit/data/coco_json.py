@@ -10,7 +10,7 @@ import numpy as np
 
 from posekit.data import coco_categories, json_values
 from posekit.data.coco_categories import STANDARD, Category, Order
-from posekit.data.json_values import identity, missing, number
+from posekit.data.json_values import Id, identity, missing, number
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
 
@@ -42,9 +42,9 @@ class Labels:
     """
 
     file: Path
-    pictures: dict[int | str, Picture]
+    pictures: dict[Id, Picture]
     entries: list[dict[str, Any]]
-    image_ids: list[int | str | None]
+    image_ids: list[Id]
     orders: list[Order]
     counts: list[int]
     left_out: dict[str, int]
@@ -63,13 +63,14 @@ class Labels:
         """
         out = np.zeros((len(self), len(COCO), 3))
         complete = np.zeros(len(self), bool)
-        flat = [isinstance(k := entry.get("keypoints"), list) and len(k) == 3 * c for entry, c in zip(self.entries, self.counts, strict=True)]
+        given = [entry.get("keypoints") for entry in self.entries]
+        flat = [isinstance(value, list) and len(value) == 3 * count for value, count in zip(given, self.counts, strict=True)]
         for order, count in {(tuple(o), c) for o, c in zip(self.orders, self.counts, strict=True)}:
             rows = [i for i in range(len(self)) if self.counts[i] == count and tuple(self.orders[i]) == order]
             quick = [i for i in rows if flat[i]]
             values = {}
             try:  # a million numbers at once; what is odd is looked at one by one
-                values = dict(zip(quick, np.array([self.entries[i]["keypoints"] for i in quick], float).reshape(-1, count, 3), strict=True))
+                values = dict(zip(quick, np.array([given[i] for i in quick], float).reshape(-1, count, 3), strict=True))
             except (TypeError, ValueError):
                 quick = []
             for i in set(rows) - set(quick):
@@ -92,12 +93,11 @@ class Labels:
         for i, entry in enumerate(self.entries):
             if not missing(box := entry.get("bbox")) and not (isinstance(box, list) and len(box) == 4):
                 raise PosekitError(f"{self.file}: 'bbox' of {self.who(i)} is not a list of 4 numbers")
-        nowhere = [np.nan] * 4
-        out = np.array([self._of(i, "bbox", _box) or nowhere for i in range(len(self))], float).reshape(len(self), 4)
+        out = np.array([self._of(i, "bbox", _box) for i in range(len(self))], float).reshape(len(self), 4)
         out[~((out[:, 2:] > 0).all(1) & np.isfinite(out).all(1))] = np.nan
         return out
 
-    def ids(self, name: str) -> list[int | str | None]:
+    def ids(self, name: str) -> list[Id]:
         """An id of each entry (N), None where it has none. PosekitError where it is neither number nor word."""
         return [_id(self.file, i, entry, name) for i, entry in enumerate(self.entries)]
 
@@ -108,7 +108,7 @@ class Labels:
     def sizes(self) -> np.ndarray:
         """Width and height (N, 2) that the file gives the entries' pictures, NaN where it does not."""
         unknown = Picture("")
-        return np.array([self.pictures.get(i, unknown).size for i in self.image_ids], float).reshape(len(self), 2)  # type: ignore[arg-type]
+        return np.array([self.pictures.get(i, unknown).size for i in self.image_ids], float).reshape(len(self), 2)
 
     def _of(self, i: int, name: str, read: Callable[[Any], T]) -> T:
         try:
@@ -129,7 +129,7 @@ def annotations(file: Path, content: Any, *, jointed: bool = True) -> Labels:
         if not isinstance(content[kind], list):
             raise PosekitError(f"{file}: {kind!r} is not a list; is this a file of COCO person keypoints?")
         _check_objects(file, kind, content[kind])
-    pictures: dict[int | str, Picture] = {}
+    pictures: dict[Id, Picture] = {}
     for i, image in enumerate(content["images"]):
         key, picture = _picture(file, i, image)
         if pictures.setdefault(key, picture).name != picture.name:
@@ -145,11 +145,8 @@ def results(file: Path, content: Any, *, jointed: bool = True) -> Labels:
     return _people(file, content, {}, {}, jointed)
 
 
-def _people(
-    file: Path, entries: list[dict], pictures: dict[int | str, Picture], categories: dict[int | str, Category], jointed: bool
-) -> Labels:
+def _people(file: Path, entries: list[dict], pictures: dict[Id, Picture], categories: dict[Id, Category], jointed: bool) -> Labels:
     ids = [_id(file, i, entry, "category_id") for i, entry in enumerate(entries)]
-    known: dict[int | str | None, Category]
     if categories and entries:
         known = {**coco_categories.people(file, categories, jointed=jointed)}
         if len(categories) == 1:  # then it need not be said
@@ -164,7 +161,7 @@ def _people(
             if categories and category not in categories:
                 listed = ", ".join(f"{key}: {c.name}" for key, c in list(categories.items())[:5])
                 raise PosekitError(f"{file}: {_who(i, entry)} is of category {category}, which is not listed; there are {listed}")
-            name = categories[category].name if category in categories else category  # type: ignore[index]
+            name = categories[category].name if category in categories else category
             left_out[f"of category {name}"] += 1
         elif _crowd(file, i, entry):
             left_out["crowds"] += 1
@@ -177,7 +174,7 @@ def _people(
     return Labels(file, pictures, kept, image_ids, orders, counts, dict(left_out))
 
 
-def _picture(file: Path, i: int, image: dict) -> tuple[int | str, Picture]:
+def _picture(file: Path, i: int, image: dict) -> tuple[Id, Picture]:
     """Id, name and size of entry `i` of the pictures."""
     name = image.get("file_name")
     if not isinstance(name, str) or missing(name):
@@ -204,7 +201,7 @@ def _crowd(file: Path, i: int, entry: dict) -> bool:
         raise PosekitError(f"{file}: {name!r} of {_who(i, entry)} is {entry[name]!r}; it is 0 or 1") from None
 
 
-def _id(file: Path, i: int, entry: dict, name: str) -> int | str | None:
+def _id(file: Path, i: int, entry: dict, name: str) -> Id:
     try:
         return identity(entry.get(name))
     except ValueError:
@@ -222,5 +219,5 @@ def _check_objects(file: Path, kind: str, entries: list) -> None:
             raise PosekitError(f"{file}: entry {i} of {name}, counted from 0, is not an object with names and values")
 
 
-def _box(value: Any) -> list[float] | None:
-    return None if missing(value) else [number(side) for side in value]
+def _box(value: Any) -> list[float]:
+    return [np.nan] * 4 if missing(value) else [number(side) for side in value]

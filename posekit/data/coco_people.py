@@ -9,6 +9,7 @@ import numpy as np
 
 from posekit.data import frames
 from posekit.data.coco_json import ANEW, Labels, annotations
+from posekit.data.json_values import Id
 from posekit.data.people import Check, existing, joints_box, read_json, sift
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
@@ -18,7 +19,7 @@ FILLED = 0.53  # of its box is what a segment fills
 
 
 def read(
-    root: Path, file: Path, locate: Callable[[dict[int | str, str]], dict[int | str, str]], on_error: str
+    root: Path, file: Path, locate: Callable[[dict[Id, str]], dict[Id, str]], on_error: str
 ) -> tuple[dict[str, np.ndarray], dict[str, int], set[str]]:
     """Columns of the table of people, who was left out, and the pictures that are to be read turned by their EXIF tag.
 
@@ -28,7 +29,7 @@ def read(
     labels = annotations(file, read_json(file))
     _check_ids(labels)
     pictures = locate({key: picture.name for key, picture in labels.pictures.items()})
-    names = np.array([pictures.get(i, "") for i in labels.image_ids], dtype=str)
+    names: np.ndarray = np.array([pictures.get(i, "") for i in labels.image_ids], dtype=str)
     keypoints, complete = labels.keypoints()
     jointless = np.array([not entry.get("keypoints") for entry in labels.entries], bool)
     if len(labels) and not complete.any():
@@ -55,7 +56,7 @@ def read(
 
 @dataclass(frozen=True)
 class _Shown:
-    """What the N people's pictures are like: size (N, 2) in the frame of the labels, whether read turned, and what is wrong, if anything."""
+    """What the N people's pictures are like: size (N, 2) in the frame of the labels, whether read turned, what is wrong."""
 
     sizes: np.ndarray
     turned: np.ndarray
@@ -92,7 +93,7 @@ def _checks(
         normalised = ((np.abs(xy) <= 1).all(-1) | ~labelled).all(1)
         slack = shown.sizes[:, None] * frames.SLACK + 1
         beyond = ((xy < -slack) | (xy > shown.sizes[:, None] + slack)).any(-1)
-        corner = labelled & (xy == 0).all(-1) & (boxes[:, :2] > 2).any(1)[:, None]
+        corner = labelled & (xy == 0).all(-1) & (boxes[:, None, :2] > 2).any(-1)
     outside = beyond.sum(1) > 0.5 * labelled.sum(1)
 
     def at(i: int) -> str:
@@ -108,7 +109,7 @@ def _checks(
     return (
         Check("without keypoints", jointless, lambda i: _unfit(labels, jointless, i)),
         Check("with a wrong number of keypoints", ~complete, lambda i: _unfit(labels, jointless, i), file=True),
-        Check("with flags other than 0, 1, 2", (labelled | (flags < 0) | np.isnan(flags)).any(1) & ~np.isin(flags, (0, 1, 2)).all(1),
+        Check("with flags other than 0, 1, 2", ~np.isin(flags, (0, 1, 2)).all(1),
               lambda i: f"{at(i)} has a joint whose flag is not 0, 1 or 2", file=True),
         Check("without labelled joints", ~labelled.any(1), at, expected=True),
         Check("with NaN coordinates", _broken(keypoints), lambda i: f"{at(i)} has NaN coordinates"),
@@ -118,7 +119,8 @@ def _checks(
         Check("whose picture is not of the labels' size", shown.resized, lambda i: f"{picture(i)} {shown.mismatch[i]}", file=True),
         Check("whose picture is turned by its EXIF tag, and perhaps the labels are not", shown.unclear,
               lambda i: f"{picture(i)} is turned by an EXIF tag, and nothing says whether its labels are; {frames.TURN}"),
-        Check("with normalised keypoints", normalised, lambda i: f"{at(i)} has all joints between 0 and 1; keypoints must be pixels", file=True),
+        Check("with normalised keypoints", normalised,
+              lambda i: f"{at(i)} has all joints between 0 and 1; keypoints must be pixels", file=True),
         Check("whose joints all lie on one point, without a box", ~(longer > 0),
               lambda i: f"{at(i)} has no box, and its joints all lie on one point"),
         Check("with joints outside their picture", outside,

@@ -72,8 +72,8 @@ def frames(seen: list[Header], sizes: np.ndarray, reach: np.ndarray) -> list[str
         reach: (N, 2) the largest x and y of the labels, NaN where there is none.
 
     Returns:
-        `"stored"` or `"turned"`; `"resized"` where the file's size is neither's; `"unclear"` where a tag turns the picture and nothing tells:
-        neither its size, nor that of other turned pictures of the file, nor that the labels fit one frame only; `"unknown"` without header.
+        `"stored"` or `"turned"`; `"resized"` where the file's size is neither's; `"unclear"` where a tag turns the picture and nothing
+        tells: neither its size, nor that of other turned pictures, nor that the labels fit one frame only; `"unknown"` without header.
     """
     found = [_frame(header, size) for header, size in zip(seen, sizes, strict=True)]
     kinds = {frame for frame, header in zip(found, seen, strict=True) if header.orientation > 1} & {STORED, TURNED}
@@ -148,10 +148,11 @@ def _by_joints(given: np.ndarray, corners: np.ndarray, keypoints: np.ndarray) ->
     rows = (labelled.sum(1) >= 3) & (~labelled | np.isfinite(keypoints[..., :2]).all(-1)).all(1)
     if not rows.any():
         return None
+    middle = given[rows][:, [2, 3, 2, 3]] * (0.5, 0.5, 0, 0)
     tight, given, corners = joints_box(keypoints[rows]), given[rows], corners[rows]
     readings = {
         "corners, x, y, x, y; subtract the first two numbers from the last two": corners,
-        "centres, x, y, width, height; subtract half the width from x and half the height from y": given - given[:, [2, 3, 2, 3]] / (2, 2, np.inf, np.inf),
+        "centres, x, y, width, height; subtract half the width from x and half the height from y": given - middle,
         "y, x, height, width; exchange them": given[:, [1, 0, 3, 2]],
     }  # fmt: skip
     plain = _overlap(given, tight)

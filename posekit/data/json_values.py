@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+Id = int | str | None  # a number or a word; None where it is missing
+
 _NOTHING = {"", "nan", "null", "none", "n/a"}
 _WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "-1": False}
 
@@ -38,7 +40,7 @@ def number(value: Any) -> float:
     return float(value)
 
 
-def identity(value: Any) -> int | str | None:
+def identity(value: Any) -> Id:
     """An id: a whole number, however it is written, or a word; None for nothing. ValueError for lists and the like.
 
     >>> identity("000036"), identity(36.0), identity(" img-7 "), identity(None)

@@ -171,7 +171,7 @@ def read_json(file: Path) -> Any:
     gc.disable()  # a million small lists are not garbage: looking for it takes most of the time
     try:
         data = file.read_bytes()
-        return json.loads(gzip.decompress(data) if file.suffix == ".gz" else data)
+        return json.loads(gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise PosekitError(f"{file}: not a whole JSON file ({error})") from None
     finally:
