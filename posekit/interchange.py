@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from posekit import weights
+from posekit.data import coco_json, json_values
 from posekit.data.people import read_json
 from posekit.errors import PosekitError
 from posekit.heatmaps import probabilities
@@ -76,33 +77,43 @@ def read_coco(file: str | Path, folder: str | Path, skeleton: Skeleton = COCO) -
     """The poses of a JSON file of COCO's results, a picture each, in the order in which the file first names them.
 
     A picture is found in `folder` by the entry's `file_name`, which `posekit predict --json` writes, with or without the folders in
-    it; or else by `image_id`: it is the one whose name is that number, as in COCO (`000000000785.jpg`).
+    it; or else by `image_id`: it is the one whose name is that number, as in COCO (`000000000785.jpg`), or that word.
 
     Raises:
-        PosekitError: the file cannot be read, is not a list of results, or names a picture that is not there.
+        PosekitError: the file cannot be read, is not a list of results, or names a picture that is not there or one of several.
     """
     file, folder = Path(file), Path(folder)
     content = read_json(file)
     if not isinstance(content, list) or not all(isinstance(entry, dict) and "keypoints" in entry for entry in content):
         raise PosekitError(f'{file}: not COCO\'s results; it holds a list of {{"image_id": ..., "keypoints": [x, y, score, ...]}}')
-    numbered = {int(path.stem): path for path in sorted(folder.glob("*")) if path.stem.isdecimal()}
+    labels = coco_json.results(file, content)
+    there: dict[json_values.Id, list[Path]] = {}
+    for path in sorted(folder.glob("*")):
+        for key in {json_values.identity(path.stem), path.stem}:
+            there.setdefault(key, []).append(path)
     found: dict[Path, list[dict[str, Any]]] = {}
-    for number, entry in enumerate(content):
-        image, name = entry.get("image_id"), entry.get("file_name")
-        if isinstance(name, str):
+    owners: dict[Path, str] = {}
+    for number, (entry, image) in enumerate(zip(labels.entries, labels.image_ids, strict=True)):
+        if isinstance(entry.get("file_name"), str):
+            name = json_values.path(entry["file_name"])
             path = folder / name if (folder / name).exists() else folder / Path(name).name
-        elif isinstance(image, int) and image in numbered:
-            path = numbered[image]
+            if (other := owners.setdefault(path, name)) != name:
+                raise PosekitError(f"{file}: {other} and {name} would both be {path}; give the folder that has both")
+        elif len(paths := there.get(image, [])) == 1:
+            path = paths[0]
         else:
-            raise PosekitError(f"{file}: result {number + 1} is of picture {image}, and no file in {folder} has that number for a name")
+            few = "no file" if not paths else "more than one file"
+            raise PosekitError(f"{file}: result {number + 1} is of picture {image}, and {few} in {folder} has that number for a name")
         found.setdefault(path, []).append(entry)
     return [from_coco(entries, path, skeleton) for path, entries in found.items()]
 
 
 def _numbers(entry: dict[str, Any], name: str, count: int, label: str, form: str) -> np.ndarray:
-    """A flat list of an entry as (count,) float; PosekitError where it has not this form."""
+    """A list of an entry, flat or one list a joint, as (count,) float; PosekitError where it has not this form."""
+    value = entry.get(name)
     try:
-        values = np.asarray(entry.get(name), float)
+        joints = json_values.joints(value, count // 3) if name == "keypoints" else None
+        values = np.asarray(value, float) if joints is None else joints.ravel()
     except (TypeError, ValueError):
         values = np.array(np.nan)
     if values.shape != (count,) or not np.isfinite(values).all():

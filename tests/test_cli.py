@@ -136,7 +136,10 @@ def test_predict_takes_boxes_and_writes_to_standard_output(photographs, toy, tmp
     found = json.loads(result.stdout)
     assert [person["bbox"] for person in found] == boxes["b.png"]
     result = run("predict", toy, photographs / "000000000139.jpg", "--boxes", tmp_path / "boxes.json")
-    assert "one person is looked for in the whole picture" in result.stderr and len(json.loads(result.stdout)) == 1
+    assert result.exit_code == 1 and "boxes.json: of none of the pictures given" in result.stderr and not result.stdout
+    result = run("predict", toy, photographs / "000000000139.jpg", photographs / "b.png", "--boxes", tmp_path / "boxes.json")
+    assert "139.jpg: not in" in result.stderr and "nobody is looked for" in result.stderr and "2 people in 1 picture" in result.stderr
+    assert [person["bbox"] for person in json.loads(result.stdout)] == boxes["b.png"]
 
 
 def test_pictures_of_the_same_name_do_not_overwrite_each_other(photographs, toy, tmp_path):
@@ -161,7 +164,7 @@ def test_results_have_the_numbers_of_the_file_of_boxes(photographs, toy, tmp_pat
     (tmp_path / "boxes.json").write_text(json.dumps(content))
     pictures = [photographs / name for name in ("000000000139.jpg", "b.png", "c.gif")]
     found = json.loads(run("predict", toy, *pictures, "--boxes", tmp_path / "boxes.json").stdout)
-    assert [person["image_id"] for person in found] == [1, 7, 139]
+    assert [person["image_id"] for person in found] == [7, 139]
     found = json.loads(run("predict", toy, *pictures).stdout)
     assert [person["image_id"] for person in found] == [139, 1, 2]
 

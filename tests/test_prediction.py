@@ -21,7 +21,6 @@ from posekit.prediction import (
     machine_for,
     predict_crops,
     predict_heatmaps,
-    read_boxes,
     target_peak,
 )
 from posekit.skeleton import COCO, LSP
@@ -236,31 +235,6 @@ def test_pillow_images_and_arrays_are_taken():
 def test_wrong_boxes_are_named(boxes, says):
     with pytest.raises(PosekitError, match=says):
         predictor().predict(picture(), boxes)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"a.jpg": [[1, 2, 3, 4], [5, 6, 7, 8]]},
-        [{"file_name": "a.jpg", "bbox": [1, 2, 3, 4]}, {"file_name": "a.jpg", "bbox": [5, 6, 7, 8]}],
-        {
-            "images": [{"id": 7, "file_name": "a.jpg"}],
-            "annotations": [{"image_id": 7, "bbox": [1, 2, 3, 4]}, {"image_id": 7, "bbox": [5, 6, 7, 8]}],
-        },
-    ],
-)
-def test_boxes_are_read_in_three_forms(tmp_path, content):
-    (tmp_path / "boxes.json").write_text(json.dumps(content))
-    boxes, numbers = read_boxes(tmp_path / "boxes.json")
-    assert list(boxes) == ["a.jpg"] and numbers == ({"a.jpg": 7} if "images" in content else {})
-    np.testing.assert_array_equal(boxes["a.jpg"], [[0.5, 1.5, 3, 4], [4.5, 5.5, 7, 8]])
-
-
-@pytest.mark.parametrize("content", ["{", "3", '{"a.jpg": [1, 2]}', '[{"bbox": [1, 2, 3, 4]}]', '{"a.jpg": 5}'])
-def test_a_file_that_holds_no_boxes_is_named(tmp_path, content):
-    (tmp_path / "boxes.json").write_text(content)
-    with pytest.raises(PosekitError, match=r"boxes\.json: not"):
-        read_boxes(tmp_path / "boxes.json")
 
 
 def test_load_takes_a_weights_file_and_a_device(tmp_path):

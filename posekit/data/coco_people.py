@@ -89,12 +89,12 @@ def _checks(
     file, xy, flags = labels.file, keypoints[..., :2], keypoints[..., 2]
     labelled, longer = flags > 0, boxes[:, 2:].max(1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        away = np.abs(xy - (boxes[:, :2] + boxes[:, 2:] / 2)[:, None]).max(-1) / longer[:, None]
-        normalised = ((np.abs(xy) <= 1).all(-1) | ~labelled).all(1)
+        away: np.ndarray = np.abs(xy - (boxes[:, :2] + boxes[:, 2:] / 2)[:, None]).max(-1) / longer[:, None]
+        normalised = np.asarray(((np.abs(xy) <= 1).all(-1) | ~labelled).all(1))
         slack = shown.sizes[:, None] * frames.SLACK + 1
         beyond = ((xy < -slack) | (xy > shown.sizes[:, None] + slack)).any(-1)
-        corner = labelled & (xy == 0).all(-1) & (boxes[:, None, :2] > 2).any(-1)
-    outside = beyond.sum(1) > 0.5 * labelled.sum(1)
+        corner = np.asarray(labelled & (xy == 0).all(-1) & (boxes[:, None, :2] > 2).any(-1))
+    outside = np.asarray(beyond.sum(1) > 0.5 * labelled.sum(1))
 
     def at(i: int) -> str:
         return f"{file}: {labels.who(i)}"
@@ -109,9 +109,9 @@ def _checks(
     return (
         Check("without keypoints", jointless, lambda i: _unfit(labels, jointless, i)),
         Check("with a wrong number of keypoints", ~complete, lambda i: _unfit(labels, jointless, i), file=True),
-        Check("with flags other than 0, 1, 2", ~np.isin(flags, (0, 1, 2)).all(1),
+        Check("with flags other than 0, 1, 2", np.asarray(~np.isin(flags, (0, 1, 2)).all(1)),
               lambda i: f"{at(i)} has a joint whose flag is not 0, 1 or 2", file=True),
-        Check("without labelled joints", ~labelled.any(1), at, expected=True),
+        Check("without labelled joints", np.asarray(~labelled.any(1)), at, expected=True),
         Check("with NaN coordinates", _broken(keypoints), lambda i: f"{at(i)} has NaN coordinates"),
         Check("whose picture is not listed", names == "", lambda i: f"{at(i)} is of picture {labels.image_ids[i]}, which is not listed"),
         Check("without a picture", ~existing(root, names),
@@ -125,17 +125,17 @@ def _checks(
               lambda i: f"{at(i)} has no box, and its joints all lie on one point"),
         Check("with joints outside their picture", outside,
               lambda i: f"{at(i)} has most of its joints outside {names[i]}; made smaller after it was labelled?", file=True),
-        Check("with an absent joint that is called labelled", corner.any(1),
+        Check("with an absent joint that is called labelled", np.asarray(corner.any(1)),
               lambda i: f"{at(i)} has its {COCO.joints[int(corner[i].argmax())]} at (0, 0), far from its box, as labelled; "
               "the flag of an absent joint is 0", file=True),
-        Check("without joints near their box", ~(away <= NEAR).any(1),
+        Check("without joints near their box", np.asarray(~(away <= NEAR).any(1)),
               lambda i: f"{at(i)}: no labelled joint is near its box; are the keypoints pixels?", file=True),
-        Check("with a joint far from their box", (away > FAR).any(1), astray, file=True),
+        Check("with a joint far from their box", np.asarray((away > FAR).any(1)), astray, file=True),
     )  # fmt: skip
 
 
 def _broken(keypoints: np.ndarray) -> np.ndarray:
-    return ((keypoints[..., 2] != 0) & ~np.isfinite(keypoints[..., :2]).all(-1)).any(1)
+    return np.asarray(((keypoints[..., 2] != 0) & ~np.isfinite(keypoints[..., :2]).all(-1)).any(1))
 
 
 def _unfit(labels: Labels, jointless: np.ndarray, i: int) -> str:
