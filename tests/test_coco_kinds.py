@@ -61,7 +61,7 @@ def test_joints_are_read_by_their_names(tmp_path_factory, order, extra):
     whole["categories"][0]["keypoints"] = [*(NAMES[i] for i in order), *extra]
     for entry in whole["annotations"]:
         joints = [entry["keypoints"][3 * i : 3 * i + 3] for i in order] + [[1, 2, 2]] * len(extra)
-        entry["keypoints"] = sum(joints, [])
+        entry["keypoints"] = [value for joint in joints for value in joint]
     people = load_people(write(tmp_path_factory.mktemp("reordered"), whole))
     np.testing.assert_array_equal(people.keypoints, wanted)
 
@@ -162,13 +162,15 @@ WRITTEN = {
     "text": each("keypoints", lambda entry: [str(v) for v in entry["keypoints"][:27]] + ["0"] * 24),
     "floats": each("keypoints", lambda entry: [float(v) for v in entry["keypoints"][:27]] + [0.0] * 24),
     "ids as words": words, "ids as large numbers": huge, "Windows paths": windows,
-    "image_id as text": each("image_id", lambda entry: f"{entry['image_id']:06}"), "image_id as a float": each("image_id", lambda e: float(e["image_id"])),
+    "image_id as text": each("image_id", lambda entry: f"{entry['image_id']:06}"),
+    "image_id as a float": each("image_id", lambda e: float(e["image_id"])),
     "category as text": each("category_id", lambda entry: "1"), "no crowds": each("iscrowd", lambda entry: False),
     "iscrowd null": each("iscrowd", lambda entry: None), "iscrowd as text": each("iscrowd", lambda entry: "0"),
     "iscrowd -1": each("iscrowd", lambda entry: -1), "area as text": each("area", lambda entry: str(entry["area"])),
     "box as text": each("bbox", lambda entry: [str(v) for v in entry["bbox"]]),
     "no category": lambda whole: [entry.pop("category_id") for entry in whole["annotations"]],
-    "no categories": lambda whole: whole.pop("categories"), "no sizes": lambda whole: [(i.pop("width"), i.update(height=0)) for i in whole["images"]],
+    "no categories": lambda whole: whole.pop("categories"),
+    "no sizes": lambda whole: [(i.pop("width"), i.update(height=0)) for i in whole["images"]],
 }  # fmt: skip
 
 
@@ -350,7 +352,7 @@ def test_one_fault_among_many_is_of_one_person(tmp_path):
     whole = content(20)
     other = copy.deepcopy(whole)
     other["images"][3] |= {"width": 128, "height": 96}
-    with pytest.raises(PosekitError, match="labelled as 128 x 96.*on-error skip"):
+    with pytest.raises(PosekitError, match=r"labelled as 128 x 96.*on-error skip"):
         load_people(write(tmp_path, other))
     people = load_people(write(tmp_path, other), on_error="skip")
     assert len(people) == 19 and people.left_out["whose picture is not of the labels' size"] == 1
