@@ -121,7 +121,7 @@ def _labelled(labels: Labels) -> Boxes:
         picture_of = entries.setdefault(key, Entry(json_values.path(name) if isinstance(name, str) else "", number))
         if not any(np.array_equal(box, boxes[i]) for box in picture_of.boxes):
             picture_of.boxes.append(boxes[i])
-            picture_of.joints.append(joints)
+            picture_of.joints.append(joints if labels.pictures else joints[:0])  # what a network found is no evidence
     return Boxes(labels.file, list(entries.values()), {reason: count for reason, count in left_out.items() if count})
 
 

@@ -62,7 +62,7 @@ def from_coco(
         label = f"{name or 'the picture'}: result {number + 1}"
         form = f"x, y and score of the {len(skeleton)} joints of the skeleton {skeleton.name}; is it of another one?"
         person = _numbers(entry, "keypoints", 3 * len(skeleton), label, form).reshape(-1, 3)
-        if "bbox" in entry:
+        if not json_values.missing(entry.get("bbox")):
             box = _numbers(entry, "bbox", 4, label, "x, y, width, height; or leave it out") - (0.5, 0.5, 0, 0)
         else:
             low, high = person[:, :2].min(0), person[:, :2].max(0)

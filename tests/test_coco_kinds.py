@@ -326,6 +326,8 @@ def test_labels_count_in_the_frame_whose_size_the_file_gives(tmp_path, exif):
     if exif in (2, 3, 4):
         with pytest.raises(PosekitError, match="is turned by an EXIF tag, and nothing says whether its labels are; turn the pictures"):
             load_people(spec)
+        whole["images"][0]["coco_url"] = "http://images.cocodataset.org/train2017/000000000001.jpg"
+        assert load_people(write(tmp_path, whole, exif=exif)).read("train2017/000000000001.jpg").shape == (48, 64, 3)
     else:
         assert load_people(spec).read("train2017/000000000001.jpg").shape == (48, 64, 3)
     turned = content(box=(8, 20, 30, 40))

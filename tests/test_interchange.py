@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from posekit.coordinates import cropping, person_square
 from posekit.errors import PosekitError
@@ -181,3 +183,35 @@ def test_what_onnx_would_take_in_one_number_only_is_refused(tmp_path):
     with pytest.raises(PosekitError, match=r"net\.onnx: not written, for the feedback toy in ONNX would take 2 pictures at a time only"):
         export_onnx(file, tmp_path / "net.onnx")
     assert not (tmp_path / "net.onnx").exists()
+
+
+def test_results_as_other_tools_write_them(tmp_path):
+    """Ids as text or words, joints one list each, folders of Windows, a byte order mark."""
+    for name in ("000000000007.png", "img-b7.png", "a.png"):
+        Image.fromarray(GREY).save(tmp_path / name)
+    flat = [float(v) for v in range(42)]
+    nested = [flat[i : i + 3] for i in range(0, 42, 3)]
+    entries = [
+        {"image_id": "7", "keypoints": nested}, {"image_id": "img-b7", "keypoints": [str(v) for v in flat]},
+        {"image_id": 3, "file_name": "photos\\a.png", "keypoints": flat},
+    ]  # fmt: skip
+    (tmp_path / "found.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(entries).encode())
+    found = read_coco(tmp_path / "found.json", tmp_path, LSP)
+    assert [Path(poses.name).name for poses in found] == ["000000000007.png", "img-b7.png", "a.png"]
+    assert all(poses.keypoints.ravel().tolist() == flat for poses in found)
+
+
+@pytest.mark.parametrize(
+    ("entries", "says"),
+    [
+        ([{"file_name": "a/1.png"}, {"file_name": "b/1.png"}], "a/1.png and b/1.png would both be .*1.png; give the folder that has both"),
+        ([{"image_id": 1}], "result 1 is of picture 1, and more than one file"),
+        ([{"image_id": "x"}], "result 1 is of picture x, and no file"),
+    ],
+)
+def test_a_result_is_not_given_to_a_picture_of_the_same_name(tmp_path, entries, says):
+    for name in ("1.png", "001.png"):
+        Image.fromarray(GREY).save(tmp_path / name)
+    (tmp_path / "found.json").write_text(json.dumps([entry | {"keypoints": [1.0] * 42} for entry in entries]))
+    with pytest.raises(PosekitError, match=says):
+        read_coco(tmp_path / "found.json", tmp_path, LSP)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +39,7 @@ class Labels:
         orders: (N) where COCO's joints stand in its keypoints.
         counts: (N) how many joints its keypoints must be.
         left_out: how many others there are: crowds, and by category.
+        official: whether these are COCO's own pictures, whose labels count in the pictures as stored, whatever their EXIF tags say.
     """
 
     file: Path
@@ -48,6 +49,7 @@ class Labels:
     orders: list[Order]
     counts: list[int]
     left_out: dict[str, int]
+    official: bool = False
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -134,7 +136,8 @@ def annotations(file: Path, content: Any, *, jointed: bool = True) -> Labels:
         key, picture = _picture(file, i, image)
         if pictures.setdefault(key, picture).name != picture.name:
             raise PosekitError(f"{file}: pictures {pictures[key].name} and {picture.name} both have id {key}; {ANEW}")
-    return _people(file, content["annotations"], pictures, coco_categories.read(file, content.get("categories")), jointed)
+    found = _people(file, content["annotations"], pictures, coco_categories.read(file, content.get("categories")), jointed)
+    return replace(found, official=any("cocodataset.org/" in str(image.get("coco_url")) for image in content["images"]))
 
 
 def results(file: Path, content: Any, *, jointed: bool = True) -> Labels:

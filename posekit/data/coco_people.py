@@ -72,7 +72,7 @@ def _shown(root: Path, labels: Labels, names: np.ndarray, boxes: np.ndarray, key
     reach = np.full((len(listed), 2), -np.inf)
     for reached in (boxes[:, :2] + boxes[:, 2:], np.where(keypoints[..., 2:] > 0, keypoints[..., :2], -np.inf).max(1, initial=-np.inf)):
         np.maximum.at(reach, inverse, np.where(np.isfinite(reached), reached, -np.inf))
-    found = frames.frames(seen, sizes[first], reach)
+    found = frames.frames(seen, sizes[first], reach, official=labels.official)
     size = np.array([header.shown if frame == frames.TURNED else header.stored for header, frame in zip(seen, found, strict=True)])
     words = [frames.mismatch(seen[i], sizes[first[i]]) if found[i] == frames.RESIZED else "" for i in range(len(listed))]
     kinds = np.array(found, dtype=str)[inverse]

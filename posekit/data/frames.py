@@ -63,13 +63,14 @@ def headers(paths: Iterable[str | Path]) -> list[Header]:
     return found
 
 
-def frames(seen: list[Header], sizes: np.ndarray, reach: np.ndarray) -> list[str]:
+def frames(seen: list[Header], sizes: np.ndarray, reach: np.ndarray, *, official: bool = False) -> list[str]:
     """In which frame the labels of each of N pictures count: as it is stored, or turned by its EXIF tag.
 
     Args:
         seen: the N headers.
         sizes: (N, 2) width and height by the labels' file, NaN where it does not say.
         reach: (N, 2) the largest x and y of the labels, NaN where there is none.
+        official: whether the pictures are COCO's own, labelled as they are stored.
 
     Returns:
         `"stored"` or `"turned"`; `"resized"` where the file's size is neither's; `"unclear"` where a tag turns the picture and nothing
@@ -78,7 +79,9 @@ def frames(seen: list[Header], sizes: np.ndarray, reach: np.ndarray) -> list[str
     found = [_frame(header, size) for header, size in zip(seen, sizes, strict=True)]
     kinds = {frame for frame, header in zip(found, seen, strict=True) if header.orientation > 1} & {STORED, TURNED}
     for i, (frame, header) in enumerate(zip(found, seen, strict=True)):
-        if frame == UNCLEAR and len(kinds) == 1:
+        if frame == UNCLEAR and official:
+            found[i] = STORED
+        elif frame == UNCLEAR and len(kinds) == 1:
             found[i] = next(iter(kinds))
         elif frame == UNCLEAR and header.orientation > 4 and np.isnan(sizes[i]).any():
             fits = [(reach[i] <= np.multiply(size, 1 + SLACK) + 1).all() for size in (header.stored, header.shown)]
