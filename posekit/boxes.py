@@ -95,7 +95,7 @@ def _labelled(labels: Labels) -> Boxes:
         ids[number] = f"name {picture.name}"
         entries.setdefault(ids[number], Entry(picture.name, number, picture.size))
     left_out: Counter[str] = Counter(labels.left_out)
-    boxes, scores = labels.boxes(), labels.numbers("score")
+    boxes, scores = labels.boxes(), np.fmax.reduce([labels.numbers(name) for name in ("score", "confidence", "conf")])
     for i, (entry, number) in enumerate(zip(labels.entries, labels.image_ids, strict=True)):
         name = entry.get("file_name")
         joints = _joints(labels, i)

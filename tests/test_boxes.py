@@ -147,7 +147,21 @@ def test_only_people_are_taken_and_the_rest_is_counted(there):
     assert boxes.read("boxes.json").left_out == {"of category 18": 1, "with a score below 0.3": 1}
 
 
-@pytest.mark.parametrize(("name", "ids"), [("Person", 0), ("people", 4), ("pedestrian", "2"), ("human", 1)])
+@pytest.mark.parametrize("name", ["Person", "people", "pedestrian", "human"])
+@pytest.mark.parametrize("key", ["category_id", "category", "category_name", "label", "class", "class_name"])
+def test_detections_may_name_their_category(there, key, name):
+    entries = [{"image_id": 1, "bbox": BOX, key: name, "confidence": 0.5}, {"image_id": 1, "bbox": [1, 1, 9, 9], key: "chair"}]
+    entries.append({"image_id": 1, "bbox": [1, 1, 9, 9], key: name, "confidence": 0.1})
+    assert listed(asked(entries, "photos/a/001.png")) == [[BOX]]
+    assert boxes.read("boxes.json").left_out == {"of category chair": 1, "with a score below 0.3": 1}
+    with pytest.raises(PosekitError, match=r"none of its categories .'chair'. is called 'person'"):
+        asked(entries[1:2], "photos/a/001.png")
+
+
+NAMED = [("Person", 0), ("people", 4), ("pedestrian", "2"), ("human", 1)]
+
+
+@pytest.mark.parametrize(("name", "ids"), NAMED)
 def test_people_go_by_the_name_of_their_category(there, name, ids):
     content = annotated({"bbox": BOX, "category_id": ids}, {"bbox": BOX[::-1], "category_id": 99})
     content["categories"] = [{"id": 99, "name": "car"}, {"id": ids, "name": name}]

@@ -16,6 +16,7 @@ from posekit.skeleton import COCO
 
 ANEW = "where files are joined, renumber id and image_id"
 CROWD = ("iscrowd", "is_crowd", "isCrowd", "crowd")
+LABEL = ("category", "category_name", "label", "class", "class_name")
 T = TypeVar("T")
 
 
@@ -141,7 +142,7 @@ def annotations(file: Path, content: Any, *, jointed: bool = True) -> Labels:
 
 
 def results(file: Path, content: Any, *, jointed: bool = True) -> Labels:
-    """The people of COCO's results, `[{"image_id": ..., "category_id": 1, ...}, ...]`, whose categories have no names."""
+    """The people of COCO's results, `[{"image_id": ..., "category_id": 1, ...}, ...]`, whose categories are numbers, or names (`LABEL`)."""
     if not isinstance(content, list):
         raise PosekitError(f"{file}: not a list of results")
     _check_objects(file, "the list", content)
@@ -149,7 +150,9 @@ def results(file: Path, content: Any, *, jointed: bool = True) -> Labels:
 
 
 def _people(file: Path, entries: list[dict], pictures: dict[Id, Picture], categories: dict[Id, Category], jointed: bool) -> Labels:
-    ids = [_id(file, i, entry, "category_id") for i, entry in enumerate(entries)]
+    ids = [_category(file, i, entry, categories) for i, entry in enumerate(entries)]
+    if not categories and any(isinstance(name, str) for name in ids):
+        categories = {name: Category(str(name)) for name in ids}
     if categories and entries:
         known = {**coco_categories.people(file, categories, jointed=jointed)}
         if len(categories) == 1:  # then it need not be said
@@ -193,6 +196,12 @@ def _picture(file: Path, i: int, image: dict) -> tuple[Id, Picture]:
     except ValueError:
         raise PosekitError(f"{file}: width and height of picture {name} are not numbers") from None
     return key, Picture(json_values.path(name), (width, height) if width > 0 and height > 0 else (np.nan, np.nan))
+
+
+def _category(file: Path, i: int, entry: dict, categories: dict[Id, Category]) -> Id:
+    """The id of an entry's category, or its name where the file lists none."""
+    label = next((entry[name] for name in LABEL if not categories and isinstance(entry.get(name), str)), None)
+    return _id(file, i, entry, "category_id") if label is None else label
 
 
 def _crowd(file: Path, i: int, entry: dict) -> bool:
