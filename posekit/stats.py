@@ -33,8 +33,8 @@ class Interval:
 def over_seeds(values: np.ndarray) -> Interval:
     """The mean of one number a training (S,), by Student's t with S - 1 degrees of freedom; of fewer than three no interval.
 
-    >>> over_seeds(np.array([3.17, 0.90, 2.44])).low.round(2)
-    -0.7
+    >>> round(over_seeds(np.array([3.17, 0.90, 2.44])).low, 2)
+    -0.71
     """
     values = np.asarray(values, float)
     count, mean = len(values), float(np.mean(values))
