@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from .data import FOLDERS
+from .data.people import parse_spec
 from .errors import PosekitError
 from .parameters import load_preset, root
 
@@ -105,10 +106,11 @@ def data() -> Iterator[Finding]:
     for preset, notebooks in presets.items():
         for value in (value for values in notebooks.values() for value in values.values()):
             for item in value if isinstance(value, list) else [value]:
-                if match := re.fullmatch(r"(?:lspet|lsp|coco|mpii):(.+?)(@\w+)?", str(item)):
-                    users.setdefault(match[1], set()).add(preset)
+                name, path, _ = parse_spec(str(item))
+                if path and name in FOLDERS:
+                    users.setdefault(path, set()).add(preset)
     for path, by in sorted(users.items()):
-        there = (folder / Path(path).expanduser()).is_dir()
+        there = (folder / Path(path).expanduser()).exists()
         whose = f"preset {', '.join(sorted(by))}"
         yield Finding(path, f"there, for {whose}" if there else "no such folder", "" if there else f"{whose} cannot run")
 

@@ -20,10 +20,41 @@ from posekit.errors import PosekitError
         ("mannequins", ("mannequins", None, None)),
         ("mannequins:300,size=96,seed=2@test", ("mannequins", "300,size=96,seed=2", "test")),
         ("lspet:a@", ("lspet", "a", None)),
+        ("coco:/x@y/z", ("coco", "/x@y/z", None)),  # no split has a slash
+        ("coco:/home/me@work/photos/", ("coco", "/home/me@work/photos/", None)),
+        ("coco:C:\\me@work\\photos@val", ("coco", "C:\\me@work\\photos", "val")),
+        ("coco:C:\\me@work\\photos", ("coco", "C:\\me@work\\photos", None)),
+        ("mannequins@test", ("mannequins", None, "test")),
+        ("coco:a@b@val", ("coco", "a@b", "val")),
+        ("coco:@val", ("coco", None, "val")),
+        ("coco:photos@my labels", ("coco", "photos", "my labels")),
     ],
 )
 def test_spec(spec, parts):
     assert parse_spec(spec) == parts
+
+
+@pytest.mark.parametrize("folder", ["me@work", "a@b@c", "photos@val"])
+def test_a_folder_whose_name_has_an_at(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / folder / "in").mkdir(parents=True)
+    for path in (folder, f"{folder}/", f"{folder}/in", f"./{folder}", f"~/{folder}", str(tmp_path / folder)):
+        assert parse_spec(f"coco:{path}") == ("coco", path, None)
+        assert parse_spec(f"coco:{path}@test") == ("coco", path, "test")
+
+
+def test_an_at_that_may_be_either_is_refused_with_both_ways_to_write_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("photos", "photos@val"):
+        (tmp_path / folder).mkdir()
+    with pytest.raises(PosekitError, match=r"photos and photos@val are both there; write coco:photos@val/ or coco:photos/.@val") as caught:
+        parse_spec("coco:photos@val")
+    assert "\n" not in str(caught.value)
+    assert parse_spec("coco:photos@val/") == ("coco", "photos@val/", None)
+    assert parse_spec("coco:photos/.@val") == ("coco", "photos/.", "val")
+    assert parse_spec("coco:photos/@val") == ("coco", "photos/", "val")
+    assert parse_spec("coco:photos@val@val") == ("coco", "photos@val", "val")
 
 
 @pytest.mark.parametrize(

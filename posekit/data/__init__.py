@@ -13,6 +13,7 @@ from posekit.errors import PosekitError
 
 __all__ = ["Crops", "People", "load_people"]
 
+FOLDERS = ("lspet", "lsp", "coco", "mpii")  # data sets that are read from a folder of the user's
 KNOWN = "mannequins[:COUNT,size=PIXELS,seed=NUMBER], lspet:FOLDER, coco:FOLDER, mpii:FOLDER, each with @SPLIT or without"
 
 
@@ -40,7 +41,7 @@ def load_people(
         from posekit.data import rendered
 
         return rendered.load(path, cache=cache, workers=workers, progress=progress).split(split)
-    if name not in ("lspet", "lsp", "coco", "mpii"):
+    if name not in FOLDERS:
         raise PosekitError(f"{spec!r}: no data set {name!r}; there are {KNOWN}")
     if not path:
         raise PosekitError(f"{spec!r}: where is it? Write {name}:FOLDER")

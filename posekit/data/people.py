@@ -182,19 +182,38 @@ def read_json(file: Path) -> Any:
 def parse_spec(spec: str) -> tuple[str, str | None, str | None]:
     """`NAME[:PATH][@SPLIT]` to its three parts.
 
+    PATH may hold an `@`: no SPLIT has a slash, and where PATH@SPLIT as a whole is there and PATH is not, it is
+    a path. Where both are there, PosekitError says how to write either.
+
     >>> parse_spec("lspet:../photos/lspet@train")
     ('lspet', '../photos/lspet', 'train')
+    >>> parse_spec("coco:/home/me@work/photos")
+    ('coco', '/home/me@work/photos', None)
     >>> parse_spec("mannequins")
     ('mannequins', None, None)
     """
     if not isinstance(spec, str):
         kind = type(spec).__name__
         raise PosekitError(f"{str(spec)[:60]!r}: a data spec is a string NAME[:PATH][@SPLIT], such as 'lspet:FOLDER@test', not a {kind}")
-    rest, at, split = spec.rpartition("@")
-    if not at:
-        rest, split = spec, ""
-    name, _, path = rest.partition(":")
+    name, colon, rest = spec.partition(":")
+    if not colon:
+        name, _, split = spec.partition("@")
+        return name, None, split or None
+    path, at, split = rest.rpartition("@")
+    if not at or "/" in split or "\\" in split:
+        return name, rest or None, None
+    if split and _exists(rest):
+        if _exists(path):
+            raise PosekitError(f"{spec!r}: {path} and {rest} are both there; write {name}:{rest}/ or {name}:{os.path.join(path, '.')}@{split}")
+        return name, rest, None
     return name, path or None, split or None
+
+
+def _exists(path: str) -> bool:
+    try:
+        return bool(path) and os.path.exists(os.path.expanduser(path))
+    except ValueError:  # a zero byte
+        return False
 
 
 def iterate(count: int, size: int) -> Iterator[np.ndarray]:
