@@ -178,16 +178,25 @@ def test_other_pixels_under_the_same_names_are_cut_anew(photographs, tmp_path):
     assert np.array_equal(crops(replace(both, read=copy.read), 32, tmp_path)[1], other[2])
 
 
-def test_each_file_is_asked_for_its_size_once(photographs, monkeypatch):
-    asked, real = [], os.stat
-    many = photographs[[0, 1, 0, 3, 0]]
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "stat", lambda path: asked.append(path) or real(path))
-        keys = module._keys(many)
-    assert len(asked) == 3 and keys[0] == keys[2] == keys[4] != keys[1]
-    assert photographs.read.sizes(np.array(["000.png", "absent.png"])).tolist() == [
-        os.path.getsize(f"{photographs.read.root}/000.png"), 0,
-    ]  # fmt: skip
+@pytest.mark.parametrize("suffix", [".bmp", ".ppm", ".tif"])
+@pytest.mark.parametrize("keeps_time", [False, True])
+def test_pictures_replaced_by_others_of_as_many_bytes_are_cut_anew(photographs, tmp_path, suffix, keeps_time):
+    folder = tmp_path / "photographs"
+    for name in photographs.names:
+        Image.open(folder / name).save((folder / name).with_suffix(suffix))
+    people = replace(photographs, names=np.array([name.replace(".png", suffix) for name in photographs.names]))
+    for path in folder.iterdir():
+        os.utime(path, (1e9, 1e9))
+    first = crops(people, 32, tmp_path)
+    file = folder / people.names[1]
+    before = file.stat()
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(file)
+    assert file.stat().st_size == before.st_size
+    if keeps_time:  # as `rsync -t` and `cp -p` do
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    second = crops(people, 32, tmp_path)
+    assert not second[1].any() and first[1].any()
+    assert all(np.array_equal(first[i], second[i]) for i in (0, 2, 3))
 
 
 def halve(path):

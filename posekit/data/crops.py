@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
+from posekit.data.digests import digests
 from posekit.data.people import SKIP, People, check_on_error, iterate
 from posekit.data.pictures import Folder
 from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_whole, open_store
@@ -128,8 +129,9 @@ def crops(
     """The stored crops of `people`, `size` pixels a side; cut now, in parallel, where they are not yet in `cache`.
 
     A crop is the square MARGIN * CONTEXT times the longer side of the person's box. The store's name follows
-    from who is cut, how, and how long the pictures' files are, so that others under the same names are cut
-    anew; whoever gives `people` another `read` gives them another `version` too. A store that has all of
+    from who is cut, how, and what the pictures' files hold, so that others under the same names are cut anew.
+    `cache` remembers what a file held, and `posekit.data.digests` says when it is read again: as soon as its
+    length or one of its times changes. Whoever gives `people` another `read` gives them another `version` too. A store that has all of
     `people` and more serves as well. People whose picture cannot be read or whose box lies outside it or has
     no area raise PosekitError, or with `on_error="skip"` are left out and counted. `progress` hears how many
     more are done.
@@ -150,7 +152,7 @@ def crops(
         raise PosekitError(f"{people.source}: nobody to cut out ({people.summary()})")
     root = Path(cache) / "crops"
     kind = f"{people.source.partition(':')[0]}-{size}px"
-    keys = _keys(people)
+    keys = _keys(people, cache)
     folder = root / f"{kind}-{len(people)}-{hashlib.sha256(keys.tobytes()).hexdigest()[:12]}"
     store = None if is_whole(folder, len(people)) else _larger(root, kind, keys)
     if store is None:
@@ -165,10 +167,10 @@ def crops(
     return Crops(kept, size, store.table["keypoints"], store.table["matrices"], store)
 
 
-def _keys(people: People) -> np.ndarray:
+def _keys(people: People, cache: str | Path) -> np.ndarray:
     """A number (N,) uint64 for each person's crop, which follows from everything that decides it but its size.
 
-    Of the pixels it knows how many bytes a picture's file has: quickly told, and the same in every copy of a folder.
+    The pixels go in as a hash of the picture's file, which is the same in every copy of a folder.
     """
     how = hashlib.sha256(f"{people.version} {MARGIN * CONTEXT} {QUALITY}".encode()).digest()
     numbers = np.concatenate([people.boxes, people.keypoints.reshape(len(people), -1)], 1).astype(np.float64)
@@ -179,7 +181,7 @@ def _keys(people: People) -> np.ndarray:
     for words in letters.astype(np.uint64).T:
         keys = np.where(words == 0, keys, _mixed(keys ^ words))  # a longer name beside this one pads it
     if isinstance(people.read, Folder):
-        keys = _mixed(keys ^ people.read.sizes(people.names))
+        keys = _mixed(keys ^ digests(people.read.root, people.names, Path(cache) / "digests"))
     return keys
 
 

@@ -204,7 +204,8 @@ def parse_spec(spec: str) -> tuple[str, str | None, str | None]:
         return name, rest or None, None
     if split and _exists(rest):
         if _exists(path):
-            raise PosekitError(f"{spec!r}: {path} and {rest} are both there; write {name}:{rest}/ or {name}:{os.path.join(path, '.')}@{split}")
+            split_instead = f"{name}:{os.path.join(path, '.')}@{split}"
+            raise PosekitError(f"{spec!r}: {path} and {rest} are both there; write {name}:{rest}/ or {split_instead}")
         return name, rest, None
     return name, path or None, split or None
 

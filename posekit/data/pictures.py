@@ -1,6 +1,5 @@
 """Pictures from files, whatever their mode, as (H, W, 3) uint8 RGB."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,16 +50,3 @@ class Folder:
 
     def __call__(self, name: str) -> np.ndarray:
         return read_picture(Path(self.root) / name, upright=False)
-
-    def sizes(self, names: np.ndarray) -> np.ndarray:
-        """Bytes (N,) uint64 of the files that `names` (N,) stand for, 0 where there is none. Asks for each file once."""
-        root = os.path.expanduser(self.root)
-        files, rows = np.unique(names, return_inverse=True)
-        return np.array([_size(os.path.join(root, file)) for file in files.tolist()], np.uint64)[rows]
-
-
-def _size(file: str) -> int:
-    try:
-        return os.stat(file).st_size
-    except (OSError, ValueError):  # whoever reads it says what is wrong with it
-        return 0
