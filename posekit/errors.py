@@ -11,3 +11,7 @@ class PosekitError(Exception):
     ...     print(error)
     nonsense.safetensors: no such weights file; shipped by name: ...
     """
+
+
+class NotPeople(PosekitError):
+    """A sound file of something else than people with joints."""

@@ -106,7 +106,7 @@ def test_numbers_may_be_written_as_text(tmp_path, text):
 
 @pytest.mark.parametrize("area", [-4, 0, None, float("nan"), float("inf")])
 def test_an_area_that_makes_no_sense_is_as_good_as_none(tmp_path, area):
-    people = load(tiny_data.coco(tmp_path, [coco_person(1), coco_person(2, area=area)]))
+    people = load(tiny_data.coco(tmp_path, [coco_person(1), coco_person(2, image=2, area=area)]))
     assert people.areas.tolist() == [123, pytest.approx(0.53 * 20 * 21)]
 
 
@@ -219,7 +219,7 @@ def test_wrong_files(tmp_path, text, says):
 
 
 def test_a_picture_may_be_listed_twice(tmp_path):
-    people = [coco_person(1), coco_person(2)]
+    people = [coco_person(1), coco_person(2, visible=5)]
     assert load(tiny_data.coco(tmp_path, people, images=[1, 1])).ids.tolist() == [1, 2]
 
 

@@ -37,7 +37,7 @@ def coco(folder, annotations, name="train2017", images=None, file=None):
     numbers = sorted({a["image_id"] for a in annotations}) if images is None else images
     listed = [{"id": i, "file_name": f"{i:012}.jpg", "width": 64, "height": 48} for i in numbers]
     for image in listed:
-        picture(folder / name / image["file_name"], seed=image["id"])
+        picture(folder / name / image["file_name"], seed=[image["id"], *name.encode()])
     file = folder / (file or f"annotations/person_keypoints_{name}.json")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"images": listed, "annotations": annotations, "categories": []}))

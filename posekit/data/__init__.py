@@ -47,9 +47,11 @@ def load_people(
         raise PosekitError(f"{spec!r}: where is it? Write {name}:FOLDER")
     folder = Path(path).expanduser()
     if name == "coco":
-        from posekit.data import coco
+        from posekit.data import coco, coco_folder
 
-        return coco.load(folder, official=split in coco.files(folder), on_error=on_error).split(split)
+        split = coco_folder.SPLITS.get(split, split)
+        named = split not in coco_folder.SPLITS and split in coco_folder.files(folder)
+        return coco.load(folder, file=split if named else None, on_error=on_error).split(split)
     if name == "mpii":
         from posekit.data import mpii
 

@@ -2,42 +2,34 @@
 
 import hashlib
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from posekit.data import coco_people
+from posekit.data import coco_folder, coco_people, photographs
 from posekit.data.frames import FramedFolder
-from posekit.data.json_values import Id
-from posekit.data.people import People, existing
+from posekit.data.people import People
 from posekit.data.pictures import Folder
-from posekit.errors import PosekitError
+from posekit.errors import NotPeople
 from posekit.skeleton import COCO
 
-PREFIX = "person_keypoints_"
 SHARE = 0.1  # of the pictures, for val or test where the folder brings neither a file nor a measure for it
 
 
-def files(folder: str | Path) -> dict[str, Path]:
-    """The annotation files of a folder by their name without `person_keypoints_`: `train2017`, `val2017`."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise PosekitError(f"{folder}: no such folder; a COCO folder has annotations/{PREFIX}train2017.json and train2017/")
-    for pattern in (f"annotations/{PREFIX}*.json", "annotations/*.json", "*.json"):
-        found = {path.stem.removeprefix(PREFIX): path for path in sorted(folder.glob(pattern))}
-        if found:
-            return found
-    raise PosekitError(f"{folder}: no annotations/{PREFIX}*.json, no other annotations/*.json, no *.json")
+def load(path: str | Path, *, file: str | None = None, on_error: str = "raise") -> People:
+    """People of a COCO folder, or of one JSON file, who have a labelled joint, sorted by picture.
 
+    `file` names one annotation file (`posekit.data.coco_folder.files`), which alone is read and whose name is the
+    split of all. Otherwise the splits are the study's. Files that are called train, val or test are of that
+    split: val is the people of the val file; test, where it has no file, is as many people, drawn by whole
+    pictures without replacement from the train file; train is the rest of it. Without a val file, val and test
+    are a tenth of the pictures each. The draw is always the same and does not depend on the order in the file.
 
-def load(folder: str | Path, *, official: bool = False, on_error: str = "raise") -> People:
-    """People of a COCO folder who have a labelled joint, sorted by picture.
-
-    `official` splits are the annotation files (`train2017`, `val2017`). Otherwise they are the study's: val
-    is the people of the val file; test is as many people, drawn by whole pictures without replacement from
-    the train file; train is the rest of it. Without a val file, val and test are a tenth of the pictures
-    each. The draw is always the same and does not depend on the order in the file.
+    A photograph that is listed several times, under several ids or names or in several files, is one picture and
+    lies on one side (`posekit.data.photographs.merge`); whose annotation is there twice counts once, and is
+    counted among those left out. A file without people's joints is passed over where others stand for its split.
 
     The study has 5,064 people in val and in test and 124,040 in train. COCO 2017 has 6,352 in val and 149,813
     in its train file (other readers count the same). The study left out more, by a rule that is not known: it
@@ -51,37 +43,39 @@ def load(folder: str | Path, *, official: bool = False, on_error: str = "raise")
     `on_error="skip"` people whose keypoints, box or picture do are left out and counted. Numbers (`id`) that
     are missing or given twice, and what is no number at all, raise nevertheless.
     """
-    folder = Path(folder)
-    parts = [_load_file(folder, name, file, on_error) for name, file in files(folder).items()]
-    columns: dict[str, Any] = {n: np.concatenate([part[n] for part, _, _ in parts]) for n in parts[0][0]}
+    path = Path(path)
+    folder, found = coco_folder.root(path), coco_folder.files(path)
+    parts, left_out, turned = _read(folder, found, [file] if file else list(coco_folder.chosen(found)), on_error)
+    columns: dict[str, Any] = {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
     columns |= {name: _numbered(columns[name]) for name in ("ids", "image_ids")}
-    order = np.lexsort((columns["ids"], columns["image_ids"], np.repeat(range(len(parts)), [len(part["ids"]) for part, _, _ in parts])))
+    order = np.lexsort((columns["ids"], columns["image_ids"], np.repeat(range(len(parts)), [len(part["ids"]) for part in parts])))
     columns = {name: column[order] for name, column in columns.items()}
-    _, first, group = np.unique(columns["image_ids"], return_index=True, return_inverse=True)
-    if (columns["names"][first][group] != columns["names"]).any():  # each file numbers its pictures from 1
-        columns["image_ids"] = np.unique(columns["names"], return_inverse=True)[1]
-    left_out: Counter[str] = Counter()
-    for _, lost, _ in parts:
-        left_out.update(lost)
-    files_of = columns.pop("splits")
-    splits = files_of if official else draw_splits(files_of, columns["image_ids"])
-    turned = frozenset[str]().union(*(names for _, _, names in parts))
+    files = columns["files"]
+    keep, merged, remarks = photographs.merge(folder, columns, np.full(len(files), "train") if file else of_files(files))
+    columns = {name: column[keep] for name, column in columns.items()}
+    files = columns.pop("files")
+    splits = files if file else draw_splits(files, photographs.sources(columns["image_ids"], columns["names"]))
     return People(
         COCO,
         splits=splits,
         read=FramedFolder(str(folder), turned) if turned else Folder(str(folder)),
         version=hashlib.sha256("\0".join(sorted(turned)).encode()).hexdigest()[:12] if turned else "",
-        source=f"coco:{folder}",
-        left_out=dict(left_out),
+        source=f"coco:{path}",
+        left_out=left_out | merged,
+        remarks=remarks,
         **columns,
     )
 
 
+def of_files(files: np.ndarray) -> np.ndarray:
+    """The splits (N,) that the names of annotation files (N,) say; train where they say none."""
+    said = coco_folder.kinds(np.unique(files).tolist())
+    return np.array([said.get(name, "train") for name in files.tolist()], dtype="<U5")
+
+
 def draw_splits(files: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
     """The study's splits (N,) for people of annotation files (N,) and pictures (N,)."""
-    splits = np.full(len(files), "train", dtype="<U5")
-    for kind in ("val", "test"):
-        splits[np.char.startswith(files, kind)] = kind
+    splits = of_files(files)
     rng = np.random.default_rng(0)
     vals = int((splits == "val").sum())
     for kind in ("test", "val"):
@@ -110,10 +104,28 @@ def _fill(order: np.ndarray, people: np.ndarray, wanted: int) -> np.ndarray:
     return np.array(taken, int)
 
 
-def _load_file(folder: Path, name: str, file: Path, on_error: str) -> tuple[dict[str, np.ndarray], dict[str, int], set[str]]:
-    """Columns of the table, who was left out, and which pictures are read turned, of one annotation file."""
-    columns, left_out, turned = coco_people.read(folder, file, lambda images: _pictures(folder, name, images), on_error)
-    return columns | {"splits": np.full(len(columns["names"]), name)}, left_out, turned
+def _read(
+    folder: Path, found: dict[str, Path], wanted: list[str], on_error: str
+) -> tuple[list[dict[str, np.ndarray]], dict[str, int], frozenset[str]]:
+    """Columns of the table by annotation file, who was left out, and which pictures are read turned."""
+    parts, others = {}, {}
+    left_out, turned = Counter[str](), frozenset[str]()
+    for name in wanted:
+        locate = partial(coco_folder.pictures, folder, name, found[name])
+        try:
+            columns, lost, upright = coco_people.read(folder, found[name], locate, on_error)
+        except NotPeople as error:
+            others[name] = error
+            continue
+        parts[name] = columns | {"files": np.full(len(columns["names"]), name)}
+        left_out.update(lost)
+        turned |= upright
+    said = coco_folder.kinds(wanted) if len(wanted) > 1 else {}
+    for name, why in others.items():
+        if not parts or (name in said and said[name] not in {said.get(other) for other in parts}):
+            raise why
+        left_out[f"file without people's {len(COCO)} joints ({found[name].name})"] = 1
+    return list(parts.values()), dict(left_out), turned
 
 
 def _numbered(ids: np.ndarray) -> np.ndarray:
@@ -121,18 +133,3 @@ def _numbered(ids: np.ndarray) -> np.ndarray:
     if all(isinstance(i, int) and abs(i) < 2**63 for i in ids):
         return np.array(ids, np.int64)
     return np.unique(np.array([str(i) for i in ids]), return_inverse=True)[1] + 1
-
-
-def _pictures(folder: Path, name: str, images: dict[Id, str]) -> dict[Id, str]:
-    """Each picture's name under `folder`: pictures lie in a folder called like the file, in `images`, or beside it.
-
-    All are taken to lie where most of them are: a missing one does not lose the others.
-    """
-    found, place = 0, f"{name}/"
-    for candidate in (place, f"images/{name}/", "images/", ""):
-        there = int(existing(folder, np.array([candidate + file for file in images.values()], dtype=str)).sum())
-        if there > found:
-            found, place = there, candidate
-        if found == len(images):
-            break
-    return {i: place + file for i, file in images.items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from posekit.data import joint_names
 from posekit.data.json_values import Id, identity
-from posekit.errors import PosekitError
+from posekit.errors import NotPeople, PosekitError
 from posekit.skeleton import COCO
 
 PEOPLE = (
@@ -71,12 +71,12 @@ def people(file: Path, categories: dict[Id, Category], *, jointed: bool) -> dict
             return chosen
     for category in [*called.values(), *categories.values()]:
         if isinstance(category.order, str):
-            raise PosekitError(f"{file}: category {category.name!r} {category.order}; only people with COCO's joints can be read")
+            raise NotPeople(f"{file}: category {category.name!r} {category.order}; only people with COCO's joints can be read")
     if called:
         return called
     names = ", ".join(repr(category.name) for category in list(categories.values())[:5])
     lacking = " and names all of COCO's joints" if jointed else ""
-    raise PosekitError(f"{file}: none of its categories ({names}) is called 'person'{lacking}; rename the one of the people")
+    raise NotPeople(f"{file}: none of its categories ({names}) is called 'person'{lacking}; rename the one of the people")
 
 
 def nameless(file: Path, ids: Iterable[Id], *, jointed: bool) -> set[Id]:

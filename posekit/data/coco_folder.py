@@ -14,11 +14,12 @@ PREFIX = "person_keypoints_"
 JSON = re.compile(r"\.json(\.gz)?$", re.IGNORECASE)
 BESIDE = ("captions", "image_info", "instances", "panoptic", "stuff")  # how COCO's other files begin
 INSIDE = ("annotations", "annotation", "annot")  # folders of a data set that hold its JSON
-WORDS = {
-    "train": "train", "training": "train", "trainval": "train",
+SPLITS = {
+    "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+WORDS = SPLITS | {"trainval": "train"}
 WEAK = {"dev": "val", "eval": "val"}  # where none of those is there: test-dev is of test
 Key = TypeVar("Key")
 

@@ -11,7 +11,7 @@ import numpy as np
 from posekit.data import coco_categories, json_values
 from posekit.data.coco_categories import STANDARD, Category, Order
 from posekit.data.json_values import Id, identity, missing, number
-from posekit.errors import PosekitError
+from posekit.errors import NotPeople, PosekitError
 from posekit.skeleton import COCO
 
 ANEW = "where files are joined, renumber id and image_id"
@@ -127,7 +127,7 @@ def annotations(file: Path, content: Any, *, jointed: bool = True) -> Labels:
     another, ids are missing or given twice, or it cannot be told who is a person.
     """
     if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
-        raise PosekitError(f"{file}: no 'images' and 'annotations'; is this a file of COCO person keypoints?")
+        raise NotPeople(f"{file}: no 'images' and 'annotations'; is this a file of COCO person keypoints?")
     for kind in ("images", "annotations"):
         if not isinstance(content[kind], list):
             raise PosekitError(f"{file}: {kind!r} is not a list; is this a file of COCO person keypoints?")

@@ -11,7 +11,7 @@ from posekit.data import frames
 from posekit.data.coco_json import ANEW, Labels, annotations
 from posekit.data.json_values import Id
 from posekit.data.people import Check, existing, joints_box, read_json, sift
-from posekit.errors import PosekitError
+from posekit.errors import NotPeople, PosekitError
 from posekit.skeleton import COCO
 
 NEAR, FAR = 1.5, 10.0  # longer sides of the box between its centre and a joint; in COCO they are hardly more than 1
@@ -35,7 +35,7 @@ def read(
     if len(labels) and not complete.any():
         first = int(jointless.argmin())
         why = f"nobody here has {labels.counts[first]} joints; instances or captions are not keypoints"
-        raise PosekitError(f"{_unfit(labels, jointless, first)}, and {why}")
+        raise NotPeople(f"{_unfit(labels, jointless, first)}, and {why}")
     boxes, areas = labels.boxes(), labels.numbers("area")
     shown = _shown(root, labels, names, boxes, keypoints)
     if cause := frames.wrong_boxes(boxes, shown.sizes, keypoints):

@@ -38,6 +38,7 @@ class People:
         image_ids: (N,) int: COCO's image number.
         factors: name to (N,) float: what made a mannequin.
         left_out: reason to how many people.
+        remarks: what else there is to know about them, a clause each.
         version: of the pictures, where names and files do not say what they show: rendered, or `read` replaced.
 
     >>> import posekit
@@ -62,6 +63,7 @@ class People:
     image_ids: np.ndarray | None = None
     factors: dict[str, np.ndarray] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
     version: str = ""
 
     def __len__(self) -> int:
@@ -105,7 +107,7 @@ class People:
         who = "1 person" if len(self) == 1 else f"{len(self):,} people"
         line = f"{self.source}: {who}, {labelled.mean() if len(self) else 0:.1f} of {len(self.skeleton)} joints labelled"
         reasons = [f"{count:,} {reason}" for reason, count in self.left_out.items() if count]
-        return f"{line}; left out: {', '.join(reasons)}" if reasons else line
+        return "; ".join([line, *self.remarks, *([f"left out: {', '.join(reasons)}"] if reasons else [])])
 
 
 def joints_box(keypoints: np.ndarray) -> np.ndarray:

@@ -1,0 +1,85 @@
+"""One photograph is one picture, whoever lists it how often, and lies on one side of a split; one annotation counts once."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posekit.data.digests import alike
+from posekit.errors import PosekitError
+
+ORDER = ("train", "val", "test")  # a photograph of several splits stays in the last of them
+SAME = 0.5  # intersection over union of two boxes of one person
+Columns = dict[str, Any]  # of the table, by name, (N, ...) each
+
+
+def merge(root: Path, columns: Columns, splits: np.ndarray) -> tuple[np.ndarray, dict[str, int], tuple[str, ...]]:
+    """Who stays of N people, as a mask (N,), how many do not, by reason, and remarks; gives each photograph one of `image_ids`.
+
+    A photograph is known by its file's name and by what the file holds. People of one that a file of another of
+    the `splits` (N,) lists too stay in test, or else in val; but a split all of whose photographs another has is
+    meant so, and stays as it is, with a remark. Of annotations of a photograph in a split with the same box and
+    joints one stays. PosekitError where two files have an annotation by the same id that is about the same
+    person and differs: they are two versions.
+    """
+    photo = alike(root, columns["names"])
+    columns["image_ids"] = _numbers(columns["image_ids"], columns["names"], photo)
+    rank = np.array([ORDER.index(split) for split in splits.tolist()], int)
+    highest = np.full(photo.max(initial=-1) + 1, -1)
+    np.maximum.at(highest, photo, rank)
+    elsewhere = rank < highest[photo]
+    meant = [split for split in ORDER if (of := splits == split).any() and elsewhere[of].all()]
+    leaked = elsewhere & ~np.isin(splits, meant)
+    keep = ~leaked & _once(photo, rank, columns["boxes"], columns["keypoints"])
+    _check_versions(columns, photo * len(ORDER) + rank, np.flatnonzero(keep))
+    remarks = tuple(f"the photographs of {split} are all in val or test too" for split in meant)
+    return keep, {"given twice": int((~keep & ~leaked).sum()), "of photographs that val or test has too": int(leaked.sum())}, remarks
+
+
+def _once(photo: np.ndarray, rank: np.ndarray, boxes: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+    """Who is the first with the same numbers, as a mask (N,)."""
+    numbers = np.column_stack([photo, rank, boxes, keypoints.reshape(len(photo), 3 * keypoints.shape[1])])
+    first = np.zeros(len(photo), bool)
+    first[np.unique(np.nan_to_num(numbers, nan=-1e9), axis=0, return_index=True)[1]] = True
+    return first
+
+
+def sources(image_ids: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Numbers (N,) of what may not be torn apart: a picture, with all that Roboflow made of it (`1_jpg.rf.0f3a….jpg`)."""
+    made = [re.sub(r"\.rf\.[\w-]{6,}\.\w+$", "", name) if ".rf." in name else "" for name in names.tolist()]
+    if not any(made):
+        return image_ids
+    lowest: dict[str, int] = {}
+    for source, number in zip(made, image_ids.tolist(), strict=True):
+        lowest[source] = min(lowest.get(source, number), number)
+    return np.array([lowest[source] if source else number for source, number in zip(made, image_ids.tolist(), strict=True)], np.int64)
+
+
+def _numbers(image_ids: np.ndarray, names: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """One number a photograph (N,): the lowest of its `image_ids`, or new ones by name where one id is of several photographs."""
+    _, first, group = np.unique(image_ids, return_index=True, return_inverse=True)
+    least: dict[int, Any] = {}
+    for number, value in zip(photo.tolist(), names.tolist() if (photo[first][group] != photo).any() else image_ids.tolist(), strict=True):
+        least[number] = min(least.get(number, value), value)
+    lowest = np.array([least[number] for number in photo.tolist()])
+    return np.unique(lowest, return_inverse=True)[1] if lowest.dtype.kind == "U" else lowest.astype(np.int64)
+
+
+def _check_versions(columns: Columns, where: np.ndarray, rows: np.ndarray) -> None:
+    """PosekitError where two files have an annotation at one place `where` (N,) by the same id, with much the same box, and it differs."""
+    seen: dict[tuple[int, int], int] = {}
+    for i in rows.tolist():
+        other = seen.setdefault((int(where[i]), int(columns["ids"][i])), i)
+        a, b = columns["files"][other], columns["files"][i]
+        if a != b and _overlap(columns["boxes"][other], columns["boxes"][i]) > SAME:
+            which = f"annotation {columns['ids'][i]} of {columns['names'][i]} is in {a} and in {b}, and differs"
+            raise PosekitError(f"{which}; take one file, @{a} or @{b}, or move the other elsewhere")
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes (4,)."""
+    sides = np.minimum(a[:2] + a[2:], b[:2] + b[2:]) - np.maximum(a[:2], b[:2])
+    shared = float(np.prod(np.clip(sides, 0, None)))
+    union = float(np.prod(a[2:]) + np.prod(b[2:])) - shared
+    return shared / union if union > 0 else 0.0
