@@ -13,7 +13,13 @@ from posekit.errors import PosekitError
 
 __all__ = ["Crops", "People", "load_people"]
 
-FOLDERS = ("lspet", "lsp", "coco", "mpii")  # data sets that are read from a folder of the user's
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+FOLDERS = {
+    "lspet": ".mat",
+    "lsp": ".mat",
+    "coco": ".json",
+    "mpii": ".json",
+}  # data sets of the user's, and the file that may be named in place of a folder
 KNOWN = "mannequins[:COUNT,size=PIXELS,seed=NUMBER], lspet:FOLDER, coco:FOLDER, mpii:FOLDER, each with @SPLIT or without"
 
 
@@ -45,7 +51,7 @@ def load_people(
         raise PosekitError(f"{spec!r}: no data set {name!r}; there are {KNOWN}")
     if not path:
         raise PosekitError(f"{spec!r}: where is it? Write {name}:FOLDER")
-    folder = Path(path).expanduser()
+    folder = _folder(name, Path(path).expanduser())
     if name == "coco":
         from posekit.data import coco, coco_folder
 
@@ -59,6 +65,15 @@ def load_people(
     from posekit.data import lspet
 
     return lspet.load(folder, on_error=on_error, cache=cache).split(split)
+
+
+def _folder(name: str, path: Path) -> Path:
+    """Where the data are: a folder, or the file of annotations in it. Any other file raises PosekitError saying what to give."""
+    if not path.is_file() or path.name.lower().removesuffix(".gz").endswith(FOLDERS[name]):
+        return path
+    if path.suffix.lower() in ARCHIVES:
+        raise PosekitError(f"{path}: an archive; unpack it and give the folder, {name}:FOLDER")
+    raise PosekitError(f"{path}: a file; give the folder that it is in, {name}:FOLDER, or its {FOLDERS[name]} file")
 
 
 def __getattr__(name: str) -> Any:

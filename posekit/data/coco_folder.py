@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,7 +44,7 @@ def files(path: str | Path) -> dict[str, Path]:
         return {_name(path): path}
     if not path.is_dir():
         raise PosekitError(f"{path}: no such folder; a COCO folder has annotations/{PREFIX}train2017.json and train2017/")
-    for found in (_named(_jsons(path / "annotations")), _of_folders(path), _named(_jsons(path))):
+    for found in (_named(jsons(path / "annotations")), _of_folders(path), _named(jsons(path))):
         if found:
             return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
     raise PosekitError(f"{path}: no annotations/{PREFIX}*.json, no other annotations/*.json, no train/*.json or the like, no *.json")
@@ -88,10 +88,14 @@ def pictures(folder: Path, name: str, file: Path, listed: Mapping[Key, str]) -> 
     others. What the file calls a picture may begin with folders that are not here (`C:\\me\\1.jpg`), or differ
     from the picture's name in capital letters or in how accents are composed, where one picture fits one entry.
     """
+    return locate(folder, _places(folder, name, file), listed)
+
+
+def locate(folder: Path, places: Sequence[str], listed: Mapping[Key, str]) -> dict[Key, str]:
+    """Where under `folder` each listed picture lies: at the one of the `places`, each "" or ending in /, where most do."""
     names = {key: value.replace("\\", "/") for key, value in listed.items()}
     distinct = list(dict.fromkeys(names.values()))
     listing = _Listing(folder)
-    places = _places(folder, name, file)
     best: dict[str, str] = {}
     place = places[0]
     for without in range(max((value.count("/") for value in distinct), default=0) + 1):  # leading folders
@@ -106,7 +110,7 @@ def pictures(folder: Path, name: str, file: Path, listed: Mapping[Key, str]) -> 
     return {key: best.get(value, place + value) for key, value in names.items()}
 
 
-def _jsons(folder: Path) -> list[Path]:
+def jsons(folder: Path) -> list[Path]:
     """The JSON files in a folder, by name; of one that is there twice the one that is not gzipped."""
     if not folder.is_dir():
         return []
@@ -127,7 +131,7 @@ def _of_folders(path: Path) -> dict[str, Path]:
     out: dict[str, Path] = {}
     for folder in sorted(path.iterdir()):
         if folder.is_dir() and _words(folder.name) & WORDS.keys():
-            found = _named(_jsons(folder / "annotations") or _jsons(folder))
+            found = _named(jsons(folder / "annotations") or jsons(folder))
             out |= {folder.name if len(found) == 1 else f"{folder.name}/{name}": file for name, file in found.items()}
     return out
 

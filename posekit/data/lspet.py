@@ -1,5 +1,7 @@
 """Leeds Sports Pose (Johnson & Everingham, BMVC 2010) and its extended set (CVPR 2011): `joints.mat` and `images/`."""
 
+import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,26 +23,30 @@ def load(folder: str | Path, *, on_error: str = "raise", cache: str | Path = "da
     is split 68.75 : 6.25 : 25 into train, val and test by a fixed permutation. LSP stores (3, 14, N) and
     annotates every joint; flag 1 is a hidden joint (as github.com/akanazawa/hmr and
     github.com/bearpaw/pytorch-pose read it too, whatever the archive's README calls it). Its first half is
-    for training, a tenth of that becomes val, the second half is test. Photographs that look alike (`posekit.data.duplicates`) are then
+    for training, a tenth of that becomes val, the second half is test. In both a joint whose coordinates are both
+    0, both -1 or both NaN is not labelled. Pictures may be .jpg or .png (HR-LSPET) and lie beside `joints.mat`. Photographs that look alike (`posekit.data.duplicates`) are then
     brought to one side, that of training where one of them is there.
 
     Raises PosekitError naming the file, or the picture and person, where something is missing or makes no
     sense; with `on_error="skip"` such people are left out and counted.
     """
     folder = Path(folder)
+    folder = folder.parent if folder.is_file() else folder
     file = folder / "joints.mat"
     joints = _read(file)
     extended = joints.shape[0] == 14
     keypoints = joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)
     keypoints = keypoints.astype(float)
+    raw, xy = keypoints[..., 2].copy(), keypoints[..., :2]
+    nowhere = np.isnan(xy).all(-1) | (xy == 0).all(-1) | (xy == -1).all(-1)
+    flags = np.where(nowhere, 0, np.where(raw > 0, 2, 0) if extended else np.where(raw > 0, 1, 2))
+    broken = (~np.isfinite(keypoints).all(-1) & ((flags > 0) | (np.isnan(raw) & ~nowhere))).any(1)
+    odd = ((flags > 0) & ~np.isin(raw, (0, 1)) & ~np.isnan(raw)).any(1)
     keypoints[..., :2] -= 1  # MATLAB counts from 1
-    raw = keypoints[..., 2]
-    flags = np.where(raw > 0, 2, 0) if extended else np.where(raw > 0, 1, 2)
-    broken = (~np.isfinite(keypoints).all(-1) & ((flags > 0) | np.isnan(raw))).any(1)
     keypoints[..., 2] = flags
     keypoints[flags == 0, :2] = np.nan
 
-    images = {int(path.stem[2:]): path.name for path in (folder / "images").glob("im*.jpg") if path.stem[2:].isdigit()}
+    place, images = _pictures(folder)
     ids = np.arange(1, len(keypoints) + 1)
     names = np.array([images.get(int(i), "") for i in ids], dtype=str)
     labelled = (flags > 0).sum(1)
@@ -48,19 +54,30 @@ def load(folder: str | Path, *, on_error: str = "raise", cache: str | Path = "da
     sound = (labelled > 0) & ~broken
     boxes[sound] = joints_box(keypoints[sound])
     checks = (
-        Check("without a picture", names == "", lambda i: f"{folder / 'images'}: no picture for person {ids[i]} of joints.mat"),
+        Check("without a picture", names == "", lambda i: f"{place}: no picture for person {ids[i]} of joints.mat"),
+        Check("with flags other than 0 and 1", odd, lambda i: f"{file}: person {ids[i]} has a joint whose flag is not 0 or 1", file=True),
         Check("with NaN coordinates", broken, lambda i: f"{file}: person {ids[i]} has NaN coordinates"),
         Check("without a labelled joint", labelled == 0, lambda i: f"{file}: person {ids[i]} has no labelled joint"),
         Check("whose joints all lie on one point", boxes[:, 2:].max(1) <= 0,
               lambda i: f"{file}: the joints of person {ids[i]} all lie on one point"),
     )  # fmt: skip
     keep, left_out = sift(len(ids), checks, on_error)
-    group = duplicates.groups([folder / "images" / name for name in names[keep].tolist()], cache)
+    group = duplicates.groups([place / name for name in names[keep].tolist()], cache)
     splits, _ = duplicates.on_one_side(_splits(len(ids), extended)[keep], group)
     return People(
         LSP, names[keep], boxes[keep], keypoints[keep], ids[keep], splits,
-        read=Folder(str(folder / "images")), source=f"lspet:{folder}", image_ids=ids[keep], left_out=left_out,
+        read=Folder(str(place)), source=f"lspet:{folder}", image_ids=ids[keep], left_out=left_out,
     )  # fmt: skip
+
+
+def _pictures(folder: Path) -> tuple[Path, dict[int, str]]:
+    """Where the pictures lie, in `images/` or beside `joints.mat`, and their names by number: `im00001.jpg`, `im00001.png`."""
+    for place in (folder / "images", folder):
+        names = sorted(os.listdir(place), reverse=True) if place.is_dir() else []  # of two of one number the .jpg
+        found = {int(match[1]): name for name in names if (match := re.fullmatch(r"im(\d+)\.(?:jpe?g|png)", name, re.IGNORECASE))}
+        if found:
+            return place, found
+    return folder / "images", {}
 
 
 def _read(file: Path) -> np.ndarray:

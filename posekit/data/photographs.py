@@ -33,7 +33,7 @@ def merge(root: Path, columns: Columns, splits: np.ndarray) -> tuple[np.ndarray,
     leaked = elsewhere & ~np.isin(splits, meant)
     keep = ~leaked & _once(photo, rank, columns["boxes"], columns["keypoints"])
     _check_versions(columns, photo * len(ORDER) + rank, np.flatnonzero(keep))
-    remarks = tuple(f"the photographs of {split} are all in val or test too" for split in meant)
+    remarks = tuple(f"all photographs of {split} are in {' or '.join(ORDER[ORDER.index(split) + 1 :])} too" for split in meant)
     return keep, {"given twice": int((~keep & ~leaked).sum()), "of photographs that val or test has too": int(leaked.sum())}, remarks
 
 
