@@ -50,6 +50,36 @@ def test_splits_do_not_change(tmp_path):
     assert people.split("test").ids.tolist() == load(tmp_path).split("test").ids.tolist() == [3, 4, 11, 12]
 
 
+@pytest.mark.parametrize("value", [0, -1, np.nan])
+@pytest.mark.parametrize("flag", [0, 1, -1, np.nan])
+@pytest.mark.parametrize("extended", [True, False])
+def test_a_joint_that_is_absent(tmp_path, value, flag, extended):
+    raw = joints(4, flag=1.0 if extended else 0.0)
+    raw[4, :, 2] = (value, value, flag)
+    people = load(tiny_data.lspet(tmp_path, raw if extended else raw.transpose(1, 0, 2)))
+    assert people.keypoints[2, 4, 2] == 0 and np.isnan(people.keypoints[2, 4, :2]).all()
+    assert (np.delete(people.keypoints[..., 2], [2 * 14 + 4]) == 2).all()
+    assert people.boxes[:, :2].min() > 0
+
+
+@pytest.mark.parametrize("flag", [2, 3, 0.5])
+def test_flags_of_another_meaning_are_refused(tmp_path, flag):
+    tiny_data.lspet(tmp_path, joints(4, flag=flag))
+    with pytest.raises(PosekitError, match="person 1 has a joint whose flag is not 0 or 1"):
+        load(tmp_path, on_error="skip")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".PNG", ".JPG", ".jpeg"])
+@pytest.mark.parametrize("folder", ["images", "."])
+def test_pictures_of_other_kinds_and_beside_the_joints(tmp_path, suffix, folder):
+    tiny_data.lspet(tmp_path, joints(4))
+    for path in sorted((tmp_path / "images").iterdir()):
+        path.rename(tmp_path / folder / f"{path.stem}{suffix}")
+    for path in (tmp_path, tmp_path / "joints.mat"):
+        people = load_people(f"lspet:{path}", cache=tmp_path / "cache")
+        assert people.names.tolist() == [f"im{i:05}{suffix}" for i in (1, 2, 3, 4)]
+
+
 def damage_missing(folder):
     (folder / "images" / "im00002.jpg").unlink()
 

@@ -46,6 +46,115 @@ def test_head_box_where_present(tmp_path):
     assert people.heads[0] == pytest.approx(0.6 * 50) and np.isnan(people.heads[1])
 
 
+def hrnet(row):
+    """A row as HRNet and mmpose ship it."""
+    joints = {"joints": [j[:2] for j in row["joint_self"]], "joints_vis": [int(any(j[:2])) for j in row["joint_self"]]}
+    return joints | {"image": row["img_paths"], "center": row["objpos"], "scale": row["scale_provided"]}
+
+
+@pytest.mark.parametrize("absent", [[-1, -1, 0], [-1.0, -1.0, -1.0], [-1, -1, 1], [0, 0, 0], [0, 0, 1], [float("nan"), float("nan"), 0],
+                                    [float("nan")] * 3, [None, None, 0], [None, None, None], None, [], ["", "", ""], ["-1", "-1", "0"],
+                                    ["nan", "nan", "1"], [-1, -1], [0, 0, -1]])  # fmt: skip
+def test_a_joint_that_is_absent(tmp_path, absent):
+    plain = mpii_person()["joint_self"]
+    odd = [absent if i in (0, 5) else joint for i, joint in enumerate(plain)]
+    people = load(tiny_data.mpii(tmp_path, [mpii_person(joint_self=odd), mpii_person()]))
+    assert np.flatnonzero(people.keypoints[0, :, 2] == 0).tolist() == [0, 5] and np.isnan(people.keypoints[0, [0, 5], :2]).all()
+    others = np.setdiff1d(np.arange(16), [0, 5])
+    assert np.array_equal(people.keypoints[0, others], people.keypoints[1, others])
+
+
+@pytest.mark.parametrize("absent", [[-1, -1], [-1.0, -1.0], [0, 0], [None, None], [float("nan")] * 2, None, []])
+@pytest.mark.parametrize("flag", [0, 0.0, False, None, -1, float("nan"), "0"])
+def test_rows_of_hrnet(tmp_path, absent, flag):
+    row = hrnet(mpii_person())
+    row["joints"][3], row["joints_vis"][3] = absent, flag
+    row["joints_vis"] = [True if value == 1 else value for value in row["joints_vis"]] if flag is False else row["joints_vis"]
+    tiny_data.mpii(tmp_path, [mpii_person()])
+    wanted = load(tmp_path)
+    (tmp_path / "mpii_annotations.json").write_text(json.dumps([row]))
+    people = load(tmp_path)
+    others = np.setdiff1d(np.arange(16), [3])
+    assert np.array_equal(people.keypoints[:, others], wanted.keypoints[:, others]) and np.array_equal(people.boxes, wanted.boxes)
+    assert people.keypoints[0, 3, 2] == 0 and np.isnan(people.keypoints[0, 3, :2]).all()
+
+
+def test_what_hrnet_does_not_use_is_not_labelled(tmp_path):
+    row = hrnet(mpii_person())
+    row["joints_vis"][2] = 0
+    tiny_data.mpii(tmp_path, [mpii_person()])
+    (tmp_path / "mpii_annotations.json").write_text(json.dumps([row]))
+    assert load(tmp_path).keypoints[0, 2, 2] == 0
+
+
+@pytest.mark.parametrize(
+    ("folder", "train", "val"), [("annot", "train", "valid"), ("annotations", "mpii_train", "mpii_val"), (".", "train", "val")]
+)
+@pytest.mark.parametrize("suffix", [".json", ".json.gz"])
+def test_a_file_for_each_split(tmp_path, folder, train, val, suffix):
+    rows = [mpii_person(img_paths=f"{i}.jpg", objpos=[30.0 + i, 20.0]) for i in range(5)]
+    tiny_data.mpii(tmp_path, rows)
+    (tmp_path / "mpii_annotations.json").unlink()
+    (tmp_path / folder).mkdir(exist_ok=True)
+    test = [{"image": "t.jpg", "center": [3, 4], "scale": 1.0}]
+    for name, some in ((train, rows[:3]), (val, rows[3:]), (train.replace("train", "trainval"), rows), ("mpii_test", test)):
+        content = json.dumps([hrnet(row) if "objpos" in row else row for row in some]).encode()
+        (tmp_path / folder / f"{name}{suffix}").write_bytes(gzip.compress(content) if suffix == ".json.gz" else content)
+    people = load(tmp_path)
+    assert people.splits.tolist() == ["train"] * 3 + ["val"] * 2 and people.ids.tolist() == [0, 1, 2, 3, 4]
+    assert people.names.tolist() == [f"{i}.jpg" for i in range(5)] and people.read("4.jpg").shape == (48, 64, 3)
+    alone = load_people(f"mpii:{tmp_path / folder / f'{val}{suffix}'}@val")
+    assert alone.names.tolist() == ["3.jpg", "4.jpg"]
+
+
+@pytest.mark.parametrize("written", ["images/000000001.jpg", "images\\000000001.jpg", "C:\\mpii\\images\\000000001.jpg", "000000001.JPG"])
+def test_how_pictures_are_written(tmp_path, written):
+    tiny_data.mpii(tmp_path, [mpii_person()])
+    (tmp_path / "mpii_annotations.json").write_text(json.dumps([mpii_person(img_paths=written)]))
+    people = load(tmp_path)
+    assert people.names.tolist() == ["000000001.jpg"] and people.read(people.names[0]).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("flags", [[0, 1, 2], [3, 1, 1], [1, -1, 1]])
+@pytest.mark.parametrize("form", [lambda row: row, hrnet])
+def test_flags_of_another_meaning_are_refused(tmp_path, flags, form):
+    row = mpii_person()
+    tiny_data.mpii(tmp_path, [row])
+    for i, flag in enumerate(flags):
+        row["joint_self"][i][2] = flag
+    row = form(row)
+    if "joints_vis" in row:
+        row["joints_vis"][:3] = [flag if flag >= 0 else 7 for flag in flags]
+    (tmp_path / "mpii_annotations.json").write_text(json.dumps([row]))
+    for on_error in ("raise", "skip"):
+        with pytest.raises(PosekitError, match="row 0 has a joint whose flag is not 0 or 1") as caught:
+            load(tmp_path, on_error=on_error)
+        assert "skip" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "split"), [(0, "train"), (1.0, "val"), ("0", "train"), ("1", "val"), (False, "train"), (None, "train"), ("", "train")]
+)
+def test_how_the_split_is_written(tmp_path, value, split):
+    assert load(tiny_data.mpii(tmp_path, [mpii_person(isValidation=value)])).splits.tolist() == [split]
+
+
+def test_a_picture_of_another_size(tmp_path):
+    tiny_data.mpii(tmp_path, [mpii_person(img_width=128.0, img_height=96.0)])
+    with pytest.raises(PosekitError, match="is 64 x 48 pixels, labelled as 128 x 96: made larger or smaller"):
+        load(tmp_path, on_error="skip")
+
+
+def test_a_person_given_twice_counts_once(tmp_path):
+    people = load(tiny_data.mpii(tmp_path, [mpii_person(), mpii_person(), mpii_person(objpos=[31, 20])]))
+    assert people.ids.tolist() == [0, 2] and people.left_out["given twice"] == 1
+
+
+def test_no_centre(tmp_path):
+    tiny_data.mpii(tmp_path, [mpii_person(), mpii_person(objpos=[-1, -1]), mpii_person(objpos=None)])
+    assert load(tmp_path, on_error="skip").left_out["whose box has no area"] == 2
+
+
 def test_compressed(tmp_path):
     tiny_data.mpii(tmp_path, [mpii_person()])
     file = tmp_path / "mpii_annotations.json"

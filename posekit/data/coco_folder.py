@@ -154,13 +154,12 @@ def _kind(name: str) -> str:
 
 def _places(folder: Path, name: str, file: Path) -> list[str]:
     """Where under `folder` the pictures of an annotation file may lie, the likeliest first; each ends in / or is ""."""
-    own = file.parent.relative_to(folder).as_posix() if file.is_relative_to(folder) else "."
-    own = "" if own == "." else f"{own}/"
+    home = file.parent.parent if file.parent.name.lower() in INSIDE and file.parent != folder else file.parent
+    own = f"{home.relative_to(folder).as_posix()}/" if home.is_relative_to(folder) and home != folder else ""
     parts = [name, *re.findall(r"[A-Za-z0-9]+", name), *sorted(words := _words(name))]
     parts += [word for word, kind in WORDS.items() if kind in {WORDS.get(word) for word in words}]  # val and valid
     called = [f"{within}{part}/" for part in dict.fromkeys(parts) for within in ("", "images/", "data/")]
-    beside = [f"{own}images/", f"{own}data/", own] if own.rstrip("/") not in INSIDE else []
-    return list(dict.fromkeys([*called, *beside, "images/", "data/", ""]))
+    return list(dict.fromkeys([*called, f"{own}images/", f"{own}data/", own, "images/", "data/", ""]))
 
 
 def _match(listing: "_Listing", place: str, names: list[str], without: int) -> dict[str, str]:

@@ -24,8 +24,9 @@ def load(folder: str | Path, *, on_error: str = "raise", cache: str | Path = "da
     annotates every joint; flag 1 is a hidden joint (as github.com/akanazawa/hmr and
     github.com/bearpaw/pytorch-pose read it too, whatever the archive's README calls it). Its first half is
     for training, a tenth of that becomes val, the second half is test. In both a joint whose coordinates are both
-    0, both -1 or both NaN is not labelled. Pictures may be .jpg or .png (HR-LSPET) and lie beside `joints.mat`. Photographs that look alike (`posekit.data.duplicates`) are then
-    brought to one side, that of training where one of them is there.
+    0, both -1 or both NaN is not labelled. Pictures may be .jpg or .png (HR-LSPET) and lie beside `joints.mat`.
+    Photographs that look alike (`posekit.data.duplicates`) are then brought to one side, that of training where
+    one of them is there.
 
     Raises PosekitError naming the file, or the picture and person, where something is missing or makes no
     sense; with `on_error="skip"` such people are left out and counted.

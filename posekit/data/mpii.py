@@ -191,9 +191,9 @@ def _row(file: Path, i: int, row: Any) -> tuple[list[list[float]], list[float], 
             seen = []
         if len(seen) != len(MPII):
             raise PosekitError(f"{file}: 'joints_vis' of row {i} is not a list of {len(MPII)} numbers")
-        flags = [{1: 2.0, 0: 0.0, -1: 0.0}.get(value, 0.0 if missing(value) else 3.0) for value in seen]
+        flags = [{1.0: 2.0, 0.0: 0.0, -1.0: 0.0}.get(value, 0.0 if missing(value) else 3.0) for value in seen]
     else:
-        flags = [{1: 2.0, 0: 1.0, -1: -1.0}.get(joint[2], 2.0 if missing(joint[2]) else 3.0) for joint in joints]
+        flags = [{1.0: 2.0, 0.0: 1.0, -1.0: -1.0}.get(joint[2], 2.0 if missing(joint[2]) else 3.0) for joint in joints]
     centre, scale, picture = read("centre", _pair, (2,)), read("scale", number, ()), row[key["picture"]]
     if not isinstance(picture, str) or missing(picture):
         raise PosekitError(f"{file}: {key['picture']!r} of row {i} is not a picture's name; {FORM}")
