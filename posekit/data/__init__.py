@@ -14,13 +14,12 @@ from posekit.errors import PosekitError
 __all__ = ["Crops", "People", "load_people"]
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
-FOLDERS = {
-    "lspet": ".mat",
-    "lsp": ".mat",
-    "coco": ".json",
-    "mpii": ".json",
-}  # data sets of the user's, and the file that may be named in place of a folder
-KNOWN = "mannequins[:COUNT,size=PIXELS,seed=NUMBER], lspet:FOLDER, coco:FOLDER, mpii:FOLDER, each with @SPLIT or without"
+FOLDERS = {  # data sets of the user's, and the files that may be named in place of a folder
+    "lspet": (".mat",), "lsp": (".mat",), "coco": (".json",), "mpii": (".json",), "yolo": (".yaml", ".yml"), "labelme": (".json",),
+}  # fmt: skip
+KNOWN = (
+    "mannequins[:COUNT,size=PX,seed=N], lspet:FOLDER, coco:FOLDER, mpii:FOLDER, yolo:FOLDER, labelme:FOLDER, each with @SPLIT or not"
+)
 
 
 def load_people(
@@ -58,6 +57,10 @@ def load_people(
         split = coco_folder.SPLITS.get(split, split)
         named = split not in coco_folder.SPLITS and split in coco_folder.files(folder)
         return coco.load(folder, file=split if named else None, on_error=on_error).split(split)
+    if name in ("yolo", "labelme"):
+        from posekit.data import coco_folder, labelme, yolo
+
+        return (yolo if name == "yolo" else labelme).load(folder, on_error=on_error).split(coco_folder.SPLITS.get(split, split))
     if name == "mpii":
         from posekit.data import mpii
 
@@ -73,7 +76,7 @@ def _folder(name: str, path: Path) -> Path:
         return path
     if path.suffix.lower() in ARCHIVES:
         raise PosekitError(f"{path}: an archive; unpack it and give the folder, {name}:FOLDER")
-    raise PosekitError(f"{path}: a file; give the folder that it is in, {name}:FOLDER, or its {FOLDERS[name]} file")
+    raise PosekitError(f"{path}: a file; give the folder that it is in, {name}:FOLDER, or its {FOLDERS[name][0]} file")
 
 
 def __getattr__(name: str) -> Any:

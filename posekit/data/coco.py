@@ -46,9 +46,19 @@ def load(path: str | Path, *, file: str | None = None, on_error: str = "raise") 
     path = Path(path)
     folder, found = coco_folder.root(path), coco_folder.files(path)
     parts, left_out, turned = _read(folder, found, [file] if file else list(coco_folder.chosen(found)), on_error)
-    columns: dict[str, Any] = {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
+    return assemble(folder, f"coco:{path}", parts, left_out, turned, file=file)
+
+
+def assemble(
+    folder: Path, source: str, parts: dict[str, dict[str, np.ndarray]], left_out: dict[str, int], turned: frozenset[str],
+    *, file: str | None = None,
+) -> People:  # fmt: skip
+    """The table of people from columns by annotation file (`posekit.data.coco_people.read`), with splits; `file` as of `load`."""
+    names = list(parts[next(iter(parts))])
+    columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts.values()]) for name in names}
+    columns["files"] = np.repeat(list(parts), [len(part["ids"]) for part in parts.values()])
     columns |= {name: _numbered(columns[name]) for name in ("ids", "image_ids")}
-    order = np.lexsort((columns["ids"], columns["image_ids"], np.repeat(range(len(parts)), [len(part["ids"]) for part in parts])))
+    order = np.lexsort((columns["ids"], columns["image_ids"], np.repeat(range(len(parts)), [len(part["ids"]) for part in parts.values()])))
     columns = {name: column[order] for name, column in columns.items()}
     files = columns["files"]
     keep, merged, remarks = photographs.merge(folder, columns, np.full(len(files), "train") if file else of_files(files))
@@ -60,7 +70,7 @@ def load(path: str | Path, *, file: str | None = None, on_error: str = "raise") 
         splits=splits,
         read=FramedFolder(str(folder), turned) if turned else Folder(str(folder)),
         version=hashlib.sha256("\0".join(sorted(turned)).encode()).hexdigest()[:12] if turned else "",
-        source=f"coco:{path}",
+        source=source,
         left_out=left_out | merged,
         remarks=remarks,
         **columns,
@@ -106,7 +116,7 @@ def _fill(order: np.ndarray, people: np.ndarray, wanted: int) -> np.ndarray:
 
 def _read(
     folder: Path, found: dict[str, Path], wanted: list[str], on_error: str
-) -> tuple[list[dict[str, np.ndarray]], dict[str, int], frozenset[str]]:
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, int], frozenset[str]]:
     """Columns of the table by annotation file, who was left out, and which pictures are read turned."""
     parts, others = {}, {}
     left_out, turned = Counter[str](), frozenset[str]()
@@ -117,7 +127,7 @@ def _read(
         except NotPeople as error:
             others[name] = error
             continue
-        parts[name] = columns | {"files": np.full(len(columns["names"]), name)}
+        parts[name] = columns
         left_out.update(lost)
         turned |= upright
     said = coco_folder.kinds(wanted) if len(wanted) > 1 else {}
@@ -125,7 +135,7 @@ def _read(
         if not parts or (name in said and said[name] not in {said.get(other) for other in parts}):
             raise why
         left_out[f"file without people's {len(COCO)} joints ({found[name].name})"] = 1
-    return list(parts.values()), dict(left_out), turned
+    return parts, dict(left_out), turned
 
 
 def _numbered(ids: np.ndarray) -> np.ndarray:

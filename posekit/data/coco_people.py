@@ -19,14 +19,14 @@ FILLED = 0.53  # of its box is what a segment fills
 
 
 def read(
-    root: Path, file: Path, locate: Callable[[dict[Id, str]], dict[Id, str]], on_error: str
+    root: Path, file: Path, locate: Callable[[dict[Id, str]], dict[Id, str]], on_error: str, content: Any = None
 ) -> tuple[dict[str, np.ndarray], dict[str, int], set[str]]:
     """Columns of the table of people, who was left out, and the pictures that are to be read turned by their EXIF tag.
 
-    `locate` gives each picture's name under `root` for the names in the file, by id. `ids` and `image_ids` are objects, numbers or
-    words. Raises PosekitError as `posekit.data.coco.load` says.
+    `locate` gives each picture's name under `root` for the names in the file, by id; `content` is what a file of another form says.
+    `ids` and `image_ids` are objects, numbers or words. Raises PosekitError as `posekit.data.coco.load` says.
     """
-    labels = annotations(file, read_json(file))
+    labels = annotations(file, read_json(file) if content is None else content)
     _check_ids(labels)
     pictures = locate({key: picture.name for key, picture in labels.pictures.items()})
     names: np.ndarray = np.array([pictures.get(i, "") for i in labels.image_ids], dtype=str)
