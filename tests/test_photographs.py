@@ -70,7 +70,8 @@ def test_a_photograph_that_is_listed_twice_is_one(tmp_path, how, same):
         write(tmp_path, "other", images, again)
     table = load(tmp_path)
     assert len(table) == (count if same else 2 * count) and table.left_out["given twice"] == (count if same else 0)
-    assert len(set(table.image_ids.tolist())) == count and set(table.image_ids.tolist()) == set(range(count))
+    if how != "two files of one content" or same:
+        assert len(set(table.image_ids.tolist())) == count and set(table.image_ids.tolist()) == set(range(count))
     assert disjoint(by_content(table, tmp_path)) and set(table.splits) == {"train", "val", "test"}
     assert ("40 given twice" in table.summary()) == same
 

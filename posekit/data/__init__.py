@@ -17,9 +17,7 @@ ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 FOLDERS = {  # data sets of the user's, and the files that may be named in place of a folder
     "lspet": (".mat",), "lsp": (".mat",), "coco": (".json",), "mpii": (".json",), "yolo": (".yaml", ".yml"), "labelme": (".json",),
 }  # fmt: skip
-KNOWN = (
-    "mannequins[:COUNT,size=PX,seed=N], lspet:FOLDER, coco:FOLDER, mpii:FOLDER, yolo:FOLDER, labelme:FOLDER, each with @SPLIT or not"
-)
+KNOWN = "mannequins[:COUNT,size=PX,seed=N], lspet:FOLDER, coco:FOLDER, mpii:FOLDER, yolo:FOLDER, labelme:FOLDER, each with @SPLIT or not"
 
 
 def load_people(

@@ -63,8 +63,8 @@ def assemble(
     files = columns["files"]
     keep, merged, remarks = photographs.merge(folder, columns, np.full(len(files), "train") if file else of_files(files))
     columns = {name: column[keep] for name, column in columns.items()}
-    files = columns.pop("files")
-    splits = files if file else draw_splits(files, photographs.sources(columns["image_ids"], columns["names"]))
+    files, photos = columns.pop("files"), columns.pop("photos")
+    splits = files if file else draw_splits(files, photographs.sources(photos, columns["names"]))
     return People(
         COCO,
         splits=splits,

@@ -97,7 +97,7 @@ def load(path: str | Path, *, on_error: str = "raise") -> People:
     }  # fmt: skip
     columns = {name: column[keep] for name, column in columns.items()}
     keep, merged, remarks = photographs.merge(root, columns, columns["files"])
-    columns = {name: column[keep] for name, column in columns.items()}
+    columns = {name: column[keep] for name, column in columns.items() if name != "photos"}
     return People(
         MPII, splits=columns.pop("files"), read=Folder(str(root)), source=f"mpii:{path}", left_out=left_out | merged, remarks=remarks,
         **columns,

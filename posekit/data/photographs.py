@@ -1,6 +1,7 @@
 """One photograph is one picture, whoever lists it how often, and lies on one side of a split; one annotation counts once."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,18 @@ Columns = dict[str, Any]  # of the table, by name, (N, ...) each
 
 
 def merge(root: Path, columns: Columns, splits: np.ndarray) -> tuple[np.ndarray, dict[str, int], tuple[str, ...]]:
-    """Who stays of N people, as a mask (N,), how many do not, by reason, and remarks; gives each photograph one of `image_ids`.
+    """Who stays of N people, as a mask (N,), how many do not, by reason, and remarks.
 
-    A photograph is known by its file's name and by what the file holds. People of one that a file of another of
+    Gives each file one of `image_ids`, the lowest, and adds `photos`: of several files of one photograph the
+    lowest again. A photograph is known by its file's name and by what the file holds. People of one that a file of another of
     the `splits` (N,) lists too stay in test, or else in val; but a split all of whose photographs another has is
     meant so, and stays as it is, with a remark. Of annotations of a photograph in a split with the same box and
     joints one stays. PosekitError where two files have an annotation by the same id that is about the same
     person and differs: they are two versions.
     """
     photo = alike(root, columns["names"])
-    columns["image_ids"] = _numbers(columns["image_ids"], columns["names"], photo)
+    columns["image_ids"] = _numbers(columns["image_ids"], columns["names"])
+    columns["photos"] = _lowest(columns["image_ids"], photo)
     rank = np.array([ORDER.index(split) for split in splits.tolist()], int)
     highest = np.full(photo.max(initial=-1) + 1, -1)
     np.maximum.at(highest, photo, rank)
@@ -45,25 +48,29 @@ def _once(photo: np.ndarray, rank: np.ndarray, boxes: np.ndarray, keypoints: np.
     return first
 
 
-def sources(image_ids: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """Numbers (N,) of what may not be torn apart: a picture, with all that Roboflow made of it (`1_jpg.rf.0f3a….jpg`)."""
+def sources(photos: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Numbers (N,) of what may not be torn apart: a photograph, with all that Roboflow made of it (`1_jpg.rf.0f3a….jpg`)."""
     made = [re.sub(r"\.rf\.[\w-]{6,}\.\w+$", "", name) if ".rf." in name else "" for name in names.tolist()]
     if not any(made):
-        return image_ids
-    lowest: dict[str, int] = {}
-    for source, number in zip(made, image_ids.tolist(), strict=True):
-        lowest[source] = min(lowest.get(source, number), number)
-    return np.array([lowest[source] if source else number for source, number in zip(made, image_ids.tolist(), strict=True)], np.int64)
+        return photos
+    return _lowest(photos, [source or number for source, number in zip(made, photos.tolist(), strict=True)])
 
 
-def _numbers(image_ids: np.ndarray, names: np.ndarray, photo: np.ndarray) -> np.ndarray:
-    """One number a photograph (N,): the lowest of its `image_ids`, or new ones by name where one id is of several photographs."""
+def _lowest(numbers: np.ndarray, groups: Iterable[Any]) -> np.ndarray:
+    """The lowest of the `numbers` (N,) in each one's group."""
+    groups = list(groups)
+    least: dict[Any, int] = {}
+    for group, number in zip(groups, numbers.tolist(), strict=True):
+        least[group] = min(least.get(group, number), number)
+    return np.array([least[group] for group in groups], np.int64)
+
+
+def _numbers(image_ids: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """One number a file (N,): the lowest of its `image_ids`, or a new one by name where an id is of several files."""
     _, first, group = np.unique(image_ids, return_index=True, return_inverse=True)
-    least: dict[int, Any] = {}
-    for number, value in zip(photo.tolist(), names.tolist() if (photo[first][group] != photo).any() else image_ids.tolist(), strict=True):
-        least[number] = min(least.get(number, value), value)
-    lowest = np.array([least[number] for number in photo.tolist()])
-    return np.unique(lowest, return_inverse=True)[1] if lowest.dtype.kind == "U" else lowest.astype(np.int64)
+    if (names[first][group] != names).any():  # each annotation file numbers its pictures from 1
+        return np.unique(names, return_inverse=True)[1]
+    return _lowest(image_ids, names.tolist())
 
 
 def _check_versions(columns: Columns, where: np.ndarray, rows: np.ndarray) -> None:
