@@ -9,13 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import posekit
 
+from .data import coco_folder
+from .data.digests import digests
 from .dependencies import code_hash, imported
 from .parameters import cells, is_parameters, root
 from .runs import REFERENCES, reference
 
-ANNOTATIONS = (".json", ".json.gz", ".mat")  # files of a data set whose contents count: a correction may leave their size
+ANNOTATIONS = (".json", ".json.gz", ".mat", ".yaml", ".yml")  # files that may be named in place of a data set's folder
 
 
 def ingredients(notebook: Path, params: dict[str, Any], upstream: dict[str, str] | None = None, preset: str = "") -> dict[str, Any]:
@@ -72,37 +76,48 @@ def _library(source: str) -> dict[str, str]:
 def _data(value: Any) -> str | None:
     """What lies behind a value that names a file, shipped weights or a data set `NAME:PATH[@SPLIT]`.
 
-    A file is known by its contents, a folder by the contents of its annotations and the names and sizes of its other files.
+    A file is known by its contents, a folder by the contents of its files, which are read again when their length or times change
+    (`posekit.data.digests`). A file of annotations stands for the folder that it is in.
     """
     if isinstance(value, list):
         return _hash(str([_data(item) for item in value]))
     if not isinstance(value, str):
         return None
     match = re.fullmatch(r"[\w-]+:(.+?)(@[\w-]+)?", value)
-    path = root() / Path(match[1] if match else value).expanduser()
+    written = (match[1], value.partition(":")[2]) if match else (value,)  # a folder's name may have an @
+    path = next((path for name in written if (path := root() / Path(name).expanduser()).exists()), root() / written[0])
     shipped = Path(__file__).parent / "shipped" / f"{value}.safetensors"
     if not match and shipped.is_file():
         return _file_hash(shipped)
-    if path.is_file():
+    if path.is_file() and not (match and path.name.endswith(ANNOTATIONS)):
         return _file_hash(path)
-    if match and path.is_dir():
-        return _hash("\n".join(sorted(_listing(path, ""))))
+    if match and path.exists():
+        return _hash("\n".join(sorted(_listing(coco_folder.root(path)))) + f"\n{path.name}" * path.is_file())
     return None
 
 
-def _listing(folder: Path | str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+def _listing(folder: Path) -> Iterator[str]:
+    others = []
+    for name, path in _walk(folder, ""):
+        if not os.path.exists(path):
+            yield f"{name} leads nowhere"
+        elif name.endswith(ANNOTATIONS):
+            yield f"{name} {_annotations_hash(path, os.stat(path).st_size, os.stat(path).st_mtime_ns)}"
+        else:
+            others.append(name)
+    for name, digest in zip(others, digests(folder, np.array(others, str), root() / "data" / "digests").tolist(), strict=True):
+        yield f"{name} {digest:x}"
+
+
+def _walk(folder: Path | str, prefix: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Names and paths of the files in a folder."""
     above = (*above, os.path.realpath(folder))
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir():
-                if os.path.realpath(entry.path) not in above:  # a link back would lead round and round
-                    yield from _listing(entry.path, f"{prefix}{entry.name}/", above)
-            elif not os.path.exists(entry.path):
-                yield f"{prefix}{entry.name} leads nowhere"
-            elif entry.name.endswith(ANNOTATIONS):
-                yield f"{prefix}{entry.name} {_annotations_hash(entry.path, entry.stat().st_size, entry.stat().st_mtime_ns)}"
-            else:
-                yield f"{prefix}{entry.name} {entry.stat().st_size}"
+            if not entry.is_dir():
+                yield prefix + entry.name, entry.path
+            elif os.path.realpath(entry.path) not in above:  # a link back would lead round and round
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", above)
 
 
 @functools.cache

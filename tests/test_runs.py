@@ -237,6 +237,22 @@ def test_fingerprint_knows_corrected_annotations_of_the_same_length_and_links_th
     assert key(data="coco:photographs") != before
 
 
+@pytest.mark.parametrize(
+    "data", ["coco:photographs", "coco:photographs/annotations/people.json", "lspet:photographs@train", "coco:a@home@a"]
+)
+def test_fingerprint_knows_pictures_that_others_of_as_many_bytes_replaced(project, data):
+    for folder in ("photographs", "a@home"):
+        (project / folder / "annotations").mkdir(parents=True)
+        (project / folder / "annotations" / "people.json").write_text("{}")
+        (project / folder / "1.jpg").write_bytes(b"one")
+    before = key(data=data)
+    os.utime(project / "photographs" / "1.jpg", (0, 0))
+    assert key(data=data) == before
+    for folder in ("photographs", "a@home"):
+        (project / folder / "1.jpg").write_bytes(b"two")
+    assert key(data=data) != before
+
+
 def test_fingerprint_knows_the_reference_run(project):
     before = key()
     assert runs.reference("01_first") is None

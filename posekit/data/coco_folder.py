@@ -47,7 +47,9 @@ def files(path: str | Path) -> dict[str, Path]:
     for found in (_named(jsons(path / "annotations")), _of_folders(path), _named(jsons(path))):
         if found:
             return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
-    raise PosekitError(f"{path}: no annotations/{PREFIX}*.json, no other annotations/*.json, no train/*.json or the like, no *.json")
+    inner = [folder.name for folder in path.iterdir() if (folder / "annotations").is_dir()]
+    hint = f"; is it yolo:{path}?" if (path / "data.yaml").is_file() else f"; is it {path / inner[0]}?" if inner else ""
+    raise PosekitError(f"{path}: no annotations/{PREFIX}*.json, no other annotations/*.json, no train/*.json or the like, no *.json{hint}")
 
 
 def chosen(found: Mapping[str, Path]) -> dict[str, str]:
