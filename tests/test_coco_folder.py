@@ -239,7 +239,7 @@ def test_nothing_to_read(tmp_path):
     with pytest.raises(PosekitError, match="no such folder; a COCO folder has"):
         load(tmp_path / "absent")
     lay(tmp_path / "unpacked", "annotations/people.json")
-    with pytest.raises(PosekitError, match="; is it .*unpacked"):
+    with pytest.raises(PosekitError, match=r"; is it .*unpacked"):
         load(tmp_path)
     (tmp_path / "data.yaml").write_text("kpt_shape: [17, 3]")
     with pytest.raises(PosekitError, match="; is it yolo:"):
