@@ -226,6 +226,31 @@ def test_the_only_file_of_a_split_is_not_passed_over(tmp_path):
         load(tmp_path)
 
 
+@pytest.mark.parametrize("asked", ["val", "valid", "coco_val"])
+def test_a_file_of_another_kind_bars_no_other_split(tmp_path, asked):
+    lay(tmp_path, "annotations/coco_val.json", numbers=(11, 12))
+    lay(tmp_path, "annotations/coco_train.json", change=wrong_joints)
+    assert load_people(f"coco:{tmp_path}@{asked}").ids.tolist() == [11, 12]
+    for other in ("train", "all", "test"):
+        with pytest.raises(NotPeople, match=r"coco_train\.json"):
+            load_people(f"coco:{tmp_path}@{other}")
+
+
+@pytest.mark.parametrize("place", ["images", "annotations", "people"])
+def test_the_folder_of_the_annotations_may_be_named(tmp_path, place):
+    lay(tmp_path, "annotations/people.json", place)
+    for folder in ("annotations", "annotations/people.json", "."):
+        people = load_people(f"coco:{tmp_path / folder}")
+        assert len(people) == 3 and people.read(people.names[0]).shape == (48, 64, 3)
+
+
+def test_pictures_written_from_the_top_beside_others(tmp_path):
+    def mixed(content):
+        content["images"][0]["file_name"] = "images/0001.jpg"
+
+    assert load(lay(tmp_path, "annotations/people.json", change=mixed)).names.tolist() == [f"images/{i:04}.jpg" for i in (1, 2, 3)]
+
+
 def test_cocos_other_files_are_not_read(tmp_path):
     lay(tmp_path, "annotations/person_keypoints_train2017.json", "train2017")
     for name in ("instances_train2017", "captions_val2017", "image_info_test2017", "coco_wholebody_train_v1.0"):

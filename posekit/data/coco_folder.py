@@ -25,11 +25,10 @@ Key = TypeVar("Key")
 
 
 def root(path: str | Path) -> Path:
-    """The folder of the data set that `path` is, or whose JSON file it is."""
+    """The folder of the data set that `path` is, or whose JSON file or folder `annotations` it is."""
     path = Path(path)
-    if path.is_file():
-        return path.parent.parent if path.parent.name.lower() in INSIDE else path.parent
-    return path
+    folder = path.parent if path.is_file() else path
+    return folder.parent if folder.name.lower() in INSIDE else folder
 
 
 def files(path: str | Path) -> dict[str, Path]:
@@ -109,6 +108,9 @@ def locate(folder: Path, places: Sequence[str], listed: Mapping[Key, str]) -> di
                 break
         if best:
             break
+    for name in distinct:
+        if "/" in name and name not in best and (found := _match(listing, "", [name], 0)):  # some are written from the top
+            best |= found
     return {key: best.get(value, place + value) for key, value in names.items()}
 
 
@@ -161,7 +163,8 @@ def _places(folder: Path, name: str, file: Path) -> list[str]:
     parts = [name, *re.findall(r"[A-Za-z0-9]+", name), *sorted(words := _words(name))]
     parts += [word for word, kind in WORDS.items() if kind in {WORDS.get(word) for word in words}]  # val and valid
     called = [f"{within}{part}/" for part in dict.fromkeys(parts) for within in ("", "images/", "data/")]
-    return list(dict.fromkeys([*called, f"{own}images/", f"{own}data/", own, "images/", "data/", ""]))
+    beside = f"{file.parent.relative_to(folder).as_posix()}/" if file.parent != folder and file.is_relative_to(folder) else ""
+    return list(dict.fromkeys([*called, f"{own}images/", f"{own}data/", own, "images/", "data/", "", beside]))
 
 
 def _match(listing: "_Listing", place: str, names: list[str], without: int) -> dict[str, str]:
