@@ -1,50 +1,110 @@
 """Pictures from files, whatever their mode, as (H, W, 3) uint8 RGB."""
 
+import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from posekit.errors import PosekitError
+from posekit.signatures import HEAD, no_picture
+
+LARGEST = 300 * 10**6  # pixels; phones take 200 megapixels, and a file of a few KB can claim millions
+RANGES = (1, 255, 65535)  # where the values of pictures of more than 8 bits may end
+_DAMAGED = re.compile("truncated|broken|unrecognized data|not enough image data|bad header checksum|decoding error|failed to decode", re.I)
+_UNCLEAR = "a dark picture, or one of another range (10 or 12 bits, say)? That cannot be told; save it with 8 bits"
+_OPENING = threading.Lock()
 
 
 def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
-    """Read a picture of any mode: grey, palette, alpha (over white), CMYK and 16 bits are converted.
+    """Read a picture of any mode: grey, palette, alpha (over white), CMYK and more than 8 bits are converted, see `rgb`.
 
     `upright` applies the EXIF rotation; annotations count pixels as stored, so data sets are read without.
-    Raises PosekitError naming the file when it is missing, empty, truncated or no picture.
+    Raises PosekitError naming the file when it is missing, empty, damaged, too large, no picture, or of values whose range cannot be told.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise PosekitError(f"{path}: no such picture")
-    if path.stat().st_size == 0:
-        raise PosekitError(f"{path}: empty file")
     try:
-        with Image.open(path) as image:
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+        if not head:
+            raise PosekitError("empty file")
+        with _opened(path) as image:
+            width, height = image.size
+            if width * height > LARGEST:
+                raise PosekitError(f"too large, {width} x {height} pixels; {LARGEST // 10**6} megapixels are read, make it smaller")
+            wide = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # of which Pillow keeps the upper 8 bits
             image.load()
-            return np.asarray(rgb(ImageOps.exif_transpose(image) if upright else image))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = str(error).replace(str(path), "").strip()
-        raise PosekitError(f"{path}: not a whole picture ({reason}); replace or leave it out") from None
+            if upright:
+                ImageOps.exif_transpose(image, in_place=True)
+            return np.asarray(rgb(image, wide))
+    except PosekitError as error:
+        raise PosekitError(f"{path}: {error}") from None
+    except UnidentifiedImageError:
+        raise PosekitError(f"{path}: {no_picture(head)}") from None
+    except MemoryError:
+        raise PosekitError(f"{path}: too large for the memory there is; make it smaller") from None
+    except Exception as error:  # damaged files end in many ways
+        reason = getattr(error, "strerror", None) or str(error).replace(str(path), "").strip() or type(error).__name__
+        told = "not a whole picture" if _DAMAGED.search(reason) else "cannot be read"
+        raise PosekitError(f"{path}: {told} ({reason}); replace or leave it out") from None
 
 
-def rgb(image: Image.Image) -> Image.Image:
-    """An image of any mode as RGB: what is transparent over white, more than 8 bits scaled to 8."""
+def _opened(path: Path) -> Image.Image:
+    """The picture's header. Pillow warns of 90 megapixels and refuses 180; how large is too large is said here, in one line."""
+    with _OPENING:
+        theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = theirs
+
+
+def rgb(image: Image.Image, wide: bool = False) -> Image.Image:
+    """An image of any mode as RGB: what is transparent over white, more than 8 bits scaled to 8.
+
+    Values of 16 and 32 bits and floats are told by where they end: within [0, 1], [0, 255] or [0, 65535], each where the largest
+    value lies in the upper three quarters (whatever it is up to 1, for floats). `wide` says that what is stored as 8 bits are the
+    upper ones of 16.
+
+    Raises:
+        PosekitError: the range cannot be told, or a value is negative or not finite.
+    """
     if image.mode.startswith("I") or image.mode == "F":  # 16 and 32 bits: Pillow's own conversion clips
-        values = np.asarray(image, np.float64)
-        top = 65535.0 if values.max() > 255 else 255.0
-        return Image.fromarray((np.clip(values / top, 0, 1) * 255).round().astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return Image.fromarray(_to_bytes(np.asarray(image))).convert("RGB")
+    if wide:
+        high = int(np.max(image.convert("RGB").getextrema()))
+        if high < 64:
+            raise PosekitError(f"has 16 bits a colour and values up to {high * 256 + 255} at most: {_UNCLEAR}")
+    if image.mode in ("La", "RGBa"):  # premultiplied
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
 
 
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    """Values (H, W) of more than 8 bits as uint8."""
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(low + high):
+        raise PosekitError("has values that are not finite, so that its range cannot be told; save it with 8 bits")
+    slack = 1e-3 if values.dtype.kind == "f" else 0
+    if low < -slack:
+        raise PosekitError(f"has values from {low:.4g} to {high:.4g}, so that it cannot be told which is black; save it with 8 bits")
+    for top in RANGES if slack else RANGES[1:]:
+        if high <= top * (1 + slack) and (high > top / 4 or top == 1 or high == 0):
+            return np.round(255 * (values / np.float32(top)).clip(0, 1)).astype(np.uint8)
+    raise PosekitError(f"has values up to {high:.4g}: {_UNCLEAR}")
+
+
 @dataclass(frozen=True)
 class Folder:
-    """Reads a data set's pictures by their name under a folder."""
+    """Reads a data set's pictures by their name under a folder, whatever the case of its letters and the form of its accents."""
 
     root: str
 
