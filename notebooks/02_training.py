@@ -54,6 +54,7 @@ from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
 from posekit.data.people import parse_spec
+from posekit.display import number
 from posekit.evaluation import evaluate
 from posekit.interpret import verdict
 from posekit.machine import Machine
@@ -75,7 +76,7 @@ config = HourglassConfig.narrow(features, joints=len(skeleton), stacks=stacks, b
 def report(figures):
     """A line of progress an epoch."""
     if "pck" in figures:
-        print(f"epoch {figures['epoch']}: loss {figures['loss']:.3f}, validation PCK {figures['pck']:.3f}", flush=True)
+        print(f"epoch {figures['epoch']}: loss {figures['loss']:.3f}, validation PCK {number(figures['pck'])}", flush=True)
 
 
 # %% tags=["remove-cell"]
@@ -285,13 +286,16 @@ if elsewhere:
 
 # %% tags=["remove-cell"]
 def spoken(block):
-    return f"{100 * block['mean']:.1f} % [{100 * block['low']:.1f}, {100 * block['high']:.1f}]"
+    mean, low, high = (number(100 * block[end], ".1f") for end in ("mean", "low", "high"))
+    return f"{mean} % [{low}, {high}]"
 
 
 def compare_words():
     if not compared:
         return ""
     ce, mse = compared["cross-entropy"][-1], compared["mse"][-1]
+    if ce["pck"] is None:
+        return "Nobody of validation has a labelled torso, so that the two losses cannot be compared by joints found."
     fallen = 1 - mse["val_loss"] / compared["mse"][0]["val_loss"]
     return (
         f"Here, after {compare_epochs} short epochs over {min(compare_people, len(training)):,} people, cross-entropy finds "

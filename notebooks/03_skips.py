@@ -37,6 +37,7 @@ import posekit
 from posekit import metrics, plots, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
+from posekit.display import number
 from posekit.evaluation import common
 from posekit.interpret import ablation
 from posekit.interpret.verdict import correlation, side_by_side, spoken
@@ -108,7 +109,7 @@ if retrained is None:
 
     def report(line):
         if "pck" in line:
-            print(f"epoch {line['epoch']}: loss {line['loss']:.3f}, validation PCK {line['pck']:.3f}", flush=True)
+            print(f"epoch {line['epoch']}: loss {line['loss']:.3f}, validation PCK {number(line['pck'])}", flush=True)
 
     folder = run.path("retrained/weights.safetensors").parent
     training, validation = (store(people.split(name), base_card) for name in ("train", "val"))

@@ -45,6 +45,7 @@ import posekit
 from posekit import metrics, plots, runs
 from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT, transform_keypoints
+from posekit.display import number
 from posekit.evaluation import common
 from posekit.interpret import ablation
 from posekit.interpret import stacks as between
@@ -83,7 +84,7 @@ def fit(config, recipe, name):
 
     def report(line):
         if "pck" in line:
-            print(f"{name}, epoch {line['epoch']}: loss {line['loss']:.3f}, validation PCK {line['pck']:.3f}", flush=True)
+            print(f"{name}, epoch {line['epoch']}: loss {line['loss']:.3f}, validation PCK {number(line['pck'])}", flush=True)
 
     training, validation = (store(people.split(split), recipe.resolution) for split in ("train", "val"))
     folder = run.path(f"{name}/weights.safetensors").parent

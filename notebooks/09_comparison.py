@@ -52,6 +52,7 @@ from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints, view
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
+from posekit.display import number as rounded
 from posekit.evaluation import common
 from posekit.fitting import fit_parts
 from posekit.interpret import ablation
@@ -90,7 +91,7 @@ def store(chosen, side):
 def report(line):
     """A line of progress an epoch."""
     if "pck" in line:
-        print(f"epoch {line['epoch']}: loss {line['loss']:.3f}, validation PCK {line['pck']:.3f}, {line['seconds']:.0f} s", flush=True)
+        print(f"epoch {line['epoch']}: loss {line['loss']:.3f}, validation PCK {rounded(line['pck'])}, {line['seconds']:.0f} s", flush=True)
 
 
 def name_of(card):

@@ -12,8 +12,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from posekit.display import interval
 from posekit.errors import PosekitError
-from posekit.output import make_folder, no_file, save_picture, spare, writable, write_json
+from posekit.memory import keep_memory
+from posekit.output import make_folder, no_file, save_picture, show_like_signs, spare, writable, write_json
 from posekit.terminal import Report, bars, say
 
 app = typer.Typer(
@@ -127,6 +129,7 @@ def train(
     from posekit.models.hourglass import HourglassConfig
     from posekit.training import Recipe
 
+    keep_memory()
     if resolution % (4 * 2**depth):
         raise PosekitError(f"--resolution {resolution} is not a multiple of {4 * 2**depth}, which --depth {depth} needs")
     no_file(out)
@@ -184,9 +187,8 @@ def train(
             raise KeyboardInterrupt("the same command with --resume goes on from here") from None
     if first:
         card = weights.load(written)[1]
-        block = card.metrics["metrics"]["pck@0.2·torso"]
-        say.print(f"{written}: PCK@0.2·torso {block['mean']:.3f} ({block['low']:.3f} to {block['high']:.3f}) "
-                  f"on {card.metrics['data']}, best of {len(card.history)} epochs is number {card.metrics['epoch']}")  # fmt: skip
+        say.print(f"{written}: PCK@0.2·torso {interval(card.metrics['metrics']['pck@0.2·torso'])} on {card.metrics['data']}, "
+                  f"best of {len(card.history)} epochs is number {card.metrics['epoch']}")  # fmt: skip
 
 
 @app.command()
@@ -206,16 +208,17 @@ def evaluate(
     from posekit import evaluation
     from posekit.prediction import machine_for
 
+    keep_memory()
     writable(json_file)
     with bars() as bar:
         result = evaluation.evaluate(
             weights, data, against=against, flip=flip, on_error=on_error, cache=cache, seed=seed, machine=machine_for(device),
             progress=bar.follow,
         )  # fmt: skip
-    if json_file is None or str(json_file) != "-":
-        evaluation.print_table(result, Console(emoji=False))
     if json_file is not None:
         write_json(json_file, evaluation.plain(result))
+    if json_file is None or str(json_file) != "-":
+        evaluation.print_table(result, Console(emoji=False))
 
 
 @app.command()
@@ -248,6 +251,7 @@ def predict(
     from posekit import boxes as people_in
     from posekit import prediction
 
+    keep_memory()
     known = people_in.read(boxes) if boxes else None
     if out is None and json_file is None:
         json_file = Path("-")
@@ -276,13 +280,12 @@ def predict(
                     done(1)
                     continue
                 poses = predictor.predict(path, asked.boxes, flip=flip)
-            except PosekitError as error:
-                say.print(f"posekit: {error}")
-                failed += 1
-            else:
                 results += poses.to_coco(number)
                 if target is not None:
                     save_picture(poses.draw(), target)
+            except PosekitError as error:  # what was found in the other pictures is written all the same
+                say.print(f"posekit: {error}")
+                failed += 1
             done(1)
     if json_file is not None:
         write_json(json_file, results)
@@ -319,6 +322,7 @@ def explain(
     from posekit import prediction
     from posekit.interpret import attribution
 
+    keep_memory()
     if out.suffix.lower() != ".png":
         raise PosekitError(f"--out {out}: a PNG is written; let its name end in .png")
     writable(out)
@@ -356,10 +360,10 @@ def bench(
 
     writable(json_file)
     result = benchmark.bench(quick=quick)
-    if json_file is None or str(json_file) != "-":
-        Console().print(benchmark.table(result))
     if json_file is not None:
         write_json(json_file, result)
+    if json_file is None or str(json_file) != "-":
+        Console().print(benchmark.table(result))
 
 
 @app.command(
@@ -559,6 +563,7 @@ def codes(
     from posekit.interpret.components import moments_of
     from posekit.interpret.trace import code_place
 
+    keep_memory()
     ending = ".npz" if statistics else ".npy"
     if out.suffix != ending:
         raise PosekitError(f"--out {out}: {'statistics' if statistics else 'codes'} are a NumPy file; let its name end in {ending}")
@@ -665,6 +670,7 @@ def _image_ids(paths: list[Path], known: list[int | str | None]) -> list[int | s
 
 def main() -> None:
     """What the command `posekit` runs."""
+    show_like_signs()
     app()
 
 

@@ -2,11 +2,13 @@
 
 import base64
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image  # the command line imports this module before it knows whether there is anything to do
 
 
 def table(rows: Iterable[Sequence[Any]], head: Sequence[str] = ()) -> str:
@@ -37,11 +39,30 @@ def listing(caption: str, rows: Iterable[Sequence[Any]], head: Sequence[str]) ->
     return f'<p>{escape(caption)}</p>\n<div style="max-height: 52em; overflow: auto" tabindex="0">{table(rows, head)}</div>'
 
 
-def webp(image: Image.Image, quality: int) -> str:
+def webp(image: "Image.Image", quality: int) -> str:
     """A picture as a `data:` address, which carries its pixels with it."""
     file = io.BytesIO()
     image.save(file, "WEBP", quality=quality, method=4)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def number(value: float | None, form: str = ".3f") -> str:
+    """A number, or a dash for one that is not defined: None, NaN.
+
+    >>> number(0.25), number(None), number(float("nan"), "+.1f")
+    ('0.250', '–', '–')
+    """
+    return "–" if value is None or not math.isfinite(value) else format(value, form)
+
+
+def interval(block: Mapping[str, Any], form: str = ".3f") -> str:
+    """A score with its 95 % interval, of a block {"mean", "low", "high"}; a dash where it is not defined.
+
+    >>> interval({"mean": 0.5, "low": 0.4567, "high": 0.5433}), interval({"mean": None, "low": None, "high": None})
+    ('0.500 (0.457 to 0.543)', '–')
+    """
+    mean, low, high = (number(block.get(end), form) for end in ("mean", "low", "high"))
+    return mean if mean == "–" else f"{mean} ({low} to {high})"
 
 
 def scores(metrics: Mapping[str, Any]) -> dict[str, str]:
@@ -53,8 +74,8 @@ def scores(metrics: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for name, block in (metrics.get("metrics") or metrics).items():
         if isinstance(block, float):
-            found[name] = f"{block:.3f}"
-        elif isinstance(block, Mapping) and all(isinstance(block.get(end), float) for end in ("mean", "low", "high")):
-            found[name] = f"{block['mean']:.3f} ({block['low']:.3f} to {block['high']:.3f})"
+            found[name] = number(block)
+        elif isinstance(block, Mapping) and all(end in block and isinstance(block[end], float | None) for end in ("mean", "low", "high")):
+            found[name] = interval(block)
             found[name] += f", {block['people']:,} people" if "people" in block else ""
     return found

@@ -13,6 +13,7 @@ from posekit.coordinates import CONTEXT, STRIDE, view
 from posekit.data import load_people
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
+from posekit.display import number
 from posekit.errors import PosekitError
 from posekit.machine import Machine
 from posekit.prediction import Predictor, predict_crops
@@ -215,7 +216,7 @@ def _tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]
         for name, block in result["metrics"].items()
     ]
     named = {name: block for name, block in result["metrics"].items() if block["joints"]}
-    joints = [[joint, *(_number(block["joints"].get(joint)) for block in named.values())] for joint in result["joints"]]
+    joints = [[joint, *(number(block["joints"].get(joint)) for block in named.values())] for joint in result["joints"]]
     return [
         ("mean over labelled joints, 95 % interval", ["metric", *columns, "people"], means),
         ("by joint" + (f", {stage} {last}" if last > 1 else ""), ["joint", *named], joints),
@@ -224,14 +225,11 @@ def _tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]
 
 def _against_words(other: dict[str, Any]) -> str:
     return (
-        f"{other['metric']} less that of {other['weights']} ({_number(other['own'])}), over {len(other['joints'])} joints: "
-        f"{other['mean']:+.3f} ({other['low']:+.3f} to {other['high']:+.3f}, 95 % interval over {other['people']:,} people)"
+        f"{other['metric']} less that of {other['weights']} ({number(other['own'])}), over {len(other['joints'])} joints: "
+        f"{number(other['mean'], '+.3f')} ({number(other['low'], '+.3f')} to {number(other['high'], '+.3f')}, "
+        f"95 % interval over {other['people']:,} people)"
     )
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
-
-
 def _interval(block: dict[str, Any]) -> str:
-    return f"{_number(block['mean'])} ({_number(block['low'])}–{_number(block['high'])})"
+    return f"{number(block['mean'])} ({number(block['low'])}–{number(block['high'])})"

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import PosekitError
+from .memory import KEEPING
 from .parameters import check, load_preset, notebook_path, parse, root
 from .runs import FOLDER, PARTIAL, relative, write_json
 from .staleness import fingerprint, hashed, ingredients, is_fresh, stamp
@@ -155,7 +156,7 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
         source = Path(temporary) / result.name
         nbformat.write(jupytext.read(notebook, fmt="py:percent"), source)
         try:
-            with _environment(JUPYTER_PATH=temporary, **{FOLDER: str(folder.resolve())}):
+            with _environment(JUPYTER_PATH=temporary, **{FOLDER: str(folder.resolve())}, **KEEPING):
                 papermill.execute_notebook(
                     source,
                     result,

@@ -5,6 +5,7 @@ import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # mallopt(3)
 _MIB = 2**20
+KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}  # environment of a process that is to keep its memory
 
 
 def keep_memory(keep: bool = True) -> bool:
@@ -14,7 +15,7 @@ def keep_memory(keep: bool = True) -> bool:
     costs a page fault every 4 KB: a fifth of the time of float32 training at 256 px, and a tenth of a
     bfloat16 prediction. The price is that the process stays as large as it once was. False is not quite as if nothing had
     been said: glibc's thresholds no longer adjust themselves, and stand where they come to rest once large blocks have been freed.
-    Elsewhere than on glibc nothing happens.
+    Elsewhere than on glibc nothing happens. The command line calls this, the library never: it would change the caller's whole process.
     """
     if not sys.platform.startswith("linux"):
         return False

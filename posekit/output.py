@@ -1,5 +1,6 @@
 """Where the command line writes its results: complaints before the work, and files whole or not at all."""
 
+import codecs
 import json
 import os
 import sys
@@ -48,11 +49,39 @@ def spare(target: Path | None, pictures: list[Path]) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Into a file, or for `-` onto stdout."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    if str(path) == "-":
+    onto_stdout = str(path) == "-"
+    text = json_text(content, sys.stdout.encoding if onto_stdout else "utf-8", indent=1, allow_nan=False) + "\n"
+    if onto_stdout:
         sys.stdout.write(text)
         return
     write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def json_text(content: Any, encoding: str | None = "utf-8", **options: Any) -> str:
+    """JSON with its signs as they are, or escaped where the encoding lacks one: file names that are not UTF-8 come back whole."""
+    text = json.dumps(content, ensure_ascii=False, **options)
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(content, **options)
+    return text
+
+
+_LIKE = str.maketrans({"·": ".", "–": "-", "−": "-", "×": "x", "…": "...", "✓": "+", "✗": "x", "→": "->", "½": "1/2", "²": "2", "±": "+-"})
+
+
+def show_like_signs() -> None:
+    """From now on, for signs that the terminal's encoding lacks (cp1252, ASCII) show others that are like them, or `?`, and go on."""
+
+    def like(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        signs = error.object[error.start : error.end].translate(_LIKE)
+        return "".join(sign if sign.isascii() else "?" for sign in signs), error.end
+
+    codecs.register_error("posekit", like)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="posekit")
 
 
 def save_picture(picture: Any, path: Path) -> None:

@@ -25,7 +25,6 @@ from posekit.drawing import draw
 from posekit.errors import PosekitError
 from posekit.interpret.trace import hooked, overview
 from posekit.machine import Machine
-from posekit.memory import keep_memory
 from posekit.models.fuse import predictor
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import SKELETONS, Skeleton
@@ -212,7 +211,6 @@ def fast(model: Any, machine: Machine) -> Network:
         return lambda pictures: model(pictures.to(machine.device))
     if not isinstance(model, Hourglass) or hooked(model):
         return by_modules(model, machine)
-    keep_memory()
     return predictor(model, machine)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from . import execution, graph, runs, staleness
+from .display import number
 from .errors import PosekitError
 from .parameters import notebook_path, parse, root
 
@@ -151,9 +152,9 @@ def report(sweep: Sweep) -> Path:
 def numbers(metrics: Any, path: str = "") -> Iterator[tuple[str, Block]]:
     """Every number of a run's metrics by its path; of a block with a mean, that and its interval."""
     if isinstance(metrics, dict):
-        if isinstance(metrics.get("mean"), int | float):
+        if isinstance(metrics.get("mean", ""), int | float | None):
             kept = {key: metrics[key] for key in ("mean", "low", "high") if isinstance(metrics.get(key), int | float)}
-            yield path, kept if len(kept) == 3 else {"mean": kept["mean"]}
+            yield path, kept if len(kept) == 3 else {"mean": kept.get("mean", math.nan)}  # null where it is not defined
             return
         for key, value in metrics.items():
             yield from numbers(value, f"{path} / {key}" if path else key)
@@ -187,7 +188,7 @@ def _write_csv(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], c
         writer = csv.writer(file)
         writer.writerow([*sweep.varying, *(key if part == "mean" else f"{key} / {part}" for key, part in columns), "seconds", "run"])
         for point, blocks in zip(done, found, strict=True):
-            values = [blocks[key][part] for key, part in columns]
+            values = ["" if math.isnan(blocks[key][part]) else blocks[key][part] for key, part in columns]
             writer.writerow([*point.varied.values(), *values, _seconds(point), point.out.relative_to(root())])
 
 
@@ -210,8 +211,8 @@ def _table(header: list[str], rows: list[list[Any]]) -> list[str]:
 
 
 def _said(block: Block) -> str:
-    interval = f" [{block['low']:.4g}, {block['high']:.4g}]" if "low" in block else ""
-    return f"{block['mean']:.4g}{interval}"
+    interval = f" [{number(block['low'], '.4g')}, {number(block['high'], '.4g')}]" if "low" in block else ""
+    return number(block["mean"], ".4g") + (interval if math.isfinite(block["mean"]) else "")
 
 
 def _draw(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], shown: list[str]) -> None:
@@ -232,12 +233,12 @@ def _seconds(point: Point) -> float:
 
 def main(arguments: list[str]) -> None:
     """What a job calls: the list of runs, and the number of the one to make."""
-    listed, number = arguments
-    wanted = json.loads(Path(listed).read_text("utf-8"))[int(number)]
+    listed, row = arguments
+    wanted = json.loads(Path(listed).read_text("utf-8"))[int(row)]
     try:
         execution.execute(notebook_path(wanted["notebook"]), wanted["params"], Path(wanted["out"]))
     except PosekitError as error:
-        Path(listed).with_name(FAILED.format(number)).write_text(str(error), encoding="utf-8")
+        Path(listed).with_name(FAILED.format(row)).write_text(str(error), encoding="utf-8")
         sys.exit(f"posekit: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from posekit.display import number
+
 say = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)  # what is said may hold ":abc:"
 
 
@@ -68,15 +70,21 @@ class Report:
 
     def __call__(self, figures: dict[str, Any]) -> None:
         if not figures.get("validated"):
-            note = f"epoch {figures['epoch']}  loss {figures['loss']:.4g}  peak {figures['peak'] / self.target_peak:.0%}{self.pck}"
+            note = f"epoch {figures['epoch']}  loss {figures['loss']:.4g}  peak {self._share(figures['peak'])}{self.pck}"
             self.bars.follow("training", figures["step"], figures["steps"], note)
             return
-        self.pck = f"  PCK {figures['pck']:.3f}"
-        peaks = f"{figures['val_peak'] / self.target_peak:.0%}"
-        say.print(f"epoch {figures['epoch']}: loss {figures['loss']:.4g}, on validation {figures['val_loss']:.4g}, PCK@0.2·torso "
-                  f"{figures['pck']:.3f}, peaks {peaks} of the target's, {figures['seconds']:.0f} s")  # fmt: skip
-        if collapsed(self.loss, figures["val_peak"], self.cells):
+        self.pck = f"  PCK {number(figures['pck'])}"
+        peaks = self._share(figures["val_peak"])
+        say.print(f"epoch {figures['epoch']}: loss {figures['loss']:.4g}, on validation {number(figures['val_loss'], '.4g')}, "
+                  f"PCK@0.2·torso {number(figures['pck'])}, peaks {peaks} of the target's, {figures['seconds']:.0f} s")  # fmt: skip
+        if figures["pck"] is None and figures["epoch"] == 1:
+            say.print("warning: PCK@0.2·torso is not defined, since nobody of validation has a shoulder and the opposite hip labelled; "
+                      "the best epoch is that of the lowest loss on validation")  # fmt: skip
+        if figures["val_peak"] is not None and collapsed(self.loss, figures["val_peak"], self.cells):
             say.print(f"warning: {_COLLAPSED[self.loss]}")
+
+    def _share(self, peak: float | None) -> str:
+        return number(None if peak is None else peak / self.target_peak, ".0%")
 
 
 _COLLAPSED = {

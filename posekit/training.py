@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from posekit import checkpoints, memory, metrics, parallel
+from posekit import checkpoints, metrics, parallel
 from posekit import heatmaps as hm
 from posekit.coordinates import CONTEXT, STRIDE, rescaling, transform_keypoints, view
 from posekit.data.augment import Augmentation, augment, centre_view
@@ -125,6 +125,8 @@ def train(
 ) -> dict:  # fmt: skip
     """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by `pck@0.2·torso`.
 
+    Where nobody there has a labelled torso, that score is None, and the best epoch is that of the lowest loss.
+
     `folder` gets `history.jsonl`, `last.pt` (all that resuming needs), `best.pt` and TensorBoard's events. Ctrl-C
     finishes the step, keeps the state and raises KeyboardInterrupt. With `resume` the work goes on where it stopped
     and ends in the same weights as if it had not; without, what the folder held of another training goes. `start` says what `model`
@@ -156,7 +158,6 @@ def train(
     if min(len(training), recipe.batch) < world.size:
         raise PosekitError(f"a step of {min(len(training), recipe.batch)} people is too small for {world.size} processes")
     torch.manual_seed(recipe.seed)
-    memory.keep_memory()
     machine.place(model)
     if world.size > 1:
         parallel.synchronise_batch_norm(model)
@@ -178,7 +179,7 @@ def train(
         average, done, best, sums, before = (state[name] for name in ("average", "step", "best", "sums", "seconds"))
     else:
         average = {name: value.detach().clone() for name, value in model.state_dict().items()} if recipe.average else None
-        done, best, sums, before = 0, {"pck": -1.0}, {}, 0.0
+        done, best, sums, before = 0, {}, {}, 0.0
     writer = None
     if world.rank == 0:
         with checkpoints.writing(folder):
@@ -230,14 +231,15 @@ def train(
             sums = {}
             line = {"epoch": epoch + 1, "step": (epoch + 1) * per_epoch, "seconds": round(time.monotonic() - began, 1),
                     "rate": recipe.learning_rate(step, steps), **figures}  # fmt: skip
-            better = line["pck"] >= best["pck"]
+            better = _is_better(line, best)
             best = line if better else best
             if writer:
                 with checkpoints.writing(history):
                     with open(history, "a") as file:
                         file.write(json.dumps(line) + "\n")
                     for name, value in figures.items():
-                        writer.add_scalar(name, value, line["step"])
+                        if value is not None:
+                            writer.add_scalar(name, value, line["step"])
                 # The best before the last: if that is as far as it comes, the epoch is done again, to the same end.
                 if better:
                     checkpoints.write(folder / "best.pt", average or model.state_dict())
@@ -301,7 +303,7 @@ def _keypoints(output: Tensor, kind: str) -> Tensor:
 
 
 @torch.no_grad()
-def _validate(model, average, validation: Crops, recipe: Recipe, machine: Machine) -> dict[str, float]:
+def _validate(model, average, validation: Crops, recipe: Recipe, machine: Machine) -> dict[str, float | None]:
     kept = None
     if average is not None:
         kept = {name: value.clone() for name, value in model.state_dict().items()}
@@ -324,8 +326,15 @@ def _validate(model, average, validation: Crops, recipe: Recipe, machine: Machin
     truth = transform_keypoints(matrix, validation.keypoints)
     hit = metrics.hits(np.concatenate(predicted), truth, 0.2 * metrics.torso(truth, validation.people.skeleton))
     peak = torch.cat(peaks)
-    return {"val_loss": losses / max(labelled_count, 1), "pck": float(np.nanmean(hit)) if np.isfinite(hit).any() else 0.0,
-            "val_peak": float(peak.mean()) if len(peak) else 0.0}  # fmt: skip
+    return {"val_loss": losses / labelled_count if labelled_count else None, "val_peak": float(peak.mean()) if len(peak) else None,
+            "pck": float(np.nanmean(hit)) if np.isfinite(hit).any() else None}  # fmt: skip
+
+
+def _is_better(line: dict[str, Any], best: dict[str, Any]) -> bool:
+    """Whether an epoch is at least as good as the best before: by PCK, or where that is undefined, by the loss."""
+    if line["pck"] is not None or line["val_loss"] is None:
+        return (line["pck"] or 0) >= (best.get("pck") or 0)
+    return line["val_loss"] <= best.get("val_loss", math.inf)
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

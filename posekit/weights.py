@@ -24,6 +24,7 @@ from posekit.display import facts, scores
 from posekit.errors import PosekitError
 from posekit.losses import LOSSES
 from posekit.models import ARCHITECTURES, REGRESSORS, architecture_of, classes
+from posekit.output import json_text
 from posekit.skeleton import SKELETONS
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -157,7 +158,7 @@ def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> Non
             if not value.isfinite().all():
                 raise PosekitError(f"{path}: not written, since {name} has values that are not finite")
         tensors[name] = value
-    text = json.dumps(card.to_dict(), ensure_ascii=False)
+    text = json_text(card.to_dict())
     metadata = {"format": "posekit", "card": text, "sha256": _checksum(text, tensors)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

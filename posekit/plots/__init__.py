@@ -131,11 +131,12 @@ def history(runs: Mapping[str, Sequence[dict]], uniform_peak: float | None = Non
         epochs = [line["epoch"] for line in lines]
         if len(runs) == 1:
             loss.plot(epochs, [line["loss"] for line in lines], color=PALETTE[7], label="training", **mark)
-            loss.plot(epochs, [line["val_loss"] for line in lines], color=PALETTE[0], label="validation", **mark)
+            loss.plot(epochs, _known(lines, "val_loss"), color=PALETTE[0], label="validation", **mark)
         else:
-            loss.plot(epochs, [line["val_loss"] / lines[0]["val_loss"] for line in lines], color=PALETTE[i], label=name, **mark)
-        pck.plot(epochs, [100 * line["pck"] for line in lines], color=PALETTE[i], **mark)
-        peak.plot(epochs, [line["val_peak"] for line in lines], color=PALETTE[i], **mark)
+            losses = _known(lines, "val_loss")
+            loss.plot(epochs, losses / losses[0], color=PALETTE[i], label=name, **mark)
+        pck.plot(epochs, 100 * _known(lines, "pck"), color=PALETTE[i], **mark)
+        peak.plot(epochs, _known(lines, "val_peak"), color=PALETTE[i], **mark)
     if uniform_peak:
         peak.axhline(uniform_peak, color="0.5", linestyle=":")
         peak.annotate("a flat map", (1, uniform_peak), xytext=(0, 4), textcoords="offset points", fontsize=9, color="0.4")
@@ -146,6 +147,11 @@ def history(runs: Mapping[str, Sequence[dict]], uniform_peak: float | None = Non
     for ax in (loss, pck, peak):
         ax.xaxis.get_major_locator().set_params(integer=True)
     return figure
+
+
+def _known(lines: Sequence[dict], name: str) -> np.ndarray:
+    """A figure of each epoch, (E,), NaN where it is not defined."""
+    return np.array([line[name] for line in lines], float)
 
 
 def per_joint(scores: Mapping[str, Mapping], title: str) -> Figure:

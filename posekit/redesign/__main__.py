@@ -2,8 +2,10 @@
 
 import contextlib
 
+from posekit.memory import keep_memory
 from posekit.redesign.jobs import serve
 
 if __name__ == "__main__":
+    keep_memory()  # this process does nothing else
     with contextlib.suppress(KeyboardInterrupt):
         serve()
