@@ -47,6 +47,27 @@ def read(path: Path, machine: Machine) -> dict | None:
         raise PosekitError(f"{path}: damaged; train again with resume=False (no --resume)") from None
 
 
+def differences(before: str, now: str) -> str:
+    """What differs between two trainings' identities, JSON both, each setting with its two values.
+
+    >>> differences('{"recipe": {"epochs": 1, "batch": 8}, "people": "a"}', '{"recipe": {"epochs": 2, "batch": 8}, "people": "b"}')
+    'epochs is 2, was 1 (more epochs are another training, since the rate falls over all of them; --start takes up its weights); people ...'
+    """
+    old, new = _settings(json.loads(before)), _settings(json.loads(now))
+    unlike = [name for name in new | old if new.get(name) != old.get(name)]
+    more = " (more epochs are another training, since the rate falls over all of them; --start takes up its weights)"
+    return "; ".join(f"{name} is {new.get(name)}, was {old.get(name)}{more if name == 'epochs' else ''}" for name in unlike)
+
+
+def _settings(identity: dict) -> dict:
+    """The settings of an identity by name, those of the data under words."""
+    data = {"people": "people (fingerprint)", "validation": "validation people (fingerprint)", "start": "start (fingerprint)"}
+    found = {data.get(name, name): value for name, value in identity.items() if name not in ("recipe", "config")}
+    recipe = dict(identity.get("recipe", {}))
+    changes = {f"augmentation.{name}": value for name, value in recipe.pop("augmentation", {}).items()}
+    return recipe | changes | identity.get("config", {}) | found
+
+
 def trim(history: Path, step: int) -> None:
     """Drop lines of epochs after the step that training goes on from, and one that was cut off."""
     lines = []

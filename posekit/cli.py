@@ -166,6 +166,9 @@ def train(
     )
     compiled = machine.worth_compiling(epochs * (len(people) // batch)) if compile is None else compile
     compiled = compiled and not plain and world.size == 1
+    if compiled and not machine.can_compile:
+        say.print("no compiler is installed (g++, or for a GPU gcc), so the network is trained without being compiled")
+        compiled = False
     if first:
         say.print(f"{machine}{', compiled' if compiled else ''}{f', {world.size} processes' if world.size > 1 else ''}")
         say.print(people.summary())

@@ -37,9 +37,9 @@ class Machine:
         """The fast path of this machine, or of the named device."""
         name = device or ("cuda" if torch.cuda.is_available() else "cpu")
         if name.startswith("cuda"):
-            return cls(torch.device(name), torch.cuda.is_bf16_supported(), True, True)
+            return cls(torch.device(name), torch.cuda.is_bf16_supported(), True, _found("CC", "gcc", "clang", "cc"))
         native = torch.backends.cpu.get_cpu_capability() == "AVX512" and _has_flag("avx512_bf16")
-        return cls(torch.device("cpu"), native, native, shutil.which("g++") is not None)
+        return cls(torch.device("cpu"), native, native, _found("CXX", "g++"))
 
     @classmethod
     def plain(cls, device: str = "cpu") -> "Machine":
@@ -71,6 +71,11 @@ class Machine:
         how = [f"{'bfloat16 mixed precision' if self.bf16 else 'float32'}"]
         how.append("channels-last" if self.channels_last else "contiguous")
         return f"{name}: {', '.join(how)}"
+
+
+def _found(variable: str, *programs: str) -> bool:
+    """Whether there is the compiler that an environment variable names, or without it one of the programs."""
+    return any(shutil.which(name) for name in ([os.environ[variable]] if os.environ.get(variable) else programs))
 
 
 def _has_flag(flag: str) -> bool:

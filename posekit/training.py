@@ -138,7 +138,7 @@ def train(
         the best epoch's figures, as in the history.
 
     Raises:
-        PosekitError: model, people and recipe do not go together; the loss is not finite; `folder` holds another training's
+        PosekitError: model, people and recipe do not go together; nothing can be compiled; the loss is not finite; `folder` holds another training's
             checkpoint or a damaged one, or cannot be written; or a step has fewer people than there are processes.
         KeyboardInterrupt: after a Ctrl-C or SIGTERM.
 
@@ -151,6 +151,8 @@ def train(
     """
     check(getattr(model, "config", None), training, validation, recipe)
     machine = machine or Machine.best()
+    if compiled and not machine.can_compile:
+        raise PosekitError(f"compiled is True, and {machine.device} has no compiler here, or its Machine says not to; give compiled=False")
     folder = Path(folder)
     world = parallel.world()
     per_epoch = len(shuffled(len(training), recipe.batch, recipe.seed, 0))
@@ -170,8 +172,8 @@ def train(
     state = checkpoints.read(last, machine) if resume else None
     if state:
         if state["identity"] != identity:
-            told = f"{last} is of another recipe, network, start or data; train into another folder or with resume=False (no --resume)"
-            raise PosekitError(told)
+            raise PosekitError(f"{last} is of another recipe, network, start or data: {checkpoints.differences(state['identity'], identity)}; "
+                               "train into another folder or with resume=False (no --resume)")  # fmt: skip
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
     network: Callable = parallel.wrap(model, machine)  # every process now has the first one's weights

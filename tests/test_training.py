@@ -9,6 +9,7 @@ import torch
 from planted import RECIPE, people, planted
 
 from posekit import training
+from posekit.data.augment import Augmentation
 from posekit.data.crops import crops as cut_out
 from posekit.errors import PosekitError
 from posekit.fitting import fit
@@ -200,16 +201,23 @@ def test_another_training_is_not_resumed(crops, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(crops, tmp_path, report=interrupting(1))
     people, validation = crops
+
+    def other(**changes):
+        return Recipe(**{**vars(RECIPE), **changes})
+
     others = [
-        ((people, validation), Recipe(**{**vars(RECIPE), "rate": 1e-3}), network()),
-        ((people.select(slice(8, 32)), validation), RECIPE, network()),
-        ((people, validation.select(slice(0, 6))), RECIPE, network()),
-        (crops, RECIPE, network(HourglassConfig.narrow(16, joints=14, depth=2, stacks=2))),
+        (crops, other(rate=1e-3), network(), f"rate is 0.001, was {RECIPE.rate}"),
+        (crops, other(epochs=7), network(), f"epochs is 7, was {RECIPE.epochs} \\(more epochs are another training,.*"),
+        (crops, other(batch=4, seed=5), network(), f"batch is 4, was {RECIPE.batch}; seed is 5, was {RECIPE.seed}"),
+        (crops, other(augmentation=Augmentation(flip=0.1)), network(), r"augmentation.*"),
+        ((people.select(slice(8, 32)), validation), RECIPE, network(), r"people \(fingerprint\) is \w{12}, was \w{12}"),
+        ((people, validation.select(slice(0, 6))), RECIPE, network(), r"validation people \(fingerprint\) is \w{12}, was \w{12}"),
+        (crops, RECIPE, network(HourglassConfig.narrow(16, joints=14, depth=2, stacks=2)), "stacks is 2, was 1"),
     ]
-    for data, recipe, model in others:
-        with pytest.raises(PosekitError, match=r"last\.pt is of another recipe, network, start or data"):
+    for data, recipe, model, differs in others:
+        with pytest.raises(PosekitError, match=rf"last\.pt is of another recipe, network, start or data: {differs}; train into another"):
             run(data, tmp_path, recipe, model, resume=True)
-    with pytest.raises(PosekitError, match=r"another recipe, network, start or data; .* or with resume=False \(no --resume\)$"):
+    with pytest.raises(PosekitError, match=r"data: start \(fingerprint\) is of another, was None; .* or with resume=False \(no --resume\)$"):
         run(crops, tmp_path, resume=True, start="of another")
 
 
