@@ -14,17 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from posekit import weights
+from posekit import foreign, weights
 from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.weights import Card
 
 PRINCETON = "princeton-vl/pytorch_stacked_hourglass"
 BEARPAW = "bearpaw/pytorch-pose or anibali/pytorch-stacked-hourglass"
+
+ANCHORS = ("pre.0.conv.weight", "layer1.0.conv1.weight")  # an entry by which a network of each is known
 
 # Joints to skeleton and, for bearpaw's, the mean colour of its training pictures (data/*/mean.pth.tar there).
 _SKELETON = {16: "mpii", 17: "coco"}
@@ -38,10 +38,10 @@ def convert(checkpoint: str | Path, out: str | Path) -> Card:
         PosekitError: the checkpoint cannot be read without executing code, is of another network or damaged,
             or `out` cannot be written.
     """
-    checkpoint, out = Path(checkpoint), Path(out)
-    state = _read(checkpoint)
+    checkpoint, out = Path(checkpoint).expanduser(), Path(out).expanduser()
+    entries = foreign.read(checkpoint)
     try:
-        model, source = hourglass(state)
+        model, source = hourglass(foreign.choose(entries, ANCHORS))
     except ValueError as error:
         raise PosekitError(f"{checkpoint}: {error}") from None
     joints = model.config.joints
@@ -180,40 +180,6 @@ def _count(state: Mapping[str, Tensor], pattern: str) -> int:
     while pattern.format(count) in state:
         count += 1
     return count
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """The state dict of a checkpoint, bare names. Nothing of the file is executed."""
-    try:
-        with torch.serialization.safe_globals(_numbers()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise PosekitError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # damaged files end in many ways, and all of them mean the same
-        if "Unsupported global" in str(error):
-            raise PosekitError(
-                f"{path}: holds more than tensors and numbers, and posekit executes no code of a file; load "
-                "it with the program that wrote it and `torch.save(model.state_dict(), …)` it anew"
-            ) from None
-        raise PosekitError(f"{path}: damaged, or not a checkpoint of torch; get a fresh copy") from None
-    for name in ("state_dict", "model_state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
-        raise PosekitError(f"{path}: holds no state dict; save one with `torch.save(model.state_dict(), …)`")
-    state = {str(name): value.detach() for name, value in content.items()}
-    for prefix in ("module.", "model.") * 3:  # of DataParallel and of trainers
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return state
-
-
-def _numbers() -> list:
-    """NumPy's scalars, which checkpoints hold as their best accuracy; neither name executes anything."""
-    scalar = np.float64(0).__reduce__()[0]
-    return [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar"), np.dtype] + [
-        type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)
-    ]
 
 
 def _sha256(path: Path) -> str:

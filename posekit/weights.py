@@ -25,6 +25,7 @@ from posekit.errors import PosekitError
 from posekit.losses import LOSSES
 from posekit.models import ARCHITECTURES, REGRESSORS, architecture_of, classes
 from posekit.output import json_text
+from posekit.signatures import HEAD, no_content
 from posekit.skeleton import SKELETONS
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -195,6 +196,8 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
         tensors = safetensors.torch.load(data)
         metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
     except (SafetensorError, ValueError, KeyError, TypeError):
+        if told := no_content(data[:HEAD]):
+            raise PosekitError(f"{path}: {told}") from None
         raise PosekitError(
             f"{path}: damaged, or not a weights file of posekit; get a fresh copy, or make one of a public "
             "checkpoint with `posekit convert`"

@@ -5,10 +5,12 @@ bearpaw/pytorch-pose (`pose/models/hourglass.py`); they share nothing with posek
 in float64, so that the bound holds however large random weights make the heatmaps.
 """
 
+import argparse
 import collections
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 
@@ -208,6 +210,113 @@ def test_a_bare_state_dict_in_the_old_format_before_batches_were_counted(
     torch.save(state, tmp_path / "hg1.pth", _use_new_zipfile_serialization=False)
     convert(tmp_path / "hg1.pth", tmp_path / "hg1.safetensors")
     assert same(load(tmp_path / "hg1.safetensors")[0], run_bearpaw, state, PICTURES)
+
+
+PREFIXES = [
+    "",
+    "module.",
+    "_orig_mod.",
+    "model.",
+    "net.",
+    "_orig_mod.module.",
+    "module._orig_mod.",
+    "model.net.module._orig_mod.",
+    "pose.backbone.",
+]
+PLACES = [
+    "",
+    "state_dict",
+    "model_state",
+    "model_state_dict",
+    "net",
+    "weights",
+    "ema",
+    "model",
+    "params",
+    "ema.model",
+    "checkpoint.state.model",
+]
+
+
+def saved(path, state, place=""):
+    content = state
+    for name in reversed(place.split(".") if place else []):
+        content = {name: content, "epoch": 3, "best_acc": np.float64(0.5), "args": argparse.Namespace(rate=0.1)}
+        content["optimizer"] = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+    torch.save(content, path)
+
+
+@pytest.mark.parametrize("family", [princeton, bearpaw])
+@pytest.mark.parametrize(("prefix", "place"), [*((prefix, "") for prefix in PREFIXES), *(("model.", place) for place in PLACES)])
+def test_weights_are_found_under_any_names_that_trainers_give(tmp_path, family, prefix, place):
+    state = family(1)
+    saved(tmp_path / "a.pt", {prefix + name: value for name, value in state.items()}, place)
+    convert(tmp_path / "a.pt", tmp_path / "out.safetensors")
+    wanted, _ = hourglass(state)
+    found = load(tmp_path / "out.safetensors")[0].state_dict()
+    assert all(torch.equal(found[name], value) for name, value in wanted.state_dict().items())
+
+
+def compiled_in_parts(state):
+    return {name.replace("hgs.0.0.", "hgs.0._orig_mod.0.").replace("pre.0.conv", "pre.0._orig_mod.conv"): v for name, v in state.items()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {name: value.numpy() for name, value in state.items()},
+        lambda state: {name: value.half().numpy() for name, value in state.items()},
+        lambda state: {name: torch.nn.Parameter(value, requires_grad=False) for name, value in state.items()},
+        lambda state: {"n_averaged": torch.tensor(9)} | {f"module.{name}": value for name, value in state.items()},
+        lambda state: {"criterion.weight": torch.ones(2)} | {f"net.{name}": value for name, value in state.items()},
+        lambda state: {"epoch": 3, "acc": np.float32(0.5)} | state,
+        lambda state: {"model": state, "ema": {f"module.{name}": value.clone() for name, value in state.items()}},  # the same twice
+        compiled_in_parts,
+    ],
+)
+def test_weights_in_other_forms_are_the_same_weights(tmp_path, change):
+    state = princeton(1)
+    saved(tmp_path / "a.pt", change(state))
+    convert(tmp_path / "a.pt", tmp_path / "out.safetensors")
+    wanted, found = hourglass(state)[0].state_dict(), load(tmp_path / "out.safetensors")[0].state_dict()
+    assert all(torch.allclose(found[name].float(), value.float(), rtol=1e-3, atol=1e-4) for name, value in wanted.items())
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pt"])
+def test_safetensors_of_others_are_read(tmp_path, name):
+    state = bearpaw(1)
+    safetensors.torch.save_file({f"model.{name}": value for name, value in state.items()}, tmp_path / name)
+    convert(tmp_path / name, tmp_path / "out.safetensors")
+    assert same(load(tmp_path / "out.safetensors")[0], run_bearpaw, state, PICTURES)
+
+
+def test_one_of_several_networks_is_not_chosen(tmp_path):
+    one, other = bearpaw(1), bearpaw(1, seed=1)
+    for content, words in (
+        ({"model": one, "ema": other}, r"several networks \(model, ema\)"),
+        ({f"{who}.{name}": value for who, state in (("student", one), ("teacher", other)) for name, value in state.items()},
+         r"several networks \(: student\.\*, : teacher\.\*\)"),
+    ):  # fmt: skip
+        torch.save(content, tmp_path / "a.pt")
+        with pytest.raises(PosekitError, match=words):
+            convert(tmp_path / "a.pt", tmp_path / "out.safetensors")
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.pth.tar", "a.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a Git LFS pointer .* git lfs pull"),
+        (b"<!DOCTYPE html>\n<html><head><title>Sign in</title>", "a web page"),
+        (b"\n  <html lang='en'>", "a web page"),
+    ],
+)
+def test_what_was_saved_in_place_of_weights_is_called_what_it_is(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    for read in (load, lambda path: convert(path, tmp_path / "out.safetensors")):
+        with pytest.raises(PosekitError, match=says) as error:
+            read(tmp_path / name)
+        assert str(error.value).startswith(str(tmp_path / name)) and "\n" not in str(error.value)
 
 
 def test_no_dead_parameter_comes_along():
