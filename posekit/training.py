@@ -138,8 +138,8 @@ def train(
         the best epoch's figures, as in the history.
 
     Raises:
-        PosekitError: model, people and recipe do not go together; nothing can be compiled; the loss is not finite; `folder` holds another training's
-            checkpoint or a damaged one, or cannot be written; or a step has fewer people than there are processes.
+        PosekitError: model, people and recipe do not go together; nothing can be compiled; the loss is not finite; `folder` holds
+            another training's checkpoint or a damaged one, or cannot be written; or a step has fewer people than there are processes.
         KeyboardInterrupt: after a Ctrl-C or SIGTERM.
 
     >>> import posekit
@@ -172,8 +172,8 @@ def train(
     state = checkpoints.read(last, machine) if resume else None
     if state:
         if state["identity"] != identity:
-            raise PosekitError(f"{last} is of another recipe, network, start or data: {checkpoints.differences(state['identity'], identity)}; "
-                               "train into another folder or with resume=False (no --resume)")  # fmt: skip
+            told = f"{last} is of another recipe, network, start or data: {checkpoints.differences(state['identity'], identity)}"
+            raise PosekitError(f"{told}; train into another folder or with resume=False (no --resume)")
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
     network: Callable = parallel.wrap(model, machine)  # every process now has the first one's weights

@@ -306,7 +306,7 @@ def test_one_of_several_networks_is_not_chosen(tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a Git LFS pointer .* git lfs pull"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a Git LFS pointer .*git lfs pull"),
         (b"<!DOCTYPE html>\n<html><head><title>Sign in</title>", "a web page"),
         (b"\n  <html lang='en'>", "a web page"),
     ],

@@ -217,9 +217,7 @@ def test_another_training_is_not_resumed(crops, tmp_path):
     for data, recipe, model, differs in others:
         with pytest.raises(PosekitError, match=rf"last\.pt is of another recipe, network, start or data: {differs}; train into another"):
             run(data, tmp_path, recipe, model, resume=True)
-    with pytest.raises(
-        PosekitError, match=r"data: start \(fingerprint\) is of another, was None; .* or with resume=False \(no --resume\)$"
-    ):
+    with pytest.raises(PosekitError, match=r"start \(fingerprint\) is of another, was None; .* or with resume=False \(no --resume\)$"):
         run(crops, tmp_path, resume=True, start="of another")
 
 
