@@ -3,6 +3,8 @@
 import functools
 import itertools
 import os
+import re
+import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -45,6 +47,17 @@ OnErrorOption = Annotated[OnError, typer.Option(help="what a record that cannot 
 Cache = Annotated[Path, typer.Option(help="where crops are kept")]
 Flip = Annotated[bool, typer.Option("--flip", help="predict the mirror image too and take the mean of the heatmaps")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; the best there is by default")]
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        hint = f"; write a point, {text.replace(',', '.')}" if re.fullmatch(r"\d+,\d+", text) else ""
+        raise typer.BadParameter(f"{text!r} is not a number{hint}") from None
+    if not 0 <= rate < float("inf"):
+        raise typer.BadParameter(f"{text} is not a number from 0")
+    return rate
 
 
 def _command(function: Callable) -> Callable:
@@ -95,7 +108,9 @@ def train(
     resolution: Annotated[int, typer.Option(min=8, help="side of the network's input in pixels")] = 128,
     epochs: Annotated[int, typer.Option(min=1, help="passes over the people")] = 24,
     batch: Annotated[int, typer.Option(min=1, help="people in a step, over all processes")] = 32,
-    rate: Annotated[float, typer.Option(min=0, help="highest learning rate; Newell's with rmsprop is 2.5e-4")] = 2e-3,
+    rate: Annotated[
+        float, typer.Option(parser=_rate, metavar="NUMBER", help="highest learning rate; Newell's with rmsprop is 2.5e-4")
+    ] = 2e-3,
     loss: Annotated[Loss, typer.Option(help="what is minimised; mse is Newell's")] = Loss.cross_entropy,
     optimiser: Annotated[Optimiser, typer.Option(help="how it is minimised; rmsprop is Newell's")] = Optimiser.adamw,
     seed: Annotated[int, typer.Option(help="where everything drawn by chance begins")] = 0,
@@ -635,17 +650,17 @@ def _own_gpu(world: Any) -> str | None:
 
 def _pictures(paths: list[Path]) -> list[Path]:
     """The pictures that are named, and those in the folders that are."""
+    from posekit.data.pictures import in_folder
+
     found = []
     for path in paths:
-        if path.is_dir():
-            from PIL import Image
-
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in Image.registered_extensions())
-            if not inside:
-                raise PosekitError(f"{path}: no pictures in this folder")
-            found += inside
-        else:
-            found.append(path)
+        inside, others = in_folder(path) if path.is_dir() else ([path], [])
+        told = f"{_count(len(others), 'file', 'files')} of kinds that are not read, {others[0].name if others else ''} say; convert to JPEG"
+        if not inside:
+            raise PosekitError(f"{path}: no pictures in this folder{f', but {told}' if others else ''}")
+        if others:
+            say.print(f"{path}: passed over {told}")
+        found += inside
     return found
 
 
@@ -674,7 +689,7 @@ def _image_ids(paths: list[Path], known: list[int | str | None]) -> list[int | s
 def main() -> None:
     """What the command `posekit` runs."""
     show_like_signs()
-    app()
+    app([re.sub(r"^(--[\w-]+=)?~(?=/|$)", lambda match: (match[1] or "") + os.path.expanduser("~"), word) for word in sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from posekit.prediction import Predictor
 from posekit.training import Recipe, check, check_crops, train
 
 
+@torch.inference_mode(False)
 def fit(
     config: Any, recipe: Recipe, training: Crops, validation: Crops, folder: str | Path, *, name: str | None = None,
     note: str = "", start: str | Path | None = None, resume: bool = True, machine: Machine | None = None,

@@ -53,7 +53,8 @@ def root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "notebooks").is_dir() and (folder / "presets").is_dir():
             return folder
-    raise PosekitError("not in a checkout of posekit: no folder upwards holds notebooks/ and presets/")
+    raise PosekitError("not in a checkout of posekit: no folder upwards holds notebooks/ and presets/; go into one, in a notebook by "
+                       "%cd FOLDER or os.chdir, before anything else")  # fmt: skip
 
 
 def notebook_path(name: str) -> Path:
@@ -198,9 +199,23 @@ def _known(notebook: Path, known: dict[str, Parameter], name: str) -> Parameter:
 
 
 def _wrong_type(notebook: Path, parameter: Parameter, value: Any) -> PosekitError:
-    return PosekitError(
-        f"{notebook.stem}: {parameter.name} takes {type_name(parameter.type)}, not {value!r} (default {parameter.default!r})"
-    )
+    told = f"{notebook.stem}: {parameter.name} takes {type_name(parameter.type)}, not {value!r} (default {parameter.default!r})"
+    return PosekitError(told + _form(parameter.type, value))
+
+
+def _form(type_: Any, value: Any) -> str:
+    """How a value that a person typed is written, where its form is what is wrong with it."""
+    kinds = typing.get_args(type_) if isinstance(type_, types.UnionType) else (type_,)
+    if isinstance(value, str) and float in kinds and re.fullmatch(r"[+-]?\d+,\d+", value):
+        return f"; write a point, {value.replace(',', '.')}"
+    if isinstance(value, str) and any(kind is list or typing.get_origin(kind) is list for kind in kinds):
+        items = [word for word in re.split(r"[\s,]+", value.strip("[]() ")) if word]
+        texts = any(typing.get_args(kind) in ((), (str,)) for kind in kinds if kind is not types.NoneType)
+        written = ", ".join(f'"{word.strip(chr(39) + chr(34))}"' if texts else word for word in items)
+        return f"; a list is written as JSON, in quotes: '[{written}]'"
+    if isinstance(value, str) and dict in kinds:
+        return """; it is written as JSON, in quotes: '{"name": "value"}'"""
+    return ""
 
 
 def _negative(value: Any) -> bool:

@@ -113,11 +113,16 @@ class Predictor:
     <Poses of 2 people, coco skeleton, in a picture of 64 x 48 px>
     """
 
+    @torch.inference_mode(False)  # tensors that were made within it take part in no gradient ever after
     def __init__(self, model: Any, card: Card, machine: Machine | None = None):
         self.card, self.machine = card, machine or Machine.best()
         self.model = model.eval()
         self.machine.place(model)
         self._prepared: tuple[Any, Network] | None = None
+
+    def __reduce__(self) -> tuple:
+        """Pickled, for another process say, is the network itself; what makes it fast is made there anew."""
+        return type(self), (self.model, self.card, self.machine)
 
     @property
     def skeleton(self) -> Skeleton:

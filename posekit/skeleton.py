@@ -4,6 +4,7 @@
 (['coco', 'lsp', 'mpii'], 14)
 """
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,11 +29,18 @@ class Skeleton:
         return tuple(self.joints.index(name) for name in names)
 
     def index(self, *joints: str) -> list[int]:
-        """Indices of the named joints; an unknown name raises ValueError that lists the known ones."""
-        for joint in joints:
-            if joint not in self.joints:
+        """Indices of the named joints; `left_wrist` and `Left Wrist` are the left wrist.
+
+        An unknown name raises ValueError that lists the known ones.
+
+        >>> SKELETONS["lsp"].index("left wrist", "left_wrist", "head-top")
+        [11, 11, 13]
+        """
+        names = [joint if joint in self.joints else re.sub("[_-]", " ", str(joint)).lower() for joint in joints]
+        for joint, name in zip(joints, names, strict=True):
+            if name not in self.joints:
                 raise ValueError(f"the {self.name} skeleton has no joint {joint!r}; it has {', '.join(self.joints)}")
-        return [self.joints.index(joint) for joint in joints]
+        return [self.joints.index(name) for name in names]
 
     @cached_property
     def limb_indices(self) -> tuple[tuple[int, int], ...]:

@@ -119,6 +119,8 @@ def check_crops(training: Crops, validation: Crops, resolution: int) -> None:
             raise PosekitError(f"{name} has crops of {given.size} px, too small for resolution {resolution}; cut them at {size} px")
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def train(
     model: Any, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, start: str = "", resume: bool = False,
     machine: Machine | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,

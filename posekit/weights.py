@@ -177,6 +177,7 @@ def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> Non
             temporary.unlink()
 
 
+@torch.inference_mode(False)  # tensors that were made within it take part in no gradient ever after
 def load(name_or_path: str | Path) -> tuple[Any, Card]:
     """The network, of the architecture on its card and in eval mode, and the card of a shipped name, a file, or a run's folder.
 

@@ -15,6 +15,8 @@ LARGEST = 300 * 10**6  # pixels; phones take 200 megapixels, and a file of a few
 RANGES = (1, 255, 65535)  # where the values of pictures of more than 8 bits may end
 _DAMAGED = re.compile("truncated|broken|unrecognized data|not enough image data|bad header checksum|decoding error|failed to decode", re.I)
 _UNCLEAR = "a dark picture, or one of another range (10 or 12 bits, say)? That cannot be told; save it with 8 bits"
+_NO_PICTURES = {".bufr", ".grib", ".h5", ".hdf", ".mpeg", ".mpg"}  # which Pillow knows and cannot decode
+_UNREAD = {".heic", ".heif", ".avif", ".jxl", ".exr", ".hdr", ".svg", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"}
 _OPENING = threading.Lock()
 
 
@@ -100,6 +102,17 @@ def _to_bytes(values: np.ndarray) -> np.ndarray:
         if high <= top * (1 + slack) and (high > top / 4 or top == 1 or high == 0):
             return np.round(255 * (values / np.float32(top)).clip(0, 1)).astype(np.uint8)
     raise PosekitError(f"has values up to {high:.4g}: {_UNCLEAR}")
+
+
+def in_folder(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files in a folder whose names say that they are pictures which can be read, and those that are pictures of other kinds.
+
+    What is hidden is neither, macOS' `._NAME` beside each file among it.
+    """
+    read = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN} - _NO_PICTURES | {".mpo"}
+    files = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.is_file()]
+    others = [path for path in files if path.suffix.lower() in _UNREAD - read]
+    return [path for path in files if path.suffix.lower() in read], others
 
 
 @dataclass(frozen=True)

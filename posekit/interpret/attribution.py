@@ -100,6 +100,7 @@ class Explanation:
         return file.getvalue()
 
 
+@torch.inference_mode(False)
 def explain(
     model: Predictor | str | Path, image: str | Path | Image.Image | np.ndarray, joint: str = "left wrist", method: str = "grad-cam",
     target: str = "window", *, layer: str | None = None, box: ArrayLike | None = None, keypoints: np.ndarray | None = None,
@@ -135,6 +136,7 @@ def explain(
             f"{card.name} answers with coordinates and has no heatmap to explain; give a network with heatmaps, an hourglass say"
         )
     k = joint_index(predictor.skeleton, joint)[0]
+    joint = predictor.skeleton.joints[k]
     picture, name = as_picture(image)
     height, width = picture.shape[:2]
     whole = box is None
@@ -167,6 +169,8 @@ def explain(
     )
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def attribute(
     model: nn.Module, card: Card, pictures: Tensor, target: Target, method: str, layer: str | None = None
 ) -> np.ndarray:  # fmt: skip
@@ -183,6 +187,7 @@ def attribute(
         raise PosekitError(f"grad-cam needs a layer: {', '.join(places(model))}")
     if method != "grad-cam" and layer is not None:
         raise PosekitError(f"{method} attributes to pixels and takes no layer; grad-cam does")
+    _check_gradients(model)
     if card.architecture == "parts" and method != "occlusion":
         raise PosekitError(f"{card.name} is made of templates and has no gradients for {method}; occlusion explains it")
     scored = Scored(model, card, target).eval()
@@ -208,10 +213,13 @@ def _attention(model: nn.Module, card: Card, pictures: Tensor, cells: Tensor) ->
     return nn.functional.interpolate(read, size=pictures.shape[-2:], mode="bilinear", align_corners=False).cpu().numpy()
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def gradients(scored: Scored, pictures: Tensor, method: str) -> Tensor:
     """The gradient (B, 3, R, R) of a target by the pixels, with the ReLUs' backward pass as `saliency`, `guided-backprop` or `deconvnet`
     has it. Nothing remains in the model.
     """
+    _check_gradients(scored)
     attr = _captum()
     ways = {"saliency": attr.Saliency, "guided-backprop": attr.GuidedBackprop, "deconvnet": attr.Deconvolution}
     options = {"abs": False} if method == "saliency" else {}
@@ -241,6 +249,11 @@ def _hidden(scored: Scored, pictures: Tensor) -> Tensor:
 def _integrated(scored: Scored, pictures: Tensor) -> Tensor:
     way = _captum().IntegratedGradients(scored)
     return way.attribute(pictures, blurred(pictures), n_steps=STEPS, internal_batch_size=max(AT_ONCE, len(pictures))).sum(1)
+
+
+def _check_gradients(model: nn.Module) -> None:
+    if any(tensor.is_inference() for tensor in model.parameters()):
+        raise PosekitError("the network was made inside torch.inference_mode() and has no gradients; make it outside")
 
 
 def _captum() -> ModuleType:

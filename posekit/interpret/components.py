@@ -234,8 +234,14 @@ def jackknife(
     """Measures of everybody's components, each {"mean", "low", "high"} with its 95 % interval over people.
 
     By the grouped jackknife: people are dealt at random into groups, each of which is left out once. A bootstrap would not do,
-    since people drawn twice make codes look to have fewer dimensions than they have.
+    since people drawn twice make codes look to have fewer dimensions than they have. Of fewer people each is a group of its own.
+
+    Raises:
+        PosekitError: fewer than 4 people.
     """
+    groups = min(groups, len(codes))
+    if groups < 4:
+        raise PosekitError(f"an interval by the jackknife needs 4 people, and there are {len(codes)}")
     dealt = np.array_split(np.random.default_rng(seed).permutation(len(codes)), groups)
     parts = [moments_of(batches_of(codes, np.sort(index))) for index in dealt]
 

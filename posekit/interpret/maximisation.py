@@ -48,6 +48,8 @@ def middle(card: Card) -> Tensor:
     return torch.full((2,), card.resolution // STRIDE // 2)
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def maximise(
     model: nn.Module, card: Card, goals: Sequence[Target], palette: Tensor | None = None, *, steps: int = 128, rate: float = 0.05,
     seed: int = 0,

@@ -14,6 +14,7 @@ network's own.
 
 import contextlib
 import difflib
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pandas as pd
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass
 
-Edit = Callable[[Tensor, str], Tensor | None]
+Edit = Callable[..., Tensor | None]  # of the activation, or of the activation and its name
 
 
 def places(model: nn.Module) -> list[str]:
@@ -106,8 +107,8 @@ def code_place(model: Hourglass, stack: int = -1) -> str:
 def edit(model: nn.Module, edits: Mapping[str, Edit]) -> Iterator[None]:
     """Within the block, pass each named activation through its function on the way.
 
-    A function takes the activation (B, C, H, W) and its name, and returns a replacement of the same shape, or None to
-    leave it as it is. On leaving the block, by an error too, nothing remains in the model.
+    A function takes the activation (B, C, H, W), and its name where it has a second argument, and returns a replacement of the same
+    shape, or None to leave it as it is. On leaving the block, by an error too, nothing remains in the model.
 
     Raises:
         PosekitError: a name is none of the model's modules, or a replacement has another shape.
@@ -154,14 +155,27 @@ def trace(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]
         yield activations
 
 
-def _hook(function: Edit, name: str):
+def _hook(function: Callable, name: str):
+    more = (name,) if _takes_name(function) else ()
+
     def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor | None:
-        replacement = function(output, name)
+        replacement = function(output, *more)
         if replacement is not None and replacement.shape != output.shape:
             raise PosekitError(f"{name}: the replacement is {tuple(replacement.shape)}, the activation {tuple(output.shape)}")
         return replacement
 
     return hook
+
+
+def _takes_name(function: Callable) -> bool:
+    """Whether a function wants the activation's name: it cannot do without a second argument, or calls it `name`, or takes any number."""
+    try:
+        parameters = inspect.signature(function.forward if isinstance(function, nn.Module) else function).parameters.values()
+    except (TypeError, ValueError):  # of torch's own functions nothing is known: torch.relu
+        return False
+    given = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    second = len(given) > 1 and (given[1].default is inspect.Parameter.empty or given[1].name == "name")
+    return second or (len(given) < 2 and any(p.kind is p.VAR_POSITIONAL for p in parameters))
 
 
 def _module(model: nn.Module, name: str) -> nn.Module:

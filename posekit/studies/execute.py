@@ -21,6 +21,7 @@ from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.graph import Job, run_jobs
 from posekit.machine import Machine
+from posekit.memory import keep_memory
 from posekit.parameters import root
 from posekit.redesign.budget import macs
 from posekit.studies import results
@@ -191,6 +192,7 @@ def _free_gpu(stack: ExitStack) -> str | None:
 
 
 def main(file: Path) -> None:
+    keep_memory()  # this process does nothing else
     try:
         work(file)
     except PosekitError as error:
