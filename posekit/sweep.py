@@ -167,7 +167,7 @@ def over_seeds(values: list[float]) -> Block:
     from scipy.stats import t  # not where a job imports this module
 
     mean = statistics.fmean(values)
-    if len(values) < 2:
+    if len(values) < 2 or not math.isfinite(mean):
         return {"mean": mean}
     half = float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
     return {"mean": mean, "low": mean - half, "high": mean + half}
