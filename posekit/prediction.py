@@ -19,7 +19,7 @@ from posekit.data.augment import centre_view
 from posekit.data.crops import Crops, cut
 from posekit.data.loading import batches
 from posekit.data.people import iterate
-from posekit.data.pictures import read_picture, rgb
+from posekit.data.pictures import is_wide, read_picture, rgb
 from posekit.display import listing
 from posekit.drawing import draw
 from posekit.errors import PosekitError
@@ -323,7 +323,11 @@ def as_picture(image: str | Path | Image.Image | np.ndarray) -> tuple[np.ndarray
     if isinstance(image, str | Path):
         return read_picture(image), str(image)
     if isinstance(image, Image.Image):
-        return np.array(rgb(ImageOps.exif_transpose(image))), None
+        wide = is_wide(image)
+        try:
+            return np.array(rgb(ImageOps.exif_transpose(image), wide)), None
+        except PosekitError as error:
+            raise PosekitError(f"the picture {error}") from None
     if not isinstance(image, np.ndarray):
         raise PosekitError(f"a picture is a file, a Pillow image or an array, one a call, and no {type(image).__name__}")
     array = image[..., None].repeat(3, -1) if image.ndim == 2 else image

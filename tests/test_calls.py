@@ -169,6 +169,38 @@ def test_predicting_changes_nothing_of_the_process(network, monkeypatch):
     posekit.load("mannequins-hg1", device="cpu").predict(PICTURE)
 
 
+# Compilers
+
+
+@pytest.mark.parametrize(("programs", "variables", "cpu", "gpu"), [
+    ([], {}, False, False), (["g++"], {}, True, False), (["gcc"], {}, False, True), (["g++", "cc"], {}, True, True),
+    ([], {"CXX": "g++", "CC": "gcc"}, False, False), (["mine"], {"CXX": "mine", "CC": "mine"}, True, True),
+])  # fmt: skip
+def test_a_machine_compiles_where_there_is_a_compiler(monkeypatch, tmp_path, programs, variables, cpu, gpu):
+    for name in programs:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("CC", "CXX"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert (posekit.Machine.best("cpu").can_compile, posekit.Machine.best("cuda").can_compile) == (cpu, gpu)
+
+
+def test_compiling_without_a_compiler_is_refused_by_the_library_and_left_out_by_the_command(tmp_path):
+    people = posekit.crops(posekit.load_people("mannequins:8,size=40", cache=tmp_path), 40, tmp_path)
+    recipe, config = posekit.Recipe(resolution=32, epochs=1, batch=4), HourglassConfig.narrow(8, joints=17, depth=1)
+    with pytest.raises(PosekitError, match="compiled is True, and cpu has no compiler"):
+        posekit.fit(config, recipe, people, people, tmp_path / "fit", machine=posekit.Machine.plain(), compiled=True)
+    (tmp_path / "empty").mkdir()
+    data = ("--data", "mannequins:40,size=40@train", "--val", "mannequins:40,size=40@val", "--cache", tmp_path)
+    shape = ("--features", 8, "--depth", 2, "--resolution", 32, "--epochs", 1, "--out", tmp_path / "out", "--compile")
+    code, _, told = command("train", *data, *shape, PATH=str(tmp_path / "empty"))
+    assert code == 0 and b"no compiler is installed" in told and b"Traceback" not in told
+
+
 # Parameters and places
 
 

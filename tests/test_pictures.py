@@ -10,6 +10,7 @@ from PIL import Image
 from posekit.data import pictures
 from posekit.data.pictures import Folder, read_picture, rgb
 from posekit.errors import PosekitError
+from posekit.prediction import as_picture
 
 RGB = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)
 
@@ -143,10 +144,13 @@ def test_colours_of_16_bits(tmp_path, scale, whole):
     file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
     (tmp_path / "x.png").write_bytes(file)
     if whole:
-        assert np.array_equal(read_picture(tmp_path / "x.png"), np.dstack([GREY, GREY.T, GREY]))
+        for found in (read_picture(tmp_path / "x.png"), as_picture(Image.open(tmp_path / "x.png"))[0]):
+            assert np.array_equal(found, np.dstack([GREY, GREY.T, GREY]))
     else:
         with pytest.raises(PosekitError, match="16 bits a colour and values up to"):
             read_picture(tmp_path / "x.png")
+        with pytest.raises(PosekitError, match=r"^the picture has 16 bits"):
+            as_picture(Image.open(tmp_path / "x.png"))
 
 
 @pytest.mark.parametrize("mode", ["La", "RGBa", "LA", "RGBA"])

@@ -38,7 +38,7 @@ def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
             width, height = image.size
             if width * height > LARGEST:
                 raise PosekitError(f"too large, {width} x {height} pixels; {LARGEST // 10**6} megapixels are read, make it smaller")
-            wide = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))  # of which Pillow keeps the upper 8 bits
+            wide = is_wide(image)
             image.load()
             if upright:
                 ImageOps.exif_transpose(image, in_place=True)
@@ -63,6 +63,11 @@ def _opened(path: Path) -> Image.Image:
             return Image.open(path)
         finally:
             Image.MAX_IMAGE_PIXELS = theirs
+
+
+def is_wide(image: Image.Image) -> bool:
+    """Whether a picture has 16 bits a colour, of which Pillow keeps the upper 8 when it reads them; asked before that."""
+    return any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
 def rgb(image: Image.Image, wide: bool = False) -> Image.Image:
