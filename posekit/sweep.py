@@ -106,6 +106,8 @@ def run(sweep: Sweep, at_once: int, threads: int, profile: str | None = None) ->
     waiting = sweep.waiting
     if not waiting:
         return
+    if profile:
+        graph.find_profile(profile)  # refused before anything is written
     sweep.folder.mkdir(parents=True, exist_ok=True)
     for old in sweep.folder.glob(FAILED.format("*")):
         old.unlink()
