@@ -1,17 +1,18 @@
 """How fast this machine renders, crops, loads, trains and predicts, each against the plain way."""
 
+import copy
+import math
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from posekit import bench_components
+from posekit import bench_components, runtime
 from posekit.bench_words import PLAIN
 from posekit.comparison import multiply_adds
 from posekit.coordinates import CONTEXT
@@ -22,11 +23,12 @@ from posekit.data.people import People
 from posekit.losses import loss_sum
 from posekit.machine import Machine
 from posekit.memory import keep_memory
-from posekit.models.fuse import predictor
 from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.prediction import Fast
 from posekit.training import targets
 
-EXPECTED = {"training": 3.5, "prediction": 4.0}  # ratios, with AMX
+SIZES = ((64, 128, 32, 32), (256, 256, 8, 2))  # features, resolution, people in a training step, people predicted at once
+GOALS = {"training": {True: 3.5, False: 1.3}, "prediction": {True: 2.0, False: 2.0}}  # ratios, with and without bfloat16
 
 
 def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool | None = None) -> dict:
@@ -34,50 +36,48 @@ def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool
 
     `compiled` (by default unless `quick`) measures torch.compile too, which first compiles for minutes.
 
-    Returns `machine`, `network`, `limits` and `rows`. `limits` are the GFLOP/s that a large matrix product
-    reaches. A row has `name`, `unit`, `plain` and `fast` (rates, medians of alternating measurements),
-    `ratio`, `against` (what plain is) and, where a network computes, `gflops` (of its convolutions, as the
-    plain network counts them; a training step is three passes), `share` (of the bfloat16 product's rate) and
-    `at_most` (the ratio at that rate). `components` are the measurements of `bench_components`.
+    Returns `machine`, `limits` and `rows`. `limits` are the GFLOP/s that a large matrix product reaches, for bfloat16 None where the
+    processor lacks it. A row has `name`, `unit`, `plain` and `fast` (rates, medians of alternating measurements), `ratio`, `against`
+    (what plain is), `expected` (the least ratio) and, where a network computes, `gflops` (of its convolutions, as the plain network
+    counts them; a training step is three passes), `share` (of the rate of a matrix product in the precision used) and `at_most` (the
+    ratio at that rate); a prediction also has `openvino`, the rate of OpenVINO given the plain network, or None where it is not installed.
     """
     machine = machine or Machine.best()
     compiled = machine.can_compile and not quick if compiled is None else compiled
-    resolution, batch = (128, 4) if quick else (256, 8)
-    config = HourglassConfig.narrow(64) if quick else HourglassConfig()
+    repeats = 2 if quick else 3
+    sizes = SIZES[:1] if quick else SIZES
     limits = {
         "float32": product_rate(torch.float32, machine),
-        "bfloat16": product_rate(torch.bfloat16, machine),
+        "bfloat16": product_rate(torch.bfloat16, machine) if machine.bf16 else None,
     }
-    network = partial(_network_row, limits["bfloat16"])
     rows = []
     try:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(rendering(128 if quick else 512))
-            people = _people(folder, 64 if quick else 256, round(resolution * CONTEXT))
-            row, stored = cropping(people, round(resolution * CONTEXT), folder)
+            size = round(sizes[-1][1] * CONTEXT)
+            people = _people(folder, 64 if quick else 256, size)
+            row, stored = cropping(people, size, folder)
             rows.append(row)
-            loaded = loading(stored, resolution, 16, machine)
-        plain, fast, macs = training(config, resolution, batch, machine, 2 if quick else 3)
-        rows.append(network("training, 1 stack", plain, fast, 3 * macs, EXPECTED["training"]))
-        if compiled:
-            fast, seconds = compiled_training(config, resolution, batch, machine, 3)
-            row = network("training, 1 stack, compiled", plain, fast, 3 * macs, EXPECTED["training"])
-            rows.append({**row, "compiling_seconds": seconds})
-        need = max(row["fast"] for row in rows if row["name"].startswith("training"))
-        rows.insert(2, _row("loading + augmenting", need, loaded, "what training takes", 1.0))
-        for stacks in (1, 8):
-            deep = HourglassConfig.from_dict({**config.to_dict(), "stacks": stacks})
-            plain, fast, macs = prediction(deep, resolution, batch, machine, 2 if quick else 3)
-            name = f"prediction, {stacks} stack{'s' if stacks > 1 else ''}"
-            rows.append(network(name, plain, fast, macs, EXPECTED["prediction"]))
+            loaded = loading(stored, sizes[-1][1], 16, machine)
+        for features, resolution, trained, predicted in sizes:
+            config = HourglassConfig.narrow(features)
+            what = f"{features} features, {resolution} px"
+            plain, fast, macs = training(config, resolution, trained, machine, repeats)
+            rows.append(_network_row(limits, machine, "training", f"{what}, batch {trained}", plain, fast, 3 * macs))
+            need = fast
+            if compiled:
+                fast, seconds = compiled_training(config, resolution, trained, machine, 3)
+                row = _network_row(limits, machine, "training", f"{what}, batch {trained}, compiled", plain, fast, 3 * macs)
+                rows.append({**row, "compiling_seconds": seconds})
+            plain, fast, exported, macs = prediction(config, resolution, predicted, machine, repeats)
+            row = _network_row(limits, machine, "prediction", f"{what}, batch {predicted}", plain, fast, macs)
+            rows.append({**row, "openvino": exported})
+        rows.insert(2, _row("loading + augmenting", need, loaded, f"what training takes at {sizes[-1][1]} px", 1.0))
     finally:
         keep_memory(False)
     return {
         "machine": str(machine), "torch": torch.__version__, "quick": quick, "limits": limits,
-        "rows": rows, "components": bench_components.bench_components(quick),
-        "network": {
-            "resolution": resolution, "batch": batch, "features": config.features, "depth": config.depth,
-        },
+        "rows": rows,
     }  # fmt: skip
 
 
@@ -86,27 +86,29 @@ def table(result: dict):
     from rich.console import Group
     from rich.table import Table
 
-    network, limits = result["network"], result["limits"]
+    limits = result["limits"]
+    half = f"{limits['bfloat16']:.0f} in bfloat16" if limits["bfloat16"] else "and the processor has no bfloat16"
     report = Table(
         padding=(0, 0, 0, 1),
-        title=f"{result['machine']}\n{network['resolution']} px, {network['features']} features, "
-        f"batches of {network['batch']}",
+        title=result["machine"],
         caption=f"A matrix product reaches {limits['float32']:.0f} GFLOP/s in float32, "
-        f"{limits['bfloat16']:.0f} in bfloat16; 'limit' is the share of the latter that the convolutions "
-        f"reach, 'at most' the ratio if it were all of it. Plain networks are {PLAIN}; plain rendering and cropping use one core; loading "
+        f"{half}; 'limit' is the share, in the precision used, that the convolutions "
+        f"reach, 'at most' the ratio if it were all of it; 'openvino' is OpenVINO given the plain network. "
+        f"Plain networks are {PLAIN}; plain rendering and cropping use one core; loading "
         f"is against what training takes.",
     )  # fmt: skip
     report.add_column("", no_wrap=True)
-    for name in ("plain", "fast", "ratio", "goal", "limit", "at most"):
+    for name in ("plain", "fast", "openvino", "ratio", "goal", "limit", "at most"):
         report.add_column(name, justify="right")
     for row in result["rows"]:
         near = (f"{100 * row['share']:.0f} %", f"{row['at_most']:.1f}×") if "share" in row else ("", "")
         report.add_row(
-            row["name"], f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['ratio']:.2f}×",
+            row["name"], f"{row['plain']:.1f}/s", f"{row['fast']:.1f}/s", f"{row['openvino']:.1f}/s" if row.get("openvino") else "",
+            f"{row['ratio']:.2f}×",
             f"≥ {row['expected']:g}×" if row["expected"] else "",
             *near,
         )  # fmt: skip
-    return Group(report, bench_components.table(result["components"]))
+    return Group(report, bench_components.table(result["components"])) if "components" in result else report
 
 
 def product_rate(dtype: torch.dtype, machine: Machine, side: int = 2048) -> float:
@@ -170,17 +172,18 @@ def compiled_training(config: HourglassConfig, resolution: int, batch: int, mach
 
 
 def prediction(config: HourglassConfig, resolution: int, batch: int, machine: Machine, repeats: int):
-    """Pictures a second from pictures to heatmaps, plain and fast, and one picture's multiply-adds."""
+    """Pictures a second from pictures to heatmaps, plain, fast and by OpenVINO given the plain network, and one picture's multiply-adds."""
     plain = Machine.plain(str(machine.device))
-    model = Hourglass(config).eval()
+    model, pictures = Hourglass(config).eval(), torch.rand(batch, 3, resolution, resolution, device=machine.device)
     plain.place(model)
-    fast, pictures = (
-        predictor(model, machine),
-        torch.rand(batch, 3, resolution, resolution, device=machine.device),
-    )
+    fast = Fast(machine.place(copy.deepcopy(model)), machine, expected=math.inf)
+    ways = [lambda: model(pictures), lambda: fast(pictures)]
+    if machine.device.type == "cpu" and runtime.installed():
+        exported = runtime.plain_export(model, pictures)
+        ways.append(lambda: exported(pictures.numpy()))
     with torch.inference_mode():
-        rates = _alternating([lambda: model(pictures), lambda: fast(pictures)], batch, machine, repeats)
-    return *rates, multiply_adds(model, resolution)
+        rates = _alternating(ways, batch, machine, repeats)
+    return rates[0], rates[1], rates[2] if len(rates) > 2 else None, multiply_adds(model, resolution)
 
 
 def _training_step(config, resolution: int, batch: int, machine: Machine, compiled: bool = False) -> Callable[[], None]:
@@ -204,14 +207,17 @@ def _training_step(config, resolution: int, batch: int, machine: Machine, compil
     return step
 
 
-def _alternating(pair: Sequence[Callable[[], object]], count: int, machine: Machine, repeats: int) -> list[float]:
-    """Median rates of a plain and a fast function, in turns; the plain one with the C library's habits."""
-    seconds: list[list[float]] = [[], []]
-    for _ in range(repeats + 1):
-        for which, function in enumerate(pair):
+def _alternating(ways: Sequence[Callable[[], object]], count: int, machine: Machine, repeats: int) -> list[float]:
+    """Median rates of functions, the plain one first, in turns of at least half a second; the plain one with the C library's habits."""
+    seconds: list[list[float]] = [[] for _ in ways]
+    for _ in range(repeats):
+        for which, function in enumerate(ways):
             keep_memory(which == 1)
-            seconds[which].append(_seconds(function, machine))
-    return [count / statistics.median(times[1:]) for times in seconds]  # the first warms up
+            function()  # warms up, and lets the threads of the one before fall asleep
+            until = time.perf_counter() + 0.5
+            while not seconds[which] or time.perf_counter() < until:
+                seconds[which].append(_seconds(function, machine))
+    return [count / statistics.median(times) for times in seconds]
 
 
 def _seconds(function: Callable[[], object], machine: Machine) -> float:
@@ -238,7 +244,8 @@ def _row(name: str, plain: float, fast: float, against: str, expected: float | N
             "against": against, "expected": expected}  # fmt: skip
 
 
-def _network_row(limit: float, name: str, plain: float, fast: float, macs: int, expected: float) -> dict:
+def _network_row(limits: dict, machine: Machine, kind: str, what: str, plain: float, fast: float, macs: int) -> dict:
     gflops = 2 * macs * fast / 1e9
-    row = _row(name, plain, fast, PLAIN, expected)
-    return {**row, "gflops": gflops, "share": gflops / limit, "at_most": row["ratio"] / (gflops / limit)}
+    share = gflops / limits["bfloat16" if machine.bf16 else "float32"]
+    row = _row(f"{kind}, {what}", plain, fast, PLAIN, GOALS[kind][machine.bf16])
+    return {**row, "gflops": gflops, "share": share, "at_most": row["ratio"] / share}

@@ -375,9 +375,10 @@ def bench(
 ) -> None:
     """Time rendering, cropping, loading, training and prediction against plain float32, and principal components against scikit-learn's."""
     from posekit import bench as benchmark
+    from posekit import bench_components
 
     writable(json_file)
-    result = benchmark.bench(quick=quick)
+    result = benchmark.bench(quick=quick) | {"components": bench_components.bench_components(quick)}
     if json_file is not None:
         write_json(json_file, result)
     if json_file is None or str(json_file) != "-":

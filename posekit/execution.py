@@ -6,7 +6,6 @@ the way (a checkpoint, say) is there the next time. A notebook that fails leaves
 """
 
 import contextlib
-import fcntl
 import importlib.metadata
 import logging
 import os
@@ -21,6 +20,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from .errors import PosekitError
 from .memory import KEEPING
@@ -203,15 +204,17 @@ def _environment(**variables: str) -> Iterator[None]:
 def _locked(out: Path) -> Iterator[None]:
     """Nobody else writes this run meanwhile; the lock goes with the process, however it ends."""
     path = out.parent / f".{out.name}.lock"
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PosekitError(f"{relative(out)} is being written by another process") from None
-        try:
-            yield
-        finally:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise PosekitError(f"{relative(out)} is being written by another process") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):  # on Windows, where a file that is open stays
             path.unlink()
+        lock.release()
 
 
 def _said(params: dict[str, Any]) -> str:

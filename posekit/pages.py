@@ -89,9 +89,12 @@ def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: P
     measured = _metrics({name: step for name, step in steps.items() if name not in missing})
     leave_open(source, {path.stem for path in (root() / "notebooks").glob("*.py")} - set(measured))
 
-    timed = json.loads((root() / "book" / "reference" / "bench.json").read_text("utf-8"))
+    benches = (root() / "book" / "reference").glob("bench-*.json")
+    timed = {path.stem.removeprefix("bench-"): json.loads(path.read_text("utf-8")) for path in benches}
+    bench = {"components": bench_words.components(timed.pop("components"))}
+    bench |= {name: bench_words.words(result) for name, result in timed.items()}
     numbers = {
-        "preset": preset, "runs": measured, "bench": bench_words.words(timed), "parameters": table(),
+        "preset": preset, "runs": measured, "bench": bench, "parameters": table(),
     }  # fmt: skip
     (source / "numbers.json").write_text(json.dumps(numbers, sort_keys=True), encoding="utf-8")
     shutil.copyfile(root() / "_config.yml", source / "_config.yml")

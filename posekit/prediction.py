@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from posekit import heatmaps as hm
-from posekit import weights
+from posekit import runtime, weights
 from posekit.coordinates import MARGIN, STRIDE, cropping, mirroring, person_square, rescaling, transform, transform_keypoints, view
 from posekit.data.augment import centre_view
 from posekit.data.crops import Crops, cut
@@ -23,9 +23,8 @@ from posekit.data.pictures import is_wide, read_picture, rgb
 from posekit.display import listing
 from posekit.drawing import draw
 from posekit.errors import PosekitError
-from posekit.interpret.trace import hooked, overview
+from posekit.interpret.trace import overview
 from posekit.machine import Machine
-from posekit.models.fuse import predictor
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import SKELETONS, Skeleton
 from posekit.weights import Card
@@ -118,7 +117,7 @@ class Predictor:
         self.card, self.machine = card, machine or Machine.best()
         self.model = model.eval()
         self.machine.place(model)
-        self._prepared: tuple[Any, Network] | None = None
+        self._network = Fast(model, self.machine)
 
     def __reduce__(self) -> tuple:
         """Pickled, for another process say, is the network itself; what makes it fast is made there anew."""
@@ -127,15 +126,6 @@ class Predictor:
     @property
     def skeleton(self) -> Skeleton:
         return SKELETONS[self.card.skeleton]
-
-    @property
-    def _network(self) -> Network:
-        """What `fast` gives, made anew where the weights have been changed or `trace` or `edit` look on."""
-        tensors = [*self.model.parameters(), *self.model.buffers()]
-        state = hooked(self.model), [(id(t), 0 if t.is_inference() else t._version) for t in tensors]
-        if self._prepared is None or self._prepared[0] != state:
-            self._prepared = state, fast(self.model, self.machine)
-        return self._prepared[1]
 
     def __repr__(self) -> str:
         c = self.card
@@ -206,17 +196,31 @@ def machine_for(device: str | torch.device | None = None) -> Machine:
     return Machine.best(device)
 
 
-def fast(model: Any, machine: Machine) -> Network:
+class Fast:
     """The function from pictures (B, 3, R, R) to heatmaps (B, stacks, K, R/4, R/4), float32, that is fastest on this machine.
 
-    It gives the network's heatmaps to the precision that the machine has chosen. Machine.plain() calls the network itself.
-    What is not an hourglass is computed by its own modules, and so is what `trace` or `edit` look on.
+    It gives the network's heatmaps to the precision that the machine has chosen. Machine.plain() calls the network itself. On a
+    CPU, OpenVINO computes as soon as its conversion is won back: at once where so many pictures are `expected`, else once so many
+    have been asked for. What it cannot do is computed by the network's own modules, and so is what `trace` or `edit` look on.
     """
-    if machine == Machine.plain(str(machine.device)):
-        return lambda pictures: model(pictures.to(machine.device))
-    if not isinstance(model, Hourglass) or hooked(model):
-        return by_modules(model, machine)
-    return predictor(model, machine)
+
+    def __init__(self, model: Any, machine: Machine, expected: float = 0):
+        self.model, self.machine, self.pictures = model, machine, expected
+        self._plain = machine == Machine.plain(str(machine.device))
+        self._worth: dict[tuple[int, ...], float] = {}
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        if self._plain:
+            return self.model(pictures.to(self.machine.device))
+        size = tuple(pictures.shape[-2:])
+        if size not in self._worth:
+            self._worth[size] = runtime.pictures_worth(self.model, size)
+        if self.pictures >= self._worth[size]:
+            found = runtime.answer(self.model, self.machine, pictures)
+            if found is not None:
+                return found
+        self.pictures += len(pictures)
+        return by_modules(self.model, self.machine)(pictures)
 
 
 @torch.inference_mode()
@@ -228,11 +232,11 @@ def predict_heatmaps(
     A network trained with cross-entropy gives probabilities that sum to 1, others what they were trained towards; a regressor
     gives coordinates (B, stages, K, 2) in input pixels. With
     `flip` the mean of the answers to picture and mirror image; no pixel is shifted. With a
-    `machine` the network is prepared for it; to do so once for many batches, hand in what `fast` gives.
+    `machine` the network is prepared for it; to do so once for many batches, hand in `Fast`.
     """
     if machine is not None:
         assert isinstance(network, Hourglass)
-        network = fast(network, machine)
+        network = Fast(network, machine)
 
     def maps(batch: Tensor) -> Tensor:
         output = network(card.centred(batch)).float()
@@ -273,7 +277,7 @@ def target_peak(loss: str, resolution: int, sigma: float = 1.0) -> float:
 
 
 def by_modules(model: Any, machine: Machine) -> Network:
-    """What `fast` gives, but through the network's own modules, as within `trace` and `edit`; slower."""
+    """What `Fast` is, but through the network's own modules, as within `trace` and `edit`; slower."""
     machine.place(model.eval())
 
     def network(pictures: Tensor) -> Tensor:
@@ -289,7 +293,7 @@ def predict_crops(
 ) -> np.ndarray:  # fmt: skip
     """Keypoints (stacks, N, K, 3) of stored crops, in the pixels of the pictures that they were cut from, with scores.
 
-    `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `fast(model, machine)`. `progress` hears how
+    `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `Fast(model, machine)`. `progress` hears how
     many people were done.
 
     Raises:
@@ -305,7 +309,7 @@ def predict_crops(
         raise PosekitError(f"{crops.people.source}: nobody to predict")
     machine = machine or Machine.best()
     machine.place(model.eval())
-    network = network or fast(model, machine)
+    network = network or Fast(model, machine, expected=len(crops) * (1 + flip))
     matrices = view(crops.size, card.resolution) @ crops.matrices
     found = []
     indices = list(iterate(len(crops), batch))

@@ -233,7 +233,7 @@ def test_a_recipe_comes_back_from_its_card():
 
 
 def test_editing_needs_the_networks_own_modules(store):
-    """Only through its modules does a network notice an edit, so `ablate` must not take the fused path."""
+    """Only through its modules does a network notice an edit, so `ablate` must not have it compiled."""
     model = network()
     with edit(model, {"stem": ablation.zero}):
         assert not np.allclose(whole(model, store), run(model, store, {"zero": ablation.zero})["all"]["zero"])

@@ -97,7 +97,8 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "book" / "_toc.yml").write_text(
         "format: jb-book\nroot: index\nchapters: [{file: 01_first}, {file: 02_second}, {file: 03_third}]\n"
     )
-    shutil.copy(REPOSITORY / "book" / "reference" / "bench.json", tmp_path / "book" / "reference")
+    for kept in (REPOSITORY / "book" / "reference").glob("bench-*.json"):
+        shutil.copy(kept, tmp_path / "book" / "reference")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.delenv("POSEKIT_RUN", raising=False)

@@ -8,7 +8,6 @@ number of pictures.
 """
 
 import errno
-import fcntl
 import os
 import zipfile
 import zlib
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import simplejpeg
+from filelock import FileLock
 
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
@@ -154,8 +154,7 @@ def _stands(folder: Path, number: int, strict: bool) -> bool:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder for this process; what a killed one left half-written is removed."""
-    with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / ".lock"):
         for leftover in folder.glob("*.tmp"):
             leftover.unlink()
         yield

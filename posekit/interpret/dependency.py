@@ -25,7 +25,7 @@ from posekit.errors import PosekitError
 from posekit.interpret.ablation import rank_correlation
 from posekit.interpret.attribution import blurred
 from posekit.machine import Machine
-from posekit.prediction import decode, fast, predict_heatmaps
+from posekit.prediction import Fast, decode, predict_heatmaps
 from posekit.skeleton import SKELETONS, Skeleton
 from posekit.weights import Card
 
@@ -64,7 +64,7 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, mac
     if crops.people.skeleton.joints != skeleton.joints:
         raise PosekitError(f"{card.name} knows the joints of {skeleton.name}, these people have those of {crops.people.skeleton.name}")
     machine = machine or Machine.best()
-    network, random = fast(model, machine), np.random.default_rng(seed)
+    network, random = Fast(model, machine, expected=2 * len(skeleton) * len(crops)), np.random.default_rng(seed)
     torsos = metrics.torso(crops.keypoints, skeleton) * view(crops.size, card.resolution)[0, 0]
     moved, control = [], []
     for row in np.flatnonzero(torsos > 0).tolist():

@@ -37,7 +37,7 @@ from posekit.interpret.attribution import attribute, blurred, softened
 from posekit.interpret.targets import Scored, answered, joint_index, target
 from posekit.interpret.trace import places
 from posekit.machine import Machine
-from posekit.prediction import fast
+from posekit.prediction import Fast
 from posekit.skeleton import SKELETONS
 from posekit.weights import Card
 
@@ -260,7 +260,7 @@ def removal(score: Callable[[Tensor], Tensor], pictures: Tensor, replacement: Te
 def curves(model: nn.Module, card: Card, asked: Cases, maps: np.ndarray, machine: Machine | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Deletion and insertion (N, S) each: the probability of the joint where the network put it, over SHARES."""
     machine = machine or Machine.best()
-    network = fast(model, machine)
+    network = Fast(model, machine, expected=2 * len(SHARES) * len(asked))
     found: list[list[np.ndarray]] = [[], []]
     for part in iterate(len(asked), 4 * BATCH):
         some = asked.take(part)
