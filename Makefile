@@ -24,8 +24,8 @@ book: $(READY)
 
 # A notebook that fails leaves a gap on paper too, and is an error of `make pdf` as of `make book`.
 pdf: $(READY)
-	@.venv/bin/python -m posekit.typeset
-	@$(MAKE) --no-print-directory book; book=$$?; .venv/bin/python -m posekit.workflow pdf $(PRESET) && exit $$book
+	@.venv/bin/python -m posekit.workflow.typeset
+	@$(MAKE) --no-print-directory book; book=$$?; .venv/bin/python -m posekit.workflow.book pdf $(PRESET) && exit $$book
 
 test: $(READY)
 	@.venv/bin/python -m pytest -n 2 --dist loadfile

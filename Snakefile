@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 from posekit.errors import PosekitError
-from posekit.parameters import root
-from posekit.workflow import book_stamp, describe, last_seconds, plan
+from posekit.workflow.parameters import root
+from posekit.workflow.book import book_stamp, describe, last_seconds, plan
 
 preset = config.get("preset", "laptop")
 try:
@@ -26,7 +26,7 @@ print(describe(preset, steps), file=sys.stderr)
 
 # What did not depend on a notebook that failed has been run, and the book says what is missing.
 onerror:
-    subprocess.run([sys.executable, "-m", "posekit.workflow", "gaps", preset])
+    subprocess.run([sys.executable, "-m", "posekit.workflow.book", "gaps", preset])
 
 
 rule book:
@@ -43,7 +43,7 @@ rule build:
         python=sys.executable,
         preset=preset,
     shell:
-        "{params.python:q} -m posekit.workflow build {params.preset}"
+        "{params.python:q} -m posekit.workflow.book build {params.preset}"
 
 
 for name, step in steps.items():
@@ -64,4 +64,4 @@ for name, step in steps.items():
         priority: int(last_seconds(preset, step) or 0)
         # Numba, which UMAP uses, else takes all cores, and scikit-learn then does too: many times slower beside another notebook.
         shell:
-            "NUMBA_NUM_THREADS={threads} {params.python:q} -m posekit.workflow run {params.preset} {params.notebook}"
+            "NUMBA_NUM_THREADS={threads} {params.python:q} -m posekit.workflow.book run {params.preset} {params.notebook}"

@@ -29,14 +29,15 @@ from torch import nn
 
 import posekit
 from posekit import heatmaps as hm
-from posekit import metrics, plots, runs
+from posekit import metrics, plots
 from posekit.data.mannequins import render
-from posekit.interpret import clusters
-from posekit.interpret.components import above, batches_of, moments_of, noise_floor, pca
+from posekit.engine.training import Recipe
+from posekit.interpret.analysis import clusters
+from posekit.interpret.analysis.components import above, batches_of, moments_of, noise_floor, pca
 from posekit.losses import loss_sum
 from posekit.models.hourglass import Hourglass, HourglassConfig, upsample
 from posekit.plots import theory as draw
-from posekit.training import Recipe
+from posekit.workflow import runs
 
 plots.style()
 run = runs.current()

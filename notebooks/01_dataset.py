@@ -29,10 +29,11 @@ import numpy as np
 import torch
 
 import posekit
-from posekit import metrics, plots, runs
+from posekit import metrics, plots
 from posekit.coordinates import CONTEXT
 from posekit.data.augment import Augmentation, augment, centre_view
 from posekit.data.loading import load_batch
+from posekit.workflow import runs
 
 plots.style()
 run = runs.current()

@@ -48,19 +48,20 @@ import torch
 
 import posekit
 from posekit import heatmaps as hm
-from posekit import metrics, plots, runs
-from posekit import weights as weight_files
+from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
 from posekit.data.people import parse_spec
-from posekit.display import number
-from posekit.evaluation import evaluate
-from posekit.interpret import verdict
-from posekit.machine import Machine
+from posekit.display.html import number
+from posekit.engine import weights as weight_files
+from posekit.engine.backend import Machine
+from posekit.engine.evaluation import evaluate
+from posekit.engine.prediction import decode, predict_crops, predict_heatmaps, target_peak
+from posekit.engine.training import Recipe, train
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.prediction import decode, predict_crops, predict_heatmaps, target_peak
-from posekit.training import Recipe, train
+from posekit.workflow import runs
+from posekit.workflow import words as verdict
 
 plots.style()
 run = runs.current()

@@ -34,16 +34,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import posekit
-from posekit import metrics, plots, runs
-from posekit import weights as weight_files
+from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
-from posekit.display import number
-from posekit.evaluation import common
-from posekit.interpret import ablation
-from posekit.interpret.verdict import correlation, side_by_side, spoken
-from posekit.machine import Machine
+from posekit.display.html import number
+from posekit.engine import weights as weight_files
+from posekit.engine.backend import Machine
+from posekit.engine.evaluation import common
+from posekit.interpret.activations import ablation
 from posekit.plots import ablation as figures
 from posekit.skeleton import SKELETONS
+from posekit.workflow import runs
+from posekit.workflow.words import correlation, side_by_side, spoken
 
 plots.style()
 run = runs.current()

@@ -42,22 +42,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import posekit
-from posekit import metrics, plots, runs
-from posekit import weights as weight_files
+from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, transform_keypoints
-from posekit.display import number
-from posekit.evaluation import common
-from posekit.interpret import ablation
-from posekit.interpret import stacks as between
-from posekit.interpret.codes import collect
+from posekit.display.html import number
+from posekit.engine import weights as weight_files
+from posekit.engine.backend import Machine
+from posekit.engine.evaluation import common
+from posekit.engine.training import Recipe
+from posekit.interpret.activations import ablation
+from posekit.interpret.activations import stacks as between
+from posekit.interpret.activations.codes import collect
 from posekit.interpret.trace import code_place
-from posekit.interpret.verdict import side_by_side, spoken
-from posekit.machine import Machine
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import ablation as figures
-from posekit.redesign import parameters, widened
 from posekit.skeleton import SKELETONS
-from posekit.training import Recipe
+from posekit.studies.redesign import parameters, widened
+from posekit.workflow import runs
+from posekit.workflow.words import side_by_side, spoken
 
 plots.style()
 run = runs.current()

@@ -49,27 +49,29 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 import posekit
-from posekit import metrics, plots, runs
-from posekit import weights as weight_files
+from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
 from posekit.data.mannequins import POSTURES
 from posekit.data.people import parse_spec
+from posekit.engine import weights as weight_files
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import by_modules, predict_crops
 from posekit.errors import PosekitError
-from posekit.interpret import ablation, neighbours, probes, walks
-from posekit.interpret.attributes import attributes, factors, usable
-from posekit.interpret.attributes import table as attribute_table
-from posekit.interpret.components import above, batches_of, jackknife, moments_of, noise_floor, pca, stability
-from posekit.interpret.probes import Direction
+from posekit.interpret.activations import ablation, walks
+from posekit.interpret.analysis import neighbours, probes
+from posekit.interpret.analysis.attributes import attributes, factors, usable
+from posekit.interpret.analysis.attributes import table as attribute_table
+from posekit.interpret.analysis.components import above, batches_of, jackknife, moments_of, noise_floor, pca, stability
+from posekit.interpret.analysis.probes import Direction
 from posekit.interpret.trace import code_place
-from posekit.interpret.verdict import side_by_side
-from posekit.machine import Machine
 from posekit.plots import components as draw
 from posekit.plots import meaning
 from posekit.plots.slider import slider, strip
-from posekit.prediction import by_modules, predict_crops
 from posekit.skeleton import SKELETONS
+from posekit.workflow import runs
+from posekit.workflow.words import side_by_side
 
 plots.style()
 run = runs.current()

@@ -53,19 +53,21 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import PolynomialFeatures
 
 import posekit
-from posekit import drawing, metrics, plots, runs
-from posekit import weights as weight_files
+from posekit import metrics, plots
 from posekit.coordinates import CONTEXT
 from posekit.data.people import parse_spec
+from posekit.display import drawing
+from posekit.engine import weights as weight_files
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import by_modules, predict_crops
 from posekit.errors import PosekitError
-from posekit.interpret import clusters, embedding
-from posekit.interpret.attributes import attributes, factors, usable
+from posekit.interpret.analysis import clusters, embedding
+from posekit.interpret.analysis.attributes import attributes, factors, usable
 from posekit.interpret.trace import code_place
-from posekit.interpret.verdict import side_by_side
-from posekit.machine import Machine
 from posekit.plots import clusters as draw
 from posekit.plots import interactive
-from posekit.prediction import by_modules, predict_crops
+from posekit.workflow import runs
+from posekit.workflow.words import side_by_side
 
 plots.style()
 run = runs.current()

@@ -41,25 +41,25 @@ import torch
 
 import posekit
 from posekit import plots as general
-from posekit import runs
-from posekit import weights as weight_files
 from posekit.coordinates import CONTEXT
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate, parse_spec
+from posekit.engine import weights as weight_files
+from posekit.engine.backend import Machine
 from posekit.errors import PosekitError
-from posekit.interpret import dependency as causes
-from posekit.interpret import maximisation, sanity
-from posekit.interpret.attribution import default_layer
-from posekit.interpret.components import batches_of, moments_of, pca
-from posekit.interpret.patches import top_patches
-from posekit.interpret.targets import answered, target
+from posekit.interpret.activations.walks import random_directions
+from posekit.interpret.analysis.components import batches_of, moments_of, pca
+from posekit.interpret.attribution import dependency as causes
+from posekit.interpret.attribution import maximisation, sanity
+from posekit.interpret.attribution.explain import default_layer
+from posekit.interpret.attribution.patches import top_patches
+from posekit.interpret.attribution.targets import answered, target
 from posekit.interpret.trace import code_place, places, trace
-from posekit.interpret.verdict import side_by_side, spoken
-from posekit.interpret.walks import random_directions
-from posekit.machine import Machine
 from posekit.plots import attribution as plots
 from posekit.skeleton import SKELETONS
+from posekit.workflow import runs
+from posekit.workflow.words import side_by_side, spoken
 
 general.style()
 run = runs.current()

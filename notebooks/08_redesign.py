@@ -50,22 +50,25 @@ import numpy as np
 import pandas as pd
 
 import posekit
-from posekit import comparison, metrics, plots, redesign, runs
-from posekit import weights as weight_files
+from posekit import metrics, plots
 from posekit.coordinates import CONTEXT
-from posekit.evaluation import common
-from posekit.interpret import ablation, clusters, probes, walks
-from posekit.interpret.attributes import attributes, usable
-from posekit.interpret.codes import collect
-from posekit.interpret.components import above, batches_of, moments_of, noise_floor, pca
+from posekit.engine import weights as weight_files
+from posekit.engine.backend import Machine
+from posekit.engine.evaluation import common
+from posekit.engine.prediction import predict_crops
+from posekit.engine.training import Recipe
+from posekit.interpret.activations import ablation, walks
+from posekit.interpret.activations.codes import collect
+from posekit.interpret.analysis import clusters, probes
+from posekit.interpret.analysis.attributes import attributes, usable
+from posekit.interpret.analysis.components import above, batches_of, moments_of, noise_floor, pca
 from posekit.interpret.trace import code_place
-from posekit.interpret.verdict import side_by_side, spoken
-from posekit.machine import Machine
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import redesign as figures
-from posekit.prediction import predict_crops
 from posekit.skeleton import SKELETONS
-from posekit.training import Recipe
+from posekit.studies import comparison, redesign
+from posekit.workflow import runs
+from posekit.workflow.words import side_by_side, spoken
 
 plots.style()
 run = runs.current()

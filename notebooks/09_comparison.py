@@ -47,19 +47,20 @@ import numpy as np
 import torch
 
 import posekit
-from posekit import comparison, metrics, plots, redesign, runs
-from posekit import weights as weight_files
+from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints, view
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
-from posekit.display import number as rounded
-from posekit.evaluation import common
-from posekit.fitting import fit_parts
-from posekit.interpret import ablation
-from posekit.interpret import stacks as between
-from posekit.interpret.dependency import SIDE, agreement, attended, dependency
-from posekit.interpret.verdict import side_by_side, spoken
-from posekit.machine import Machine
+from posekit.display.html import number as rounded
+from posekit.engine import weights as weight_files
+from posekit.engine.backend import Machine
+from posekit.engine.evaluation import common
+from posekit.engine.fitting import fit_parts
+from posekit.engine.prediction import Fast, predict_crops
+from posekit.engine.training import Recipe
+from posekit.interpret.activations import ablation
+from posekit.interpret.activations import stacks as between
+from posekit.interpret.attribution.dependency import SIDE, agreement, attended, dependency
 from posekit.models import REGRESSORS, architecture_of
 from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig, mean_pose
@@ -67,9 +68,10 @@ from posekit.models.hourglass import HourglassConfig
 from posekit.models.transpose import TransPoseConfig, dependencies
 from posekit.plots import ablation as skip_figures
 from posekit.plots import comparison as figures
-from posekit.prediction import Fast, predict_crops
 from posekit.skeleton import SKELETONS
-from posekit.training import Recipe
+from posekit.studies import comparison, redesign
+from posekit.workflow import runs
+from posekit.workflow.words import side_by_side, spoken
 
 plots.style()
 run = runs.current()

@@ -37,10 +37,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from posekit import claims as ledger
-from posekit import plots, runs
+from posekit import plots
 from posekit.data.people import parse_spec
 from posekit.plots import claims as draw
+from posekit.workflow import claims as ledger
+from posekit.workflow import runs
 
 plots.style()
 run = runs.current()

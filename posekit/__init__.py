@@ -18,34 +18,38 @@ except importlib.metadata.PackageNotFoundError:  # a source folder that was not 
     __version__ = "0+source"
 
 EXPORTS = {  # by name, the module that defines it
-    "load": "prediction",
+    "load": "engine.prediction",
     "trace": "interpret.trace",
     "edit": "interpret.trace",
-    "explain": "interpret.attribution",
-    "Poses": "prediction",
-    "Predictor": "prediction",
-    "predict_crops": "prediction",
-    "evaluate": "evaluation",
-    "fit": "fitting",
-    "fit_parts": "fitting",
-    "train": "training",
-    "Recipe": "training",
+    "explain": "interpret.attribution.explain",
+    "Poses": "engine.prediction",
+    "Predictor": "engine.prediction",
+    "predict_crops": "engine.prediction",
+    "evaluate": "engine.evaluation",
+    "fit": "engine.fitting",
+    "fit_parts": "engine.fitting",
+    "train": "engine.training",
+    "Recipe": "engine.training",
     "load_people": "data",
     "crops": "data.crops",
     "Crops": "data.crops",
     "People": "data.people",
     "Hourglass": "models.hourglass",
     "HourglassConfig": "models.hourglass",
-    "Machine": "machine",
+    "Machine": "engine.backend",
     "PosekitError": "errors",
-    "Card": "weights",
+    "Card": "engine.weights",
     "SKELETONS": "skeleton",
 }
-_MODULES = (
-    "bench", "convert", "coordinates", "data", "drawing", "errors", "evaluation", "execution", "fitting", "heatmaps",
-    "interchange", "interpret", "losses", "machine", "metrics", "models", "parameters", "plots", "prediction", "runs", "skeleton",
-    "training", "weights",
-)  # fmt: skip
+MODULES = {  # by the short name under which `posekit.NAME` gives it, where it lies
+    "bench": "engine.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data", "display": "display",
+    "drawing": "display.drawing", "engine": "engine", "errors": "errors", "evaluation": "engine.evaluation",
+    "execution": "workflow.execution", "fitting": "engine.fitting", "heatmaps": "heatmaps", "interchange": "engine.interchange",
+    "interpret": "interpret", "losses": "losses", "machine": "engine.backend", "metrics": "metrics", "models": "models",
+    "parameters": "workflow.parameters", "plots": "plots", "prediction": "engine.prediction", "runs": "workflow.runs",
+    "skeleton": "skeleton", "stats": "stats", "studies": "studies", "training": "engine.training", "weights": "engine.weights",
+    "workflow": "workflow",
+}  # fmt: skip
 
 __all__ = ["__version__", *EXPORTS]
 
@@ -55,10 +59,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"{__name__}.{EXPORTS[name]}"), name)
         globals()[name] = value
         return value
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
+    if name in MODULES:
+        return importlib.import_module(f"{__name__}.{MODULES[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES})
+    return sorted({*__all__, *MODULES})

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from planted import RECIPE, planted
 
-from posekit import parallel, training
 from posekit.data.augment import augment
 from posekit.data.loading import load_batch
-from posekit.machine import Machine
+from posekit.engine import parallel, training
+from posekit.engine.backend import Machine
+from posekit.engine.training import Recipe, train
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.training import Recipe, train
 
 # Of cross-entropy a constant over a map changes nothing: the bias has a gradient of rounding alone, which
 # AdamW would blow up to a step of its own.

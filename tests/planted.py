@@ -8,8 +8,8 @@ import numpy as np
 from posekit.data.augment import Augmentation
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People, joints_box
+from posekit.engine.training import Recipe
 from posekit.skeleton import LSP
-from posekit.training import Recipe
 
 SIDE = 100  # of a picture
 _COLOURS = np.array([colorsys.hsv_to_rgb(i / 14, 1 - 0.5 * (i % 2), 1) for i in range(14)]) * 255

@@ -13,13 +13,13 @@ from torch import nn
 
 from posekit import HourglassConfig, PosekitError, crops, edit
 from posekit.data.augment import Augmentation
-from posekit.interpret import ablation
-from posekit.interpret.codes import collect
-from posekit.machine import Machine
+from posekit.engine.backend import Machine
+from posekit.engine.training import Recipe
+from posekit.engine.weights import Card
+from posekit.interpret.activations import ablation
+from posekit.interpret.activations.codes import collect
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import COCO, LSP
-from posekit.training import Recipe
-from posekit.weights import Card
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, stacks=2, bottleneck_residuals=1)
 PLAIN = Machine.plain()

@@ -8,16 +8,17 @@ import pytest
 import torch
 from planted import RECIPE, planted
 
-from posekit import HourglassConfig, Machine, PosekitError, evaluate, fit, load, models, weights
-from posekit.interpret.ablation import skip_places
-from posekit.interpret.stacks import need_stacks
+from posekit import HourglassConfig, Machine, PosekitError, evaluate, fit, load, models
+from posekit.engine import weights
+from posekit.engine.prediction import by_modules, decode, predict_crops, predict_heatmaps
+from posekit.interpret.activations.ablation import skip_places
+from posekit.interpret.activations.stacks import need_stacks
 from posekit.interpret.trace import code_place
 from posekit.losses import loss_sum
 from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig
 from posekit.models.parts import PartsConfig
 from posekit.models.transpose import TransPoseConfig
-from posekit.prediction import by_modules, decode, predict_crops, predict_heatmaps
 from posekit.skeleton import LSP
 
 START = tuple((x / 20, y / 20) for x in (-1, 1) for y in range(-3, 4))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posekit import PosekitError, load_people
-from posekit.interpret import attributes as at
+from posekit.interpret.analysis import attributes as at
 from posekit.skeleton import COCO, LSP, MPII, SKELETONS
 
 # An upright person seen from the front: x across, y down, trunk 50 long. Their left is on the picture's right.

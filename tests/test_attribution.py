@@ -9,11 +9,11 @@ from torch.nn.functional import interpolate
 
 import posekit
 from posekit import HourglassConfig, Machine, PosekitError
-from posekit.interpret import attribution as at
-from posekit.interpret.targets import Target, target
+from posekit.engine.prediction import Predictor
+from posekit.engine.weights import Card
+from posekit.interpret.attribution import explain as at
+from posekit.interpret.attribution.targets import Target, target
 from posekit.models.hourglass import Hourglass
-from posekit.prediction import Predictor
-from posekit.weights import Card
 
 NECK, WINDOW = 12, 1  # a joint's row, and the reach in cells of a window in a map of 8
 CELL = torch.tensor([4, 2])  # column and row
@@ -259,7 +259,8 @@ def test_bad_input_is_one_line_that_says_what_is_possible(predictor, photograph,
 def test_the_command_writes_a_picture_and_says_mistakes_in_one_line(tmp_path, hourglass, photograph):
     from typer.testing import CliRunner
 
-    from posekit import cli, weights
+    from posekit.cli import commands as cli
+    from posekit.engine import weights
 
     Image.fromarray(photograph).save(tmp_path / "photograph.png")
     weights.save(tmp_path / "toy.safetensors", hourglass, Card("toy", hourglass.config.to_dict(), "lsp", 64, "cross-entropy"))

@@ -15,14 +15,17 @@ import torch
 from PIL import Image
 
 import posekit
-from posekit import memory, output, parameters, runs, weights
+from posekit.cli import output
 from posekit.data.mannequins import render
+from posekit.engine import memory, weights
 from posekit.errors import PosekitError
-from posekit.interpret import attribution, components
-from posekit.interpret.maximisation import maximise
-from posekit.interpret.targets import target
+from posekit.interpret.analysis import components
+from posekit.interpret.attribution import explain as attribution
+from posekit.interpret.attribution.maximisation import maximise
+from posekit.interpret.attribution.targets import target
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.skeleton import SKELETONS
+from posekit.workflow import parameters, runs
 
 PICTURE = render(3, size=64).picture
 
@@ -314,7 +317,7 @@ def test_names_that_are_not_utf8_lose_no_prediction(tmp_path, environment):
 def test_what_was_found_is_written_though_a_drawing_fails(tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
-    from posekit import cli
+    from posekit.cli import commands as cli
 
     for i in range(2):
         Image.fromarray(PICTURE).save(tmp_path / f"{i}.png")

@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posekit import claims, runs
 from posekit.errors import PosekitError
 from posekit.plots.claims import overview
+from posekit.workflow import claims, runs
 
 ROOT = Path(__file__).parents[1]
 CLAIMS = claims.read(ROOT / "book" / "claims.yaml")

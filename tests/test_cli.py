@@ -12,9 +12,11 @@ from scipy.io import savemat
 from typer.testing import CliRunner
 
 import posekit
-from posekit import cli, terminal, weights
+from posekit.cli import commands as cli
+from posekit.cli import terminal
+from posekit.engine import weights
+from posekit.engine.weights import Card, save
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.weights import Card, save
 
 SMALL = [
     "--resolution",
@@ -81,7 +83,7 @@ def test_importing_and_helping_load_no_torch():
         "False",
         "False",
     ]
-    assert fresh("import sys, posekit.cli; print('torch' in sys.modules, 'numpy' in sys.modules)").split() == ["False", "False"]
+    assert fresh("import sys, posekit.cli.commands; print('torch' in sys.modules, 'numpy' in sys.modules)").split() == ["False", "False"]
 
 
 def test_everything_that_the_package_promises_is_there():
@@ -329,7 +331,7 @@ def test_collapsed_peaks_are_reported(capsys):
 
 
 def test_a_notebook_gets_its_parameters(monkeypatch, tmp_path):
-    from posekit import execution
+    from posekit.workflow import execution
 
     heard = []
     monkeypatch.setattr(execution, "run_notebook", lambda *given: heard.append(given) or tmp_path)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from posekit.errors import PosekitError
-from posekit.interpret import clusters
+from posekit.interpret.analysis import clusters
 
 
 def planted(k: int, people: int = 240, apart: float = 12.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

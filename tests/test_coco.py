@@ -7,7 +7,7 @@ import tiny_data
 from tiny_data import coco_person
 
 from posekit.data import load_people
-from posekit.data.coco import draw_splits, load
+from posekit.data.readers.coco import draw_splits, load
 from posekit.errors import PosekitError
 
 SHARED = Path(__file__).parents[1] / "../shared/data/coco"

@@ -11,8 +11,8 @@ import tiny_data
 from tiny_data import coco_person
 
 from posekit.data import load_people
-from posekit.data.coco import load
-from posekit.data.coco_folder import files, kinds, pictures
+from posekit.data.readers.coco import load
+from posekit.data.readers.coco_folder import files, kinds, pictures
 from posekit.errors import NotPeople, PosekitError
 
 

@@ -8,16 +8,16 @@ import torch
 from planted import planted
 from typer.testing import CliRunner
 
-from posekit import cli
+from posekit.cli import commands as cli
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
+from posekit.engine.backend import Machine
+from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
-from posekit.interpret.codes import collect, network_fingerprint, open_codes, open_moments, stream, write_codes, write_moments
-from posekit.interpret.components import moments_of, pca
+from posekit.interpret.activations.codes import collect, network_fingerprint, open_codes, open_moments, stream, write_codes, write_moments
+from posekit.interpret.analysis.components import moments_of, pca
 from posekit.interpret.trace import code_place, edit
-from posekit.machine import Machine
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.weights import Card, save
 
 PLAIN = Machine.plain()
 

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from posekit import HourglassConfig, comparison
+from posekit import HourglassConfig
 from posekit.models.hourglass import Hourglass
 from posekit.models.parts import Parts, PartsConfig
 from posekit.models.transpose import TransPose, TransPoseConfig
+from posekit.studies import comparison
 
 
 def of_convolutions(network, resolution):

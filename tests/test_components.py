@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
-from posekit import bench_components
+from posekit.engine import bench_components
 from posekit.errors import PosekitError
-from posekit.interpret.components import Moments, above, batches_of, jackknife, moments_of, noise_floor, pca, stability
+from posekit.interpret.analysis.components import Moments, above, batches_of, jackknife, moments_of, noise_floor, pca, stability
 
 
 def cloud(people=400, dimensions=24, mean=0.0, seed=0):
@@ -174,7 +174,7 @@ def test_two_processes_find_the_moments_of_all(tmp_path):
     (tmp_path / "worker.py").write_text(
         "import numpy as np, torch\n"
         "from posekit import parallel\n"
-        "from posekit.interpret.components import Moments\n"
+        "from posekit.interpret.analysis.components import Moments\n"
         "codes = torch.from_numpy(np.load('codes.npy'))\n"
         "rank, moments = parallel.world().rank, Moments.none(6)\n"
         "moments.add(codes[:30] if rank == 0 else codes[30:])\n"

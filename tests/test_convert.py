@@ -14,9 +14,9 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 
-from posekit.convert import BEARPAW, PRINCETON, convert, hourglass
+from posekit.engine.convert import BEARPAW, PRINCETON, convert, hourglass
+from posekit.engine.weights import load
 from posekit.errors import PosekitError
-from posekit.weights import load
 
 FEATURES = 16
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import posekit
-from posekit.dependencies import imported
+from posekit.workflow.dependencies import imported
 
 FILES = {
     "__init__.py": "",

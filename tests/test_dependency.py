@@ -10,8 +10,8 @@ from tiny_networks import CARD, Painted
 
 from posekit import Machine, PosekitError, crops
 from posekit.data.people import People, joints_box
-from posekit.interpret import dependency as dp
-from posekit.interpret.attribution import blurred
+from posekit.interpret.attribution import dependency as dp
+from posekit.interpret.attribution.explain import blurred
 from posekit.skeleton import COCO, LSP
 
 
@@ -149,7 +149,7 @@ def test_hops_along_limbs():
 
 
 def test_people_with_other_joints_are_refused(stored):
-    from posekit.weights import Card
+    from posekit.engine.weights import Card
 
     with pytest.raises(PosekitError, match="other knows the joints of coco, these people have those of lsp"):
         dp.dependency(Painted(), Card("other", {"joints": 17}, "coco", 32, "mse"), stored)

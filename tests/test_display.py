@@ -13,15 +13,15 @@ from PIL import Image
 
 from posekit import Card, Hourglass, HourglassConfig, Predictor
 from posekit.data.crops import crops
-from posekit.display import facts, scores, table
+from posekit.display.html import facts, scores, table
+from posekit.engine.backend import Machine
 from posekit.interpret.trace import overview, places, trace
-from posekit.machine import Machine
 from posekit.models import build
 from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig
 from posekit.models.parts import PartsConfig
 from posekit.models.transpose import TransPoseConfig
-from posekit.runs import Run
+from posekit.workflow.runs import Run
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, stacks=2)
 SQUEEZED = HourglassConfig.narrow(16, joints=14, depth=2, squeeze="linear", dimensions=3, code_side=4, code_noise=0.1)

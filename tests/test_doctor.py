@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from posekit import cli, doctor
+from posekit.cli import commands as cli
+from posekit.cli import doctor
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posekit.drawing import FAINT, SURE, draw, enlargement, joint_colours, limb_colours, opacity
+from posekit.display.drawing import FAINT, SURE, draw, enlargement, joint_colours, limb_colours, opacity
 from posekit.skeleton import COCO, LSP, MPII
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from posekit.data import duplicates, load_people
+from posekit.data import load_people
+from posekit.data.readers import duplicates
 
 
 def scene(seed, width=160, height=120):

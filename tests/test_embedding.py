@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from sklearn.manifold import trustworthiness
 
 from posekit.errors import PosekitError
-from posekit.interpret import embedding
+from posekit.interpret.analysis import embedding
 
 
 def cloud(people=120, dimensions=5, seed=0):

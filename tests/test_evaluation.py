@@ -8,16 +8,17 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from posekit import evaluation, metrics
+from posekit import metrics
 from posekit.data.crops import crops
 from posekit.data.people import People
 from posekit.data.pictures import Folder
+from posekit.engine import evaluation
+from posekit.engine.evaluation import common, evaluate, plain, print_table
+from posekit.engine.prediction import load, predict_crops
+from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
-from posekit.evaluation import common, evaluate, plain, print_table
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.prediction import load, predict_crops
 from posekit.skeleton import COCO, LSP, MPII, Skeleton
-from posekit.weights import Card, save
 
 N = 6
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from planted import RECIPE, planted
 
-from posekit import HourglassConfig, Machine, PosekitError, fit, weights
+from posekit import HourglassConfig, Machine, PosekitError, fit
+from posekit.engine import weights
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2)
 

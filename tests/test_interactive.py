@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from posekit import drawing, pages
+from posekit.display import drawing
 from posekit.plots import interactive
 from posekit.skeleton import LSP
+from posekit.workflow import pages
 
 pytest.importorskip("bokeh")
 SIDE = 16

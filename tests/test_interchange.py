@@ -14,15 +14,15 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from posekit.coordinates import cropping, person_square
+from posekit.engine.interchange import export_onnx, from_coco, read_coco, to_supervision
+from posekit.engine.prediction import Poses, decode, predict_heatmaps
+from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
-from posekit.interchange import export_onnx, from_coco, read_coco, to_supervision
 from posekit.models import architecture_of
 from posekit.models.feedback import Feedback, FeedbackConfig
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.models.parts import Parts, PartsConfig
-from posekit.prediction import Poses, decode, predict_heatmaps
 from posekit.skeleton import LSP, SKELETONS
-from posekit.weights import Card, save
 
 GREY = np.full((48, 64, 3), 128, np.uint8)
 pixels = st.floats(-1e3, 1e3)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posekit.data.joint_names import order, spelled
+from posekit.data.readers.joint_names import order, spelled
 from posekit.skeleton import COCO
 
 SPELLINGS = [

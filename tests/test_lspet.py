@@ -6,7 +6,7 @@ import tiny_data
 from scipy.io import savemat
 
 from posekit.data import load_people
-from posekit.data.lspet import load
+from posekit.data.readers.lspet import load
 from posekit.errors import PosekitError
 
 SHARED = Path(__file__).parents[1] / "../shared/data/lspet"

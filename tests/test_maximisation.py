@@ -10,9 +10,9 @@ from tiny_networks import CARD, SIZE, Tiny, hooks
 
 from posekit import PosekitError, crops
 from posekit.data.people import People, joints_box
-from posekit.interpret import maximisation as mx
-from posekit.interpret.patches import project, top_patches
-from posekit.interpret.targets import Scored, target
+from posekit.interpret.attribution import maximisation as mx
+from posekit.interpret.attribution.patches import project, top_patches
+from posekit.interpret.attribution.targets import Scored, target
 from posekit.skeleton import LSP
 
 

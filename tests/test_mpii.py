@@ -9,7 +9,7 @@ from tiny_data import mpii_person
 
 from posekit.coordinates import MARGIN, person_square
 from posekit.data import load_people
-from posekit.data.mpii import load
+from posekit.data.readers.mpii import load
 from posekit.errors import PosekitError
 
 SHARED = Path(__file__).parents[1] / "../shared/data/mpii"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posekit import PosekitError
-from posekit.interpret.neighbours import closeness, pose_distances, pose_places
+from posekit.interpret.analysis.neighbours import closeness, pose_distances, pose_places
 from posekit.skeleton import LSP
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from planted import RECIPE, planted
 
-from posekit import parallel
+from posekit.engine import parallel
+from posekit.engine.backend import Machine
+from posekit.engine.parallel import World
+from posekit.engine.training import train
 from posekit.errors import PosekitError
-from posekit.machine import Machine
-from posekit.parallel import World
-from posekit.training import train
 
 STEPS = 12  # of the recipe: 3 epochs of 4
 

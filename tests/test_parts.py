@@ -7,11 +7,12 @@ import pytest
 import torch
 from planted import planted
 
-from posekit import PosekitError, evaluate, weights
+from posekit import PosekitError, evaluate
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
-from posekit.fitting import fit_parts
-from posekit.machine import Machine
+from posekit.engine import weights
+from posekit.engine.backend import Machine
+from posekit.engine.fitting import fit_parts
 from posekit.models import parts
 from posekit.skeleton import COCO, LSP
 

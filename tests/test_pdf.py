@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from posekit import pages, typeset
 from posekit.errors import PosekitError
-from posekit.parameters import root
+from posekit.workflow import pages, typeset
+from posekit.workflow.parameters import root
 
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="90"><rect width="300" height="90" fill="teal"/></svg>'
 TABLE = "<table><thead><tr><th>map</th><th>score</th></tr></thead><tbody><tr><td>first</td><td>50 % & more</td></tr></tbody></table>"

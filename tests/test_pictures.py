@@ -9,8 +9,8 @@ from PIL import Image
 
 from posekit.data import pictures
 from posekit.data.pictures import Folder, read_picture, rgb
+from posekit.engine.prediction import as_picture
 from posekit.errors import PosekitError
-from posekit.prediction import as_picture
 
 RGB = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)
 

@@ -11,20 +11,12 @@ from posekit import heatmaps as hm
 from posekit.data.crops import crops
 from posekit.data.people import People
 from posekit.data.pictures import Folder
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import Poses, Predictor, decode, machine_for, predict_crops, predict_heatmaps, target_peak
+from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
-from posekit.machine import Machine
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.prediction import (
-    Poses,
-    Predictor,
-    decode,
-    machine_for,
-    predict_crops,
-    predict_heatmaps,
-    target_peak,
-)
 from posekit.skeleton import COCO, LSP
-from posekit.weights import Card, save
 
 
 def predictor(skeleton=LSP, loss="cross-entropy", stacks=1, machine=None, seed=0, resolution=64):

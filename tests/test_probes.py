@@ -8,7 +8,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.model_selection import KFold, cross_val_predict
 
 from posekit import PosekitError
-from posekit.interpret import probes as pr
+from posekit.interpret.analysis import probes as pr
 
 N, C, D = 600, 8, 20
 SD = np.linspace(3, 0.5, C)

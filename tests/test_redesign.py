@@ -8,11 +8,13 @@ import pytest
 import torch
 from planted import RECIPE, planted
 
-from posekit import HourglassConfig, Machine, PosekitError, Recipe, fit, redesign, weights
-from posekit.interpret.codes import collect
+from posekit import HourglassConfig, Machine, PosekitError, Recipe, fit
+from posekit.engine import weights
+from posekit.interpret.activations.codes import collect
 from posekit.models.hourglass import Hourglass
 from posekit.models.squeeze import Autoencoder, Noise
-from posekit.redesign import Alone, Variant
+from posekit.studies import redesign
+from posekit.studies.redesign import Alone, Variant
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, bottleneck_residuals=2)
 SIDE = RECIPE.resolution // 16

@@ -7,8 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from posekit import execution, pages, parameters, runs, staleness, workflow
 from posekit.errors import PosekitError
+from posekit.workflow import book as workflow
+from posekit.workflow import execution, pages, parameters, runs, staleness
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -56,10 +57,10 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "notebooks" / "02_second.py").write_text(SECOND)
     (tmp_path / "presets" / "small.yaml").write_text("01_first:\n  people: 3\n02_second:\n  counted: run:01_first/metrics.json\n")
     (tmp_path / "_config.yml").write_text("title: Small")
-    (tmp_path / "library").mkdir()  # the real one may be edited while the tests run
+    (tmp_path / "library" / "workflow").mkdir(parents=True)  # the real one may be edited while the tests run
     (tmp_path / "library" / "errors.py").write_text("class Mistake(Exception):\n    pass\n")
-    (tmp_path / "library" / "runs.py").write_text("from .errors import Mistake\n")
-    monkeypatch.setattr(staleness, "__file__", str(tmp_path / "library" / "staleness.py"))
+    (tmp_path / "library" / "workflow" / "runs.py").write_text("from ..errors import Mistake\n")
+    monkeypatch.setattr(staleness, "__file__", str(tmp_path / "library" / "workflow" / "staleness.py"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.delenv("POSEKIT_RUN", raising=False)

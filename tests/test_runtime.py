@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import nn
 
-from posekit import runtime, trace
-from posekit.machine import Machine
+from posekit import trace
+from posekit.engine import runtime
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import Fast, Predictor
+from posekit.engine.weights import Card
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.prediction import Fast, Predictor
-from posekit.weights import Card
 
 needs_openvino = pytest.mark.skipif(runtime.importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
 FLOAT32 = Machine(torch.device("cpu"), bf16=False, channels_last=True, can_compile=False)

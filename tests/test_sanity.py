@@ -8,10 +8,10 @@ from scipy import stats
 from tiny_networks import CARD, SIZE, Tiny
 
 from posekit import HourglassConfig, Machine, PosekitError, crops
-from posekit.interpret import sanity
-from posekit.interpret.targets import Scored, target
+from posekit.engine.weights import Card
+from posekit.interpret.attribution import sanity
+from posekit.interpret.attribution.targets import Scored, target
 from posekit.models.hourglass import Hourglass
-from posekit.weights import Card
 
 CONFIG = HourglassConfig.narrow(8, joints=14, depth=2)
 TOY = Card("toy", CONFIG.to_dict(), "lsp", 32, "cross-entropy")

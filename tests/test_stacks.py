@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import people
 
-from posekit import HourglassConfig, PosekitError, edit, redesign
-from posekit.interpret import stacks
-from posekit.interpret.ablation import zero
+from posekit import HourglassConfig, PosekitError, edit
+from posekit.interpret.activations import stacks
+from posekit.interpret.activations.ablation import zero
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import LSP
+from posekit.studies import redesign
 
 SPREAD = np.stack([np.arange(14) * 100.0, np.zeros(14), np.full(14, 2.0)], -1)[None]  # joints 100 pixels apart
 LIMIT = np.array([10.0])

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from posekit import PosekitError
-from posekit.interpret.streamed import StreamedPCA
+from posekit.interpret.analysis.streamed import StreamedPCA
 
 
 @parametrize_with_checks([StreamedPCA()])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
-from posekit import cli
+from posekit.cli import commands as cli
 from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
@@ -192,7 +192,7 @@ def test_designs_name_every_training_once_and_differ_by_key(name):
 
 
 def test_redesigns_cost_no_more_than_the_base():
-    from posekit.redesign.budget import macs, parameters
+    from posekit.studies.redesign.budget import macs, parameters
 
     study = design("redesign", 14, (0,))
     base = study.trainings[0]

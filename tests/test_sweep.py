@@ -15,8 +15,9 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from posekit import cli, execution, sweep
+from posekit.cli import commands as cli
 from posekit.errors import PosekitError
+from posekit.workflow import execution, sweep
 
 REPOSITORY = Path(__file__).parents[1]
 

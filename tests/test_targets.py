@@ -6,8 +6,8 @@ import torch
 from tiny_networks import CARD, SIZE, Painted, Tiny
 
 from posekit import PosekitError
-from posekit.interpret.targets import WINDOW, Scored, Target, answered, target
-from posekit.weights import Card
+from posekit.engine.weights import Card
+from posekit.interpret.attribution.targets import WINDOW, Scored, Target, answered, target
 
 LOGITS = Card("tiny", {"joints": 14}, "lsp", SIZE, "cross-entropy")
 WRIST, KNEE = 11, 1  # left wrist and right knee of the LSP skeleton

@@ -8,14 +8,14 @@ import pytest
 import torch
 from planted import RECIPE, people, planted
 
-from posekit import training
 from posekit.data.augment import Augmentation
 from posekit.data.crops import crops as cut_out
+from posekit.engine import training
+from posekit.engine.backend import Machine
+from posekit.engine.fitting import fit
+from posekit.engine.training import Recipe, train
 from posekit.errors import PosekitError
-from posekit.fitting import fit
-from posekit.machine import Machine
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.training import Recipe, train
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2)
 PER_EPOCH = 4  # steps: 32 people in batches of 8

@@ -12,11 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import RECIPE, planted
 
-from posekit import display, evaluation, plots, sweep, terminal, training, weights
-from posekit.fitting import fit
-from posekit.machine import Machine
+from posekit import plots
+from posekit.cli import terminal
+from posekit.display import html as display
+from posekit.engine import evaluation, training, weights
+from posekit.engine.backend import Machine
+from posekit.engine.fitting import fit
 from posekit.models.hourglass import HourglassConfig
 from posekit.skeleton import LSP
+from posekit.workflow import sweep
 
 CONFIG = HourglassConfig.narrow(8, joints=14, depth=2)
 SHORT = dataclasses.replace(RECIPE, epochs=2)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from posekit import runs
-from posekit.interpret import verdict
+from posekit.workflow import runs
+from posekit.workflow import words as verdict
 
 
 @pytest.fixture

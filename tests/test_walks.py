@@ -13,15 +13,15 @@ from planted import people
 from torch import nn
 
 from posekit import HourglassConfig, Machine, PosekitError, crops, trace
-from posekit.interpret import ablation
-from posekit.interpret import walks as wk
-from posekit.interpret.codes import collect
-from posekit.interpret.probes import Direction
+from posekit.engine.prediction import decode, predict_heatmaps
+from posekit.engine.weights import Card
+from posekit.interpret.activations import ablation
+from posekit.interpret.activations import walks as wk
+from posekit.interpret.activations.codes import collect
+from posekit.interpret.analysis.probes import Direction
 from posekit.interpret.trace import code_place
 from posekit.models.hourglass import Hourglass
-from posekit.prediction import decode, predict_heatmaps
 from posekit.skeleton import LSP
-from posekit.weights import Card
 
 PLAIN = Machine.plain()
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, stacks=2, bottleneck_residuals=2)

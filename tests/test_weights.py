@@ -8,10 +8,10 @@ import pytest
 import safetensors.torch
 import torch
 
-from posekit import weights
+from posekit.engine import weights
+from posekit.engine.weights import Card, load, save, shipped
 from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.weights import Card, load, save, shipped
 
 TINY = HourglassConfig.narrow(16, joints=14, depth=2)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from posekit import pages, parameters, staleness, workflow
 from posekit.errors import PosekitError
+from posekit.workflow import book as workflow
+from posekit.workflow import pages, parameters, staleness
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -108,10 +109,10 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture
 def library(project, monkeypatch):
     """A library of two modules in place of the real one, which may be edited while the tests run."""
-    (project / "library").mkdir()
+    (project / "library" / "workflow").mkdir(parents=True)
     (project / "library" / "errors.py").write_text("X = 1\n")
-    (project / "library" / "runs.py").write_text("from .errors import X\n")
-    monkeypatch.setattr(staleness, "__file__", str(project / "library" / "staleness.py"))
+    (project / "library" / "workflow" / "runs.py").write_text("from ..errors import X\n")
+    monkeypatch.setattr(staleness, "__file__", str(project / "library" / "workflow" / "staleness.py"))
     return project / "library"
 
 
@@ -154,9 +155,9 @@ def test_why_a_run_is_stale(library, project):
         replace(path, new, old)
 
     replace(first, '"no power"', '"no light"')
-    replace(library / "runs.py", "import X", "import X as x")
-    assert reasons("01_first") == ["the notebook's code has changed", "library: runs.py"]
-    assert reasons("02_second") == ["another run of 01_first is read", "library: runs.py"]
+    replace(library / "workflow" / "runs.py", "import X", "import X as x")
+    assert reasons("01_first") == ["the notebook's code has changed", "library: workflow/runs.py"]
+    assert reasons("02_second") == ["another run of 01_first is read", "library: workflow/runs.py"]
     (project / "runs" / "small" / "03_third" / "params.json").write_text('{"parameters": {}}')
     assert reasons("03_third") == ["what the last run was made of is not known"]
 

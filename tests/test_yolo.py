@@ -7,7 +7,7 @@ import yaml
 from tiny_data import coco_person
 
 from posekit.data import load_people
-from posekit.data.coco import load as load_coco
+from posekit.data.readers.coco import load as load_coco
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
 

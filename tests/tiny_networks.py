@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from posekit.weights import Card
+from posekit.engine.weights import Card
 
 SIZE = 32  # pixels, so heatmaps of 8 x 8 cells
 CARD = Card("tiny", {"joints": 14}, "lsp", SIZE, "mse")

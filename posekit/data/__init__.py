@@ -50,20 +50,20 @@ def load_people(
         raise PosekitError(f"{spec!r}: where is it? Write {name}:FOLDER")
     folder = _folder(name, Path(path).expanduser())
     if name == "coco":
-        from posekit.data import coco, coco_folder
+        from posekit.data.readers import coco, coco_folder
 
         split = coco_folder.SPLITS.get(split, split)
         named = split not in coco_folder.SPLITS and split in coco_folder.files(folder)
         return coco.load(folder, file=split if named else None, split=split, on_error=on_error).split(split)
     if name in ("yolo", "labelme"):
-        from posekit.data import coco_folder, labelme, yolo
+        from posekit.data.readers import coco_folder, labelme, yolo
 
         return (yolo if name == "yolo" else labelme).load(folder, on_error=on_error).split(coco_folder.SPLITS.get(split, split))
     if name == "mpii":
-        from posekit.data import mpii
+        from posekit.data.readers import mpii
 
         return mpii.load(folder, on_error=on_error).split(split)
-    from posekit.data import lspet
+    from posekit.data.readers import lspet
 
     return lspet.load(folder, on_error=on_error, cache=cache).split(split)
 

@@ -20,8 +20,8 @@ from posekit.data.digests import digests
 from posekit.data.people import SKIP, People, check_on_error, iterate
 from posekit.data.pictures import Folder
 from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_whole, open_store
-from posekit.display import webp
-from posekit.drawing import sheet
+from posekit.display.drawing import sheet
+from posekit.display.html import webp
 from posekit.errors import PosekitError
 
 CHUNK = 32  # people that a thread cuts at a time

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from posekit.data.signatures import HEAD, no_picture
 from posekit.errors import PosekitError
-from posekit.signatures import HEAD, no_picture
 
 LARGEST = 300 * 10**6  # pixels; phones take 200 megapixels, and a file of a few KB can claim millions
 RANGES = (1, 255, 65535)  # where the values of pictures of more than 8 bits may end

@@ -14,9 +14,9 @@ import numpy as np
 
 from posekit.data.people import Check, People, joints_box, sift
 from posekit.data.shards import Item, Shards, build, encode, open_store
-from posekit.dependencies import code_hash
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
+from posekit.workflow.dependencies import code_hash
 
 COUNT, SIZE, SEED = 8000, 160, 0
 FACTOR = "factor "

@@ -295,7 +295,7 @@ class Hourglass(nn.Module):
         return torch.stack(heatmaps, dim=1)
 
     def _repr_html_(self) -> str:
-        from posekit.display import listing
+        from posekit.display.html import listing
         from posekit.interpret.trace import overview
 
         size = self.config.multiple * (self.config.code_side or 4)  # 256 pixels, Newell's, where there are four levels

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.projections.polar import PolarAxes
 
-from posekit.drawing import COLOURS, draw, joint_colours
+from posekit.display.drawing import COLOURS, draw, joint_colours
 from posekit.skeleton import Skeleton
 
 PALETTE = sns.color_palette("colorblind")

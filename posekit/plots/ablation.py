@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posekit.drawing import draw
+from posekit.display.drawing import draw
 from posekit.plots import PALETTE
 from posekit.skeleton import Skeleton
 

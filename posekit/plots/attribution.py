@@ -13,8 +13,8 @@ from posekit.plots import PALETTE
 from posekit.skeleton import Skeleton
 
 if TYPE_CHECKING:
-    from posekit.interpret.attribution import Explanation
-    from posekit.interpret.patches import Patches
+    from posekit.interpret.attribution.explain import Explanation
+    from posekit.interpret.attribution.patches import Patches
 
 WARM = "inferno"
 MARK = "#35D0FF"

@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from posekit.claims import KINDS, MARKS
 from posekit.plots import PALETTE
+from posekit.workflow.claims import KINDS, MARKS
 
 _FACES = {"supported": PALETTE[0], "not supported": PALETTE[1], "undecided": "0.85", "not measured": "white"}
 _INKS = {"supported": "white", "not supported": "black", "undecided": "black", "not measured": "0.35"}

@@ -9,7 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 
-from posekit.drawing import draw
+from posekit.display.drawing import draw
 from posekit.plots import PALETTE
 from posekit.skeleton import Skeleton
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from posekit.drawing import joint_colours
+from posekit.display.drawing import joint_colours
 from posekit.plots import PALETTE, _gap
 from posekit.plots.ablation import MARKERS
 from posekit.skeleton import Skeleton

@@ -1,7 +1,7 @@
 """A map of people to hover over: each point shows its person, and a list chooses what the colours mean.
 
 Its HTML asks nothing of the network: the pictures are one sheet inside the page, and Bokeh's scripts lie beside it, put there
-by `posekit.pages.build`, which goes by the HTML.
+by `posekit.workflow.pages.build`, which goes by the HTML.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from posekit.display import webp
+from posekit.display.html import webp
 from posekit.plots import PALETTE
 from posekit.plots.clusters import CONTINUOUS, categorical
 

@@ -8,9 +8,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from posekit.drawing import draw, joint_colours
-from posekit.interpret.probes import Probe
-from posekit.interpret.walks import Causal
+from posekit.display.drawing import draw, joint_colours
+from posekit.interpret.activations.walks import Causal
+from posekit.interpret.analysis.probes import Probe
 from posekit.plots import PALETTE
 from posekit.skeleton import Skeleton
 

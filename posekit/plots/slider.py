@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from posekit.display import webp
-from posekit.drawing import draw
+from posekit.display.drawing import draw
+from posekit.display.html import webp
 from posekit.plots.meaning import glow
 from posekit.skeleton import Skeleton
 

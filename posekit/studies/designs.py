@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from posekit.engine.training import Recipe
 from posekit.errors import PosekitError
 from posekit.models.hourglass import HourglassConfig
-from posekit.redesign.budget import parameters, widened, within
-from posekit.redesign.variants import own_variants, study_variants
 from posekit.studies.job import Training, with_seed
-from posekit.training import Recipe
+from posekit.studies.redesign.budget import parameters, widened, within
+from posekit.studies.redesign.variants import own_variants, study_variants
 
 SEEDS = (0, 1, 2)  # three at least, for an interval by Student's t
 DIMENSIONS = 50  # of the autoencoder's code, the thesis's

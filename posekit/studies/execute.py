@@ -18,16 +18,16 @@ from filelock import FileLock, Timeout
 
 from posekit.data import load_people
 from posekit.data.people import People
+from posekit.engine.backend import Machine
+from posekit.engine.memory import keep_memory
 from posekit.errors import PosekitError
-from posekit.graph import Job, run_jobs
-from posekit.machine import Machine
-from posekit.memory import keep_memory
-from posekit.parameters import root
-from posekit.redesign.budget import macs
 from posekit.studies import results
 from posekit.studies.designs import Study, design
 from posekit.studies.job import SPLITS, Training, do, fingerprints, stores
+from posekit.studies.redesign.budget import macs
 from posekit.studies.results import Result
+from posekit.workflow.graph import Job, run_jobs
+from posekit.workflow.parameters import root
 
 USUAL = 1e-10  # seconds of training a multiply-add, one core with bfloat16; used where no result is kept yet
 

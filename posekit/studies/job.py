@@ -10,11 +10,11 @@ from typing import Any
 from posekit.coordinates import CONTEXT
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
-from posekit.fitting import fit
-from posekit.machine import Machine
+from posekit.engine.backend import Machine
+from posekit.engine.fitting import fit
+from posekit.engine.training import Recipe
 from posekit.models import architecture_of
-from posekit.redesign.squeezed import Alone, begin
-from posekit.training import Recipe
+from posekit.studies.redesign.squeezed import Alone, begin
 
 METRIC = "pck@0.2·torso, flip test, version 1"  # part of every key: other definitions make other results
 SPLITS = ("train", "val", "test")

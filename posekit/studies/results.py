@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from posekit import evaluation, metrics
-from posekit import weights as weight_files
-from posekit.comparison import fitted_numbers, multiply_adds
+from posekit import metrics
+from posekit.cli.output import write_json
 from posekit.data.people import People
+from posekit.engine import evaluation
+from posekit.engine import weights as weight_files
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import Predictor, predict_crops
 from posekit.errors import PosekitError
-from posekit.execution import provenance
-from posekit.machine import Machine
-from posekit.output import write_json
-from posekit.prediction import Predictor, predict_crops
+from posekit.studies.comparison import fitted_numbers, multiply_adds
 from posekit.studies.job import METRIC, Training, fingerprints, stores
+from posekit.workflow.execution import provenance
 
 FORMAT = 1
 SCORED = ("val", "test")

@@ -9,9 +9,9 @@ from posekit import metrics
 from posekit.coordinates import MARGIN, cropping, person_square, transform_keypoints
 from posekit.data.people import People
 from posekit.errors import PosekitError
-from posekit.redesign.variants import winner
 from posekit.stats import Interval, over_seeds, over_seeds_and_people
 from posekit.studies.execute import Plan
+from posekit.studies.redesign.variants import winner
 from posekit.studies.results import Result
 
 FLOOR = 3.0  # times the median pose's score: below it a network has not learned, and decides nothing

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posekit.data.mannequins.bodies import (
+from posekit.data.mannequins.bodies import (  # fmt: skip
     ADULT,
     KEYPOINT_DEPTHS,
     PART_SHOWS,
@@ -15,7 +15,7 @@ from posekit.data.mannequins.bodies import (
     keypoint_places,
     pose_bones,
     rotation,
-)  # fmt: skip
+)
 from posekit.data.mannequins.flesh import body_solids, draw_clothes
 from posekit.data.mannequins.postures import Pose, draw_pose
 from posekit.data.mannequins.raycasting import Quadrics, bounds, first_met, quadrics

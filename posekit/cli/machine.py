@@ -1,0 +1,45 @@
+"""Commands about this machine: doctor, bench."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from posekit.cli.app import app, command
+from posekit.cli.output import writable, write_json
+from posekit.errors import PosekitError
+
+
+@app.command()
+@command
+def doctor() -> None:
+    """Say what this machine has, what will be made of it, and what is missing; exit code 1 where that is essential."""
+    from posekit.cli import doctor as examination
+
+    findings = examination.examine()
+    wide = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        mark = "✗" if finding.essential else "–" if finding.lacking else "✓"
+        lacking = f": {finding.lacking}" if finding.lacking else ""
+        print(f"{mark} {finding.what:{wide}}  {finding.found}{lacking}")
+    if any(finding.essential for finding in findings):
+        raise PosekitError("what is marked ✗ has to be put right first")
+
+
+@app.command()
+@command
+def bench(
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="small and rough, in seconds")] = False,
+) -> None:
+    """Time rendering, cropping, loading, training and prediction against plain float32, and principal components against scikit-learn's."""
+    from posekit.engine import bench as benchmark
+    from posekit.engine import bench_components
+
+    writable(json_file)
+    result = benchmark.bench(quick=quick) | {"components": bench_components.bench_components(quick)}
+    if json_file is not None:
+        write_json(json_file, result)
+    if json_file is None or str(json_file) != "-":
+        Console().print(benchmark.table(result))

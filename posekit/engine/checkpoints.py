@@ -1,0 +1,121 @@
+"""What a training keeps while it runs, and how it is stopped and taken up again."""
+
+import contextlib
+import io
+import json
+import signal
+from pathlib import Path
+
+import torch
+
+from posekit.engine import parallel
+from posekit.engine.backend import Machine
+from posekit.errors import PosekitError
+
+
+@contextlib.contextmanager
+def writing(path: Path):
+    """Tell in one line what could not be written, and how to go on."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError when the disk is full
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        told = f"{path}: could not be written ({reason}); free some room and go on with resume=True (--resume)"
+        raise PosekitError(told) from None
+
+
+def write(path: Path, state: dict) -> None:
+    """Write whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    try:
+        with writing(path):
+            torch.save(state, temporary)
+            temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def read(path: Path, machine: Machine) -> dict | None:
+    """What the first process finds at `path`; None if there is nothing."""
+    data = parallel.from_first(path.read_bytes() if parallel.world().rank == 0 and path.exists() else None)
+    if data is None:
+        return None
+    try:
+        return torch.load(io.BytesIO(data), map_location=machine.device, weights_only=True)
+    except Exception:  # damaged files end in many ways, and all of them mean the same
+        raise PosekitError(f"{path}: damaged; train again with resume=False (no --resume)") from None
+
+
+def differences(before: str, now: str) -> str:
+    """What differs between two trainings' identities, JSON both, each setting with its two values.
+
+    >>> differences('{"recipe": {"epochs": 1, "batch": 8}, "people": "a"}', '{"recipe": {"epochs": 2, "batch": 8}, "people": "b"}')
+    'epochs is 2, was 1 (more epochs are another training, since the rate falls over all of them; --start takes up its weights); people ...'
+    """
+    old, new = _settings(json.loads(before)), _settings(json.loads(now))
+    unlike = [name for name in new | old if new.get(name) != old.get(name)]
+    more = " (more epochs are another training, since the rate falls over all of them; --start takes up its weights)"
+    return "; ".join(f"{name} is {new.get(name)}, was {old.get(name)}{more if name == 'epochs' else ''}" for name in unlike)
+
+
+def _settings(identity: dict) -> dict:
+    """The settings of an identity by name, those of the data under words."""
+    data = {"people": "people (fingerprint)", "validation": "validation people (fingerprint)", "start": "start (fingerprint)"}
+    found = {data.get(name, name): value for name, value in identity.items() if name not in ("recipe", "config")}
+    recipe = dict(identity.get("recipe", {}))
+    changes = {f"augmentation.{name}": value for name, value in recipe.pop("augmentation", {}).items()}
+    return recipe | changes | identity.get("config", {}) | found
+
+
+def trim(history: Path, step: int) -> None:
+    """Drop lines of epochs after the step that training goes on from, and one that was cut off."""
+    lines = []
+    for line in history.read_text().splitlines() if history.exists() else []:
+        with contextlib.suppress(json.JSONDecodeError):
+            if json.loads(line)["step"] <= step:
+                lines.append(line)
+    temporary = history.with_suffix(".tmp")
+    temporary.write_text("".join(line + "\n" for line in lines))
+    temporary.replace(history)
+
+
+def tensorboard(folder: Path, step: int):
+    """A writer of events, which drops those after the step that training goes on from."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+
+
+@contextlib.contextmanager
+def closing(writer):
+    """Close a writer at the end, where there is one."""
+    try:
+        yield
+    finally:
+        if writer:
+            with contextlib.suppress(OSError):  # of a full disk the checkpoints have told
+                writer.close()
+
+
+class Interrupt:
+    """Turns Ctrl-C and SIGTERM into a wish that the loop heeds after its step; a second Ctrl-C stops at once."""
+
+    def __enter__(self) -> "Interrupt":
+        self.asked = False
+        self.before = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, self._ask)
+        except ValueError:  # not the main thread: whoever owns it decides
+            pass
+        return self
+
+    def _ask(self, number: int, _) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,154 @@
+"""From a recipe to a weights file: training, then the card that says what was trained, on whom, and how well."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from posekit.data.augment import centre_view
+from posekit.data.crops import Crops
+from posekit.data.loading import batches
+from posekit.data.people import iterate
+from posekit.engine import evaluation, parallel, weights
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import Predictor
+from posekit.engine.training import Recipe, check, check_crops, train
+from posekit.errors import PosekitError
+from posekit.models import architecture_of, build, parts
+
+
+@torch.inference_mode(False)
+def fit(
+    config: Any, recipe: Recipe, training: Crops, validation: Crops, folder: str | Path, *, name: str | None = None,
+    note: str = "", start: str | Path | None = None, resume: bool = True, machine: Machine | None = None,
+    compiled: bool | None = None, report: Callable[[dict], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Path:  # fmt: skip
+    """Train a network into `folder`, or take up where that stopped; returns `folder`/weights.safetensors.
+
+    Args:
+        config: of the network, of any architecture; that of `Parts` is fitted by `fit_parts`.
+        name: of the network, on its card; the folder's by default.
+        note: for the card: terms of use, say.
+        start: weights to begin with, of the same network; by default it begins at random, by the recipe's seed.
+        compiled: whether the network is compiled; by default where that pays.
+        report: hears each step's and each epoch's figures; see `train`.
+        progress: hears how many people were scored in the end.
+
+    Raises:
+        PosekitError, KeyboardInterrupt: as `train`; or `start` is of another network, or not what an earlier training in `folder`
+            began with.
+
+    >>> import posekit
+    >>> people = posekit.crops(posekit.load_people("mannequins:8,size=40"), 40)
+    >>> config = posekit.HourglassConfig.narrow(8, joints=17, depth=1)
+    >>> recipe = Recipe(resolution=32, epochs=1, batch=4)
+    >>> str(fit(config, recipe, people, people, "runs/tiny", machine=Machine.plain()))
+    'runs/tiny/weights.safetensors'
+    >>> posekit.load("runs/tiny").card.data
+    'mannequins@train'
+    """
+    check(config, training, validation, recipe)
+    folder, machine, world = Path(folder), machine or Machine.best(), parallel.world()
+    skeleton = training.people.skeleton
+    torch.manual_seed(recipe.seed)
+    began = {}
+    if start:
+        network, began["start"] = _begin(start, config, skeleton.name, recipe.loss)
+    else:
+        network = build(config)
+    if compiled is None:
+        compiled = world.size == 1 and machine.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
+    best = train(
+        network, training, validation, recipe, folder, start=_fingerprint(network) if start else "", resume=resume, machine=machine,
+        compiled=compiled, report=report,
+    )  # fmt: skip
+    path = folder / "weights.safetensors"
+    if world.rank:
+        return path
+    network = network.float().cpu()
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    card = weights.Card(
+        name or folder.resolve().name, network.config.to_dict(), skeleton.name, recipe.resolution, recipe.loss,
+        architecture_of(config), **_source(training), recipe=asdict(recipe) | began, history=history, seed=recipe.seed, note=note,
+        metrics={"epoch": best["epoch"]},
+    )  # fmt: skip
+    return _save(path, network, card, validation, machine, progress)
+
+
+def fit_parts(
+    training: Crops, validation: Crops, folder: str | Path, *, resolution: int = 64, mixtures: int = 4, seed: int = 0,
+    name: str | None = None, note: str = "", machine: Machine | None = None, progress: Callable[[int], None] | None = None,
+) -> Path:  # fmt: skip
+    """Fit templates and springs (`posekit.models.parts`) to people; returns `folder`/weights.safetensors.
+
+    Args:
+        resolution: side of the view in pixels.
+        mixtures: templates of a joint.
+        name, note, progress: as of `fit`.
+
+    >>> import posekit
+    >>> people = posekit.crops(posekit.load_people("mannequins:12,size=40"), 40)
+    >>> str(fit_parts(people, people, "runs/parts", resolution=32, mixtures=1))
+    'runs/parts/weights.safetensors'
+    >>> posekit.load("runs/parts").card.architecture
+    'parts'
+    """
+    check_crops(training, validation, resolution)
+    folder, skeleton = Path(folder), training.people.skeleton
+    began, views, points = time.monotonic(), [], []
+    for crops, keypoints in batches(training, iterate(len(training), 64)):
+        pictures, moved = centre_view(crops, keypoints, resolution)
+        views.append(pictures.mul(255).round().byte())
+        points.append(moved)
+    network = parts.fit(torch.cat(views), torch.cat(points).double().numpy(), skeleton.limb_indices, mixtures=mixtures, seed=seed)
+    line = {"epoch": 1, "seconds": round(time.monotonic() - began, 1)}
+    card = weights.Card(
+        name or folder.resolve().name, network.config.to_dict(), skeleton.name, resolution, "cross-entropy", "parts",
+        **_source(training), recipe={"resolution": resolution, "epochs": 1, "seed": seed}, history=[line], seed=seed, note=note,
+    )  # fmt: skip
+    return _save(folder / "weights.safetensors", network, card, validation, machine, progress)
+
+
+def _source(training: Crops) -> dict[str, Any]:
+    """What a card says of the people that were trained on."""
+    splits = sorted(set(training.people.splits))
+    kind = training.people.source.partition(":")[0]
+    return {"data": f"{kind}@{splits[0] if len(splits) == 1 else 'all'}", "data_fingerprint": training.people.fingerprint()}
+
+
+def _save(
+    path: Path, network: Any, card: weights.Card, validation: Crops, machine: Machine | None, progress: Callable[[int], None] | None,
+) -> Path:  # fmt: skip
+    """Write the network with its scores on `validation` on the card."""
+    predictor = Predictor(network, card, machine)
+    result = evaluation.evaluate(predictor, validation, progress=lambda _, done, __: progress and progress(done))
+    keep = ("people", "flip", "joints", "metrics", "stacks")
+    card.metrics.update(evaluation.plain({key: result[key] for key in keep} | {"data": _source(validation)["data"]}))
+    weights.save(path, network.cpu(), card)
+    return path
+
+
+def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[Any, str]:
+    """The network of `start` and the name on its card."""
+    network, card = weights.load(start)
+    given, wanted = (
+        {"architecture": architecture_of(c), **c.to_dict(), "skeleton": s, "loss": x}
+        for c, s, x in ((network.config, card.skeleton, card.loss), (config, skeleton, loss))
+    )
+    if unlike := [f"{name} {given.get(name)}, not {wanted.get(name)}" for name in wanted | given if given.get(name) != wanted.get(name)]:
+        raise PosekitError(f"{start}: cannot be begun with, since its network is another: {'; '.join(unlike)}")
+    return network, card.name
+
+
+def _fingerprint(network: Any) -> str:
+    """SHA-256 over a network's weights, which lie on the CPU."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode() + value.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,362 @@
+"""From pictures to keypoints: `load(name).predict(picture)`, and the same for a store of crops."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from posekit import heatmaps as hm
+from posekit.coordinates import MARGIN, STRIDE, cropping, mirroring, person_square, rescaling, transform, transform_keypoints, view
+from posekit.data.augment import centre_view
+from posekit.data.crops import Crops, cut
+from posekit.data.loading import batches
+from posekit.data.people import iterate
+from posekit.data.pictures import is_wide, read_picture, rgb
+from posekit.display.drawing import draw
+from posekit.display.html import listing
+from posekit.engine import runtime, weights
+from posekit.engine.backend import Machine
+from posekit.engine.weights import Card
+from posekit.errors import PosekitError
+from posekit.interpret.trace import overview
+from posekit.models.hourglass import Hourglass
+from posekit.skeleton import SKELETONS, Skeleton
+
+BATCH = 16  # people predicted at once
+SHOWN = 1200  # pixels: a larger picture is shrunk where a notebook shows it
+Network = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Poses:
+    """The people that a network found in one picture. As the last value of a notebook's cell it draws itself.
+
+    Attributes:
+        keypoints: (N, K, 3) float: x, y in picture pixels, the centre of the first pixel at (0, 0), and the score, which is 1 for a heatmap
+            as high as the target's.
+        boxes: (N, 4) float: x, y of the upper left outer edge, width, height, as asked for.
+        skeleton: whose joints they are, in its order.
+        picture: (H, W, 3) uint8, red first.
+        name: the picture's file, where it came from one.
+
+    >>> from posekit.data.mannequins import render
+    >>> poses = load("mannequins-hg1").predict(render(3).picture)
+    >>> poses
+    <Poses of 1 person, coco skeleton, in a picture of 160 x 160 px>
+    >>> poses.keypoints.shape  # people, joints, and x, y, score
+    (1, 17, 3)
+    >>> poses.draw().size  # enlarged
+    (480, 480)
+    """
+
+    keypoints: np.ndarray
+    boxes: np.ndarray
+    skeleton: Skeleton
+    picture: np.ndarray
+    name: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def __repr__(self) -> str:
+        people = "1 person" if len(self) == 1 else f"{len(self)} people"
+        height, width = self.picture.shape[:2]
+        return f"<Poses of {people}, {self.skeleton.name} skeleton, in {self.name or 'a picture'} of {width} x {height} px>"
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The mean of each person's joint scores, (N,)."""
+        return self.keypoints[..., 2].mean(-1)
+
+    def to_coco(self, image_id: int | str = 0) -> list[dict[str, Any]]:
+        """One entry a person in the form of COCO's results: keypoints x, y, score in a flat list, score, bbox.
+
+        In COCO, keypoints count pixels from 0 as here; boxes are measured from the picture's outer edge, half a pixel off.
+        """
+        entry: dict[str, Any] = {"image_id": image_id, "category_id": 1}
+        if self.name is not None:
+            entry["file_name"] = self.name
+        return [
+            entry | {"bbox": [round(float(v), 3) for v in box + np.array([0.5, 0.5, 0, 0])], "score": round(float(score), 4),
+                     "keypoints": [round(float(v), 4) for v in person.ravel()]}
+            for box, person, score in zip(self.boxes, self.keypoints, self.scores, strict=True)
+        ]  # fmt: skip
+
+    def draw(self) -> Image.Image:
+        """The picture with the skeletons on it; a small picture is enlarged."""
+        return draw(self.picture, self.keypoints, self.skeleton)
+
+    def _repr_png_(self) -> bytes:
+        height, width = self.picture.shape[:2]
+        size = (round(width * (scale := min(1.0, SHOWN / max(width, height)))), round(height * scale))
+        picture = np.asarray(Image.fromarray(self.picture).resize(size))
+        file = io.BytesIO()
+        draw(picture, transform_keypoints(rescaling(scale), self.keypoints), self.skeleton).save(file, "PNG")
+        return file.getvalue()
+
+
+class Predictor:
+    """A trained network ready to predict. `model` is the network itself, to trace and edit; `card` says what it is.
+
+    >>> network = load("mannequins-hg1")
+    >>> network.card.resolution, network.skeleton.joints[0]
+    (128, 'nose')
+    >>> network.predict(np.zeros((48, 64, 3), np.uint8), boxes=[[10, 5, 30, 40], [5, 5, 20, 20]])
+    <Poses of 2 people, coco skeleton, in a picture of 64 x 48 px>
+    """
+
+    @torch.inference_mode(False)  # tensors that were made within it take part in no gradient ever after
+    def __init__(self, model: Any, card: Card, machine: Machine | None = None):
+        self.card, self.machine = card, machine or Machine.best()
+        self.model = model.eval()
+        self.machine.place(model)
+        self._network = Fast(model, self.machine)
+
+    def __reduce__(self) -> tuple:
+        """Pickled, for another process say, is the network itself; what makes it fast is made there anew."""
+        return type(self), (self.model, self.card, self.machine)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return SKELETONS[self.card.skeleton]
+
+    def __repr__(self) -> str:
+        c = self.card
+        return f"<Predictor {c.name}: {c.architecture}, {c.skeleton} skeleton, {c.resolution} px, on {self.machine}>"
+
+    def _repr_html_(self) -> str:
+        count, size = sum(p.numel() for p in self.model.parameters()), self.card.resolution
+        caption = f"{self.card.name}, {self.card.architecture}: {count:,} parameters; shapes for a picture of {size} x {size} pixels"
+        found = overview(self.model, size)
+        return listing(caption, found.itertuples(index=False), list(found))
+
+    def predict(self, image: str | Path | Image.Image | np.ndarray, boxes: ArrayLike | None = None, *, flip: bool = False) -> Poses:
+        """The people in a picture.
+
+        Args:
+            image: a file, a Pillow image or an array (H, W, 3) uint8 RGB. A file's EXIF rotation is applied.
+            boxes: one person each, (N, 4) of x, y, w, h in picture pixels, x and y of the upper left outer edge (-½ for
+                the first pixel's); without boxes one person is looked for in the whole picture.
+            flip: predict the mirror image too and take the mean of the heatmaps.
+
+        Raises:
+            PosekitError: no picture can be read, or a box has no area, is not finite or lies outside the picture.
+        """
+        picture, name = as_picture(image)
+        height, width = picture.shape[:2]
+        label = name or "the picture"
+        if boxes is None:
+            boxes = np.array([[-0.5, -0.5, width, height]])
+            centres, sides = person_square(boxes, 1.0)
+        else:
+            boxes = check_boxes(boxes, width, height, label)
+            centres, sides = person_square(boxes, MARGIN)
+        size, found = self.card.resolution, []
+        matrices = cropping(centres, sides, size)
+        for index in iterate(len(boxes), BATCH):
+            crops = np.stack([cut(picture, centres[i], sides[i], size) for i in index])
+            pictures = torch.from_numpy(crops).to(self.machine.device).permute(0, 3, 1, 2).float() / 255
+            maps = predict_heatmaps(self._network, self.card, pictures, flip=flip)
+            found.append(decode(maps[:, -1], self.card, matrices[index]))
+        keypoints = np.concatenate(found) if found else np.zeros((0, len(self.skeleton), 3))
+        return Poses(keypoints, boxes, self.skeleton, picture, name)
+
+
+def load(name_or_path: str | Path, device: str | torch.device | None = None) -> Predictor:
+    """A predictor from a weights file or from the name of shipped weights. `device` as torch names it: cpu, cuda:1.
+
+    >>> import posekit
+    >>> posekit.load("mannequins-hg1", device="cpu")
+    <Predictor mannequins-hg1: hourglass, coco skeleton, 128 px, on ...>
+    >>> posekit.load("mannequins-hg7")
+    Traceback (most recent call last):
+    posekit.errors.PosekitError: no weights named 'mannequins-hg7'; shipped by name: ...
+    """
+    return Predictor(*weights.load(name_or_path), machine_for(device))
+
+
+def machine_for(device: str | torch.device | None = None) -> Machine:
+    """The fast path of this machine or of the named device; a device that is not there raises PosekitError."""
+    device = None if device is None else str(device)
+    try:
+        known = device is None or torch.device(device).type in ("cpu", "cuda")
+    except RuntimeError:
+        known = False
+    if not known:
+        raise PosekitError(f"no device {device!r}; there are cpu, cuda, cuda:0, cuda:1, ...")
+    if device and device.startswith("cuda") and (torch.device(device).index or 0) >= torch.cuda.device_count():
+        raise PosekitError(f"no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs; cpu is everywhere")
+    return Machine.best(device)
+
+
+class Fast:
+    """The function from pictures (B, 3, R, R) to heatmaps (B, stacks, K, R/4, R/4), float32, that is fastest on this machine.
+
+    It gives the network's heatmaps to the precision that the machine has chosen. Machine.plain() calls the network itself. On a
+    CPU, OpenVINO computes as soon as its conversion is won back: at once where so many pictures are `expected`, else once so many
+    have been asked for. What it cannot do is computed by the network's own modules, and so is what `trace` or `edit` look on.
+    """
+
+    def __init__(self, model: Any, machine: Machine, expected: float = 0):
+        self.model, self.machine, self.pictures = model, machine, expected
+        self._plain = machine == Machine.plain(str(machine.device))
+        self._worth: dict[tuple[int, ...], float] = {}
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        if self._plain:
+            return self.model(pictures.to(self.machine.device))
+        size = tuple(pictures.shape[-2:])
+        if size not in self._worth:
+            self._worth[size] = runtime.pictures_worth(self.model, size)
+        if self.pictures >= self._worth[size]:
+            found = runtime.answer(self.model, self.machine, pictures)
+            if found is not None:
+                return found
+        self.pictures += len(pictures)
+        return by_modules(self.model, self.machine)(pictures)
+
+
+@torch.inference_mode()
+def predict_heatmaps(
+    network: Network, card: Card, pictures: Tensor, *, flip: bool = False, machine: Machine | None = None,
+) -> Tensor:  # fmt: skip
+    """Pictures (B, 3, R, R) in [0, 1] to heatmaps (B, stacks, K, R/4, R/4) of the network's own kind.
+
+    A network trained with cross-entropy gives probabilities that sum to 1, others what they were trained towards; a regressor
+    gives coordinates (B, stages, K, 2) in input pixels. With
+    `flip` the mean of the answers to picture and mirror image; no pixel is shifted. With a
+    `machine` the network is prepared for it; to do so once for many batches, hand in `Fast`.
+    """
+    if machine is not None:
+        assert isinstance(network, Hourglass)
+        network = Fast(network, machine)
+
+    def maps(batch: Tensor) -> Tensor:
+        output = network(card.centred(batch)).float()
+        return hm.probabilities(output) if card.loss == "cross-entropy" else output
+
+    found, counterparts = maps(pictures), SKELETONS[card.skeleton].mirrored
+    if flip:
+        other = maps(pictures.flip(-1))
+        if card.loss == "coordinates":
+            other = transform(torch.as_tensor(mirroring(pictures.shape[-1])).to(other), other)[..., list(counterparts), :]
+        else:
+            other = hm.mirror(other, counterparts)
+        found = (found + other) / 2
+    return found
+
+
+def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "dark") -> np.ndarray:
+    """Heatmaps (B, ..., K, h, w) to keypoints (B, ..., K, 3): picture pixels and score; matrices (B, 3, 3) lead to the input.
+
+    Heatmaps are read by `heatmaps.locate`. The score is the peak over that of a target, 1 where the network is as sure as it
+    was asked to be. A regressor's coordinates (B, ..., K, 2) are only moved, and their score is 1.
+    """
+    if card.loss == "coordinates":
+        found, stride = np.pad(heatmaps.double().cpu().numpy(), [(0, 0)] * (heatmaps.ndim - 1) + [(0, 1)], constant_values=1), 1
+    else:
+        found, stride = hm.locate(heatmaps, card.loss, method).double().cpu().numpy(), STRIDE
+        found[..., 2] /= target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0))
+    back = np.linalg.inv(matrices) @ rescaling(stride)
+    return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
+
+
+def target_peak(loss: str, resolution: int, sigma: float = 1.0) -> float:
+    """The height of the heatmap's peak that training asks for: 1, or of a Gaussian that sums to 1."""
+    if loss != "cross-entropy":
+        return 1.0
+    cells = resolution // STRIDE
+    return 1.0 / float(hm.encode(torch.tensor([[float(cells // 2)] * 2]), cells, sigma).sum())
+
+
+def by_modules(model: Any, machine: Machine) -> Network:
+    """What `Fast` is, but through the network's own modules, as within `trace` and `edit`; slower."""
+    machine.place(model.eval())
+
+    def network(pictures: Tensor) -> Tensor:
+        with machine.autocast():
+            return model(machine.pictures(pictures)).float()
+
+    return network
+
+
+def predict_crops(
+    model: Any, card: Card, crops: Crops, *, flip: bool = False, machine: Machine | None = None, batch: int = 64,
+    decoder: str = "dark", network: Network | None = None, progress: Callable[[int], None] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Keypoints (stacks, N, K, 3) of stored crops, in the pixels of the pictures that they were cut from, with scores.
+
+    `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `Fast(model, machine)`. `progress` hears how
+    many people were done.
+
+    Raises:
+        PosekitError: there are no crops.
+
+    >>> import posekit
+    >>> people = posekit.load_people("mannequins:4,size=64")
+    >>> network = load("mannequins-hg1")
+    >>> predict_crops(network.model, network.card, posekit.crops(people, 160)).shape  # stacks, people, joints, and x, y, score
+    (1, 4, 17, 3)
+    """
+    if not len(crops):
+        raise PosekitError(f"{crops.people.source}: nobody to predict")
+    machine = machine or Machine.best()
+    machine.place(model.eval())
+    network = network or Fast(model, machine, expected=len(crops) * (1 + flip))
+    matrices = view(crops.size, card.resolution) @ crops.matrices
+    found = []
+    indices = list(iterate(len(crops), batch))
+    for index, (pictures, keypoints) in zip(indices, batches(crops, indices), strict=True):
+        seen, _ = centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)
+        maps = predict_heatmaps(network, card, seen, flip=flip)
+        found.append(decode(maps, card, matrices[index], decoder))
+        if progress:
+            progress(len(index))
+    return np.concatenate(found).swapaxes(0, 1)
+
+
+def as_picture(image: str | Path | Image.Image | np.ndarray) -> tuple[np.ndarray, str | None]:
+    """Any of the forms that `predict` takes, as (H, W, 3) uint8 RGB, and the file's name where there is one."""
+    if isinstance(image, str | Path):
+        return read_picture(image), str(image)
+    if isinstance(image, Image.Image):
+        wide = is_wide(image)
+        try:
+            return np.array(rgb(ImageOps.exif_transpose(image), wide)), None
+        except PosekitError as error:
+            raise PosekitError(f"the picture {error}") from None
+    if not isinstance(image, np.ndarray):
+        raise PosekitError(f"a picture is a file, a Pillow image or an array, one a call, and no {type(image).__name__}")
+    array = image[..., None].repeat(3, -1) if image.ndim == 2 else image
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        hint = "; in [0, 1] it becomes so by (255 * picture).round().astype(np.uint8)" if array.dtype.kind == "f" else ""
+        hint = "; leave the fourth channel out: picture[..., :3]" if array.ndim == 3 and array.shape[2] == 4 else hint
+        raise PosekitError(f"a picture is an array (H, W, 3) of uint8, red first; this one is {image.shape} of {image.dtype}{hint}")
+    return array, None
+
+
+def check_boxes(boxes: Any, width: int, height: int, label: str) -> np.ndarray:
+    """Boxes as (N, 4) float; PosekitError names the first that is not finite, has no area or lies outside the picture."""
+    try:
+        boxes = np.asarray(boxes, float)
+    except (TypeError, ValueError):
+        raise PosekitError(f"{label}: boxes are lists of four numbers, x, y, width, height") from None
+    boxes = boxes.reshape(0, 4) if boxes.size == 0 else boxes[None] if boxes.shape == (4,) else boxes
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise PosekitError(f"{label}: boxes are (N, 4), x, y, width, height, not {boxes.shape}")
+    for number, (x, y, w, h) in enumerate(boxes):
+        box = f"{label}: box {number + 1} ({x:g}, {y:g}, {w:g}, {h:g})"
+        if not np.isfinite((x, y, w, h)).all():
+            raise PosekitError(f"{box} is not finite")
+        if w <= 0 or h <= 0:
+            raise PosekitError(f"{box} has no area; a box is x, y, width, height")
+        if x >= width - 0.5 or y >= height - 0.5 or x + w <= -0.5 or y + h <= -0.5:
+            raise PosekitError(f"{box} lies outside the picture of {width} x {height} pixels")
+    return boxes

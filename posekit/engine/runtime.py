@@ -1,0 +1,160 @@
+"""Prediction on a CPU by OpenVINO, where it is installed: the same network, several times as fast as by torch.
+
+Converting a network takes a second or two, so it is for many pictures. What is computed so cannot be traced, edited or trained.
+"""
+
+import importlib.util
+import math
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from posekit.coordinates import STRIDE
+from posekit.engine.backend import Machine
+
+WORTH = 1e12  # pictures times parameters times cells of a heatmap, from which converting is won back on two cores
+TOLERANCE = {False: 1e-4, True: 0.1}  # of the range of a network's answers, in float32 and in bfloat16, whose numbers have 8 bits
+_compiled: WeakKeyDictionary[nn.Module, dict] = WeakKeyDictionary()  # what was compiled of each network, in this process
+_lock = threading.Lock()
+_process: int | None = None  # the one that OpenVINO runs in: its threads do not outlive a fork
+
+
+def installed() -> bool:
+    return importlib.util.find_spec("openvino") is not None
+
+
+def pictures_worth(model: nn.Module, size: Sequence[int]) -> float:
+    """How many pictures of (H, W) win back the second or two that converting takes."""
+    return WORTH / max(sum(p.numel() for p in model.parameters()) * math.prod(size) / STRIDE**2, 1)
+
+
+def answer(model: nn.Module, machine: Machine, pictures: Tensor) -> Tensor | None:
+    """What the network makes of pictures (B, 3, H, W), float32, by OpenVINO; converted once in a process for each state of its weights.
+
+    None on a GPU, where OpenVINO is not installed, in a process forked from one that it ran in, while `trace`, `edit` or another
+    hook looks on, and where it cannot do what the network does: it says so, or its answers to a few random pictures are not the
+    network's own.
+    """
+    global _process
+    if machine.device.type != "cpu" or _process not in (None, os.getpid()) or not installed():
+        return None
+    how, size, found = (machine, torch.get_num_threads()), tuple(pictures.shape[-2:]), None
+    with _lock:
+        before, weights, network = _compiled.setdefault(model, {}).get(size, (None, None, None))
+        if network and before == how:
+            running = network.start(pictures)
+            current = _state(model)  # meanwhile, for it takes a while
+            found = network.finish(running)
+        else:
+            current = _state(model)
+        if current is None:
+            return None
+        if before != how or weights != current:
+            _process = os.getpid()
+            network = _made(model, machine, pictures.shape)
+            _compiled[model][size] = how, current, network
+            found = network(pictures) if network else None
+        return found
+
+
+def _state(model: nn.Module) -> list[int] | None:
+    """What changes when a weight does; None where a hook looks on."""
+    found: list[int] = []
+    for module in model.modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            return None
+        for tensors in (module._parameters, module._buffers):
+            for tensor in tensors.values():
+                if tensor is not None:
+                    found += id(tensor), 0 if tensor.is_inference() else tensor._version
+    return found
+
+
+def plain_export(model: nn.Module, example: Tensor) -> Any:
+    """What OpenVINO makes of the network by itself, in the machine's precision, to compare with: from an array to arrays."""
+    openvino, core = _openvino()
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = openvino.convert_model(model, example_input=example, input=list(example.shape))
+    return core.compile_model(network, "CPU", {} if Machine.best("cpu").bf16 else {"INFERENCE_PRECISION_HINT": "f32"})
+
+
+@cache
+def _openvino() -> tuple[Any, Any]:
+    """OpenVINO and its core, without the statistics that it would otherwise send to its makers, unasked, from wherever it is imported.
+
+    One core, for good: each sets the stack that signals are handled on, and where two go in the order in which they came, that
+    of the first is left, which is gone, and Ctrl-C ends in a segmentation fault (2026.4).
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # it is optional: an import that fails is all
+    import openvino
+
+    return openvino, openvino.Core()
+
+
+def _made(model: nn.Module, machine: Machine, shape: Sequence[int]) -> "Compiled | None":
+    frontend = _openvino()[0].frontend
+    pictures = torch.rand(3, 3, *shape[-2:], generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = model.eval()(pictures)
+        try:
+            network = Compiled(model, machine, pictures[:2], shape[0])
+            apart = (network(pictures) - expected).abs().max() / (expected.max() - expected.min())
+        except (RuntimeError, frontend.GeneralFailure, frontend.OpConversionFailure):
+            return None
+    return network if apart < TOLERANCE[machine.bf16] else None
+
+
+class Compiled:
+    """Pictures (B, 3, H, W) float32 to what the network makes of them, float32: in bfloat16 where the machine says so."""
+
+    def __init__(self, model: nn.Module, machine: Machine, example: Tensor, usual: int):
+        """`example` has the pictures' size, `usual` is the number of them that comes most often."""
+        openvino, self._core = _openvino()
+        self._usual, self._threads = usual, torch.get_num_threads()
+        self._bf16 = machine.bf16
+        self._requests: dict[int, list[Any]] = {}
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about what tracing cannot see
+            traced = torch.jit.freeze(torch.jit.trace(model, example, check_trace=False))
+            self._network = openvino.convert_model(traced, input=[-1, *example.shape[1:]])
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        return self.finish(self.start(pictures))
+
+    def start(self, pictures: Tensor) -> list[Any]:
+        array = pictures.contiguous().numpy()
+        requests = self._ready(len(array))
+        for request, part in zip(requests, np.array_split(array, len(requests)), strict=True):
+            request.start_async([part], share_inputs=True)
+        return requests
+
+    def finish(self, requests: list[Any]) -> Tensor:
+        for request in requests:
+            request.wait()
+        return torch.from_numpy(np.concatenate([request.get_output_tensor(0).data for request in requests]))
+
+    def _ready(self, count: int) -> list[Any]:
+        """What computes so many pictures. In float32 each core takes its share and waits for no other; bfloat16 is sooner done together."""
+        streams = 1 if self._bf16 else min(count, self._threads)
+        known = count in (1, self._usual) and count % streams == 0  # a number known beforehand is a tenth faster
+        key = count if known else -streams
+        if key not in self._requests:
+            network = self._network
+            if known:
+                network = network.clone()
+                network.reshape([count // streams, *list(network.inputs[0].partial_shape)[1:]])
+            options: dict[str, Any] = {"INFERENCE_NUM_THREADS": self._threads, "NUM_STREAMS": streams}
+            options["INFERENCE_PRECISION_HINT"] = "bf16" if self._bf16 else "f32"
+            compiled = self._core.compile_model(network, "CPU", options)
+            self._requests[key] = [compiled.create_infer_request() for _ in range(streams)]
+        return self._requests[key]

@@ -1,0 +1,268 @@
+"""Weights in files: safetensors with a card and a checksum. Nothing of a file is ever executed.
+
+save("mine.safetensors", model, Card("mine", model.config.to_dict(), "lsp", 128, "cross-entropy"))
+model, card = load("mine.safetensors")
+model, card = load("lspet-hg1")  # a shipped name
+"""
+
+import contextlib
+import errno
+import hashlib
+import importlib.metadata
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from posekit.cli.output import json_text
+from posekit.data.signatures import HEAD, no_content
+from posekit.display.html import facts, scores
+from posekit.errors import PosekitError
+from posekit.losses import LOSSES
+from posekit.models import ARCHITECTURES, REGRESSORS, architecture_of, classes
+from posekit.skeleton import SKELETONS
+
+SHIPPED = Path(__file__).parents[1] / "shipped"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in ("posekit", "torch", "numpy"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # posekit itself, used from its source folder
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a reader of a weights file must know. Plain JSON values only.
+
+    Attributes:
+        name: of the network.
+        config: the fields of the architecture's configuration.
+        skeleton: the name of one of posekit.SKELETONS, whose joints the network finds.
+        resolution: side of the network's input in pixels.
+        loss: "cross-entropy": the heatmaps are the softmax of the outputs over cells; "mse", "coordinates": the outputs.
+        architecture: one of posekit.models.ARCHITECTURES, by name.
+        input_mean: RGB, subtracted from pictures in [0, 1].
+        data: spec of the training data, without a path of the machine it was on.
+        data_fingerprint: of the training people, as People.fingerprint gives it.
+        recipe: the fields of the Recipe that the network was trained by.
+        metrics: its scores on the validation people, as posekit.evaluate gives them.
+        history: one line an epoch.
+        seed: of all chance in the training.
+        versions: of posekit, torch and NumPy.
+        note: terms of use, say.
+
+    >>> card = load("mannequins-hg1")[1]
+    >>> card.architecture, card.skeleton, card.resolution, card.loss
+    ('hourglass', 'coco', 128, 'cross-entropy')
+    >>> Card.from_dict(card.to_dict()) == card
+    True
+    """
+
+    name: str
+    config: dict[str, Any]
+    skeleton: str
+    resolution: int
+    loss: str
+    architecture: str = "hourglass"
+    input_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    data: str = ""
+    data_fingerprint: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    seed: int | None = None
+    versions: dict[str, str] = field(default_factory=_versions)
+    note: str = ""
+
+    to_dict = asdict
+
+    def centred(self, pictures: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W) in [0, 1] as the network takes them: less `input_mean`."""
+        return pictures - pictures.new_tensor(self.input_mean).view(3, 1, 1) if any(self.input_mean) else pictures
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Card":
+        """The card of a mapping; entries that this version does not know are passed over.
+
+        Raises:
+            TypeError, ValueError: an entry is missing or makes no sense.
+        """
+        known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        card = cls(**{"versions": {}, **known})
+        if card.architecture not in ARCHITECTURES:
+            raise ValueError(f"no architecture {card.architecture!r}")
+        if card.loss not in LOSSES or (card.loss == "coordinates") != (card.architecture in REGRESSORS):
+            raise ValueError(f"no loss {card.loss!r} of {card.architecture}")
+        if card.skeleton not in SKELETONS:
+            raise ValueError(f"no skeleton {card.skeleton!r}")
+        joints, wanted = card.config["joints"], len(SKELETONS[card.skeleton])
+        if joints != wanted:
+            raise ValueError(f"{joints} joints, the {card.skeleton} skeleton has {wanted}")
+        mean = tuple(float(value) for value in card.input_mean)
+        if len(mean) != 3:
+            raise ValueError(f"an input mean of {len(mean)} channels")
+        object.__setattr__(card, "input_mean", mean)
+        return card
+
+    def _repr_html_(self) -> str:
+        trained = f"{len(self.history)} epochs, seed {self.seed}" if self.history else ""
+        return facts({
+            "name": self.name,
+            "architecture": f"{self.architecture}: {', '.join(f'{name} {value}' for name, value in self.config.items())}",
+            "skeleton": f"{self.skeleton}, {len(SKELETONS[self.skeleton])} joints",
+            "input": f"{self.resolution} x {self.resolution} pixels",
+            "loss": self.loss, "trained": trained, "on": self.data,
+            "scored on": self.metrics.get("data"), **scores(self.metrics),
+            "versions": ", ".join(f"{name} {version}" for name, version in self.versions.items()), "note": self.note,
+        })  # fmt: skip
+
+
+def shipped() -> list[str]:
+    """Names of the weights that come with posekit."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> None:
+    """Write a network's weights and its card, whole or not at all.
+
+    `half` stores the kernels of convolutions in float16, half the size; `load` gives float32 back either way.
+
+    Raises:
+        ValueError: the card does not describe this network.
+        PosekitError: a weight is not finite, or the file cannot be written.
+
+    >>> model, card = load("mannequins-hg1")
+    >>> save("copy.safetensors", model, card, half=True)
+    >>> load("copy.safetensors")[1] == card
+    True
+    """
+    path = Path(path)
+    Card.from_dict(card.to_dict())
+    if card.architecture != architecture_of(model.config) or type(model.config).from_dict(card.config) != model.config:
+        raise ValueError(f"the card's config {card.config} is not the network's {model.config.to_dict()}")
+    tensors = {}
+    for name, value in model.state_dict().items():
+        value = value.detach().to("cpu", memory_format=torch.contiguous_format)
+        if value.is_floating_point():
+            value = value.to(torch.float16 if half and value.ndim > 1 else torch.float32)
+            if not value.isfinite().all():
+                raise PosekitError(f"{path}: not written, since {name} has values that are not finite")
+        tensors[name] = value
+    text = json_text(card.to_dict())
+    metadata = {"format": "posekit", "card": text, "sha256": _checksum(text, tensors)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(safetensors.torch.save(tensors, metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        hint = "; the disk is full: free some room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        raise PosekitError(f"{path}: could not be written: {error.strerror}{hint}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@torch.inference_mode(False)  # tensors that were made within it take part in no gradient ever after
+def load(name_or_path: str | Path) -> tuple[Any, Card]:
+    """The network, of the architecture on its card and in eval mode, and the card of a shipped name, a file, or a run's folder.
+
+    Raises:
+        PosekitError: no such name or file; or a file that is foreign or damaged.
+
+    >>> model, card = load("mannequins-hg1")
+    >>> type(model).__name__, card.name
+    ('Hourglass', 'mannequins-hg1')
+    """
+    path = _find(name_or_path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PosekitError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        tensors = safetensors.torch.load(data)
+        metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        if told := no_content(data[:HEAD]):
+            raise PosekitError(f"{path}: {told}") from None
+        raise PosekitError(
+            f"{path}: damaged, or not a weights file of posekit; get a fresh copy, or make one of a public "
+            "checkpoint with `posekit convert`"
+        ) from None
+    if "card" not in metadata:
+        raise PosekitError(f"{path}: safetensors without posekit's card, so of another program; `posekit convert` takes public checkpoints")
+    if _checksum(metadata["card"], tensors) != metadata.get("sha256"):
+        raise PosekitError(f"{path}: damaged, its checksum does not match; get a fresh copy")
+    try:
+        card = Card.from_dict(json.loads(metadata["card"]))
+        network, config = classes(card.architecture)
+        with torch.device("meta"):  # nothing is allocated or drawn at random
+            model = network(config.from_dict(card.config))
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ZeroDivisionError) as error:
+        raise PosekitError(
+            f"{path}: its card makes no sense to this version of posekit ({_line(error)}); get a fresh copy or another version"
+        ) from None
+    _check_tensors(path, tensors, model.state_dict())
+    tensors = {name: v.float() if v.is_floating_point() else v for name, v in tensors.items()}
+    model.load_state_dict(tensors, assign=True)
+    return model.eval(), card
+
+
+def _find(name_or_path: str | Path) -> Path:
+    if not isinstance(name_or_path, str | Path):
+        raise PosekitError(f"weights are a shipped name, a file or a run's folder, and no {type(name_or_path).__name__}")
+    if str(name_or_path) in shipped():
+        return SHIPPED / f"{name_or_path}.safetensors"
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        path = path / "weights.safetensors"
+    if path.exists():
+        return path
+    names = ", ".join(shipped()) or "none in this installation"
+    if path.suffix or len(path.parts) > 1:
+        raise PosekitError(f"{path}: no such weights file; shipped by name: {names}")
+    raise PosekitError(f"no weights named '{name_or_path}'; shipped by name: {names}; or give a file's path")
+
+
+def _check_tensors(path: Path, tensors: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    for name in sorted(tensors.keys() ^ expected.keys()):
+        what = "lacks" if name in expected else "has an unexpected"
+        raise PosekitError(f"{path}: {what} {name}, so it is not the network of its card; get a fresh copy")
+    for name, value in tensors.items():
+        wanted = expected[name]
+        if value.shape != wanted.shape or value.is_floating_point() != wanted.is_floating_point():
+            raise PosekitError(f"{path}: {name} is {_describe(value)} and should be {_describe(wanted)}; get a fresh copy")
+        if not value.isfinite().all():
+            raise PosekitError(f"{path}: {name} has values that are not finite; get a fresh copy or train again")
+
+
+def _describe(value: Tensor) -> str:
+    return f"{str(value.dtype).removeprefix('torch.')} {' x '.join(map(str, value.shape)) or 'scalar'}"
+
+
+def _checksum(card: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over the card and every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(card.encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"\0{name}\0{_describe(value)}\0".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"no {text}" if isinstance(error, KeyError) else text

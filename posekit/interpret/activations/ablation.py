@@ -1,0 +1,274 @@
+"""What a network can do without: activations replaced after training, and what the predictions lose by it.
+
+    crops = crops.select(mixed(crops.people.names))
+    ways = {"zero": zero, "mean": mean(model, card, others, skip_places(model)), "another's": anothers}
+    keypoints = ablate(model, card, crops, skip_groups(model), ways)["skip1"]["mean"]
+
+A network never saw its activations replaced while it was trained, so what it loses is an upper bound of what it needs: zero
+may lie far outside what the next layer knows, the mean over people lies amidst it, and another person's activation is one
+that occurs, only not here. What a network needs that could adapt shows when it is trained without (`HourglassConfig.skips`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain, count
+
+import numpy as np
+import torch
+from scipy.stats import permutation_test, rankdata
+from torch import Tensor
+
+from posekit import metrics
+from posekit.data.augment import Augmentation
+from posekit.data.crops import Crops
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import by_modules, predict_crops
+from posekit.engine.training import Recipe
+from posekit.engine.weights import Card
+from posekit.errors import PosekitError
+from posekit.interpret.trace import Edit, edit
+from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.skeleton import Skeleton
+
+BATCH = 64  # people predicted at once, among whom another person is looked for
+
+
+def zero(activation: Tensor, name: str) -> Tensor:
+    """The edit that leaves nothing."""
+    return torch.zeros_like(activation)
+
+
+def anothers(activation: Tensor, name: str) -> Tensor:
+    """The edit that gives each person (B, C, H, W) the activation of the one half a batch away; see `mixed`.
+
+    Raises:
+        PosekitError: a batch of one person.
+    """
+    if len(activation) < 2:
+        raise PosekitError(f"{name}: a batch of one person has nobody else's activation; give more people")
+    return activation.roll(len(activation) // 2, 0)
+
+
+def mixed(pictures: np.ndarray, seed: int = 0, batch: int = BATCH) -> np.ndarray:
+    """An order (N,) of people in which `anothers` takes from nobody the activation of a person in the same picture.
+
+    Batches are drawn at random; each is sorted by picture, so that half a batch away is another one. `pictures` (N,) names
+    each person's picture; predict with batches of `batch_size(N, batch)`.
+
+    Raises:
+        PosekitError: fewer than two people, or half of those who meet in a batch are in one picture.
+    """
+    order = np.random.default_rng(seed).permutation(len(pictures))
+    size = batch_size(len(pictures), batch)
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        rows = rows[np.argsort(pictures[rows], kind="stable")]
+        if (pictures[rows] == pictures[np.roll(rows, len(rows) // 2)]).any():
+            raise PosekitError(
+                f"half of {len(rows)} people are in the picture {pictures[rows][len(rows) // 2]}, so another picture's person "
+                "cannot stand in for each; give more people"
+            )
+        order[start : start + size] = rows
+    return order
+
+
+def batch_size(people: int, batch: int = BATCH) -> int:
+    """The largest batch up to `batch` that leaves nobody alone in the last one, or if there is none, the least above.
+
+    Raises:
+        PosekitError: fewer than two people.
+    """
+    if people < 2:
+        raise PosekitError(f"{people} people: another person's activation needs at least two")
+    return next(size for size in chain(range(batch, 1, -1), count(batch + 1)) if people % size != 1)
+
+
+def means(
+    model: Hourglass, card: Card, crops: Crops, names: Iterable[str], *, machine: Machine | None = None, batch: int = BATCH,
+) -> dict[str, Tensor]:  # fmt: skip
+    """The mean over people of each named activation (C, H, W), float32, a value for each channel and position."""
+    names = list(names)
+    sums: dict[str, Tensor] = {}
+    if not names:
+        return {}
+    machine = machine or Machine.best()
+    network = by_modules(model, machine)
+
+    def add(activation: Tensor, name: str) -> None:
+        total = activation.sum(0, dtype=torch.float64)
+        sums[name] = sums[name] + total if name in sums else total
+
+    with edit(model, dict.fromkeys(names, add)):
+        predict_crops(model, card, crops, machine=machine, network=network, batch=batch)
+    return {name: (total / len(crops)).float() for name, total in sums.items()}
+
+
+def mean(
+    model: Hourglass, card: Card, others: Crops, names: Iterable[str], *, machine: Machine | None = None, batch: int = BATCH,
+) -> Edit:  # fmt: skip
+    """The edit that gives everybody the mean activation of `others`.
+
+    `others` are people on whom nothing is measured: of the validation split, say. Only at `names` does it know a mean.
+    """
+    known = means(model, card, others, names, machine=machine, batch=batch)
+    return lambda activation, name: known[name].to(activation.dtype).expand_as(activation)
+
+
+def skip_places(model: Hourglass) -> list[str]:
+    """`stack0.skip1`, ... of all stacks, level 1 (the finest) first in each.
+
+    Raises:
+        PosekitError: the network has no skip connections, or is no hourglass.
+    """
+    config = model.config
+    if not isinstance(model, Hourglass):
+        raise PosekitError(f"a {type(model).__name__} has no skip connections to replace; give an hourglass")
+    if not config.skip_levels:
+        raise PosekitError("this network was built without skip connections (config: skips false); give one that has them")
+    return [f"stack{stack}.skip{level}" for stack in range(config.stacks) for level in config.skip_levels]
+
+
+def skip_groups(model: Hourglass) -> dict[str, list[str]]:
+    """What is replaced together: each level in all stacks, by `skip1`, ..., and `all`."""
+    places = skip_places(model)
+    levels = {f"skip{level}": [p for p in places if p.endswith(f".skip{level}")] for level in model.config.skip_levels}
+    return {**levels, "all": places}
+
+
+def ablate(
+    model: Hourglass, card: Card, crops: Crops, groups: Mapping[str, Sequence[str]], ways: Mapping[str, Edit], *,
+    machine: Machine | None = None, batch: int = BATCH,
+) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
+    """Keypoints (stacks, N, K, 3), as `predict_crops` gives them, by group of places and way of replacing them.
+
+    Each pass replaces every place of a group by one way. `crops` are in the order of `mixed` for the way `anothers`.
+    """
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for group, names in groups.items():
+        for way, function in ways.items():
+            with edit(model, dict.fromkeys(names, function)):
+                found.setdefault(group, {})[way] = intact(model, card, crops, machine=machine, batch=batch)
+    return found
+
+
+def intact(model: Hourglass, card: Card, crops: Crops, *, machine: Machine | None = None, batch: int = BATCH) -> np.ndarray:
+    """Keypoints (stacks, N, K, 3) of the network as it is, through the very path that `ablate` takes."""
+    machine = machine or Machine.best()
+    network = by_modules(model, machine)
+    return predict_crops(model, card, crops, machine=machine, network=network, batch=batch_size(len(crops), batch))
+
+
+def summary(hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict:
+    """The score of hits (N, K) and its paired change from `reference` (N, K), for all joints and for each.
+
+    Returns:
+        {"mean", "low", "high", "change": {"mean", "low", "high", "people"}, "joints": {name: share found},
+        "joint changes": {name: {"mean", "low", "high", "people"}}}. A joint that nobody has labelled is left out.
+    """
+    counted = np.isfinite(hits)
+    low_high = metrics.interval(np.nansum(hits, 1), counted.sum(1), seed=seed)
+    known = [(k, name) for k, name in enumerate(skeleton.joints) if counted[:, k].any()]
+    return {
+        **dict(zip(("mean", "low", "high"), low_high, strict=True)),
+        "change": metrics.paired_difference(hits, reference, seed=seed),
+        "joints": {name: float(np.nanmean(hits[:, k])) for k, name in known},
+        "joint changes": {
+            name: metrics.paired_difference(hits[:, [k]], reference[:, [k]], seed=seed) for k, name in known
+        },
+    }  # fmt: skip
+
+
+def by_person(hits: np.ndarray) -> np.ndarray:
+    """The share of each person's labelled joints found, (N,); NaN where none is labelled."""
+    counts = np.isfinite(hits).sum(1)
+    return np.where(counts > 0, np.nansum(hits, 1) / np.maximum(counts, 1), np.nan)
+
+
+def kinds(skeleton: Skeleton) -> dict[str, list[int]]:
+    """Joints without their side: `wrist` to the indices of both wrists, `nose` to that of the nose."""
+    found: dict[str, list[int]] = {}
+    for k, name in enumerate(skeleton.joints):
+        found.setdefault(name.removeprefix("left ").removeprefix("right "), []).append(k)
+    return found
+
+
+def sizes(skeleton: Skeleton) -> np.ndarray:
+    """How large each kind of joint is (kinds,): COCO's sigma, the spread of annotators over the person's scale."""
+    return np.array([skeleton.sigmas[index[0]] for index in kinds(skeleton).values()])
+
+
+def small_joints(
+    hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, relative: bool = False, seed: int = 0, resamples: int = 1000,
+) -> dict:  # fmt: skip
+    """Do small joints lose most? Spearman's correlation over kinds of joint, of the joint's size with what it loses.
+
+    The loss is the fall of the share found from `reference` (N, K) to `hits` (N, K), or with `relative` that fall over the
+    share found before. Negative: the smaller, the more it loses.
+
+    Returns:
+        {"mean", "low", "high", "p", "kinds", "loss"}. `low` and `high` are a 95 % bootstrap interval over people, for these
+        joints; `p` is the two-sided permutation test over joints, which are few: a correlation that it does not support may
+        be chance however many people there are. `loss` is by kind. All but `loss` are None where fewer than 4 kinds are
+        labelled or all lose alike.
+    """
+    groups = kinds(skeleton)
+    valid = np.isfinite(hits) & np.isfinite(reference)
+    before = np.stack([np.where(valid, reference, 0)[:, k].sum(1) for k in groups.values()], 1)
+    after = np.stack([np.where(valid, hits, 0)[:, k].sum(1) for k in groups.values()], 1)
+    counts = np.stack([valid[:, k].sum(1) for k in groups.values()], 1)
+    under = before if relative else counts
+    some = under.sum(0) > 0
+    before, after, under, size = before[:, some], after[:, some], under[:, some], sizes(skeleton)[some]
+
+    def loss(weight: np.ndarray) -> np.ndarray:
+        return weight @ (before - after) / np.maximum(weight @ under, 1)
+
+    once = loss(np.ones(len(hits)))
+    names = [name for name, kept in zip(groups, some, strict=True) if kept]
+    result = dict.fromkeys(("mean", "low", "high", "p")) | {"kinds": len(names), "loss": dict(zip(names, once.tolist(), strict=True))}
+    if len(names) < 4 or np.ptp(once) == 0 or np.ptp(size) == 0:
+        return result
+    random = np.random.default_rng(seed)
+    draws = [loss(np.bincount(random.integers(len(hits), size=len(hits)), minlength=len(hits))) for _ in range(resamples)]
+    low, high = np.quantile([rank_correlation(size, draw) for draw in draws], [0.025, 0.975])
+    test = permutation_test(
+        (once,), lambda x: rank_correlation(size, x), permutation_type="pairings", n_resamples=resamples * 10 - 1, rng=random,
+    )  # fmt: skip
+    return result | {"mean": rank_correlation(size, once), "low": float(low), "high": float(high), "p": float(test.pvalue)}
+
+
+def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's correlation of x (N,) and y (N,), ties at their mean rank; 0 where one of them does not vary."""
+    x, y = rankdata(x), rankdata(y)
+    x, y = x - x.mean(), y - y.mean()
+    norm = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / norm) if norm else 0.0
+
+
+def recipe_of(card: Card, **changes) -> Recipe:
+    """The recipe on a card, to train another network by.
+
+    Raises:
+        PosekitError: the card has none, or one that this version does not know.
+    """
+    known = {name: value for name, value in card.recipe.items() if name != "start"}  # the weights that a training began with
+    try:
+        augmentation = Augmentation(**known.pop("augmentation"))
+        return Recipe(**{**known, "augmentation": augmentation, **changes})
+    except (KeyError, TypeError):
+        raise PosekitError(f"{card.name}: its card has no recipe to train another network by; give that network's weights") from None
+
+
+def same_recipe(a: Card, b: Card) -> list[str]:
+    """What differs between the recipes and the training data of two cards, `name: a, b` each; nothing where they are alike."""
+    x, y = a.recipe | {"data": a.data_fingerprint}, b.recipe | {"data": b.data_fingerprint}
+    return [f"{name}: {x.get(name)}, {y.get(name)}" for name in sorted(x.keys() | y.keys()) if x.get(name) != y.get(name)]
+
+
+def without_skips(config: HourglassConfig) -> HourglassConfig:
+    """The same network with everything through the bottleneck."""
+    return HourglassConfig.from_dict({**asdict(config), "skips": False})
+
+
+def parameter_count(model: torch.nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())

@@ -1,0 +1,200 @@
+"""Codes: the bottleneck activations of people, one row a person; streamed, in memory, or in a file.
+
+write_codes("codes.npy", model, card, crops, code_place(model))
+codes = open_codes("codes.npy")
+codes.values[:100]  # read from the file only now
+"""
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posekit.data.augment import centre_view
+from posekit.data.crops import Crops
+from posekit.data.loading import batches
+from posekit.data.people import iterate, read_json
+from posekit.data.shards import whole
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import by_modules
+from posekit.engine.weights import Card
+from posekit.errors import PosekitError
+from posekit.interpret.analysis.components import Moments
+from posekit.interpret.trace import trace
+from posekit.models.hourglass import Hourglass
+
+LARGEST = float(np.finfo(np.float16).max)
+
+
+def stream(
+    model: Hourglass, card: Card, crops: Crops, place: str, *, machine: Machine | None = None, batch: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[tuple[np.ndarray, Tensor]]:  # fmt: skip
+    """The activation at `place` of one batch of people after the other: their rows (B,) and codes (B, D), float32, on the machine.
+
+    `code_place(model, stack)` names a stack's code. A code is flattened as (C, H, W). `progress` hears how many people were done.
+    """
+    machine = machine or Machine.best()
+    network = by_modules(model, machine)
+    indices = list(iterate(len(crops), batch))
+    with trace(model, [place]) as activations:
+        for index, (pictures, keypoints) in zip(indices, batches(crops, indices), strict=True):
+            seen, _ = centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)
+            with torch.inference_mode():
+                network(card.centred(seen))
+            yield index, activations[place].flatten(1).float()
+            if progress:
+                progress(len(index))
+
+
+def collect(
+    model: Hourglass, card: Card, crops: Crops, place: str, *, machine: Machine | None = None, batch: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Codes (N, D) float32 of all people at once; see `stream`."""
+    found = stream(model, card, crops, place, machine=machine, batch=batch, progress=progress)
+    return torch.cat([codes.cpu() for _, codes in found]).numpy()
+
+
+@dataclass(frozen=True)
+class Codes:
+    """N codes in a file, and whose they are."""
+
+    values: np.ndarray  # (N, D) float16, memory-mapped
+    shape: tuple[int, int, int]  # C, H, W of an activation: D = C * H * W, flattened in this order
+    place: str  # the activation's name: stack0.bottleneck3, say
+    weights: str  # the network's name
+    weights_fingerprint: str
+    source: str  # the people's data set
+    ids: np.ndarray  # (N,) int: the annotation's number in its data set
+    names: np.ndarray  # (N,) str: the picture
+    splits: np.ndarray  # (N,) str
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def write_codes(
+    path: str | Path, model: Hourglass, card: Card, crops: Crops, place: str, *, machine: Machine | None = None, batch: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> None:  # fmt: skip
+    """Write everybody's codes as `path`, a NumPy file of float16 (N, D), and whose they are as .json beside it.
+
+    One pass, a batch in memory at a time. The file takes its name when it is whole; after an interruption there is none, and
+    writing starts again.
+
+    Raises:
+        PosekitError: the path does not end in .npy, the disk is full, or an activation is not finite or too large for float16.
+    """
+    path = Path(path)
+    if path.suffix != ".npy":
+        raise PosekitError(f"{path}: codes are written as a NumPy file; let its name end in .npy")
+    shape, people = activation_shape(model, card, place), crops.people
+    dimensions = int(np.prod(shape))
+    about = {
+        "shape": shape, "place": place, "weights": card.name, "weights_fingerprint": network_fingerprint(model),
+        "source": people.source, "ids": people.ids.tolist(), "names": people.names.tolist(), "splits": people.splits.tolist(),
+    }  # fmt: skip
+    with whole(path) as file:
+        header = {"descr": "<f2", "fortran_order": False, "shape": (len(crops), dimensions)}
+        np.lib.format.write_array_header_2_0(file, header)
+        for index, codes in stream(model, card, crops, place, machine=machine, batch=batch, progress=progress):
+            file.write(_half(codes, people.ids[index], place).tobytes())
+        path.unlink(missing_ok=True)  # or the new description could come to stand beside the old values
+        with whole(path.with_suffix(".json")) as beside:
+            beside.write(json.dumps(about, ensure_ascii=False).encode())
+
+
+def open_codes(path: str | Path) -> Codes:
+    """The codes that `write_codes` wrote.
+
+    Raises:
+        PosekitError: a file is missing, damaged, or not the one that goes with the other.
+    """
+    path = Path(path)
+    again = "write it again with `posekit codes`"
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise PosekitError(f"{path}: no whole file of codes ({error}); {again}") from None
+    about = read_json(path.with_suffix(".json"))
+    try:
+        codes = Codes(
+            values, tuple(about["shape"]), about["place"], about["weights"], about["weights_fingerprint"], about["source"],
+            np.array(about["ids"]), np.array(about["names"], str), np.array(about["splits"], str),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError):
+        raise PosekitError(f"{path.with_suffix('.json')}: does not describe codes; {again}") from None
+    if values.dtype != np.float16 or values.shape != (len(codes.ids), int(np.prod(codes.shape))):
+        raise PosekitError(f"{path}: is {values.shape} of {values.dtype}, and {path.stem}.json describes another file; {again}")
+    return codes
+
+
+def write_moments(path: str | Path, moments: Moments, model: Hourglass, card: Card, crops: Crops, place: str) -> None:
+    """Write the moments of codes, and which codes, as a NumPy archive: count, mean, scatter and, as JSON, about.
+
+    Raises:
+        PosekitError: the path does not end in .npz, or the disk is full.
+    """
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise PosekitError(f"{path}: statistics are written as a NumPy archive; let its name end in .npz")
+    about = {
+        "shape": activation_shape(model, card, place), "place": place, "weights": card.name,
+        "weights_fingerprint": network_fingerprint(model), "source": crops.people.source, "people": crops.people.fingerprint(),
+    }  # fmt: skip
+    with whole(path) as file:
+        np.savez(file, count=moments.count, mean=moments.mean.cpu(), scatter=moments.scatter.cpu(), about=json.dumps(about))
+
+
+def open_moments(path: str | Path) -> tuple[Moments, dict[str, Any]]:
+    """The moments that `write_moments` wrote, and what they are of: shape, place, weights, source.
+
+    Raises:
+        PosekitError: the file is missing or damaged.
+    """
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
+            mean, scatter = (torch.from_numpy(found[name]) for name in ("mean", "scatter"))
+            return Moments(int(found["count"]), mean, scatter), json.loads(str(found["about"]))
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise PosekitError(f"{path}: no whole file of moments ({error}); write it again with `posekit codes --statistics`") from None
+
+
+def activation_shape(model: Hourglass, card: Card, place: str) -> tuple[int, int, int]:
+    """Channels, height and width of the activation at `place` for a picture of the network's resolution."""
+    device = next(model.parameters()).device
+    with trace(model, [place]) as activations, torch.inference_mode():
+        model.eval()(torch.zeros(1, 3, card.resolution, card.resolution, device=device))
+    channels, height, width = activations[place].shape[1:]
+    return channels, height, width
+
+
+def network_fingerprint(model: Hourglass) -> str:
+    """Twelve hexadecimal digits of the network's weights, whatever file they came from."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\0".encode())
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _half(codes: Tensor, ids: np.ndarray, place: str) -> np.ndarray:
+    """Codes (B, D) as float16."""
+    largest = codes.abs().amax(1)
+    beyond = torch.nonzero(~(largest <= LARGEST)).flatten()  # not finite either
+    if len(beyond):
+        row = int(beyond[0])
+        raise PosekitError(
+            f"person {ids[row]}: an activation at {place} is {float(largest[row]):.4g}, and float16 ends at {LARGEST:.0f}; "
+            f"statistics alone (--statistics) are taken in float32"
+        )
+    return codes.to("cpu", torch.float16).numpy()

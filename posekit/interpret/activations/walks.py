@@ -1,0 +1,333 @@
+"""Walks through code space: who lives there, and what the network answers when its code is replaced.
+
+place = code_place(model)
+near = nearest(codes, mean + steps[:, None] * sd * vector)  # real people, and how near "nearest" is
+means = ablation.means(model, card, crops, skip_places(model, place))
+maps, keypoints = answers(model, card, picture, place, codes, "mean", means)  # to look at
+control = random_directions(10, components, variances)
+found = causal(model, card, crops, place, direction, control, attribute="sitting", skips="mean", means=means)
+found.effect, found.effect_verdict  # is there more of it in the answer?
+
+A walk is *causal*: the code is the only thing that changes, and what changes in the answer changes because of it. It is compared
+with walks as long in directions drawn at random.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor
+
+from posekit import heatmaps as hm
+from posekit.coordinates import view
+from posekit.data.augment import centre_view
+from posekit.data.crops import Crops
+from posekit.data.loading import batches
+from posekit.data.people import iterate
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import by_modules, decode
+from posekit.engine.weights import Card
+from posekit.errors import PosekitError
+from posekit.interpret.analysis.attributes import attributes
+from posekit.interpret.analysis.probes import Direction
+from posekit.interpret.trace import Edit, edit, places
+from posekit.metrics import interval, torso
+from posekit.models.hourglass import Hourglass
+from posekit.skeleton import SKELETONS, Skeleton
+
+SKIPS = ("intact", "mean", "off")
+UNMOVED = 0.01  # trunk lengths: an answer that moves less than this on average has not moved
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The people nearest to each of P points."""
+
+    index: np.ndarray  # (P, n) int, the nearest first
+    distance: np.ndarray  # (P, n) Euclidean
+    typical: float  # median distance of a person to the nearest other one
+
+    @property
+    def relative(self) -> np.ndarray:
+        """(P, n): distances as multiples of the typical one. Far above 1, "nearest" is not near."""
+        return self.distance / self.typical
+
+
+def nearest(codes: np.ndarray, points: np.ndarray, count: int = 1) -> Nearest:
+    """The `count` people whose codes (N, D) are nearest to each of points (P, D)."""
+    if len(codes) < max(count, 2):
+        raise PosekitError(f"{len(codes)} people are too few to look for the nearest {count}; take more")
+    search = NearestNeighbors().fit(codes)
+    distance, index = search.kneighbors(points, n_neighbors=count)
+    among = search.kneighbors(codes, n_neighbors=2)[0][:, 1]
+    return Nearest(index, distance, float(np.median(among)))
+
+
+def random_directions(count: int, components: np.ndarray, variances: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Directions (count, D) of length 1, drawn as codes are spread: from principal components (C, D) with variances (C,).
+
+    A direction drawn evenly from all of code space is mostly one along which no two people differ, and an easier control.
+    """
+    drawn = np.random.default_rng(seed).normal(size=(count, len(components))) * np.sqrt(variances) @ components
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+
+
+def skip_places(model: Hourglass, place: str) -> list[str]:
+    """The skip connections of the stack that `place` is in; none where the network has none."""
+    stack = place.partition(".")[0]
+    return [name for name in places(model) if name.startswith(f"{stack}.skip")]
+
+
+def answers(
+    model: Hourglass, card: Card, pictures: Tensor, place: str, codes: np.ndarray | Tensor | None, skips: str = "intact",
+    means: Mapping[str, Tensor] | None = None, *, machine: Machine | None = None,
+) -> tuple[Tensor, np.ndarray]:  # fmt: skip
+    """The heatmaps (B, K, R/4, R/4) and keypoints (B, K, 3), in input pixels, of the stack whose code is replaced.
+
+    Args:
+        pictures: (B, 3, R, R) in [0, 1].
+        place: whose activation is replaced, `code_place(model, stack)`.
+        codes: (B, D), or (1, D) for all; None leaves each picture its own.
+        skips: `intact`, or each skip connection of the stack replaced by its `mean` over people (from `means`, which
+            `ablation.means` gives) or by zero, `off`.
+    """
+    machine = machine or Machine.best()
+    edits = _skip_edits(model, place, skips, means)
+    if codes is not None:
+        given = torch.as_tensor(codes)
+        if given.ndim != 2 or len(given) not in (1, len(pictures)):
+            raise PosekitError(f"codes are ({len(pictures)}, D), one a picture, or (1, D), not {tuple(given.shape)}")
+
+        def replace(activation: Tensor, name: str) -> Tensor:
+            return _shaped(given, activation, name).expand_as(activation).clone()
+
+        edits[place] = replace
+    with edit(model, edits):
+        maps = _maps(by_modules(model, machine), card, pictures, _stack(place))
+    return maps, _decoded(maps, card)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What the network answers along a direction: S steps, N people."""
+
+    lengths: np.ndarray  # (S,) Euclidean, from each person's own code
+    keypoints: np.ndarray  # (S, N, K, 3), input pixels and score
+    start: np.ndarray  # (N, K, 3): the answer before the first step, with the same treatment of the skip connections
+    variation: np.ndarray  # (S, N): total variation between heatmap and that of the start, mean over joints, 0 to 1
+    trunk: np.ndarray  # (N,) annotated trunk length in input pixels, NaN where not labelled: the ruler
+
+    @property
+    def displacement(self) -> np.ndarray:
+        """(S, N): how far the joints move from the start, mean over joints, in trunk lengths."""
+        return np.linalg.norm(self.keypoints[..., :2] - self.start[..., :2], axis=-1).mean(-1) / self.trunk
+
+    def change(self, name: str, skeleton: Skeleton) -> np.ndarray:
+        """(N,): how much more of an attribute the answer has at the last step than at the first."""
+        first, last = (attributes(_sure(points), skeleton)[name] for points in (self.keypoints[0], self.keypoints[-1]))
+        return last - first
+
+
+def walks(
+    model: Hourglass, card: Card, crops: Crops, place: str, vectors: np.ndarray, lengths: np.ndarray, *, skips: str = "intact",
+    means: Mapping[str, Tensor] | None = None, machine: Machine | None = None, batch: int = 64,
+) -> list[Walk]:  # fmt: skip
+    """Move each person's own code at `place` along each of vectors (V, D) by each of `lengths` (S,); see `answers` for the skips."""
+    machine = machine or Machine.best()
+    network, stack = by_modules(model, machine), _stack(place)
+    shift = torch.zeros(())
+
+    def move(activation: Tensor, name: str) -> Tensor:
+        return activation + _shaped(shift[None], activation, name)
+
+    start, points, changes = [], [], []
+    with edit(model, _skip_edits(model, place, skips, means)):
+        for pictures in _pictures(crops, card, machine, batch):
+            first = _maps(network, card, pictures, stack)
+            start.append(_decoded(first, card))
+            with edit(model, {place: move}):
+                for vector in vectors:
+                    for length in lengths:
+                        shift = torch.as_tensor(vector * length)
+                        maps = _maps(network, card, pictures, stack)
+                        points.append(_decoded(maps, card))
+                        changes.append(_total_variation(maps, first))
+    shape = (len(start), len(vectors), len(lengths))  # batches, which become people side by side
+    keypoints = [np.concatenate([points[i] for i in row], 0) for row in _rows(shape)]
+    variation = [np.concatenate([changes[i] for i in row]) for row in _rows(shape)]
+    origin, ruler = np.concatenate(start), _rulers(crops, card)
+    s = len(lengths)
+    return [
+        Walk(np.asarray(lengths), np.stack(keypoints[v * s : v * s + s]), origin, np.stack(variation[v * s : v * s + s]), ruler)
+        for v in range(len(vectors))
+    ]
+
+
+@dataclass(frozen=True)
+class Causal:
+    """What walking along a direction does to the network's answer, and what random directions do.
+
+    Blocks are {"mean", "low", "high", "people", "left_out"}, the interval a 95 % bootstrap over people. Of the control there is one
+    mean a direction.
+    """
+
+    direction: str
+    skips: str
+    moved: dict[str, float]  # trunk lengths that a joint moves, mean over joints and both ends of the walk
+    moved_control: list[float]
+    varied: dict[str, float]  # share of a heatmap's mass that moves, mean over joints and both ends
+    varied_control: list[float]
+    attribute: str | None
+    effect: dict[str, float] | None  # how much more of the attribute at the far end than at the near end
+    effect_control: list[float]
+
+    @property
+    def moved_verdict(self) -> str:
+        """`nothing` where the answer moves by less than UNMOVED; see `verdict`."""
+        return verdict(self.moved, self.moved_control, UNMOVED)
+
+    @property
+    def effect_verdict(self) -> str | None:
+        return None if self.effect is None else verdict(self.effect, self.effect_control)
+
+    def row(self) -> dict:
+        """What a table or metrics.json keeps."""
+        kept = {"direction": self.direction, "skips": self.skips, "moved": self.moved, "moved_control": max(self.moved_control),
+                "varied": self.varied, "varied_control": max(self.varied_control), "moved_verdict": self.moved_verdict}  # fmt: skip
+        if self.effect is None:
+            return kept
+        return kept | {"attribute": self.attribute, "effect": self.effect, "effect_control": max(map(abs, self.effect_control)),
+                       "effect_verdict": self.effect_verdict}  # fmt: skip
+
+
+def causal(
+    model: Hourglass, card: Card, crops: Crops, place: str, direction: Direction, control: np.ndarray, *,
+    attribute: str | None = None, scale: float = 1.0, step: float = 2.0, skips: str = "intact",
+    means: Mapping[str, Tensor] | None = None, machine: Machine | None = None, batch: int = 64,
+) -> Causal:  # fmt: skip
+    """Move each person's code by `step` standard deviations along a direction, either way, and as far along the control's (V, D).
+
+    Of the control's directions only what is at right angles to the direction is walked.
+
+    Args:
+        attribute: the effect on it is measured, on the predicted keypoints.
+        scale: its unit: with the standard deviation over people, effects on different attributes can be compared.
+        skips: see `answers`.
+
+    Raises:
+        PosekitError: no control; the attribute is none of the network's skeleton, or defined for nobody at both ends.
+    """
+    if not len(control):
+        raise PosekitError("a walk needs at least one random direction to be compared with; random_directions gives them")
+    skeleton = SKELETONS[card.skeleton]
+    measurable = attributes(np.zeros((1, len(skeleton), 3)), skeleton)
+    if attribute is not None and attribute not in measurable:
+        raise PosekitError(f"{attribute}: cannot be measured on a prediction; {skeleton.name} has {', '.join(measurable)}")
+    vectors = np.concatenate([direction.vector[None], _across(control, direction.vector)])
+    walked = walks(
+        model, card, crops, place, vectors, direction.sd * np.array([-step, step]),
+        skips=skips, means=means, machine=machine, batch=batch,
+    )  # fmt: skip
+    moved = [_block(one.displacement.mean(0)) for one in walked]
+    varied = [_block(one.variation.mean(0)) for one in walked]
+    effects = []
+    if attribute is not None:
+        effects = [_block(one.change(attribute, skeleton) / scale) for one in walked]
+        if not effects[0]["people"]:
+            raise PosekitError(f"{attribute}: defined for nobody at both ends of the walk; take another attribute or shorter steps")
+    others = [block["mean"] for block in effects[1:] if block["people"]]
+    return Causal(
+        direction.name, skips, moved[0], [block["mean"] for block in moved[1:]], varied[0], [block["mean"] for block in varied[1:]],
+        attribute, effects[0] if effects else None, others,
+    )  # fmt: skip
+
+
+def verdict(own: Mapping[str, float], control: list[float], unmoved: float = 0.0) -> str:
+    """What an interval says beside the same measure of random directions: `nothing`, `no more than chance` or `more than chance`.
+
+    `nothing`: zero lies in the interval, or all of it is within `unmoved` of zero. `more than chance`: the whole interval is
+    farther from zero than every control.
+    """
+    low, high = own["low"], own["high"]
+    if low <= 0 <= high or max(abs(low), abs(high)) < unmoved:
+        return "nothing"
+    return "more than chance" if min(abs(low), abs(high)) > max(map(abs, control), default=0.0) else "no more than chance"
+
+
+def _skip_edits(model: Hourglass, place: str, skips: str, means: Mapping[str, Tensor] | None) -> dict[str, Edit]:
+    if skips not in SKIPS:
+        raise PosekitError(f"skips are {', '.join(SKIPS)}, not {skips!r}")
+    names = skip_places(model, place)
+    if skips == "intact":
+        return {}
+    if skips == "off":
+        return dict.fromkeys(names, lambda activation, name: torch.zeros_like(activation))
+    known = means or {}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise PosekitError(f"skips='mean' needs the means of {', '.join(missing)}; ablation.means gives them")
+    return dict.fromkeys(names, lambda activation, name: known[name].to(activation).expand_as(activation).clone())
+
+
+def _shaped(codes: Tensor, activation: Tensor, name: str) -> Tensor:
+    """Codes (n, D) as activations (n, C, H, W)."""
+    if codes.shape[1] != activation[0].numel():
+        raise PosekitError(f"{codes.shape[1]} numbers do not fit {name}, where a code has {activation[0].numel()}")
+    return codes.to(activation).reshape(-1, *activation.shape[1:])
+
+
+def _stack(place: str) -> int:
+    return int(place.partition(".")[0].removeprefix("stack"))
+
+
+def _pictures(crops: Crops, card: Card, machine: Machine, batch: int):
+    indices = list(iterate(len(crops), batch))
+    for pictures, keypoints in batches(crops, indices):
+        yield centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)[0]
+
+
+@torch.inference_mode()
+def _maps(network, card: Card, pictures: Tensor, stack: int = -1) -> Tensor:
+    """Heatmaps (B, K, h, w) of one stack, on the CPU."""
+    output = network(card.centred(pictures))[:, stack].float().cpu()
+    return hm.probabilities(output) if card.loss == "cross-entropy" else output
+
+
+def _total_variation(one: Tensor, other: Tensor) -> np.ndarray:
+    """(B,): half the sum of absolute differences between heatmaps (B, K, h, w) as shares of 1, mean over joints."""
+    shares = [maps.clamp(min=0) / maps.clamp(min=0).sum((-2, -1), keepdim=True).clamp(min=1e-12) for maps in (one, other)]
+    return ((shares[0] - shares[1]).abs().sum((-2, -1)).mean(-1) / 2).numpy()
+
+
+def _across(control: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """Directions (V, D) without their part along `vector` (D,), of length 1 again."""
+    rest = control - np.outer(control @ vector, vector)
+    return (rest / np.linalg.norm(rest, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _rows(shape: tuple[int, int, int]) -> list[np.ndarray]:
+    """For each vector and length, the places of its batches in a list that has them batch by batch."""
+    return list(np.arange(np.prod(shape)).reshape(shape[0], -1).T)
+
+
+def _decoded(maps: Tensor, card: Card) -> np.ndarray:
+    return decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
+
+
+def _sure(keypoints: np.ndarray) -> np.ndarray:
+    """Predictions as annotations: every joint labelled."""
+    return np.concatenate([keypoints[..., :2], np.full_like(keypoints[..., :1], 2)], -1)
+
+
+def _rulers(crops: Crops, card: Card) -> np.ndarray:
+    """Annotated trunk lengths (N,) in input pixels."""
+    lengths = torso(crops.keypoints, crops.people.skeleton) * view(crops.size, card.resolution)[0, 0]
+    return np.where(lengths > 0, lengths, np.nan)
+
+
+def _block(values: np.ndarray) -> dict[str, float]:
+    known = values[np.isfinite(values)]
+    mean, low, high = interval(known, np.ones(len(known)))
+    return {"mean": mean, "low": low, "high": high, "people": len(known), "left_out": len(values) - len(known)}

@@ -1,0 +1,221 @@
+"""What can be read from codes: correlations of components with attributes, linear probes, and the directions they find.
+
+scores = (codes - mean) @ components.T  # (N, C); components do not know the attribute, so those of the same people do
+correlations(scores, values)  # a row a component and attribute
+found = probe("sitting", scores, values["sitting"], k=20)
+found.r2, found.low, found.high, found.chance  # chance: the same with people's values exchanged at random
+reading_direction("sitting", scores, values["sitting"], components)  # where in code space a probe looks
+
+Whoever an attribute is not defined for is left out of what concerns it, and counted.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold
+from torch.nn.functional import interpolate
+
+from posekit.data.augment import centre_view
+from posekit.data.crops import Crops
+from posekit.data.loading import batches
+from posekit.data.people import iterate
+from posekit.errors import PosekitError
+from posekit.interpret.analysis.attributes import binary, defined, numbers
+from posekit.metrics import _resamples
+
+PENALTIES = np.logspace(-2, 6, 9)  # that the ridge chooses from, in units of the scores' mean variance
+FOLDS, PERMUTATIONS, RESAMPLES = 5, 40, 1000
+SIDE = 24  # of the grey pictures, in pixels
+BATCH = 256  # pictures made grey at once
+
+
+def correlations(scores: np.ndarray, values: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Pearson's correlation of each of scores (N, C) with each attribute (N,), with Fisher's 95 % interval.
+
+    A row a component (numbered from 1) and attribute: component, attribute, r, low, high, people, left_out. A component that
+    does not vary correlates with nothing, 0.
+
+    Raises:
+        PosekitError: an attribute is constant or defined for too few, which `attributes.usable` sorts out, or not one number a person.
+    """
+    rows = []
+    for name, column in values.items():
+        column = numbers(name, column, len(scores))
+        mask = defined(name, column)
+        y, x = stats.zscore(column[mask]), scores[mask] - scores[mask].mean(0)
+        sd = x.std(0)
+        r = np.clip((x * y[:, None]).mean(0) / np.where(sd > 0, sd, np.inf), -1, 1)
+        centre, width = np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12)), 1.959964 / np.sqrt(mask.sum() - 3)
+        low, high = np.tanh(centre - width), np.tanh(centre + width)
+        rows += [
+            {"component": c + 1, "attribute": name, "r": r[c], "low": low[c], "high": high[c],
+             "people": int(mask.sum()), "left_out": int((~mask).sum())}
+            for c in range(scores.shape[1])
+        ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["component", "attribute", "r", "low", "high", "people", "left_out"])
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How well a linear probe tells an attribute of people that it was not fitted to.
+
+    R² is 1 − (sum of squared errors) / (sum of squares around the mean), over all folds' people together, so at most 1, and below
+    0 where the mean would have told better.
+    """
+
+    attribute: str
+    k: int  # how many scores it had
+    r2: float
+    low: float  # 95 % bootstrap interval over people, the fitted probes as they are
+    high: float
+    chance: float  # 97.5 % quantile of R² where people's values are exchanged at random
+    auc: tuple[float, float, float] | None  # of a binary attribute: area under the ROC curve and its interval
+    people: int
+    left_out: int
+    index: np.ndarray  # (people,) who was not left out
+    truth: np.ndarray  # (people,)
+    predicted: np.ndarray  # (people,) each by the probe that had not seen the person
+
+    @property
+    def above_chance(self) -> bool:
+        return self.low > max(self.chance, 0.0)
+
+    def row(self) -> dict[str, float | int | str]:
+        """What a table or metrics.json keeps."""
+        kept = {name: getattr(self, name) for name in ("attribute", "k", "r2", "low", "high", "chance", "people", "left_out")}
+        return kept | ({"auc": self.auc[0], "auc low": self.auc[1], "auc high": self.auc[2]} if self.auc else {})
+
+
+def probe(
+    name: str, scores: np.ndarray, values: np.ndarray, k: int | None = None, *, folds: int = FOLDS,
+    permutations: int = PERMUTATIONS, seed: int = 0, resamples: int = RESAMPLES,
+) -> Probe:  # fmt: skip
+    """Tell the attribute `values` (N,) from the first `k` of `scores` (N, C), cross-validated.
+
+    The ridge's penalty is chosen within the training folds, by leave-one-out. Chance is the same probe of values that were
+    permuted among people.
+
+    Raises:
+        PosekitError: the attribute is constant, defined for too few or not one number a person, or there are fewer than k scores.
+    """
+    k = scores.shape[1] if k is None else k
+    if not 0 < k <= scores.shape[1]:
+        raise PosekitError(f"{name}: {k} scores asked for, there are {scores.shape[1]}; k is 1 to {scores.shape[1]}")
+    values = numbers(name, values, len(scores))
+    mask = defined(name, values)
+    x, y = scores[mask, :k].astype(float), values[mask]
+    random = np.random.default_rng(seed)
+    targets = np.stack([y] + [random.permutation(y) for _ in range(permutations)], 1)
+    told = np.empty_like(targets)
+    for fitted, held in KFold(folds, shuffle=True, random_state=seed).split(x):
+        told[held] = _ridge(x[fitted], targets[fitted]).predict(x[held]).reshape(len(held), -1)
+    r2 = 1 - np.square(targets - told).sum(0) / np.square(targets - targets.mean(0)).sum(0)
+    low, high = _bootstrap(_r2(y, told[:, 0]), len(y), seed, resamples)
+    auc = None
+    if binary(y):
+        auc = (float(roc_auc_score(y, told[:, 0])), *_bootstrap(_auc(y, told[:, 0]), len(y), seed, resamples))
+    return Probe(
+        name, k, float(r2[0]), low, high, float(np.quantile(r2[1:], 0.975)) if permutations else 0.0, auc, len(y),
+        int((~mask).sum()), np.flatnonzero(mask), y, told[:, 0],
+    )  # fmt: skip
+
+
+def probes(scores: np.ndarray, values: Mapping[str, np.ndarray], ks: Sequence[int], **options) -> dict[str, list[Probe]]:
+    """For each attribute a probe from the first k scores, for each k in `ks` that there are so many scores for."""
+    ks = [k for k in ks if k <= scores.shape[1]]
+    return {name: [probe(name, scores, column, k, **options) for k in ks] for name, column in values.items()}
+
+
+def advantage(one: Probe, other: Probe, *, seed: int = 0) -> dict[str, float]:
+    """How much higher the R² of one probe is than another's of the same attribute and people: mean, low, high (95 %).
+
+    The bootstrap draws people, the same for both.
+    """
+    if one.attribute != other.attribute or not np.array_equal(one.index, other.index):
+        raise PosekitError(f"{one.attribute}, {other.attribute}: probes are compared on the same attribute and people only")
+    first, second = _r2(one.truth, one.predicted), _r2(one.truth, other.predicted)
+    low, high = _bootstrap(lambda counts: first(counts) - second(counts), len(one.truth), seed, RESAMPLES)
+    return {"mean": one.r2 - other.r2, "low": low, "high": high}
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A direction in code space and how an attribute changes along it."""
+
+    name: str
+    vector: np.ndarray  # (D,) of length 1
+    sd: float  # standard deviation of people's codes along it: a natural step
+    per_sd: float  # change of the attribute, as a linear probe reads it, from a step of one `sd`
+
+
+def reading_direction(name: str, scores: np.ndarray, values: np.ndarray, components: np.ndarray) -> Direction:
+    """Where a ridge probe looks: the gradient of what it reads, from scores (N, C) on orthonormal components (C, D).
+
+    It is the shortest change of a code that changes the probe's answer. It need not be how codes of people with more of the
+    attribute differ (Haufe et al., NeuroImage 2014).
+    """
+    values = numbers(name, values, len(scores))
+    mask = defined(name, values)
+    x = scores[mask].astype(float)
+    gradient = _ridge(x, values[mask]).coef_
+    along = gradient / np.linalg.norm(gradient)
+    sd = float((x @ along).std())
+    return Direction(name, (along @ components).astype(np.float32), sd, float(gradient @ along) * sd)
+
+
+def pixels(crops: Crops, resolution: int) -> np.ndarray:
+    """Grey pictures (N, SIDE²) float32 of what a network at `resolution` sees: the other thing to read attributes from."""
+    found = []
+    indices = list(iterate(len(crops), BATCH))
+    for pictures, keypoints in batches(crops, indices):
+        seen, _ = centre_view(pictures, keypoints, resolution)
+        found.append(interpolate(seen.mean(1, keepdim=True), size=(SIDE, SIDE), mode="area").flatten(1).numpy())
+    return np.concatenate(found)
+
+
+def pixel_scores(fitted: np.ndarray, pictures: np.ndarray, k: int, *, seed: int = 0) -> np.ndarray:
+    """Scores (N, k) of pictures (N, P) on the principal components of the pictures `fitted` (M, P), which may be the same."""
+    if k > min(fitted.shape):
+        raise PosekitError(f"pixels: {k} components asked for, {len(fitted)} pictures of {fitted.shape[1]} pixels have {min(fitted.shape)}")
+    return PCA(k, svd_solver="randomized", random_state=seed).fit(fitted).transform(pictures)
+
+
+def _ridge(x: np.ndarray, y: np.ndarray) -> RidgeCV:
+    # Not standardised: a penalty that is the same for all prefers the components along which people differ most. Measured on
+    # mannequins and photographs, this reads as well from few scores and better from many. Each target has its own penalty.
+    scale = max(x.var(0).mean(), 1e-300)
+    return RidgeCV(PENALTIES * scale, alpha_per_target=y.ndim > 1).fit(x, y)
+
+
+def _r2(truth: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], float]:
+    """R² by how often each person is counted (people,)."""
+    truth, errors = truth - truth.mean(), np.square(truth - predicted)
+    return lambda counts: 1 - (counts @ errors) / _squares(truth, counts)
+
+
+def _auc(truth: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], float]:
+    """The area under the ROC curve by how often each person is counted (people,); equal predictions are taken in order."""
+    order = np.argsort(predicted, kind="stable")
+    positive = truth[order] > 0
+
+    def area(counts: np.ndarray) -> float:
+        ones, zeros = counts[order] * positive, counts[order] * ~positive
+        return float(ones @ np.cumsum(zeros) / max(ones.sum() * zeros.sum(), 1))
+
+    return area
+
+
+def _squares(truth: np.ndarray, counts: np.ndarray) -> float:
+    """The sum of squares around the mean; `truth` (people,) is about centred."""
+    return max(float(counts @ np.square(truth) - np.square(counts @ truth) / counts.sum()), 1e-300)
+
+
+def _bootstrap(measure: Callable[[np.ndarray], float], people: int, seed: int, resamples: int) -> tuple[float, float]:
+    low, high = np.quantile([measure(counts) for counts in _resamples(people, seed, resamples)], [0.025, 0.975])
+    return float(low), float(high)

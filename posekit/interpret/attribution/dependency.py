@@ -1,0 +1,226 @@
+"""The joint-dependency matrix: how far hiding one joint moves the network's answer for another.
+
+found = dependency(model, card, crops)
+table = summary(found.effect)  # {"mean": (K, K), "low", "high", "people"}; rows are hidden, columns move
+
+Hiding is a cause and not a correlation: a square over the joint, in place of which there is the picture blurred so far that no limb
+shows. A square is also a disturbance, whatever it covers, and the more so the nearer it is; so equally large ones elsewhere on the same
+person, about as far from the joint that moves, are the control, and the effect is what the joint's own square does beyond them. Where a
+square covers the other joint too, the pair is not counted for that person.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from posekit import metrics
+from posekit.coordinates import view
+from posekit.data.augment import centre_view
+from posekit.data.crops import Crops
+from posekit.data.loading import load_batch
+from posekit.data.people import iterate
+from posekit.engine.backend import Machine
+from posekit.engine.prediction import Fast, decode, predict_heatmaps
+from posekit.engine.weights import Card
+from posekit.errors import PosekitError
+from posekit.interpret.activations.ablation import rank_correlation
+from posekit.interpret.attribution.explain import blurred
+from posekit.skeleton import SKELETONS, Skeleton
+
+SIDE = 0.4  # of the torso's length: the side of the square
+ALIKE = 2.0  # a control is at most this many times as near or as far as the joint whose control it is
+FARTHEST = 1.0  # torso lengths: a joint that jumps farther counts as this far
+CONTROLS = 12  # other places on the person that are hidden
+LEAST = 10  # people without whom a pair of joints has no mean
+BATCH = 128  # pictures predicted at once
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """N people: how far, in torso lengths, joint B (last axis) moves when a square hides joint A (the one before), (N, K, K).
+
+    NaN where A or B is not labelled, where the square over A covers B as well, or where there is no control.
+    """
+
+    moved: np.ndarray
+    control: np.ndarray  # by equally large squares elsewhere on the person that cover neither, about as far from B as A is
+    skeleton: Skeleton
+
+    @property
+    def effect(self) -> np.ndarray:
+        """(N, K, K): what hiding the joint does beyond hiding anything else."""
+        return self.moved - self.control
+
+
+def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, machine: Machine | None = None) -> Dependency:
+    """Hide each labelled joint of each person, and CONTROLS other places on the person, and see which joints move.
+
+    Raises:
+        PosekitError: the people have other joints than the network, or nobody has a torso.
+    """
+    skeleton = SKELETONS[card.skeleton]
+    if crops.people.skeleton.joints != skeleton.joints:
+        raise PosekitError(f"{card.name} knows the joints of {skeleton.name}, these people have those of {crops.people.skeleton.name}")
+    machine = machine or Machine.best()
+    network, random = Fast(model, machine, expected=2 * len(skeleton) * len(crops)), np.random.default_rng(seed)
+    torsos = metrics.torso(crops.keypoints, skeleton) * view(crops.size, card.resolution)[0, 0]
+    moved, control = [], []
+    for row in np.flatnonzero(torsos > 0).tolist():
+        picture, points = _seen(crops, row, card)
+        side = SIDE * torsos[row]
+        elsewhere = _on_limbs(points, skeleton, random)
+        squares = np.concatenate([np.nan_to_num(points), elsewhere])
+        hidden = torch.cat([picture, hide(picture[0], squares, side)])
+        answers = [
+            decode(predict_heatmaps(network, card, hidden[part].to(machine.device))[:, -1], card, np.tile(np.eye(3), (len(part), 1, 1)))
+            for part in iterate(len(hidden), BATCH)
+        ]
+        found = np.concatenate(answers)[..., :2]
+        far = np.minimum(np.linalg.norm(found[1:] - found[0], axis=-1) / torsos[row], FARTHEST)  # (K + C, K)
+        one, other = pairs(far, points, squares, side)
+        moved.append(one)
+        control.append(other)
+    if not moved:
+        raise PosekitError(f"{crops.people.source}: nobody has a torso to measure by; take people with shoulders and hips labelled")
+    return Dependency(np.stack(moved), np.stack(control), skeleton)
+
+
+def pairs(far: np.ndarray, points: np.ndarray, squares: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
+    """One person's `moved` and `control` (K, K).
+
+    `far` (K + C, K) is how far each joint moves under each of `squares` (K + C, 2), the first K over the joints `points` (K, 2), NaN
+    where not labelled, the others elsewhere; `side` is the squares'.
+    """
+    count = len(points)
+    known = np.isfinite(points[:, 0])
+    own = np.eye(count, dtype=bool)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = np.abs(squares[:, None] - points[None]).max(-1) > side / 2  # (K + C, K): the square leaves the joint in sight
+        away = np.linalg.norm(squares[:, None] - points[None], axis=-1)
+        ratio = away[count:, None, :] / away[None, :count]  # (C, A, B): how much farther from B the control is than A
+        free = apart[count:, :, None] & apart[count:, None, :] & ((np.abs(np.log(ratio)) <= np.log(ALIKE)) | own)
+    number = free.sum(0)
+    counted = known[:, None] & known[None] & (apart[:count] | own) & (number > 0)
+    control = (far[count:, None, :] * free).sum(0) / np.maximum(number, 1)
+    return np.where(counted, far[:count], np.nan), np.where(counted, control, np.nan)
+
+
+def hide(picture: Tensor, centres: np.ndarray, side: float) -> Tensor:
+    """One picture (3, R, R) B times (B, 3, R, R), the square of `side` pixels round each centre (B, 2), x and y, blurred away."""
+    middle = torch.as_tensor(centres, dtype=picture.dtype)
+    grid = torch.arange(picture.shape[-1], dtype=picture.dtype)
+    across = (grid - middle[:, :1]).abs() <= side / 2
+    down = (grid - middle[:, 1:]).abs() <= side / 2
+    return torch.where((down[:, :, None] & across[:, None, :])[:, None].to(picture.device), blurred(picture[None]), picture)
+
+
+def summary(values: np.ndarray, *, seed: int = 0) -> dict[str, np.ndarray]:
+    """The mean over people of values (N, K, K) with its 95 % bootstrap interval, and how many people count, all (K, K).
+
+    NaN where fewer than LEAST people count.
+    """
+    known = np.isfinite(values)
+    filled, count = np.nan_to_num(values).reshape(len(values), -1), known.reshape(len(values), -1).astype(float)
+    weights = np.random.default_rng(seed).multinomial(len(values), np.full(len(values), 1 / len(values)), size=1000)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        draws = (weights @ filled) / (weights @ count)
+        mean = filled.sum(0) / count.sum(0)
+    enough = count.sum(0) >= LEAST
+    low, high = np.full((2, len(mean)), np.nan)
+    if enough.any():
+        low[enough], high[enough] = np.nanquantile(draws[:, enough], [0.025, 0.975], axis=0)
+    shape = values.shape[1:]
+    table = {"mean": np.where(enough, mean, np.nan), "low": low, "high": high, "people": count.sum(0).astype(int)}
+    return {name: column.reshape(shape) for name, column in table.items()}
+
+
+def agreement(values: np.ndarray, other: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> dict:
+    """Do two matrices of joints by joints put the pairs in the same order? Spearman's correlation off the diagonal.
+
+    Args:
+        values: (N, K, K) of people, a `Dependency.effect` say.
+        other: (K, K), `hops` say; or (N, K, K) of the same people, attention say, whose mean is taken.
+
+    Returns:
+        {"mean", "low", "high", "p", "pairs"}: the 95 % interval is a bootstrap over the N people, the same for both matrices, moved
+        so that its middle is `mean`: the noise of people drawn twice pulls each draw towards 0. So does that of N people, and the
+        interval is of what N people give, not of what all would. `p` is Mantel's (1967) test, in which joints change names, since pairs
+        that share a joint are not independent. None where fewer than 6 pairs are known.
+
+    Raises:
+        PosekitError: `other` is of more or fewer people.
+    """
+    random = np.random.default_rng(seed)
+    if other.ndim == 3 and len(other) != len(values):
+        raise PosekitError(f"matrices of {len(values)} and of {len(other)} people: agreement is measured on the same people")
+
+    def mean(matrices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        if matrices.ndim == 2:
+            return matrices
+        counted = np.einsum("n,nij->ij", weights, np.isfinite(matrices).astype(float))
+        return np.where(counted > 0, np.einsum("n,nij->ij", weights, np.nan_to_num(matrices)) / np.maximum(counted, 1), np.nan)
+
+    def correlation(one: np.ndarray, two: np.ndarray) -> float:
+        there = np.isfinite(one) & np.isfinite(two) & ~np.eye(len(one), dtype=bool)
+        return rank_correlation(one[there], two[there])
+
+    everybody = np.ones(len(values))
+    once, twice = mean(values, everybody), mean(other, everybody)
+    there = int((np.isfinite(once) & np.isfinite(twice) & ~np.eye(len(once), dtype=bool)).sum())
+    if there < 6:
+        return {"mean": None, "low": None, "high": None, "p": None, "pairs": there}
+    found = correlation(once, twice)
+    weights = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples).astype(float)
+    draws = [correlation(mean(values, row), mean(other, row)) for row in weights]
+    low, high = np.clip(found + np.quantile(draws, [0.025, 0.975]) - np.median(draws), -1, 1)
+    orders = [random.permutation(len(once)) for _ in range(resamples)]
+    chance = np.array([correlation(once, twice[np.ix_(order, order)]) for order in orders])
+    p = (1 + (np.abs(chance) >= abs(found)).sum()) / (1 + resamples)
+    return {"mean": found, "low": float(low), "high": float(high), "p": float(p), "pairs": there}
+
+
+def attended(maps: np.ndarray, points: np.ndarray, side: float) -> np.ndarray:
+    """What one person's maps of joints (K, R, R), attention say, hold of the joints at points (K, 2): a matrix (K, K) to compare.
+
+    Row A, column B: the share of B's map, what is negative left out, in the square of `side` pixels round A. NaN where A or B is not
+    labelled (NaN), or where the square holds B as well.
+    """
+    positive = np.clip(maps, 0, None)
+    y, x = np.mgrid[: maps.shape[1], : maps.shape[2]]
+    known = np.isfinite(points[:, 0])
+    with np.errstate(invalid="ignore"):
+        squares = np.maximum(np.abs(x - points[:, 0, None, None]), np.abs(y - points[:, 1, None, None])) <= side / 2  # (K, R, R)
+        apart = np.abs(points[:, None] - points[None]).max(-1) > side / 2
+    total = np.maximum(positive.sum((1, 2)), np.finfo(float).tiny)
+    shares = np.einsum("ayx,byx->ab", squares.astype(float), positive) / total
+    return np.where(known[:, None] & known[None] & (apart | np.eye(len(points), dtype=bool)), shares, np.nan)
+
+
+def hops(skeleton: Skeleton) -> np.ndarray:
+    """How many limbs lie between two joints (K, K); infinite where no way leads from one to the other."""
+    from scipy.sparse.csgraph import shortest_path
+
+    limbs = np.zeros((len(skeleton), len(skeleton)))
+    for a, b in skeleton.limb_indices:
+        limbs[a, b] = limbs[b, a] = 1
+    return shortest_path(limbs, unweighted=True)
+
+
+def _seen(crops: Crops, row: int, card: Card) -> tuple[Tensor, np.ndarray]:
+    """One person as the network sees them (1, 3, R, R), and their joints (K, 2) in its pixels, NaN where not labelled or out of sight."""
+    picture, keypoints = centre_view(*load_batch(crops, np.array([row])), card.resolution)
+    points = keypoints[0].double().numpy()
+    inside = ((points[:, :2] >= -0.5) & (points[:, :2] <= card.resolution - 0.5)).all(1) & (points[:, 2] > 0)
+    return picture, np.where(inside[:, None], points[:, :2], np.nan)
+
+
+def _on_limbs(points: np.ndarray, skeleton: Skeleton, random: np.random.Generator) -> np.ndarray:
+    """Places (CONTROLS, 2) on the person: anywhere on limbs both of whose ends (K, 2) are known."""
+    limbs = [limb for limb in skeleton.limb_indices if np.isfinite(points[list(limb)]).all()]
+    if not limbs:
+        return np.zeros((0, 2))
+    chosen = points[np.array(limbs)[random.integers(len(limbs), size=CONTROLS)]]  # (CONTROLS, 2 ends, 2)
+    along = random.random((CONTROLS, 1))
+    return chosen[:, 0] + along * (chosen[:, 1] - chosen[:, 0])

@@ -1,0 +1,316 @@
+"""Attribution: which pixels of a picture a target hangs on. The methods themselves are captum's.
+
+posekit.explain("lspet-hg1", "photograph.jpg", joint="left wrist", method="grad-cam")  # a notebook shows it drawn
+
+What a pixel's value is:
+
+- `saliency`: the gradient's largest absolute value over the colours (Simonyan et al., 2014, section 3.1).
+- `guided-backprop`: the same, where ReLUs let through only what is positive both forward and backward (Springenberg et al., 2015).
+- `deconvnet`: the same, where they let through what is positive backward, whatever it was forward (Zeiler & Fergus, 2014, section 2.1).
+- `grad-cam`: the channels of a place, each weighted with its mean gradient; of their sum what is positive (Selvaraju et al., 2017,
+  equations 1 and 2). At the features before a 1 x 1 head this is the heatmap itself and explains nothing.
+- `occlusion`: what the target loses when a square is hidden, the mean over all squares over the pixel (Zeiler & Fergus, section 4.2).
+- `integrated-gradients`: the mean gradient on the way from the blurred picture to this one, times the way, summed over the colours
+  (Sundararajan et al., 2017, equation 1).
+
+Whatever is hidden or taken away is replaced by the picture blurred so far that no limb shows.
+"""
+
+import io
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from PIL import Image
+from scipy.ndimage import map_coordinates
+from torch import Tensor, nn
+
+from posekit import heatmaps as hm
+from posekit.coordinates import MARGIN, STRIDE, cropping, person_square, rescaling, transform
+from posekit.data.crops import cut
+from posekit.engine.prediction import Predictor, as_picture, check_boxes, load
+from posekit.engine.weights import Card
+from posekit.errors import PosekitError
+from posekit.interpret.attribution import targets
+from posekit.interpret.attribution.targets import Scored, Target, answered, cells_of, joint_index
+from posekit.interpret.trace import places, trace
+from posekit.skeleton import SKELETONS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METHODS = ("saliency", "guided-backprop", "deconvnet", "grad-cam", "occlusion", "integrated-gradients")
+BLUR = 1 / 10  # sigma of what replaces a hidden part, as a share of the picture's width
+SQUARE = 1 / 6  # side of the square that occlusion hides, as a share of the picture's width; it moves by half its side
+STEPS = 16  # of integrated gradients
+AT_ONCE = 32  # pictures that occlusion and integrated gradients put through the network together
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where a network looked for one joint of one person. As the last value of a notebook's cell it draws itself.
+
+    Attributes:
+        map: (H, W) float: the attribution of each pixel of the picture, 0 outside of what the network saw.
+        heatmap: (H, W) float: the joint's heatmap, in the picture's pixels.
+        picture: (H, W, 3) uint8.
+        seen: (4,) left, top, right and lower edge of what the network saw of it, picture pixels.
+        place: (2,) x, y where the network puts the joint, picture pixels.
+        joint: by the skeleton's name.
+        method: with its layer, where it has one.
+        target: what of the heatmap is explained: the joint's peak, say.
+        network: its name.
+    """
+
+    map: np.ndarray
+    heatmap: np.ndarray
+    picture: np.ndarray
+    seen: np.ndarray
+    place: np.ndarray
+    joint: str
+    method: str
+    target: str
+    network: str
+
+    def __repr__(self) -> str:
+        height, width = self.map.shape
+        return f"<Explanation of {self.target} by {self.method}, {self.network}, {width} x {height} px>"
+
+    def figure(self) -> "Figure":
+        """Picture, heatmap and map side by side, as far as the network saw the picture."""
+        from posekit.plots.attribution import explanation
+
+        return explanation(self)
+
+    def draw(self) -> Image.Image:
+        """The same as a picture."""
+        return Image.open(io.BytesIO(self._repr_png_()))
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.figure().savefig(file, format="png", dpi=110)
+        return file.getvalue()
+
+
+@torch.inference_mode(False)
+def explain(
+    model: Predictor | str | Path, image: str | Path | Image.Image | np.ndarray, joint: str = "left wrist", method: str = "grad-cam",
+    target: str = "window", *, layer: str | None = None, box: ArrayLike | None = None, keypoints: np.ndarray | None = None,
+) -> Explanation:  # fmt: skip
+    """Which pixels of a picture the network's answer for a joint hangs on.
+
+    Args:
+        model: what `posekit.load` gives, or the name or file of weights.
+        image: a file, a Pillow image or an array (H, W, 3) uint8 RGB.
+        joint: by the skeleton's name.
+        method: one of METHODS, see the module; or, of a transformer, `attention`: what the joint's cell reads from in the last layer.
+        target: one of `targets.TARGETS`.
+        layer: the place whose channels Grad-CAM weighs, `stack0.skip2` say; by default `default_layer`.
+        box: (4,) x, y, w, h of the person in picture pixels; by default the whole picture.
+        keypoints: (K, 3) annotated joints in picture pixels: look at the true place of the joint, not at where the network puts it.
+
+    Raises:
+        PosekitError: no such joint, method, target or place; a place without spatial extent; a joint without annotation; a network
+            without heatmaps, or asked for attention that it does not have.
+
+    >>> from posekit.data.mannequins import render
+    >>> found = explain("mannequins-hg1", render(3, size=64).picture, "left wrist", method="saliency")
+    >>> found
+    <Explanation of window of left wrist by saliency, mannequins-hg1, 64 x 64 px>
+    >>> found.map.shape
+    (64, 64)
+    """
+    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor.model.eval()
+    card, size = predictor.card, predictor.card.resolution
+    if card.loss == "coordinates":
+        raise PosekitError(
+            f"{card.name} answers with coordinates and has no heatmap to explain; give a network with heatmaps, an hourglass say"
+        )
+    k = joint_index(predictor.skeleton, joint)[0]
+    joint = predictor.skeleton.joints[k]
+    picture, name = as_picture(image)
+    height, width = picture.shape[:2]
+    whole = box is None
+    label = name or "the picture"
+    boxes = np.array([[-0.5, -0.5, width, height]]) if whole else check_boxes(box, width, height, label)
+    if len(boxes) != 1:
+        raise PosekitError(f"{label}: box is one person's x, y, width, height, and there are {len(boxes)}")
+    centres, sides = person_square(boxes, 1.0 if whole else MARGIN)
+    matrix = cropping(centres[0], sides[0], size)
+    view = torch.from_numpy(cut(picture, centres[0], sides[0], size))[None].permute(0, 3, 1, 2).float() / 255
+    view = view.to(predictor.machine.device)
+    maps, cells, found = answered(predictor.model, card, view)
+    cell = cells[0, k] if keypoints is None else _labelled_cell(np.asarray(keypoints, float), joint, matrix, card, maps.shape[-1])
+    asked = targets.target(target, joint, card, cell)
+    if method == "attention":
+        values = _attention(predictor.model, card, view, cells)[0, k]
+    else:
+        layer = layer or (default_layer(predictor.model) if method == "grad-cam" else None)
+        values = attribute(predictor.model, card, view, asked, method, layer)[0]
+    return Explanation(
+        map=back(values, matrix, width, height),
+        heatmap=back(maps[0, k].cpu().numpy(), rescaling(1 / STRIDE) @ matrix, width, height),
+        picture=picture,
+        seen=np.clip([*(centres[0] - sides[0] / 2), *(centres[0] + sides[0] / 2)], -0.5, [width - 0.5, height - 0.5] * 2),
+        place=transform(np.linalg.inv(matrix), found[0, k : k + 1, :2])[0],
+        joint=joint,
+        method=f"{method} at {layer}" if layer else method,
+        target=asked.name,
+        network=card.name,
+    )
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def attribute(
+    model: nn.Module, card: Card, pictures: Tensor, target: Target, method: str, layer: str | None = None
+) -> np.ndarray:  # fmt: skip
+    """The attribution (B, R, R), float32, of each pixel of pictures (B, 3, R, R) in [0, 1] by one of METHODS.
+
+    `layer` is Grad-CAM's place; no other method takes one. Nothing remains in the model, after an error either.
+
+    Raises:
+        PosekitError: no such method or place, or a place without spatial extent.
+    """
+    if method not in METHODS:
+        raise PosekitError(f"no method {method!r}; there are {', '.join(METHODS)}")
+    if method == "grad-cam" and layer is None:
+        raise PosekitError(f"grad-cam needs a layer: {', '.join(places(model))}")
+    if method != "grad-cam" and layer is not None:
+        raise PosekitError(f"{method} attributes to pixels and takes no layer; grad-cam does")
+    _check_gradients(model)
+    if card.architecture == "parts" and method != "occlusion":
+        raise PosekitError(f"{card.name} is made of templates and has no gradients for {method}; occlusion explains it")
+    scored = Scored(model, card, target).eval()
+    if method in ("saliency", "guided-backprop", "deconvnet"):
+        return gradients(scored, pictures, method).abs().amax(1).cpu().numpy()
+    pictures = pictures.detach().clone()
+    with _quietly():
+        if method == "grad-cam":
+            assert layer is not None
+            found = _channels(scored, model, pictures, layer)
+        else:
+            found = (_hidden if method == "occlusion" else _integrated)(scored, pictures)
+    return found.detach().float().cpu().numpy()
+
+
+def _attention(model: nn.Module, card: Card, pictures: Tensor, cells: Tensor) -> np.ndarray:
+    """The attention (B, K, R, R) at each joint's cell (B, K, 2), enlarged."""
+    if card.architecture != "transpose":
+        raise PosekitError(f"{card.name} is no transformer and has no attention to show; it can be explained by {', '.join(METHODS)}")
+    from posekit.models.transpose import dependencies
+
+    read = dependencies(model, pictures, cells.to(pictures.device))
+    return nn.functional.interpolate(read, size=pictures.shape[-2:], mode="bilinear", align_corners=False).cpu().numpy()
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def gradients(scored: Scored, pictures: Tensor, method: str) -> Tensor:
+    """The gradient (B, 3, R, R) of a target by the pixels, with the ReLUs' backward pass as `saliency`, `guided-backprop` or `deconvnet`
+    has it. Nothing remains in the model.
+    """
+    _check_gradients(scored)
+    attr = _captum()
+    ways = {"saliency": attr.Saliency, "guided-backprop": attr.GuidedBackprop, "deconvnet": attr.Deconvolution}
+    options = {"abs": False} if method == "saliency" else {}
+    with _quietly():
+        return ways[method](scored.eval()).attribute(pictures.detach().clone(), **options).detach()
+
+
+def _channels(scored: Scored, model: nn.Module, pictures: Tensor, layer: str) -> Tensor:
+    """Grad-CAM at a layer, enlarged to the pictures (B, R, R)."""
+    with trace(model, [layer]):  # refuses an unknown place, naming those near it
+        pass
+    found = _captum().LayerGradCam(scored, model.get_submodule(layer)).attribute(pictures, relu_attributions=True)
+    if math.prod(found.shape[2:]) == 1:
+        raise PosekitError(_flat(model, pictures, layer))
+    return nn.functional.interpolate(found, size=pictures.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+
+
+def _hidden(scored: Scored, pictures: Tensor) -> Tensor:
+    side = max(round(SQUARE * pictures.shape[-1]), 1)
+    step = max(side // 2, 1)
+    together = max(AT_ONCE // len(pictures), 1)
+    method = _captum().Occlusion(scored)
+    window, strides = (3, side, side), (3, step, step)
+    return method.attribute(pictures, window, strides, baselines=blurred(pictures), perturbations_per_eval=together).mean(1)
+
+
+def _integrated(scored: Scored, pictures: Tensor) -> Tensor:
+    way = _captum().IntegratedGradients(scored)
+    return way.attribute(pictures, blurred(pictures), n_steps=STEPS, internal_batch_size=max(AT_ONCE, len(pictures))).sum(1)
+
+
+def _check_gradients(model: nn.Module) -> None:
+    if any(tensor.is_inference() for tensor in model.parameters()):
+        raise PosekitError("the network was made inside torch.inference_mode() and has no gradients; make it outside")
+
+
+def _captum() -> ModuleType:
+    try:
+        from captum import attr
+    except ImportError:
+        raise PosekitError("explanations need captum; pip install 'posekit[book]'") from None
+    return attr
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without captum's warnings that it sets hooks, and takes them away again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def default_layer(model: nn.Module) -> str:
+    """Grad-CAM's place where none is named: the finest sum of decoder and skip connection of the last stack, or the first place."""
+    names = places(model)
+    return next((name for name in reversed(names) if ".sum" in name), names[0])
+
+
+def blurred(pictures: Tensor) -> Tensor:
+    """Pictures (B, C, R, R) without detail: a Gaussian blur of `BLUR` of the width."""
+    return softened(pictures, BLUR * pictures.shape[-1])
+
+
+def softened(pictures: Tensor, sigma: float) -> Tensor:
+    """Pictures (B, C, R, R) after a Gaussian blur; at the border, of what lies inside."""
+    return hm.smooth(pictures, sigma) / hm.smooth(torch.ones_like(pictures[:1, :1]), sigma)
+
+
+def back(values: np.ndarray, matrix: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Values (h, w) of a grid at the pixels (height, width) of the picture that `matrix` (3, 3) leads from, bilinear; 0 outside."""
+    y, x = np.mgrid[:height, :width]
+    points = transform(matrix, np.stack([x, y], -1).reshape(-1, 2).astype(float))
+    inside = ((points >= -0.5) & (points <= np.array(values.shape[::-1]) - 0.5)).all(-1)
+    found = map_coordinates(np.asarray(values, float), points.T[::-1], order=1, mode="nearest")
+    return np.where(inside, found, 0.0).reshape(height, width)
+
+
+def _labelled_cell(keypoints: np.ndarray, joint: str, matrix: np.ndarray, card: Card, width: int) -> Tensor:
+    skeleton = SKELETONS[card.skeleton]
+    if keypoints.shape != (len(skeleton), 3):
+        raise PosekitError(f"keypoints are ({len(skeleton)}, 3), x, y and flag of the {skeleton.name} skeleton, not {keypoints.shape}")
+    known = (keypoints[:, 2] > 0) & np.isfinite(keypoints[:, :2]).all(1)
+    k = skeleton.joints.index(joint)
+    if not known[k]:
+        labelled = ", ".join(name for name, there in zip(skeleton.joints, known, strict=True) if there) or "none"
+        raise PosekitError(f"{joint} is not labelled for this person; labelled: {labelled}; without keypoints the network's place is taken")
+    return cells_of(transform(matrix, keypoints[k : k + 1, :2]), width)[0]
+
+
+def _flat(model: nn.Module, pictures: Tensor, layer: str) -> str:
+    with trace(model, places(model)) as activations, torch.no_grad():
+        model(pictures[:1])
+    wide = [name for name, value in activations.items() if math.prod(value.shape[2:]) > 1]
+    return f"{layer} has no spatial extent at {pictures.shape[-1]} px, so Grad-CAM cannot say where; {', '.join(wide)} have"

@@ -1,0 +1,102 @@
+"""Pictures that nobody took: made so that a target of the network is as large as can be.
+
+goal = target("window", "left wrist", card, middle)
+found = maximise(model, card, [goal], colours(pictures))
+
+Simonyan et al. (2014, section 2) climb the gradient in the picture itself; the result is noise of high frequency. Here, as Olah et al.
+(2017, "The enemy of feature visualization") propose, the picture is a sum of waves whose strength falls with their frequency, its
+colours vary together as those of photographs do, and each step sees it moved, turned and scaled a little, so that only what
+survives that can grow.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from posekit.coordinates import CONTEXT, STRIDE, view, warp
+from posekit.engine.weights import Card
+from posekit.interpret.attribution.targets import Target
+from posekit.interpret.trace import trace
+
+MOVED = 1 / 16  # of the picture's width, the farthest that a step moves it, either way and in x and y
+TURNED, SCALED = 8.0, 0.08  # degrees and share, either way
+DEVIATION, START = 0.15, 0.25  # of pixels about grey, of waves of strength 1; and the strength of the first ones
+
+
+def colours(pictures: Tensor) -> Tensor:
+    """How the colours of pictures (B, 3, R, R) vary together: the symmetric root (3, 3) of their covariance, of norm 1."""
+    values, vectors = torch.linalg.eigh(torch.cov(pictures.transpose(0, 1).flatten(1).double()))
+    root = vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
+    return (root / torch.linalg.matrix_norm(root)).float()
+
+
+def channel(place: str, number: int) -> Target:
+    """The mean of a channel of the activation at `place` over its positions."""
+    return Target(f"channel {number} of {place}", lambda activation: activation[:, number].mean((-2, -1)), place)
+
+
+def direction(name: str, place: str, vector, mean) -> Target:
+    """How far the activation at `place`, flattened, lies along `vector` (D,) of length 1 from `mean` (D,): its score on a component."""
+    along, middle = (torch.as_tensor(values, dtype=torch.float32) for values in (vector, mean))
+    return Target(name, lambda activation: (activation.flatten(1) - middle.to(activation)) @ along.to(activation), place)
+
+
+def middle(card: Card) -> Tensor:
+    """The cell (2,) in the middle of the heatmap."""
+    return torch.full((2,), card.resolution // STRIDE // 2)
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def maximise(
+    model: nn.Module, card: Card, goals: Sequence[Target], palette: Tensor | None = None, *, steps: int = 128, rate: float = 0.05,
+    seed: int = 0,
+) -> Tensor:  # fmt: skip
+    """One picture a goal, (G, 3, R, R) in [0, 1], that makes the goal large, by `steps` of Adam.
+
+    `palette` (3, 3) is what `colours` finds; without one, channels vary independently. The goals see the pictures moved, turned and
+    scaled at random; score what comes out with `Scored` to know how large it is.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    device = next(model.parameters()).device
+    size, wide = card.resolution, round(card.resolution * CONTEXT)  # a margin, so that a moved view shows no border
+    waves = torch.randn(len(goals), 3, wide, wide // 2 + 1, 2, generator=draw)
+    palette = torch.eye(3) / math.sqrt(3) if palette is None else palette.cpu()
+    # A sigmoid's slope at grey is a quarter.
+    palette = palette * (4 * DEVIATION / float(_logits(waves, palette).std()))
+    waves, palette = (START * waves).to(device).requires_grad_(), palette.to(device)
+    plain = torch.as_tensor(view(wide, size), dtype=torch.float32, device=device)
+    names = {goal.place for goal in goals if goal.place is not None}
+    climb = torch.optim.Adam([waves], lr=rate)
+    for _ in range(steps):
+        seen = warp(_logits(waves, palette).sigmoid(), _jitter(len(goals), size, draw).to(device) @ plain, size)
+        with trace(model, names) as activations:
+            raw = model(card.centred(seen))[:, -1]
+        reached = [goal.of((raw if goal.place is None else activations[goal.place])[i : i + 1]) for i, goal in enumerate(goals)]
+        (gradient,) = torch.autograd.grad(-torch.cat(reached).sum(), [waves])
+        waves.grad = gradient
+        climb.step()
+    with torch.no_grad():
+        return warp(_logits(waves, palette).sigmoid(), plain.expand(len(goals), 3, 3), size)
+
+
+def _logits(waves: Tensor, palette: Tensor) -> Tensor:
+    """Pictures before the sigmoid (G, 3, W, W): waves (G, 3, W, W // 2 + 1, 2), each divided by its frequency, in the palette's colours."""
+    wide = waves.shape[2]
+    frequency = torch.hypot(torch.fft.fftfreq(wide)[:, None], torch.fft.rfftfreq(wide)[None]).clamp(min=1 / wide).to(waves.device)
+    plane = torch.fft.irfft2(torch.view_as_complex(waves) / frequency, s=(wide, wide))
+    return torch.einsum("ij,bjhw->bihw", palette, plane)
+
+
+def _jitter(count: int, size: int, draw: torch.Generator) -> Tensor:
+    """Random matrices (count, 3, 3) that move, turn and scale pictures of `size` about their middle."""
+    move, turn, scale = (torch.rand(count, n, generator=draw) * 2 - 1 for n in (2, 1, 1))
+    angle, factor = torch.deg2rad(turn[:, 0] * TURNED), 1 + scale[:, 0] * SCALED
+    cos, sin = factor * angle.cos(), factor * angle.sin()
+    matrices = torch.eye(3).repeat(count, 1, 1)
+    matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 0], matrices[:, 1, 1] = cos, -sin, sin, cos
+    centre = torch.full((2,), (size - 1) / 2)
+    matrices[:, :2, 2] = centre + move * MOVED * size - matrices[:, :2, :2] @ centre
+    return matrices

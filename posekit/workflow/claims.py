@@ -1,0 +1,386 @@
+"""The ledger of claims: what others say, which metric of ours decides it, and how.
+
+claims = read(Path("book/claims.yaml"))
+verdicts = ledger(claims, "mannequins", {"03_skips": metrics})
+verdicts["skips-detail"]["photographs"].verdict
+
+A claim is decided by the 95 % interval of one number: *supported* where the whole interval lies on the claim's side of a
+threshold, *not supported* where it lies on the other, *undecided* where it holds the threshold. What a claim is made of stands at
+the head of book/claims.yaml.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
+from math import floor, log10, sqrt
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from posekit.data.people import parse_spec
+from posekit.errors import PosekitError
+from posekit.workflow import runs
+
+MARKS = {"supported": "✓", "not supported": "✗", "undecided": "?", "not measured": "–"}
+KINDS = {"mannequins": "laptop", "photographs": "lspet"}  # of people, and the preset whose kept numbers stand in for a run
+GROUPS = ("skips", "stacks", "code", "clusters", "training", "redesign")
+_CENTRES = ("mean", "difference", "r", "r2")  # what the number between "low" and "high" is called
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What decides: one of `above`, `below` and `equals`."""
+
+    above: float | None = None
+    below: float | None = None
+    equals: float | None = None
+    sure: list | None = None  # path to how far the value leads the next one; with `equals`
+    margin: float = 0.0  # half an interval, for a plain number
+    p: float | None = None  # highest chance of an accident
+
+
+@dataclass(frozen=True)
+class Claim:
+    group: str
+    id: str
+    name: str
+    claim: str
+    source: str
+    chapter: str
+    said: str = ""
+    figure: str = ""
+    measure: str = ""
+    metric: list | None = None
+    minus: list | None = None
+    over: list | None = None
+    absolute: bool = False
+    times: float = 1.0
+    unit: str = ""
+    rule: Rule | None = None
+    people: list | None = None
+    note: str = ""
+    why: str = ""
+    short: bool = False
+
+
+@dataclass(frozen=True)
+class Estimate:
+    mean: float
+    low: float
+    high: float
+    people: int | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    verdict: str  # a key of MARKS
+    why: str = ""  # of what was not measured
+    number: Estimate | None = None
+    lead: Estimate | None = None  # of the number over the next, where the rule is `equals`
+    data: str = ""  # name of the data set
+    kept: bool = False  # decided by the reference run, not by this edition's
+
+
+# What an entry of a type may be in YAML, and how that is called.
+_TYPES: dict[Any, tuple[Any, str]] = {
+    str: (str, "a text"),
+    bool: (bool, "true or false"),
+    float: ((int, float), "a number"),
+    float | None: ((int, float), "a number"),
+    list | None: (list, "a list"),
+    dict: (dict, "a mapping"),
+}
+
+
+class _MissingError(Exception):
+    """Why a metric is not there."""
+
+
+def read(path: Path) -> list[Claim]:
+    """The claims of a ledger, in its order.
+
+    Raises:
+        PosekitError: not YAML, no mapping of GROUPS to lists, or a claim that is not complete; it is named.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise PosekitError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not all(isinstance(entries, list) for entries in content.values()):
+        raise PosekitError(f"{path}: give lists of claims by group, of {', '.join(GROUPS)}")
+    found: dict[str, Claim] = {}
+    for group, entries in content.items():
+        if group not in GROUPS:
+            raise PosekitError(f"{path}: no group {group!r}; there are {', '.join(GROUPS)}")
+        for number, entry in enumerate(entries, 1):
+            who = f"{path}: claim {entry['id'] if isinstance(entry, dict) and 'id' in entry else f'{number} of {group}'}"
+            claim = _claim(who, group, entry)
+            if claim.id in found:
+                raise PosekitError(f"{who} is there twice; give each an id of its own")
+            found[claim.id] = claim
+    return list(found.values())
+
+
+def look_up(metrics: Any, path: Sequence) -> Any:
+    """What stands at a path of keys in nested metrics; None where nothing does.
+
+    Of a list, an integer takes that item and a mapping the first item that has these values; of a mapping of lists, an integer
+    takes that item of each; a list in place of a key is the path to the key.
+
+    >>> look_up({"walks": [{"name": "up", "r": [0.1, 0.7]}]}, ["walks", {"name": "up"}, 1])
+    {'r': 0.7}
+    """
+    found = metrics
+    for key in path:
+        if isinstance(key, list):
+            key = look_up(metrics, key)
+        match found, key:
+            case list(), dict():
+                found = next((item for item in found if all(item.get(name) == value for name, value in key.items())), None)
+            case list(), int():
+                found = found[key] if -len(found) <= key < len(found) else None
+            case dict(), int():
+                found = {name: item[key] for name, item in found.items() if isinstance(item, list) and -len(item) <= key < len(item)}
+            case dict(), str():
+                found = found.get(key)
+            case _:
+                return None
+    return found
+
+
+def decide(claim: Claim, metrics: Mapping) -> Verdict:
+    """The verdict that the claim's rule gives on a chapter's metrics; *not measured*, with the reason, where they do not hold it.
+
+    A difference of two metrics has the interval of Zou and Donner (Statistics in Medicine, 2008), a ratio that of its first-order
+    expansion, both as if the two were independent: too wide for two metrics of the same people, which go up and down together.
+    """
+    if claim.why or claim.rule is None:
+        return Verdict("not measured", claim.why)
+    try:
+        number = _measured(claim, metrics)
+        lead = _estimate(claim, metrics, claim.rule.sure) if claim.rule.sure else None
+    except _MissingError as error:
+        return Verdict("not measured", str(error))
+    return Verdict(_ruled(claim.rule, number, lead), number=number, lead=lead)
+
+
+def ledger(claims: Iterable[Claim], data: str, own: Mapping[str, Mapping | None]) -> dict[str, dict[str, Verdict]]:
+    """Each claim's verdicts on the KINDS of people, by id and kind.
+
+    `own` has the metrics of the chapters of an edition made with `data` (a spec), None for those that it leaves out. Where they do not
+    decide, the numbers kept of the reference run (`runs.reference`) do.
+
+    Raises:
+        PosekitError: a claim is of a chapter that `own` does not know.
+    """
+    kind_here = "mannequins" if parse_spec(data)[0] == "mannequins" else "photographs"
+    found: dict[str, dict[str, Verdict]] = {}
+    for claim in claims:
+        if claim.chapter not in own:
+            raise PosekitError(f"claim {claim.id} is of {claim.chapter}; the chapters that are read are {', '.join(own)}")
+        found[claim.id] = {}
+        for kind, preset in KINDS.items():
+            verdicts = []
+            if kind == kind_here and (metrics := own[claim.chapter]):
+                verdicts.append(replace(decide(claim, metrics), data=parse_spec(data)[0]))
+            if kept := runs.reference(claim.chapter, preset):
+                name = parse_spec(kept["provenance"]["parameters"].get("data", preset))[0]
+                verdicts.append(replace(decide(claim, kept), data=name, kept=True))
+            if not verdicts:
+                verdicts.append(Verdict("not measured", claim.why or f"no run of {claim.chapter} on {kind}"))
+            found[claim.id][kind] = next((v for v in verdicts if v.verdict != "not measured"), verdicts[0])
+    return found
+
+
+def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """How many there are of each kind of verdict."""
+    given = [verdict.verdict for verdict in verdicts]
+    return {name: given.count(name) for name in MARKS}
+
+
+def table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]], here: Iterable[str]) -> str:
+    """A Markdown table of claims, a line each. Of the chapters that are `here`, in this edition, it links to the figures.
+
+    It is of the style `ledger`, which on a phone sets the cells of a line below each other.
+    """
+    lines = ["::::{div} ledger", f"| claim | source | {' | '.join(KINDS)} | see |", "| --- " * (len(KINDS) + 3) + "|"]
+    for claim in claims:
+        by_kind = verdicts[claim.id]
+        rule = f" *Decided by:* {claim.measure}; supported {threshold(claim)}." if claim.rule else ""
+        note = f" {claim.note}" if claim.note else ""
+        source = "the study" if claim.source == "study" else f"{{cite:t}}`{claim.source}`"
+        cells = [f"**{claim.claim}**{rule}{note}", f"{source}{': ' if claim.said else ''}{claim.said}"]
+        cells += [f"{MARKS[v.verdict]} **{v.verdict}**: {words(claim, v)}" for v in by_kind.values()]
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in [*cells, _link(claim, by_kind.values(), set(here))])} |")
+    return "\n".join([*lines, "::::"])
+
+
+def short_table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
+    """The few claims marked so, each with its verdicts alone, as a Markdown table."""
+    lines = ["::::{div} ledger-short", f"| claim | {' | '.join(KINDS)} |", "| --- " * (len(KINDS) + 1) + "|"]
+    for claim in claims:
+        if claim.short:
+            cells = [f"{MARKS[v.verdict]} {v.verdict}" for v in verdicts[claim.id].values()]
+            lines.append(f"| {claim.name} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "::::"])
+
+
+def words(claim: Claim, verdict: Verdict) -> str:
+    """What was measured, on whom; or why nothing was."""
+    number = verdict.number
+    if number is None:
+        return verdict.why
+    text = _spoken(number, claim.unit)
+    if verdict.lead:
+        text += f", ahead by {_spoken(verdict.lead, '')}"
+    if number.p is not None:
+        text += f", p = {number.p:.2g}"
+    if not number.people:
+        return text if verdict.data == "mannequins" else f"{text}; {verdict.data}"
+    return f"{text}; {number.people:,} {'mannequins' if verdict.data == 'mannequins' else f'people of {verdict.data}'}"
+
+
+def sentence(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
+    """The verdicts in running text: `supported on mannequins (12 components; 1,200 mannequins), not measured on photographs`."""
+    places: dict[str, list[str]] = {}
+    for kind, v in by_kind.items():
+        places.setdefault(v.verdict, []).append(f"on {kind}" + (f" ({words(claim, v)})" if v.number else ""))
+    return ", ".join(f"{verdict} {' and '.join(where)}" for verdict, where in places.items())
+
+
+def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
+    """What was measured, alone: `12 components on mannequins, not measured on photographs`."""
+    return ", ".join(f"{_spoken(v.number, claim.unit) if v.number else v.verdict} on {kind}" for kind, v in by_kind.items())
+
+
+def threshold(claim: Claim) -> str:
+    """The rule in words: `below 0`, `above 7.5 %`."""
+    rule = claim.rule
+    assert rule is not None
+    if rule.equals is not None:
+        return f"at {rule.equals:g} {claim.unit}, if ahead of the next"
+    side, value = ("above", rule.above) if rule.above is not None else ("below", rule.below)
+    assert value is not None
+    if claim.unit in ("points", "%"):
+        said = f"{100 * value:g} {claim.unit}" if value else "0"
+    else:
+        said = f"{value:g} {claim.unit}".strip()
+    return f"{side} {said}" + (f" with p below {rule.p:g}" if rule.p else "")
+
+
+def _claim(who: str, group: str, entry: Any) -> Claim:
+    values = _checked(who, entry, Claim) | {"group": group}
+    missing = [f.name for f in fields(Claim) if f.default is MISSING and f.name not in values]
+    if missing:
+        raise PosekitError(f"{who} lacks {', '.join(missing)}")
+    if "why" in values:
+        if "metric" in values or "rule" in values:
+            raise PosekitError(f"{who}: either metric and rule decide it, or `why` says that nothing does")
+        return Claim(**values)
+    missing = [name for name in ("measure", "metric", "rule") if name not in values]
+    if missing:
+        raise PosekitError(f"{who} lacks {', '.join(missing)}; or say in `why` what keeps it from being decided")
+    rule = Rule(**_checked(f"{who}: rule", values["rule"], Rule))
+    if sum(side is not None for side in (rule.above, rule.below, rule.equals)) != 1:
+        raise PosekitError(f"{who}: rule: give one of above, below and equals")
+    if (rule.equals is None) != (rule.sure is None):
+        raise PosekitError(f"{who}: rule: equals and sure belong together")
+    return Claim(**(values | {"rule": rule}))
+
+
+def _checked(who: str, entry: Any, kind: type) -> dict[str, Any]:
+    """The entries of a mapping, each known to the dataclass `kind` and of its type."""
+    if not isinstance(entry, dict):
+        raise PosekitError(f"{who} is no mapping of {', '.join(f.name for f in fields(kind))}")
+    types = {f.name: f.type for f in fields(kind)} | {"rule": dict}
+    for name, value in entry.items():
+        if name not in types or name == "group":
+            raise PosekitError(f"{who} has no entry {name!r}; there are {', '.join(set(types) - {'group'})}")
+        allowed, wanted = _TYPES[types[name]]
+        if not isinstance(value, allowed) or (isinstance(value, bool) and allowed is not bool):
+            raise PosekitError(f"{who}: {name} is {value!r}; give {wanted}")
+    return entry
+
+
+def _estimate(claim: Claim, metrics: Mapping, path: Sequence) -> Estimate:
+    """The number, or mean with its interval, that stands at a path."""
+    block, shown = look_up(metrics, path), " › ".join(str(key) for key in path)
+    if block is None or block == {}:
+        raise _MissingError(f"{claim.chapter} has no {shown}")
+    found: Any = block if isinstance(block, dict) else {"mean": block, "low": block, "high": block}
+    mean = found.get(next((name for name in _CENTRES if name in found), "mean"))
+    low, high, people, p = (found.get(name) for name in ("low", "high", "people", "p"))
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in (mean, low, high)):
+        raise _MissingError(f"{claim.chapter} could not measure {shown}")
+    if claim.people or people is None:
+        people = look_up(metrics, claim.people or ["people"])
+    return Estimate(mean, low, high, people=people, p=p)
+
+
+def _measured(claim: Claim, metrics: Mapping) -> Estimate:
+    """The number that the claim's rule is about."""
+    assert claim.metric is not None
+    a = _estimate(claim, metrics, claim.metric)
+    if claim.rule and claim.rule.p is not None and a.p is None:
+        raise _MissingError(f"{claim.chapter} has no p for {' › '.join(map(str, claim.metric))}")
+    if claim.minus:
+        b = _estimate(claim, metrics, claim.minus)
+        down, up = sqrt((a.mean - a.low) ** 2 + (b.high - b.mean) ** 2), sqrt((a.high - a.mean) ** 2 + (b.mean - b.low) ** 2)
+        a = replace(a, mean=a.mean - b.mean, low=a.mean - b.mean - down, high=a.mean - b.mean + up)
+    if claim.over:
+        b = _estimate(claim, metrics, claim.over)
+        if b.mean <= 0:
+            raise _MissingError(f"{claim.chapter}: {' › '.join(map(str, claim.over))} is {b.mean:g}, nothing to compare with")
+        ratio = a.mean / b.mean
+        down = sqrt((a.mean - a.low) ** 2 + (ratio * (b.high - b.mean)) ** 2) / b.mean
+        up = sqrt((a.high - a.mean) ** 2 + (ratio * (b.mean - b.low)) ** 2) / b.mean
+        a = replace(a, mean=ratio, low=ratio - down, high=ratio + up)
+    if claim.absolute:
+        low, high = sorted((abs(a.low), abs(a.high)))
+        a = replace(a, mean=abs(a.mean), low=low if a.low * a.high > 0 else 0.0, high=high)
+    if claim.times != 1:
+        a = replace(a, mean=a.mean * claim.times, low=a.low * claim.times, high=a.high * claim.times)
+    return a
+
+
+def _ruled(rule: Rule, number: Estimate, lead: Estimate | None) -> str:
+    if rule.p is not None:
+        if number.p is None:
+            return "not measured"
+        if number.p >= rule.p:
+            return "undecided"
+    if lead is not None:
+        return "undecided" if lead.low <= 0 else "supported" if number.mean == rule.equals else "not supported"
+    low, high = number.low, number.high
+    if low == high:
+        low, high = low - rule.margin, high + rule.margin
+    if rule.above is not None:
+        return "supported" if low > rule.above else "not supported" if high < rule.above else "undecided"
+    assert rule.below is not None
+    return "supported" if high < rule.below else "not supported" if low > rule.below else "undecided"
+
+
+def _spoken(number: Estimate, unit: str) -> str:
+    """A number with its interval, in its unit: `−3.6 [−4.4, −2.9] points`; as exact as the interval is wide."""
+    scale = 100 if unit in ("points", "%") else 1
+    width = scale * (number.high - number.low)
+    digits = max(1 - floor(log10(width)), 1 if scale > 1 else 0) if width else 0
+
+    def one(value: float) -> str:
+        text = f"{scale * abs(value):,.{digits}f}" if width else f"{scale * abs(value):,.3g}"
+        sign = "−" if value < 0 else "+" if unit == "points" else ""
+        return f"{sign if text.strip('0.') else ''}{text}"
+
+    mean = f"{one(number.mean)}{' %' if unit == '%' else ''}"
+    interval = f" [{one(number.low)}, {one(number.high)}]" if width else ""
+    return f"{mean}{interval}{f' {unit}' if unit not in ('', '%') else ''}"
+
+
+def _link(claim: Claim, verdicts: Iterable[Verdict], here: set[str]) -> str:
+    """To the figure where this edition has it, or else to the chapter where that is there."""
+    if claim.chapter not in here:
+        return ""
+    if claim.figure and any(verdict.number is not None and not verdict.kept for verdict in verdicts):
+        return f"{{numref}}`{claim.figure}`"
+    return f"[chapter]({claim.chapter})"

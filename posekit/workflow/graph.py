@@ -1,0 +1,70 @@
+"""Many jobs by Snakemake: here, several at a time, or on a cluster by a profile. Sweeps and studies run this way."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from posekit.errors import PosekitError
+from posekit.workflow.parameters import root
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command that makes one file. Where {threads} stands in it, Snakemake puts the job's cores."""
+
+    output: str
+    command: list[str]
+
+
+def run_jobs(
+    jobs: list[Job], folder: Path, at_once: int, threads: int, profile: str | None = None, watch: Callable[[], None] | None = None
+) -> int:
+    """Do the jobs, `at_once` at a time, each on so many cores; what fails does not stop the others. Returns Snakemake's status.
+
+    Args:
+        folder: where the list of jobs is put while they run.
+        profile: Snakemake's, by folder: profiles/NAME of the checkout, or where Snakemake looks itself.
+        watch: called every two seconds meanwhile.
+
+    Raises:
+        PosekitError: there is no such profile.
+        KeyboardInterrupt: after Ctrl-C; the jobs have been told too and have stopped.
+    """
+    profile = profile and find_profile(profile)
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = folder / f"waiting-{os.getpid()}.json"
+    listed.write_text(json.dumps([asdict(job) for job in jobs], indent=1), encoding="utf-8")
+    command = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(Path(__file__).with_name("jobs.smk")), "--directory", str(root()),
+        "--config", f"waiting={listed}", f"threads={threads}", "--keep-going", "--nolock", "--rerun-incomplete",
+        "--rerun-triggers", "mtime", "--quiet", "all",
+    ]  # fmt: skip
+    command += ["--profile", profile, "--jobs", str(at_once)] if profile else ["--cores", str(at_once * threads)]
+    process = subprocess.Popen(command, cwd=root())
+    try:
+        while True:
+            try:
+                return process.wait(timeout=2)
+            except subprocess.TimeoutExpired:
+                if watch:
+                    watch()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
+    finally:
+        listed.unlink(missing_ok=True)
+
+
+def find_profile(name: str) -> str:
+    """The folder of a profile of Snakemake: the checkout's own, or its name where Snakemake finds one itself."""
+    own = root() / "profiles" / name
+    if own.is_dir():
+        return str(own)
+    if not any((folder / name).exists() for folder in (Path(), Path("~/.config/snakemake").expanduser(), Path("/etc/xdg/snakemake"))):
+        there = ", ".join(sorted(path.name for path in own.parent.glob("*/"))) or "nothing"
+        raise PosekitError(f"no profile {name!r} of Snakemake; profiles/ has {there}")
+    return name

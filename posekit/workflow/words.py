@@ -1,0 +1,47 @@
+"""What an edition found, beside what the other one did: mannequins on the left, photographs on the right."""
+
+from collections.abc import Mapping
+
+from posekit.data.people import parse_spec
+from posekit.workflow import runs
+
+ABSENT = "not measured in this edition"
+
+
+def side_by_side(notebook: str, data: str, verdict: Mapping[str, str]) -> str:
+    """A Markdown table of a chapter's verdicts, question to answer, on mannequins and on photographs.
+
+    `data` (a spec) says which of the two `verdict` is of. The other column is of the kept run (`runs.reference`) of preset
+    laptop or lspet, whose metrics have its verdicts under `"verdicts"`; what nobody measured says so.
+    """
+    rendered = parse_spec(data)[0] == "mannequins"
+    known = (runs.reference(notebook, "lspet" if rendered else "laptop") or {}).get("verdicts", {})
+    columns = (verdict, known) if rendered else (known, verdict)
+    lines = ["| | mannequins | photographs |", "| --- | --- | --- |"]
+    for question in verdict | known:
+        cells = [column.get(question, ABSENT).replace("|", "\\|") for column in columns]
+        lines.append(f"| {question} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def spoken(block: Mapping, *, points: bool = False) -> str:
+    """A share with its interval in percent, `71.2 % [69.9, 72.4]`; with `points` a difference, `−3.1 [−3.8, −2.4] points`."""
+    if block["mean"] is None or block["mean"] != block["mean"]:
+        return "nothing to measure it on"
+    mean, low, high = (100 * block[name] for name in ("mean", "low", "high"))
+    if points:
+        return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}] points"
+    return f"{mean:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def correlation(block: Mapping) -> str:
+    """A correlation with its interval and what chance has to say to it."""
+    if block["mean"] is None:
+        return "cannot be asked: too few kinds of joint, or all lose alike"
+    mean, low, high = (_signed(block[name], 2) for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}], p = {block['p']:.2g} over {block['kinds']} kinds of joint"
+
+
+def _signed(value: float, digits: int = 1) -> str:
+    text = f"{abs(value):.{digits}f}"
+    return text if float(text) == 0 else f"{'−' if value < 0 else '+'}{text}"
