@@ -1,7 +1,7 @@
 # The graph of a preset: a run for each notebook, and the book made of them all. `make book PRESET=...` calls it.
 #
 # What is stale is decided by content: a rule's output is an empty file whose name holds the fingerprint of all that the
-# result depends on (posekit/staleness.py), so a change makes Snakemake miss it, and new file times alone do not.
+# result depends on (posekit/workflow/staleness.py), so a change makes Snakemake miss it, and new file times alone do not.
 
 import subprocess
 import sys

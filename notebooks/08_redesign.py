@@ -393,7 +393,7 @@ if stacks:
 # the skip of that level was missed least (see the chapter on skips). So this redesign does without such a level: its hourglass works at an
 # eighth of the picture's side instead of a quarter, on pictures larger than before, and each of its cells answers for four of the heatmap by
 # sub-pixel convolution {cite:p}`shi2016`. One bottleneck residual is left out too. It began as exactly the function that *lspet-hg1-128px*
-# is of pictures half as large (`posekit.redesign.doubled`), but for that residual, and was trained on.
+# is of pictures half as large (`posekit.studies.redesign.doubled`), but for that residual, and was trained on.
 #
 # {{ runs["08_redesign"].say.full }}
 

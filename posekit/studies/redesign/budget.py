@@ -15,7 +15,7 @@ from posekit.models.hourglass import Hourglass, HourglassConfig
 def macs(config: HourglassConfig, resolution: int) -> int:
     """Multiply-adds of one person's forward pass, as `comparison.multiply_adds` counts them, without computing anything.
 
-    >>> from posekit.comparison import multiply_adds
+    >>> from posekit.studies.comparison import multiply_adds
     >>> config = HourglassConfig.narrow(8, joints=5, depth=1)
     >>> macs(config, 16) == multiply_adds(Hourglass(config), 16)
     True
