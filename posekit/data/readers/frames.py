@@ -15,6 +15,7 @@ from posekit.data.people import joints_box
 from posekit.data.pictures import Folder, read_picture
 
 SLACK = 0.02  # of the picture's size, by which boxes and joints may leave it
+STRAY = 0.1  # of a file's boxes: so many may leave their pictures before another reading is thought of
 ORIENTATION = 0x0112  # the EXIF tag
 TURN = "turn the pictures themselves (mogrify -auto-orient) and label these, or take the EXIF tag out"
 STORED, TURNED, RESIZED, UNCLEAR, UNKNOWN = "stored", "turned", "resized", "unclear", "unknown"
@@ -134,10 +135,10 @@ def wrong_boxes(boxes: np.ndarray, sizes: np.ndarray, keypoints: np.ndarray | No
     if (np.abs(given).max(1) <= 1).mean() > 0.5:
         return "they are shares of the picture's size between 0 and 1; multiply them by its width and height"
     corners = np.concatenate([given[:, :2], given[:, 2:] - given[:, :2]], 1)
-    if keypoints is not None and (cause := _by_joints(given, corners, keypoints[there])):
-        return cause
     limits = sizes[there] * (1 + SLACK) + 1
     leaves = (given[:, :2] + given[:, 2:] > limits).any(1)
+    if keypoints is not None and (cause := _by_joints(given, corners, keypoints[there], leaves)):
+        return cause
     fits = (corners[:, 2:] > 0).all(1) & (given[:, 2:] <= limits).all(1)
     if (leaves & fits).mean() > 0.5 or (leaves.any() and fits.all()):
         count = f"{leaves.sum():,} of {len(given):,} leave their pictures"
@@ -145,14 +146,20 @@ def wrong_boxes(boxes: np.ndarray, sizes: np.ndarray, keypoints: np.ndarray | No
     return None
 
 
-def _by_joints(given: np.ndarray, corners: np.ndarray, keypoints: np.ndarray) -> str | None:
-    """The reading of boxes (N, 4), if any, that lies on the joints of most people where x, y, width, height does not."""
+def _by_joints(given: np.ndarray, corners: np.ndarray, keypoints: np.ndarray, leaves: np.ndarray) -> str | None:
+    """The reading of boxes (N, 4), if any, that lies on the joints of most people where x, y, width, height does not.
+
+    Joints of the upper body alone, at a desk say, fit many a reading: boxes that keep to their pictures (`leaves` is the mask of those that
+    do not) and hold the joints are believed.
+    """
     labelled = keypoints[..., 2] > 0
     rows = (labelled.sum(1) >= 3) & (~labelled | np.isfinite(keypoints[..., :2]).all(-1)).all(1)
     if not rows.any():
         return None
     middle = given[rows][:, [2, 3, 2, 3]] * (0.5, 0.5, 0, 0)
     tight, given, corners = joints_box(keypoints[rows]), given[rows], corners[rows]
+    if leaves[rows].mean() < STRAY and (_inside(tight, given) >= 0.8).mean() > 0.5:
+        return None
     readings = {
         "corners, x, y, x, y; subtract the first two numbers from the last two": corners,
         "centres, x, y, width, height; subtract half the width from x and half the height from y": given - middle,
@@ -164,6 +171,13 @@ def _by_joints(given: np.ndarray, corners: np.ndarray, keypoints: np.ndarray) ->
         if ((overlap > plain + 0.1) & (overlap > 0.3)).mean() > 0.5:
             return f"most lie round the joints only when read as {words}"
     return None
+
+
+def _inside(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The share (N,) of each box of a (N, 4) that lies in that of b (N, 4)."""
+    low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
+    area = np.prod(a[:, 2:], 1)
+    return np.divide(np.prod(np.clip(high - low, 0, None), 1), area, out=np.ones(len(a)), where=area > 0)
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
