@@ -193,7 +193,7 @@ def test_a_gpu_has_no_use_for_it(monkeypatch):
 @needs_openvino
 def test_nothing_is_sent_to_anybody(tmp_path):
     code = (
-        "import sys, torch; from posekit import runtime, Machine; "
+        "import sys, torch; from posekit.engine import runtime; from posekit import Machine; "
         "plain = Machine(torch.device('cpu'), False, True, False); "
         "print(runtime.answer(torch.nn.Conv2d(3, 4, 1).eval(), plain, torch.rand(1, 3, 8, 8)) is not None); "
         "print('openvino.tools.ovc.telemetry_stub' in sys.modules)"
