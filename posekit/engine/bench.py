@@ -3,6 +3,7 @@
 import copy
 import math
 import os
+import platform
 import statistics
 import tempfile
 import time
@@ -36,11 +37,12 @@ def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool
 
     `compiled` (by default unless `quick`) measures torch.compile too, which first compiles for minutes.
 
-    Returns `machine`, `limits` and `rows`. `limits` are the GFLOP/s that a large matrix product reaches, for bfloat16 None where the
-    processor lacks it. A row has `name`, `unit`, `plain` and `fast` (rates, medians of alternating measurements), `ratio`, `against`
-    (what plain is), `expected` (the least ratio) and, where a network computes, `gflops` (of its convolutions, as the plain network
-    counts them; a training step is three passes), `share` (of the rate of a matrix product in the precision used) and `at_most` (the
-    ratio at that rate); a prediction also has `openvino`, the rate of OpenVINO given the plain network, or None where it is not installed.
+    Returns `processor`, `machine`, `limits` and `rows`. `limits` are the GFLOP/s that a large matrix product reaches, for bfloat16
+    None where the processor lacks it. A row has `name`, `unit`, `plain` and `fast` (rates, medians of alternating measurements),
+    `ratio`, `against` (what plain is), `expected` (the least ratio) and, where a network computes, `gflops` (of its convolutions, as
+    the plain network counts them; a training step is three passes), `share` (of the rate of a matrix product in the precision used)
+    and `at_most` (the ratio at that rate); a prediction also has `openvino`, the rate of OpenVINO given the plain network, or None
+    where it is not installed.
     """
     machine = machine or Machine.best()
     compiled = machine.can_compile and not quick if compiled is None else compiled
@@ -76,7 +78,7 @@ def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool
     finally:
         keep_memory(False)
     return {
-        "machine": str(machine), "torch": torch.__version__, "quick": quick, "limits": limits,
+        "processor": processor(), "machine": str(machine), "torch": torch.__version__, "quick": quick, "limits": limits,
         "rows": rows,
     }  # fmt: skip
 
@@ -226,6 +228,13 @@ def _seconds(function: Callable[[], object], machine: Machine) -> float:
     function()
     _wait(machine)
     return time.perf_counter() - began
+
+
+def processor() -> str:
+    """The processor's name, and what the environment keeps from use of it."""
+    held = [f"{name}={os.environ[name]}" for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA") if name in os.environ]
+    name = torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine()
+    return f"{name}, held to {' '.join(held)}" if held else str(name)
 
 
 def _wait(machine: Machine) -> None:
