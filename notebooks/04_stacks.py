@@ -51,8 +51,7 @@ from posekit.engine.evaluation import common
 from posekit.engine.training import Recipe
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations import stacks as between
-from posekit.interpret.activations.codes import collect
-from posekit.interpret.trace import code_place
+from posekit.interpret.activations.codes import code_place, collect
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import ablation as figures
 from posekit.skeleton import SKELETONS

@@ -19,8 +19,8 @@ except importlib.metadata.PackageNotFoundError:  # a source folder that was not 
 
 EXPORTS = {  # by name, the module that defines it
     "load": "engine.prediction",
-    "trace": "interpret.trace",
-    "edit": "interpret.trace",
+    "trace": "hooks",
+    "edit": "hooks",
     "explain": "interpret.attribution.explain",
     "Poses": "engine.prediction",
     "Predictor": "engine.prediction",

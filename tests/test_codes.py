@@ -14,9 +14,18 @@ from posekit.data.loading import load_batch
 from posekit.engine.backend import Machine
 from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
-from posekit.interpret.activations.codes import collect, network_fingerprint, open_codes, open_moments, stream, write_codes, write_moments
+from posekit.hooks import edit
+from posekit.interpret.activations.codes import (
+    code_place,
+    collect,
+    network_fingerprint,
+    open_codes,
+    open_moments,
+    stream,
+    write_codes,
+    write_moments,
+)
 from posekit.interpret.analysis.components import moments_of, pca
-from posekit.interpret.trace import code_place, edit
 from posekit.models.hourglass import Hourglass, HourglassConfig
 
 PLAIN = Machine.plain()

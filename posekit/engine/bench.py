@@ -20,10 +20,10 @@ from posekit.data.people import People
 from posekit.engine import bench_components, runtime
 from posekit.engine.backend import Machine
 from posekit.engine.bench_words import PLAIN
-from posekit.engine.memory import keep_memory
 from posekit.engine.prediction import Fast
 from posekit.engine.training import targets
 from posekit.losses import loss_sum
+from posekit.memory import keep_memory
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.studies.comparison import multiply_adds
 

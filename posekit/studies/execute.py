@@ -19,8 +19,8 @@ from filelock import FileLock, Timeout
 from posekit.data import load_people
 from posekit.data.people import People
 from posekit.engine.backend import Machine
-from posekit.engine.memory import keep_memory
 from posekit.errors import PosekitError
+from posekit.memory import keep_memory
 from posekit.studies import results
 from posekit.studies.designs import Study, design
 from posekit.studies.job import SPLITS, Training, do, fingerprints, stores

@@ -26,7 +26,7 @@ from posekit.engine.prediction import by_modules, predict_crops
 from posekit.engine.training import Recipe
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.interpret.trace import Edit, edit
+from posekit.hooks import Edit, edit
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.skeleton import Skeleton
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from posekit.data.augment import centre_view
 from posekit.data.crops import Crops
@@ -27,11 +27,27 @@ from posekit.engine.backend import Machine
 from posekit.engine.prediction import by_modules
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
+from posekit.hooks import trace
 from posekit.interpret.analysis.components import Moments
-from posekit.interpret.trace import trace
 from posekit.models.hourglass import Hourglass
 
 LARGEST = float(np.finfo(np.float16).max)
+
+
+def code_place(model: nn.Module, stack: int = -1) -> str:
+    """Where a network says that a stack's code is (`Hourglass.code_place`). Stacks count from 0, from the last with -1.
+
+    Raises:
+        PosekitError: there is no such stack, or the network has no code.
+
+    >>> from posekit import HourglassConfig
+    >>> code_place(Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)))
+    'stack1.bottleneck1'
+    """
+    place = getattr(model, "code_place", None)
+    if place is None:
+        raise PosekitError(f"a code is what an hourglass's bottleneck holds, and a {type(model).__name__} has none; give an hourglass")
+    return place(stack)
 
 
 def stream(

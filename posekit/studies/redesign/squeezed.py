@@ -13,9 +13,8 @@ from posekit.data.crops import Crops
 from posekit.engine import weights
 from posekit.engine.backend import Machine
 from posekit.errors import PosekitError
-from posekit.interpret.activations.codes import collect
+from posekit.interpret.activations.codes import code_place, collect
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
-from posekit.interpret.trace import code_place
 from posekit.models.hourglass import Hourglass, HourglassConfig, Stack
 from posekit.models.squeeze import Linear
 
