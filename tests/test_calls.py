@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 import posekit
-from posekit import memory
+from posekit import files, memory
 from posekit.cli import output
 from posekit.data.mannequins import render
 from posekit.engine import weights
@@ -283,7 +283,7 @@ def test_signs_that_cannot_be_shown_are_replaced(monkeypatch, encoding, shown):
 @pytest.mark.parametrize("content", [{"señal.png": "猫"}, [os.fsdecode(b"caf\xe9.png")], {"plain": 1}])
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
 def test_json_comes_back_whole_from_every_encoding(content, encoding):
-    assert json.loads(output.json_text(content, encoding).encode(encoding).decode(encoding)) == content
+    assert json.loads(files.json_text(content, encoding).encode(encoding).decode(encoding)) == content
 
 
 @pytest.mark.parametrize(

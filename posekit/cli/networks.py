@@ -39,7 +39,7 @@ def evaluate(
             progress=bar.follow,
         )  # fmt: skip
     if json_file is not None:
-        write_json(json_file, evaluation.plain(result))
+        write_json(json_file, result)
     if json_file is None or str(json_file) != "-":
         evaluation.print_table(result, Console(emoji=False))
 

@@ -1,6 +1,5 @@
 """From a recipe to a weights file: training, then the card that says what was trained, on whom, and how well."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from posekit.engine.backend import Machine
 from posekit.engine.prediction import Predictor
 from posekit.engine.training import Recipe, check, check_crops, train
 from posekit.errors import PosekitError
+from posekit.files import plain
 from posekit.models import architecture_of, build, parts
 
 
@@ -65,7 +65,7 @@ def fit(
     if compiled is None:
         compiled = world.size == 1 and machine.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
     best = train(
-        network, training, validation, recipe, folder, start=_fingerprint(network) if start else "", resume=resume, machine=machine,
+        network, training, validation, recipe, folder, start=weights.fingerprint(network) if start else "", resume=resume, machine=machine,
         compiled=compiled, report=report,
     )  # fmt: skip
     path = folder / "weights.safetensors"
@@ -129,7 +129,7 @@ def _save(
     predictor = Predictor(network, card, machine)
     result = evaluation.evaluate(predictor, validation, progress=lambda _, done, __: progress and progress(done))
     keep = ("people", "flip", "joints", "metrics", "stacks")
-    card.metrics.update(evaluation.plain({key: result[key] for key in keep} | {"data": _source(validation)["data"]}))
+    card.metrics.update(plain({key: result[key] for key in keep} | {"data": _source(validation)["data"]}))
     weights.save(path, network.cpu(), card)
     return path
 
@@ -144,11 +144,3 @@ def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[An
     if unlike := [f"{name} {given.get(name)}, not {wanted.get(name)}" for name in wanted | given if given.get(name) != wanted.get(name)]:
         raise PosekitError(f"{start}: cannot be begun with, since its network is another: {'; '.join(unlike)}")
     return network, card.name
-
-
-def _fingerprint(network: Any) -> str:
-    """SHA-256 over a network's weights, which lie on the CPU."""
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(name.encode() + value.numpy().tobytes())
-    return digest.hexdigest()
