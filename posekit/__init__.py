@@ -42,7 +42,7 @@ EXPORTS = {  # by name, the module that defines it
     "SKELETONS": "skeleton",
 }
 MODULES = {  # by the short name under which `posekit.NAME` gives it, where it lies
-    "bench": "engine.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data", "display": "display",
+    "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data", "display": "display",
     "drawing": "display.drawing", "engine": "engine", "errors": "errors", "evaluation": "engine.evaluation",
     "execution": "workflow.execution", "fitting": "engine.fitting", "heatmaps": "heatmaps", "interchange": "engine.interchange",
     "interpret": "interpret", "losses": "losses", "machine": "engine.backend", "metrics": "metrics", "models": "models",

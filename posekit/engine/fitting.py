@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from posekit.data.augment import centre_view
+from posekit.data.augment import Augmentation, centre_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
@@ -144,3 +144,23 @@ def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[An
     if unlike := [f"{name} {given.get(name)}, not {wanted.get(name)}" for name in wanted | given if given.get(name) != wanted.get(name)]:
         raise PosekitError(f"{start}: cannot be begun with, since its network is another: {'; '.join(unlike)}")
     return network, card.name
+
+
+def recipe_of(card: weights.Card, **changes) -> Recipe:
+    """The recipe on a card, to train another network by.
+
+    Raises:
+        PosekitError: the card has none, or one that this version does not know.
+    """
+    known = {name: value for name, value in card.recipe.items() if name != "start"}  # the weights that a training began with
+    try:
+        augmentation = Augmentation(**known.pop("augmentation"))
+        return Recipe(**{**known, "augmentation": augmentation, **changes})
+    except (KeyError, TypeError):
+        raise PosekitError(f"{card.name}: its card has no recipe to train another network by; give that network's weights") from None
+
+
+def same_recipe(a: weights.Card, b: weights.Card) -> list[str]:
+    """What differs between the recipes and the training data of two cards, `name: a, b` each; nothing where they are alike."""
+    x, y = a.recipe | {"data": a.data_fingerprint}, b.recipe | {"data": b.data_fingerprint}
+    return [f"{name}: {x.get(name)}, {y.get(name)}" for name in sorted(x.keys() | y.keys()) if x.get(name) != y.get(name)]

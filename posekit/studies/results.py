@@ -15,10 +15,10 @@ from posekit.data.people import People
 from posekit.engine import evaluation
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Machine
+from posekit.engine.costs import fitted_numbers, multiply_adds
 from posekit.engine.prediction import Predictor, predict_crops
 from posekit.errors import PosekitError
 from posekit.files import plain, write_json
-from posekit.studies.comparison import fitted_numbers, multiply_adds
 from posekit.studies.job import METRIC, Training, fingerprints, stores
 from posekit.workflow.execution import provenance
 

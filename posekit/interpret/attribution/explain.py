@@ -86,9 +86,9 @@ class Explanation:
 
     def figure(self) -> "Figure":
         """Picture, heatmap and map side by side, as far as the network saw the picture."""
-        from posekit.plots.attribution import explanation
+        from posekit.display.overlay import beside
 
-        return explanation(self)
+        return beside(self.picture, self.seen, self.place, {f"heatmap of the {self.joint}": self.heatmap, self.method: self.map})
 
     def draw(self) -> Image.Image:
         """The same as a picture."""
