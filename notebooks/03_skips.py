@@ -40,6 +40,7 @@ from posekit.display.html import number
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Machine
 from posekit.engine.evaluation import common
+from posekit.engine.fitting import recipe_of, same_recipe
 from posekit.interpret.activations import ablation
 from posekit.plots import ablation as figures
 from posekit.skeleton import SKELETONS
@@ -105,7 +106,7 @@ seconds = time.monotonic() - started
 base_weights = baseline or weights
 base_network, base_card = weight_files.load(base_weights)
 if retrained is None:
-    recipe = ablation.recipe_of(base_card)
+    recipe = recipe_of(base_card)
     config = ablation.without_skips(base_network.config)
 
     def report(line):
@@ -122,7 +123,7 @@ if bare_network.config.skips:
     raise posekit.PosekitError(f"retrained {retrained}: this network has skip connections; give one trained without")
 if bare_card.skeleton != card.skeleton or base_card.skeleton != card.skeleton:
     raise posekit.PosekitError("retrained, baseline and weights are of different skeletons; give networks of the same joints")
-differences = ablation.same_recipe(base_card, bare_card)
+differences = same_recipe(base_card, bare_card)
 
 # %% tags=["remove-cell"]
 started = time.monotonic()

@@ -48,11 +48,11 @@ from posekit.display.html import number
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Machine
 from posekit.engine.evaluation import common
+from posekit.engine.fitting import recipe_of, same_recipe
 from posekit.engine.training import Recipe
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations import stacks as between
-from posekit.interpret.activations.codes import collect
-from posekit.interpret.trace import code_place
+from posekit.interpret.activations.codes import code_place, collect
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import ablation as figures
 from posekit.skeleton import SKELETONS
@@ -102,13 +102,13 @@ else:
 network, card = weight_files.load(source)
 if wide is None:
     one_wide = widened(replace(network.config, stacks=1), parameters(network.config))
-    wide_source = fit(one_wide, ablation.recipe_of(card), "wide")
+    wide_source = fit(one_wide, recipe_of(card), "wide")
 else:
     wide_source = wide
 wide_network, wide_card = weight_files.load(wide_source)
 if wide_network.config.stacks > 1 or wide_card.skeleton != card.skeleton:
     raise posekit.PosekitError(f"wide {wide}: give a network of one stack, with the joints of {card.name}")
-differences = ablation.same_recipe(card, wide_card)
+differences = same_recipe(card, wide_card)
 
 # %% tags=["remove-cell"]
 started = time.monotonic()

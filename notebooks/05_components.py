@@ -60,12 +60,12 @@ from posekit.engine.backend import Machine
 from posekit.engine.prediction import by_modules, predict_crops
 from posekit.errors import PosekitError
 from posekit.interpret.activations import ablation, walks
+from posekit.interpret.activations.codes import code_place
 from posekit.interpret.analysis import neighbours, probes
 from posekit.interpret.analysis.attributes import attributes, factors, usable
 from posekit.interpret.analysis.attributes import table as attribute_table
 from posekit.interpret.analysis.components import above, batches_of, jackknife, moments_of, noise_floor, pca, stability
 from posekit.interpret.analysis.probes import Direction
-from posekit.interpret.trace import code_place
 from posekit.plots import components as draw
 from posekit.plots import meaning
 from posekit.plots.slider import slider, strip

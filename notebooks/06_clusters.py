@@ -61,9 +61,9 @@ from posekit.engine import weights as weight_files
 from posekit.engine.backend import Machine
 from posekit.engine.prediction import by_modules, predict_crops
 from posekit.errors import PosekitError
+from posekit.interpret.activations.codes import code_place
 from posekit.interpret.analysis import clusters, embedding
 from posekit.interpret.analysis.attributes import attributes, factors, usable
-from posekit.interpret.trace import code_place
 from posekit.plots import clusters as draw
 from posekit.plots import interactive
 from posekit.workflow import runs

@@ -48,6 +48,8 @@ from posekit.data.people import iterate, parse_spec
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Machine
 from posekit.errors import PosekitError
+from posekit.hooks import places, trace
+from posekit.interpret.activations.codes import code_place
 from posekit.interpret.activations.walks import random_directions
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
 from posekit.interpret.attribution import dependency as causes
@@ -55,7 +57,6 @@ from posekit.interpret.attribution import maximisation, sanity
 from posekit.interpret.attribution.explain import default_layer
 from posekit.interpret.attribution.patches import top_patches
 from posekit.interpret.attribution.targets import answered, target
-from posekit.interpret.trace import code_place, places, trace
 from posekit.plots import attribution as plots
 from posekit.skeleton import SKELETONS
 from posekit.workflow import runs

@@ -58,11 +58,10 @@ from posekit.engine.evaluation import common
 from posekit.engine.prediction import predict_crops
 from posekit.engine.training import Recipe
 from posekit.interpret.activations import ablation, walks
-from posekit.interpret.activations.codes import collect
+from posekit.interpret.activations.codes import code_place, collect
 from posekit.interpret.analysis import clusters, probes
 from posekit.interpret.analysis.attributes import attributes, usable
 from posekit.interpret.analysis.components import above, batches_of, moments_of, noise_floor, pca
-from posekit.interpret.trace import code_place
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import redesign as figures
 from posekit.skeleton import SKELETONS

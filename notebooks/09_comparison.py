@@ -54,6 +54,7 @@ from posekit.data.loading import load_batch
 from posekit.display.html import number as rounded
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Machine
+from posekit.engine.costs import fitted_numbers, milliseconds, multiply_adds
 from posekit.engine.evaluation import common
 from posekit.engine.fitting import fit_parts
 from posekit.engine.prediction import Fast, predict_crops
@@ -158,14 +159,14 @@ predicted, costs = {}, {}
 for name, (network, card) in estimators.items():
     crops = store(tested, card.resolution)
     costs[name] = {
-        "numbers": comparison.fitted_numbers(network),
-        "multiply-adds": comparison.multiply_adds(network, card.resolution),
+        "numbers": fitted_numbers(network),
+        "multiply-adds": multiply_adds(network, card.resolution),
         "seconds": card.history[-1]["seconds"] if card.history else float("nan"),
     }
     predicted[name] = predict_crops(network, card, crops, machine=machine)[:, :, own]
     pictures, keypoints = load_batch(crops, np.arange(min(timed_people, len(crops))))
     batch_seen, _ = centre_view(pictures, keypoints, card.resolution)
-    costs[name]["milliseconds"] = comparison.milliseconds(Fast(network, machine, expected=np.inf), batch_seen.to(machine.device))
+    costs[name]["milliseconds"] = milliseconds(Fast(network, machine, expected=np.inf), batch_seen.to(machine.device))
 hits = {name: [metrics.hits(stage, truth, 0.2 * torso) for stage in found] for name, found in predicted.items()}
 reference = "hourglass, 1 stack"
 scored = int(np.isfinite(hits[reference][-1]).any(1).sum())  # who has no torso has no score

@@ -78,7 +78,7 @@ lines = {
     for group, members in groups.items()
     if members
 }
-run.save_figure(draw.overview(lines), "claims")
+run.save_figure(draw.overview(lines, ledger.MARKS), "claims")
 plt.show()
 
 # %% [markdown]

@@ -6,6 +6,10 @@
     scores = posekit.evaluate("lspet-hg1", "lspet:photographs/lspet@test", flip=True)
 
 Modules and functions are imported when they are first asked for, so that `import posekit` itself is quick.
+
+The modules at this level are the mathematics of poses, and what needs nothing else: files, hooks, memory, errors. On them stand the
+rooms, each on those before it alone: `display`; `data` and `models`, which know nothing of each other; `engine`; `interpret`; `plots`;
+`workflow`; `studies`; `cli`. Contracts in pyproject.toml hold this.
 """
 
 import importlib
@@ -19,8 +23,8 @@ except importlib.metadata.PackageNotFoundError:  # a source folder that was not 
 
 EXPORTS = {  # by name, the module that defines it
     "load": "engine.prediction",
-    "trace": "interpret.trace",
-    "edit": "interpret.trace",
+    "trace": "hooks",
+    "edit": "hooks",
     "explain": "interpret.attribution.explain",
     "Poses": "engine.prediction",
     "Predictor": "engine.prediction",
@@ -42,13 +46,13 @@ EXPORTS = {  # by name, the module that defines it
     "SKELETONS": "skeleton",
 }
 MODULES = {  # by the short name under which `posekit.NAME` gives it, where it lies
-    "bench": "engine.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data", "display": "display",
+    "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data", "display": "display",
     "drawing": "display.drawing", "engine": "engine", "errors": "errors", "evaluation": "engine.evaluation",
-    "execution": "workflow.execution", "fitting": "engine.fitting", "heatmaps": "heatmaps", "interchange": "engine.interchange",
-    "interpret": "interpret", "losses": "losses", "machine": "engine.backend", "metrics": "metrics", "models": "models",
-    "parameters": "workflow.parameters", "plots": "plots", "prediction": "engine.prediction", "runs": "workflow.runs",
-    "skeleton": "skeleton", "stats": "stats", "studies": "studies", "training": "engine.training", "weights": "engine.weights",
-    "workflow": "workflow",
+    "execution": "workflow.execution", "fitting": "engine.fitting", "heatmaps": "heatmaps", "hooks": "hooks",
+    "interchange": "engine.interchange", "interpret": "interpret", "losses": "losses", "machine": "engine.backend",
+    "metrics": "metrics", "models": "models", "parameters": "workflow.parameters", "plots": "plots",
+    "prediction": "engine.prediction", "runs": "workflow.runs", "skeleton": "skeleton", "stats": "stats", "studies": "studies",
+    "training": "engine.training", "weights": "engine.weights", "workflow": "workflow",
 }  # fmt: skip
 
 __all__ = ["__version__", *EXPORTS]

@@ -13,6 +13,7 @@ from torch import nn
 
 from posekit import HourglassConfig, PosekitError, crops, edit
 from posekit.data.augment import Augmentation
+from posekit.engine import fitting
 from posekit.engine.backend import Machine
 from posekit.engine.training import Recipe
 from posekit.engine.weights import Card
@@ -224,12 +225,12 @@ def test_rank_correlation_is_scipys(pairs):
 def test_a_recipe_comes_back_from_its_card():
     recipe = Recipe(epochs=3, seed=4, augmentation=Augmentation(flip=0.25))
     known = replace(card(network()), recipe=asdict(recipe) | {"start": "other"}, data_fingerprint="x")
-    assert ablation.recipe_of(known) == recipe
-    assert ablation.recipe_of(known, epochs=1).epochs == 1
+    assert fitting.recipe_of(known) == recipe
+    assert fitting.recipe_of(known, epochs=1).epochs == 1
     with pytest.raises(PosekitError, match="tiny: its card has no recipe"):
-        ablation.recipe_of(card(network()))
+        fitting.recipe_of(card(network()))
     other = replace(known, recipe=known.recipe | {"epochs": 5})
-    assert ablation.same_recipe(known, known) == [] and ablation.same_recipe(known, other) == ["epochs: 3, 5"]
+    assert fitting.same_recipe(known, known) == [] and fitting.same_recipe(known, other) == ["epochs: 3, 5"]
 
 
 def test_editing_needs_the_networks_own_modules(store):

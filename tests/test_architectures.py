@@ -12,8 +12,8 @@ from posekit import HourglassConfig, Machine, PosekitError, evaluate, fit, load,
 from posekit.engine import weights
 from posekit.engine.prediction import by_modules, decode, predict_crops, predict_heatmaps
 from posekit.interpret.activations.ablation import skip_places
+from posekit.interpret.activations.codes import code_place
 from posekit.interpret.activations.stacks import need_stacks
-from posekit.interpret.trace import code_place
 from posekit.losses import loss_sum
 from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig

@@ -15,9 +15,10 @@ import torch
 from PIL import Image
 
 import posekit
+from posekit import files, memory
 from posekit.cli import output
 from posekit.data.mannequins import render
-from posekit.engine import memory, weights
+from posekit.engine import weights
 from posekit.errors import PosekitError
 from posekit.interpret.analysis import components
 from posekit.interpret.attribution import explain as attribution
@@ -282,7 +283,7 @@ def test_signs_that_cannot_be_shown_are_replaced(monkeypatch, encoding, shown):
 @pytest.mark.parametrize("content", [{"señal.png": "猫"}, [os.fsdecode(b"caf\xe9.png")], {"plain": 1}])
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
 def test_json_comes_back_whole_from_every_encoding(content, encoding):
-    assert json.loads(output.json_text(content, encoding).encode(encoding).decode(encoding)) == content
+    assert json.loads(files.json_text(content, encoding).encode(encoding).decode(encoding)) == content
 
 
 @pytest.mark.parametrize(
@@ -317,7 +318,7 @@ def test_names_that_are_not_utf8_lose_no_prediction(tmp_path, environment):
 def test_what_was_found_is_written_though_a_drawing_fails(tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
-    from posekit.cli import commands as cli
+    from posekit.cli import commands, networks
 
     for i in range(2):
         Image.fromarray(PICTURE).save(tmp_path / f"{i}.png")
@@ -325,9 +326,9 @@ def test_what_was_found_is_written_though_a_drawing_fails(tmp_path, monkeypatch)
     def fail(picture, path):
         raise PosekitError(f"{path}: could not be written: no room")
 
-    monkeypatch.setattr(cli, "save_picture", fail)
+    monkeypatch.setattr(networks, "save_picture", fail)
     words = ["predict", "mannequins-hg1", *(str(tmp_path / f"{i}.png") for i in range(2)), "--out", str(tmp_path / "out"), "--json"]
-    result = CliRunner().invoke(cli.app, [*words, str(tmp_path / "found.json")])
+    result = CliRunner().invoke(commands.app, [*words, str(tmp_path / "found.json")])
     assert result.exit_code == 1 and result.stderr.count("no room") == 2
     assert len(json.loads((tmp_path / "found.json").read_text("utf-8"))) == 2
 

@@ -334,7 +334,7 @@ def test_rules_are_said_in_words(rule, unit, text):
 
 
 def test_the_overview_says_each_verdict_in_words():
-    figure = overview({"Skip connections": [("One", {"mannequins": "supported", "photographs": "not measured"})]})
+    figure = overview({"Skip connections": [("One", {"mannequins": "supported", "photographs": "not measured"})]}, claims.MARKS)
     assert [text.get_text() for text in figure.axes[0].texts] == [
         "mannequins", "photographs", "Skip connections", "One", "✓  supported", "–  not measured",
     ]  # fmt: skip

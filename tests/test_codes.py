@@ -12,11 +12,19 @@ from posekit.cli import commands as cli
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
 from posekit.engine.backend import Machine
-from posekit.engine.weights import Card, save
+from posekit.engine.weights import Card, fingerprint, save
 from posekit.errors import PosekitError
-from posekit.interpret.activations.codes import collect, network_fingerprint, open_codes, open_moments, stream, write_codes, write_moments
+from posekit.hooks import edit
+from posekit.interpret.activations.codes import (
+    code_place,
+    collect,
+    open_codes,
+    open_moments,
+    stream,
+    write_codes,
+    write_moments,
+)
 from posekit.interpret.analysis.components import moments_of, pca
-from posekit.interpret.trace import code_place, edit
 from posekit.models.hourglass import Hourglass, HourglassConfig
 
 PLAIN = Machine.plain()
@@ -56,15 +64,15 @@ def test_file_holds_codes_and_whose_they_are(setting, tmp_path):
     assert len(found) == 12 and np.allclose(found.values, expected, rtol=1e-3, atol=1e-6)
     assert (found.ids == crops.people.ids).all() and (found.names == crops.people.names).all()
     assert found.shape == (8, 2, 2) and found.place == "stack1.bottleneck2"
-    assert (found.weights, found.weights_fingerprint, found.source) == ("toy", network_fingerprint(model), "planted")
+    assert (found.weights, found.weights_fingerprint, found.source) == ("toy", fingerprint(model), "planted")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["codes.json", "codes.npy"]
 
 
 def test_fingerprint_is_of_the_weights(setting):
     other = Hourglass(setting[0].config)
-    assert network_fingerprint(other) != network_fingerprint(setting[0])
+    assert fingerprint(other) != fingerprint(setting[0])
     other.load_state_dict(setting[0].state_dict())
-    assert network_fingerprint(other) == network_fingerprint(setting[0])
+    assert fingerprint(other) == fingerprint(setting[0])
 
 
 def test_an_interrupted_file_is_not_there_and_an_older_one_stays(setting, tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from posekit import HourglassConfig
+from posekit.engine import costs
 from posekit.models.hourglass import Hourglass
 from posekit.models.parts import Parts, PartsConfig
 from posekit.models.transpose import TransPose, TransPoseConfig
@@ -26,18 +27,18 @@ def of_convolutions(network, resolution):
 
 def test_multiply_adds_of_a_convolution_and_a_product():
     network = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1, stride=2), nn.Flatten(), nn.Linear(5 * 16 * 16, 7))
-    assert comparison.multiply_adds(network, 32) == 16 * 16 * 5 * 27 + 5 * 16 * 16 * 7
+    assert costs.multiply_adds(network, 32) == 16 * 16 * 5 * 27 + 5 * 16 * 16 * 7
 
 
 def test_counting_leaves_the_network_as_it_is():
     network = nn.Conv2d(3, 5, 3).bfloat16().train()
-    comparison.multiply_adds(network, 32)
+    costs.multiply_adds(network, 32)
     assert network.weight.dtype == torch.bfloat16 and network.training
 
 
 def test_an_hourglass_costs_what_its_convolutions_cost():
     network = Hourglass(HourglassConfig.narrow(16, joints=14, depth=2, stacks=2))
-    assert comparison.multiply_adds(network, 32) == of_convolutions(network, 32)
+    assert costs.multiply_adds(network, 32) == of_convolutions(network, 32)
 
 
 def test_attention_is_counted():
@@ -45,14 +46,14 @@ def test_attention_is_counted():
     network = TransPose(config)
     tokens = 64
     layer = tokens * (4 * 16 * 16 + 2 * 16 * 24) + 2 * tokens * tokens * 16
-    assert comparison.multiply_adds(network, 32) == of_convolutions(network, 32) + 2 * layer
+    assert costs.multiply_adds(network, 32) == of_convolutions(network, 32) + 2 * layer
 
 
 def test_fitted_numbers_are_parameters_or_what_was_fitted_otherwise():
-    assert comparison.fitted_numbers(nn.Linear(3, 4)) == 16
+    assert costs.fitted_numbers(nn.Linear(3, 4)) == 16
     k, t, p = 3, 2, 5
     parts = Parts(PartsConfig(k, (-1, 0, 1), t, p))
-    assert comparison.fitted_numbers(parts) == k * t * (13 * p * p + 1 + 4) + k * t * t
+    assert costs.fitted_numbers(parts) == k * t * (13 * p * p + 1 + 4) + k * t * t
 
 
 def test_milliseconds_are_per_person_and_the_network_is_asked_for_all_at_once():
@@ -62,7 +63,7 @@ def test_milliseconds_are_per_person_and_the_network_is_asked_for_all_at_once():
         asked.append(len(pictures))
         return pictures
 
-    assert comparison.milliseconds(network, torch.zeros(4, 3, 8, 8), repeats=3) > 0
+    assert costs.milliseconds(network, torch.zeros(4, 3, 8, 8), repeats=3) > 0
     assert asked == [4] * 4
 
 

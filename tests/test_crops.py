@@ -333,7 +333,7 @@ def test_a_full_disk_is_told_and_resumed(tmp_path, monkeypatch, small_shards):
         real_fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PosekitError, match=r"No space left on device; make room") as caught:
+    with pytest.raises(PosekitError, match=r"No space left on device; the disk is full: free some room and run it again") as caught:
         crops(people, 32, tmp_path, workers=1)
     assert "\n" not in str(caught.value)
     (folder,) = (tmp_path / "crops").iterdir()

@@ -14,8 +14,9 @@ from PIL import Image
 from posekit import Card, Hourglass, HourglassConfig, Predictor
 from posekit.data.crops import crops
 from posekit.display.html import facts, scores, table
+from posekit.display.overview import overview
 from posekit.engine.backend import Machine
-from posekit.interpret.trace import overview, places, trace
+from posekit.hooks import places, trace
 from posekit.models import build
 from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig

@@ -13,10 +13,11 @@ from posekit.data.crops import crops
 from posekit.data.people import People
 from posekit.data.pictures import Folder
 from posekit.engine import evaluation
-from posekit.engine.evaluation import common, evaluate, plain, print_table
+from posekit.engine.evaluation import common, evaluate, print_table
 from posekit.engine.prediction import load, predict_crops
 from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
+from posekit.files import plain
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.skeleton import COCO, LSP, MPII, Skeleton
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from posekit import heatmaps as hm
 from posekit.engine.backend import Machine
-from posekit.engine.memory import keep_memory
+from posekit.memory import keep_memory
 from posekit.models.hourglass import Hourglass, HourglassConfig, Residual, upsample
 
 SMALL = HourglassConfig.narrow(64, joints=5, depth=2)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from posekit.errors import PosekitError
-from posekit.interpret.trace import code_place, trace
+from posekit.hooks import trace
+from posekit.interpret.activations.codes import code_place
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.models.squeeze import Autoencoder, Linear, Noise
 

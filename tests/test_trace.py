@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from posekit import HourglassConfig, PosekitError, edit, trace
-from posekit.interpret.trace import code_place, places
+from posekit.hooks import places
+from posekit.interpret.activations.codes import code_place
 from posekit.models.hourglass import Hourglass
 
 CONFIG = HourglassConfig.narrow(16, joints=5, depth=2, stacks=2, bottleneck_residuals=2)

@@ -299,7 +299,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(crops, tmp_path, monkeypatch, e
         save(state, path)
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(PosekitError, match=r"\.pt: could not be written .*go on with resume=True \(--resume\)") as told:
+    with pytest.raises(PosekitError, match=r"\.pt: could not be written: .*free some room and go on with resume=True \(--resume\)") as told:
         run(crops, tmp_path)
     assert "\n" not in str(told.value)
     monkeypatch.undo()

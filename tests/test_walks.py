@@ -17,9 +17,8 @@ from posekit.engine.prediction import decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations import walks as wk
-from posekit.interpret.activations.codes import collect
+from posekit.interpret.activations.codes import code_place, collect
 from posekit.interpret.analysis.probes import Direction
-from posekit.interpret.trace import code_place
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import LSP
 

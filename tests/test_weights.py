@@ -1,6 +1,7 @@
 import errno
 import io
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def test_a_full_disk_leaves_the_file_that_was_there(file, model, monkeypatch):
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(weights.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(PosekitError, match="the disk is full: free some room"):
         save(file, model, card(name="other"))
     assert file.read_bytes() == before and list(file.parent.iterdir()) == [file]

@@ -34,8 +34,8 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="small and rough, in seconds")] = False,
 ) -> None:
     """Time rendering, cropping, loading, training and prediction against plain float32, and principal components against scikit-learn's."""
-    from posekit.engine import bench as benchmark
-    from posekit.engine import bench_components
+    from posekit.cli import bench as benchmark
+    from posekit.cli import bench_components
 
     writable(json_file)
     result = benchmark.bench(quick=quick) | {"components": bench_components.bench_components(quick)}

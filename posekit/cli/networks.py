@@ -10,8 +10,8 @@ from rich.console import Console
 from posekit.cli.app import Cache, Device, Flip, OnError, OnErrorOption, Weights, app, command, own_gpu
 from posekit.cli.output import make_folder, save_picture, spare, writable, write_json
 from posekit.cli.terminal import bars, say
-from posekit.engine.memory import keep_memory
 from posekit.errors import PosekitError
+from posekit.memory import keep_memory
 
 
 @app.command()
@@ -39,7 +39,7 @@ def evaluate(
             progress=bar.follow,
         )  # fmt: skip
     if json_file is not None:
-        write_json(json_file, evaluation.plain(result))
+        write_json(json_file, result)
     if json_file is None or str(json_file) != "-":
         evaluation.print_table(result, Console(emoji=False))
 
@@ -197,7 +197,6 @@ def codes(
     from posekit.engine import weights as files
     from posekit.interpret.activations import codes as coding
     from posekit.interpret.analysis.components import moments_of
-    from posekit.interpret.trace import code_place
 
     keep_memory()
     ending = ".npz" if statistics else ".npy"
@@ -208,7 +207,7 @@ def codes(
     if world.size > 1 and not statistics:
         raise PosekitError("codes are written by one process; with --statistics several can share the people")
     model, card = files.load(weights)
-    place = code_place(model, stack)
+    place = coding.code_place(model, stack)
     machine, first = prediction.machine_for(device or own_gpu(world)), world.rank == 0
     with bars(first) as bar, bar.task("rendering", None) as rendered:
         people = load_people(data, default_split="all", on_error=on_error, cache=cache, progress=rendered)

@@ -1,14 +1,12 @@
-"""Where the command line writes its results: complaints before the work, and files whole or not at all."""
+"""Where the command line writes its results: complaints before the work, and files or standard output."""
 
 import codecs
-import json
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from posekit import files
 from posekit.errors import PosekitError
 
 
@@ -49,22 +47,10 @@ def spare(target: Path | None, pictures: list[Path]) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Into a file, or for `-` onto stdout."""
-    onto_stdout = str(path) == "-"
-    text = json_text(content, sys.stdout.encoding if onto_stdout else "utf-8", indent=1, allow_nan=False) + "\n"
-    if onto_stdout:
-        sys.stdout.write(text)
-        return
-    write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def json_text(content: Any, encoding: str | None = "utf-8", **options: Any) -> str:
-    """JSON with its signs as they are, or escaped where the encoding lacks one: file names that are not UTF-8 come back whole."""
-    text = json.dumps(content, ensure_ascii=False, **options)
-    try:
-        text.encode(encoding or "utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(content, **options)
-    return text
+    if str(path) == "-":
+        sys.stdout.write(files.json_text(files.plain(content), sys.stdout.encoding, indent=1, allow_nan=False) + "\n")
+    else:
+        files.write_json(path, content)
 
 
 _LIKE = str.maketrans({"·": ".", "–": "-", "−": "-", "×": "x", "…": "...", "✓": "+", "✗": "x", "→": "->", "½": "1/2", "²": "2", "±": "+-"})
@@ -86,20 +72,5 @@ def show_like_signs() -> None:
 
 def save_picture(picture: Any, path: Path) -> None:
     """A Pillow image as PNG, whatever the file is called."""
-    write(path, lambda temporary: picture.save(temporary, "PNG"))
-
-
-def write(path: Path, into: Callable[[Path], Any]) -> None:
-    """Whole or not at all; into what is no file, /dev/stdout say, as it comes."""
-    direct = path.exists() and not path.is_file()
-    temporary = path if direct else path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        into(temporary)
-        if not direct:
-            temporary.replace(path)
-    except OSError as error:
-        raise PosekitError(f"{path}: could not be written: {error.strerror or error}") from None
-    finally:
-        if not direct:
-            with suppress(OSError):  # of the disk that it cannot be written to
-                temporary.unlink()
+    with files.replacing(path) as temporary:
+        picture.save(temporary, "PNG")

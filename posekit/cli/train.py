@@ -11,8 +11,8 @@ from posekit.cli.app import Cache, Device, OnError, OnErrorOption, app, command,
 from posekit.cli.output import make_folder, no_file
 from posekit.cli.terminal import Report, bars, say
 from posekit.display.html import interval
-from posekit.engine.memory import keep_memory
 from posekit.errors import PosekitError
+from posekit.memory import keep_memory
 
 
 class Loss(StrEnum):

@@ -1,4 +1,4 @@
-"""People, their pictures and crops. Modules here know nothing of models.
+"""People, their pictures and crops; mannequins; readers of data sets. Imports the mathematics and `display`, nothing of `models`.
 
 `load_people("NAME[:PATH][@SPLIT]")` reads a data set; `posekit.data.crops.crops(people, size)` cuts people
 out.

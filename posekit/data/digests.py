@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 import time
 import zipfile
 import zlib
@@ -14,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from posekit.errors import PosekitError
+from posekit.files import file_hash, whole
 
 COARSE = 2e9  # nanoseconds; clocks of file systems go in steps of up to this
 PART = 64  # files that a thread reads at a time
@@ -103,8 +105,7 @@ def _read(root: str, files: list[str], look: Callable[[str], int]) -> dict[str, 
 
 def _digest(file: str) -> int:
     try:
-        with open(file, "rb") as content:
-            return int.from_bytes(hashlib.file_digest(content, "sha256").digest()[:8], "little")
+        return int.from_bytes(bytes.fromhex(file_hash(file))[:8], "little")
     except OSError:
         return 0
 
@@ -120,20 +121,11 @@ def _recall(store: Path) -> Known:
 
 
 def _remember(store: Path, known: Known) -> None:
-    """Written whole under a name of its own, then renamed: of two processes that do so the last one is right too."""
+    """Of two processes that do so the last one is right too."""
     columns: dict[str, Any] = {
         "names": np.frombuffer(os.fsencode("\0".join(known)), np.uint8),
         "marks": np.array([mark for mark, _ in known.values()], np.int64),
         "digests": np.array([digest for _, digest in known.values()], np.uint64),
     }
-    with suppress(OSError):
-        store.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=store.parent, suffix=".tmp", delete=False) as file:
-            try:
-                np.savez(file, **columns)
-                file.close()
-                os.replace(file.name, store)
-            except BaseException:
-                file.close()
-                os.unlink(file.name)
-                raise
+    with suppress(PosekitError), whole(store) as file:
+        np.savez(file, **columns)

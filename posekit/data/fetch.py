@@ -19,6 +19,7 @@ import pooch
 import requests
 
 from posekit.errors import PosekitError
+from posekit.files import write_json
 
 CHUNK = 1 << 16
 ATTEMPTS = 5  # in one call, while each gets some way
@@ -117,7 +118,7 @@ def _fetch_one(archive: Archive, folder: Path, page: str, progress: Progress | N
         raise PosekitError(f"{archive.url}: what came is not a whole archive; it was removed, try again") from None
     except OSError as error:
         raise PosekitError(f"{path}: could not be unpacked: {error.strerror or error}") from None
-    receipt.write_text(json.dumps(known | {file: content}, indent=1) + "\n", encoding="utf-8")
+    write_json(receipt, known | {file: content})
     Path(path).unlink()
 
 

@@ -1,15 +1,10 @@
 """One table of people, whatever data set they come from."""
 
-import gc
-import gzip
 import hashlib
-import json
 import os
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -165,20 +160,6 @@ def existing(root: Path, names: np.ndarray) -> np.ndarray:
             listed[parent] = set(os.listdir(root / parent)) if (root / parent).is_dir() else set()
         out[i] = file in listed[parent]
     return out
-
-
-def read_json(file: Path) -> Any:
-    """The content of a JSON file, or of a gzipped one. One that is not whole raises PosekitError."""
-    collecting = gc.isenabled()
-    gc.disable()  # a million small lists are not garbage: looking for it takes most of the time
-    try:
-        data = file.read_bytes()
-        return json.loads(gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise PosekitError(f"{file}: not a whole JSON file ({error})") from None
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def parse_spec(spec: str) -> tuple[str, str | None, str | None]:

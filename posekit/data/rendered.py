@@ -1,6 +1,5 @@
 """Mannequins as people: rendered once into a store (`posekit.data.shards`), read from there ever after."""
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,8 @@ import numpy as np
 from posekit.data.people import Check, People, joints_box, sift
 from posekit.data.shards import Item, Shards, build, encode, open_store
 from posekit.errors import PosekitError
+from posekit.files import code_hash, text_hash
 from posekit.skeleton import COCO
-from posekit.workflow.dependencies import code_hash
 
 COUNT, SIZE, SEED = 8000, 160, 0
 FACTOR = "factor "
@@ -98,7 +97,7 @@ def split_of(index: np.ndarray) -> np.ndarray:
 def renderer_version() -> str:
     """Twelve hexadecimal digits of the renderer's code, without comments and formatting."""
     sources = sorted(Path(__file__).with_name("mannequins").glob("*.py"))
-    return hashlib.sha256("".join(code_hash(source.read_text("utf-8")) for source in sources).encode()).hexdigest()[:12]
+    return text_hash("".join(code_hash(source.read_text("utf-8")) for source in sources))[:12]
 
 
 @contextmanager

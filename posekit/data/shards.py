@@ -7,12 +7,10 @@ with the shard that it was at. One process builds at a time, others wait for it.
 number of pictures.
 """
 
-import errno
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,11 @@ from filelock import FileLock
 
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
+from posekit.files import not_written, whole
 
 SHARD = 4096  # pictures in a shard
 QUALITY = 95
+AGAIN = "run it again, what is done already is kept"
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def build(
                     elif progress:
                         progress(len(index))
     except OSError as error:
-        raise _explained(folder, error) from None
+        raise not_written(folder, error, AGAIN) from None
     return open_store(folder, count)
 
 
@@ -163,7 +163,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _write(folder: Path, number: int, index: np.ndarray, produce, progress) -> None:
     kept, rows, spans, lost, end = [], [], [], [], 0
     jpegs, npz = _paths(folder, number)
-    with whole(jpegs) as file:
+    with whole(jpegs, AGAIN) as file:
         for i, item in zip(index, produce(index), strict=True):
             if isinstance(item, LeftOut):
                 lost.append(item)
@@ -178,36 +178,8 @@ def _write(folder: Path, number: int, index: np.ndarray, produce, progress) -> N
     columns: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
     columns["reasons"] = np.array([item.reason for item in lost], str)
     columns["messages"] = np.array([item.message for item in lost], str)
-    with whole(npz) as file:
+    with whole(npz, AGAIN) as file:
         np.savez(
             file, index=np.array(kept, np.int64), spans=np.array(spans, np.int64).reshape(-1, 4),
             **columns,
         )  # fmt: skip
-
-
-@contextmanager
-def whole(path: Path) -> Iterator:
-    """A file to write that takes its name only when everything is on the disk; on an error nothing stays.
-
-    A full disk and other failures to write raise PosekitError.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):  # of the disk that it cannot be written to
-            temporary.unlink()
-        raise _explained(path.parent, error) from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _explained(folder: Path, error: OSError) -> PosekitError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    advice = "; make room and run it again, what is done already is kept" if full else ""
-    return PosekitError(f"{folder}: {error.strerror or error}{advice}")

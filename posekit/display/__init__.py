@@ -1,1 +1,1 @@
-"""How objects show themselves: tables in a notebook, skeletons drawn on pictures. Imports the mathematics alone."""
+"""How objects show themselves: tables in a notebook, skeletons and maps drawn on pictures. Imports the mathematics alone."""

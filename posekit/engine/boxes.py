@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from posekit.data.people import FEW, joints_box, read_json
+from posekit.data.people import FEW, joints_box
 from posekit.data.readers import coco_json, frames, json_values
 from posekit.data.readers.coco_json import Labels
 from posekit.data.readers.json_values import Id
 from posekit.engine.matching import match
 from posekit.errors import PosekitError
+from posekit.files import read_json
 
 SCORE = 0.3  # a detection below it is not taken for a person
 FORM = 'it holds {"name.jpg": [[x, y, w, h], ...]}, COCO\'s annotations, or a list of {"file_name": "name.jpg", "bbox": [x, y, w, h]}'

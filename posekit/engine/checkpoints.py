@@ -11,6 +11,9 @@ import torch
 from posekit.engine import parallel
 from posekit.engine.backend import Machine
 from posekit.errors import PosekitError
+from posekit.files import not_written, replacing, write_text
+
+RESUME = "go on with resume=True (--resume)"
 
 
 @contextlib.contextmanager
@@ -18,22 +21,17 @@ def writing(path: Path):
     """Tell in one line what could not be written, and how to go on."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError when the disk is full
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        told = f"{path}: could not be written ({reason}); free some room and go on with resume=True (--resume)"
-        raise PosekitError(told) from None
+    except OSError as error:
+        raise not_written(path, error, RESUME) from None
+    except RuntimeError as error:  # torch's writer says so when the disk is full
+        reason = str(error).partition("\n")[0]
+        raise PosekitError(f"{path}: could not be written: {reason}; free some room and {RESUME}") from None
 
 
 def write(path: Path, state: dict) -> None:
     """Write whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    try:
-        with writing(path):
-            torch.save(state, temporary)
-            temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    with writing(path), replacing(path, RESUME) as temporary:
+        torch.save(state, temporary)
 
 
 def read(path: Path, machine: Machine) -> dict | None:
@@ -75,9 +73,7 @@ def trim(history: Path, step: int) -> None:
         with contextlib.suppress(json.JSONDecodeError):
             if json.loads(line)["step"] <= step:
                 lines.append(line)
-    temporary = history.with_suffix(".tmp")
-    temporary.write_text("".join(line + "\n" for line in lines))
-    temporary.replace(history)
+    write_text(history, "".join(line + "\n" for line in lines))
 
 
 def tensorboard(folder: Path, step: int):

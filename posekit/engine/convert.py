@@ -9,7 +9,6 @@
 A converted network takes pictures (B, 3, H, W) less `Card.input_mean`, and gives all stacks' heatmaps.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 from posekit.engine import foreign, weights
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
+from posekit.files import file_hash
 from posekit.models.hourglass import Hourglass, HourglassConfig
 
 PRINCETON = "princeton-vl/pytorch_stacked_hourglass"
@@ -50,7 +50,7 @@ def convert(checkpoint: str | Path, out: str | Path) -> Card:
     card = Card(
         name=out.stem, config=model.config.to_dict(), skeleton=_SKELETON[joints], resolution=256, loss="mse",
         input_mean=_BEARPAW_MEAN[joints] if source == BEARPAW else (0.0, 0.0, 0.0), data=_SKELETON[joints],
-        recipe={"converted from": source, "file": checkpoint.name, "sha256": _sha256(checkpoint)},
+        recipe={"converted from": source, "file": checkpoint.name, "sha256": file_hash(checkpoint)},
         note=f"converted from a checkpoint of {source}, whose terms of use hold",
     )  # fmt: skip
     weights.save(out, model, card)
@@ -180,8 +180,3 @@ def _count(state: Mapping[str, Tensor], pattern: str) -> int:
     while pattern.format(count) in state:
         count += 1
     return count
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -172,15 +172,6 @@ def _compare(
             "own": float(np.nanmean(their_hits)) if np.isfinite(their_hits).any() else math.nan, "definition": words}  # fmt: skip
 
 
-def plain(value: Any) -> Any:
-    """The result as JSON holds it: what is not finite becomes None."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def print_table(result: dict[str, Any], console=None) -> None:
     """The result of `evaluate` as tables: metrics by stack, then by joint, then what each metric means."""
     from rich.console import Console

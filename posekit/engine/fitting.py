@@ -1,6 +1,5 @@
 """From a recipe to a weights file: training, then the card that says what was trained, on whom, and how well."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from typing import Any
 
 import torch
 
-from posekit.data.augment import centre_view
+from posekit.data.augment import Augmentation, centre_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
@@ -19,6 +18,7 @@ from posekit.engine.backend import Machine
 from posekit.engine.prediction import Predictor
 from posekit.engine.training import Recipe, check, check_crops, train
 from posekit.errors import PosekitError
+from posekit.files import plain
 from posekit.models import architecture_of, build, parts
 
 
@@ -65,7 +65,7 @@ def fit(
     if compiled is None:
         compiled = world.size == 1 and machine.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
     best = train(
-        network, training, validation, recipe, folder, start=_fingerprint(network) if start else "", resume=resume, machine=machine,
+        network, training, validation, recipe, folder, start=weights.fingerprint(network) if start else "", resume=resume, machine=machine,
         compiled=compiled, report=report,
     )  # fmt: skip
     path = folder / "weights.safetensors"
@@ -129,7 +129,7 @@ def _save(
     predictor = Predictor(network, card, machine)
     result = evaluation.evaluate(predictor, validation, progress=lambda _, done, __: progress and progress(done))
     keep = ("people", "flip", "joints", "metrics", "stacks")
-    card.metrics.update(evaluation.plain({key: result[key] for key in keep} | {"data": _source(validation)["data"]}))
+    card.metrics.update(plain({key: result[key] for key in keep} | {"data": _source(validation)["data"]}))
     weights.save(path, network.cpu(), card)
     return path
 
@@ -146,9 +146,21 @@ def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[An
     return network, card.name
 
 
-def _fingerprint(network: Any) -> str:
-    """SHA-256 over a network's weights, which lie on the CPU."""
-    digest = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        digest.update(name.encode() + value.numpy().tobytes())
-    return digest.hexdigest()
+def recipe_of(card: weights.Card, **changes) -> Recipe:
+    """The recipe on a card, to train another network by.
+
+    Raises:
+        PosekitError: the card has none, or one that this version does not know.
+    """
+    known = {name: value for name, value in card.recipe.items() if name != "start"}  # the weights that a training began with
+    try:
+        augmentation = Augmentation(**known.pop("augmentation"))
+        return Recipe(**{**known, "augmentation": augmentation, **changes})
+    except (KeyError, TypeError):
+        raise PosekitError(f"{card.name}: its card has no recipe to train another network by; give that network's weights") from None
+
+
+def same_recipe(a: weights.Card, b: weights.Card) -> list[str]:
+    """What differs between the recipes and the training data of two cards, `name: a, b` each; nothing where they are alike."""
+    x, y = a.recipe | {"data": a.data_fingerprint}, b.recipe | {"data": b.data_fingerprint}
+    return [f"{name}: {x.get(name)}, {y.get(name)}" for name in sorted(x.keys() | y.keys()) if x.get(name) != y.get(name)]

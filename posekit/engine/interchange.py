@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from posekit.data.people import read_json
 from posekit.data.readers import coco_json, json_values
 from posekit.engine import weights
 from posekit.engine.prediction import Poses, Predictor, as_picture
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
+from posekit.files import read_json, replacing
 from posekit.heatmaps import probabilities
 from posekit.skeleton import COCO, SKELETONS, Skeleton
 
@@ -196,11 +196,8 @@ def export_onnx(network: Predictor | str | Path, path: str | Path) -> None:
     program.model.metadata_props.update(
         card=json.dumps(card.to_dict(), ensure_ascii=False), joints=json.dumps(SKELETONS[card.skeleton].joints)
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        program.save(str(path), external_data=False)
-    except OSError as error:
-        raise PosekitError(f"{path}: could not be written: {error.strerror}") from None
+    with replacing(path) as temporary:
+        program.save(str(temporary), external_data=False)
 
 
 @contextlib.contextmanager

@@ -21,11 +21,11 @@ from posekit.data.people import iterate
 from posekit.data.pictures import is_wide, read_picture, rgb
 from posekit.display.drawing import draw
 from posekit.display.html import listing
+from posekit.display.overview import overview
 from posekit.engine import runtime, weights
 from posekit.engine.backend import Machine
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.interpret.trace import overview
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import SKELETONS, Skeleton
 

@@ -5,12 +5,9 @@ model, card = load("mine.safetensors")
 model, card = load("lspet-hg1")  # a shipped name
 """
 
-import contextlib
-import errno
 import hashlib
 import importlib.metadata
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -18,12 +15,12 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 
-from posekit.cli.output import json_text
 from posekit.data.signatures import HEAD, no_content
 from posekit.display.html import facts, scores
 from posekit.errors import PosekitError
+from posekit.files import json_text, whole
 from posekit.losses import LOSSES
 from posekit.models import ARCHITECTURES, REGRESSORS, architecture_of, classes
 from posekit.skeleton import SKELETONS
@@ -161,20 +158,8 @@ def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> Non
         tensors[name] = value
     text = json_text(card.to_dict())
     metadata = {"format": "posekit", "card": text, "sha256": _checksum(text, tensors)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(safetensors.torch.save(tensors, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        hint = "; the disk is full: free some room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        raise PosekitError(f"{path}: could not be written: {error.strerror}{hint}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    with whole(path) as file:
+        file.write(safetensors.torch.save(tensors, metadata))
 
 
 @torch.inference_mode(False)  # tensors that were made within it take part in no gradient ever after
@@ -260,6 +245,14 @@ def _checksum(card: str, tensors: dict[str, Tensor]) -> str:
     for name, value in sorted(tensors.items()):
         digest.update(f"\0{name}\0{_describe(value)}\0".encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def fingerprint(model: nn.Module) -> str:
+    """SHA-256 over a network's weights, whatever file they came from, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The networks. Modules here know nothing of files or data sets.
+"""The networks, a file an idea. Imports the mathematics and `display`, nothing of files, `data` or `interpret`.
 
 An architecture is a network and its configuration, a frozen dataclass with `to_dict` and `from_dict`. A network takes pictures
 (B, 3, R, R) in [0, 1] and answers with heatmaps (B, stages, K, R/4, R/4); a regressor answers with keypoints (B, stages, K, 2)

@@ -294,9 +294,25 @@ class Hourglass(nn.Module):
             heatmaps.append(h)
         return torch.stack(heatmaps, dim=1)
 
+    def code_place(self, stack: int = -1) -> str:
+        """Where a stack's code is: its last bottleneck module, or the squeeze behind it. Stacks count from 0, from the last with -1.
+
+        Raises:
+            PosekitError: there is no such stack.
+
+        >>> Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)).code_place()
+        'stack1.bottleneck1'
+        """
+        count = self.config.stacks
+        if not -count <= stack < count:
+            raise PosekitError(f"no stack {stack}: this network has {count}, numbered from 0")
+        name = f"stack{stack % count}"
+        squeezed = getattr(self, name).squeeze is not None
+        return f"{name}.squeeze" if squeezed else f"{name}.bottleneck{self.config.bottleneck_residuals}"
+
     def _repr_html_(self) -> str:
         from posekit.display.html import listing
-        from posekit.interpret.trace import overview
+        from posekit.display.overview import overview
 
         size = self.config.multiple * (self.config.code_side or 4)  # 256 pixels, Newell's, where there are four levels
         count = sum(p.numel() for p in self.parameters())

@@ -1,4 +1,7 @@
-"""Every figure of the book. Functions draw and return a matplotlib figure; they compute nothing that a test should see."""
+"""Every figure of the book. Functions draw and return a matplotlib figure; they compute nothing that a test should see.
+
+Imports `interpret` and what lies below; notebooks, `workflow` and `studies` import it.
+"""
 
 from collections.abc import Mapping, Sequence
 

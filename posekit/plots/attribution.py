@@ -6,37 +6,17 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from posekit.display.overlay import MARK, bare, over
 from posekit.plots import PALETTE
 from posekit.skeleton import Skeleton
 
 if TYPE_CHECKING:
-    from posekit.interpret.attribution.explain import Explanation
     from posekit.interpret.attribution.patches import Patches
 
-WARM = "inferno"
-MARK = "#35D0FF"
 COLOURS = [PALETTE[i] for i in (0, 1, 2, 3, 4, 9, 5, 6, 8)]  # without the grey, which is the controls'
 STYLES = ("-", "--", ":", "-.")
-BRIGHTEST = 0.995  # quantile of a map that is drawn at full strength: a lone pixel would leave the rest black
-
-
-def explanation(found: "Explanation") -> Figure:
-    """Picture, heatmap and map side by side, as far as the network saw; a cross is where it puts the joint."""
-    left, top, right, bottom = found.seen
-    figure = Figure(figsize=(9, 3 * (bottom - top) / (right - left) + 0.4), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)  # type: ignore[union-attr, call-arg]
-    panels = (("the picture", None), (f"heatmap of the {found.joint}", found.heatmap), (found.method, found.map))
-    (x, y), (x_end, y_end) = np.floor(found.seen[:2] + 0.5).astype(int), np.ceil(found.seen[2:] + 0.5).astype(int)
-    for ax, (title, values) in zip(figure.subplots(1, 3), panels, strict=True):
-        part = None if values is None else values[y:y_end, x:x_end]
-        _over(ax, found.picture[y:y_end, x:x_end], part, (x - 0.5, x_end - 0.5, y_end - 0.5, y - 0.5))
-        ax.plot(*found.place, "+", color=MARK, markersize=9, markeredgewidth=1.5)
-        ax.set(xlim=(left, right), ylim=(bottom, top))
-        ax.set_title(title, fontsize=10, pad=3)
-    return figure
 
 
 def maps(
@@ -53,7 +33,7 @@ def maps(
     figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for line, (name, values) in zip(axes, rows.items(), strict=True):
         for i, ax in enumerate(line):
-            _over(ax, pictures[i], None if values is None else values[i])
+            over(ax, pictures[i], None if values is None else values[i])
             if points is not None:
                 ax.plot(*points[i], "+", color=MARK, markersize=7, markeredgewidth=1.3)
         line[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
@@ -125,7 +105,7 @@ def sheet(rows: Mapping[str, Sequence[tuple[np.ndarray, str]]]) -> Figure:
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     for line, (name, shown) in zip(axes, rows.items(), strict=True):
         for ax in line:
-            _bare(ax)
+            bare(ax)
         for ax, (picture, text) in zip(line, shown, strict=False):
             ax.imshow(picture)
             ax.set_xlabel(text, fontsize=9, labelpad=2)
@@ -144,28 +124,10 @@ def patches(found: Sequence["Patches"], titles: Sequence[str]) -> Figure:
         axes[1, column].imshow(_montage(grey))
         axes[0, column].set_title(title, fontsize=10, pad=3)
     for ax in axes.flat:
-        _bare(ax)
+        bare(ax)
     for ax, name in zip(axes[:, 0], ("pictures", "projections"), strict=True):
         ax.set_ylabel(name, fontsize=10)
     return figure
-
-
-def _over(ax: Axes, picture: np.ndarray, values: np.ndarray | None, extent: tuple[float, float, float, float] | None = None) -> None:
-    """A map (H, W) in warm colours over a grey picture (H, W, 3) uint8, what is negative left out; or the picture alone."""
-    _bare(ax)
-    if values is None:
-        ax.imshow(picture, extent=extent)
-        return
-    positive = np.clip(values, 0, None)
-    strength = np.clip(positive / max(float(np.quantile(positive, BRIGHTEST)), float(positive.max()) / 20, 1e-30), 0, 1)
-    warm, share = plt.get_cmap(WARM)(strength)[..., :3] * 255, (0.15 + 0.8 * strength)[..., None]
-    mixed = (share * warm + (1 - share) * 0.7 * picture.mean(-1, keepdims=True)).astype(np.uint8)  # one image: half the page's weight
-    ax.imshow(mixed, extent=extent)
-
-
-def _bare(ax: Axes) -> None:
-    ax.set(xticks=[], yticks=[])
-    sns.despine(ax=ax, left=True, bottom=True)
 
 
 def _montage(pictures: np.ndarray, gap: int = 2) -> np.ndarray:

@@ -19,8 +19,9 @@ from filelock import FileLock, Timeout
 from posekit.data import load_people
 from posekit.data.people import People
 from posekit.engine.backend import Machine
-from posekit.engine.memory import keep_memory
 from posekit.errors import PosekitError
+from posekit.files import write_json
+from posekit.memory import keep_memory
 from posekit.studies import results
 from posekit.studies.designs import Study, design
 from posekit.studies.job import SPLITS, Training, do, fingerprints, stores
@@ -134,7 +135,7 @@ def run(
         (own / "failed.txt").unlink(missing_ok=True)
         what = {"study": planned.study.name, "data": planned.data, "variant": training.variant, "seed": training.seed, "device": device,
                 "cache": str(cache)}  # fmt: skip
-        (own / "job.json").write_text(json.dumps(what), encoding="utf-8")
+        write_json(own / "job.json", what)
         jobs.append(Job(str(own / "kept"), [sys.executable, "-m", "posekit.studies.execute", str(own / "job.json")]))
         (own / "kept").unlink(missing_ok=True)  # its result is gone
 

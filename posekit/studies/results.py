@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from posekit import metrics
-from posekit.cli.output import write_json
 from posekit.data.people import People
 from posekit.engine import evaluation
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Machine
+from posekit.engine.costs import fitted_numbers, multiply_adds
 from posekit.engine.prediction import Predictor, predict_crops
 from posekit.errors import PosekitError
-from posekit.studies.comparison import fitted_numbers, multiply_adds
+from posekit.files import plain, write_json
 from posekit.studies.job import METRIC, Training, fingerprints, stores
 from posekit.workflow.execution import provenance
 
@@ -85,7 +85,7 @@ def result(training: Training, people: People, path: Path, *, machine: Machine |
     made = provenance()
     keys = fingerprints(people)
     curves = [_history(path.parent.parent / stage.key(keys)) for stage in training.stages]
-    return Result(evaluation.plain({
+    return Result(plain({
         "format": FORMAT, "metric": METRIC, "key": training.key(keys), "variant": training.variant, "seed": training.seed,
         "why": training.why, "spec": training.spec(),
         "data": {"source": people.source.partition(":")[0], "skeleton": people.skeleton.name,
@@ -103,7 +103,6 @@ def result(training: Training, people: People, path: Path, *, machine: Machine |
 def save(found: Result, folder: Path) -> Path:
     """Write it whole or not at all as `folder`/VARIANT-SEED-KEY.json."""
     path = folder / f"{found.variant.replace(' ', '-')}-{found.seed}-{found.key}.json"
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(path, found.content)
     return path
 

@@ -1,25 +1,11 @@
-"""What a result depends on: the code that made it, and which of the library's files that imports, directly or through others."""
+"""Which of the library's files code imports, directly or through others."""
 
 import ast
 import functools
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = "posekit"
-
-
-@functools.cache
-def code_hash(source: str) -> str:
-    """Sixteen hexadecimal digits of Python without comments, docstrings and formatting; of anything else (magics, say) as it stands."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return hashlib.sha256(source.encode()).hexdigest()[:16]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node) is not None:
-            del node.body[0]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 
 
 def imported(source: str, package: Path, exports: dict[str, str]) -> list[Path]:

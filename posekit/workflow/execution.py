@@ -23,10 +23,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from posekit.engine.memory import KEEPING
 from posekit.errors import PosekitError
+from posekit.files import write_json
+from posekit.memory import KEEPING
 from posekit.workflow.parameters import check, load_preset, notebook_path, parse, root
-from posekit.workflow.runs import FOLDER, PARTIAL, relative, write_json
+from posekit.workflow.runs import FOLDER, PARTIAL, relative
 from posekit.workflow.staleness import fingerprint, hashed, ingredients, is_fresh, stamp
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from posekit.engine import bench_words
 from posekit.errors import PosekitError
+from posekit.workflow import bench_words
 from posekit.workflow.book import Step, book_stamp, gaps, plan
 from posekit.workflow.parameters import is_parameters, parameters, root, table
 

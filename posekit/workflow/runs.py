@@ -15,7 +15,6 @@ In a notebook:
 """
 
 import json
-import math
 import os
 import sys
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any
 
 from posekit.display.html import facts, scores
 from posekit.errors import PosekitError
+from posekit.files import write_json
 from posekit.workflow.parameters import root
 
 FOLDER = "POSEKIT_RUN"  # the environment variable that tells a notebook its run's folder
@@ -114,25 +114,6 @@ def keep_reference(preset: str, notebook: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, metrics | {"provenance": facts | {"parameters": params["parameters"]}})
     return path
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Content of which `_plain` makes what JSON holds."""
-    text = json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    """The value as JSON holds it: arrays and NumPy numbers unwrapped, what is not finite null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return str(value) if isinstance(value, Path) else value
 
 
 def relative(path: Path) -> str:

@@ -1,7 +1,6 @@
 """What a run's result depends on, and whether what is there is still of just that: by content, never by time."""
 
 import functools
-import hashlib
 import json
 import os
 import re
@@ -14,7 +13,8 @@ import numpy as np
 import posekit
 from posekit.data.digests import digests
 from posekit.data.readers import coco_folder
-from posekit.workflow.dependencies import code_hash, imported
+from posekit.files import code_hash, file_hash, text_hash
+from posekit.workflow.dependencies import imported
 from posekit.workflow.parameters import cells, is_parameters, root
 from posekit.workflow.runs import REFERENCES, reference
 
@@ -87,9 +87,9 @@ def _data(value: Any) -> str | None:
     path = next((path for name in written if (path := root() / Path(name).expanduser()).exists()), root() / written[0])
     shipped = Path(__file__).parents[1] / "shipped" / f"{value}.safetensors"
     if not match and shipped.is_file():
-        return _file_hash(shipped)
+        return file_hash(shipped)[:16]
     if path.is_file() and not (match and path.name.endswith(ANNOTATIONS)):
-        return _file_hash(path)
+        return file_hash(path)[:16]
     if match and path.exists():
         return _hash("\n".join(sorted(_listing(coco_folder.root(path)))) + f"\n{path.name}" * path.is_file())
     return None
@@ -122,13 +122,8 @@ def _walk(folder: Path | str, prefix: str, above: tuple[str, ...] = ()) -> Itera
 @functools.cache
 def _annotations_hash(path: str, _size: int, _changed: int) -> str:
     """A file's hash, made once for each notebook that reads it: COCO's annotations are long."""
-    return _file_hash(Path(path))
+    return file_hash(path)[:16]
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return text_hash(text)[:16]

@@ -20,7 +20,7 @@ from posekit.data.mannequins.painting import backdrop, finish, shade
 from posekit.data.mannequins.postures import POSTURES
 from posekit.data.mannequins.raycasting import Raster, rasterise
 from posekit.data.mannequins.scenes import Scene, draw_scene
-from posekit.engine.memory import keep_memory
+from posekit.memory import keep_memory
 
 __all__ = ["FACTORS", "KEYPOINTS", "PARTS", "POSTURES", "Mannequin", "render", "render_many", "render_silhouettes"]
 

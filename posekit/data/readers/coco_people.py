@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from posekit.data.people import Check, existing, joints_box, read_json, sift
+from posekit.data.people import Check, existing, joints_box, sift
 from posekit.data.readers import frames
 from posekit.data.readers.coco_json import ANEW, Labels, annotations
 from posekit.data.readers.json_values import Id
 from posekit.errors import NotPeople, PosekitError
+from posekit.files import read_json
 from posekit.skeleton import COCO
 
 NEAR, FAR = 1.5, 10.0  # longer sides of the box between its centre and a joint; in COCO they are hardly more than 1

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,9 @@ import numpy as np
 from PIL import Image
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+
+from posekit.errors import PosekitError
+from posekit.files import whole
 
 SIDE = 32  # of the small copies, in pixels
 ALIKE = 0.94  # correlation of two small copies; in Leeds Sports Pose Extended other pairs hardly reach it
@@ -69,13 +71,8 @@ def _kept(files: Sequence[Path], cache: Path) -> np.ndarray:
             return small
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         small = np.array(list(pool.map(_small, files)), np.uint8).reshape(len(files), SIDE, SIDE)
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs time alone
-        store.parent.mkdir(parents=True, exist_ok=True)
-        content = io.BytesIO()
-        np.save(content, small)
-        temporary = store.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(content.getvalue())
-        temporary.replace(store)
+    with contextlib.suppress(PosekitError), whole(store) as copies:  # a cache that cannot be written costs time alone
+        np.save(copies, small)
     return small
 
 

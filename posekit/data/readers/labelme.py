@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from posekit.data.people import People, read_json
+from posekit.data.people import People
 from posekit.data.readers import coco, coco_folder, coco_people, joint_names, json_values
 from posekit.data.readers.json_values import missing, number
 from posekit.errors import NotPeople, PosekitError
+from posekit.files import read_json
 
 HIDDEN = ("occluded", "hidden", "invisible")  # flags of a point, set by who annotates
 FORM = "LabelMe's JSON has 'imagePath' and 'shapes'"

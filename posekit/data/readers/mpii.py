@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from posekit.data.people import Check, People, existing, read_json, sift
+from posekit.data.people import Check, People, existing, sift
 from posekit.data.pictures import Folder
 from posekit.data.readers import coco_folder, frames, json_values, photographs
 from posekit.data.readers.json_values import missing, number
 from posekit.errors import PosekitError
+from posekit.files import read_json
 from posekit.skeleton import MPII
 
 FILES = ("mpii_annotations.json", "mpii_annotations.json.gz")

@@ -19,14 +19,12 @@ from scipy.stats import permutation_test, rankdata
 from torch import Tensor
 
 from posekit import metrics
-from posekit.data.augment import Augmentation
 from posekit.data.crops import Crops
 from posekit.engine.backend import Machine
 from posekit.engine.prediction import by_modules, predict_crops
-from posekit.engine.training import Recipe
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.interpret.trace import Edit, edit
+from posekit.hooks import Edit, edit
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.skeleton import Skeleton
 
@@ -243,26 +241,6 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     x, y = x - x.mean(), y - y.mean()
     norm = np.sqrt((x @ x) * (y @ y))
     return float(x @ y / norm) if norm else 0.0
-
-
-def recipe_of(card: Card, **changes) -> Recipe:
-    """The recipe on a card, to train another network by.
-
-    Raises:
-        PosekitError: the card has none, or one that this version does not know.
-    """
-    known = {name: value for name, value in card.recipe.items() if name != "start"}  # the weights that a training began with
-    try:
-        augmentation = Augmentation(**known.pop("augmentation"))
-        return Recipe(**{**known, "augmentation": augmentation, **changes})
-    except (KeyError, TypeError):
-        raise PosekitError(f"{card.name}: its card has no recipe to train another network by; give that network's weights") from None
-
-
-def same_recipe(a: Card, b: Card) -> list[str]:
-    """What differs between the recipes and the training data of two cards, `name: a, b` each; nothing where they are alike."""
-    x, y = a.recipe | {"data": a.data_fingerprint}, b.recipe | {"data": b.data_fingerprint}
-    return [f"{name}: {x.get(name)}, {y.get(name)}" for name in sorted(x.keys() | y.keys()) if x.get(name) != y.get(name)]
 
 
 def without_skips(config: HourglassConfig) -> HourglassConfig:

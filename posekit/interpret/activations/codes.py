@@ -5,7 +5,6 @@ codes = open_codes("codes.npy")
 codes.values[:100]  # read from the file only now
 """
 
-import hashlib
 import json
 import zipfile
 import zlib
@@ -16,22 +15,38 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from posekit.data.augment import centre_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
-from posekit.data.people import iterate, read_json
-from posekit.data.shards import whole
+from posekit.data.people import iterate
 from posekit.engine.backend import Machine
 from posekit.engine.prediction import by_modules
-from posekit.engine.weights import Card
+from posekit.engine.weights import Card, fingerprint
 from posekit.errors import PosekitError
+from posekit.files import json_text, read_json, whole
+from posekit.hooks import trace
 from posekit.interpret.analysis.components import Moments
-from posekit.interpret.trace import trace
 from posekit.models.hourglass import Hourglass
 
 LARGEST = float(np.finfo(np.float16).max)
+
+
+def code_place(model: nn.Module, stack: int = -1) -> str:
+    """Where a network says that a stack's code is (`Hourglass.code_place`). Stacks count from 0, from the last with -1.
+
+    Raises:
+        PosekitError: there is no such stack, or the network has no code.
+
+    >>> from posekit import HourglassConfig
+    >>> code_place(Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)))
+    'stack1.bottleneck1'
+    """
+    place = getattr(model, "code_place", None)
+    if place is None:
+        raise PosekitError(f"a code is what an hourglass's bottleneck holds, and a {type(model).__name__} has none; give an hourglass")
+    return place(stack)
 
 
 def stream(
@@ -100,7 +115,7 @@ def write_codes(
     shape, people = activation_shape(model, card, place), crops.people
     dimensions = int(np.prod(shape))
     about = {
-        "shape": shape, "place": place, "weights": card.name, "weights_fingerprint": network_fingerprint(model),
+        "shape": shape, "place": place, "weights": card.name, "weights_fingerprint": fingerprint(model),
         "source": people.source, "ids": people.ids.tolist(), "names": people.names.tolist(), "splits": people.splits.tolist(),
     }  # fmt: skip
     with whole(path) as file:
@@ -110,7 +125,7 @@ def write_codes(
             file.write(_half(codes, people.ids[index], place).tobytes())
         path.unlink(missing_ok=True)  # or the new description could come to stand beside the old values
         with whole(path.with_suffix(".json")) as beside:
-            beside.write(json.dumps(about, ensure_ascii=False).encode())
+            beside.write(json_text(about).encode())
 
 
 def open_codes(path: str | Path) -> Codes:
@@ -149,7 +164,7 @@ def write_moments(path: str | Path, moments: Moments, model: Hourglass, card: Ca
         raise PosekitError(f"{path}: statistics are written as a NumPy archive; let its name end in .npz")
     about = {
         "shape": activation_shape(model, card, place), "place": place, "weights": card.name,
-        "weights_fingerprint": network_fingerprint(model), "source": crops.people.source, "people": crops.people.fingerprint(),
+        "weights_fingerprint": fingerprint(model), "source": crops.people.source, "people": crops.people.fingerprint(),
     }  # fmt: skip
     with whole(path) as file:
         np.savez(file, count=moments.count, mean=moments.mean.cpu(), scatter=moments.scatter.cpu(), about=json.dumps(about))
@@ -176,15 +191,6 @@ def activation_shape(model: Hourglass, card: Card, place: str) -> tuple[int, int
         model.eval()(torch.zeros(1, 3, card.resolution, card.resolution, device=device))
     channels, height, width = activations[place].shape[1:]
     return channels, height, width
-
-
-def network_fingerprint(model: Hourglass) -> str:
-    """Twelve hexadecimal digits of the network's weights, whatever file they came from."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\0".encode())
-        digest.update(value.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
 
 
 def _half(codes: Tensor, ids: np.ndarray, place: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from torch import Tensor
 from posekit import metrics
 from posekit.data.people import People
 from posekit.errors import PosekitError
-from posekit.interpret.trace import Edit
+from posekit.hooks import Edit
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import Skeleton
 

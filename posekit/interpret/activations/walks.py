@@ -30,9 +30,9 @@ from posekit.engine.backend import Machine
 from posekit.engine.prediction import by_modules, decode
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
+from posekit.hooks import Edit, edit, places
 from posekit.interpret.analysis.attributes import attributes
 from posekit.interpret.analysis.probes import Direction
-from posekit.interpret.trace import Edit, edit, places
 from posekit.metrics import interval, torso
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import SKELETONS, Skeleton

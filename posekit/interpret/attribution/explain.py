@@ -39,9 +39,9 @@ from posekit.data.crops import cut
 from posekit.engine.prediction import Predictor, as_picture, check_boxes, load
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
+from posekit.hooks import places, trace
 from posekit.interpret.attribution import targets
 from posekit.interpret.attribution.targets import Scored, Target, answered, cells_of, joint_index
-from posekit.interpret.trace import places, trace
 from posekit.skeleton import SKELETONS
 
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ class Explanation:
 
     def figure(self) -> "Figure":
         """Picture, heatmap and map side by side, as far as the network saw the picture."""
-        from posekit.plots.attribution import explanation
+        from posekit.display.overlay import beside
 
-        return explanation(self)
+        return beside(self.picture, self.seen, self.place, {f"heatmap of the {self.joint}": self.heatmap, self.method: self.map})
 
     def draw(self) -> Image.Image:
         """The same as a picture."""

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from posekit.coordinates import CONTEXT, STRIDE, view, warp
 from posekit.engine.weights import Card
+from posekit.hooks import trace
 from posekit.interpret.attribution.targets import Target
-from posekit.interpret.trace import trace
 
 MOVED = 1 / 16  # of the picture's width, the farthest that a step moves it, either way and in x and y
 TURNED, SCALED = 8.0, 0.08  # degrees and share, either way

@@ -20,9 +20,9 @@ from posekit.data.loading import load_batch
 from posekit.data.people import iterate
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
+from posekit.hooks import trace
 from posekit.interpret.attribution.explain import gradients
 from posekit.interpret.attribution.targets import Scored, Target
-from posekit.interpret.trace import trace
 
 SHARE = 1 / 2  # of the picture's width: the side of a patch
 

@@ -36,9 +36,9 @@ from posekit.engine.backend import Machine
 from posekit.engine.prediction import Fast
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
+from posekit.hooks import places
 from posekit.interpret.attribution.explain import attribute, blurred, softened
 from posekit.interpret.attribution.targets import Scored, answered, joint_index, target
-from posekit.interpret.trace import places
 from posekit.skeleton import SKELETONS
 
 SHARES = (0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # of the picture, taken away or brought back

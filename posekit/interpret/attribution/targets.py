@@ -31,7 +31,7 @@ from posekit.coordinates import STRIDE, rescaling, transform
 from posekit.engine.prediction import decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.interpret.trace import trace
+from posekit.hooks import trace
 from posekit.skeleton import SKELETONS, Skeleton
 
 TARGETS = ("peak", "window", "mean", "probability", "distance to JOINT")

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from posekit.engine.memory import keep_memory
+from posekit.memory import keep_memory
 from posekit.studies.redesign.jobs import serve
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from posekit.models.hourglass import Hourglass, HourglassConfig
 
 @lru_cache(maxsize=4096)
 def macs(config: HourglassConfig, resolution: int) -> int:
-    """Multiply-adds of one person's forward pass, as `comparison.multiply_adds` counts them, without computing anything.
+    """Multiply-adds of one person's forward pass, as `engine.costs.multiply_adds` counts them, without computing anything.
 
-    >>> from posekit.studies.comparison import multiply_adds
+    >>> from posekit.engine.costs import multiply_adds
     >>> config = HourglassConfig.narrow(8, joints=5, depth=1)
     >>> macs(config, 16) == multiply_adds(Hourglass(config), 16)
     True

@@ -21,6 +21,7 @@ from posekit.engine.backend import Machine
 from posekit.engine.fitting import fit
 from posekit.engine.training import Recipe
 from posekit.errors import PosekitError
+from posekit.files import write_json
 from posekit.models.hourglass import HourglassConfig
 from posekit.studies.redesign.squeezed import Alone, begin
 from posekit.studies.redesign.variants import Variant
@@ -130,8 +131,7 @@ def _do(job: Job, worker: subprocess.Popen) -> tuple[float, str]:
     """Have a worker do a job: how many seconds it took, and what went wrong, if anything did."""
     began = time.monotonic()
     file = Path(job.folder).resolve() / "job.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(job)))
+    write_json(file, asdict(job))
     assert worker.stdin and worker.stdout
     try:
         worker.stdin.write(f"{file}\n")

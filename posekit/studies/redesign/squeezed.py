@@ -1,6 +1,5 @@
 """How a squeeze behind the code of a trained network begins: trained alone, from components, or at random."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -13,9 +12,9 @@ from posekit.data.crops import Crops
 from posekit.engine import weights
 from posekit.engine.backend import Machine
 from posekit.errors import PosekitError
-from posekit.interpret.activations.codes import collect
+from posekit.files import write_json
+from posekit.interpret.activations.codes import code_place, collect
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
-from posekit.interpret.trace import code_place
 from posekit.models.hourglass import Hourglass, HourglassConfig, Stack
 from posekit.models.squeeze import Linear
 
@@ -61,7 +60,7 @@ def begin(
         held_out = collect(network, card, validation, code_place(network), machine=machine)
         shape = (config.features, config.code_side, config.code_side)
         history = train_alone(stack.squeeze, stack.noise, _shaped(codes, shape), _shaped(held_out, shape), alone, seed)
-        Path(path).with_name("alone.json").write_text(json.dumps(history))
+        write_json(Path(path).with_name("alone.json"), history)
     else:
         components = pca(moments_of(batches_of(codes)), config.dimensions)
         directions = components.directions

@@ -1,4 +1,4 @@
-"""Named activations of a network: reading them with `trace`, replacing them with `edit`.
+"""Named activations of a network: reading them with `trace`, replacing them with `edit`. Of torch's modules nothing else is asked.
 
 with trace(model, ["stack0.bottleneck3"]) as activations:
     model(pictures)
@@ -17,12 +17,9 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-import pandas as pd
-import torch
 from torch import Tensor, nn
 
 from posekit.errors import PosekitError
-from posekit.models.hourglass import Hourglass
 
 Edit = Callable[..., Tensor | None]  # of the activation, or of the activation and its name
 
@@ -30,7 +27,7 @@ Edit = Callable[..., Tensor | None]  # of the activation, or of the activation a
 def places(model: nn.Module) -> list[str]:
     """Names of the activations of a posekit network, in the order of computation: `stem`, `stack0.skip1`, ...
 
-    >>> from posekit import HourglassConfig
+    >>> from posekit import Hourglass, HourglassConfig
     >>> places(Hourglass(HourglassConfig.narrow(16, joints=14)))[:4]
     ['stem', 'stack0.skip1', 'stack0.encoder1', 'stack0.skip2']
     """
@@ -46,7 +43,7 @@ def places(model: nn.Module) -> list[str]:
 def hooked(model: nn.Module) -> bool:
     """Whether anything looks on when the model computes: `trace`, `edit`, or another hook of torch's.
 
-    >>> from posekit import HourglassConfig
+    >>> from posekit import Hourglass, HourglassConfig
     >>> model = Hourglass(HourglassConfig.narrow(16, joints=14))
     >>> with trace(model, ["stem"]):
     ...     hooked(model)
@@ -55,52 +52,6 @@ def hooked(model: nn.Module) -> bool:
     False
     """
     return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
-
-
-def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
-    """The named activations of a posekit network in the order of computation, for a picture of `resolution` pixels a side.
-
-    Columns: `activation`, its name; `shape`, what one picture gives there, C x H x W; `parameters`, how many the place owns. No picture
-    is computed: the shapes are those of a copy of the network that holds no numbers. A part that is no activation has no shape.
-
-    >>> from posekit import HourglassConfig
-    >>> overview(Hourglass(HourglassConfig.narrow(16, joints=14)), 128).head(3)
-            activation         shape  parameters
-    0             stem  16 x 32 x 32        2120
-    1     stack0.skip1  16 x 32 x 32         928
-    2  stack0.encoder1  16 x 16 x 16         928
-    """
-    names = places(model)
-    with torch.device("meta"):
-        copy, picture = type(model)(model.config).eval(), torch.zeros(1, 3, resolution, resolution)
-    with torch.no_grad(), trace(copy, names) as activations:
-        if names:
-            copy(picture)
-    rows = []
-    for name in names:
-        shape = " x ".join(map(str, activations[name].shape[1:])) if name in activations else ""
-        rows.append((name, shape, sum(p.numel() for p in model.get_submodule(name).parameters())))
-    return pd.DataFrame(rows, columns=["activation", "shape", "parameters"])
-
-
-def code_place(model: Hourglass, stack: int = -1) -> str:
-    """Where a stack's code is: its last bottleneck module, or the squeeze behind it. Stacks count from 0, from the last with -1.
-
-    Raises:
-        PosekitError: there is no such stack, or the network is no hourglass.
-
-    >>> from posekit import HourglassConfig
-    >>> code_place(Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)))
-    'stack1.bottleneck1'
-    """
-    if not isinstance(model, Hourglass):
-        raise PosekitError(f"a code is what an hourglass's bottleneck holds, and a {type(model).__name__} has none; give an hourglass")
-    count = model.config.stacks
-    if not -count <= stack < count:
-        raise PosekitError(f"no stack {stack}: this network has {count}, numbered from 0")
-    name = f"stack{stack % count}"
-    squeezed = getattr(model, name).squeeze is not None
-    return f"{name}.squeeze" if squeezed else f"{name}.bottleneck{model.config.bottleneck_residuals}"
 
 
 @contextlib.contextmanager
@@ -113,7 +64,8 @@ def edit(model: nn.Module, edits: Mapping[str, Edit]) -> Iterator[None]:
     Raises:
         PosekitError: a name is none of the model's modules, or a replacement has another shape.
 
-    >>> from posekit import HourglassConfig
+    >>> from posekit import Hourglass, HourglassConfig
+    >>> import torch
     >>> model, pictures = Hourglass(HourglassConfig.narrow(16, joints=14)).eval(), torch.rand(1, 3, 64, 64)
     >>> heatmaps = model(pictures)
     >>> with edit(model, {"stack0.skip1": lambda activation, name: torch.zeros_like(activation)}):
@@ -139,7 +91,8 @@ def trace(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]
     Raises:
         PosekitError: a name is none of the model's modules.
 
-    >>> from posekit import HourglassConfig
+    >>> from posekit import Hourglass, HourglassConfig
+    >>> import torch
     >>> model = Hourglass(HourglassConfig.narrow(16, joints=14)).eval()
     >>> with trace(model, ["stem", "stack0.bottleneck1"]) as activations:
     ...     heatmaps = model(torch.zeros(1, 3, 64, 64))

@@ -13,20 +13,21 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from posekit.cli import bench_components
 from posekit.coordinates import CONTEXT
 from posekit.data.augment import Augmentation, augment
 from posekit.data.crops import Crops, crops
 from posekit.data.loading import batches, shuffled
 from posekit.data.people import People
-from posekit.engine import bench_components, runtime
+from posekit.engine import runtime
 from posekit.engine.backend import Machine
-from posekit.engine.bench_words import PLAIN
-from posekit.engine.memory import keep_memory
+from posekit.engine.costs import multiply_adds
 from posekit.engine.prediction import Fast
 from posekit.engine.training import targets
 from posekit.losses import loss_sum
+from posekit.memory import keep_memory
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.studies.comparison import multiply_adds
+from posekit.workflow.bench_words import PLAIN
 
 SIZES = ((64, 128, 32, 32), (256, 256, 8, 2))  # features, resolution, people in a training step, people predicted at once
 GOALS = {"training": {True: 3.5, False: 1.3}, "prediction": {True: 2.0, False: 2.0}}  # ratios, with and without bfloat16

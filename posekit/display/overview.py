@@ -1,0 +1,33 @@
+"""A network's named activations as a table."""
+
+import pandas as pd
+import torch
+from torch import nn
+
+from posekit.hooks import places, trace
+
+
+def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
+    """The named activations of a posekit network in the order of computation, for a picture of `resolution` pixels a side.
+
+    Columns: `activation`, its name; `shape`, what one picture gives there, C x H x W; `parameters`, how many the place owns. No picture
+    is computed: the shapes are those of a copy of the network that holds no numbers. A part that is no activation has no shape.
+
+    >>> from posekit import Hourglass, HourglassConfig
+    >>> overview(Hourglass(HourglassConfig.narrow(16, joints=14)), 128).head(3)
+            activation         shape  parameters
+    0             stem  16 x 32 x 32        2120
+    1     stack0.skip1  16 x 32 x 32         928
+    2  stack0.encoder1  16 x 16 x 16         928
+    """
+    names = places(model)
+    with torch.device("meta"):
+        copy, picture = type(model)(model.config).eval(), torch.zeros(1, 3, resolution, resolution)
+    with torch.no_grad(), trace(copy, names) as activations:
+        if names:
+            copy(picture)
+    rows = []
+    for name in names:
+        shape = " x ".join(map(str, activations[name].shape[1:])) if name in activations else ""
+        rows.append((name, shape, sum(p.numel() for p in model.get_submodule(name).parameters())))
+    return pd.DataFrame(rows, columns=["activation", "shape", "parameters"])
