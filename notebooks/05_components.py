@@ -201,7 +201,7 @@ def tie(component, attribute):
 run.save_figure(meaning.correlations(related, components=min(k, 10)), "correlations")
 plt.show()
 
-# %% tags=["hide-input", "hide-output"]
+# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "Show the {type}", "code_prompt_hide": "Hide the {type}"}
 shown = attribute_table(values)
 shown.style.hide().format({name: "{:.2f}" for name in ("5 %", "median", "95 %")})
 

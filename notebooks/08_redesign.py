@@ -65,6 +65,7 @@ from posekit.interpret.analysis.components import above, batches_of, moments_of,
 from posekit.interpret.trace import code_place
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import redesign as figures
+from posekit.plots.ablation import joint_changes
 from posekit.skeleton import SKELETONS
 from posekit.studies import comparison, redesign
 from posekit.workflow import runs
@@ -268,8 +269,6 @@ run.save_figure(figures.pareto(summary, chosen), "cost")
 plt.show()
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "What the chosen network gains by joint over the base, in points of PCK@0.2·torso, with 95 % intervals over people and seeds.", "name": "fig-redesign-joints"}, "image": {"alt": "Dots with intervals for each joint"}}
-from posekit.plots.ablation import joint_changes
-
 if chosen != "base":
     run.save_figure(joint_changes({chosen: by_joint}, "points of PCK@0.2·torso gained"), "joints")
     plt.show()
