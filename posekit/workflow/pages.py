@@ -264,15 +264,19 @@ def offer(page: Path, preset: str, numbers: dict[str, Any]) -> None:
     def said(quoted: re.Match) -> str:
         return str(Environment().compile_expression(quoted[1])(**numbers))
 
-    notebook = nbformat.read(page, as_version=4)
-    again = nbformat.v4.new_markdown_cell(_AGAIN.format(name=page.stem, preset=preset), id="again")
-    page.write_text(nbformat.writes(notebook | {"cells": [*notebook.cells, again]}), encoding="utf-8")
-    for cell in notebook.cells:
+    executed = nbformat.read(page, as_version=4)
+    for cell in executed.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\{\{(.+?)\}\}", said, cell.source)
-    copy = page.parent / "notebooks" / page.name
-    copy.parent.mkdir(exist_ok=True)
-    nbformat.write(notebook, copy)
+    text = nbformat.writes(executed)
+    script = f'keep("{page.name}", {text.rstrip()})\n'  # what book.js needs where the book is opened from a disk
+    for copy, content in ((f"notebooks/{page.name}", text), (f"_extra/notebooks/{page.name}.js", script)):
+        path = page.parent / copy
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    notebook = nbformat.read(page, as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell(_AGAIN.format(name=page.stem, preset=preset), id="again"))
+    nbformat.write(notebook, page)
 
 
 def lay_scripts(source: Path) -> None:
