@@ -101,9 +101,7 @@ history, resolution, loss = card.history, card.resolution, card.loss
 size = int(resolution * CONTEXT)
 parameters = sum(p.numel() for p in network.parameters())
 
-tested = people.split("test")
-if len(tested) > test_people:
-    tested = tested[np.sort(np.random.default_rng(seed).permutation(len(tested))[:test_people])]
+tested = people.split("test").at_most(test_people, seed)
 test = posekit.crops(tested, size, on_error=on_error)
 truth = test.people.keypoints
 predicted = predict_crops(network, card, test, flip=True, machine=machine)

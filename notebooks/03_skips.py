@@ -55,11 +55,6 @@ groups = ablation.skip_groups(network)
 started = time.monotonic()
 
 
-def few(chosen):
-    """At most `test_people` of them, drawn by chance."""
-    return chosen[np.sort(np.random.default_rng(seed).permutation(len(chosen))[:test_people])]
-
-
 def store(chosen, of):
     """Their crops, at the size that a network takes."""
     return posekit.crops(chosen, int(of.resolution * CONTEXT), on_error=on_error)
@@ -67,10 +62,10 @@ def store(chosen, of):
 
 # %% tags=["hide-input"]
 if {"test", "val"} <= set(people.splits):
-    tested, others = few(people.split("test")), few(people.split("val"))
+    tested, others = (people.split(name).at_most(test_people, seed) for name in ("test", "val"))
 else:  # one split alone: half is tested, the other half gives the means
     half = np.random.default_rng(seed).permutation(len(people))
-    tested, others = few(people[np.sort(half[::2])]), few(people[np.sort(half[1::2])])
+    tested, others = (people[np.sort(part)].at_most(test_people, seed) for part in (half[::2], half[1::2]))
 crops = store(tested, card)
 order = ablation.mixed(crops.people.names, seed)
 crops = crops.select(order)
@@ -102,12 +97,10 @@ ways = {
 }
 after = ablation.ablate(network, card, crops, groups, ways, machine=machine)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "remove-output"]
 intact = hits(before)
-
 seconds = time.monotonic() - started
 
-# %% tags=["hide-input", "remove-output"]
 base_weights = baseline or weights
 base_network, base_card = weight_files.load(base_weights)
 if retrained is None:

@@ -70,11 +70,6 @@ elif stacks < 2:
 people = posekit.load_people(data, on_error=on_error)
 
 
-def few(chosen):
-    """At most `test_people` of them, drawn by chance."""
-    return chosen[np.sort(np.random.default_rng(seed).permutation(len(chosen))[:test_people])]
-
-
 def store(chosen, side):
     """Their crops, at the size that a network of such an input takes."""
     return posekit.crops(chosen, int(side * CONTEXT), on_error=on_error)
@@ -113,10 +108,10 @@ differences = ablation.same_recipe(card, wide_card)
 # %% tags=["hide-input"]
 started = time.monotonic()
 if {"test", "val"} <= set(people.splits):
-    tested, others = few(people.split("test")), few(people.split("val"))
+    tested, others = (people.split(name).at_most(test_people, seed) for name in ("test", "val"))
 else:  # one split alone: half is tested, the other half gives the means
     half = np.random.default_rng(seed).permutation(len(people))
-    tested, others = few(people[np.sort(half[::2])]), few(people[np.sort(half[1::2])])
+    tested, others = (people[np.sort(part)].at_most(test_people, seed) for part in (half[::2], half[1::2]))
 crops = store(tested, card.resolution)
 order = ablation.mixed(crops.people.names, seed)
 crops = crops.select(order)

@@ -51,6 +51,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 import posekit
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, transform_keypoints
+from posekit.data import held_out
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
 from posekit.data.mannequins import POSTURES
@@ -82,11 +83,7 @@ started = time.monotonic()
 network, card = weight_files.load(weights)
 place = layer or code_place(network, stack)
 skeleton = SKELETONS[card.skeleton]
-table = posekit.load_people(data, on_error=on_error)
-unseen = (table.splits != "train") if parse_spec(data)[2] is None else np.ones(len(table), bool)
-table = table[unseen] if unseen.any() else table
-if len(table) > people:
-    table = table[np.sort(np.random.default_rng(seed).permutation(len(table))[:people])]
+table = held_out(data, people, seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 table, count = crops.people, len(crops)
 
@@ -645,7 +642,11 @@ verdict |= {
     f"Walked by ±{step:g} sd: {name}, skips {skips}": walk_verdict(f"probe: {name}", skips)
     for name in walked if name in measurable for skips in treatments if skips != "off"
 }  # fmt: skip
-seen = "none of whom it was trained on" if parse_spec(data)[2] is None and unseen.any() else f"of {parse_spec(data)[2] or 'all splits'}"
+seen = (
+    "none of whom it was trained on"
+    if parse_spec(data)[2] is None and "train" not in table.splits
+    else f"of {parse_spec(data)[2] or 'all splits'}"
+)
 known_factors = sum(name.startswith("true ") for name in values)
 run.write_metrics(
     {

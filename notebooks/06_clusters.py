@@ -55,6 +55,7 @@ from sklearn.preprocessing import PolynomialFeatures
 import posekit
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT
+from posekit.data import held_out
 from posekit.data.people import parse_spec
 from posekit.display import drawing
 from posekit.engine import weights as weight_files
@@ -77,11 +78,7 @@ started = time.monotonic()
 # %% tags=["remove-cell"]
 network, card = weight_files.load(weights)
 place = code_place(network, stack)
-table = posekit.load_people(data, on_error=on_error)
-unseen = (table.splits != "train") if parse_spec(data)[2] is None else np.ones(len(table), bool)
-table = table[unseen] if unseen.any() else table
-if len(table) > people:
-    table = table[np.sort(np.random.default_rng(seed).permutation(len(table))[:people])]
+table = held_out(data, people, seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 table, skeleton, count = crops.people, crops.people.skeleton, len(crops)
 if count <= max(*ks, detail):

@@ -42,6 +42,7 @@ import torch
 import posekit
 from posekit import plots as general
 from posekit.coordinates import CONTEXT
+from posekit.data import held_out
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate, parse_spec
@@ -70,10 +71,7 @@ started = time.monotonic()
 network, card = weight_files.load(weights)
 machine.place(network)
 skeleton, place = SKELETONS[card.skeleton], code_place(network)
-table = posekit.load_people(data, on_error=on_error)
-unseen = (table.splits != "train") if parse_spec(data)[2] is None else np.ones(len(table), bool)
-table = table[unseen] if unseen.any() else table
-table = table[np.sort(np.random.default_rng(seed).permutation(len(table))[: max(people, hidden, coded)])]
+table = held_out(data, max(people, hidden, coded), seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 rendered = parse_spec(data)[0] == "mannequins"
 
@@ -623,7 +621,11 @@ verdict |= {
     "Effects go with closeness along the limbs": agreement_words(near),
     "Made pictures beyond any person": f"{len(beyond)} of {len(goals)}",
 }
-seen = "none of whom it was trained on" if parse_spec(data)[2] is None and unseen.any() else f"of {parse_spec(data)[2] or 'all splits'}"
+seen = (
+    "none of whom it was trained on"
+    if parse_spec(data)[2] is None and "train" not in table.splits
+    else f"of {parse_spec(data)[2] or 'all splits'}"
+)
 run.write_metrics(
     {
         "people": len(asked),

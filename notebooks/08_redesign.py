@@ -178,8 +178,7 @@ validated = {
 chosen = redesign.winner(validated, {name: tuple(cost.values()) for name, cost in costs.items()}, "base")
 
 # %% tags=["hide-input"]
-tested = table.split("test")
-tested = tested[np.sort(np.random.default_rng(0).permutation(len(tested))[:test_people])]
+tested = table.split("test").at_most(test_people)
 crops = posekit.crops(tested, round(resolution * CONTEXT), on_error=on_error)
 skeleton = common(SKELETONS[table.skeleton.name], crops.people.skeleton)
 truth = crops.people.keypoints

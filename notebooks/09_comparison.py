@@ -80,11 +80,6 @@ people = posekit.load_people(data, on_error=on_error)
 joints = len(people.skeleton)
 
 
-def some(chosen, most):
-    """At most so many of them, drawn by chance."""
-    return chosen if most is None else chosen[np.sort(np.random.default_rng(seed).permutation(len(chosen))[:most])]
-
-
 def store(chosen, side):
     """Their crops, at the size that a network of such an input takes."""
     return posekit.crops(chosen, int(side * CONTEXT), on_error=on_error)
@@ -106,7 +101,7 @@ def name_of(card):
 
 
 # %% tags=["hide-input", "remove-output"]
-training, validation = store(some(people.split("train"), train_people), resolution), store(people.split("val"), resolution)
+training, validation = store(people.split("train").at_most(train_people, seed), resolution), store(people.split("val"), resolution)
 views = transform_keypoints(view(training.size, resolution), training.keypoints)
 plain = HourglassConfig.narrow(features, joints=joints)
 best = redesign.own_variants(plain, resolution)[-1]
@@ -149,7 +144,7 @@ sources |= {name: path for name, path in given.items() if path}
 # %% tags=["hide-input"]
 started = time.monotonic()
 estimators = {name: weight_files.load(path) for name, path in sources.items()}
-tested = some(people.split("test"), test_people)
+tested = people.split("test").at_most(test_people, seed)
 if len({card.skeleton for _, card in estimators.values()}) > 1:
     raise posekit.PosekitError("the networks do not have the same joints; give networks of one skeleton")
 card = estimators[equal[0]][1]

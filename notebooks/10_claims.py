@@ -33,6 +33,7 @@ claims = "book/claims.yaml"  # the claims and their rules
 # %% tags=["remove-cell"]
 import dataclasses
 import json
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 
@@ -41,7 +42,6 @@ from posekit.data.people import parse_spec
 from posekit.plots import claims as draw
 from posekit.workflow import claims as ledger
 from posekit.workflow import runs
-from posekit.workflow.parameters import root
 
 plots.style()
 run = runs.current()
@@ -52,7 +52,7 @@ paths = {
     "02_training": training, "03_skips": skips, "04_stacks": stacks, "05_components": components, "06_clusters": clusters,
     "08_redesign": redesign,
 }  # fmt: skip
-own = {chapter: json.loads((root() / path).read_text("utf-8")) if path else None for chapter, path in paths.items()}
+own = {chapter: json.loads(Path(path).read_text("utf-8")) if path else None for chapter, path in paths.items()}
 here = [chapter for chapter, metrics in own.items() if metrics]
 
 # %% [markdown]
@@ -68,7 +68,7 @@ here = [chapter for chapter, metrics in own.items() if metrics]
 # reference runs whose numbers are kept with the sources.
 
 # %% tags=["show-input"]
-stated = ledger.read(root() / claims)
+stated = ledger.read(Path(claims))
 verdicts = ledger.ledger(stated, data, own)
 groups = {group: [claim for claim in stated if claim.group == group] for group in ledger.GROUPS}
 

@@ -58,3 +58,4 @@ def test_a_notebook_runs_in_jupyter(elsewhere, name, given):
     done = papermill.execute_notebook(opened, opened, parameters=given, kernel_name="python3", cwd=opened.parent, progress_bar=False)
     assert not [output for cell in done.cells for output in cell.get("outputs", []) if output.output_type == "error"]
     assert (elsewhere / "runs" / "adhoc" / "notebook" / "metrics.json").is_file()
+    assert [path.name for path in opened.parent.iterdir()] == [opened.name], "caches are the checkout's"
