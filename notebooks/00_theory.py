@@ -56,6 +56,7 @@ peaks = torch.stack([8 + offsets, torch.full_like(offsets, 8.2)], -1)
 methods = ("argmax", "quarter", "soft-argmax", "dark")
 errors = {m: (hm.decode(hm.encode(peaks, 17), m)[..., 0] - peaks[:, 0]).numpy() for m in methods}
 
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, error curves of four decoders over the place of a peak in its cell, a saw tooth, a smaller saw tooth, and two flat lines. Right, four curves that rise with the noise"}}
 noise = np.linspace(0, 0.16, 9)
 centres = torch.from_numpy(random.uniform(7.5, 8.5, (500, 2)))
 rms = {m: [] for m in methods}
@@ -65,7 +66,6 @@ for level in noise:
         wrong = hm.decode(noisy, m)[..., :2] - centres
         rms[m].append(float(wrong.square().mean().sqrt()))
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, error curves of four decoders over the place of a peak in its cell, a saw tooth, a smaller saw tooth, and two flat lines. Right, four curves that rise with the noise"}}
 run.save_figure(draw.decoding(offsets.numpy(), errors, noise, rms), "decoding")
 plt.show()
 
@@ -76,7 +76,7 @@ plt.show()
 # squared error as it is, for cross-entropy as probabilities. Its expected loss is set beside that of a map that says nothing, and beside that of a sure
 # peak in the wrong place.
 
-# %% tags=["show-input"]
+# %% tags=["hide-input"]
 cells = 64
 grid = torch.stack(torch.meshgrid(torch.arange(4.0, 64, 8), torch.arange(4.0, 64, 8), indexing="xy"), -1).reshape(-1, 2)
 grid = grid[torch.from_numpy(random.permutation(len(grid)))]
@@ -84,12 +84,14 @@ targets = hm.encode(grid, cells)  # (64 places, 64, 64)
 labelled = torch.ones(1, 1, dtype=torch.bool)
 
 
+# %% tags=["show-input"]
 def cost(answer, target, kind):
     """The loss of an answer: heights for mse, logarithms of probabilities for cross-entropy."""
     answer = answer if kind == "mse" else (answer / answer.sum()).clamp_min(1e-30).log()
     return float(loss_sum(answer[None, None, None], target[None, None], labelled, kind))
 
 
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, two curves over the number of places, that of mean squared error close to one except for very few places, that of cross-entropy far below. Right, both rise with the shift of the peak, the first to two, the second without bound"}}
 counts = np.array([1, 2, 4, 8, 16, 32, 64])
 kinds = ("mse", "cross-entropy")
 empty = {"mse": torch.zeros(cells, cells), "cross-entropy": torch.ones(cells, cells)}  # what says nothing
@@ -99,7 +101,6 @@ shifts = np.arange(0, 5.001, 0.01)
 moved = hm.encode(torch.stack([torch.tensor([31 + s, 31.0]) for s in shifts]), cells)
 costs = {kind: np.array([cost(answer, moved[0], kind) for answer in moved]) / flat[kind] for kind in kinds}
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, two curves over the number of places, that of mean squared error close to one except for very few places, that of cross-entropy far below. Right, both rise with the shift of the peak, the first to two, the second without bound"}}
 run.save_figure(draw.trap(counts, worth, shifts, costs), "trap")
 plt.show()
 
@@ -108,7 +109,7 @@ plt.show()
 #
 # For {numref}`fig-theory-optimisers`: a quadratic valley, fifty times as steep across as along, whose gradients come with noise, as those of small batches do.
 
-# %% tags=["show-input"]
+# %% tags=["hide-input"]
 curvature = np.array([1.0, 50.0])
 
 
@@ -135,11 +136,12 @@ def descend(name, steps=120, draws=200):
     return np.array(way)
 
 
+# %% tags=["show-input"]
 ways = {name: descend(name) for name in ("SGD", "SGD, momentum 0.9", "RMSProp", "Adam")}
 paths = {name: way[:, 0] for name, way in ways.items()}
 heights = {name: (way**2 @ curvature).mean(1) / 2 for name, way in ways.items()}
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, four paths down a long narrow valley, one of them zigzagging. Right, their losses over 120 steps"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, four paths down a long narrow valley, one of them zigzagging. Right, their losses over 120 steps"}}
 extent = (-4.4, 1.2, -1.4, 1.4)
 xs, ys = np.meshgrid(np.linspace(*extent[:2], 120), np.linspace(*extent[2:], 120))
 run.save_figure(draw.optimisers(paths, (xs**2 + 50 * ys**2) / 2, extent, heights), "optimisers")
@@ -157,6 +159,8 @@ schedules = {
     "constant": np.ones(steps),
     "warm-up and cosine": np.array([recipe.learning_rate(step, steps) for step in range(steps)]) / recipe.rate,
 }
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, a constant line and a curve that rises for a short time and falls along a cosine. Right, losses that level off high for the constant rate, lower for its running mean and for the falling rate"}}
 losses = {}
 for name, rates in schedules.items():
     weights = np.full(1000, 3.0)
@@ -167,7 +171,6 @@ for name, rates in schedules.items():
         both.append([np.square(weights).mean() / 2, np.square(mean).mean() / 2])
     losses[name], losses[f"{name}, averaged"] = np.array(both).T
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, a constant line and a curve that rises for a short time and falls along a cosine. Right, losses that level off high for the constant rate, lower for its running mean and for the falling rate"}}
 run.save_figure(draw.schedule(schedules, losses), "schedule")
 plt.show()
 
@@ -185,6 +188,7 @@ def fit(degree, x, y, unseen):
     return basis(x, degree) @ weights, basis(unseen, degree) @ weights
 
 
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, points around a sine with a straight line, a close curve, and a wild one that passes nearly all points. Right, the error on fitted points falls steadily, that on others falls and rises again"}}
 degrees, between = np.arange(13), np.linspace(-1, 1, 200)
 residuals = np.zeros((100, len(degrees), 2))
 for trial in range(100):
@@ -196,7 +200,6 @@ for trial in range(100):
 seen, unseen = np.median(residuals, 0).T
 curves = {degree: fit(degree, x, y, between)[1] for degree in (1, 3, 12)}
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, points around a sine with a straight line, a close curve, and a wild one that passes nearly all points. Right, the error on fitted points falls steadily, that on others falls and rises again"}}
 run.save_figure(draw.generalisation((x, y), between, np.sin(3 * between), curves, degrees, seen, unseen), "generalisation")
 plt.show()
 
@@ -216,7 +219,7 @@ for name, kernel in kernels.items():
     padded = nn.functional.pad(person[None, None], [kernel.shape[-1] // 2] * 4, mode="replicate")
     convolved[name] = nn.functional.conv2d(padded, kernel[None, None])[0, 0].numpy()
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "A rendered person in grey; the same with upright edges, blurred, and with lines"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A rendered person in grey; the same with upright edges, blurred, and with lines"}}
 run.save_figure(draw.pictures(convolved, 4, {name: kernel.numpy() for name, kernel in kernels.items()}), "kernels")
 plt.show()
 
@@ -236,7 +239,7 @@ for _ in range(4):
 shown = {"a spot": spots[0], "another spot": spots[1], "pooled four times": small[0], "and doubled": large[0]}
 difference = float((large[0] > large[0].max() / 2).ne(large[1] > large[1].max() / 2).sum())
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Two small spots in different places, then a single bright cell of a coarse map, and a large square"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two small spots in different places, then a single bright cell of a coarse map, and a large square"}}
 run.save_figure(draw.pictures({name: picture[0].numpy() for name, picture in shown.items()}, 4, blocks=16), "pooling")
 plt.show()
 
@@ -247,7 +250,7 @@ plt.show()
 # through the hourglass layer by layer. This is checked: in a network whose weights are all positive, and that takes means where the hourglass
 # takes maxima, the pixels with a gradient are counted.
 
-# %% tags=["show-input"]
+# %% tags=["hide-input"]
 config = HourglassConfig.narrow(32, bottleneck_residuals=bottleneck_residuals)
 LINE = 4096  # pixels: long enough that cells in the middle see no end
 
@@ -295,6 +298,8 @@ for module in positive.modules():
         nn.init.constant_(module.weight, 1 / module.weight[0].numel())
         nn.init.zeros_(module.bias)
 positive.stem.pool = positive.stack0.pool = nn.AvgPool2d(2)
+
+# %% tags=["show-input"]
 strip = torch.ones(1, 3, 64, LINE // 2, dtype=torch.float64, requires_grad=True)
 with posekit.trace(positive, names.values()) as activations:
     positive(strip)
@@ -303,6 +308,8 @@ for name, place in names.items():
     cell = activations[place][0, 0, 0, activations[place].shape[-1] // 2]
     gradient = torch.autograd.grad(cell, strip, retain_graph=True)[0]
     counted[name] = int((gradient[0].sum((0, 1)) > 0).sum())
+
+# %% tags=["hide-input"]
 same = {name: (last - first + 1)[len(first) // 2] for name, (first, last) in fields.items()}
 agreeing = sum(counted[name] == same[name] for name in fields)
 
@@ -315,6 +322,8 @@ noise_pictures = torch.rand(4, 3, resolution, resolution, requires_grad=True)
 looked = ("encoder1", "encoder3", "heatmaps")
 with posekit.trace(network, [names[name] for name in looked]) as activations:
     network(noise_pictures)
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Bars of the receptive field by place, growing to far beyond the picture, with dots far inside; three maps of gradients, the last one a bright spot in a faint square"}}
 influence, effective, centres = {}, {}, {}
 for name in looked:
     activation = activations[names[name]]
@@ -328,7 +337,6 @@ for name in looked:
     held = np.array([influence[name][rings <= square / 2].sum() for square in squares]) / influence[name].sum()
     effective[name] = int(squares[(held >= 0.9).argmax()])
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Bars of the receptive field by place, growing to far beyond the picture, with dots far inside; three maps of gradients, the last one a bright spot in a faint square"}}
 run.save_figure(
     draw.receptive({name: int(side.mean()) for name, side in sides.items()}, effective, resolution, influence, centres), "receptive"
 )
@@ -354,6 +362,7 @@ class Block(nn.Module):
         return self.layers(x) + (x if self.residual else 0)
 
 
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, the signal of a plain network shrinks at once to a constant, the others hold or grow slowly. Right, the gradient of the plain network falls by many powers of ten towards the first layer, that of batch normalisation grows, that of residual layers stays"}}
 signals, gradients = {}, {}
 for name, choice in {"plain": (False, False), "batch normalisation": (True, False), "residual, too": (True, True)}.items():
     torch.manual_seed(seed)
@@ -367,7 +376,6 @@ for name, choice in {"plain": (False, False), "batch normalisation": (True, Fals
     sizes = np.array([float(p.grad.std()) for p in passed])
     gradients[name] = sizes / sizes[-1]
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, the signal of a plain network shrinks at once to a constant, the others hold or grow slowly. Right, the gradient of the plain network falls by many powers of ten towards the first layer, that of batch normalisation grows, that of residual layers stays"}}
 run.save_figure(draw.depth(signals, gradients), "depth")
 plt.show()
 
@@ -378,26 +386,27 @@ plt.show()
 # map is fitted that takes noise out of many such codes.
 
 
-# %% tags=["show-input"]
+# %% tags=["hide-input"]
 def codes_of(people, dimensions, sds):
     """Codes that vary by `sds` along as many random directions, and by 1 along every axis."""
     directions = np.linalg.qr(np.random.default_rng(seed).normal(size=(dimensions, len(sds))))[0]
     return random.normal(size=(people, len(sds))) * sds @ directions.T + random.normal(size=(people, dimensions))
 
 
+# %% tags=["show-input"]
 sds = np.array([6.0, 4.0, 3.0])
 codes = codes_of(400, 100, sds)
 found = pca(moments_of(batches_of(codes)))
 floor = noise_floor(codes, permutations=20, seed=seed)
 real = above(found.spectrum, floor)
 
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, three dots far above a slowly falling curve, which a dashed line follows closely. Right, dots along a rising S-shaped curve"}}
 clean = codes_of(20_000, 100, sds)
 axes = pca(moments_of(batches_of(clean)))
 blurred = clean + 2 * random.normal(size=clean.shape)  # noise of variance 4
 denoiser = np.linalg.lstsq(blurred - blurred.mean(0), clean - clean.mean(0), rcond=None)[0]
 kept = np.einsum("kd,de,ke->k", axes.directions, denoiser, axes.directions)
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, three dots far above a slowly falling curve, which a dashed line follows closely. Right, dots along a rising S-shaped curve"}}
 run.save_figure(draw.planted(found.spectrum, floor, len(sds), axes.variances, kept, 4.0), "planted")
 plt.show()
 
@@ -406,10 +415,12 @@ plt.show()
 #
 # For {numref}`fig-theory-cut`: k-means with K = 2 on one long cloud, and on two.
 
-# %% tags=["show-input"]
+# %% tags=["hide-input"]
 one = random.normal(size=(1000, 2)) * [3.0, 1.0]
 two = random.normal(size=(1000, 2)) + np.where(random.random(1000) < 0.5, 2.0, -2.0)[:, None] * [1, 0]
 clouds, judged = {}, {}
+
+# %% tags=["show-input"]
 for name, points in {"one cloud": one, "two clouds": two}.items():
     halves = clusters.kmeans(points, 2, seed=seed)
     along = clusters.between(points, halves)
@@ -420,7 +431,7 @@ for name, points in {"one cloud": one, "two clouds": two}.items():
         "valley": clusters.valley(along, seed=seed),
     }
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Left, one long cloud coloured in two halves, whose places along the line between the centres pile up around the border. Right, two clouds, whose places leave a gap at the border"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, one long cloud coloured in two halves, whose places along the line between the centres pile up around the border. Right, two clouds, whose places leave a gap at the border"}}
 titles = {name: f"silhouette {block['silhouette']['mean']:.2f}, border {block['valley']['mean']:.2f}" for name, block in judged.items()}
 run.save_figure(draw.cut(clouds, titles), "cut")
 plt.show()
@@ -441,10 +452,11 @@ for _ in range(samples):
     together, apart = hits.sum(1), hits.ravel()
     over["people drawn again"].append(metrics.interval(together, np.full(people, joints), seed=seed, resamples=200)[1:])
     over["joints drawn again"].append(metrics.interval(apart, np.ones(apart.size), seed=seed, resamples=200)[1:])
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two stacks of fifty horizontal lines around a vertical one; on the left few miss it, on the right many do"}}
 intervals = {name: np.array(pairs) for name, pairs in over.items()}
 inside = {name: (low <= 2 / 3) & (2 / 3 <= high) for name, (low, high) in ((n, i.T) for n, i in intervals.items())}
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Two stacks of fifty horizontal lines around a vertical one; on the left few miss it, on the right many do"}}
 titles = {name: f"{name}:\n{100 * held.mean():.0f} % hold the truth" for name, held in inside.items()}
 run.save_figure(draw.coverage(intervals, 2 / 3, titles), "coverage")
 plt.show()

@@ -80,12 +80,14 @@ def report(figures):
         print(f"epoch {figures['epoch']}: loss {figures['loss']:.3f}, validation PCK {number(figures['pck'])}", flush=True)
 
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate, loss=loss, optimiser=optimiser, seed=seed)
 if weights is None or compare_epochs:
     size = int(resolution * CONTEXT)
     training = posekit.crops(people.split("train"), size, on_error=on_error)
     validation = posekit.crops(people.split("val"), size, on_error=on_error)
+
+# %% tags=["show-input", "remove-output"]
 if weights is None:
     folder = run.path("training/weights.safetensors").parent
     written = posekit.fit(config, recipe, training, validation, folder, name=run.name, machine=machine, report=report)
@@ -93,14 +95,13 @@ if weights is None:
 else:
     source = weights
 network, card = weight_files.load(source)
+
+# %% tags=["hide-input"]
 history, resolution, loss = card.history, card.resolution, card.loss
 size = int(resolution * CONTEXT)
 parameters = sum(p.numel() for p in network.parameters())
 
-# %% tags=["remove-cell"]
-tested = people.split("test")
-if len(tested) > test_people:
-    tested = tested[np.sort(np.random.default_rng(seed).permutation(len(tested))[:test_people])]
+tested = people.split("test").at_most(test_people, seed)
 test = posekit.crops(tested, size, on_error=on_error)
 truth = test.people.keypoints
 predicted = predict_crops(network, card, test, flip=True, machine=machine)
@@ -109,8 +110,6 @@ distance = np.linalg.norm(predicted[-1][..., :2] - truth[..., :2], axis=-1) / to
 distance[truth[..., 2] == 0] = np.nan
 counted = np.isfinite(distance)
 right = (distance <= 0.2).sum(1) / np.maximum(counted.sum(1), 1)  # share of a person's joints found
-result = evaluate(source, test.people, flip=True)
-pck = result["metrics"]["pck@0.2·torso"]
 
 
 def interval(hits):
@@ -122,14 +121,18 @@ def interval(hits):
 # %% [markdown]
 # ## What it sees and does
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Six test people with most joints labelled, from the better half. Top: the network's input. Middle: its heatmaps, one a joint, each to its own peak, laid over each other in the joints' colours (left warm, right cool, middle white). Bottom: the joints, each where its map is highest; faint where the network is unsure.", "name": "fig-opening"}, "image": {"alt": "Six people, the glowing spots that the network answers with, and the skeletons read off them"}}
+# %% tags=["hide-input"]
 full = (truth[..., 2] > 0).sum(1)
 typical = np.flatnonzero((full >= 0.8 * len(skeleton)) & (right >= np.median(right)))
 shown = np.sort(np.random.default_rng(seed).permutation(typical)[:6])
 pictures, keypoints = load_batch(test, shown)
 views, _ = centre_view(pictures, keypoints, resolution)
+
+# %% tags=["show-input"]
 maps = predict_heatmaps(network, card, views, flip=False, machine=Machine.plain())[:, -1]
 found = decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Six test people with most joints labelled, from the better half. Top: the network's input. Middle: its heatmaps, one a joint, each to its own peak, laid over each other in the joints' colours (left warm, right cool, middle white). Bottom: the joints, each where its map is highest; faint where the network is unsure.", "name": "fig-opening"}, "image": {"alt": "Six people, the glowing spots that the network answers with, and the skeletons read off them"}}
 seen = views.permute(0, 2, 3, 1).mul(255).byte().numpy()
 figure = plots.opening(seen, maps.numpy(), found, skeleton)
 figure.savefig(run.path("figures/opening.png"), bbox_inches="tight")
@@ -142,19 +145,19 @@ plt.show()
 # this chapter has {{ runs["02_training"].say.parameters }} parameters and sees {{ runs["02_training"].say.resolution }} pixels a
 # side; {{ runs["02_training"].say.training }}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. A bar is a place in the network, by the name under which the later chapters trace and edit it; its height (logarithmic) and number are the side of its maps.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. A bar is a place in the network, by the name under which the later chapters trace and edit it; its height (logarithmic) and number are the side of its maps.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
 config = network.config
 run.save_figure(plots.architecture(config.depth, resolution, config.features, config.bottleneck_residuals, config.joints), "architecture")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The heatmaps of the first of these people, one by one. Each is scaled to its own peak; the number is the height of that, 1 where the network is as sure as it was trained to be.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The heatmaps of the first of these people, one by one. Each is scaled to its own peak; the number is the height of that, 1 where the network is as sure as it was trained to be.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
 plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(loss, resolution), skeleton.joints, columns=6)
 plt.show()
 
 # %% [markdown]
 # ## How it learned
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, the loss on training and validation people. Middle, the share of validation joints found. Right, the mean height of the peaks; the dotted line is what a map without any preference would have.", "name": "fig-history"}, "image": {"alt": "Curves of loss, score and peak height over the epochs"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the loss on training and validation people. Middle, the share of validation joints found. Right, the mean height of the peaks; the dotted line is what a map without any preference would have.", "name": "fig-history"}, "image": {"alt": "Curves of loss, score and peak height over the epochs"}}
 cells = (resolution // STRIDE) ** 2
 if history:
     run.save_figure(plots.history({card.name: history}, 1 / cells if loss == "cross-entropy" else None), "history")
@@ -167,11 +170,15 @@ if history:
 # **{{ runs["02_training"].say.pck }}** of the labelled joints. The score, *PCK@0.2·torso*, is the
 # {{ runs["02_training"].say.definition }}. The brackets are a 95 % bootstrap interval over people.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of joints found, by joint. The vertical line is the mean over all joints, the band its interval.", "name": "fig-joints"}, "image": {"alt": "Points of the score by joint, left and right apart"}}
+# %% tags=["show-input"]
+result = evaluate(source, test.people, flip=True)
+pck = result["metrics"]["pck@0.2·torso"]
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of joints found, by joint. The vertical line is the mean over all joints, the band its interval.", "name": "fig-joints"}, "image": {"alt": "Points of the score by joint, left and right apart"}}
 run.save_figure(plots.per_joint({card.name: pck}, "PCK@0.2·torso (%)"), "joints")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of joints within a distance of the truth, for all joints together, with its 95 % interval over people. The dotted line is the usual threshold.", "name": "fig-curve"}, "image": {"alt": "Rising curve of joints found over the tolerated distance"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of joints within a distance of the truth, for all joints together, with its 95 % interval over people. The dotted line is the usual threshold.", "name": "fig-curve"}, "image": {"alt": "Rising curve of joints found over the tolerated distance"}}
 thresholds = np.linspace(0, 0.5, 51)
 within = np.array([list(interval(np.where(np.isnan(distance), np.nan, distance <= t)).values()) for t in thresholds])
 run.save_figure(plots.threshold_curve({card.name: within.T}, thresholds, "distance, in torso lengths"), "curve")
@@ -184,7 +191,7 @@ plt.show()
 # The worst are not a matter of chance: look for people upside down, folded up, seen from behind with left and right exchanged, or
 # mislabelled.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people whose joints it places most exactly, with the joints as predicted. Above each, the share of joints found.", "name": "fig-best"}, "image": {"alt": "Eight people with well predicted skeletons"}}
 eligible = np.flatnonzero(np.isfinite(distance).sum(1) >= 2 * len(skeleton) / 3)
 score = np.nanmean(np.minimum(distance[eligible], 1), axis=1)
 ranked = eligible[np.argsort(score, kind="stable")]
@@ -197,11 +204,10 @@ def gallery(index):
     return plots.people([test[i] for i in index], drawn, skeleton, columns=8, titles=titles)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The eight people whose joints it places most exactly, with the joints as predicted. Above each, the share of joints found.", "name": "fig-best"}, "image": {"alt": "Eight people with well predicted skeletons"}}
 gallery(best_people)
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The sixteen people whom it gets most wrong, as predicted.", "name": "fig-worst"}, "image": {"alt": "Sixteen people with wrongly predicted skeletons"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The sixteen people whom it gets most wrong, as predicted.", "name": "fig-worst"}, "image": {"alt": "Sixteen people with wrongly predicted skeletons"}}
 gallery(worst_people)
 plt.show()
 
@@ -212,16 +218,18 @@ plt.show()
 # alone. Three refinements are common; all four here read maps that were blurred a little
 # where they are probabilities (as in {cite:t}`zhang2020`), so that a joint is put where most of the mass lies close by.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "PCK at a tenth of the torso, a threshold strict enough to tell the decoders apart, with 95 % intervals over people.", "name": "fig-decoders"}, "image": {"alt": "A dot with an interval for each way of decoding"}}
+# %% tags=["show-input"]
 strictly = {
     method: metrics.hits(predict_crops(network, card, test, flip=True, machine=machine, decoder=method)[-1], truth, 0.1 * torso)
     for method in hm.DECODERS
 }
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK at a tenth of the torso, a threshold strict enough to tell the decoders apart, with 95 % intervals over people.", "name": "fig-decoders"}, "image": {"alt": "A dot with an interval for each way of decoding"}}
 strict = {method: interval(hit) for method, hit in strictly.items()}
 run.save_figure(plots.intervals(strict, "PCK@0.1·torso (%)"), "decoders")
 plt.show()
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 gains = {
     "quarter over argmax": metrics.paired_difference(strictly["quarter"], strictly["argmax"]),
     "dark over quarter": metrics.paired_difference(strictly["dark"], strictly["quarter"]),
@@ -239,7 +247,7 @@ gains["flip"] = metrics.paired_difference(metrics.hits(predicted[-1], truth, 0.2
 # a network that answers zero everywhere has an almost perfect loss and finds no joint. A cross-entropy over the cells cannot
 # be pleased that way: the map must put its mass somewhere. {{ runs["02_training"].say.compared }}
 
-# %% tags=["remove-cell"]
+# %% tags=["show-input", "remove-output"]
 compared = {}
 if compare_epochs:
     few = training.select(np.arange(min(compare_people, len(training))))
@@ -250,7 +258,7 @@ if compare_epochs:
         train(Hourglass(config), few, validation, short, folder, resume=True, machine=machine, report=report)
         compared[kind] = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same network, people, steps and rate, with the two losses. Left, the validation loss relative to its first epoch; middle, joints found; right, the height of the peaks. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same network, people, steps and rate, with the two losses. Left, the validation loss relative to its first epoch; middle, joints found; right, the height of the peaks. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
 if compared:
     run.save_figure(plots.history(compared), "losses")
     plt.show()
@@ -261,13 +269,14 @@ if compared:
 # {{ runs["02_training"].say.photographs }}
 
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 def short(spec):
     """A data spec without its folder."""
     name, _, split = parse_spec(spec)
     return f"{name}@{split}"
 
 
+# %% tags=["show-input", "remove-output"]
 elsewhere = {}
 for other in [source, *others]:
     for spec in [None, *photographs]:
@@ -278,7 +287,7 @@ for other in [source, *others]:
         name = weight_files.load(other)[1].name
         elsewhere[f"{name} on {short(spec or test.people.source + '@test')}"] = block
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "First the network on its own people, then networks and people that were not made for each other, with 95 % intervals over people.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "First the network on its own people, then networks and people that were not made for each other, with 95 % intervals over people.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
 if elsewhere:
     own = f"{card.name} on {short(test.people.source + '@test')}"
     run.save_figure(plots.intervals({own: pck, **elsewhere}, "PCK@0.2·torso (%)"), "elsewhere")

@@ -56,22 +56,17 @@ groups = ablation.skip_groups(network)
 started = time.monotonic()
 
 
-def few(chosen):
-    """At most `test_people` of them, drawn by chance."""
-    return chosen[np.sort(np.random.default_rng(seed).permutation(len(chosen))[:test_people])]
-
-
 def store(chosen, of):
     """Their crops, at the size that a network takes."""
     return posekit.crops(chosen, int(of.resolution * CONTEXT), on_error=on_error)
 
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 if {"test", "val"} <= set(people.splits):
-    tested, others = few(people.split("test")), few(people.split("val"))
+    tested, others = (people.split(name).at_most(test_people, seed) for name in ("test", "val"))
 else:  # one split alone: half is tested, the other half gives the means
     half = np.random.default_rng(seed).permutation(len(people))
-    tested, others = few(people[np.sort(half[::2])]), few(people[np.sort(half[1::2])])
+    tested, others = (people[np.sort(part)].at_most(test_people, seed) for part in (half[::2], half[1::2]))
 crops = store(tested, card)
 order = ablation.mixed(crops.people.names, seed)
 crops = crops.select(order)
@@ -86,7 +81,15 @@ def hits(keypoints, factor=0.2):
     return metrics.hits(keypoints[-1][:, own], truth, factor * torso)
 
 
-# %% tags=["remove-cell"]
+# %% [markdown]
+# ## With and without, person by person
+#
+# First the blunt question, as the study put it: take all skip connections of a trained network away, and count for each person how many
+# joints are still found. Away can mean three things. *Zero* is what most ablations take, and it is something that the layers behind
+# never met. The *mean* over other people, for each channel and position, is the most ordinary activation there is, and says nothing about this person.
+# *Another person's* activation is entirely ordinary, and wrong. A fourth way is fair to the network: train it *without* from the start.
+
+# %% tags=["show-input"]
 before = ablation.intact(network, card, crops, machine=machine)
 ways = {
     "zero": ablation.zero,
@@ -94,15 +97,11 @@ ways = {
     "another person's": ablation.anothers,
 }
 after = ablation.ablate(network, card, crops, groups, ways, machine=machine)
+
+# %% tags=["hide-input", "remove-output"]
 intact = hits(before)
-levels = {
-    group: {way: ablation.summary(hits(keypoints), intact, skeleton, seed=seed) for way, keypoints in by_way.items()}
-    for group, by_way in after.items()
-}
-whole = ablation.summary(intact, intact, skeleton, seed=seed)
 seconds = time.monotonic() - started
 
-# %% tags=["remove-cell"]
 base_weights = baseline or weights
 base_network, base_card = weight_files.load(base_weights)
 if retrained is None:
@@ -125,7 +124,7 @@ if bare_card.skeleton != card.skeleton or base_card.skeleton != card.skeleton:
     raise posekit.PosekitError("retrained, baseline and weights are of different skeletons; give networks of the same joints")
 differences = same_recipe(base_card, bare_card)
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How large a share of each person's joints is found, a panel each: grey, with all skip connections as they are; the outline, with all of them replaced, or by the network trained without. Triangles: the means over people.", "name": "fig-skips-histogram"}, "image": {"alt": "Histograms of the share of joints found by person, with skip connections to the right, without to the left"}}
 started = time.monotonic()
 
 
@@ -140,15 +139,6 @@ base_hits, bare_hits = hits(base_keypoints), hits(bare_keypoints)
 base = ablation.summary(base_hits, base_hits, skeleton, seed=seed)
 bare = ablation.summary(bare_hits, base_hits, skeleton, seed=seed)
 
-# %% [markdown]
-# ## With and without, person by person
-#
-# First the blunt question, as the study put it: take all skip connections of a trained network away, and count for each person how many
-# joints are still found. Away can mean three things. *Zero* is what most ablations take, and it is something that the layers behind
-# never met. The *mean* over other people, for each channel and position, is the most ordinary activation there is, and says nothing about this person.
-# *Another person's* activation is entirely ordinary, and wrong. A fourth way is fair to the network: train it *without* from the start.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "How large a share of each person's joints is found, a panel each: grey, with all skip connections as they are; the outline, with all of them replaced, or by the network trained without. Triangles: the means over people.", "name": "fig-skips-histogram"}, "image": {"alt": "Histograms of the share of joints found by person, with skip connections to the right, without to the left"}}
 with_skips = ablation.by_person(intact)
 persons = {f"all {way}": ablation.by_person(hits(keypoints)) for way, keypoints in after["all"].items()}
 persons["trained without"] = ablation.by_person(bare_hits)
@@ -167,7 +157,14 @@ plt.show()
 #
 # Level 1 is the finest: its features are as large as the heatmaps, {{ runs["03_skips"].say.cells }} cells. Each deeper one has half the side.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Joints found with one level, or all, replaced in three ways, and by the network trained without skip connections, with 95 % intervals over people. The line and band are the network as it is; the same people are behind all of them, so differences are surer than bands that overlap suggest.", "name": "fig-skips-levels"}, "image": {"alt": "Dots with intervals for each level and way of replacing it"}}
+# %% tags=["show-input"]
+levels = {
+    group: {way: ablation.summary(hits(keypoints), intact, skeleton, seed=seed) for way, keypoints in by_way.items()}
+    for group, by_way in after.items()
+}
+whole = ablation.summary(intact, intact, skeleton, seed=seed)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found with one level, or all, replaced in three ways, and by the network trained without skip connections, with 95 % intervals over people. The line and band are the network as it is; the same people are behind all of them, so differences are surer than bands that overlap suggest.", "name": "fig-skips-levels"}, "image": {"alt": "Dots with intervals for each level and way of replacing it"}}
 names = {"all": "all levels"} | {f"skip{i}": f"level {i}" for i in range(1, network.config.depth + 1)}
 rows = {names[group]: by_way for group, by_way in levels.items()}
 rows["trained without"] = {"trained": bare}
@@ -186,7 +183,7 @@ plt.show()
 #
 # The same by joint, for the mildest of the three, the mean.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Points of PCK@0.2·torso that each kind of joint changes by, when a level is replaced by its mean over other people; and, in the last column, between the networks trained with and without. Pale numbers: the 95 % interval contains 0.", "name": "fig-skips-joints"}, "image": {"alt": "A table of coloured numbers, joints by levels"}}
+# %% tags=["show-input"]
 kinds = ablation.kinds(skeleton)
 
 
@@ -199,6 +196,7 @@ def kind_changes(edited, reference):
     }
 
 
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Points of PCK@0.2·torso that each kind of joint changes by, when a level is replaced by its mean over other people; and, in the last column, between the networks trained with and without. Pale numbers: the 95 % interval contains 0.", "name": "fig-skips-joints"}, "image": {"alt": "A table of coloured numbers, joints by levels"}}
 columns = {names[group]: kind_changes(hits(by_way["the mean"]), intact) for group, by_way in after.items()}
 columns["trained without"] = kind_changes(bare_hits, base_hits)
 shown = list(columns["trained without"])
@@ -219,13 +217,15 @@ plt.show()
 # makes them more. A joint that is seldom found has little to lose, so the loss is also taken as a share of what was found before; and
 # exactness counts for more at half the threshold.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Points of PCK@0.2·torso that each kind of joint loses, over its size.", "name": "fig-skips-size"}, "image": {"alt": "Scatter of loss over size of the joint in three panels"}}
+# %% tags=["show-input"]
 conditions = {
     "finest level at its mean": (hits(after["skip1"]["the mean"]), intact),
     "all levels at their mean": (hits(after["all"]["the mean"]), intact),
     "trained without": (bare_hits, base_hits),
 }
 small = {name: ablation.small_joints(*pair, skeleton, seed=seed) for name, pair in conditions.items()}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Points of PCK@0.2·torso that each kind of joint loses, over its size.", "name": "fig-skips-size"}, "image": {"alt": "Scatter of loss over size of the joint in three panels"}}
 small_relative = {name: ablation.small_joints(*pair, skeleton, relative=True, seed=seed) for name, pair in conditions.items()}
 strict = {
     "finest level at its mean": (hits(after["skip1"]["the mean"], 0.1), hits(before, 0.1)),
@@ -249,7 +249,7 @@ plt.show()
 # The people who lose the largest share of their joints when all levels are at their mean. They are chosen for that, so they show how it
 # goes wrong and not how often.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The people who lose most. Top: the network as it is. Middle: all skip connections at their mean. Bottom: the network trained without. Above each, the share of joints found.", "name": "fig-skips-break"}, "image": {"alt": "People in three rows, their skeletons sound on top and broken below"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people who lose most. Top: the network as it is. Middle: all skip connections at their mean. Bottom: the network trained without. Above each, the share of joints found.", "name": "fig-skips-break"}, "image": {"alt": "People in three rows, their skeletons sound on top and broken below"}}
 shares = {"as it is": with_skips, "at the mean": persons["all the mean"], "trained without": persons["trained without"]}
 enough = np.isfinite(truth[..., 0]).sum(1) >= 2 * len(skeleton) / 3
 fall = np.where(enough, shares["as it is"] - shares["at the mean"], -np.inf)

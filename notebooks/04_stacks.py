@@ -70,11 +70,6 @@ elif stacks < 2:
 people = posekit.load_people(data, on_error=on_error)
 
 
-def few(chosen):
-    """At most `test_people` of them, drawn by chance."""
-    return chosen[np.sort(np.random.default_rng(seed).permutation(len(chosen))[:test_people])]
-
-
 def store(chosen, side):
     """Their crops, at the size that a network of such an input takes."""
     return posekit.crops(chosen, int(side * CONTEXT), on_error=on_error)
@@ -92,7 +87,7 @@ def fit(config, recipe, name):
     return posekit.fit(config, recipe, training, validation, folder, name=name, machine=machine, report=report)
 
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input", "remove-output"]
 if weights is None:
     config = HourglassConfig.narrow(features, joints=len(people.skeleton), stacks=stacks, bottleneck_residuals=bottleneck_residuals)
     recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate, seed=seed)
@@ -110,13 +105,13 @@ if wide_network.config.stacks > 1 or wide_card.skeleton != card.skeleton:
     raise posekit.PosekitError(f"wide {wide}: give a network of one stack, with the joints of {card.name}")
 differences = same_recipe(card, wide_card)
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 started = time.monotonic()
 if {"test", "val"} <= set(people.splits):
-    tested, others = few(people.split("test")), few(people.split("val"))
+    tested, others = (people.split(name).at_most(test_people, seed) for name in ("test", "val"))
 else:  # one split alone: half is tested, the other half gives the means
     half = np.random.default_rng(seed).permutation(len(people))
-    tested, others = few(people[np.sort(half[::2])]), few(people[np.sort(half[1::2])])
+    tested, others = (people[np.sort(part)].at_most(test_people, seed) for part in (half[::2], half[1::2]))
 crops = store(tested, card.resolution)
 order = ablation.mixed(crops.people.names, seed)
 crops = crops.select(order)
@@ -131,6 +126,12 @@ def hits(keypoints):
     return metrics.hits(keypoints[:, own], truth, threshold)
 
 
+# %% [markdown]
+# ## Is the later answer better?
+#
+# Every stack is trained to give the whole answer, so that each one's can be scored.
+
+# %% tags=["show-input"]
 count = network.config.stacks
 before = ablation.intact(network, card, crops, machine=machine)
 found = [hits(keypoints) for keypoints in before]
@@ -138,16 +139,11 @@ labels = [f"stack {i + 1}" for i in range(count)]
 by_stack = {label: ablation.summary(hit, found[-1], skeleton, seed=seed) for label, hit in zip(labels, found, strict=True)}
 steps = {f"stack {i + 1} to {i + 2}": ablation.summary(found[i + 1], found[i], skeleton, seed=seed) for i in range(count - 1)}
 
-# %% [markdown]
-# ## Is the later answer better?
-#
-# Every stack is trained to give the whole answer, so that each one's can be scored.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Joints found by each stack. The vertical line is the mean over all joints, the band its 95 % interval over people.", "name": "fig-stacks-joints"}, "image": {"alt": "Points of the score by joint, a panel a stack"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found by each stack. The vertical line is the mean over all joints, the band its 95 % interval over people.", "name": "fig-stacks-joints"}, "image": {"alt": "Points of the score by joint, a panel a stack"}}
 run.save_figure(plots.per_joint(by_stack, "PCK@0.2·torso (%)"), "joints")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "What each step from one stack to the next adds by joint, in points of PCK@0.2·torso, on the same people, with 95 % intervals.", "name": "fig-stacks-gain"}, "image": {"alt": "Dots with intervals for each joint, right of zero where the later stack is better"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What each step from one stack to the next adds by joint, in points of PCK@0.2·torso, on the same people, with 95 % intervals.", "name": "fig-stacks-gain"}, "image": {"alt": "Dots with intervals for each joint, right of zero where the later stack is better"}}
 run.save_figure(
     figures.joint_changes({name: block["joint changes"] for name, block in steps.items()}, "points of PCK@0.2·torso gained"), "gain"
 )
@@ -163,22 +159,25 @@ plt.show()
 # the person, near *another person*'s where others are annotated in the picture, just off (*jitter*: within twice the threshold), or nowhere in particular (*miss*).
 # The kinds follow {cite:t}`ronchi2017`, with one radius for all joints, a fifth of the torso.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 everyone = people if skeleton == people.skeleton else None
 strangers = between.others_in_picture(crops.people, everyone) if everyone is not None else None
+
+# %% tags=["show-input"]
 kinds = [between.error_kinds(keypoints[:, own], truth, threshold, skeleton, strangers) for keypoints in before]
 kind_shares = {label: between.shares(k, seed=seed) for label, k in zip(labels, kinds, strict=True)}
 flow = between.transitions(kinds[0], kinds[-1])
 mended = {f"stack {i + 1} to {i + 2}": between.mended(kinds[i], kinds[i + 1], seed=seed) for i in range(count - 1)}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Errors by kind and stack, with 95 % intervals over people.", "name": "fig-stacks-kinds"}, "image": {"alt": "Bars of the share of each kind of error, a colour a stack"}}
 if count > 2:
     mended[f"stack 1 to {count}"] = between.mended(kinds[0], kinds[-1], seed=seed)
 whole_way = list(mended)[-1]
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Errors by kind and stack, with 95 % intervals over people.", "name": "fig-stacks-kinds"}, "image": {"alt": "Bars of the share of each kind of error, a colour a stack"}}
 run.save_figure(figures.stacked_kinds(kind_shares), "kinds")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Where the joints of each kind after the first stack (rows) are after the last (columns), in percent of the row; in brackets, how many joints. Under *found*: mended. The first row, beside *found*: broken.", "name": "fig-stacks-flow"}, "image": {"alt": "A table of percentages, kinds of error before by kinds after"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where the joints of each kind after the first stack (rows) are after the last (columns), in percent of the row; in brackets, how many joints. Under *found*: mended. The first row, beside *found*: broken.", "name": "fig-stacks-flow"}, "image": {"alt": "A table of percentages, kinds of error before by kinds after"}}
 occurring = [i for i in range(len(between.KINDS)) if flow[i].sum() or flow[:, i].sum()]
 part = flow[np.ix_(occurring, occurring)]
 share = np.where(part.sum(1, keepdims=True) > 0, part / np.maximum(part.sum(1, keepdims=True), 1), np.nan)
@@ -191,7 +190,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["04_stacks"].say.errors }}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The people whom the last stack helps most. Top: the first stack's answer. Bottom: the last one's. Above each, the share of joints found. They are chosen, not typical.", "name": "fig-stacks-helped"}, "image": {"alt": "People in two rows, skeletons wrong on top and right below"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whom the last stack helps most. Top: the first stack's answer. Bottom: the last one's. Above each, the share of joints found. They are chosen, not typical.", "name": "fig-stacks-helped"}, "image": {"alt": "People in two rows, skeletons wrong on top and right below"}}
 first, last = ablation.by_person(found[0]), ablation.by_person(found[-1])
 enough = np.isfinite(truth[..., 0]).sum(1) >= 2 * len(skeleton) / 3
 change = np.where(enough, last - first, np.nan)
@@ -209,7 +208,7 @@ helped = [i for i in np.argsort(-np.nan_to_num(change), kind="stable")[:examples
 if helped:
     gallery(helped)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The people whom it harms most.", "name": "fig-stacks-harmed"}, "image": {"alt": "People in two rows, skeletons right on top and wrong below"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whom it harms most.", "name": "fig-stacks-harmed"}, "image": {"alt": "People in two rows, skeletons right on top and wrong below"}}
 harmed = [i for i in np.argsort(np.nan_to_num(change), kind="stable")[:examples] if change[i] < 0]
 if harmed:
     gallery(harmed)
@@ -222,7 +221,7 @@ if harmed:
 # replaces the features and the predictions both; at zero, the next stack sees just what the first one saw, as if the first were not there.
 # The score is the last stack's.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Joints found by the last stack when what a stack hands on is replaced, with 95 % intervals over people. The line and band are the network as it is.", "name": "fig-stacks-handover"}, "image": {"alt": "Dots with intervals for each thing handed on and each way of replacing it"}}
+# %% tags=["show-input"]
 groups = between.hand_overs(network)
 handed = {place for names in groups.values() for place in names} | {between.source(i) for i in range(count - 1)}
 ways = {
@@ -231,6 +230,8 @@ ways = {
     "another person's": ablation.anothers,
 }
 after = ablation.ablate(network, card, crops, groups, ways, machine=machine)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found by the last stack when what a stack hands on is replaced, with 95 % intervals over people. The line and band are the network as it is.", "name": "fig-stacks-handover"}, "image": {"alt": "Dots with intervals for each thing handed on and each way of replacing it"}}
 handovers = {
     group: {way: ablation.summary(hits(keypoints[-1]), found[-1], skeleton, seed=seed) for way, keypoints in by_way.items()}
     for group, by_way in after.items()
@@ -256,7 +257,7 @@ plt.show()
 # where they share nothing. The estimate used is the unbiased one, since the plain one is far from 0 for any two places with more
 # dimensions than people.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Unbiased linear CKA between the places of the first stack (rows) and those of the last (columns), over people. On the diagonal, a place and its counterpart.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between places of two stacks"}}
+# %% tags=["hide-input"]
 compared = crops.select(np.sort(np.random.default_rng(seed).permutation(len(crops))[:cka_people]))
 depth = network.config.depth
 
@@ -272,14 +273,17 @@ def grams(chosen):
     return {name: between.gram(collect(network, card, compared, place, machine=machine)) for name, place in chosen.items()}
 
 
+# %% tags=["show-input"]
 ends = ("code", "heatmaps")
 inner = {i: grams(places(i) if i in (0, count - 1) else {name: places(i)[name] for name in ends}) for i in range(count)}
 cka = between.cka_table(inner[0], inner[count - 1])
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA between the places of the first stack (rows) and those of the last (columns), over people. On the diagonal, a place and its counterpart.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between places of two stacks"}}
 figure = figures.matrix(cka, list(inner[0]), list(inner[count - 1]), row_label="stack 1", column_label=f"stack {count}", power=2)
 run.save_figure(figure, "cka")
 plt.show()
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 pairs = {
     f"{name} of stacks {i + 1} and {i + 2}": between.cka_interval(inner[i][name], inner[i + 1][name], seed=seed)
     for name in ends
@@ -292,11 +296,13 @@ pairs = {
 # %% [markdown]
 # ## The same parameters in one wide stack
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Joints found by each stack and by the wide network, with 95 % intervals over people.", "name": "fig-stacks-wide"}, "image": {"alt": "A dot with an interval for each stack and for the wide network"}}
+# %% tags=["show-input"]
 wide_crops = crops if wide_card.resolution == card.resolution else store(tested, wide_card.resolution).select(order)
 wide_found = hits(ablation.intact(wide_network, wide_card, wide_crops, machine=machine)[-1])
 wide_block = ablation.summary(wide_found, found[-1], skeleton, seed=seed)
 stacked = ablation.summary(found[-1], wide_found, skeleton, seed=seed)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found by each stack and by the wide network, with 95 % intervals over people.", "name": "fig-stacks-wide"}, "image": {"alt": "A dot with an interval for each stack and for the wide network"}}
 run.save_figure(plots.intervals(by_stack | {"one wide stack": wide_block}, "PCK@0.2·torso (%)"), "wide")
 plt.show()
 
@@ -308,10 +314,11 @@ plt.show()
 #
 # {{ runs["04_stacks"].say.table }}
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 gain = ablation.summary(found[-1], found[0], skeleton, seed=seed)
 
 
+# %% tags=["remove-cell"]
 def cost(block):
     return spoken(block["change"], points=True)
 

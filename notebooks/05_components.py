@@ -51,6 +51,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 import posekit
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, transform_keypoints
+from posekit.data import held_out
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
 from posekit.data.mannequins import POSTURES
@@ -82,19 +83,18 @@ started = time.monotonic()
 network, card = weight_files.load(weights)
 place = layer or code_place(network, stack)
 skeleton = SKELETONS[card.skeleton]
-table = posekit.load_people(data, on_error=on_error)
-unseen = (table.splits != "train") if parse_spec(data)[2] is None else np.ones(len(table), bool)
-table = table[unseen] if unseen.any() else table
-if len(table) > people:
-    table = table[np.sort(np.random.default_rng(seed).permutation(len(table))[:people])]
+table = held_out(data, people, seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 table, count = crops.people, len(crops)
 
+# %% tags=["show-input"]
 # One pass gives codes and answers.
 passed = []
 with posekit.edit(network, {place: lambda activation, name: passed.append(activation.flatten(1).float().cpu())}):
     predicted = predict_crops(network, card, crops, machine=machine, network=by_modules(network, machine))[stack]
 codes = torch.cat(passed).numpy()
+
+# %% tags=["hide-input"]
 dimensions = codes.shape[1]
 every = pca(moments_of(batches_of(codes)))
 k = min(components, len(every), count // 2 - 1)
@@ -106,6 +106,7 @@ answer = np.concatenate([predicted[..., :2], np.full((count, len(skeleton), 1), 
 answer = np.stack([transform_keypoints(crops.matrices[i], answer[i]) for i in range(count)])  # in crop pixels
 
 
+# %% tags=["remove-cell"]
 def number(value, digits=2):
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if not float(text) else text.replace("-", "−")
@@ -128,10 +129,12 @@ def listed(items):
 # {cite:p}`horn1965`, here by permutation {cite:p}`buja1992`: every number of the code is permuted among people, which leaves each number as it was and breaks all ties between
 # them, and the components of that are computed. Of {{ runs["05_components"].say.permutations }} such spectra the 95 % quantile is the noise floor.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, the share of the variance that each principal component holds, and what components of permuted codes hold. Dots: the components that this chapter looks at. Right, how much the first ones hold together.", "name": "fig-scree"}, "image": {"alt": "A steeply falling curve that crosses a flat one, beside a rising curve that reaches 95 percent"}}
+# %% tags=["show-input"]
 floor = noise_floor(codes, permutations=permutations, seed=seed)
 real = above(every.spectrum, floor)
 needed = every.needed(0.95)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the share of the variance that each principal component holds, and what components of permuted codes hold. Dots: the components that this chapter looks at. Right, how much the first ones hold together.", "name": "fig-scree"}, "image": {"alt": "A steeply falling curve that crosses a flat one, beside a rising curve that reaches 95 percent"}}
 sizes = jackknife(
     codes, {"participation ratio": lambda c: c.participation_ratio, "needed for 95 %": lambda c: c.needed(0.95)}, min(20, count // 2), seed
 )
@@ -149,8 +152,10 @@ plt.show()
 # The people are halved at random, components are computed from each half, and matched. If a component is a property of the network and not of
 # the sample, the halves agree.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Agreement of two random halves of the people. Left, component by component, after matching: 1 is the same direction. Right, the largest angle between the spaces that the first components span: small wherever components merely change places. Bands span all halvings; dashed is what random directions would do.", "name": "fig-stability"}, "image": {"alt": "Cosines that fall from one, and angles that rise, over the number of the component"}}
+# %% tags=["show-input"]
 halves = stability(codes, k, splits=halvings, seed=seed)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Agreement of two random halves of the people. Left, component by component, after matching: 1 is the same direction. Right, the largest angle between the spaces that the first components span: small wherever components merely change places. Bands span all halvings; dashed is what random directions would do.", "name": "fig-stability"}, "image": {"alt": "Cosines that fall from one, and angles that rise, over the number of the component"}}
 run.save_figure(draw.stability(halves.cosines, halves.angles, halves.chance_cosines, halves.chance_angles), "stability")
 plt.show()
 
@@ -163,7 +168,7 @@ plt.show()
 # For each person *attributes* of the pose are computed from the annotated keypoints, which neither the network nor the components were given here.
 # {{ runs["05_components"].say.attributes }} Whoever lacks the joints that an attribute needs is left out of it.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 rendered = bool(table.factors)
 wanted = attributes(table.keypoints, table.skeleton, table.boxes) | factors(table)
 if rendered:
@@ -174,8 +179,12 @@ values, refused = usable(wanted)
 if not values:
     raise PosekitError(f"{data}: no attribute is defined for enough of {count} people; take more ({next(iter(refused.values()))})")
 measurable = [name for name in attributes(np.zeros((1, len(skeleton), 3)), skeleton) if name in values and name != "labelled joints"]
+
+# %% tags=["show-input"]
 related = probes.correlations(scores[:, :k], values)
 r = related.pivot(index="attribute", columns="component", values="r").loc[list(values)]
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the first components' scores with each attribute; the strong ones are written out. A component's sign is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
 strongest = r.abs().idxmax()  # by component
 
 
@@ -186,11 +195,10 @@ def tie(component, attribute):
     return {"mean": abs(row["r"]), "low": ends[0], "high": ends[1], "people": int(row["people"])}
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Pearson's correlation of the first components' scores with each attribute; the strong ones are written out. A component's sign is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
 run.save_figure(meaning.correlations(related, components=min(k, 10)), "correlations")
 plt.show()
 
-# %% tags=["remove-input", "hide-output"]
+# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "Show the {type}", "code_prompt_hide": "Hide the {type}"}
 shown = attribute_table(values)
 shown.style.hide().format({name: "{:.2f}" for name in ("5 %", "median", "95 %")})
 
@@ -202,7 +210,7 @@ shown.style.hide().format({name: "{:.2f}" for name in ("5 %", "median", "95 %")}
 # The attribute *sitting* is 0 where the thighs continue the trunk and 1 where they are at right angles to it.
 # {{ runs["05_components"].say.sitting }}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Where people of different postures lie along the first component and along the one that goes most with sitting. If the first were sitting versus standing, the curves of the two would lie apart on the left.", "name": "fig-groups"}, "image": {"alt": "Overlapping density curves of people who stand, sit, and are upside down"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where people of different postures lie along the first component and along the one that goes most with sitting. If the first were sitting versus standing, the curves of the two would lie apart on the left.", "name": "fig-groups"}, "image": {"alt": "Overlapping density curves of people who stand, sit, and are upside down"}}
 sitting_known = "sitting" in values
 if sitting_known:
     best_for_sitting = int(r.loc["sitting"].abs().idxmax())
@@ -223,14 +231,18 @@ if sitting_known:
 # probe of as many principal components of the small grey picture: what takes no network to know. And the *answer*, a probe of the
 # joints that the network predicts in the end and of the attributes of that pose: what the network knows but may keep outside of this code.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 pictures = probes.pixels(crops, card.resolution)
 pixel_scores = probes.pixel_scores(pictures, pictures, min(k, *pictures.shape), seed=seed)
 told = np.column_stack([answer[..., :2].reshape(count, -1), *attributes(answer, skeleton).values()])
 told = np.nan_to_num((told - np.nanmean(told, 0)) / np.maximum(np.nanstd(told, 0), 1e-9)).clip(-4, 4)
+
+# %% tags=["show-input"]
 from_code = {name: probes.probe(name, scores, column, k, seed=seed) for name, column in values.items()}
 from_pixels = {name: probes.probe(name, pixel_scores, column, permutations=0, seed=seed) for name, column in values.items()}
 from_answer = {name: probes.probe(name, told, column, permutations=0, seed=seed) for name, column in values.items()}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black: what 97.5 % of probes of exchanged values stay below.", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
 posture = {}
 if rendered:
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
@@ -244,11 +256,10 @@ if rendered:
     }
 more = {name: probes.advantage(from_code[name], from_pixels[name], seed=seed) for name in values}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black: what 97.5 % of probes of exchanged values stay below.", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
 run.save_figure(meaning.probes(from_code, from_pixels), "probes")
 plt.show()
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = [
     {"attribute": name, "from the code": spoken({"mean": p.r2, "low": p.low, "high": p.high}), "chance": number(p.chance),
      "more than from pixels": spoken(more[name]), "from the answer": number(from_answer[name].r2), "people": f"{p.people:,}"}
@@ -263,7 +274,7 @@ pd.DataFrame(rows).style.hide().set_caption("R² of probes, with 95 % intervals 
 #
 # How much the number of components adds:
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "R² of probes over the number of components that they read, with 95 % intervals.", "name": "fig-curves"}, "image": {"alt": "Curves that rise steeply over the first few components and stay level"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "R² of probes over the number of components that they read, with 95 % intervals.", "name": "fig-curves"}, "image": {"alt": "Curves that rise steeply over the first few components and stay level"}}
 most = min(100, len(every), count // 3)
 ks = sorted({min(n, most) for n in (1, 2, 5, 10, 20, 50, 100)})
 followed = [name for name in [*walked, "left on the right", "true heading sin", "true heading cos"] if name in values]
@@ -279,7 +290,7 @@ if curves:
 # mean distance of a joint, with the middles of both trunks laid over each other, not turned, and the torsos scaled to length one. The person with the nearest code is then somewhere between
 # anybody and the one person whose pose is nearest of all.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "How near in pose a person's nearest neighbour is, from anybody (0 %) to the nearest in pose (100 %), where neighbours are found by the whole code, by its first components, by as many components of the picture's pixels, and by the joints that the network predicts in the end. 95 % intervals over people.", "name": "fig-neighbours"}, "image": {"alt": "Four dots with intervals: pixels near zero, the code further, the answer furthest"}}
+# %% tags=["show-input"]
 apart = neighbours.pose_distances(table.keypoints, table.skeleton)
 predicted_poses = neighbours.pose_places(answer, skeleton)
 alike = {
@@ -288,6 +299,8 @@ alike = {
     "pixels": neighbours.closeness(pixel_scores, apart, seed=seed),
     "the answer": neighbours.closeness(predicted_poses, apart, seed=seed),
 }
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How near in pose a person's nearest neighbour is, from anybody (0 %) to the nearest in pose (100 %), where neighbours are found by the whole code, by its first components, by as many components of the picture's pixels, and by the joints that the network predicts in the end. 95 % intervals over people.", "name": "fig-neighbours"}, "image": {"alt": "Four dots with intervals: pixels near zero, the code further, the answer furthest"}}
 run.save_figure(plots.intervals(alike, "from anybody to the nearest in pose (%)"), "neighbours")
 plt.show()
 
@@ -302,7 +315,7 @@ plt.show()
 # walk, and the heatmaps show what it answers. With its skip connections *intact* it still sees the picture, of the
 # person nearest to the mean, past the bottleneck. With each skip at its *mean* over people, or *off*, all it has is the code.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 passing = walks.skip_places(network, place)
 means = ablation.means(network, card, crops, passing, machine=machine)
 treatments = walks.SKIPS if passing else ("intact",)
@@ -311,6 +324,7 @@ central = int(walks.nearest(codes, every.mean[None]).index[0, 0])
 view = centre_view(*load_batch(crops, np.array([central])), card.resolution)[0].to(machine.device)
 
 
+# %% tags=["show-input"]
 def walked_along(direction, steps):
     """The people nearest to the steps of a walk from the mean, and what the network answers there, by treatment of the skips."""
     points = (every.mean + steps[:, None] * direction.sd * direction.vector).astype(np.float32)
@@ -321,6 +335,7 @@ def walked_along(direction, steps):
     return walks.nearest(codes, points), answered
 
 
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Along the first component, from three standard deviations below the mean to three above. Top: the nearest people, with the joints that the network finds, and how far they are. Below: the network's own answer to the code at that point, its heatmaps in the joints' colours (left warm, right cool, middle white).", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
 def sheet(direction):
     near, answered = walked_along(direction, steps)
     nearby = [(crops[i], answer[i], d) for i, d in zip(near.index[:, 0], near.relative[:, 0], strict=True)]
@@ -329,12 +344,11 @@ def sheet(direction):
 
 along = [Direction(f"component {c + 1}", found.directions[c].astype(np.float32), float(np.sqrt(found.variances[c])), 0.0) for c in range(k)]
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Along the first component, from three standard deviations below the mean to three above. Top: the nearest people, with the joints that the network finds, and how far they are. Below: the network's own answer to the code at that point, its heatmaps in the joints' colours (left warm, right cool, middle white).", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
 figure, near = sheet(along[0])
 figure.savefig(run.path("figures/walk-first.png"), bbox_inches="tight")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same along the component that goes most with sitting, or along the second where that is the first.", "name": "fig-walk-sitting"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same along the component that goes most with sitting, or along the second where that is the first.", "name": "fig-walk-sitting"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
 second = best_for_sitting if sitting_known and best_for_sitting > 1 else 2
 figure, _ = sheet(along[second - 1])
 figure.savefig(run.path("figures/walk-sitting.png"), bbox_inches="tight")
@@ -347,7 +361,7 @@ plt.show()
 #
 # The list chooses a component, or a direction in which a probe reads; the slider goes along it.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 lengths = np.linspace(-3, 3, 13)
 shown = {direction.name: direction for direction in [*along[:3], along[second - 1]]}
 for name in walked:
@@ -369,7 +383,7 @@ HTML(slider(strips, said, notes, ["nearest person", *(f"skips {skips}" for skips
 # more of the attribute there is at one end than at the other. Random directions, drawn as codes are spread and walked as far, say what any
 # push would have done. With the skip connections off answers fall apart, and only the components are walked, to see how far joints move.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, how much more of the attribute the answer has after a step up than after a step down, in standard deviations of the attribute over people. Right, how far joints move. Bars are 95 % intervals over people; grey marks are random directions, one each. Components are walked towards more of the attribute in brackets, which they go with most.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
 chosen = crops.select(np.sort(np.random.default_rng(seed).permutation(count)[:walkers]))
 control = walks.random_directions(controls, found.directions, found.variances, seed=seed)
 targets = {}
@@ -408,7 +422,6 @@ for name, (vector, sd, attribute) in targets.items():
         except PosekitError as error:
             refused[f"{name}, skips {skips}"] = str(error)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, how much more of the attribute the answer has after a step up than after a step down, in standard deviations of the attribute over people. Right, how far joints move. Bars are 95 % intervals over people; grey marks are random directions, one each. Components are walked towards more of the attribute in brackets, which they go with most.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
 if causal:
     run.save_figure(meaning.causal(causal), "causal")
     plt.show()
@@ -426,7 +439,7 @@ if causal:
 # probe shows that something can be read, not that the network reads it; only the walks speak of that. Attributes are those of the picture, where a
 # leg that points at the camera is a short leg. And a component is named after what it goes with most among the attributes that somebody thought of.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 SITTING = {"sitting", "hip flexion", "knee flexion", "true hips", "true knees", "true posture: sitting, not standing"}
 agreed = halves.cosines.mean(0)
 steady = int((agreed >= 0.9).sum())
@@ -435,6 +448,7 @@ is_sitting = top in SITTING
 decided = sitting_known and tie(1, "sitting")["high"] < tie(1, top)["low"]
 
 
+# %% tags=["remove-cell"]
 def probe_words(name):
     p = from_code[name]
     sure = "" if p.above_chance else ", no more than chance"
@@ -628,7 +642,11 @@ verdict |= {
     f"Walked by ±{step:g} sd: {name}, skips {skips}": walk_verdict(f"probe: {name}", skips)
     for name in walked if name in measurable for skips in treatments if skips != "off"
 }  # fmt: skip
-seen = "none of whom it was trained on" if parse_spec(data)[2] is None and unseen.any() else f"of {parse_spec(data)[2] or 'all splits'}"
+seen = (
+    "none of whom it was trained on"
+    if parse_spec(data)[2] is None and "train" not in table.splits
+    else f"of {parse_spec(data)[2] or 'all splits'}"
+)
 known_factors = sum(name.startswith("true ") for name in values)
 run.write_metrics(
     {

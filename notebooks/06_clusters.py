@@ -55,6 +55,7 @@ from sklearn.preprocessing import PolynomialFeatures
 import posekit
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT
+from posekit.data import held_out
 from posekit.data.people import parse_spec
 from posekit.display import drawing
 from posekit.engine import weights as weight_files
@@ -77,11 +78,7 @@ started = time.monotonic()
 # %% tags=["remove-cell"]
 network, card = weight_files.load(weights)
 place = code_place(network, stack)
-table = posekit.load_people(data, on_error=on_error)
-unseen = (table.splits != "train") if parse_spec(data)[2] is None else np.ones(len(table), bool)
-table = table[unseen] if unseen.any() else table
-if len(table) > people:
-    table = table[np.sort(np.random.default_rng(seed).permutation(len(table))[:people])]
+table = held_out(data, people, seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 table, skeleton, count = crops.people, crops.people.skeleton, len(crops)
 if count <= max(*ks, detail):
@@ -89,18 +86,23 @@ if count <= max(*ks, detail):
         f"{data}: {count} people, too few for {max(*ks, detail)} clusters; give more people, or smaller numbers in ks and detail"
     )
 
+# %% tags=["show-input"]
 # One pass gives codes and predictions.
 passed = []
 with posekit.edit(network, {place: lambda activation, name: passed.append(activation.flatten(1).float().cpu())}):
     predicted = predict_crops(network, card, crops, machine=machine, network=by_modules(network, machine))[-1]
 codes = torch.cat(passed).numpy()
+
+# %% tags=["remove-cell"]
 if not np.isfinite(codes).all() or not codes.std(0).any():
     raise PosekitError(f"{place}: the codes are constant or not finite; take other weights or another stack")
+
+# %% tags=["show-input"]
 reduction = PCA(min(components, *codes.shape), random_state=seed).fit(codes)
 points = reduction.transform(codes).astype(float)
 control = clusters.structureless(points, seed)
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 distance = np.linalg.norm(predicted[..., :2] - table.keypoints[..., :2], axis=-1) / metrics.torso(table.keypoints, skeleton)[:, None]
 distance[table.keypoints[..., 2] == 0] = np.nan
 scored = np.isfinite(distance).any(1)
@@ -111,6 +113,7 @@ complete = (table.keypoints[..., 2] > 0).all(1)
 rendered = bool(table.factors)
 
 
+# %% tags=["remove-cell"]
 def spoken(block, digits=2):
     """A mean with its interval."""
     return "{:z.{d}f} [{:z.{d}f}, {:z.{d}f}]".format(block["mean"], block["low"], block["high"], d=digits).replace("-", "−")
@@ -134,11 +137,13 @@ def percent(block):
 # is there to be distrusted. One of its maps shows the people's codes; the other shows points drawn from a single normal distribution with the
 # same covariance, in which there is nothing to find.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, UMAP of people's codes. Middle, UMAP of as many points from one normal distribution of the same covariance: whatever shape it has, UMAP made. Right, the people's first two principal components. Colour is each person's (or point's) first principal component.", "name": "fig-caveat"}, "image": {"alt": "A map of people, a map of structureless points, and a plain cloud"}}
+# %% tags=["show-input"]
 planes = {(n, s): embedding.umap(points, neighbours=min(n, count - 1), seed=seed + s) for n in neighbours for s in (0, 1)}
 for (n, s), plane in planes.items():
     if s:
         planes[n, s] = embedding.aligned(plane, planes[n, 0])  # turned for the eye; no measure below changes
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, UMAP of people's codes. Middle, UMAP of as many points from one normal distribution of the same covariance: whatever shape it has, UMAP made. Right, the people's first two principal components. Colour is each person's (or point's) first principal component.", "name": "fig-caveat"}, "image": {"alt": "A map of people, a map of structureless points, and a plain cloud"}}
 main = planes[neighbours[0], 0]
 empty = embedding.umap(control, neighbours=min(neighbours[0], count - 1), seed=seed)
 pictured = {
@@ -157,23 +162,26 @@ plt.show()
 # clusters when other people are drawn? Two resamples are clustered apart, and the *adjusted Rand index* compares how those who are in both were
 # grouped. Each clustering is the best of ten restarts, of a resample of three.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 tried = clusters.possible(ks, count)
 groups = {"everyone": points}
 if complete.sum() >= clusters.LEAST * max(tried) and not complete.all():
     groups["fully annotated"] = points[complete]
 groups["no structure (control)"] = control
+
+# %% tags=["show-input"]
 found = {name: {k: clusters.kmeans(cloud, k, seed=seed) for k in tried} for name, cloud in groups.items()}
 values = {name: clusters.silhouettes(groups[name], divided, seed=seed) for name, divided in found.items()}
 silhouettes = {name: {k: clusters.mean(v, seed) for k, v in by_k.items()} for name, by_k in values.items()}
 stable = {
     name: {k: clusters.stability(groups[name], k, pairs=pairs, seed=seed) for k in tried} for name in ("everyone", "no structure (control)")
 }
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the mean silhouette of k-means with its 95 % interval over people. Right, the agreement of clusterings of two resamples, with the middle 95 % of the pairs. Grey: the same on points from one normal distribution of the same covariance, which has no clusters.", "name": "fig-silhouettes"}, "image": {"alt": "Falling curves of silhouette and stability over the number of clusters, those of people little above those of the control"}}
 chosen, runner_up, lead = clusters.best(values["everyone"])
 two = found["everyone"][tried[0]]
 excess = {k: clusters.against(values["everyone"][k], values["no structure (control)"][k]) for k in tried}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Left, the mean silhouette of k-means with its 95 % interval over people. Right, the agreement of clusterings of two resamples, with the middle 95 % of the pairs. Grey: the same on points from one normal distribution of the same covariance, which has no clusters.", "name": "fig-silhouettes"}, "image": {"alt": "Falling curves of silhouette and stability over the number of clusters, those of people little above those of the control"}}
 run.save_figure(draw.over_k({"mean silhouette": silhouettes, "stability (adjusted Rand)": stable}), "silhouettes")
 plt.show()
 
@@ -184,9 +192,11 @@ plt.show()
 # {{ runs["06_clusters"].say.control }} Even one elongated cloud can be cut across its longest side. So look at the cut itself: two groups would leave few
 # people at the border between them.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Where people lie along the line between the centres of the two clusters (full lines); the dotted line is the border. Right, the same for the control.", "name": "fig-border"}, "image": {"alt": "Histograms along the line between two cluster centres"}}
+# %% tags=["show-input"]
 places = {name: clusters.between(groups[name], found[name][tried[0]]) for name in ("everyone", "no structure (control)")}
 valleys = {name: clusters.valley(where, seed=seed) for name, where in places.items()}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where people lie along the line between the centres of the two clusters (full lines); the dotted line is the border. Right, the same for the control.", "name": "fig-border"}, "image": {"alt": "Histograms along the line between two cluster centres"}}
 run.save_figure(draw.border(places), "border")
 plt.show()
 
@@ -197,7 +207,7 @@ plt.show()
 # **HDBSCAN** {cite:p}`campello2013` is not told how many groups to find, and may find none: it looks for places where people lie
 # densely, and calls the rest noise. In {{ runs["06_clusters"].say.components }} dimensions all are far from each other, and so it is also asked about the first few components alone.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 density = []
 for dimensions in sorted({min(d, points.shape[1]) for d in (2, 5, 10, components)}):
     for smallest in sorted({max(5, count // 100), max(5, count // 20)}):
@@ -217,12 +227,12 @@ tabled([{key: percent(value) if isinstance(value, dict) else value for key, valu
 # Whether they are groups or slices of one cloud, clusters are worth describing: they say along what the codes vary most. {{ runs["06_clusters"].say.meaning }} Attributes are computed from
 # the annotated keypoints (and for rendered people from what made them, marked *true*), which neither the network's code nor k-means has seen.
 
-# %% tags=["remove-cell"]
+# %% tags=["show-input"]
 fine = detail if detail in tried else max(tried)
 shown = list(dict.fromkeys([tried[0], fine]))
 rich = {k: clusters.enrichment(found["everyone"][k].labels, known) for k in shown}
 
-
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the difference of means in standard deviations of the attribute, with its 95 % interval; grey where that holds 0. Of all attributes, those that differ most.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
 alike = pd.DataFrame(known).corr().abs()  # over the people for whom both are defined
 
 
@@ -246,24 +256,23 @@ def nearest_people(k):
     return draw.gallery({f"cluster {c + 1}": [(crops[i], crops.keypoints[i]) for i in row] for c, row in enumerate(index)}, skeleton)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the difference of means in standard deviations of the attribute, with its 95 % interval; grey where that holds 0. Of all attributes, those that differ most.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
 if rich[shown[0]]:
     run.save_figure(draw.differences([record for record in rich[shown[0]] if record["cluster"] == 0]), "two")
     plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The eight people nearest to each of the two centres, as annotated. The nearest are not near: see below.", "name": "fig-two-people"}, "image": {"alt": "Two rows of people with skeletons"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people nearest to each of the two centres, as annotated. The nearest are not near: see below.", "name": "fig-two-people"}, "image": {"alt": "Two rows of people with skeletons"}}
 nearest_people(shown[0])
 plt.show()
 
 # %% [markdown]
 # {{ runs["06_clusters"].say.near }}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "A finer division: the difference between people in a cluster and all others, in standard deviations of the attribute, with half the width of its 95 % interval; pale grey figures where that holds 0.", "name": "fig-detail"}, "image": {"alt": "A matrix of attributes by clusters"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "A finer division: the difference between people in a cluster and all others, in standard deviations of the attribute, with half the width of its 95 % interval; pale grey figures where that holds 0.", "name": "fig-detail"}, "image": {"alt": "A matrix of attributes by clusters"}}
 if rich[shown[-1]]:
     run.save_figure(draw.enrichment(rich[shown[-1]], names(shown[-1])), "detail")
     plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The eight people nearest to the centre of each cluster of the finer division, as annotated.", "name": "fig-detail-people"}, "image": {"alt": "Rows of people with skeletons, one row a cluster"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people nearest to the centre of each cluster of the finer division, as annotated.", "name": "fig-detail-people"}, "image": {"alt": "Rows of people with skeletons, one row a cluster"}}
 nearest_people(shown[-1])
 plt.show()
 
@@ -277,22 +286,25 @@ plt.show()
 # neighbours are torn apart. 1 is perfect and a random map has 0.5. *Far distances* is the rank correlation of all distances between people on the map
 # and by their codes.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 maps = {f"UMAP, {n} neighbours, seed {seed + s}": plane for (n, s), plane in planes.items()}
 maps["two principal components"] = points[:, :2]
 judged = {name: (points, plane) for name, plane in maps.items()}
 judged["people at random"] = (points, np.random.default_rng(seed).permutation(main))
 judged["UMAP of no structure (control)"] = (control, empty)
 near = min(15, (count - 1) // 2)
+
+# %% tags=["show-input"]
 measures = {
     name: embedding.faithfulness(space, plane, neighbours=near, seed=seed)
     | {"far distances": embedding.far_distances(space, plane, seed=seed)}
     for name, (space, plane) in judged.items()
 }
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, that of the cluster in the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. Last, the cloud without clusters, coloured by the clusters that k-means makes of it. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
 disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], seed=seed) for n in neighbours}
 disparities["sizes"] = embedding.disparity(planes[neighbours[0], 0], planes[neighbours[-1], 0], seed=seed)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, that of the cluster in the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. Last, the cloud without clusters, coloured by the clusters that k-means makes of it. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
 labels = found["everyone"][fine].labels
 order = [f"UMAP, {n} neighbours, seed {seed + s}" for s in (0, 1) for n in neighbours]
 order.insert(len(neighbours), "two principal components")
@@ -305,7 +317,7 @@ titled = {
 run.save_figure(draw.planes(titled, columns=len(neighbours) + 1), "maps")
 plt.show()
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tabled([{"map": name} | {key: spoken(block) for key, block in m.items()} for name, m in measures.items()])
 
 # %% [markdown]
@@ -315,13 +327,13 @@ tabled([{"map": name} | {key: spoken(block) for key, block in m.items()} for nam
 #
 # Touch a point, or move over it, to see its person; the list chooses what the colours mean.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 by_colour = {f"{shown[0]} clusters": found["everyone"][shown[0]].labels, f"{fine} clusters": labels,
              "error of the prediction (torso lengths)": error} | known  # fmt: skip
 sheet = drawing.sheet([crops[i] for i in range(count)], crops.keypoints, skeleton, side=48)
 HTML(interactive.explorer(main, by_colour, sheet, side=48))
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same map in print, coloured by the error of the prediction (torso lengths) and by attributes: those that the place on the map explains best (by a quadratic fit), leaving out what says the same again. Grey: not defined.", "name": "fig-coloured"}, "image": {"alt": "Six copies of the map under different colours"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same map in print, coloured by the error of the prediction (torso lengths) and by attributes: those that the place on the map explains best (by a quadratic fit), leaving out what says the same again. Grey: not defined.", "name": "fig-coloured"}, "image": {"alt": "Six copies of the map under different colours"}}
 where = PolynomialFeatures(2).fit_transform(main - main.mean(0))
 explained = {}
 for name, column in known.items():
@@ -337,7 +349,7 @@ plt.show()
 # The study stopped at 10,000 of its 124,040 codes for want of memory. It is not k-means that needs it: a silhouette compares each person with every
 # other, and the table of distances grows with the square of the people. {{ runs["06_clusters"].say.scale }}
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 large = {}
 if scale:
     deviations = points.std(0)
@@ -357,10 +369,12 @@ if scale:
 # The study's claims, and what they come to on rendered people and on real photographs. One column is this edition's own; the other is the reference run's, whose numbers
 # are kept with the sources.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 gap = valleys["everyone"]["high"] < 1
 parted = gap and valleys["everyone"]["high"] < valleys["no structure (control)"]["low"]
 in_first = {record["attribute"]: record for record in rich[shown[0]] if record["cluster"] == 0}
+
+# %% tags=["remove-cell"]
 top = [in_first[name] for name in distinct(sorted(in_first, key=lambda name: -abs(in_first[name]["difference"])), 3)]
 
 
@@ -412,7 +426,7 @@ claims = {
 # another place of the network. And that a division is of no use: it says along what the codes vary most. But whoever speaks of clusters of pose should show the
 # valley between them.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 whole = clusters.agreement(clusters.kmeans(codes, tried[0], seed=seed).labels, two.labels, seed=seed)
 posture = {}
 if rendered:
@@ -421,6 +435,7 @@ if rendered:
     posture = {"k": nearest_k, "agreement": clusters.agreement(found["everyone"][nearest_k].labels, kinds, seed=seed)}
 
 
+# %% tags=["remove-cell"]
 def best_words():
     sure = "more than" if lead["low"] > 0 else "not clearly more than"
     return f"The silhouette is highest for **K = {chosen}**, {spoken(silhouettes['everyone'][chosen], 3)}: by {spoken(lead, 3)} {sure} for K = {runner_up}, over the same people."

@@ -42,6 +42,7 @@ import torch
 import posekit
 from posekit import plots as general
 from posekit.coordinates import CONTEXT
+from posekit.data import held_out
 from posekit.data.augment import centre_view
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate, parse_spec
@@ -71,18 +72,12 @@ started = time.monotonic()
 network, card = weight_files.load(weights)
 machine.place(network)
 skeleton, place = SKELETONS[card.skeleton], code_place(network)
-table = posekit.load_people(data, on_error=on_error)
-unseen = (table.splits != "train") if parse_spec(data)[2] is None else np.ones(len(table), bool)
-table = table[unseen] if unseen.any() else table
-table = table[np.sort(np.random.default_rng(seed).permutation(len(table))[: max(people, hidden, coded)])]
+table = held_out(data, max(people, hidden, coded), seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 rendered = parse_spec(data)[0] == "mannequins"
-asked = sanity.cases(network, card, crops, [f"{side} {joint}" for joint in joints for side in ("left", "right")], people=people, seed=seed)
-pictures = (asked.pictures.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
-shown = np.random.default_rng(seed).permutation(len(asked))[:5]  # people in the figures, drawn at random
-LIMIT = 0.5  # a map that keeps more than this of its order when the network forgets everything does not speak of the network
 
 
+# %% tags=["remove-cell"]
 def listed(items):
     items = list(items)
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
@@ -105,9 +100,19 @@ def ranged(block, digits=2):
 # to be explained. Here that is the *target*: the raw output at the map's *peak*, its mean in a *window* round the peak, the *mean* of the whole map, the
 # *probability* in the window after the softmax, or the *distance* to another joint. The figure asks all five of the same people by the same method.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The gradients (saliency) of five targets for five people who were drawn at random. The joint is named above; a cross marks where the network puts it. Each map is scaled to its own strength.", "name": "fig-explanations-targets"}, "image": {"alt": "Five people in columns, and below each five maps that are bright around the joint"}}
+# %% tags=["show-input"]
+asked = sanity.cases(network, card, crops, [f"{side} {joint}" for joint in joints for side in ("left", "right")], people=people, seed=seed)
+
+# %% tags=["hide-input"]
+pictures = (asked.pictures.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
+shown = np.random.default_rng(seed).permutation(len(asked))[:5]  # people in the figures, drawn at random
+LIMIT = 0.5  # a map that keeps more than this of its order when the network forgets everything does not speak of the network
+
+# %% tags=["show-input"]
 names = {"peak": "peak", "window": "window", "mean": "mean", "probability": "probability", "distance": "distance to left shoulder"}
 by_target = {label: sanity.by(card, "saliency", name=name)(network, asked) for label, name in names.items()}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The gradients (saliency) of five targets for five people who were drawn at random. The joint is named above; a cross marks where the network puts it. Each map is scaled to its own strength.", "name": "fig-explanations-targets"}, "image": {"alt": "Five people in columns, and below each five maps that are bright around the joint"}}
 figure = plots.maps(
     pictures[shown],
     {"picture": None} | {label: maps[shown] for label, maps in by_target.items()},
@@ -133,7 +138,7 @@ plt.show()
 # There are three controls besides. *Edges* are computed from the picture without the network, *noise* without the picture too, and the *answer* is the joint's own heatmap: it
 # points at the joint as well as the network can, and explains nothing.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 deep = network.config.depth
 cams = {"code": place, "skip 1": f"{place.partition('.')[0]}.skip1", "sum 1": default_layer(network)}
 cams = {label: layer for label, layer in cams.items() if layer in places(network)}
@@ -144,6 +149,8 @@ for label, layer in list(cams.items()):
     except PosekitError as error:  # a small picture leaves the code a single cell
         refused[label] = str(error)
         del cams[label]
+
+# %% tags=["show-input"]
 ways = {
     "saliency": sanity.by(card, "saliency"),
     "guided backprop": sanity.by(card, "guided-backprop"),
@@ -153,13 +160,14 @@ ways |= {f"Grad-CAM ({label})": sanity.by(card, "grad-cam", layer) for label, la
 ways |= {"occlusion": sanity.by(card, "occlusion"), "integrated gradients": sanity.by(card, "integrated-gradients")}
 controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer(card)}
 everything = ways | controls
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What each method shows for the same five people; the last two rows are controls.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
 spent, maps = {}, {}
 for label, way in everything.items():
     begun = time.monotonic()
     maps[label] = way(network, asked)
     spent[label] = (time.monotonic() - begun) / len(asked)
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "What each method shows for the same five people; the last two rows are controls.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
 figure = plots.maps(
     pictures[shown],
     {"picture": None} | {label: found[shown] for label, found in maps.items() if label != "noise"},
@@ -184,7 +192,7 @@ plt.show()
 # 4. *Pointing* {cite:p}`zhang2018`. Does the map's peak lie within a fifth of the torso's length of the true joint?
 # 5. {{ runs["07_explanations"].say.limbs }}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "How alike the maps of a network that forgets stay to those of the trained one, with 95 % intervals over people. Each part is forgotten in addition to those before it. Grey: controls. Dotted: the limit above which, at the right end, a method fails.", "name": "fig-explanations-cascade"}, "image": {"alt": "Lines that begin at one and fall as more of the network is randomised, some of them steeply, a grey line staying at one"}}
+# %% tags=["show-input"]
 levels = sanity.cascade(network)
 few = asked.take(np.arange(min(forgotten, len(asked))))
 first, *_, last = levels
@@ -193,10 +201,12 @@ for label, forgetful in sanity.randomisation(network, few, everything, levels, s
     known = maps[label][: len(few)]
     kept[label] = {level: sanity.student_interval(sanity.likeness(known, found, few.found)) for level, found in forgetful.items()}
     untaken[label] = sanity.student_interval(sanity.likeness(known, forgetful[last]))
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How alike the maps of a network that forgets stay to those of the trained one, with 95 % intervals over people. Each part is forgotten in addition to those before it. Grey: controls. Dotted: the limit above which, at the right end, a method fails.", "name": "fig-explanations-cascade"}, "image": {"alt": "Lines that begin at one and fall as more of the network is randomised, some of them steeply, a grey line staying at one"}}
 run.save_figure(plots.cascade({label: blocks for label, blocks in kept.items() if label != "noise"}, list(controls), LIMIT), "cascade")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The method that changes least when the network forgets everything, for the same five people. Below the picture, its maps of the trained network; at the bottom, those of a network that never learned anything.", "name": "fig-explanations-failing"}, "image": {"alt": "Five people, and below each two maps that look much alike"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The method that changes least when the network forgets everything, for the same five people. Below the picture, its maps of the trained network; at the bottom, those of a network that never learned anything.", "name": "fig-explanations-failing"}, "image": {"alt": "Five people, and below each two maps that look much alike"}}
 stubborn = max(ways, key=lambda label: kept[label][last]["mean"])
 blank = sanity.randomised(network, levels[last], seed)
 rows = {
@@ -207,22 +217,23 @@ rows = {
 run.save_figure(plots.maps(pictures[shown], rows, asked.found[shown], [asked.names[i] for i in shown]), "failing")
 plt.show()
 
-# %% tags=["remove-cell"]
+# %% tags=["show-input"]
 other = sanity.counterparts(network, card, asked)
 across = {label: sanity.likeness(maps[label], way(network, other)) for label, way in everything.items()}
 deletion, insertion = {}, {}
 for label, found in maps.items():
     deletion[label], insertion[label] = sanity.curves(network, card, asked, found, machine)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How sure the network stays of the joint while the picture is taken away (left) or brought back (right), cell by cell in the order of each map; means over people. Grey: controls.", "name": "fig-explanations-removal"}, "image": {"alt": "Curves that fall on the left and rise on the right, close together, those of the controls among them"}}
 whole = deletion["edges"][:, 0]
 points = {label: sanity.pointing(found, asked.truth, asked.torsos) for label, found in maps.items()}
 masks = sanity.limb_masks(sanity.silhouettes(crops, asked.rows, card.resolution), asked.joints) if rendered else None
 limbs = {label: sanity.share_within(found, masks) for label, found in maps.items()} if rendered else {}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "How sure the network stays of the joint while the picture is taken away (left) or brought back (right), cell by cell in the order of each map; means over people. Grey: controls.", "name": "fig-explanations-removal"}, "image": {"alt": "Curves that fall on the left and rise on the right, close together, those of the controls among them"}}
 run.save_figure(plots.removal(sanity.SHARES, deletion, insertion, list(controls)), "removal")
 plt.show()
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 tests = {}
 for label in everything:
     tests[label] = {
@@ -280,7 +291,7 @@ pd.DataFrame(rows).style.hide().set_caption(
 # Grad-CAM's maps are as coarse as the place that they are taken at, and the nearer that is to the head, the more they are simply the answer: at the features
 # before the last 1 × 1 convolution, Grad-CAM's weights are that convolution's, up to a factor, and its map is what is positive of the joint's raw map.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Grad-CAM at two skip connections, then from the last encoder but one to the head, for the same five people.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
+# %% tags=["hide-input"]
 inner = place.partition(".")[0]
 wanted = (
     [f"{inner}.skip{level}" for level in (1, deep)]
@@ -288,6 +299,8 @@ wanted = (
     + [f"{inner}.sum{level}" for level in range(deep, 0, -1)]
     + [f"{inner}.features"]
 )
+
+# %% tags=["show-input"]
 by_place = {}
 for layer in wanted:
     if layer in places(network):
@@ -295,6 +308,8 @@ for layer in wanted:
             by_place[layer] = sanity.by(card, "grad-cam", layer)(network, asked)
         except PosekitError as error:
             refused[layer] = str(error)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at two skip connections, then from the last encoder but one to the head, for the same five people.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
 label_of = {layer: layer.partition(".")[2] for layer in by_place}
 figure = plots.maps(
     pictures[shown],
@@ -323,15 +338,17 @@ cam_tests = {
 # that moves, are the control: a disturbance near by moves a joint whatever it covers. What the joint's own square does beyond them is the effect. Pairs that lie so close that one
 # square covers both are not counted.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people holds 0. Blank: too few people in whom the two lie apart.", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
+# %% tags=["show-input"]
 depends = causes.dependency(network, card, crops.select(np.arange(min(hidden, len(crops)))), seed=seed, machine=machine)
 effect = causes.summary(depends.effect, seed=seed)
 plain = causes.summary(depends.moved, seed=seed)
 sure = (effect["low"] > 0) | (effect["high"] < 0)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people holds 0. Blank: too few people in whom the two lie apart.", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
 run.save_figure(plots.dependency(effect["mean"], sure, skeleton, "moves"), "dependency")
 plt.show()
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 counted = np.isfinite(effect["mean"]) & ~np.eye(len(skeleton), dtype=bool)
 near = causes.agreement(depends.effect, -causes.hops(skeleton), seed=seed)
 back = causes.agreement(depends.effect, depends.effect.swapaxes(1, 2), seed=seed)
@@ -360,7 +377,7 @@ twins = sanity.mean_interval(np.nansum(twin, 1), np.isfinite(twin).sum(1), seed=
 # picture, for channels of the code, and for directions of the code, among them the principal components of [the chapter on codes](05_components). The pictures are sums of waves that are
 # weaker the finer they are, in the colours of the people's pictures, and each step sees them moved and turned a little {cite:p}`olah2017`; without that they are noise.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 chosen = np.arange(min(coded, len(crops)))
 views, codes, raws, cells = [], [], [], []
 for part in iterate(len(chosen), 32):
@@ -387,12 +404,16 @@ for name, vector in vectors.items():
     goals[name] = maximisation.direction(name, place, vector, components.mean)
     reached[name] = goals[name].of(codes).numpy()
 palette = maximisation.colours(torch.cat(views[:2]))
+
+# %% tags=["show-input"]
 made = torch.cat(
     [
         maximisation.maximise(network, card, [goals[name] for name in part], palette, steps=steps, seed=seed)
         for part in (kinds, [f"channel {c}" for c in strongest], list(vectors))
     ]
 )
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pictures made to maximise joints in the middle of the picture, channels of the code, and directions of the code. Below each, its score in standard deviations over people from their mean, and in brackets that of the best person.", "name": "fig-explanations-maximised"}, "image": {"alt": "Three rows of colourful textures with hints of limbs"}}
 with torch.no_grad(), trace(network, [place]) as activations:
     raw = network(card.centred(made.to(machine.device)))[:, -1].float().cpu()
 made_codes = activations[place].float().cpu()
@@ -405,7 +426,6 @@ relative = {
     for name in goals
 }
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Pictures made to maximise joints in the middle of the picture, channels of the code, and directions of the code. Below each, its score in standard deviations over people from their mean, and in brackets that of the best person.", "name": "fig-explanations-maximised"}, "image": {"alt": "Three rows of colourful textures with hints of limbs"}}
 drawn = made.permute(0, 2, 3, 1).numpy()
 captions = {name: f"{name}\n{number(block['made'], 1)} sd ({number(block['best'], 1)})" for name, block in relative.items()}
 order = list(goals)
@@ -423,8 +443,10 @@ plt.show()
 # For four channels of the code, the nine people who excite them most, and what the deconvnet projects back to the pixels from that channel's strongest cell
 # {cite:p}`zeiler2014`. A cell of the code could see the whole picture; shown is the part round the middle of the projection.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Top, the nine people who excite a channel of the code most; below, the deconvnet's projection of that cell for each (grey is nothing).", "name": "fig-explanations-patches"}, "image": {"alt": "Four blocks of three by three parts of people, and below them four blocks of grey projections with coloured edges"}}
+# %% tags=["show-input"]
 nine = top_patches(network, card, crops.select(chosen), place, strongest[:4], count=min(9, len(chosen)))
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Top, the nine people who excite a channel of the code most; below, the deconvnet's projection of that cell for each (grey is nothing).", "name": "fig-explanations-patches"}, "image": {"alt": "Four blocks of three by three parts of people, and below them four blocks of grey projections with coloured edges"}}
 run.save_figure(plots.patches(nine, [f"channel {one.channel}" for one in nine]), "patches")
 plt.show()
 outlines = np.concatenate([sanity.likeness(np.abs(one.projections).sum(-1), sanity.steepness(one.pictures.mean(-1))) for one in nine])
@@ -600,7 +622,11 @@ verdict |= {
     "Effects go with closeness along the limbs": agreement_words(near),
     "Made pictures beyond any person": f"{len(beyond)} of {len(goals)}",
 }
-seen = "none of whom it was trained on" if parse_spec(data)[2] is None and unseen.any() else f"of {parse_spec(data)[2] or 'all splits'}"
+seen = (
+    "none of whom it was trained on"
+    if parse_spec(data)[2] is None and "train" not in table.splits
+    else f"of {parse_spec(data)[2] or 'all splits'}"
+)
 run.write_metrics(
     {
         "people": len(asked),

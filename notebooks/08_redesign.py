@@ -64,6 +64,7 @@ from posekit.interpret.analysis.attributes import attributes, usable
 from posekit.interpret.analysis.components import above, batches_of, moments_of, noise_floor, pca
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import redesign as figures
+from posekit.plots.ablation import joint_changes
 from posekit.skeleton import SKELETONS
 from posekit.studies import comparison, redesign
 from posekit.workflow import runs
@@ -85,7 +86,7 @@ if seeds < 2:
     raise posekit.PosekitError(f"seeds {seeds}: how trainings differ cannot be seen from one; give 2 or more")
 folder = run.path("trained/job.json").parent
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input", "remove-output"]
 base = HourglassConfig.narrow(features, joints=len(table.skeleton), depth=depth, bottleneck_residuals=3)
 side = resolution // base.multiple
 recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate)
@@ -111,6 +112,8 @@ first_components = pca(moments_of(batches_of(first_codes)))
 first_floor = noise_floor(first_codes, seed=0)
 measured = max(above(first_components.spectrum, first_floor), 2)
 squeezed_to = min(dimensions or measured, first_codes.shape[1])
+
+# %% tags=["show-input", "remove-output"]
 study = redesign.study_variants(base, squeezed_to, side)
 own = redesign.own_variants(base, resolution)
 variants = {variant.name: variant for variant in study + own}
@@ -123,7 +126,7 @@ redesign.train_all(
 #
 # The *base* is {{ runs["08_redesign"].say.base }}. {{ runs["08_redesign"].say.budget }}
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 costs = {
     name: {"parameters": redesign.parameters(v.config), "multiply-adds": redesign.macs(v.config, resolution), "epochs": epochs + extra}
     for name, v in variants.items()
@@ -150,7 +153,7 @@ pd.DataFrame(rows).style.hide().set_caption("The variants; below the study's, th
 # hardly missed; *basic modules* are of two 3 × 3 convolutions {cite:p}`he2016` and fewer channels, because most errors lie far from the
 # joint, where seeing further might help, and codes are redundant; *sharper targets* ask for a narrower peak; *all three* is the last three in one.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The autoencoder trained alone: the share of the variance of validation people's codes that it gives back, one line a seed; below 0, the mean code would be the better answer. Dashed: what as many principal components keep.", "name": "fig-redesign-alone"}, "image": {"alt": "Curves over the epochs, below a dashed line"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The autoencoder trained alone: the share of the variance of validation people's codes that it gives back, one line a seed; below 0, the mean code would be the better answer. Dashed: what as many principal components keep.", "name": "fig-redesign-alone"}, "image": {"alt": "Curves over the epochs, below a dashed line"}}
 histories = [json.loads((folder / str(seed) / "autoencoder" / "alone.json").read_text()) for seed in range(seeds)]
 held = collect(first_network, first_card, validation, code_place(first_network), machine=machine)
 few = first_components.first(squeezed_to)
@@ -166,16 +169,15 @@ plt.show()
 # So far this run has computed no score of the test people (but see what the end of the chapter says). The redesign that this book names is, of the variants that cost no more than the base in parameters,
 # multiply-adds and passes over the data, the one with the highest mean score on the validation people over all seeds. The base may win.
 
-# %% tags=["remove-cell"]
+# %% tags=["show-input"]
 validated = {
     name: [weight_files.load(folder / str(seed) / name)[1].metrics["metrics"]["pck@0.2·torso"]["mean"] for seed in range(seeds)]
     for name in variants
 }
 chosen = redesign.winner(validated, {name: tuple(cost.values()) for name, cost in costs.items()}, "base")
 
-# %% tags=["remove-cell"]
-tested = table.split("test")
-tested = tested[np.sort(np.random.default_rng(0).permutation(len(tested))[:test_people])]
+# %% tags=["hide-input"]
+tested = table.split("test").at_most(test_people)
 crops = posekit.crops(tested, round(resolution * CONTEXT), on_error=on_error)
 skeleton = common(SKELETONS[table.skeleton.name], crops.people.skeleton)
 truth = crops.people.keypoints
@@ -198,10 +200,13 @@ def block(hits):
     return {"mean": mean, "low": low, "high": high, "seeds": len(hits), "by seed": np.nanmean(hits, (1, 2)).tolist()}
 
 
+# %% tags=["show-input"]
 hits, latency = {}, {}
 for name in variants:
     results = [found(name, seed) for seed in range(seeds)]
     hits[name], latency[name] = np.stack([h for h, _ in results]), min(ms for _, ms in results)
+
+# %% tags=["hide-input"]
 summary = {}
 for name in variants:
     seconds = [weight_files.load(folder / str(seed) / name)[1].history[-1]["seconds"] for seed in range(seeds)]
@@ -226,7 +231,7 @@ by_joint = {
 # %% [markdown]
 # ## Does it help?
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso against the base, in points, on the same test people. Large dots with 95 % intervals over people and seeds; small dots are the seeds, each against the base of the same seed. Blue: the study's and its controls; orange: this book's.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso against the base, in points, on the same test people. Large dots with 95 % intervals over people and seeds; small dots are the seeds, each against the base of the same seed. Blue: the study's and its controls; orange: this book's.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
 run.save_figure(
     figures.changes({name: s["change"] for name, s in summary.items() if name != "base"}, [v.name for v in study], chosen), "change"
 )
@@ -235,7 +240,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["08_redesign"].say.result }}
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = [
     {
         "variant": name,
@@ -257,13 +262,11 @@ pd.DataFrame(rows).style.hide().set_caption(
 #
 # {{ runs["08_redesign"].say.own }}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "What accuracy costs: the score against multiply-adds, parameters and time. Left and above is better. Vertical bars are 95 % intervals over people and seeds.", "name": "fig-redesign-cost"}, "image": {"alt": "Three panels of dots with names, the score over multiply-adds, parameters and milliseconds"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What accuracy costs: the score against multiply-adds, parameters and time. Left and above is better. Vertical bars are 95 % intervals over people and seeds.", "name": "fig-redesign-cost"}, "image": {"alt": "Three panels of dots with names, the score over multiply-adds, parameters and milliseconds"}}
 run.save_figure(figures.pareto(summary, chosen), "cost")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "What the chosen network gains by joint over the base, in points of PCK@0.2·torso, with 95 % intervals over people and seeds.", "name": "fig-redesign-joints"}, "image": {"alt": "Dots with intervals for each joint"}}
-from posekit.plots.ablation import joint_changes
-
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the chosen network gains by joint over the base, in points of PCK@0.2·torso, with 95 % intervals over people and seeds.", "name": "fig-redesign-joints"}, "image": {"alt": "Dots with intervals for each joint"}}
 if chosen != "base":
     run.save_figure(joint_changes({chosen: by_joint}, "points of PCK@0.2·torso gained"), "joints")
     plt.show()
@@ -273,7 +276,7 @@ if chosen != "base":
 #
 # With the tools of the chapters before, on test people, for the first seed.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 coded = crops.select(np.sort(np.random.default_rng(0).permutation(len(crops))[:code_people]))
 values, _ = usable(attributes(coded.people.keypoints, coded.people.skeleton, coded.people.boxes))
 movers = coded.select(np.arange(min(32, len(coded))))
@@ -315,14 +318,15 @@ def inside(name):
     }
 
 
+# %% tags=["show-input"]
 compared = list(dict.fromkeys(["base", "autoencoder", "linear", chosen]))
 code = {name: inside(name) for name in compared}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of a code's variance that each principal component holds, before the redesign and after.", "name": "fig-redesign-spectra"}, "image": {"alt": "Falling curves on a logarithmic scale, the squeezed codes' far steeper"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of a code's variance that each principal component holds, before the redesign and after.", "name": "fig-redesign-spectra"}, "image": {"alt": "Falling curves on a logarithmic scale, the squeezed codes' far steeper"}}
 run.save_figure(figures.spectra({name: c["spectrum"] for name, c in code.items()}), "spectra")
 plt.show()
 
-# %% tags=["remove-input"]
+# %% tags=["hide-input"]
 rows = [
     {
         "network": name,
@@ -347,7 +351,7 @@ by_network.style.hide().set_caption("Codes before and after, over test people. R
 #
 # What the study left for later: is a redesigned stack worth more than a plain one?
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input", "remove-output"]
 stacks = {}
 if stacked:
     best = variants[chosen]
@@ -371,7 +375,7 @@ if stacked:
         for name in plans
     }
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Stacks, plain and redesigned: PCK@0.2·torso with 95 % intervals over people, one training each.", "name": "fig-redesign-stacks"}, "image": {"alt": "A dot with an interval for each network"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Stacks, plain and redesigned: PCK@0.2·torso with 95 % intervals over people, one training each.", "name": "fig-redesign-stacks"}, "image": {"alt": "A dot with an interval for each network"}}
 if stacks:
     single = {"1 plain": block(hits["base"][:1])} | ({f"1 {chosen}": block(hits[chosen][:1])} if chosen != "base" else {})
     run.save_figure(plots.intervals(single | {name: s["pck"] for name, s in stacks.items()}, "PCK@0.2·torso (%)"), "stacks")
@@ -396,8 +400,15 @@ if stacks:
 #
 # {{ runs["08_redesign"].say.full }}
 
+# %% tags=["show-input", "remove-output"]
+everyone, scored = table.split("test"), {}
+for new, old in zip(weights, baselines, strict=True):
+    scored[new] = posekit.evaluate(new, everyone, against=old, flip=True, on_error=on_error)
+    if old not in scored:
+        scored[old] = posekit.evaluate(old, everyone, flip=True, on_error=on_error)
 
-# %% tags=["remove-cell"]
+
+# %% tags=["hide-input"]
 def passes(card):
     """Of each turn in which a network was trained, the first one first."""
     start = card.recipe.get("start")
@@ -405,12 +416,8 @@ def passes(card):
     return [*before, card.recipe["epochs"]]
 
 
-full, scored = {}, {}
-everyone = table.split("test")
+full = {}
 for new, old in zip(weights, baselines, strict=True):
-    scored[new] = posekit.evaluate(new, everyone, against=old, flip=True, on_error=on_error)
-    if old not in scored:
-        scored[old] = posekit.evaluate(old, everyone, flip=True, on_error=on_error)
     rows = {}
     for name in (new, old):
         network, card = weight_files.load(name)
@@ -432,7 +439,6 @@ for new, old in zip(weights, baselines, strict=True):
         "people": against_old["people"],
     }
 
-# %% tags=["remove-input"]
 rows = [
     {
         "network": name,
@@ -463,12 +469,13 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if full else None
 # level, and springs between the joints when the maps are read off. About as good as *all three*, from which they differ little: other widths between
 # the two convolutions, every skip connection kept or made an identity, and hourglasses at an eighth of larger pictures.
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 goal = summary[chosen]["relative"]
 study_change, wide_change = summary["autoencoder"]["change"], summary["wider"]["change"]
 controls = {name: comparison.difference(hits["autoencoder"], hits[name]) for name in ("wider", "linear", "random")}
 
 
+# %% tags=["remove-cell"]
 def against(change, other="the base"):
     words = spoken(change, points=True)
     if change["low"] > 0:

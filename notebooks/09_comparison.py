@@ -81,11 +81,6 @@ people = posekit.load_people(data, on_error=on_error)
 joints = len(people.skeleton)
 
 
-def some(chosen, most):
-    """At most so many of them, drawn by chance."""
-    return chosen if most is None else chosen[np.sort(np.random.default_rng(seed).permutation(len(chosen))[:most])]
-
-
 def store(chosen, side):
     """Their crops, at the size that a network of such an input takes."""
     return posekit.crops(chosen, int(side * CONTEXT), on_error=on_error)
@@ -106,8 +101,8 @@ def name_of(card):
     return names.get(card.architecture) or f"hourglass, {stacks} stack{'s' if stacks > 1 else ''}"
 
 
-# %% tags=["remove-cell"]
-training, validation = store(some(people.split("train"), train_people), resolution), store(people.split("val"), resolution)
+# %% tags=["hide-input", "remove-output"]
+training, validation = store(people.split("train").at_most(train_people, seed), resolution), store(people.split("val"), resolution)
 views = transform_keypoints(view(training.size, resolution), training.keypoints)
 plain = HourglassConfig.narrow(features, joints=joints)
 best = redesign.own_variants(plain, resolution)[-1]
@@ -139,15 +134,18 @@ def trained(name, config):
     return posekit.fit(config, recipe, training, validation, folder, name=name, machine=machine, compiled=False, report=report)
 
 
+# %% tags=["show-input", "remove-output"]
 sources = {name: trained(name, config) for name, config in configs.items()}
+
+# %% tags=["hide-input", "remove-output"]
 equal = list(sources)
 given = {"1 stack, trained longer": one_stack, "2 stacks, trained longer": two_stacks, "redesigned, trained longer": redesigned}
 sources |= {name: path for name, path in given.items() if path}
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 started = time.monotonic()
 estimators = {name: weight_files.load(path) for name, path in sources.items()}
-tested = some(people.split("test"), test_people)
+tested = people.split("test").at_most(test_people, seed)
 if len({card.skeleton for _, card in estimators.values()}) > 1:
     raise posekit.PosekitError("the networks do not have the same joints; give networks of one skeleton")
 card = estimators[equal[0]][1]
@@ -188,7 +186,7 @@ scores = {name: share_found(found[-1]) for name, found in hits.items()}
 #
 # {{ runs["09_comparison"].say.notes }}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Joints found, with 95 % intervals over people, against the multiply-adds of one answer. Filled: trained here with the same budget. Open: trained elsewhere, for longer.", "name": "fig-comparison-compute"}, "image": {"alt": "A dot with an interval for each estimator, cheaper ones to the left, better ones higher"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found, with 95 % intervals over people, against the multiply-adds of one answer. Filled: trained here with the same budget. Open: trained elsewhere, for longer.", "name": "fig-comparison-compute"}, "image": {"alt": "A dot with an interval for each estimator, cheaper ones to the left, better ones higher"}}
 compute = {name: cost["multiply-adds"] / 1e6 for name, cost in costs.items()}
 run.save_figure(figures.compute(scores, compute, "million multiply-adds a person", equal), "compute")
 plt.show()
@@ -196,9 +194,11 @@ plt.show()
 # %% [markdown]
 # {{ runs["09_comparison"].say.best }}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Joints found by kind of joint, left and right together.", "name": "fig-comparison-joints"}, "image": {"alt": "A line for each kind of joint with a mark for each estimator"}}
+# %% tags=["show-input"]
 groups = ablation.kinds(skeleton)
 by_kind = {name: {kind: float(np.nanmean(found[-1][:, index])) for kind, index in groups.items()} for name, found in hits.items()}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found by kind of joint, left and right together.", "name": "fig-comparison-joints"}, "image": {"alt": "A line for each kind of joint with a mark for each estimator"}}
 run.save_figure(figures.joints(by_kind, "PCK@0.2·torso (%)"), "joints")
 plt.show()
 
@@ -213,10 +213,12 @@ plt.show()
 # joint by a bounded step; the second stack of an hourglass gets the first one's maps. Every stage is scored as if it were the last, by the
 # joints found and by their distance from the truth, in which a joint more than a torso length away counts as one.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Joints found after each stage, with 95 % intervals over people.", "name": "fig-comparison-stages"}, "image": {"alt": "A rising or flat line for each estimator over its stages"}}
+# %% tags=["show-input"]
 staged = [name for name in equal if len(hits[name]) > 1]
 by_stage = {name: [share_found(stage) for stage in hits[name]] for name in staged}
 gains = {name: comparison.gains(hits[name], seed=seed) for name in staged}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found after each stage, with 95 % intervals over people.", "name": "fig-comparison-stages"}, "image": {"alt": "A rising or flat line for each estimator over its stages"}}
 distances = {
     name: [np.linalg.norm(stage[..., :2] - truth[..., :2], axis=-1) / torso[:, None] for stage in predicted[name]] for name in staged
 }
@@ -230,7 +232,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["09_comparison"].say.stages }}
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The way of each joint from the first answer to the last, which has the dot, for six people drawn by chance. DeepPose begins near and jumps; error feedback begins at the same mean pose for everybody, which is not drawn, and takes bounded steps.", "name": "fig-comparison-paths"}, "image": {"alt": "Six people in two rows with lines that lead to each joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The way of each joint from the first answer to the last, which has the dot, for six people drawn by chance. DeepPose begins near and jumps; error feedback begins at the same mean pose for everybody, which is not drawn, and takes bounded steps.", "name": "fig-comparison-paths"}, "image": {"alt": "Six people in two rows with lines that lead to each joint"}}
 crops = store(tested, resolution)
 drawn_people = np.sort(np.random.default_rng(seed).permutation(len(crops))[:6])
 ways = {
@@ -247,11 +249,13 @@ plt.show()
 # Templates can be read as they are. Each asks for edges {cite:p}`dalal2005`, and a joint has several, told apart by where its parent in the tree
 # lies. The best pose of all is found exactly, by messages along the tree, each a distance transform {cite:p}`felzenszwalb2012`.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The commonest template of each joint. A line is an edge that the template asks for, in its direction, the darker the more; the joint is at the dot.", "name": "fig-comparison-templates"}, "image": {"alt": "A sheet of small grids with short lines that run along limbs"}}
+# %% tags=["show-input"]
 parts_network = estimators["templates on springs"][0]
 commonest = parts_network.together.mean(2).argmax(1).numpy()
 by_joint = parts_network.templates.unflatten(0, (joints, -1)).numpy()
 shown = np.stack([by_joint[i, kind] for i, kind in enumerate(commonest)])
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The commonest template of each joint. A line is an edge that the template asks for, in its direction, the darker the more; the joint is at the dot.", "name": "fig-comparison-templates"}, "image": {"alt": "A sheet of small grids with short lines that run along limbs"}}
 run.save_figure(figures.templates(shown, people.skeleton.joints), "templates")
 plt.show()
 
@@ -262,7 +266,7 @@ plt.show()
 # cause: whether hiding those places moves the joint is another question. Hiding is what the chapter *Where it looks* does to the hourglass; here it is
 # done to the transformer, and the two are compared.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The last layer's attention at the predicted place of a joint (cross), for three people and four joints, each map scaled to its own peak.", "name": "fig-comparison-attention"}, "image": {"alt": "Grey pictures under bright spots, a cross at the joint that was asked about"}}
+# %% tags=["hide-input"]
 transformer = estimators["TransPose"][0].float().cpu()
 pictures, keypoints = load_batch(crops, drawn_people[:3])
 seen, _ = centre_view(pictures, keypoints, resolution)
@@ -271,13 +275,19 @@ to_input = view(crops.size, resolution) @ crops.matrices[drawn_people[:3]]
 places = np.stack([transform_keypoints(m, predicted["TransPose"][-1, i])[..., :2] for m, i in zip(to_input, drawn_people[:3], strict=True)])
 places = places[:, skeleton.index(*asked)]
 cells = torch.from_numpy(np.clip(np.round((places + 0.5) / STRIDE - 0.5), 0, resolution // STRIDE - 1))
+
+# %% tags=["show-input"]
 maps = dependencies(transformer, seen, cells).numpy()
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The last layer's attention at the predicted place of a joint (cross), for three people and four joints, each map scaled to its own peak.", "name": "fig-comparison-attention"}, "image": {"alt": "Grey pictures under bright spots, a cross at the joint that was asked about"}}
 run.save_figure(figures.dependencies([p.permute(1, 2, 0).mul(255).byte().numpy() for p in seen], maps, places, asked), "attention")
 plt.show()
 
-# %% tags=["remove-cell"]
+# %% tags=["show-input"]
 asked_people = crops.select(np.sort(np.random.default_rng(seed).permutation(len(crops))[:attention_people]))
 hidden = dependency(transformer, estimators["TransPose"][1], asked_people, seed=seed, machine=machine)
+
+# %% tags=["hide-input"]
 rows = np.flatnonzero(metrics.torso(asked_people.keypoints, people.skeleton) > 0)  # those whom `dependency` can measure
 pictures, keypoints = load_batch(asked_people, rows)
 seen, points = centre_view(pictures, keypoints, resolution)
@@ -302,29 +312,31 @@ elsewhere = float(np.nanmean(np.where(np.eye(joints, dtype=bool), np.nan, paid))
 # Twelve test people with most joints labelled, evenly spread from those whom all estimators together find easiest to those whom they find
 # hardest. Nobody was picked for any of them.
 
-# %% tags=["remove-cell"]
+# %% tags=["show-input"]
 shares = np.stack([ablation.by_person(hits[name][-1]) for name in equal])
 shares[:, np.isfinite(truth[..., 0]).sum(1) < 2 * len(skeleton) / 3] = np.nan
 twelve = comparison.from_easy_to_hard(shares, 12)
 
 
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The easier six, easiest first. Above each answer, the share of joints found.", "name": "fig-comparison-easier"}, "image": {"alt": "Six people in columns, a row of skeletons for each estimator"}}
 def gallery(chosen):
     found = {name: [transform_keypoints(crops.matrices[i], predicted[name][-1, i]) for i in chosen] for name in equal}
     titles = {name: [f"{100 * ablation.by_person(hits[name][-1])[i]:.0f} %" for i in chosen] for name in equal}
     return skip_figures.before_after([crops[i] for i in chosen], found, skeleton, titles)
 
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The easier six, easiest first. Above each answer, the share of joints found.", "name": "fig-comparison-easier"}, "image": {"alt": "Six people in columns, a row of skeletons for each estimator"}}
 run.save_figure(gallery(twelve[:6]), "easier")
 plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The harder six, hardest last.", "name": "fig-comparison-harder"}, "image": {"alt": "Six people in columns, a row of skeletons for each estimator, many of them wrong"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The harder six, hardest last.", "name": "fig-comparison-harder"}, "image": {"alt": "Six people in columns, a row of skeletons for each estimator, many of them wrong"}}
 if len(twelve) > 6:
     run.save_figure(gallery(twelve[6:]), "harder")
     plt.show()
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Errors by kind and estimator, as shares of all labelled joints, with 95 % intervals over people.", "name": "fig-comparison-errors"}, "image": {"alt": "Bars of the share of each kind of error, a colour an estimator"}}
+# %% tags=["show-input"]
 error_shares = {name: between.shares(between.error_kinds(predicted[name][-1], truth, 0.2 * torso, skeleton), seed=seed) for name in equal}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Errors by kind and estimator, as shares of all labelled joints, with 95 % intervals over people.", "name": "fig-comparison-errors"}, "image": {"alt": "Bars of the share of each kind of error, a colour an estimator"}}
 run.save_figure(skip_figures.stacked_kinds(error_shares), "errors")
 plt.show()
 
@@ -335,9 +347,11 @@ plt.show()
 #
 # {{ runs["09_comparison"].say.table }}
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 head_to_head = {name: metrics.paired_difference(hits[name][-1], hits[reference][-1], seed=seed) for name in equal if name != reference}
 order = sorted(equal, key=lambda name: -scores[name]["mean"])
+
+# %% tags=["remove-cell"]
 ordinals = {"hourglass, 2 stacks": "stack", "error feedback": "step"}
 
 

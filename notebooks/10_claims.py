@@ -45,6 +45,8 @@ from posekit.workflow import runs
 
 plots.style()
 run = runs.current()
+
+# %% tags=["remove-cell"]
 name, _, _ = parse_spec(data)
 paths = {
     "02_training": training, "03_skips": skips, "04_stacks": stacks, "05_components": components, "06_clusters": clusters,
@@ -52,9 +54,6 @@ paths = {
 }  # fmt: skip
 own = {chapter: json.loads(Path(path).read_text("utf-8")) if path else None for chapter, path in paths.items()}
 here = [chapter for chapter, metrics in own.items() if metrics]
-stated = ledger.read(Path(claims))
-verdicts = ledger.ledger(stated, data, own)
-groups = {group: [claim for claim in stated if claim.group == group] for group in ledger.GROUPS}
 
 # %% [markdown]
 # ## How a claim is decided
@@ -68,7 +67,12 @@ groups = {group: [claim for claim in stated if claim.group == group] for group i
 # This edition's own people are {{ runs["10_claims"].say.people }}. What it did not measure itself, on the other kind of people above all, is quoted from the
 # reference runs whose numbers are kept with the sources.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Every claim and its verdict, on rendered people and on photographs. Look for the lines where the two disagree, and for those where what was seen by eye is not supported.", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
+# %% tags=["show-input"]
+stated = ledger.read(Path(claims))
+verdicts = ledger.ledger(stated, data, own)
+groups = {group: [claim for claim in stated if claim.group == group] for group in ledger.GROUPS}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim and its verdict, on rendered people and on photographs. Look for the lines where the two disagree, and for those where what was seen by eye is not supported.", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
 headings = {
     "skips": "Skip connections", "stacks": "Stacks", "code": "The code", "clusters": "Clusters and maps", "training": "Training and reading off",
     "redesign": "The redesign",
@@ -128,7 +132,7 @@ plt.show()
 # most of those on photographs were not, so that the latter put them to the harder test. And where many claims are decided some are decided by chance:
 # {{ runs["10_claims"].say.chance }}
 
-# %% tags=["remove-cell"]
+# %% tags=["hide-input"]
 by_kind = {kind: ledger.counts([given[kind] for given in verdicts.values()]) for kind in ledger.KINDS}
 decided = {"supported", "not supported"}
 both = [claim for claim in stated if {verdict.verdict for verdict in verdicts[claim.id].values()} <= decided]
@@ -138,6 +142,7 @@ hung = [v for of in verdicts.values() for v in of.values() if v.number and (v.nu
 sure = sum(verdict.verdict in decided for verdict in hung)
 
 
+# %% tags=["remove-cell"]
 def listed(count):
     """Verdicts with their numbers."""
     return ", ".join(f"{number} {name}" for name, number in count.items())

@@ -52,6 +52,8 @@ def tex(tmp_path_factory):
         shown({"text/html": TABLE, "text/plain": "<object>"}),
         shown({"text/html": "<div id='x'></div><script>move()</script>", "text/plain": "<object>"}),
         shown({"text/plain": "'plain words'"} | drawn),
+        new_code_cell("an_open_call()", metadata={"tags": ["show-input"]}),
+        new_markdown_cell(":::{admonition} Run this\n:class: again\nRun it so.\n:::"),
         new_markdown_cell(f"| | mannequins | photographs |\n| --- | --- | --- |\n| short | {LONG} | {LONG} |\n| `some_code` | x | y |"),
         new_markdown_cell(
             "```{figure} light.png\n:name: fig-pair\n:figclass: only-light\n\nThe light one.\n```\n\n"
@@ -90,6 +92,7 @@ def test_what_only_a_screen_shows_is_left_out(tex):
     text = tex.read_text("utf-8")
     assert "{light}.png" in text and "{dark}.png" not in text and "The dark one" not in text
     assert "hidden" not in text and "move()" not in text and "object" not in text.partition(r"\begin{document}")[2]
+    assert r"an\PYGZus{}open\PYGZus{}call" in text and "Run it so" not in text
     assert text.count("there is an interactive figure here") == 1
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_data
+from hypothesis import given
+from hypothesis import strategies as st
 
-from posekit.data import load_people, rendered
+from posekit.data import held_out, load_people, rendered
 from posekit.data.people import Check, existing, joints_box, parse_spec, sift
 from posekit.errors import PosekitError
 
@@ -175,3 +177,26 @@ def test_another_renderer_renders_anew(monkeypatch, tmp_path):
     other = rendered.load("2,size=16", cache=tmp_path, workers=1)
     assert len(list((tmp_path / "pictures").iterdir())) == 2
     assert people.fingerprint() != other.fingerprint()
+
+
+@given(count=st.integers(0, 12), seed=st.integers(0, 5))
+def test_at_most_so_many_are_drawn_and_keep_their_order(count, seed):
+    people = tiny_data.people(9)
+    drawn = people.at_most(count, seed)
+    assert len(drawn) == min(count, 9) and drawn.ids.tolist() == sorted(set(drawn.ids.tolist()))
+    assert drawn.ids.tolist() == people.at_most(count, seed).ids.tolist()
+    assert people.at_most(None) is people
+    if 0 < count < 9:
+        assert len({tuple(people.at_most(count, other).ids) for other in range(20)}) > 1
+
+
+def test_held_out_people_are_outside_the_training_split(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    everybody = load_people("mannequins:20,size=40")
+    others = everybody.ids[everybody.splits != "train"]
+    assert held_out("mannequins:20,size=40").ids.tolist() == others.tolist()
+    assert {*held_out("mannequins:20,size=40", 2, 1).ids} < {*others}
+    assert {*held_out("mannequins:20,size=40@train").splits} == {"train"}
+    assert len(held_out("mannequins:20,size=40@all")) == 20
+    monkeypatch.setattr("posekit.data.load_people", lambda spec, on_error: everybody.split("train"))
+    assert {*held_out("mannequins:20,size=40").splits} == {"train"}, "nobody else is there"

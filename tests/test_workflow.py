@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from posekit.errors import PosekitError
@@ -205,6 +206,20 @@ def test_pages_leave_open_what_is_not_there(tmp_path):
     assert (tmp_path / "a.md").read_text().startswith(left)
     assert json.loads((tmp_path / "b.ipynb").read_text())["source"].startswith(left)
     assert sorted(path.name for path in (tmp_path / "figures" / "03_skips").iterdir()) == ["b.svg", "c.png", "fig-a.png"]
+
+
+def test_a_page_offers_its_notebook_with_its_numbers(tmp_path):
+    cells = [
+        nbformat.v4.new_markdown_cell('{{ runs["1_a"].say.x }} of {{ runs["1_a"]["n"] | round(1) }}'),
+        nbformat.v4.new_code_cell("d = {{1: 2}: 3}"),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "1_a.ipynb")
+    pages.offer(tmp_path / "1_a.ipynb", "small", {"runs": {"1_a": {"n": 2.04, "say": {"x": "two"}}}})
+    page, kept = (nbformat.read(tmp_path / name, as_version=4).cells for name in ("1_a.ipynb", "notebooks/1_a.ipynb"))
+    assert page[0].source == cells[0].source and "posekit run 1_a --preset small" in page[-1].source
+    assert [cell.source for cell in kept] == ["two of 2.0", cells[1].source]
+    script = (tmp_path / "_extra" / "notebooks" / "1_a.ipynb.js").read_text()
+    assert json.loads(script.removeprefix('keep("1_a.ipynb", ').rstrip().removesuffix(")"))["cells"][0]["source"] == ["two of 2.0"]
 
 
 def test_the_table_holds_every_parameter(project):

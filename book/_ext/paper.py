@@ -18,6 +18,7 @@ from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util import texescape
 
 LETTERS = 95  # of the size of tables that fill a line
+CODE = "The web pages show the code behind every figure and number; on paper there are its central calls alone."
 STILL = "On the web page there is an interactive figure here."
 
 
@@ -69,7 +70,7 @@ class Pages(SphinxPostTransform):
 
     def _edition(self) -> str:
         preset = self.config.myst_substitutions.get("preset", "")
-        return rf"Edition \emph{{{texescape.escape(preset, 'xelatex')}}}" if preset else ""
+        return rf"Edition \emph{{{texescape.escape(preset, 'xelatex')}}}\\[.4cm]\small {CODE}" if preset else ""
 
     def _place(self, works: thebibliography) -> None:
         """Put the list of works, which brings its own heading, in place of its page's."""
@@ -101,7 +102,7 @@ def _within(node: nodes.Node, kind: type[nodes.Node]) -> bool:
 
 
 class Outputs(SphinxPostTransform):
-    """What notebooks show: no hidden code, of pictures in two colours the light one, tables of pandas as tables."""
+    """What notebooks show: no hidden code and no way to run it, of pictures in two colours the light one, tables of pandas as tables."""
 
     default_priority = 3  # before MyST-NB chooses among an output's forms
     builders = ("latex",)
@@ -109,7 +110,9 @@ class Outputs(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         for node in list(self.document.findall(nodes.Element)):
             classes = node.get("classes", [])
-            if "only-dark" in classes or ("cell_input" in classes and any(name.startswith("tag_hide-") for name in node.parent["classes"])):
+            if {"only-dark", "again"} & {*classes} or (
+                "cell_input" in classes and any(name.startswith("tag_hide-") for name in node.parent["classes"])
+            ):
                 node.parent.remove(node)
         for bundle in list(self.document.findall(nodes.container)):
             forms = {form["mime_type"]: form for form in bundle.children} if bundle.get("nb_element") == "mime_bundle" else {}

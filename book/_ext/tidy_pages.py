@@ -1,4 +1,4 @@
-"""What is put right in every page: scripts of other hosts or twice, lists that are none, figures that do not open large."""
+"""What is put right in every page: scripts of other hosts or twice, lists that are none, figures that do not open large, downloads."""
 
 import re
 
@@ -8,6 +8,12 @@ def tidy(app, page, template, context, doctree):
     context["script_files"] = [script for key, script in unlike.items() if "thebe" not in key.lower()]  # Thebe asks unpkg.com
     body = context.get("body", "")
     body = re.sub(r'(class="citation"[^>]*) role="doc-biblioentry"', r'\1 role="listitem"', body)  # a list holds list items
+    body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")  # its text says what it shows
+    # The theme offers a page's source, in whose prose there are no numbers yet; a chapter offers its executed notebook.
+    if executed := re.search(r'href="(_downloads/[^"]+\.ipynb)"', body):
+        for button in (b for group in context.get("header_buttons", []) for b in group.get("buttons", [])):
+            if button["label"] == "download-source-button":
+                button |= {"url": executed[1], "tooltip": "Download the executed notebook"}
     # Sphinx breaks a long signature into a list of descriptions that describe nothing.
     body = re.sub(r"<dl>(\s*<dd><em class=\"sig-param\">.*?)</dl>", parameters, body, flags=re.DOTALL)
     parts = re.split(r"(<script.*?</script>)", body, flags=re.DOTALL)

@@ -34,3 +34,23 @@ const sortable = table => {
   }
 }
 addEventListener("DOMContentLoaded", () => document.querySelectorAll(".bd-article table").forEach(sortable))
+
+// A browser shows a notebook of a disk as text in place of keeping it, so there its page's script brings it (pages.py).
+const keep = (name, notebook) => {
+  const link = document.createElement("a")
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(notebook, null, 1)]))
+  link.download = name
+  link.click()
+}
+const download = link => {
+  link.download = ""
+  link.removeAttribute("target")
+  if (location.protocol !== "file:") return
+  link.addEventListener("click", event => {
+    event.preventDefault()
+    const script = document.createElement("script")
+    script.src = `notebooks/${link.pathname.split("/").at(-1)}.js`
+    document.head.append(script)
+  })
+}
+addEventListener("DOMContentLoaded", () => document.querySelectorAll('a[href$=".ipynb"]').forEach(download))

@@ -11,7 +11,7 @@ from typing import Any
 from posekit.data.people import People, parse_spec
 from posekit.errors import PosekitError
 
-__all__ = ["Crops", "People", "load_people"]
+__all__ = ["Crops", "People", "held_out", "load_people"]
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 FOLDERS = {  # data sets of the user's, and the files that may be named in place of a folder
@@ -66,6 +66,23 @@ def load_people(
     from posekit.data.readers import lspet
 
     return lspet.load(folder, on_error=on_error, cache=cache).split(split)
+
+
+def held_out(spec: str, most: int | None = None, seed: int = 0, *, on_error: str = "raise") -> People:
+    """The people of a data spec outside its training split, at most `most`, drawn by `seed` and left in their order.
+
+    A spec that names a split is taken at its word, and so is a data set whose people are all of the training split.
+
+    >>> from posekit.data import held_out
+    >>> people = held_out("mannequins:20,size=40", 3)
+    >>> len(people), "train" in people.splits
+    (3, False)
+    """
+    people = load_people(spec, on_error=on_error)
+    others = people.splits != "train"
+    if parse_spec(spec)[2] is None and others.any():
+        people = people[others]
+    return people.at_most(most, seed)
 
 
 def _folder(name: str, path: Path) -> Path:

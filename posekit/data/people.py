@@ -88,6 +88,10 @@ class People:
             raise PosekitError(f"{self.source} has no split {name!r}; it has {', '.join(np.unique(self.splits))}, all")
         return self[self.splits == name]
 
+    def at_most(self, count: int | None, seed: int = 0) -> "People":
+        """At most `count` of them (none: all), drawn by `seed` and left in their order."""
+        return self if count is None else self[np.sort(np.random.default_rng(seed).permutation(len(self))[:count])]
+
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits of the table's content."""
         digest = hashlib.sha256(f"{self.skeleton.name}{self.version}".encode())

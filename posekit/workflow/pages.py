@@ -97,6 +97,8 @@ def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: P
         "preset": preset, "runs": measured, "bench": bench, "parameters": table(),
     }  # fmt: skip
     (source / "numbers.json").write_text(json.dumps(numbers, sort_keys=True), encoding="utf-8")
+    for name in steps.keys() - missing.keys():
+        offer(source / f"{name}.ipynb", preset, numbers)
     shutil.copyfile(root() / "_config.yml", source / "_config.yml")
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
     _write_yaml(source / "_toc.yml", _without_absent(toc, steps))
@@ -237,10 +239,44 @@ def page(step: Step) -> str:
         if is_parameters(cell):
             lines = [_line(name, value, declared[name].help) for name, value in step.params.items()]
             cell.source = "\n".join(lines)
+            cell.metadata["mystnb"] = {"code_prompt_show": "Show the parameters", "code_prompt_hide": "Hide the parameters"}
         if not any(tag.startswith(("hide-", "remove-")) or tag == "show-input" for tag in tags):
             tags.append("hide-input")
     notebook.metadata = {"language_info": executed.metadata["language_info"], "kernelspec": _KERNEL}
     return nbformat.writes(notebook)
+
+
+_AGAIN = """\
+:::{{admonition}} Run this chapter
+:class: again
+```bash
+posekit run {name} --preset {preset}
+```
+{{download}}`The executed notebook <notebooks/{name}.ipynb>` has all of its code and results, and opens in Jupyter.
+:::"""
+
+
+def offer(page: Path, preset: str, numbers: dict[str, Any]) -> None:
+    """End a laid page with how it was run and its notebook to download, whose prose has its numbers filled in."""
+    import nbformat
+    from jinja2 import Environment
+
+    def said(quoted: re.Match) -> str:
+        return str(Environment().compile_expression(quoted[1])(**numbers))
+
+    executed = nbformat.read(page, as_version=4)
+    for cell in executed.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\{\{(.+?)\}\}", said, cell.source)
+    text = nbformat.writes(executed)
+    script = f'keep("{page.name}", {text.rstrip()})\n'  # what book.js needs where the book is opened from a disk
+    for copy, content in ((f"notebooks/{page.name}", text), (f"_extra/notebooks/{page.name}.js", script)):
+        path = page.parent / copy
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    notebook = nbformat.read(page, as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell(_AGAIN.format(name=page.stem, preset=preset), id="again"))
+    nbformat.write(notebook, page)
 
 
 def lay_scripts(source: Path) -> None:

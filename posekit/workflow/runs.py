@@ -84,9 +84,13 @@ class Run:
 
 
 def current() -> Run:
-    """The run of the notebook that asks; `runs/adhoc/NAME` where it was opened by hand."""
+    """The run of the notebook that asks; `runs/adhoc/NAME` where it was opened by hand.
+
+    In the latter case its working directory becomes the checkout, as it is in the workflow: paths and caches are the same.
+    """
     if folder := os.environ.get(FOLDER):
         return Run(Path(folder))
+    os.chdir(root())
     source = os.environ.get("JPY_SESSION_NAME") or getattr(sys.modules["__main__"], "__file__", None)
     return Run(root() / "runs" / "adhoc" / Path(source or "notebook").stem)
 

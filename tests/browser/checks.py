@@ -76,6 +76,15 @@ def width(page: Page) -> list[str]:
     return faults
 
 
+def unfold(page: Page) -> int:
+    """Open all that is folded in a page; how much that is."""
+    return page.evaluate("""() => {
+        const folded = [...document.querySelectorAll("article details")]
+        folded.forEach(details => { details.open = true })
+        return folded.length
+    }""")
+
+
 def accessibility(page: Page) -> list[str]:
     """What axe-core finds serious or critical."""
     page.evaluate(AXE_SCRIPT)

@@ -18,6 +18,8 @@ def test_accessibility(page, book, chapter, theme, screen):
     page.goto((book / chapter).as_uri())
     assert page.locator("html").get_attribute("data-theme") == theme
     assert checks.accessibility(page) == []
+    if checks.unfold(page):
+        assert checks.accessibility(page) + checks.width(page) == []
 
 
 def test_links(book):

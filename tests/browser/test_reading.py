@@ -1,5 +1,6 @@
 """What a reader does with a book: turn pages, search, switch the light, explore figures, with a mouse or with keys alone."""
 
+import json
 import re
 
 import pytest
@@ -108,6 +109,32 @@ def test_a_head_sorts_its_table(page, book):
     assert shown() == sorted(before) and head.get_attribute("aria-sort") == "ascending"
     head.get_by_role("button").press("Enter")
     assert shown() == before and head.get_attribute("aria-sort") is None
+
+
+def test_code_unfolds_above_its_figure(page, book):
+    page.goto((book / "03_skips.html").as_uri())
+    expect(page.locator("article .cell_input:visible", has_text="ablation.ablate(network, card, crops, groups, ways")).to_have_count(1)
+    cell = page.locator("article .cell", has=page.locator("figure#fig-skips-levels"))
+    code, fold = cell.locator(".cell_input"), cell.locator("summary")
+    expect(code).to_be_hidden()
+    fold.click()
+    expect(code).to_contain_text("figures.conditions(")
+    assert code.bounding_box()["y"] < cell.locator("figure").bounding_box()["y"]
+    fold.press("Enter")
+    expect(code).to_be_hidden()
+
+
+def test_a_chapter_is_downloaded_as_it_was_executed(page, book):
+    page.goto((book / "01_dataset.html").as_uri())
+    page.get_by_label("Download this page").click()
+    for link in (page.locator(".btn-download-source-button"), page.locator(".again a")):
+        with page.expect_download() as download:
+            link.click()
+        assert download.value.suggested_filename == "01_dataset.ipynb"
+        notebook = json.loads(download.value.path().read_text("utf-8"))
+        assert any(cell.get("outputs") for cell in notebook["cells"])
+        assert "{{" not in "".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    expect(page.locator(".again")).to_contain_text("posekit run 01_dataset --preset")
 
 
 def test_the_map_shows_the_person_under_the_mouse(page, book):
