@@ -15,6 +15,7 @@ from torch import nn
 
 from posekit.cli import bench_components
 from posekit.coordinates import CONTEXT
+from posekit.cores import cores
 from posekit.data.augment import Augmentation, augment
 from posekit.data.crops import Crops, crops
 from posekit.data.loading import batches, shuffled
@@ -135,7 +136,7 @@ def rendering(count: int, size: int = 128) -> dict:
 def cropping(people: People, size: int, folder: str) -> tuple[dict, Crops]:
     """Crops cut and stored a second on all cores, against one core; and the crops."""
     seconds = {}
-    for workers in (1, os.cpu_count() or 1):
+    for workers in (1, cores()):
         began = time.perf_counter()
         stored = crops(people, size, Path(folder) / f"{workers} workers", workers=workers, on_error="skip")
         seconds[workers] = time.perf_counter() - began

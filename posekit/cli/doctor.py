@@ -11,6 +11,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from posekit.cores import cores
 from posekit.data import FOLDERS
 from posekit.data.people import parse_spec
 from posekit.errors import PosekitError
@@ -50,9 +51,8 @@ def machine() -> Iterator[Finding]:
     except ImportError as error:
         yield Finding("torch", "not importable", f"{error}; install requirements.lock", essential=True)
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     best = Machine.best()
-    yield Finding("cores", f"{cores}, {torch.get_num_threads()} threads in torch")
+    yield Finding("cores", f"{cores()}, {torch.get_num_threads()} threads in torch")
     yield Finding("bfloat16", "native" if Machine.best("cpu").bf16 else "not native, float32 on the CPU")
     gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     yield Finding("GPUs", ", ".join(f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB" for gpu in gpus) or "none")

@@ -1,7 +1,6 @@
 """Commands of many minutes to hours: run, sweep, study."""
 
 import itertools
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from posekit.cli.app import Cache, Device, app, command
 from posekit.cli.terminal import bars, say
+from posekit.cores import cores
 from posekit.errors import PosekitError
 
 
@@ -75,7 +75,7 @@ def sweep(
     planned = sweeping.plan(notebook, grid, preset)
     say.print(sweeping.describe(planned))
     try:
-        sweeping.run(planned, jobs, threads or max((os.cpu_count() or 1) // jobs, 1), profile)
+        sweeping.run(planned, jobs, threads or max(cores() // jobs, 1), profile)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on from here") from None
     finally:

@@ -3,7 +3,6 @@
 import hashlib
 import math
 import operator
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
+from posekit.cores import cores
 from posekit.data.digests import digests
 from posekit.data.people import SKIP, People, check_on_error, iterate
 from posekit.data.pictures import Folder
@@ -156,7 +156,7 @@ def crops(
     folder = root / f"{kind}-{len(people)}-{hashlib.sha256(keys.tobytes()).hexdigest()[:12]}"
     store = None if is_whole(folder, len(people)) else _larger(root, kind, keys)
     if store is None:
-        cutting = partial(_produce, people, keys, size, workers or os.cpu_count() or 1, on_error)
+        cutting = partial(_produce, people, keys, size, workers or cores(), on_error)
         store = build(folder, len(people), cutting, strict=on_error == "raise", progress=progress)
     elif progress:
         progress(len(people))

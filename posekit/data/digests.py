@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from posekit.cores import cores
 from posekit.errors import PosekitError
 from posekit.files import file_hash, whole
 
@@ -98,7 +99,7 @@ def _mark(file: str) -> Mark | None:
 def _read(root: str, files: list[str], look: Callable[[str], int]) -> dict[str, int]:
     """What `look` says of each file, by threads: reading and hashing release the interpreter lock."""
     parts = [files[i : i + PART] for i in range(0, len(files), PART)]
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+    with ThreadPoolExecutor(min(cores(), 8)) as pool:
         values = pool.map(lambda part: [look(os.path.join(root, file)) for file in part], parts)
         return {file: value for part, some in zip(parts, values, strict=True) for file, value in zip(part, some, strict=True)}
 

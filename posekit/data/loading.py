@@ -1,6 +1,5 @@
 """Batches of stored crops, decoded ahead of the network by threads (JPEG decoding releases the interpreter lock)."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from posekit.cores import cores
 from posekit.data.crops import Crops
 
 AHEAD = 4  # batches that are decoded in advance
@@ -23,7 +23,7 @@ def load_batch(crops: Crops, index: np.ndarray) -> Batch:
 
 def batches(crops: Crops, indices: Iterable[np.ndarray]) -> Iterator[Batch]:
     """The batches that `indices` name, in order, with up to AHEAD of them decoded in advance."""
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
+    with ThreadPoolExecutor(min(cores(), 8)) as pool:
         queue: deque[Future[Batch]] = deque()
         for index in indices:
             queue.append(pool.submit(load_batch, crops, index))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from posekit.cores import cores
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -66,7 +68,7 @@ class Machine:
             name = torch.cuda.get_device_name(self.device)
         else:
             threads = torch.get_num_threads()
-            name = f"{os.cpu_count()} cores ({platform.machine()}), {threads} thread{'s' * (threads > 1)}"
+            name = f"{cores()} cores ({platform.machine()}), {threads} thread{'s' * (threads > 1)}"
         how = [f"{'bfloat16 mixed precision' if self.bf16 else 'float32'}"]
         how.append("channels-last" if self.channels_last else "contiguous")
         return f"{name}: {', '.join(how)}"

@@ -5,7 +5,6 @@ runs/studies/1a2b3c4d5e6f/                      its checkpoint and weights, not 
 """
 
 import json
-import os
 import statistics
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from posekit.cores import cores
 from posekit.data import load_people
 from posekit.data.people import People
 from posekit.engine.backend import Machine
@@ -56,7 +56,7 @@ class Plan:
 
 def usual_workers() -> int:
     """One a GPU, or else one a core."""
-    return torch.cuda.device_count() or os.cpu_count() or 1
+    return torch.cuda.device_count() or cores()
 
 
 def kept_folder(people: People) -> Path:
@@ -124,7 +124,7 @@ def run(
     if not missing:
         return
     workers = min(workers or usual_workers(), len(missing))
-    threads = max((os.cpu_count() or 1) // workers, 1)
+    threads = max(cores() // workers, 1)
     for resolution in sorted({stage.recipe.resolution for training in missing for stage in training.stages}):
         stores(planned.people, resolution, cache)  # once, before several would
     folder, done = work_folder(), set(planned.results)

@@ -23,6 +23,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from posekit.cores import cores
 from posekit.errors import PosekitError
 from posekit.files import write_json
 from posekit.memory import KEEPING
@@ -131,7 +132,7 @@ def provenance() -> dict[str, Any]:
         "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
         "hardware": {
             "processor": processor,
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cores": cores(),
             "memory_gib": round(memory / 2**20, 1),
             "gpus": _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines(),
             "system": f"{platform.system()} {platform.machine()}",

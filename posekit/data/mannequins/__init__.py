@@ -8,13 +8,13 @@ place in the picture is given as a share of its side until the very end, when pi
 
 import math
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from posekit.cores import cores
 from posekit.data.mannequins.bodies import KEYPOINTS, PARTS
 from posekit.data.mannequins.painting import backdrop, finish, shade
 from posekit.data.mannequins.postures import POSTURES
@@ -156,11 +156,6 @@ def render_silhouettes(index: int, *, seed: int = 0, size: int = 160) -> np.ndar
     parts = np.zeros(size * size, np.uint8)
     parts[raster.sample] = np.where(scene.solids["owner"] == 1, scene.solids["part"], 0)[raster.solid]
     return parts.reshape(size, size)
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _render_chunk(indices, seed, size):

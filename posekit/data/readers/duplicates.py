@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from posekit.cores import cores
 from posekit.errors import PosekitError
 from posekit.files import whole
 
@@ -69,7 +70,7 @@ def _kept(files: Sequence[Path], cache: Path) -> np.ndarray:
         small = np.load(store, allow_pickle=False)
         if small.shape == (len(files), SIDE, SIDE):
             return small
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         small = np.array(list(pool.map(_small, files)), np.uint8).reshape(len(files), SIDE, SIDE)
     with contextlib.suppress(PosekitError), whole(store) as copies:  # a cache that cannot be written costs time alone
         np.save(copies, small)
