@@ -50,14 +50,14 @@ def over_seeds_and_people(sums: np.ndarray, counts: np.ndarray) -> Interval:
     The two-way random-effects analysis of variance (Searle, Casella & McCulloch, Variance Components, 1992, section 4.3): the variance
     of the mean is (MS_seeds + MS_people - MS_rest) / (S N). Where seeds make up more of it than people, its degrees of freedom are
     S - 1, which is on the safe side, else Satterthwaite's. The ratio is taken as its linearisation about the mean. Of fewer than three
-    trainings there is no interval.
+    trainings there is no interval, and where counts are 0 throughout no mean.
 
     For a difference of two kinds of training, `sums` holds the difference of what each finds, seed by seed.
     """
     sums, counts = np.asarray(sums, float), np.asarray(counts, float)
     seeds, people = sums.shape
-    mean = float(sums.sum() / counts.sum())
-    if seeds < 3 or people < 2:
+    mean = float(sums.sum() / counts.sum()) if counts.sum() else float("nan")
+    if seeds < 3 or people < 2 or np.isnan(mean):
         return Interval(mean, float("nan"), float("nan"), "seeds and people", (seeds, people))
     z = (sums - mean * counts) / (counts.sum() / counts.size)  # each person's share in the mean's error
     row, column = z.mean(1), z.mean(0)
