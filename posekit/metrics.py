@@ -123,6 +123,8 @@ def score(
     if areas is not None:
         value = similarity(predicted, keypoints, areas, skeleton.sigmas)
         definition = "mean over people of COCO's object keypoint similarity; a joint's where it is labelled"
+        if skeleton.borrowed:
+            definition += f"; COCO has no sigma for {' and '.join(skeleton.borrowed)}, which have that of their nearest kin"
         scores["oks"] = _block(value, skeleton, definition, seed, resamples, by_person=True)
         scores["oks-ap"] = oks_ap(
             predicted,
