@@ -31,7 +31,7 @@ permutations = 20  # of the codes, for the noise floor
 halvings = 10  # of the people, for the stability
 walked: list[str] = ["upright", "lean", "sitting", "arm elevation", "facing"]  # attributes whose probe's direction is walked
 walkers = 32  # people whose codes are moved
-controls = 5  # random directions that they are moved along as well
+controls = 20  # random directions that they are moved along as well; by fewer than 20 nothing is judged
 step = 2.0  # standard deviations that they are moved, either way
 seed = 0  # of everything drawn by chance
 on_error = "raise"  # what a picture that cannot be read does: raise or skip
@@ -381,21 +381,27 @@ HTML(slider(strips, said, notes, ["nearest person", *(f"skips {skips}" for skips
 # Single pictures persuade and prove little. So the codes of {{ runs["05_components"].say.walkers }} people are moved by {{ runs["05_components"].say.step }}
 # standard deviations either way, along the first components and along the directions in which probes read, and the answers are measured: how far the joints move, and how much
 # more of the attribute there is at one end than at the other. Random directions, drawn as codes are spread and walked as far, say what any
-# push would have done. With the skip connections off answers fall apart, and only the components are walked, to see how far joints move.
+# push would have done: the effect along a direction is compared with theirs by Student's t, and *p* is Holm's for as many effects as are looked at.
+# Which attribute a component should change, and where a probe looks, is decided on everybody but the people who are walked. With the skip connections off answers fall apart, and only the components are walked, to see how far joints move.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, how much more of the attribute the answer has after a step up than after a step down, in standard deviations of the attribute over people. Right, how far joints move. Bars are 95 % intervals over people; grey marks are random directions, one each. Components are walked towards more of the attribute in brackets, which they go with most.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
-chosen = crops.select(np.sort(np.random.default_rng(seed).permutation(count)[:walkers]))
+drawn = np.random.default_rng(seed).permutation(count)
+going, staying = np.split(drawn, [min(walkers, count // 2)])
+chosen = crops.select(np.sort(going))
+elsewhere, _ = usable({name: value[staying] for name, value in values.items()})  # of people who are not walked
+r_elsewhere = probes.correlations(scores[staying, :k], elsewhere).pivot(index="attribute", columns="component", values="r")
 control = walks.random_directions(controls, found.directions, found.variances, seed=seed)
 targets = {}
 for c in dict.fromkeys((1, 2, 3, second)):
     if c <= k:
-        goes_with = r.loc[measurable, c].abs().idxmax() if measurable else None
-        sign = np.sign(r.loc[goes_with, c]) if goes_with else 1.0  # so that walking up should give more of the attribute
+        candidates = r_elsewhere[c].reindex([name for name in measurable if name in elsewhere]) if elsewhere else ()
+        goes_with = candidates.abs().idxmax() if len(candidates) else None
+        sign = np.sign(candidates[goes_with]) if goes_with else 1.0  # so that walking up should give more of the attribute
         targets[f"component {c} ({goes_with})"] = (sign * along[c - 1].vector, along[c - 1].sd, goes_with)
 read_in = {name: name for name in walked} | {"true heading cos": "facing"}
 for name, attribute in read_in.items():
-    if name in values and attribute in measurable:
-        looked = probes.reading_direction(name, scores[:, :k], values[name], found.directions)
+    if name in elsewhere and attribute in measurable:
+        looked = probes.reading_direction(name, scores[staying, :k], elsewhere[name], found.directions)
         targets[f"probe: {name}" + (f" ({attribute})" if name != attribute else "")] = (looked.vector, looked.sd, attribute)
 causal = []
 for name, (vector, sd, attribute) in targets.items():
@@ -421,6 +427,7 @@ for name, (vector, sd, attribute) in targets.items():
             )
         except PosekitError as error:
             refused[f"{name}, skips {skips}"] = str(error)
+causal = walks.corrected(causal)
 
 if causal:
     run.save_figure(meaning.causal(causal), "causal")
@@ -608,15 +615,18 @@ def walk_words():
         judged = [walk for walk in these if walk.effect]
         if judged:
             done = [
-                f"{walk.direction}, {spoken(walk.effect)} sd" + (", against the direction" if walk.effect["mean"] < 0 else "")
+                f"{walk.direction}, {spoken(walk.effect)} sd (p = {walk.p:.2g})" + (", against the direction" if walk.effect["mean"] < 0 else "")
                 for walk in judged
                 if walk.effect_verdict == "more than chance"
             ]
-            undone = [walk.direction for walk in judged if walk.effect_verdict != "more than chance"]
+            undone = [walk.direction for walk in judged if walk.effect_verdict in ("nothing", "no more than chance")]
+            unjudged = [walk.direction for walk in judged if walk.effect_verdict == "undecided"]
             if done:
-                words.append(f"The attribute changes, by more than along any random direction, for {listed(done)}.")
+                words.append(f"The attribute changes, by more than random directions change it, for {listed(done)}.")
             if undone:
                 words.append(f"No such effect: {listed(undone)}.")
+            if unjudged:
+                words.append(f"Too few random directions to judge: {listed(unjudged)}.")
     return " ".join(words)
 
 

@@ -205,8 +205,8 @@ def small_joints(
 ) -> dict:  # fmt: skip
     """Do small joints lose most? Spearman's correlation over kinds of joint, of the joint's size with what it loses.
 
-    Over the kinds whose size is known: see `sizes`. The loss is the fall of the share found from `reference` (N, K) to `hits` (N, K), or with `relative` that fall over the
-    share found before. Negative: the smaller, the more it loses.
+    Over the kinds whose size is known: see `sizes`. The loss is the fall of the share found from `reference` (N, K) to `hits`
+    (N, K), or with `relative` that fall over the share found before. Negative: the smaller, the more it loses.
 
     Returns:
         {"mean", "low", "high", "p", "kinds", "loss"}. `low` and `high` are a 95 % bootstrap interval over people, for these
