@@ -292,7 +292,8 @@ def inside(name):
     codes = collect(network, card, coded, code_place(network), machine=machine)
     components = pca(moments_of(batches_of(codes)))
     floor = noise_floor(codes, seed=0)
-    two = clusters.kmeans(components.transform(codes)[:, :50], 2, seed=0)
+    points = components.transform(codes)[:, :50]
+    two = clusters.kmeans(points, 2, seed=0)
     scores = components.transform(codes)[:, :20]
     told = {attribute: probes.probe(attribute, scores, values[attribute], permutations=0) for attribute in probed}
     few = components.first(min(20, len(components)))
@@ -314,7 +315,7 @@ def inside(name):
         "components95": components.needed(0.95),
         "participation": components.participation_ratio,
         "above": above(components.spectrum, floor),
-        "silhouette": clusters.mean(clusters.silhouettes(components.transform(codes)[:, :50], {2: two})[2]),
+        "silhouette": clusters.over_halves(clusters.silhouettes(points, {2: two})[2].mean(), clusters.halves(points, [2])[2]),
         "probes": {attribute: {"mean": p.r2, "low": p.low, "high": p.high} for attribute, p in told.items()},
         "walks": walked,
         "spectrum": components.shares[:100],
