@@ -136,7 +136,14 @@ needed = every.needed(0.95)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the share of the variance that each principal component holds, and what components of permuted codes hold. Dots: the components that this chapter looks at. Right, how much the first ones hold together.", "name": "fig-scree"}, "image": {"alt": "A steeply falling curve that crosses a flat one, beside a rising curve that reaches 95 percent"}}
 sizes = jackknife(
-    codes, {"participation ratio": lambda c: c.participation_ratio, "needed for 95 %": lambda c: c.needed(0.95)}, min(20, count // 2), seed
+    codes,
+    {
+        "participation ratio": lambda c: c.participation_ratio,
+        "needed for 95 %": lambda c: c.needed(0.95),
+        "above the noise floor": lambda c: above(c.spectrum, floor),
+    },
+    min(20, count // 2),
+    seed,
 )
 run.save_figure(draw.scree(every.spectrum, floor, k, real, needed), "scree")
 plt.show()
@@ -154,6 +161,8 @@ plt.show()
 
 # %% tags=["show-input"]
 halves = stability(codes, k, splits=halvings, seed=seed)
+agreed = halves.cosines.mean(0)
+named = agreed >= 0.9  # by component: those that get a name below
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Agreement of two random halves of the people. Left, component by component, after matching: 1 is the same direction. Right, the largest angle between the spaces that the first components span: small wherever components merely change places. Bands span all halvings; dashed is what random directions would do.", "name": "fig-stability"}, "image": {"alt": "Cosines that fall from one, and angles that rise, over the number of the component"}}
 run.save_figure(draw.stability(halves.cosines, halves.angles, halves.chance_cosines, halves.chance_angles), "stability")
@@ -394,10 +403,10 @@ control = walks.random_directions(controls, found.directions, found.variances, s
 targets = {}
 for c in dict.fromkeys((1, 2, 3, second)):
     if c <= k:
-        candidates = r_elsewhere[c].reindex([name for name in measurable if name in elsewhere]) if elsewhere else ()
+        candidates = r_elsewhere[c].reindex([name for name in measurable if name in elsewhere]) if elsewhere and named[c - 1] else ()
         goes_with = candidates.abs().idxmax() if len(candidates) else None
         sign = np.sign(candidates[goes_with]) if goes_with else 1.0  # so that walking up should give more of the attribute
-        targets[f"component {c} ({goes_with})"] = (sign * along[c - 1].vector, along[c - 1].sd, goes_with)
+        targets[f"component {c} ({goes_with or 'no name'})"] = (sign * along[c - 1].vector, along[c - 1].sd, goes_with)
 read_in = {name: name for name in walked} | {"true heading cos": "facing"}
 for name, attribute in read_in.items():
     if name in elsewhere and attribute in measurable:
@@ -417,7 +426,7 @@ for name, (vector, sd, attribute) in targets.items():
                     chosen,
                     place,
                     Direction(name, vector, sd, 0.0),
-                    control,
+                    control if measured else control[:5],  # of how far joints move nothing is judged
                     step=step,
                     skips=skips,
                     means=means,
@@ -448,8 +457,7 @@ if causal:
 
 # %% tags=["hide-input"]
 SITTING = {"sitting", "hip flexion", "knee flexion", "true hips", "true knees", "true posture: sitting, not standing"}
-agreed = halves.cosines.mean(0)
-steady = int((agreed >= 0.9).sum())
+steady = int(named.sum())
 top = strongest[1]
 is_sitting = top in SITTING
 decided = sitting_known and tie(1, "sitting")["high"] < tie(1, top)["low"]
@@ -466,8 +474,13 @@ def first_words():
     parts = [
         f"component {c}{' goes most' if c == 1 else ''} with *{strongest[c]}* (|r| {spoken(tie(c, strongest[c]))})"
         for c in range(1, min(k, 3) + 1)
+        if named[c - 1]
     ]
-    return f"Of all attributes, {listed(parts)}. Together the first three hold {100 * every.shares[:3].sum():.0f} % of the variance."
+    unsteady = [f"component {c} ({number(agreed[c - 1])})" for c in range(1, min(k, 3) + 1) if not named[c - 1]]
+    nameless = f" Not named, since halves of the people do not agree on it: {listed(unsteady)}." if unsteady else ""
+    if not parts:
+        return nameless.strip()
+    return f"Of all attributes, {listed(parts)}. Together the first three hold {100 * every.shares[:3].sum():.0f} % of the variance.{nameless}"
 
 
 def sitting_words():
@@ -594,7 +607,7 @@ def near_words():
 def steady_words():
     if not steady:
         return f"None of the first {k} components agrees well: the first has |cos| {number(agreed[0])} on average."
-    which = ", ".join(str(1 + i) for i in np.flatnonzero(agreed >= 0.9))
+    which = ", ".join(str(1 + i) for i in np.flatnonzero(named))
     return f"Of the first {k} components {steady} {'agrees' if steady == 1 else 'agree'} with |cos| of at least 0.9 on average ({which}); component {k} has {number(agreed[-1])}, where random directions have {number(halves.chance_cosines[-1])}."
 
 
@@ -641,7 +654,7 @@ verdict = {
     "Network": f"{card.name}, {count:,} people",
     "Components for 95 % of the variance": f"{spoken(sizes['needed for 95 %'], 0)} of {dimensions:,}",
     "Participation ratio": spoken(sizes["participation ratio"], 1),
-    "Components above the noise floor": f"{real}",
+    "Components above the noise floor": spoken(sizes["above the noise floor"], 0),
     "Components on which halves agree (cosine of at least 0.9)": f"{steady} of {k}",
     "The first component goes most with": f"{top}, r = {spoken(tie(1, top))} without its sign",
     "It is sitting versus standing": claim_words(),
@@ -665,7 +678,7 @@ run.write_metrics(
         "spectrum": every.spectrum[:200],
         "floor": floor[:200],
         "sizes": sizes,
-        "above": real,
+        "above": sizes["above the noise floor"] | {"people": count},
         "stability": {"cosines": halves.cosines.mean(0), "angles": halves.angles.mean(0)},
         "correlations": {
             name: {"people": int(rows["people"].iloc[0]), **{key: rows[key].round(3).tolist()[:10] for key in ("r", "low", "high")}}
@@ -692,7 +705,7 @@ run.write_metrics(
             "permutations": str(permutations),
             "needed": spoken(sizes["needed for 95 %"], 0),
             "needed_share": f"{100 * needed / dimensions:.0f} %",
-            "above": str(real),
+            "above": spoken(sizes["above the noise floor"], 0),
             "above_share": f"{100 * every.shares[:real].sum():.0f} %",
             "participation": spoken(sizes["participation ratio"], 1),
             "stable": steady_words(),

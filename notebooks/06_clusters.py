@@ -184,7 +184,6 @@ two = found["everyone"][tried[0]]
 judged_k = list(dict.fromkeys([tried[0], chosen]))
 controlled = clusters.controls(points, judged_k, seed=seed)
 excess = {k: clusters.excess(values["everyone"][k].mean(), controlled[k]) for k in judged_k}
-
 run.save_figure(draw.over_k({"mean silhouette": silhouettes, "stability (adjusted Rand)": stable}), "silhouettes")
 plt.show()
 
