@@ -426,7 +426,9 @@ for name, points in {"one cloud": one, "two clouds": two}.items():
     along = clusters.between(points, halves)
     clouds[name] = points, halves.labels, along
     judged[name] = {
-        "silhouette": clusters.mean(clusters.silhouettes(points, {2: halves}, seed=seed)[2], seed),
+        "silhouette": clusters.over_halves(
+            clusters.silhouettes(points, {2: halves}, seed=seed)[2].mean(), clusters.halves(points, [2], seed=seed)[2]
+        ),
         "stability": clusters.stability(points, 2, pairs=10, seed=seed),
         "valley": clusters.valley(along, seed=seed),
     }

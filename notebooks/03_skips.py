@@ -212,7 +212,8 @@ plt.show()
 # ## Do small joints suffer most?
 #
 # The study found that they do, by eye. Here it is a number: Spearman's correlation, over kinds of joint, of the joint's size (COCO's sigma: how
-# far annotators scatter around it, relative to the person) with what it loses. Negative means that the small lose more. It has two
+# far annotators scatter around it, relative to the person) with what it loses. COCO gives none for the neck and the top of the head, which
+# are therefore not among them. Negative means that the small lose more. It has two
 # uncertainties: the interval is over people, for these joints; *p* is over the joints, which are few, and no number of people
 # makes them more. A joint that is seldom found has little to lose, so the loss is also taken as a share of what was found before; and
 # exactness counts for more at half the threshold.
@@ -233,7 +234,7 @@ strict = {
     "trained without": (hits(bare_keypoints, 0.1), hits(base_keypoints, 0.1)),
 }
 small_strict = {name: ablation.small_joints(*pair, skeleton, seed=seed) for name, pair in strict.items()}
-size = dict(zip(kinds, ablation.sizes(skeleton), strict=True))
+size = ablation.sizes(skeleton)
 run.save_figure(figures.losses_by_size({name: block["loss"] for name, block in small.items()}, size, "points lost"), "size")
 plt.show()
 
@@ -330,7 +331,7 @@ def joint_words():
 
 def small_words():
     lines = [
-        f"| over {len(kinds)} kinds of joint | points lost | share lost of what was found | points lost at half the threshold |",
+        f"| over {len(size)} kinds of joint | points lost | share lost of what was found | points lost at half the threshold |",
         "| --- " * 4 + "|",
     ]
     for name in small:

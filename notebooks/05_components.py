@@ -31,7 +31,7 @@ permutations = 20  # of the codes, for the noise floor
 halvings = 10  # of the people, for the stability
 walked: list[str] = ["upright", "lean", "sitting", "arm elevation", "facing"]  # attributes whose probe's direction is walked
 walkers = 32  # people whose codes are moved
-controls = 5  # random directions that they are moved along as well
+controls = 20  # random directions that they are moved along as well; by fewer than 20 nothing is judged
 step = 2.0  # standard deviations that they are moved, either way
 seed = 0  # of everything drawn by chance
 on_error = "raise"  # what a picture that cannot be read does: raise or skip
@@ -136,7 +136,14 @@ needed = every.needed(0.95)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the share of the variance that each principal component holds, and what components of permuted codes hold. Dots: the components that this chapter looks at. Right, how much the first ones hold together.", "name": "fig-scree"}, "image": {"alt": "A steeply falling curve that crosses a flat one, beside a rising curve that reaches 95 percent"}}
 sizes = jackknife(
-    codes, {"participation ratio": lambda c: c.participation_ratio, "needed for 95 %": lambda c: c.needed(0.95)}, min(20, count // 2), seed
+    codes,
+    {
+        "participation ratio": lambda c: c.participation_ratio,
+        "needed for 95 %": lambda c: c.needed(0.95),
+        "above the noise floor": lambda c: above(c.spectrum, floor),
+    },
+    min(20, count // 2),
+    seed,
 )
 run.save_figure(draw.scree(every.spectrum, floor, k, real, needed), "scree")
 plt.show()
@@ -154,6 +161,8 @@ plt.show()
 
 # %% tags=["show-input"]
 halves = stability(codes, k, splits=halvings, seed=seed)
+agreed = halves.cosines.mean(0)
+named = agreed >= 0.9  # by component: those that get a name below
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Agreement of two random halves of the people. Left, component by component, after matching: 1 is the same direction. Right, the largest angle between the spaces that the first components span: small wherever components merely change places. Bands span all halvings; dashed is what random directions would do.", "name": "fig-stability"}, "image": {"alt": "Cosines that fall from one, and angles that rise, over the number of the component"}}
 run.save_figure(draw.stability(halves.cosines, halves.angles, halves.chance_cosines, halves.chance_angles), "stability")
@@ -381,21 +390,27 @@ HTML(slider(strips, said, notes, ["nearest person", *(f"skips {skips}" for skips
 # Single pictures persuade and prove little. So the codes of {{ runs["05_components"].say.walkers }} people are moved by {{ runs["05_components"].say.step }}
 # standard deviations either way, along the first components and along the directions in which probes read, and the answers are measured: how far the joints move, and how much
 # more of the attribute there is at one end than at the other. Random directions, drawn as codes are spread and walked as far, say what any
-# push would have done. With the skip connections off answers fall apart, and only the components are walked, to see how far joints move.
+# push would have done: the effect along a direction is compared with theirs by Student's t, and *p* is Holm's for as many effects as are looked at.
+# Which attribute a component should change, and where a probe looks, is decided on everybody but the people who are walked. With the skip connections off answers fall apart, and only the components are walked, to see how far joints move.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, how much more of the attribute the answer has after a step up than after a step down, in standard deviations of the attribute over people. Right, how far joints move. Bars are 95 % intervals over people; grey marks are random directions, one each. Components are walked towards more of the attribute in brackets, which they go with most.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
-chosen = crops.select(np.sort(np.random.default_rng(seed).permutation(count)[:walkers]))
+drawn = np.random.default_rng(seed).permutation(count)
+going, staying = np.split(drawn, [min(walkers, count // 2)])
+chosen = crops.select(np.sort(going))
+elsewhere, _ = usable({name: value[staying] for name, value in values.items()})  # of people who are not walked
+r_elsewhere = probes.correlations(scores[staying, :k], elsewhere).pivot(index="attribute", columns="component", values="r")
 control = walks.random_directions(controls, found.directions, found.variances, seed=seed)
 targets = {}
 for c in dict.fromkeys((1, 2, 3, second)):
     if c <= k:
-        goes_with = r.loc[measurable, c].abs().idxmax() if measurable else None
-        sign = np.sign(r.loc[goes_with, c]) if goes_with else 1.0  # so that walking up should give more of the attribute
-        targets[f"component {c} ({goes_with})"] = (sign * along[c - 1].vector, along[c - 1].sd, goes_with)
+        candidates = r_elsewhere[c].reindex([name for name in measurable if name in elsewhere]) if elsewhere and named[c - 1] else ()
+        goes_with = candidates.abs().idxmax() if len(candidates) else None
+        sign = np.sign(candidates[goes_with]) if goes_with else 1.0  # so that walking up should give more of the attribute
+        targets[f"component {c} ({goes_with or 'no name'})"] = (sign * along[c - 1].vector, along[c - 1].sd, goes_with)
 read_in = {name: name for name in walked} | {"true heading cos": "facing"}
 for name, attribute in read_in.items():
-    if name in values and attribute in measurable:
-        looked = probes.reading_direction(name, scores[:, :k], values[name], found.directions)
+    if name in elsewhere and attribute in measurable:
+        looked = probes.reading_direction(name, scores[staying, :k], elsewhere[name], found.directions)
         targets[f"probe: {name}" + (f" ({attribute})" if name != attribute else "")] = (looked.vector, looked.sd, attribute)
 causal = []
 for name, (vector, sd, attribute) in targets.items():
@@ -411,7 +426,7 @@ for name, (vector, sd, attribute) in targets.items():
                     chosen,
                     place,
                     Direction(name, vector, sd, 0.0),
-                    control,
+                    control if measured else control[:5],  # of how far joints move nothing is judged
                     step=step,
                     skips=skips,
                     means=means,
@@ -421,6 +436,7 @@ for name, (vector, sd, attribute) in targets.items():
             )
         except PosekitError as error:
             refused[f"{name}, skips {skips}"] = str(error)
+causal = walks.corrected(causal)
 
 if causal:
     run.save_figure(meaning.causal(causal), "causal")
@@ -441,8 +457,7 @@ if causal:
 
 # %% tags=["hide-input"]
 SITTING = {"sitting", "hip flexion", "knee flexion", "true hips", "true knees", "true posture: sitting, not standing"}
-agreed = halves.cosines.mean(0)
-steady = int((agreed >= 0.9).sum())
+steady = int(named.sum())
 top = strongest[1]
 is_sitting = top in SITTING
 decided = sitting_known and tie(1, "sitting")["high"] < tie(1, top)["low"]
@@ -459,8 +474,13 @@ def first_words():
     parts = [
         f"component {c}{' goes most' if c == 1 else ''} with *{strongest[c]}* (|r| {spoken(tie(c, strongest[c]))})"
         for c in range(1, min(k, 3) + 1)
+        if named[c - 1]
     ]
-    return f"Of all attributes, {listed(parts)}. Together the first three hold {100 * every.shares[:3].sum():.0f} % of the variance."
+    unsteady = [f"component {c} ({number(agreed[c - 1])})" for c in range(1, min(k, 3) + 1) if not named[c - 1]]
+    nameless = f" Not named, since halves of the people do not agree on it: {listed(unsteady)}." if unsteady else ""
+    if not parts:
+        return nameless.strip()
+    return f"Of all attributes, {listed(parts)}. Together the first three hold {100 * every.shares[:3].sum():.0f} % of the variance.{nameless}"
 
 
 def sitting_words():
@@ -587,7 +607,7 @@ def near_words():
 def steady_words():
     if not steady:
         return f"None of the first {k} components agrees well: the first has |cos| {number(agreed[0])} on average."
-    which = ", ".join(str(1 + i) for i in np.flatnonzero(agreed >= 0.9))
+    which = ", ".join(str(1 + i) for i in np.flatnonzero(named))
     return f"Of the first {k} components {steady} {'agrees' if steady == 1 else 'agree'} with |cos| of at least 0.9 on average ({which}); component {k} has {number(agreed[-1])}, where random directions have {number(halves.chance_cosines[-1])}."
 
 
@@ -608,15 +628,18 @@ def walk_words():
         judged = [walk for walk in these if walk.effect]
         if judged:
             done = [
-                f"{walk.direction}, {spoken(walk.effect)} sd" + (", against the direction" if walk.effect["mean"] < 0 else "")
+                f"{walk.direction}, {spoken(walk.effect)} sd (p = {walk.p:.2g})" + (", against the direction" if walk.effect["mean"] < 0 else "")
                 for walk in judged
                 if walk.effect_verdict == "more than chance"
             ]
-            undone = [walk.direction for walk in judged if walk.effect_verdict != "more than chance"]
+            undone = [walk.direction for walk in judged if walk.effect_verdict in ("nothing", "no more than chance")]
+            unjudged = [walk.direction for walk in judged if walk.effect_verdict == "undecided"]
             if done:
-                words.append(f"The attribute changes, by more than along any random direction, for {listed(done)}.")
+                words.append(f"The attribute changes, by more than random directions change it, for {listed(done)}.")
             if undone:
                 words.append(f"No such effect: {listed(undone)}.")
+            if unjudged:
+                words.append(f"Too few random directions to judge: {listed(unjudged)}.")
     return " ".join(words)
 
 
@@ -631,7 +654,7 @@ verdict = {
     "Network": f"{card.name}, {count:,} people",
     "Components for 95 % of the variance": f"{spoken(sizes['needed for 95 %'], 0)} of {dimensions:,}",
     "Participation ratio": spoken(sizes["participation ratio"], 1),
-    "Components above the noise floor": f"{real}",
+    "Components above the noise floor": spoken(sizes["above the noise floor"], 0),
     "Components on which halves agree (cosine of at least 0.9)": f"{steady} of {k}",
     "The first component goes most with": f"{top}, r = {spoken(tie(1, top))} without its sign",
     "It is sitting versus standing": claim_words(),
@@ -655,7 +678,7 @@ run.write_metrics(
         "spectrum": every.spectrum[:200],
         "floor": floor[:200],
         "sizes": sizes,
-        "above": real,
+        "above": sizes["above the noise floor"] | {"people": count},
         "stability": {"cosines": halves.cosines.mean(0), "angles": halves.angles.mean(0)},
         "correlations": {
             name: {"people": int(rows["people"].iloc[0]), **{key: rows[key].round(3).tolist()[:10] for key in ("r", "low", "high")}}
@@ -682,7 +705,7 @@ run.write_metrics(
             "permutations": str(permutations),
             "needed": spoken(sizes["needed for 95 %"], 0),
             "needed_share": f"{100 * needed / dimensions:.0f} %",
-            "above": str(real),
+            "above": spoken(sizes["above the noise floor"], 0),
             "above_share": f"{100 * every.shares[:real].sum():.0f} %",
             "participation": spoken(sizes["participation ratio"], 1),
             "stable": steady_words(),

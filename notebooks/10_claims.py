@@ -59,7 +59,7 @@ here = [chapter for chapter, metrics in own.items() if metrics]
 # ## How a claim is decided
 #
 # A claim is *supported* where the whole 95 % interval of its number lies on its side of a threshold, *not supported* where the whole interval lies on the other
-# side, and *undecided* where the interval holds the threshold, or where the rule asks for a *p* as well and that is not low enough: then so few people, or joints, cannot tell. A number without an interval is given a margin with its rule. *Not measured* says why. Where a source
+# side, and *undecided* where the interval holds the threshold, where there is none, as of fewer than three trainings, or where the rule asks for a *p* as well and that is not low enough: then so few people, or joints, cannot tell. A number without an interval is given a margin with its rule. *Not measured* says why. Where a source
 # gave no threshold, one was set with the claim; the tables show it. What counts as a strong correlation or a large difference is the convention of
 # {cite:t}`cohen1988`. A difference of two numbers that were not compared person by person has an interval as if they came from different
 # people {cite:p}`zou2008`, and is decided less often than it might be.

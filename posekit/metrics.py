@@ -6,12 +6,13 @@ score carries its definition in words. Coordinates are (x, y) in image pixels un
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
 
 from posekit.skeleton import Skeleton
+from posekit.stats import draws, over_people
 
 AP_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of OKS, COCO's
 
@@ -80,14 +81,15 @@ def score(
     | name | needs |
     | --- | --- |
     | `pck@0.2·torso` | |
-    | `pckh@0.5` | `heads` (N,), MPII's head sizes in image pixels |
+    | `pckh@0.5` | `heads` (N,), MPII's head sizes in image pixels; as MPII has it, without pelvis and thorax |
+    | `pckh@0.5·16` | the same with both, of a skeleton (here of 16 joints) that has them |
     | `pck@0.5·head` | a skeleton with neck and head top |
     | `pck@0.5·hm/10` | `heatmap_cell` (N,), image pixels to a heatmap cell, and `heatmap_width` in cells |
     | `oks` | `areas` (N,) in square image pixels |
     | `oks-ap` | `areas`, and `image_ids` (N,) where people share a picture; see `oks_ap` |
 
     Each is `{"mean", "low", "high", "people", "labelled", "definition", "joints"}`: `low` and `high` are a 95
-    % bootstrap interval over people (over pictures for `oks-ap`), `people` counts those with at least one
+    % bootstrap interval over people, or over pictures where by `image_ids` some share one, `people` counts those with at least one
     joint that counts, `labelled` the joints that count. What nothing is known of is NaN.
 
     >>> from posekit.skeleton import LSP
@@ -96,20 +98,26 @@ def score(
     >>> {name: block["mean"] for name, block in score(people, people, LSP).items()}
     {'pck@0.2·torso': 1.0, 'pck@0.5·head': 1.0}
     """
-    over = (
-        f"share of all labelled joints ({len(skeleton)} of the {skeleton.name} skeleton, each labelled joint counts once) predicted within"
-    )
+    outside = [joint for joint in ("pelvis", "thorax") if joint in skeleton.joints]  # of MPII's own mean
     torsos = "a shoulder to the opposite hip, mean of the labelled diagonals; people without are left out"
     scores: dict[str, dict] = {}
 
-    def pck(name: str, normaliser: np.ndarray, factor: float, words: str) -> None:
+    def pck(name: str, normaliser: np.ndarray, factor: float, words: str, without: Sequence[str] = ()) -> None:
         normaliser = np.asarray(normaliser, float)
         hit = hits(predicted, keypoints, factor * np.where(normaliser > 0, normaliser, np.nan))
-        scores[name] = _block(hit, skeleton, f"{over} {factor} {words}", seed, resamples)
+        lacking = f", without {' and '.join(without)}" if without else ""
+        if without:
+            hit[:, skeleton.index(*without)] = np.nan
+        which = f"{len(skeleton) - len(without)} of the {skeleton.name} skeleton{lacking}, each labelled joint counts once"
+        definition = f"share of all labelled joints ({which}) predicted within {factor} {words}"
+        scores[name] = _block(hit, skeleton, definition, seed, resamples, pictures=image_ids)
 
     pck("pck@0.2·torso", torso(keypoints, skeleton), 0.2, f"torso lengths ({torsos})")
     if heads is not None:
-        pck("pckh@0.5", heads, 0.5, "head sizes (MPII's: 0.6 times the diagonal of the annotated head box)")
+        words = "head sizes (MPII's: 0.6 times the diagonal of the annotated head box)"
+        pck("pckh@0.5", heads, 0.5, words, outside)
+        if outside:
+            pck(f"pckh@0.5·{len(skeleton)}", heads, 0.5, words)
     if {"neck", "head top"} <= set(skeleton.joints):
         pck(
             "pck@0.5·head",
@@ -123,7 +131,9 @@ def score(
     if areas is not None:
         value = similarity(predicted, keypoints, areas, skeleton.sigmas)
         definition = "mean over people of COCO's object keypoint similarity; a joint's where it is labelled"
-        scores["oks"] = _block(value, skeleton, definition, seed, resamples, by_person=True)
+        if skeleton.borrowed:
+            definition += f"; COCO has no sigma for {' and '.join(skeleton.borrowed)}, which have that of their nearest kin"
+        scores["oks"] = _block(value, skeleton, definition, seed, resamples, by_person=True, pictures=image_ids)
         scores["oks-ap"] = oks_ap(
             predicted,
             keypoints,
@@ -182,36 +192,33 @@ def oks_ap(
     }  # fmt: skip
 
 
-def paired_difference(hits_a: np.ndarray, hits_b: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> dict:
+def paired_difference(
+    hits_a: np.ndarray, hits_b: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0, resamples: int = 1000
+) -> dict:  # fmt: skip
     """How much larger the mean of `hits_a` (N, K) is than that of `hits_b` (N, K), on the same people.
 
-    Over the joints that count in both; the 95 % interval resamples people, and both methods meet the same
-    people.
+    Over the joints that count in both; the 95 % interval resamples people, or `pictures` (N,) where some share one, and both methods
+    meet the same people.
 
     >>> paired_difference(np.ones((9, 2)), np.zeros((9, 2)))
     {'mean': 1.0, 'low': 1.0, 'high': 1.0, 'people': 9}
     """
     difference = np.asarray(hits_a, float) - np.asarray(hits_b, float)
     counted = np.isfinite(difference)
-    mean, low, high = interval(np.nansum(difference, -1), counted.sum(-1), seed=seed, resamples=resamples)
+    mean, low, high = interval(np.nansum(difference, -1), counted.sum(-1), pictures=pictures, seed=seed, resamples=resamples)
     return {"mean": mean, "low": low, "high": high, "people": int(counted.any(-1).sum())}
 
 
-def interval(sums: np.ndarray, counts: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> tuple[float, float, float]:
-    """The total of `sums` (N,) over that of `counts` (N,), and its 95 % percentile bootstrap interval.
-
-    People are resampled.
+def interval(
+    sums: np.ndarray, counts: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0, resamples: int = 1000
+) -> tuple[float, float, float]:  # fmt: skip
+    """Mean, low and high of `stats.over_people`.
 
     >>> interval(np.array([2.0, 1.0]), np.array([2, 2]))[0]
     0.75
     """
-    some = np.asarray(counts) > 0  # the others add nothing to either total
-    sums, counts = np.asarray(sums, float)[some], np.asarray(counts)[some]
-    if not len(counts):
-        return np.nan, np.nan, np.nan
-    ratios = [(weight @ sums) / (weight @ counts) for weight in _resamples(len(counts), seed, resamples)]
-    low, high = np.quantile(ratios, [0.025, 0.975]) if ratios else (np.nan, np.nan)
-    return float(sums.sum() / counts.sum()), float(low), float(high)
+    found = over_people(sums, counts, pictures=pictures, seed=seed, resamples=resamples)
+    return found.mean, found.low, found.high
 
 
 def coco_dataset(keypoints, skeleton: Skeleton, areas, image_ids=None, boxes=None) -> dict:
@@ -274,26 +281,19 @@ def _ratio(sums, counts):
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _block(value, skeleton: Skeleton, definition: str, seed: int, resamples: int, by_person: bool = False) -> dict:
+def _block(value, skeleton: Skeleton, definition: str, seed: int, resamples: int, *, by_person: bool = False, pictures=None) -> dict:
     """The scores of values (N, K), NaN where a joint does not count; `by_person` weighs people alike."""
     counted = np.isfinite(value)
     sums, counts = np.nansum(value, -1), counted.sum(-1)
     if by_person:
         sums, counts = np.nan_to_num(_ratio(sums, counts)), (counts > 0).astype(int)
-    mean, low, high = interval(sums, counts, seed=seed, resamples=resamples)
+    mean, low, high = interval(sums, counts, pictures=pictures, seed=seed, resamples=resamples)
     joints = _ratio(np.nansum(value, 0), counted.sum(0))
     return {
         "mean": mean, "low": low, "high": high, "people": int(counted.any(-1).sum()),
         "labelled": int(counted.sum()), "definition": definition,
         "joints": dict(zip(skeleton.joints, joints.tolist(), strict=True)),
     }  # fmt: skip
-
-
-def _resamples(count: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
-    """How often each of `count` is drawn, for as many draws with replacement of as many."""
-    random = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield np.bincount(random.integers(count, size=count), minlength=count)
 
 
 def _pictures(count: int, image_ids) -> np.ndarray:
@@ -324,7 +324,7 @@ def _ap_interval(evaluation, seed: int, resamples: int) -> tuple[float, float]:
     owner = np.repeat(np.arange(len(pictures)), [len(picture["dtScores"]) for picture in pictures])[order]
     people = np.array([np.count_nonzero(np.asarray(picture["gtIgnore"]) == 0) for picture in pictures])
     values = []
-    for weight in _resamples(len(pictures), seed, resamples):
+    for weight in draws(len(pictures), seed, resamples):
         if weight @ people:
             detections = weight[owner]
             true, false = detections * (matched & counts), detections * (~matched & counts)

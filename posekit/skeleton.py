@@ -16,7 +16,7 @@ class Skeleton:
     name: str
     joints: tuple[str, ...]
     limbs: tuple[tuple[str, str], ...]
-    sigmas: tuple[float, ...]  # COCO's per-joint standard deviation over the square root of the area
+    sigmas: tuple[float, ...]  # COCO's per-joint standard deviation over the square root of the area; see `borrowed`
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -27,6 +27,15 @@ class Skeleton:
         exchange = {"left": "right", "right": "left"}
         names = [" ".join(exchange.get(word, word) for word in joint.split()) for joint in self.joints]
         return tuple(self.joints.index(name) for name in names)
+
+    @cached_property
+    def borrowed(self) -> tuple[str, ...]:
+        """The joints that COCO has no sigma for, and whose sigma here is that of their nearest kin: good for a score, no finding.
+
+        >>> SKELETONS["lsp"].borrowed
+        ('neck', 'head top')
+        """
+        return tuple(joint for joint in self.joints if joint in _LENDER)
 
     def index(self, *joints: str) -> list[int]:
         """Indices of the named joints; `left_wrist` and `Left Wrist` are the left wrist.
@@ -58,17 +67,17 @@ _TORSO = (
     ("left shoulder", "left hip"),
     ("right shoulder", "right hip"),
 )
-# cocodataset.org/#keypoints-eval; a joint that COCO lacks takes the sigma of its nearest kin.
+# cocodataset.org/#keypoints-eval
 _SIGMA = {
     "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
     "hip": 0.107, "knee": 0.087, "ankle": 0.089,
-    "neck": 0.079, "head top": 0.035, "pelvis": 0.107, "thorax": 0.079,
 }  # fmt: skip
+_LENDER = {"neck": "shoulder", "head top": "ear", "pelvis": "hip", "thorax": "shoulder"}  # whose sigma a joint takes that COCO lacks
 
 
 def _skeleton(name: str, joints: str, extra_limbs: tuple[tuple[str, str], ...]) -> Skeleton:
     names = tuple(joint.strip() for joint in joints.split(","))
-    sigmas = tuple(_SIGMA[joint.removeprefix("left ").removeprefix("right ")] for joint in names)
+    sigmas = tuple(_SIGMA[_LENDER.get(joint, joint.removeprefix("left ").removeprefix("right "))] for joint in names)
     return Skeleton(name, names, _LEGS_AND_ARMS + _TORSO + extra_limbs, sigmas)
 
 

@@ -1,5 +1,6 @@
 """Intervals. Every one is at 95 % and says what it runs over."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ class Interval:
 
     Attributes:
         mean, low, high: in the unit of what is averaged. Without an interval `low` and `high` are NaN.
-        over: what was sampled: "seeds", "people", "seeds and people".
+        over: what was sampled: "seeds", "people", "pictures", "seeds and people".
         n: how many there were, in the order of `over`.
 
     >>> interval = Interval(0.02, 0.01, 0.03, "seeds", (3,))
@@ -28,6 +29,37 @@ class Interval:
 
     def excludes(self, value: float) -> bool:
         return bool(value < self.low or value > self.high)
+
+
+def over_people(
+    sums: np.ndarray, counts: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0, resamples: int = 1000
+) -> Interval:  # fmt: skip
+    """The total of `sums` (N,) over that of `counts` (N,), and its 95 % percentile bootstrap interval.
+
+    People are resampled; where some share a picture, by its id in `pictures` (N,), pictures are, with all who are in them: people of one
+    picture fare alike, and as many of their own would say more. Without a count there is no number.
+
+    >>> over_people(np.array([2.0, 1.0]), np.array([2, 2])).mean
+    0.75
+    """
+    some = np.asarray(counts) > 0  # the others add nothing to either total
+    sums, counts, over = np.asarray(sums, float)[some], np.asarray(counts)[some], "people"
+    if pictures is not None:
+        names, picture = np.unique(np.asarray(pictures)[some], return_inverse=True)
+        if len(names) < len(sums):
+            sums, counts, over = np.bincount(picture, sums), np.bincount(picture, counts), "pictures"
+    if not len(counts):
+        return Interval(float("nan"), float("nan"), float("nan"), over, (0,))
+    ratios = [(weight @ sums) / (weight @ counts) for weight in draws(len(counts), seed, resamples)]
+    low, high = np.quantile(ratios, [0.025, 0.975]) if ratios else (np.nan, np.nan)
+    return Interval(float(sums.sum() / counts.sum()), float(low), float(high), over, (len(counts),))
+
+
+def draws(count: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
+    """How often each of `count` is drawn, for as many draws with replacement of as many."""
+    random = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield np.bincount(random.integers(count, size=count), minlength=count)
 
 
 def over_seeds(values: np.ndarray) -> Interval:
@@ -50,14 +82,14 @@ def over_seeds_and_people(sums: np.ndarray, counts: np.ndarray) -> Interval:
     The two-way random-effects analysis of variance (Searle, Casella & McCulloch, Variance Components, 1992, section 4.3): the variance
     of the mean is (MS_seeds + MS_people - MS_rest) / (S N). Where seeds make up more of it than people, its degrees of freedom are
     S - 1, which is on the safe side, else Satterthwaite's. The ratio is taken as its linearisation about the mean. Of fewer than three
-    trainings there is no interval.
+    trainings there is no interval, and where counts are 0 throughout no mean.
 
     For a difference of two kinds of training, `sums` holds the difference of what each finds, seed by seed.
     """
     sums, counts = np.asarray(sums, float), np.asarray(counts, float)
     seeds, people = sums.shape
-    mean = float(sums.sum() / counts.sum())
-    if seeds < 3 or people < 2:
+    mean = float(sums.sum() / counts.sum()) if counts.sum() else float("nan")
+    if seeds < 3 or people < 2 or np.isnan(mean):
         return Interval(mean, float("nan"), float("nan"), "seeds and people", (seeds, people))
     z = (sums - mean * counts) / (counts.sum() / counts.size)  # each person's share in the mean's error
     row, column = z.mean(1), z.mean(0)
@@ -74,3 +106,19 @@ def over_seeds_and_people(sums: np.ndarray, counts: np.ndarray) -> Interval:
         freedom = seeds - 1.0 if a >= b else total**2 / (a**2 / (seeds - 1) + b**2 / (people - 1))
     half = float(student.ppf(0.975, max(freedom, 1.0)) * np.sqrt(max(total, 0.0) / (seeds * people)))
     return Interval(mean, mean - half, mean + half, "seeds and people", (seeds, people))
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """The p-values (T,) of a family of tests, corrected so that the chance of any false finding stays below the level (Holm, 1979).
+
+    Whatever ties the tests have. A NaN is a test that was not made: it stays, and is none of the family.
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p, float)
+    corrected = p.copy()
+    made = np.flatnonzero(np.isfinite(p))
+    order = made[np.argsort(p[made], kind="stable")]
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1)
+    return corrected

@@ -20,7 +20,7 @@ from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations.codes import collect
 from posekit.models.hourglass import Hourglass
-from posekit.skeleton import COCO, LSP
+from posekit.skeleton import COCO, LSP, MPII
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, stacks=2, bottleneck_residuals=1)
 PLAIN = Machine.plain()
@@ -198,6 +198,19 @@ def test_small_joints_suffer_where_they_do():
     assert block["loss"]["nose"] == pytest.approx(1 - hits[:, 0].mean())
     turned = ablation.small_joints(reference, hits, COCO, resamples=200)
     assert turned["mean"] == pytest.approx(-block["mean"])
+
+
+@pytest.mark.parametrize("skeleton", [LSP, MPII])
+def test_joints_whose_size_is_not_known_do_not_decide_whether_small_ones_lose_most(skeleton):
+    random = np.random.default_rng(0)
+    reference = np.ones((300, len(skeleton)))
+    hits = (random.random(reference.shape) < np.array(skeleton.sigmas) * 8).astype(float)
+    block = ablation.small_joints(hits, reference, skeleton, resamples=50)
+    assert block["kinds"] == 6 and set(block["loss"]) == {"ankle", "knee", "hip", "wrist", "elbow", "shoulder"} == set(
+        ablation.sizes(skeleton)
+    )
+    hits[:, skeleton.index(*skeleton.borrowed)] = 0  # whatever becomes of them
+    assert ablation.small_joints(hits, reference, skeleton, resamples=50) == block
 
 
 def test_relative_losses_are_of_what_was_found():

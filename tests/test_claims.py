@@ -238,6 +238,23 @@ def test_a_rule_on_chance_decides_nothing_where_the_metric_does_not_say_it():
     assert claims._ruled(rule, claims.Estimate(-1, -2, -0.5), None) == "not measured"
 
 
+@pytest.mark.parametrize("ends", [None, float("nan")])
+@pytest.mark.parametrize("mean", [-0.5, 0.5])
+@pytest.mark.parametrize(
+    "rule", [claims.Rule(below=0), claims.Rule(above=0), claims.Rule(above=0.2, margin=0.01), claims.Rule(above=0, p=0.05)]
+)
+@pytest.mark.parametrize("more", [{}, {"absolute": True}, {"times": 2.0}, {"minus": ["b"]}, {"over": ["b"]}])
+def test_a_number_without_an_interval_decides_nothing(mean, ends, rule, more):
+    verdict = claims.decide(one(rule=rule, unit="points", **more), {"a": block(mean, ends, ends, p=0.01), "b": block(1, 0.9, 1.1)})
+    assert verdict.verdict == "undecided" and verdict.number.mean == verdict.number.mean
+    assert "without an interval" in claims.words(one(rule=rule, unit="points"), verdict)
+
+
+def test_a_lead_without_an_interval_decides_nothing():
+    claim = one(rule=claims.Rule(equals=2, sure=["b"]))
+    assert claims.decide(claim, {"a": 2, "b": block(0.5, None, None)}).verdict == "undecided"
+
+
 def test_what_a_run_could_not_measure_is_said():
     verdict = claims.decide(one(rule=claims.Rule(below=0)), {"a": block(None, None, None)})
     assert (verdict.verdict, verdict.why) == ("not measured", "03_skips could not measure a")

@@ -173,7 +173,7 @@ def test_two_processes_find_the_moments_of_all(tmp_path):
     np.save(tmp_path / "codes.npy", codes)
     (tmp_path / "worker.py").write_text(
         "import numpy as np, torch\n"
-        "from posekit import parallel\n"
+        "from posekit.engine import parallel\n"
         "from posekit.interpret.analysis.components import Moments\n"
         "codes = torch.from_numpy(np.load('codes.npy'))\n"
         "rank, moments = parallel.world().rank, Moments.none(6)\n"
@@ -218,3 +218,19 @@ def test_benchmark_says_which_measurement_failed(monkeypatch):
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(PosekitError, match="streamed for 200 codes of 24 numbers: killed"):
         bench_components._apart("streamed", 200, 24)
+
+
+def test_the_count_above_the_floor_has_an_interval_over_people():
+    """Strong directions are counted by everybody alike; one at the floor's height is not."""
+    random = np.random.default_rng(0)
+    basis = np.linalg.qr(random.normal(size=(40, 40)))[0]
+    marginal = random.normal(size=(300, 40)) * np.concatenate([[6, 6, 6], np.linspace(3, 1, 37)]) @ basis
+    strong = random.normal(size=(300, 40)) * np.concatenate([[6, 6, 6], np.ones(37)]) @ basis
+    widths = []
+    for codes in (strong, marginal):
+        floor = noise_floor(codes, seed=0)
+        block = jackknife(codes, {"count": lambda c, floor=floor: above(c.spectrum, floor)})["count"]
+        assert block["low"] <= block["mean"] <= block["high"]
+        widths.append(block["high"] - block["low"])
+        assert block["mean"] >= 3
+    assert widths[0] == 0 < widths[1]

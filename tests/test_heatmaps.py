@@ -87,6 +87,30 @@ def test_soft_argmax_is_within_a_hundredth_four_sigmas_inside(u, v, sigma):
     assert error.max() < 0.01
 
 
+@pytest.mark.parametrize("background", [-0.1, -0.01, 0.0, 0.01, 0.05])
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.05])
+@pytest.mark.parametrize("height", [0.2, 1.0, 3.0])
+def test_raw_maps_are_read_by_soft_argmax_whatever_their_background_and_noise(background, noise, height):
+    random = torch.Generator().manual_seed(0)
+    places = 8 + 48 * torch.rand(300, 1, 2, generator=random)
+    raw = hm.encode(places, 64) + background + noise * torch.randn(300, 1, 64, 64, generator=random)
+    found = hm.locate(height * raw, "mse", "soft-argmax")
+    error = (found[..., :2] - places).norm(dim=-1)
+    assert error.max() < (0.1 if noise == 0 else 0.5) and error.mean() < 0.1
+    assert torch.equal(found[..., 2], (height * raw).amax((-2, -1)))
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
+def test_raw_maps_without_a_peak_are_read_as_a_place_in_them(value):
+    found = hm.locate(torch.full((1, 1, 8, 8), value), "mse", "soft-argmax")[0, 0, :2]
+    assert ((found >= 0) & (found <= 7)).all()
+
+
+def test_soft_argmax_of_negative_cells_is_refused():
+    with pytest.raises(ValueError, match="without negative cells"):
+        hm.decode(torch.full((1, 1, 8, 8), -0.01), "soft-argmax")
+
+
 def test_height_is_the_third_column():
     maps = random_maps(0)
     for method in hm.DECODERS:

@@ -68,7 +68,9 @@ def test_pck_equals_the_slow_loops(seed, skeleton):
         neck, top = skeleton.joints.index("neck"), skeleton.joints.index("head top")
         lengths = [math.dist(p[neck, :2], p[top, :2]) if p[neck, 2] > 0 and p[top, 2] > 0 else None for p in keypoints]
         expected["pck@0.5·head"] = (lengths, 0.5)
-    assert set(scores) == set(expected)
+    if "pelvis" in skeleton.joints:  # of 14 joints; tested by itself
+        expected["pckh@0.5·16"] = expected.pop("pckh@0.5")
+    assert set(scores) - {"pckh@0.5"} == set(expected) - {"pckh@0.5"}
     for name, (normalisers, factor) in expected.items():
         mean, joints = slow_pck(predicted, keypoints, normalisers, factor)
         assert scores[name]["mean"] == pytest.approx(mean)
@@ -153,7 +155,7 @@ def test_a_missing_prediction_is_a_miss():
 def test_a_head_without_size_is_left_out():
     predicted, keypoints, _ = people(3, MPII, count=4)
     heads = np.array([40.0, np.nan, 0.0, 40.0])
-    block = metrics.score(predicted, keypoints, MPII, heads=heads)["pckh@0.5"]
+    block = metrics.score(predicted, keypoints, MPII, heads=heads)["pckh@0.5·16"]
     assert block["labelled"] == (keypoints[[0, 3], :, 2] > 0).sum() and block["people"] == 2
 
 
@@ -161,8 +163,45 @@ def test_definitions_stand_next_to_the_numbers():
     predicted, keypoints, areas = people(4, MPII)
     for name, block in metrics.score(predicted, keypoints, MPII, areas=areas, heads=areas**0.5).items():
         if name.startswith("pck"):
-            assert "16 of the mpii skeleton, each labelled joint counts once" in block["definition"]
+            count = "14 of the mpii skeleton, without pelvis and thorax" if name == "pckh@0.5" else "16 of the mpii skeleton"
+            assert f"{count}, each labelled joint counts once" in block["definition"]
         assert len(block["definition"]) > 40
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pckh_is_mpiis_own_mean_and_that_of_all_joints_has_its_own_name(seed):
+    """The standard evaluation masks joints 6 and 7, and weighs each joint's share by how often it is labelled."""
+    predicted, keypoints, areas = people(seed, MPII)
+    heads = areas**0.5 / 4
+    scores = metrics.score(predicted, keypoints, MPII, heads=heads)
+    labelled = keypoints[..., 2] > 0
+    near = labelled & (np.linalg.norm(predicted[..., :2] - np.nan_to_num(keypoints[..., :2]), axis=-1) <= 0.5 * heads[:, None])
+    own = np.delete(np.arange(16), [6, 7])
+    by_joint = near.sum(0) / labelled.sum(0)
+    assert scores["pckh@0.5"]["mean"] == pytest.approx(np.average(by_joint[own], weights=labelled.sum(0)[own]))
+    assert scores["pckh@0.5·16"]["mean"] == pytest.approx(near.sum() / labelled.sum())
+    assert "pckh@0.5·14" not in metrics.score(*people(seed, LSP)[:2], LSP, heads=heads)
+
+
+def test_people_who_share_a_picture_are_resampled_together():
+    random, draws, held = np.random.default_rng(0), 300, np.zeros(2)
+    pictures = np.repeat(np.arange(60), 4)
+    for seed in range(draws):
+        ease = 0.35 * random.uniform(-1, 1, 60)[pictures]  # of everybody in the picture
+        hit = (random.random((240, 14)) < (0.5 + ease)[:, None]).sum(1)
+        ends = [metrics.interval(hit, np.full(240, 14), pictures=p, seed=seed, resamples=300)[1:] for p in (pictures, None)]
+        held += [low <= 0.5 <= high for low, high in ends]
+    assert 0.93 - 0.025 <= held[0] / draws <= 0.97 + 0.025 and held[1] / draws < 0.8
+
+
+def test_where_nobody_shares_a_picture_people_are_resampled():
+    predicted, keypoints, areas = people(6)
+    alone = metrics.score(predicted, keypoints, COCO, areas=areas)
+    one_each = metrics.score(predicted, keypoints, COCO, areas=areas, image_ids=np.random.default_rng(0).permutation(len(areas)))
+    shared = metrics.score(predicted, keypoints, COCO, areas=areas, image_ids=np.arange(len(areas)) // 3)
+    for name in ("pck@0.2·torso", "oks"):
+        assert one_each[name] == alone[name]
+        assert shared[name]["mean"] == pytest.approx(alone[name]["mean"]) and shared[name]["low"] != alone[name]["low"]
 
 
 def test_bootstrap_interval_covers_a_planted_share():
@@ -243,7 +282,7 @@ def test_average_precision_is_cocos_and_both_packages_agree(seed):
 def test_average_precision_of_whole_weights_is_that_of_the_evaluation(monkeypatch):
     predicted, keypoints, areas = people(7, count=80)
     pictures = np.random.default_rng(7).integers(0, 30, 80)
-    monkeypatch.setattr(metrics, "_resamples", lambda count, seed, resamples: [np.ones(count, int)])
+    monkeypatch.setattr(metrics, "draws", lambda count, seed, resamples: [np.ones(count, int)])
     block = metrics.oks_ap(predicted, keypoints, COCO, areas, image_ids=pictures)
     assert block["low"] == pytest.approx(block["mean"], abs=1e-12) and block["high"] == block["low"]
 

@@ -43,6 +43,17 @@ def test_sigmas_are_one_a_joint_and_alike_left_and_right(skeleton):
     assert np.array_equal(sigmas[list(skeleton.mirrored)], sigmas)
 
 
+@pytest.mark.parametrize(
+    ("name", "borrowed"), [("coco", ()), ("lsp", ("neck", "head top")), ("mpii", ("pelvis", "thorax", "neck", "head top"))]
+)
+def test_a_skeleton_says_which_sigmas_are_borrowed(name, borrowed):
+    skeleton = SKELETONS[name]
+    assert skeleton.borrowed == borrowed
+    own = {joint: sigma for joint, sigma in zip(skeleton.joints, skeleton.sigmas, strict=True) if joint not in borrowed}
+    theirs = dict(zip(COCO.joints, Params("keypoints").kpt_oks_sigmas, strict=True))
+    assert own == pytest.approx({joint: theirs[joint] for joint in own})
+
+
 def test_coco_sigmas_are_cocos():
     assert np.allclose(COCO.sigmas, Params("keypoints").kpt_oks_sigmas)
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from posekit.stats import Interval, over_seeds, over_seeds_and_people
+from posekit.stats import Interval, holm, over_seeds, over_seeds_and_people
 
 
 @given(st.lists(st.floats(-10, 10), min_size=3, max_size=12))
@@ -67,3 +67,20 @@ def test_coverage(seeds, of_people, of_seeds):
 def test_an_interval_excludes_what_lies_outside():
     assert Interval(1, 0.5, 2, "seeds", (3,)).excludes(0)
     assert not Interval(1, -0.5, 2, "seeds", (3,)).excludes(0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_rejects_as_its_steps_do(values):
+    """Step down: the smallest against 0.05 / T, the next against 0.05 / (T - 1), until one is not rejected."""
+    p, rejected = np.array(values), np.zeros(len(values), bool)
+    for step, test in enumerate(np.argsort(p, kind="stable")):
+        if p[test] * (len(p) - step) >= 0.05:
+            break
+        rejected[test] = True
+    assert ((holm(p) < 0.05) == rejected).all()
+    assert (holm(p) >= p).all()
+
+
+def test_tests_that_were_not_made_are_none_of_the_family():
+    assert holm(np.array([0.02, np.nan, 0.03])) == pytest.approx([0.04, np.nan, 0.04], nan_ok=True)
+    assert len(holm(np.array([]))) == 0 and np.isnan(holm(np.array([np.nan]))).all()

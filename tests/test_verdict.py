@@ -43,3 +43,10 @@ def test_numbers_are_said_with_their_intervals():
     assert verdict.correlation(block) == "−0.03 [−0.05, 0.00], p = 0.043 over 9 kinds of joint"
     assert "cannot be asked" in verdict.correlation({"mean": None})
     assert verdict.spoken({"mean": float("nan"), "low": 0, "high": 0}) == "nothing to measure it on"
+
+
+@pytest.mark.parametrize("ends", [None, float("nan")])
+def test_a_number_without_an_interval_says_so(ends):
+    block = {"mean": 0.0217, "low": ends, "high": ends}
+    assert verdict.spoken(block, points=True) == "+2.2 points, without an interval"
+    assert verdict.spoken(block) == "2.2 %, without an interval"

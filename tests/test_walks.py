@@ -139,7 +139,7 @@ class Puppet(nn.Module):
 
 def test_a_walk_through_a_network_whose_answers_are_known(stored):
     puppet, card = Puppet(), dataclasses.replace(CARD, loss="mse", resolution=128)
-    control = np.eye(3, dtype=np.float32)[2:]  # moves nothing
+    control = np.repeat(np.eye(3, dtype=np.float32)[2:], wk.CONTROLS, 0)  # moves nothing
 
     def walk(number, attribute=None, **options):
         direction = Direction("planted", np.eye(3, dtype=np.float32)[number], 1.0, 1.0)
@@ -150,14 +150,14 @@ def test_a_walk_through_a_network_whose_answers_are_known(stored):
     assert walk(0, "lean", scale=0.1).effect["mean"] == pytest.approx(10 * lean.effect["mean"])
     torsos = wk._rulers(stored, card)
     assert lean.moved["mean"] == pytest.approx(np.mean(2 / 14 * 2 * 4 / torsos), rel=0.02)  # 2 of 14 joints by 2 cells of 4 pixels
-    assert lean.effect_control == pytest.approx([0]) and lean.moved_control == pytest.approx([0])
-    assert (lean.effect_verdict, lean.moved_verdict) == ("more than chance", "more than chance")
+    assert lean.effect_control == pytest.approx([0] * wk.CONTROLS) and lean.moved_control == pytest.approx([0] * wk.CONTROLS)
+    assert (lean.effect_verdict, lean.moved_verdict) == ("more than chance", "moved")
     assert lean.effect["people"] == 6 and lean.effect["left_out"] == 0
 
     ankles = walk(1, "lean")
-    assert (ankles.effect_verdict, ankles.moved_verdict) == ("nothing", "more than chance")
+    assert (ankles.effect_verdict, ankles.moved_verdict) == ("nothing", "moved")
 
-    control = np.eye(3, dtype=np.float32)[:1]
+    control = np.repeat(np.eye(3, dtype=np.float32)[:1], wk.CONTROLS, 0)
     nothing = walk(2, "lean")
     assert (nothing.effect_verdict, nothing.moved_verdict) == ("nothing", "nothing")
     assert nothing.varied["mean"] == 0 < nothing.varied_control[0]
@@ -196,18 +196,59 @@ def test_random_directions_are_spread_as_codes_are():
 
 
 @pytest.mark.parametrize(
-    "low, high, control, unmoved, said",
+    "low, high, p, said",
     [
-        (-0.1, 0.2, [0.0], 0, "nothing"),
-        (0.1, 0.2, [0.05, -0.09], 0, "more than chance"),
-        (-0.3, -0.2, [0.1], 0, "more than chance"),
-        (0.1, 0.2, [-0.15], 0, "no more than chance"),
-        (0.001, 0.005, [0.0], 0.01, "nothing"),
-        (0.005, 0.02, [0.0], 0.01, "more than chance"),
+        (-0.1, 0.2, 0.001, "nothing"),
+        (0.1, 0.2, 0.049, "more than chance"),
+        (-0.3, -0.2, 0.001, "more than chance"),
+        (0.1, 0.2, 0.05, "no more than chance"),
+        (0.1, 0.2, np.nan, "undecided"),
+        (-0.1, 0.2, np.nan, "nothing"),
     ],
 )
-def test_verdicts(low, high, control, unmoved, said):
-    assert wk.verdict({"low": low, "high": high}, control, unmoved) == said
+def test_verdicts(low, high, p, said):
+    assert wk.verdict({"low": low, "high": high}, p) == said
+
+
+def test_few_random_directions_judge_nothing():
+    few, enough = np.linspace(-1, 1, wk.CONTROLS - 1), np.linspace(-1, 1, wk.CONTROLS)
+    assert np.isnan(wk.chance_of_effect(9, few, 10))
+    assert wk.chance_of_effect(9, enough, 10) == wk.chance_of_effect(-9, enough, 10) < 1e-6
+    assert wk.chance_of_effect(0, enough, 10) == 1
+
+
+def walked(p):
+    """A walk of which people are sure, with this chance beside random directions."""
+    block = {"mean": 1.0, "low": 0.9, "high": 1.1}
+    return wk.Causal("a", "mean", block, [], block, [], "lean", block, [], p)
+
+
+def test_a_family_of_walks_is_corrected():
+    assert [walk.p for walk in wk.corrected([walked(0.01), walked(0.04), walked(0.001)])] == pytest.approx([0.02, 0.04, 0.003])
+    assert [walk.effect_verdict for walk in wk.corrected([walked(0.04) for _ in range(2)])] == ["no more than chance"] * 2
+    assert walked(0.04).effect_verdict == "more than chance", "alone it is"
+    assert wk.corrected([walked(np.nan)])[0].effect_verdict == "undecided"
+
+
+@pytest.mark.parametrize("decline", [0.5, 1.0])
+def test_structureless_directions_are_more_than_chance_as_seldom_as_they_may(decline):
+    """Directions as random as the controls are: alone 5 times in a hundred, in a family less often, however fast the variances decline."""
+    random, people, dimensions, rows, draws = np.random.default_rng(0), 32, 100, 20, 300
+    components, variances = np.eye(dimensions), np.arange(1.0, dimensions + 1) ** -decline
+    alone, families = [], 0
+    for draw in range(draws):
+        gradients = random.normal(size=(rows, dimensions))  # of what the network answers, an attribute each
+        own = wk.random_directions(rows, components, variances, seed=2 * draw)
+        control = wk.random_directions(wk.CONTROLS, components, variances, seed=2 * draw + 1)
+        found = []
+        for vector, gradient in zip(own, gradients, strict=True):
+            others = wk._across(control, vector)
+            effect, *by_chance = np.concatenate([vector[None], others]) @ gradient + random.normal(size=1 + len(others)) / np.sqrt(people)
+            found.append(walked(wk.chance_of_effect(effect, by_chance, wk.freedom_of(others))))
+        alone += [walk.p for walk in found]
+        families += any(walk.effect_verdict == "more than chance" for walk in wk.corrected(found))
+    assert 0.03 <= np.mean(np.array(alone) < 0.05) <= 0.07
+    assert families / draws <= 0.07
 
 
 def test_bad_input_is_named(model, stored, pictures):

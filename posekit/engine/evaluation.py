@@ -166,7 +166,7 @@ def _compare(
     ours, lengths = joints.index(*both), 0.2 * metrics.torso(store.people.keypoints, store.people.skeleton)
     hits = metrics.hits(found[:, ours], truth[:, ours], lengths)
     their_hits = metrics.hits(theirs[:, their_joints.index(*both)], truth[:, ours], lengths)
-    difference = metrics.paired_difference(hits, their_hits, seed=seed)
+    difference = metrics.paired_difference(hits, their_hits, pictures=store.people.image_ids, seed=seed)
     words = "mean difference of the share of labelled joints found, positive where the first is better; on the same people and joints"
     return {"metric": PAIRED, "joints": both, **difference,
             "own": float(np.nanmean(their_hits)) if np.isfinite(their_hits).any() else math.nan, "definition": words}  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from posekit import metrics
+from posekit.stats import over_seeds_and_people
 
 
 def gains(hits: Sequence[np.ndarray], *, seed: int = 0) -> list[dict]:
@@ -23,33 +24,30 @@ def from_easy_to_hard(shares: np.ndarray, count: int) -> np.ndarray:
     return ranked[np.unique(np.linspace(0, len(ranked) - 1, count).round().astype(int))] if len(ranked) else ranked
 
 
-def crossed(sums: np.ndarray, counts: np.ndarray, *, seed: int = 0, resamples: int = 2000) -> list[float]:
-    """The total of `sums` (S, N) over that of `counts` (S, N), with its 95 % interval over both seeds and people.
+def share(hits: np.ndarray) -> dict[str, float | int]:
+    """{"mean", "low", "high", "people", "seeds"} of the share of joints found, hits (S, N, K) of S trainings on the same N people.
 
-    Seeds and people are resampled independently of each other (the pigeonhole bootstrap of Owen, "The pigeonhole bootstrap",
-    Annals of Applied Statistics 1, 2007), which for effects of both is on the safe side. Few seeds say little about how
-    trainings differ, however they are resampled.
+    As all here by `stats.over_seeds_and_people`: of fewer than three trainings `low` and `high` are NaN.
 
-    >>> crossed(np.ones((3, 5)), np.full((3, 5), 2))
-    [0.5, 0.5, 0.5]
+    >>> share(np.tile([[1.0, 0.0], [1.0, np.nan]], (3, 1, 1)))["mean"]
+    0.6666666666666666
     """
-    return _percentiles(lambda a, b: (a @ sums @ b) / (a @ counts @ b), len(sums), np.shape(sums)[1], seed, resamples)
+    return _block(np.nansum(hits, -1), np.isfinite(hits).sum(-1))
 
 
-def relative(hits: np.ndarray, reference: np.ndarray, *, seed: int = 0, resamples: int = 2000) -> list[float]:
-    """By how much the share of `hits` (S, N, K) is more than that of `reference` (S, N, K), as a share of the latter.
+def difference(hits: np.ndarray, reference: np.ndarray) -> dict[str, float | int]:
+    """As `share`, of the difference of hits (S, N, K) from reference (S, N, K), paired by seed and by person."""
+    ours, theirs, counts = _sums(hits, reference)
+    return _block(ours - theirs, counts)
 
-    With its 95 % interval over seeds and people, as `crossed`; seeds are paired.
+
+def relative(hits: np.ndarray, reference: np.ndarray) -> dict[str, float | int]:
+    """As `difference`, as a share of what the reference finds; the interval is that of the ratio's linearisation (the delta method).
+
+    Where the reference finds nothing all is NaN.
     """
     ours, theirs, _ = _sums(hits, reference)
-    return _percentiles(lambda a, b: (a @ ours @ b) / (a @ theirs @ b) - 1, len(ours), ours.shape[1], seed, resamples)
-
-
-def difference(hits: np.ndarray, reference: np.ndarray, *, seed: int = 0) -> dict[str, float | int]:
-    """{"mean", "low", "high", "people", "seeds"} of the paired difference of hits (S, N, K) from reference (S, N, K)."""
-    ours, theirs, counts = _sums(hits, reference)
-    mean, low, high = crossed(ours - theirs, counts, seed=seed)
-    return {"mean": mean, "low": low, "high": high, "people": int((counts.sum(0) > 0).sum()), "seeds": len(counts)}
+    return _block(ours - theirs, theirs)
 
 
 def _sums(hits: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -58,11 +56,6 @@ def _sums(hits: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(both, hits, 0).sum(-1), np.where(both, reference, 0).sum(-1), both.sum(-1)
 
 
-def _percentiles(statistic: Callable, seeds: int, people: int, seed: int, resamples: int) -> list[float]:
-    random = np.random.default_rng(seed)
-    values = []
-    for _ in range(resamples):
-        a = np.bincount(random.integers(seeds, size=seeds), minlength=seeds)
-        values.append(statistic(a, np.bincount(random.integers(people, size=people), minlength=people)))
-    low, high = np.quantile(values, [0.025, 0.975])
-    return [float(statistic(np.ones(seeds), np.ones(people))), float(low), float(high)]
+def _block(sums: np.ndarray, counts: np.ndarray) -> dict[str, float | int]:
+    found = over_seeds_and_people(sums, counts)
+    return {"mean": found.mean, "low": found.low, "high": found.high, "people": int((counts.sum(0) > 0).sum()), "seeds": len(counts)}

@@ -5,13 +5,14 @@ verdicts = ledger(claims, "mannequins", {"03_skips": metrics})
 verdicts["skips-detail"]["photographs"].verdict
 
 A claim is decided by the 95 % interval of one number: *supported* where the whole interval lies on the claim's side of a
-threshold, *not supported* where it lies on the other, *undecided* where it holds the threshold. What a claim is made of stands at
+threshold, *not supported* where it lies on the other, *undecided* where it holds the threshold or where there is none, as of
+fewer than three trainings. What a claim is made of stands at
 the head of book/claims.yaml.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
-from math import floor, log10, sqrt
+from math import floor, isnan, log10, nan, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ class Claim:
 
 @dataclass(frozen=True)
 class Estimate:
+    """A number and its interval; NaN at both ends where it has none."""
+
     mean: float
     low: float
     high: float
@@ -311,6 +314,8 @@ def _estimate(claim: Claim, metrics: Mapping, path: Sequence) -> Estimate:
     found: Any = block if isinstance(block, dict) else {"mean": block, "low": block, "high": block}
     mean = found.get(next((name for name in _CENTRES if name in found), "mean"))
     low, high, people, p = (found.get(name) for name in ("low", "high", "people", "p"))
+    if low is None and high is None and {"low", "high"} <= set(found):
+        low = high = nan
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in (mean, low, high)):
         raise _MissingError(f"{claim.chapter} could not measure {shown}")
     if claim.people or people is None:
@@ -338,7 +343,7 @@ def _measured(claim: Claim, metrics: Mapping) -> Estimate:
         a = replace(a, mean=ratio, low=ratio - down, high=ratio + up)
     if claim.absolute:
         low, high = sorted((abs(a.low), abs(a.high)))
-        a = replace(a, mean=abs(a.mean), low=low if a.low * a.high > 0 else 0.0, high=high)
+        a = replace(a, mean=abs(a.mean), low=0.0 if a.low <= 0 <= a.high else low, high=high)
     if claim.times != 1:
         a = replace(a, mean=a.mean * claim.times, low=a.low * claim.times, high=a.high * claim.times)
     return a
@@ -351,7 +356,7 @@ def _ruled(rule: Rule, number: Estimate, lead: Estimate | None) -> str:
         if number.p >= rule.p:
             return "undecided"
     if lead is not None:
-        return "undecided" if lead.low <= 0 else "supported" if number.mean == rule.equals else "not supported"
+        return "undecided" if not lead.low > 0 else "supported" if number.mean == rule.equals else "not supported"
     low, high = number.low, number.high
     if low == high:
         low, high = low - rule.margin, high + rule.margin
@@ -365,6 +370,8 @@ def _spoken(number: Estimate, unit: str) -> str:
     """A number with its interval, in its unit: `−3.6 [−4.4, −2.9] points`; as exact as the interval is wide."""
     scale = 100 if unit in ("points", "%") else 1
     width = scale * (number.high - number.low)
+    if isnan(width):
+        return f"{_spoken(replace(number, low=number.mean, high=number.mean), unit)}, without an interval"
     digits = max(1 - floor(log10(width)), 1 if scale > 1 else 0) if width else 0
 
     def one(value: float) -> str:

@@ -28,6 +28,9 @@ def spoken(block: Mapping, *, points: bool = False) -> str:
     """A share with its interval in percent, `71.2 % [69.9, 72.4]`; with `points` a difference, `−3.1 [−3.8, −2.4] points`."""
     if block["mean"] is None or block["mean"] != block["mean"]:
         return "nothing to measure it on"
+    if block["low"] is None or block["low"] != block["low"]:  # of fewer than three trainings, say
+        mean = 100 * block["mean"]
+        return f"{_signed(mean)} points, without an interval" if points else f"{mean:.1f} %, without an interval"
     mean, low, high = (100 * block[name] for name in ("mean", "low", "high"))
     if points:
         return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}] points"

@@ -190,9 +190,14 @@ def kinds(skeleton: Skeleton) -> dict[str, list[int]]:
     return found
 
 
-def sizes(skeleton: Skeleton) -> np.ndarray:
-    """How large each kind of joint is (kinds,): COCO's sigma, the spread of annotators over the person's scale."""
-    return np.array([skeleton.sigmas[index[0]] for index in kinds(skeleton).values()])
+def sizes(skeleton: Skeleton) -> dict[str, float]:
+    """How large each kind of joint is: COCO's sigma, the spread of annotators over the person's scale.
+
+    Kinds that COCO gives none (`Skeleton.borrowed`) are left out.
+    """
+    return {
+        kind: skeleton.sigmas[index[0]] for kind, index in kinds(skeleton).items() if skeleton.joints[index[0]] not in skeleton.borrowed
+    }
 
 
 def small_joints(
@@ -200,8 +205,8 @@ def small_joints(
 ) -> dict:  # fmt: skip
     """Do small joints lose most? Spearman's correlation over kinds of joint, of the joint's size with what it loses.
 
-    The loss is the fall of the share found from `reference` (N, K) to `hits` (N, K), or with `relative` that fall over the
-    share found before. Negative: the smaller, the more it loses.
+    Over the kinds whose size is known: see `sizes`. The loss is the fall of the share found from `reference` (N, K) to `hits`
+    (N, K), or with `relative` that fall over the share found before. Negative: the smaller, the more it loses.
 
     Returns:
         {"mean", "low", "high", "p", "kinds", "loss"}. `low` and `high` are a 95 % bootstrap interval over people, for these
@@ -209,14 +214,15 @@ def small_joints(
         be chance however many people there are. `loss` is by kind. All but `loss` are None where fewer than 4 kinds are
         labelled or all lose alike.
     """
-    groups = kinds(skeleton)
+    known = sizes(skeleton)
+    groups = {kind: index for kind, index in kinds(skeleton).items() if kind in known}
     valid = np.isfinite(hits) & np.isfinite(reference)
     before = np.stack([np.where(valid, reference, 0)[:, k].sum(1) for k in groups.values()], 1)
     after = np.stack([np.where(valid, hits, 0)[:, k].sum(1) for k in groups.values()], 1)
     counts = np.stack([valid[:, k].sum(1) for k in groups.values()], 1)
     under = before if relative else counts
     some = under.sum(0) > 0
-    before, after, under, size = before[:, some], after[:, some], under[:, some], sizes(skeleton)[some]
+    before, after, under, size = before[:, some], after[:, some], under[:, some], np.array(list(known.values()))[some]
 
     def loss(weight: np.ndarray) -> np.ndarray:
         return weight @ (before - after) / np.maximum(weight @ under, 1)

@@ -4,19 +4,21 @@ place = code_place(model)
 near = nearest(codes, mean + steps[:, None] * sd * vector)  # real people, and how near "nearest" is
 means = ablation.means(model, card, crops, skip_places(model, place))
 maps, keypoints = answers(model, card, picture, place, codes, "mean", means)  # to look at
-control = random_directions(10, components, variances)
+control = random_directions(CONTROLS, components, variances)
 found = causal(model, card, crops, place, direction, control, attribute="sitting", skips="mean", means=means)
-found.effect, found.effect_verdict  # is there more of it in the answer?
+family = corrected([found, ...])  # for how many walks are looked at
+family[0].effect, family[0].effect_verdict  # is there more of it in the answer?
 
 A walk is *causal*: the code is the only thing that changes, and what changes in the answer changes because of it. It is compared
 with walks as long in directions drawn at random.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.stats import t as student
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
@@ -36,9 +38,11 @@ from posekit.interpret.analysis.probes import Direction
 from posekit.metrics import interval, torso
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import SKELETONS, Skeleton
+from posekit.stats import holm
 
 SKIPS = ("intact", "mean", "off")
 UNMOVED = 0.01  # trunk lengths: an answer that moves less than this on average has not moved
+CONTROLS = 20  # random directions, at the least, by which a walk is judged
 
 
 @dataclass(frozen=True)
@@ -182,15 +186,16 @@ class Causal:
     attribute: str | None
     effect: dict[str, float] | None  # how much more of the attribute at the far end than at the near end
     effect_control: list[float]
+    p: float  # `chance_of_effect`; of this walk by itself, until `corrected` has seen the family
 
     @property
     def moved_verdict(self) -> str:
-        """`nothing` where the answer moves by less than UNMOVED; see `verdict`."""
-        return verdict(self.moved, self.moved_control, UNMOVED)
+        """`nothing` where the whole interval lies below UNMOVED, else `moved`."""
+        return "nothing" if self.moved["high"] < UNMOVED else "moved"
 
     @property
     def effect_verdict(self) -> str | None:
-        return None if self.effect is None else verdict(self.effect, self.effect_control)
+        return None if self.effect is None else verdict(self.effect, self.p)
 
     def row(self) -> dict:
         """What a table or metrics.json keeps."""
@@ -199,7 +204,7 @@ class Causal:
         if self.effect is None:
             return kept
         return kept | {"attribute": self.attribute, "effect": self.effect, "effect_control": max(map(abs, self.effect_control)),
-                       "effect_verdict": self.effect_verdict}  # fmt: skip
+                       "p": self.p, "effect_verdict": self.effect_verdict}  # fmt: skip
 
 
 def causal(
@@ -237,23 +242,56 @@ def causal(
         effects = [_block(one.change(attribute, skeleton) / scale) for one in walked]
         if not effects[0]["people"]:
             raise PosekitError(f"{attribute}: defined for nobody at both ends of the walk; take another attribute or shorter steps")
-    others = [block["mean"] for block in effects[1:] if block["people"]]
+    measured = [i for i, block in enumerate(effects[1:]) if block["people"]]
+    others = [effects[1 + i]["mean"] for i in measured]
+    p = chance_of_effect(effects[0]["mean"], others, freedom_of(vectors[1:][measured])) if measured else float("nan")
     return Causal(
         direction.name, skips, moved[0], [block["mean"] for block in moved[1:]], varied[0], [block["mean"] for block in varied[1:]],
-        attribute, effects[0] if effects else None, others,
+        attribute, effects[0] if effects else None, others, p,
     )  # fmt: skip
 
 
-def verdict(own: Mapping[str, float], control: list[float], unmoved: float = 0.0) -> str:
-    """What an interval says beside the same measure of random directions: `nothing`, `no more than chance` or `more than chance`.
+def chance_of_effect(own: float, control: Sequence[float], freedom: float) -> float:
+    """The two-sided p of an effect beside those of random directions (V,); NaN of fewer than CONTROLS.
 
-    `nothing`: zero lies in the interval, or all of it is within `unmoved` of zero. `more than chance`: the whole interval is
-    farther from zero than every control.
+    A direction and its opposite are as likely to be drawn, so a random direction's effect is spread around 0, and Gaussian where it is
+    about linear in the direction, as for small steps. Then its ratio to the controls' root mean square is Student's, with the degrees of
+    freedom that `freedom_of` gives. Ranks among V controls could give no p below 1 / (V + 1), too much for a family of tests.
     """
-    low, high = own["low"], own["high"]
-    if low <= 0 <= high or max(abs(low), abs(high)) < unmoved:
+    if len(control) < CONTROLS:
+        return float("nan")
+    spread = float(np.sqrt(np.square(control).mean()))
+    if spread > 0:
+        return float(min(2 * student.sf(abs(own) / spread, freedom), 1))
+    return 0.0 if abs(own) > 1e-9 else 1.0
+
+
+def freedom_of(vectors: np.ndarray) -> float:
+    """How many independent directions (V, D), of length 1, count for: V where all are at right angles, 1 where all are the same.
+
+    Satterthwaite's degrees of freedom of the mean square of what they do, by the cosines between them.
+
+    >>> freedom_of(np.eye(5)), freedom_of(np.ones((5, 1)))
+    (5.0, 1.0)
+    """
+    return float(len(vectors) ** 2 / np.square(vectors.astype(float) @ vectors.T).sum())
+
+
+def corrected(family: Sequence[Causal]) -> list[Causal]:
+    """The same walks, with the p of their effects as Holm has it for so many."""
+    found = holm(np.array([walk.p for walk in family]))
+    return [replace(walk, p=float(p)) for walk, p in zip(family, found, strict=True)]
+
+
+def verdict(own: Mapping[str, float], p: float) -> str:
+    """What an effect's interval over people and its p beside random directions say.
+
+    `nothing`: zero lies in the interval. Else `more than chance`: p is below 0.05; `no more than chance`: it is not; `undecided`: there
+    were too few random directions.
+    """
+    if own["low"] <= 0 <= own["high"]:
         return "nothing"
-    return "more than chance" if min(abs(low), abs(high)) > max(map(abs, control), default=0.0) else "no more than chance"
+    return "undecided" if np.isnan(p) else "more than chance" if p < 0.05 else "no more than chance"
 
 
 def _skip_edits(model: Hourglass, place: str, skips: str, means: Mapping[str, Tensor] | None) -> dict[str, Edit]:

@@ -9,7 +9,8 @@ what the last components add to every one of them alike, and 124,040 codes of 4,
 costs memory in clustering is not k-means but the silhouette, which compares every person with every other; it is taken
 over a sample of people, with an interval.
 
-k-means finds K clusters in any cloud. `structureless` makes one without clusters, of the same covariance, to compare with.
+k-means finds K clusters in any cloud. `structureless` makes clouds without clusters, of the same covariance, to compare with. Silhouettes
+of people in one clustering are not independent: how sure their mean is, say halves of the people, clustered anew (`halves`).
 """
 
 import warnings
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import gaussian_kde
+from scipy.stats import t as student
 from sklearn.cluster import HDBSCAN, KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
@@ -27,6 +29,8 @@ from posekit.metrics import interval
 
 EXACT = 20_000  # people up to whom every step of k-means looks at everybody
 SAMPLE = 2_000  # people over whom the silhouette is taken
+CONTROLS = 20  # structureless clouds beside which a silhouette is judged
+HALVES = 20  # halves of the people that say how sure a silhouette is
 LEAST = 10  # people in and outside of a cluster for whom an attribute must be defined
 
 
@@ -96,12 +100,54 @@ def mean(values: np.ndarray, seed: int = 0) -> dict[str, float]:
     return dict(zip(("mean", "low", "high"), found, strict=True))
 
 
-def best(values: Mapping[int, np.ndarray]) -> tuple[int, int, dict[str, float]]:
-    """The K of the highest mean silhouette, the K of the next, and by how much it leads, with an interval over the same people."""
+def halves(
+    points: np.ndarray, ks: Sequence[int], *, count: int = HALVES, restarts: int = 3, sample: int = SAMPLE, seed: int = 0
+) -> dict[int, np.ndarray]:  # fmt: skip
+    """Mean silhouettes (count,) of random halves of the people by K, each half clustered anew; the same halves for all of `ks`."""
+    random, found = np.random.default_rng(seed), []
+    for _ in range(count):
+        half = points[random.permutation(len(points))[: len(points) // 2]]
+        divided = {k: kmeans(half, k, restarts=restarts, seed=seed) for k in ks}
+        found.append([values.mean() for values in silhouettes(half, divided, sample=sample, seed=seed).values()])
+    return dict(zip(ks, np.array(found).T, strict=True))
+
+
+def over_halves(value: float, halved: np.ndarray) -> dict[str, float]:
+    """A number of all people with its 95 % interval over people, {"mean", "low", "high"}, by the same of `halves` (H,).
+
+    Halves drawn without replacement scatter around the whole as other samples of its size would around the truth.
+    """
+    half = float(student.ppf(0.975, len(halved) - 1) * halved.std(ddof=1))
+    return {"mean": float(value), "low": float(value) - half, "high": float(value) + half}
+
+
+def best(values: Mapping[int, np.ndarray], halved: Mapping[int, np.ndarray]) -> tuple[int, int, dict[str, float]]:
+    """The K of the highest mean silhouette, the K of the next, and by how much it leads, with its interval by the `halves` of both."""
     if len(values) < 2:
         raise PosekitError("the best K is of at least two")
     first, second = sorted(values, key=lambda k: -values[k].mean())[:2]
-    return first, second, mean(values[first] - values[second])
+    return first, second, over_halves(values[first].mean() - values[second].mean(), halved[first] - halved[second])
+
+
+def controls(
+    points: np.ndarray, ks: Sequence[int], *, count: int = CONTROLS, restarts: int = 10, sample: int = SAMPLE, seed: int = 0
+) -> dict[int, np.ndarray]:  # fmt: skip
+    """Mean silhouettes (count,) of `structureless` clouds by K, clustered as `kmeans` would the points."""
+    found = []
+    for cloud in (structureless(points, seed + i) for i in range(count)):
+        divided = {k: kmeans(cloud, k, restarts=restarts, seed=seed) for k in ks}
+        found.append([values.mean() for values in silhouettes(cloud, divided, sample=sample, seed=seed).values()])
+    return dict(zip(ks, np.array(found).T, strict=True))
+
+
+def excess(value: float, control: np.ndarray) -> dict[str, float]:
+    """How much higher a mean silhouette is than those of structureless clouds (C,): {"mean", "low", "high"}.
+
+    Student's interval for one draw beside C others: for a cloud without structure it holds 0 19 times in 20.
+    """
+    difference = float(value - control.mean())
+    half = float(student.ppf(0.975, len(control) - 1) * control.std(ddof=1) * np.sqrt(1 + 1 / len(control)))
+    return {"mean": difference, "low": difference - half, "high": difference + half}
 
 
 def against(values: np.ndarray, control: np.ndarray) -> dict[str, float]:
@@ -133,14 +179,35 @@ def valley(places: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     return {"mean": ratio(places), "low": float(low), "high": float(high)}
 
 
+def valley_seen_from(people: int, *, draws: int = 20, seed: int = 0) -> float:
+    """How far apart two equal normal groups must be, in standard deviations of either, for `valley` to show them 4 times in 5.
+
+    Shown is a valley whose interval lies below 1. Simulated for so many people, along the line between the centres, in steps of a quarter.
+    Below 2 there is none to be seen: the sum of two such groups has a single peak.
+    """
+    random = np.random.default_rng(seed)
+    for apart in np.arange(2, 10, 0.25):
+        shown = 0
+        for _ in range(draws):
+            line = (random.normal(size=people) + apart * (np.arange(people) % 2))[:, None]
+            shown += valley(between(line, kmeans(line, 2, restarts=1, seed=seed)), seed=seed)["high"] < 1
+        if shown >= 0.8 * draws:
+            return float(apart)
+    return float("inf")
+
+
 def structureless(points: np.ndarray, seed: int = 0) -> np.ndarray:
-    """As many points (N, D) drawn from the normal distribution of the same mean and covariance: one cloud, no clusters."""
+    """As many points (N, D) of a normal distribution, with exactly the mean and covariance of these: one cloud, no clusters.
+
+    Given their mean and covariance, normal points are distributed just so, which makes a test beside such clouds exact.
+    """
     points = _checked(points, "structureless points")
     centre = points.mean(0)
     # Along the principal axes, so that no D x D matrix is needed.
     _, scales, axes = np.linalg.svd(points - centre, full_matrices=False)
     drawn = np.random.default_rng(seed).normal(size=(len(points), len(scales)))
-    return centre + (drawn * scales / np.sqrt(len(points) - 1)) @ axes
+    drawn, _ = np.linalg.qr(drawn - drawn.mean(0))
+    return centre + (drawn * scales) @ axes
 
 
 def stability(points: np.ndarray, k: int, *, pairs: int = 20, restarts: int = 3, seed: int = 0) -> dict[str, float]:

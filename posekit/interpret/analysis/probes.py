@@ -27,7 +27,7 @@ from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.interpret.analysis.attributes import binary, defined, numbers
-from posekit.metrics import _resamples
+from posekit.stats import draws as resampled
 
 PENALTIES = np.logspace(-2, 6, 9)  # that the ridge chooses from, in units of the scores' mean variance
 FOLDS, PERMUTATIONS, RESAMPLES = 5, 40, 1000
@@ -217,5 +217,5 @@ def _squares(truth: np.ndarray, counts: np.ndarray) -> float:
 
 
 def _bootstrap(measure: Callable[[np.ndarray], float], people: int, seed: int, resamples: int) -> tuple[float, float]:
-    low, high = np.quantile([measure(counts) for counts in _resamples(people, seed, resamples)], [0.025, 0.975])
+    low, high = np.quantile([measure(counts) for counts in resampled(people, seed, resamples)], [0.025, 0.975])
     return float(low), float(high)
