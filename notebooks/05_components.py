@@ -480,7 +480,9 @@ def first_words():
     nameless = f" Not named, since halves of the people do not agree on it: {listed(unsteady)}." if unsteady else ""
     if not parts:
         return nameless.strip()
-    return f"Of all attributes, {listed(parts)}. Together the first three hold {100 * every.shares[:3].sum():.0f} % of the variance.{nameless}"
+    return (
+        f"Of all attributes, {listed(parts)}. Together the first three hold {100 * every.shares[:3].sum():.0f} % of the variance.{nameless}"
+    )
 
 
 def sitting_words():
@@ -628,7 +630,8 @@ def walk_words():
         judged = [walk for walk in these if walk.effect]
         if judged:
             done = [
-                f"{walk.direction}, {spoken(walk.effect)} sd (p = {walk.p:.2g})" + (", against the direction" if walk.effect["mean"] < 0 else "")
+                f"{walk.direction}, {spoken(walk.effect)} sd (p = {walk.p:.2g})"
+                + (", against the direction" if walk.effect["mean"] < 0 else "")
                 for walk in judged
                 if walk.effect_verdict == "more than chance"
             ]

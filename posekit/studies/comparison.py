@@ -1,7 +1,7 @@
 """Estimators side by side: what their stages add, people to look at, and differences over several trainings."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
