@@ -56,7 +56,7 @@ def design(name: str, joints: int, seeds: Sequence[int] = SEEDS) -> Study:
 def base_64(joints: int) -> Training:
     """About 0.46 M parameters at 64 px, to its plateau."""
     config = HourglassConfig.narrow(88, joints=joints, bottleneck_residuals=3)
-    return Training("base", config, Recipe(resolution=64, epochs=30), why="the network as it is")
+    return Training("base", config, Recipe(resolution=64, epochs=40), why="the network as it is")
 
 
 def redesign_64(joints: int) -> list[Training]:
