@@ -425,10 +425,9 @@ for name, points in {"one cloud": one, "two clouds": two}.items():
     halves = clusters.kmeans(points, 2, seed=seed)
     along = clusters.between(points, halves)
     clouds[name] = points, halves.labels, along
+    mean = clusters.silhouettes(points, {2: halves}, seed=seed)[2].mean()
     judged[name] = {
-        "silhouette": clusters.over_halves(
-            clusters.silhouettes(points, {2: halves}, seed=seed)[2].mean(), clusters.halves(points, [2], seed=seed)[2]
-        ),
+        "silhouette": clusters.over_halves(mean, clusters.halves(points, [2], seed=seed)[2]),
         "stability": clusters.stability(points, 2, pairs=10, seed=seed),
         "valley": clusters.valley(along, seed=seed),
     }

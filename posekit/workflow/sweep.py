@@ -15,12 +15,13 @@ import itertools
 import json
 import math
 import os
-import statistics
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from posekit.display.html import number
 from posekit.errors import PosekitError
@@ -165,14 +166,13 @@ def numbers(metrics: Any, path: str = "") -> Iterator[tuple[str, Block]]:
 
 
 def over_seeds(values: list[float]) -> Block:
-    """Their mean and its 95 % interval by Student's t; of one value no interval."""
-    from scipy.stats import t  # not where a job imports this module
+    """Their mean and its 95 % interval, `stats.over_seeds`: of fewer than three values, or where one is not finite, no interval."""
+    from posekit import stats  # needs SciPy: not where a job imports this module
 
-    mean = statistics.fmean(values)
-    if len(values) < 2 or not math.isfinite(mean):
-        return {"mean": mean}
-    half = float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
-    return {"mean": mean, "low": mean - half, "high": mean + half}
+    interval = stats.over_seeds(np.array(values, float))
+    if not np.isfinite(interval.low):
+        return {"mean": interval.mean}
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
 def by_setting(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], key: str) -> dict[str, list[Block]]:
@@ -199,7 +199,7 @@ def _markdown(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], sh
     lines = [f"`{sweep.notebook.stem}`: {len(done)} of {len(sweep.points)} runs. In brackets are the runs' own 95 % intervals.", ""]
     lines += _table([*sweep.varying, *shown], rows)
     if SEED in sweep.varying and len(sweep.varying) > 1:
-        lines += ["", "Means over seeds. In brackets are 95 % intervals over seeds, by Student's t.", ""]
+        lines += ["", "Means over seeds. In brackets are 95 % intervals over seeds, by Student's t, from three seeds on.", ""]
         settings = {key: by_setting(sweep, done, found, key) for key in shown}
         means = {key: {name: [b["mean"] for b in blocks] for name, blocks in settings[key].items()} for key in shown}
         rows = [[name, len(values), *(_said(over_seeds(means[key][name])) for key in shown)] for name, values in means[shown[0]].items()]
