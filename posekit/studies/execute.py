@@ -99,9 +99,7 @@ def describe(planned: Plan, workers: int) -> str:
     per = [r.content["seconds"] / work for r in planned.results.values() if (work := _work_of(r)) > 0]
     rate, basis = (statistics.median(per), "by the results that are kept") if per else (USUAL, "a guess until one is kept")
     count = len(planned.people.split("train"))
-    seconds = sum(
-        rate * macs(stage.config, stage.recipe.resolution) * count * stage.recipe.epochs for t in missing for stage in t.stages[-1:]
-    )
+    seconds = sum(rate * macs(t.config, t.recipe.resolution) * count * t.recipe.epochs for t in missing)
     return f"{line}, {len(missing)} to train, about {seconds / 3600 / workers:.1f} hours with {workers} at a time ({basis})"
 
 

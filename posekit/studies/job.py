@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from posekit.coordinates import CONTEXT
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
@@ -88,30 +90,33 @@ def do(
     training: Training, people: People, folder: Path, *, machine: Machine | None = None, cache: str | Path = "data",
     report: Callable[[dict], None] | None = None,
 ) -> Path:  # fmt: skip
-    """Train, or go on where that stopped; returns the weights, in `folder`/KEY. What `training.start` is gets done first.
+    """Train, or go on where that stopped; returns the weights, in `folder`/KEY.
+
+    What `training.start` is gets done first; where another process is at that, it is waited for. Whoever calls sees to it that no
+    other process is at `training` itself.
 
     Raises:
         PosekitError, KeyboardInterrupt: as `posekit.fit`.
     """
-    keys = fingerprints(people)
-    weights: Path | None = None
-    for stage in training.stages:
-        own = folder / stage.key(keys)
-        start = weights
-        weights = own / "weights.safetensors"
-        if weights.exists():
-            continue
-        seen = stores(people, stage.recipe.resolution, cache)
-        if stage.squeeze_init and start:
-            begun = own / "begin.safetensors"
-            if not begun.exists():
-                own.mkdir(parents=True, exist_ok=True)
-                begin(start, stage.config, stage.squeeze_init, seen["train"], seen["val"], begun, Alone(), stage.seed, machine)
-            start = begun
-        fit(stage.config, stage.recipe, seen["train"], seen["val"], own, name=f"{stage.variant}-{stage.seed}", start=start,
-            machine=machine, report=report)  # fmt: skip
-    assert weights is not None
-    return weights
+    keys, start = fingerprints(people), None
+    if training.start:
+        before = folder / training.start.key(keys)
+        before.mkdir(parents=True, exist_ok=True)
+        with FileLock(before / "lock"):
+            start = do(training.start, people, folder, machine=machine, cache=cache, report=report)
+    own = folder / training.key(keys)
+    weights = own / "weights.safetensors"
+    if weights.exists():
+        return weights
+    seen = stores(people, training.recipe.resolution, cache)
+    if training.squeeze_init and start:
+        begun = own / "begin.safetensors"
+        if not begun.exists():
+            own.mkdir(parents=True, exist_ok=True)
+            begin(start, training.config, training.squeeze_init, seen["train"], seen["val"], begun, Alone(), training.seed, machine)
+        start = begun
+    return fit(training.config, training.recipe, seen["train"], seen["val"], own, name=f"{training.variant}-{training.seed}", start=start,
+               machine=machine, report=report)  # fmt: skip
 
 
 def _named(recipe: Recipe) -> dict[str, Any]:
