@@ -349,7 +349,7 @@ plt.show()
 # %% [markdown]
 # ## At full scale
 #
-# The study stopped at 10,000 of its 124,040 codes for want of memory. It is not k-means that needs it: a silhouette compares each person with every
+# The study stopped at 10,000 of its 124,040 codes: memory allowed no more. It is not k-means that needs it: a silhouette compares each person with every
 # other, and the table of distances grows with the square of the people. {{ runs["06_clusters"].say.scale }}
 
 # %% tags=["hide-input"]

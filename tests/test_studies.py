@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from posekit.cli import commands as cli
 from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
-from posekit.studies import execute, results, verdict
+from posekit.studies import execute, job, results, verdict
 from posekit.studies.designs import DESIGNS, base_64, design
 from posekit.studies.job import Training, with_seed
 from posekit.studies.results import Result
@@ -61,6 +62,7 @@ def test_a_finished_study_trains_nothing_and_prints_its_table(project):
     assert done.returncode == 0 and "9 kept" in done.stderr and "to go" not in done.stderr
     assert all(name in done.stdout for name in ("base", "sharper targets", "linear", "The median pose finds"))
     assert "has not learned" in done.stdout  # two epochs decide nothing, and the table says so
+    assert "Nothing is decided" in done.stdout and "Best on val" not in done.stdout
     assert {path: path.stat().st_mtime_ns for path in files(project)} == before and len(before) == 9
 
 
@@ -178,9 +180,29 @@ def test_two_processes_do_not_train_the_same(planned, project, monkeypatch):
     from filelock import FileLock
 
     key = planned.key(planned.study.trainings[0])
-    job = project / "runs/studies" / key / "job.json"
-    with FileLock(job.with_name("lock")), pytest.raises(PosekitError, match="another process"):
-        execute.work(job)
+    listed = project / "runs/studies" / key / "job.json"
+    with FileLock(listed.with_name("lock")), pytest.raises(PosekitError, match="another process"):
+        execute.work(listed)
+
+
+def test_what_a_training_goes_on_from_is_trained_once(planned, project, monkeypatch):
+    """Two that need the same base, begun together."""
+    base, on = planned.study.trainings[0], planned.study.trainings[2]
+    begun = []
+
+    def fit(config, recipe, training, validation, folder, **options):
+        begun.append(Path(folder).name)
+        time.sleep(0.3)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "weights.safetensors").touch()
+        return Path(folder) / "weights.safetensors"
+
+    monkeypatch.setattr(job, "fit", fit)
+    monkeypatch.setattr(job, "begin", lambda *_: None)
+    others = [on, replace(on, recipe=replace(on.recipe, sigma=0.5))]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda training: job.do(training, planned.people, project / "together", cache=project / "data"), others))
+    assert begun.count(planned.key(base)) == 1 and len(begun) == 3
 
 
 @pytest.mark.parametrize("name", DESIGNS)

@@ -133,15 +133,19 @@ def print_table(planned: Plan, console) -> None:
             str(row.epochs), ", ".join(notes),
         )  # fmt: skip
     console.print(shown)
-    console.print(f"PCK@0.2·torso with flip test; 95 % intervals over seeds (test) and over seeds and people (differences from "
-                  f"{planned.study.reference}), three seeds at least. The median pose finds {100 * median_pose(planned.people):.1f} %.",
-                  highlight=False, markup=False)  # fmt: skip
-    if any(row.variant == planned.study.reference for row in found):
-        console.print(
-            f"Best on val at no more cost than {planned.study.reference}: {named_winner(planned)}.", highlight=False, markup=False
-        )
+    reference = planned.study.reference
+    lines = [
+        f"PCK@0.2·torso with flip test; 95 % intervals over seeds (test) and over seeds and people (differences from {reference}), "
+        f"three seeds at least. The median pose finds {100 * median_pose(planned.people):.1f} %."
+    ]
     if planned.missing:
-        console.print(f"{len(planned.missing)} of {len(planned.study.trainings)} trainings are missing.", highlight=False, markup=False)
+        lines.append(f"{len(planned.missing)} of {len(planned.study.trainings)} trainings are missing: nothing is decided yet.")
+    elif unfit := [row.variant for row in found if not (row.plateau and row.learned)]:
+        lines.append(f"Nothing is decided: not at the plateau, or not learned: {', '.join(unfit)}.")
+    else:
+        lines.append(f"Best on val at no more cost than {reference}: {named_winner(planned)}.")
+    for line in lines:
+        console.print(line, highlight=False, markup=False)
 
 
 def _percent(interval: Interval) -> str:
