@@ -25,7 +25,7 @@ class Study:
         name: what `posekit study` takes.
         question: that it decides.
         reference: the variant that the others are compared with.
-        trainings: of every variant and seed, the reference's first.
+        trainings: every seed of a variant before the next variant, the reference first: what is finished early can already be compared.
     """
 
     name: str
@@ -50,7 +50,7 @@ def design(name: str, joints: int, seeds: Sequence[int] = SEEDS) -> Study:
         raise PosekitError(f"seeds {list(seeds)}: one is given twice")
     question, variants = DESIGNS[name]
     once = variants(joints)
-    return Study(name, question, once[0].variant, tuple(with_seed(training, seed) for seed in seeds for training in once))
+    return Study(name, question, once[0].variant, tuple(with_seed(training, seed) for training in once for seed in seeds))
 
 
 def base_64(joints: int) -> Training:
