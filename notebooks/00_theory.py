@@ -33,7 +33,7 @@ from posekit import metrics, plots
 from posekit.data.mannequins import render
 from posekit.engine.training import Recipe
 from posekit.interpret.analysis import clusters
-from posekit.interpret.analysis.components import above, batches_of, moments_of, noise_floor, pca
+from posekit.interpret.analysis.components import batches_of, count_above_floor, moments_of, noise_floor, pca
 from posekit.losses import loss_sum
 from posekit.models.hourglass import Hourglass, HourglassConfig, upsample
 from posekit.plots import theory as draw
@@ -157,7 +157,7 @@ plt.show()
 recipe, steps = Recipe(), 1000
 schedules = {
     "constant": np.ones(steps),
-    "warm-up and cosine": np.array([recipe.learning_rate(step, steps) for step in range(steps)]) / recipe.rate,
+    "warm-up and cosine": np.array([recipe.lr_at(step, steps) for step in range(steps)]) / recipe.lr,
 }
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left, a constant line and a curve that rises for a short time and falls along a cosine. Right, losses that level off high for the constant rate, lower for its running mean and for the falling rate"}}
@@ -304,8 +304,8 @@ strip = torch.ones(1, 3, 64, LINE // 2, dtype=torch.float64, requires_grad=True)
 with posekit.trace(positive, names.values()) as activations:
     positive(strip)
 counted = {}
-for name, place in names.items():
-    cell = activations[place][0, 0, 0, activations[place].shape[-1] // 2]
+for name, hook_point in names.items():
+    cell = activations[hook_point][0, 0, 0, activations[hook_point].shape[-1] // 2]
     gradient = torch.autograd.grad(cell, strip, retain_graph=True)[0]
     counted[name] = int((gradient[0].sum((0, 1)) > 0).sum())
 
@@ -398,7 +398,7 @@ sds = np.array([6.0, 4.0, 3.0])
 codes = codes_of(400, 100, sds)
 found = pca(moments_of(batches_of(codes)))
 floor = noise_floor(codes, permutations=20, seed=seed)
-real = above(found.spectrum, floor)
+real = count_above_floor(found.spectrum, floor)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left, three dots far above a slowly falling curve, which a dashed line follows closely. Right, dots along a rising S-shaped curve"}}
 clean = codes_of(20_000, 100, sds)
@@ -509,7 +509,7 @@ run.write_metrics(
         "generalisation": {"degrees": degrees, "fitted": seen, "others": unseen},
         "receptive": {"sides": {name: side.mean() for name, side in sides.items()}, "counted": counted, "effective": effective},
         "depth": {"signals": {n: v[-1] for n, v in signals.items()}, "gradients": {n: v[0] for n, v in gradients.items()}},
-        "planted": {"above": real, "needed": found.needed(0.95), "participation": found.participation_ratio},
+        "planted": {"above": real, "needed": found.components_for(0.95), "participation": found.participation_ratio},
         "cut": judged,
         "coverage": {name: held.mean() for name, held in inside.items()},
         "say": {
@@ -546,7 +546,7 @@ run.write_metrics(
             "depth_normalised": f"{gradients['batch normalisation'][0]:,.0f}",
             "depth_residual": f"{gradients['residual, too'][0]:.1f}",
             "planted_above": str(real),
-            "planted_needed": str(found.needed(0.95)),
+            "planted_needed": str(found.components_for(0.95)),
             "planted_participation": f"{found.participation_ratio:.1f}",
             "one_silhouette": spoken(judged["one cloud"]["silhouette"]),
             "one_stability": spoken(judged["one cloud"]["stability"]),

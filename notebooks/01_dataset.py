@@ -31,7 +31,7 @@ import torch
 import posekit
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT
-from posekit.data.augment import Augmentation, augment, centre_view
+from posekit.data.augment import Augmentation, augment, eval_view
 from posekit.data.loading import load_batch
 from posekit.workflow import runs
 
@@ -103,7 +103,7 @@ plt.show()
 # %% tags=["show-input"]
 resolution = int(size / CONTEXT)
 pictures, keypoints = load_batch(crops, chosen[:6])
-views = [centre_view(pictures, keypoints, resolution)]
+views = [eval_view(pictures, keypoints, resolution)]
 generator = torch.Generator().manual_seed(seed)
 for _ in range(5):
     views.append(augment(pictures, keypoints, skeleton, resolution, Augmentation(), generator))

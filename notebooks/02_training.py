@@ -26,7 +26,7 @@ bottleneck_residuals = 3  # residual modules at the lowest resolution
 resolution = 128  # side of the network's input in pixels
 epochs = 12  # passes over the training people
 batch = 32  # people in a step
-rate = 2e-3  # highest learning rate
+learning_rate = 2e-3  # highest learning rate
 loss = "cross-entropy"  # or mse
 optimiser = "adamw"  # or rmsprop
 compare_epochs = 3  # length of the short trainings that compare the losses; 0 for none
@@ -50,12 +50,12 @@ import posekit
 from posekit import heatmaps as hm
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
 from posekit.data.people import parse_spec
 from posekit.display.html import number
 from posekit.engine import weights as weight_files
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.evaluation import evaluate
 from posekit.engine.prediction import decode, predict_crops, predict_heatmaps, target_peak
 from posekit.engine.training import Recipe, train
@@ -65,7 +65,7 @@ from posekit.workflow import words as verdict
 
 plots.style()
 run = runs.current()
-machine = Machine.best()
+backend = Backend.best()
 people = posekit.load_people(data, on_error=on_error)
 skeleton = people.skeleton
 started = time.monotonic()
@@ -81,7 +81,7 @@ def report(figures):
 
 
 # %% tags=["hide-input"]
-recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate, loss=loss, optimiser=optimiser, seed=seed)
+recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, lr=learning_rate, loss=loss, optimiser=optimiser, seed=seed)
 if weights is None or compare_epochs:
     size = int(resolution * CONTEXT)
     training = posekit.crops(people.split("train"), size, on_error=on_error)
@@ -90,7 +90,7 @@ if weights is None or compare_epochs:
 # %% tags=["show-input", "remove-output"]
 if weights is None:
     folder = run.path("training/weights.safetensors").parent
-    written = posekit.fit(config, recipe, training, validation, folder, name=run.name, machine=machine, report=report)
+    written = posekit.fit(config, recipe, training, validation, folder, name=run.name, backend=backend, report=report)
     source = str(written.replace(run.path("weights.safetensors")))
 else:
     source = weights
@@ -104,7 +104,7 @@ parameters = sum(p.numel() for p in network.parameters())
 tested = people.split("test").at_most(test_people, seed)
 test = posekit.crops(tested, size, on_error=on_error)
 truth = test.people.keypoints
-predicted = predict_crops(network, card, test, flip=True, machine=machine)
+predicted = predict_crops(network, card, test, flip=True, backend=backend)
 torso = metrics.torso(truth, skeleton)
 distance = np.linalg.norm(predicted[-1][..., :2] - truth[..., :2], axis=-1) / torso[:, None]
 distance[truth[..., 2] == 0] = np.nan
@@ -126,10 +126,10 @@ full = (truth[..., 2] > 0).sum(1)
 typical = np.flatnonzero((full >= 0.8 * len(skeleton)) & (right >= np.median(right)))
 shown = np.sort(np.random.default_rng(seed).permutation(typical)[:6])
 pictures, keypoints = load_batch(test, shown)
-views, _ = centre_view(pictures, keypoints, resolution)
+views, _ = eval_view(pictures, keypoints, resolution)
 
 # %% tags=["show-input"]
-maps = predict_heatmaps(network, card, views, flip=False, machine=Machine.plain())[:, -1]
+maps = predict_heatmaps(network, card, views, flip=False, backend=Backend.plain())[:, -1]
 found = decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Six test people with most joints labelled, from the better half. Top: the network's input. Middle: its heatmaps, one a joint, each to its own peak, laid over each other in the joints' colours (left warm, right cool, middle white). Bottom: the joints, each where its map is highest; faint where the network is unsure.", "name": "fig-opening"}, "image": {"alt": "Six people, the glowing spots that the network answers with, and the skeletons read off them"}}
@@ -220,7 +220,7 @@ plt.show()
 
 # %% tags=["show-input"]
 strictly = {
-    method: metrics.hits(predict_crops(network, card, test, flip=True, machine=machine, decoder=method)[-1], truth, 0.1 * torso)
+    method: metrics.hits(predict_crops(network, card, test, flip=True, backend=backend, decoder=method)[-1], truth, 0.1 * torso)
     for method in hm.DECODERS
 }
 
@@ -234,7 +234,7 @@ gains = {
     "quarter over argmax": metrics.paired_difference(strictly["quarter"], strictly["argmax"]),
     "dark over quarter": metrics.paired_difference(strictly["dark"], strictly["quarter"]),
 }
-unmirrored = metrics.hits(predict_crops(network, card, test, machine=machine)[-1], truth, 0.2 * torso)
+unmirrored = metrics.hits(predict_crops(network, card, test, backend=backend)[-1], truth, 0.2 * torso)
 gains["flip"] = metrics.paired_difference(metrics.hits(predicted[-1], truth, 0.2 * torso), unmirrored)
 
 # %% [markdown]
@@ -255,7 +255,7 @@ if compare_epochs:
         short = dataclasses.replace(recipe, epochs=compare_epochs, loss=kind)
         folder = run.path(f"compare-{kind}/history.jsonl").parent
         torch.manual_seed(seed)
-        train(Hourglass(config), few, validation, short, folder, resume=True, machine=machine, report=report)
+        train(Hourglass(config), few, validation, short, folder, resume=True, backend=backend, report=report)
         compared[kind] = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The same network, people, steps and rate, with the two losses. Left, the validation loss relative to its first epoch; middle, joints found; right, the height of the peaks. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
@@ -355,7 +355,7 @@ def landing_words():
 
 
 trained = (
-    f"it was trained here, on {len(training):,} people for {epochs} epochs, in {history[-1]['seconds'] / 60:.1f} minutes ({machine})."
+    f"it was trained here, on {len(training):,} people for {epochs} epochs, in {history[-1]['seconds'] / 60:.1f} minutes ({backend})."
     if weights is None
     else f"it is the shipped *{card.name}*, trained on `{card.data}` for {len(history)} epochs."
 )

@@ -38,7 +38,7 @@ from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
 from posekit.display.html import number
 from posekit.engine import weights as weight_files
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.evaluation import common
 from posekit.engine.fitting import recipe_of, same_recipe
 from posekit.interpret.activations import ablation
@@ -49,7 +49,7 @@ from posekit.workflow.words import correlation, side_by_side, spoken
 
 plots.style()
 run = runs.current()
-machine = Machine.best()
+backend = Backend.best()
 people = posekit.load_people(data, on_error=on_error)
 network, card = weight_files.load(weights)
 groups = ablation.skip_groups(network)
@@ -90,13 +90,13 @@ def hits(keypoints, factor=0.2):
 # *Another person's* activation is entirely ordinary, and wrong. A fourth way is fair to the network: train it *without* from the start.
 
 # %% tags=["show-input"]
-before = ablation.intact(network, card, crops, machine=machine)
+before = ablation.intact(network, card, crops, backend=backend)
 ways = {
     "zero": ablation.zero,
-    "the mean": ablation.mean(network, card, store(others, card), groups["all"], machine=machine),
-    "another person's": ablation.anothers,
+    "the mean": ablation.mean(network, card, store(others, card), groups["all"], backend=backend),
+    "another person's": ablation.resample,
 }
-after = ablation.ablate(network, card, crops, groups, ways, machine=machine)
+after = ablation.ablate(network, card, crops, groups, ways, backend=backend)
 
 # %% tags=["hide-input", "remove-output"]
 intact = hits(before)
@@ -114,7 +114,7 @@ if retrained is None:
 
     folder = run.path("retrained/weights.safetensors").parent
     training, validation = (store(people.split(name), base_card) for name in ("train", "val"))
-    retrained_weights = posekit.fit(config, recipe, training, validation, folder, name="noskip", machine=machine, report=report)
+    retrained_weights = posekit.fit(config, recipe, training, validation, folder, name="noskip", backend=backend, report=report)
 else:
     retrained_weights = retrained
 bare_network, bare_card = weight_files.load(retrained_weights)
@@ -130,7 +130,7 @@ started = time.monotonic()
 
 def predicted(model, of):
     chosen = crops if of.resolution == card.resolution else store(tested, of).select(order)
-    return ablation.intact(model, of, chosen, machine=machine)
+    return ablation.intact(model, of, chosen, backend=backend)
 
 
 base_keypoints = before if baseline is None else predicted(base_network, base_card)

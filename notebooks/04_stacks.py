@@ -26,7 +26,7 @@ bottleneck_residuals = 3  # its residual modules at the lowest resolution
 resolution = 128  # side of its input in pixels
 epochs = 8  # passes over the training people
 batch = 32  # people in a step
-rate = 2e-3  # highest learning rate
+learning_rate = 2e-3  # highest learning rate
 wide: str | None = None  # a network of one stack with as many parameters; none: train it here by the same recipe
 test_people = 800  # at most so many test people
 cka_people = 400  # at most so many of them for comparing codes
@@ -46,13 +46,13 @@ from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.display.html import number
 from posekit.engine import weights as weight_files
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.evaluation import common
 from posekit.engine.fitting import recipe_of, same_recipe
 from posekit.engine.training import Recipe
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations import stacks as between
-from posekit.interpret.activations.codes import code_place, collect
+from posekit.interpret.activations.codes import code_hook_point, collect
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import ablation as figures
 from posekit.skeleton import SKELETONS
@@ -62,7 +62,7 @@ from posekit.workflow.words import side_by_side, spoken
 
 plots.style()
 run = runs.current()
-machine = Machine.best()
+backend = Backend.best()
 if weights is not None:
     between.need_stacks(weight_files.load(weights)[0], weights)
 elif stacks < 2:
@@ -84,13 +84,13 @@ def fit(config, recipe, name):
 
     training, validation = (store(people.split(split), recipe.resolution) for split in ("train", "val"))
     folder = run.path(f"{name}/weights.safetensors").parent
-    return posekit.fit(config, recipe, training, validation, folder, name=name, machine=machine, report=report)
+    return posekit.fit(config, recipe, training, validation, folder, name=name, backend=backend, report=report)
 
 
 # %% tags=["hide-input", "remove-output"]
 if weights is None:
     config = HourglassConfig.narrow(features, joints=len(people.skeleton), stacks=stacks, bottleneck_residuals=bottleneck_residuals)
-    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate, seed=seed)
+    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, lr=learning_rate, seed=seed)
     source = fit(config, recipe, f"hg{stacks}")
 else:
     source = weights
@@ -133,7 +133,7 @@ def hits(keypoints):
 
 # %% tags=["show-input"]
 count = network.config.stacks
-before = ablation.intact(network, card, crops, machine=machine)
+before = ablation.intact(network, card, crops, backend=backend)
 found = [hits(keypoints) for keypoints in before]
 labels = [f"stack {i + 1}" for i in range(count)]
 by_stack = {label: ablation.summary(hit, found[-1], skeleton, seed=seed) for label, hit in zip(labels, found, strict=True)}
@@ -167,12 +167,12 @@ strangers = between.others_in_picture(crops.people, everyone) if everyone is not
 kinds = [between.error_kinds(keypoints[:, own], truth, threshold, skeleton, strangers) for keypoints in before]
 kind_shares = {label: between.shares(k, seed=seed) for label, k in zip(labels, kinds, strict=True)}
 flow = between.transitions(kinds[0], kinds[-1])
-mended = {f"stack {i + 1} to {i + 2}": between.mended(kinds[i], kinds[i + 1], seed=seed) for i in range(count - 1)}
+corrected = {f"stack {i + 1} to {i + 2}": between.corrected(kinds[i], kinds[i + 1], seed=seed) for i in range(count - 1)}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Errors by kind and stack, with 95 % intervals over people.", "name": "fig-stacks-kinds"}, "image": {"alt": "Bars of the share of each kind of error, a colour a stack"}}
 if count > 2:
-    mended[f"stack 1 to {count}"] = between.mended(kinds[0], kinds[-1], seed=seed)
-whole_way = list(mended)[-1]
+    corrected[f"stack 1 to {count}"] = between.corrected(kinds[0], kinds[-1], seed=seed)
+whole_way = list(corrected)[-1]
 
 run.save_figure(figures.stacked_kinds(kind_shares), "kinds")
 plt.show()
@@ -226,10 +226,10 @@ groups = between.hand_overs(network)
 handed = {place for names in groups.values() for place in names} | {between.source(i) for i in range(count - 1)}
 ways = {
     "zero": ablation.zero,
-    "the mean": ablation.mean(network, card, store(others, card.resolution), handed, machine=machine),
-    "another person's": ablation.anothers,
+    "the mean": ablation.mean(network, card, store(others, card.resolution), handed, backend=backend),
+    "another person's": ablation.resample,
 }
-after = ablation.ablate(network, card, crops, groups, ways, machine=machine)
+after = ablation.ablate(network, card, crops, groups, ways, backend=backend)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found by the last stack when what a stack hands on is replaced, with 95 % intervals over people. The line and band are the network as it is.", "name": "fig-stacks-handover"}, "image": {"alt": "Dots with intervals for each thing handed on and each way of replacing it"}}
 handovers = {
@@ -240,7 +240,7 @@ for i in range(count - 1):
     handovers[f"what passed stack {i + 1} by"] = {}
     for way, function in ways.items():
         with posekit.edit(network, between.past(i, function)):
-            keypoints = ablation.intact(network, card, crops, machine=machine)
+            keypoints = ablation.intact(network, card, crops, backend=backend)
         handovers[f"what passed stack {i + 1} by"][way] = ablation.summary(hits(keypoints[-1]), found[-1], skeleton, seed=seed)
 run.save_figure(figures.conditions(handovers, by_stack[labels[-1]], "PCK@0.2·torso of the last stack (%)", "as it is"), "handover")
 plt.show()
@@ -266,11 +266,11 @@ def places(stack):
     """Places of a stack by the names in the table."""
     down = {f"encoder {level}": f"stack{stack}.encoder{level}" for level in range(1, depth + 1)}
     up = {f"sum {level}": f"stack{stack}.sum{level}" for level in range(depth, 0, -1)}
-    return down | {"code": code_place(network, stack)} | up | {"heatmaps": f"stack{stack}.heatmaps"}
+    return down | {"code": code_hook_point(network, stack)} | up | {"heatmaps": f"stack{stack}.heatmaps"}
 
 
 def grams(chosen):
-    return {name: between.gram(collect(network, card, compared, place, machine=machine)) for name, place in chosen.items()}
+    return {name: between.gram(collect(network, card, compared, place, backend=backend)) for name, place in chosen.items()}
 
 
 # %% tags=["show-input"]
@@ -298,7 +298,7 @@ pairs = {
 
 # %% tags=["show-input"]
 wide_crops = crops if wide_card.resolution == card.resolution else store(tested, wide_card.resolution).select(order)
-wide_found = hits(ablation.intact(wide_network, wide_card, wide_crops, machine=machine)[-1])
+wide_found = hits(ablation.intact(wide_network, wide_card, wide_crops, backend=backend)[-1])
 wide_block = ablation.summary(wide_found, found[-1], skeleton, seed=seed)
 stacked = ablation.summary(found[-1], wide_found, skeleton, seed=seed)
 
@@ -337,12 +337,12 @@ def gain_words():
 
 
 def error_words():
-    block = mended[whole_way]
+    block = corrected[whole_way]
     parts = []
     for kind in between.KINDS[1:]:
-        if f"mended of {kind}" in block:
-            parts.append(f"{kind} {spoken(block[f'mended of {kind}'])} (of {flow[between.KINDS.index(kind)].sum():,})")
-    text = f"From the first stack to the last {spoken(block['mended'])} of all joints are mended and {spoken(block['broken'])} broken. Of the errors of each kind, mended: {', '.join(parts)}. "
+        if f"corrected of {kind}" in block:
+            parts.append(f"{kind} {spoken(block[f'corrected of {kind}'])} (of {flow[between.KINDS.index(kind)].sum():,})")
+    text = f"From the first stack to the last {spoken(block['corrected'])} of all joints are corrected, and {spoken(block['introduced'])} become wrong. Corrected errors by kind: {', '.join(parts)}. "
     if strangers is None or not sum(map(len, strangers)):
         text += "Nobody else is annotated in these pictures, so that a jump to another person counts as whatever else it is."
     return text
@@ -392,18 +392,18 @@ def judged(block, better, worse):
     return better if change["low"] > 0 else worse if change["high"] < 0 else "cannot be told apart"
 
 
-block = mended[whole_way]
+block = corrected[whole_way]
 verdict = {
     "Network": f"{card.name}, {count} stacks, {np.isfinite(found[-1]).any(1).sum():,} people",
     "Joints found by the first stack": spoken(by_stack[labels[0]]),
     "Joints found by the last": spoken(by_stack[labels[-1]]),
     "A later stack is better": f"{judged(gain, 'yes', 'no, worse')} ({cost(gain)})",
-    "Joints mended, of all": spoken(block["mended"]),
-    "Joints broken, of all": spoken(block["broken"]),
+    "Errors corrected, of all joints": spoken(block["corrected"]),
+    "Errors introduced, of all joints": spoken(block["introduced"]),
 }
 for kind in ("left-right exchange", "another joint", "jitter", "miss"):
-    if f"mended of {kind}" in block:
-        verdict[f"Mended of errors of the kind {kind}"] = spoken(block[f"mended of {kind}"])
+    if f"corrected of {kind}" in block:
+        verdict[f"Corrected of errors of the kind {kind}"] = spoken(block[f"corrected of {kind}"])
 last_pair = f"stack {count - 1}"
 verdict |= {
     f"Change: {name} at {way}": cost(handovers[group][way])
@@ -428,7 +428,7 @@ run.write_metrics(
         "gain": gain,
         "kinds": kind_shares,
         "flow": {"kinds": list(between.KINDS), "joints": flow},
-        "mended": mended,
+        "corrected": corrected,
         "handovers": handovers,
         "cka": {"places": list(inner[0]), "table": cka, "pairs": pairs},
         "wide": {"wide": wide_block, "stacked": stacked, "differences": differences},

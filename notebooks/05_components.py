@@ -52,20 +52,20 @@ import posekit
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.data import held_out
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
 from posekit.data.mannequins import POSTURES
 from posekit.data.people import parse_spec
 from posekit.engine import weights as weight_files
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import by_modules, predict_crops
 from posekit.errors import PosekitError
 from posekit.interpret.activations import ablation, walks
-from posekit.interpret.activations.codes import code_place
+from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.analysis import neighbours, probes
 from posekit.interpret.analysis.attributes import attributes, factors, usable
 from posekit.interpret.analysis.attributes import table as attribute_table
-from posekit.interpret.analysis.components import above, batches_of, jackknife, moments_of, noise_floor, pca, stability
+from posekit.interpret.analysis.components import batches_of, count_above_floor, jackknife, moments_of, noise_floor, pca, stability
 from posekit.interpret.analysis.probes import Direction
 from posekit.plots import components as draw
 from posekit.plots import meaning
@@ -76,12 +76,12 @@ from posekit.workflow.words import side_by_side
 
 plots.style()
 run = runs.current()
-machine = Machine.best()
+backend = Backend.best()
 started = time.monotonic()
 
 # %% tags=["remove-cell"]
 network, card = weight_files.load(weights)
-place = layer or code_place(network, stack)
+hook_point = layer or code_hook_point(network, stack)
 skeleton = SKELETONS[card.skeleton]
 table = held_out(data, people, seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
@@ -90,8 +90,8 @@ table, count = crops.people, len(crops)
 # %% tags=["show-input"]
 # One pass gives codes and answers.
 passed = []
-with posekit.edit(network, {place: lambda activation, name: passed.append(activation.flatten(1).float().cpu())}):
-    predicted = predict_crops(network, card, crops, machine=machine, network=by_modules(network, machine))[stack]
+with posekit.edit(network, {hook_point: lambda activation, name: passed.append(activation.flatten(1).float().cpu())}):
+    predicted = predict_crops(network, card, crops, backend=backend, network=by_modules(network, backend))[stack]
 codes = torch.cat(passed).numpy()
 
 # %% tags=["hide-input"]
@@ -131,16 +131,16 @@ def listed(items):
 
 # %% tags=["show-input"]
 floor = noise_floor(codes, permutations=permutations, seed=seed)
-real = above(every.spectrum, floor)
-needed = every.needed(0.95)
+real = count_above_floor(every.spectrum, floor)
+needed = every.components_for(0.95)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the share of the variance that each principal component holds, and what components of permuted codes hold. Dots: the components that this chapter looks at. Right, how much the first ones hold together.", "name": "fig-scree"}, "image": {"alt": "A steeply falling curve that crosses a flat one, beside a rising curve that reaches 95 percent"}}
 sizes = jackknife(
     codes,
     {
         "participation ratio": lambda c: c.participation_ratio,
-        "needed for 95 %": lambda c: c.needed(0.95),
-        "above the noise floor": lambda c: above(c.spectrum, floor),
+        "needed for 95 %": lambda c: c.components_for(0.95),
+        "above the noise floor": lambda c: count_above_floor(c.spectrum, floor),
     },
     min(20, count // 2),
     seed,
@@ -301,7 +301,7 @@ if curves:
 
 # %% tags=["show-input"]
 apart = neighbours.pose_distances(table.keypoints, table.skeleton)
-predicted_poses = neighbours.pose_places(answer, skeleton)
+predicted_poses = neighbours.pose_coordinates(answer, skeleton)
 alike = {
     "the code": neighbours.closeness(scores, apart, seed=seed),
     f"its first {k} components": neighbours.closeness(scores[:, :k], apart, seed=seed),
@@ -325,12 +325,12 @@ plt.show()
 # person nearest to the mean, past the bottleneck. With each skip at its *mean* over people, or *off*, all it has is the code.
 
 # %% tags=["hide-input"]
-passing = walks.skip_places(network, place)
-means = ablation.means(network, card, crops, passing, machine=machine)
+passing = walks.skip_hook_points(network, hook_point)
+means = ablation.means(network, card, crops, passing, backend=backend)
 treatments = walks.SKIPS if passing else ("intact",)
 steps = np.arange(-3.0, 3.1)
 central = int(walks.nearest(codes, every.mean[None]).index[0, 0])
-view = centre_view(*load_batch(crops, np.array([central])), card.resolution)[0].to(machine.device)
+view = eval_view(*load_batch(crops, np.array([central])), card.resolution)[0].to(backend.device)
 
 
 # %% tags=["show-input"]
@@ -339,7 +339,9 @@ def walked_along(direction, steps):
     points = (every.mean + steps[:, None] * direction.sd * direction.vector).astype(np.float32)
     answered = {}
     for skips in treatments:
-        maps, keypoints = walks.answers(network, card, view.expand(len(steps), -1, -1, -1), place, points, skips, means, machine=machine)
+        maps, keypoints = walks.answers(
+            network, card, view.expand(len(steps), -1, -1, -1), hook_point, points, skips, means, backend=backend
+        )
         answered[f"skips {skips}"] = (maps.numpy(), keypoints)
     return walks.nearest(codes, points), answered
 
@@ -424,13 +426,13 @@ for name, (vector, sd, attribute) in targets.items():
                     network,
                     card,
                     chosen,
-                    place,
+                    hook_point,
                     Direction(name, vector, sd, 0.0),
                     control if measured else control[:5],  # of how far joints move nothing is judged
                     step=step,
                     skips=skips,
                     means=means,
-                    machine=machine,
+                    backend=backend,
                     **measured,
                 )
             )
@@ -702,7 +704,7 @@ run.write_metrics(
             "neighbours": neighbour_words(),
             "dimensions": f"{dimensions:,}",
             "people": f"{count:,} {'mannequins' if rendered else 'people'}",
-            "place": f"`{place}`",
+            "place": f"`{hook_point}`",
             "network": card.name,
             "seen": seen,
             "permutations": str(permutations),

@@ -59,10 +59,10 @@ from posekit.data import held_out
 from posekit.data.people import parse_spec
 from posekit.display import drawing
 from posekit.engine import weights as weight_files
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import by_modules, predict_crops
 from posekit.errors import PosekitError
-from posekit.interpret.activations.codes import code_place
+from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.analysis import clusters, embedding
 from posekit.interpret.analysis.attributes import attributes, factors, usable
 from posekit.plots import clusters as draw
@@ -72,12 +72,12 @@ from posekit.workflow.words import side_by_side
 
 plots.style()
 run = runs.current()
-machine = Machine.best()
+backend = Backend.best()
 started = time.monotonic()
 
 # %% tags=["remove-cell"]
 network, card = weight_files.load(weights)
-place = code_place(network, stack)
+hook_point = code_hook_point(network, stack)
 table = held_out(data, people, seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 table, skeleton, count = crops.people, crops.people.skeleton, len(crops)
@@ -89,13 +89,13 @@ if count <= max(*ks, detail):
 # %% tags=["show-input"]
 # One pass gives codes and predictions.
 passed = []
-with posekit.edit(network, {place: lambda activation, name: passed.append(activation.flatten(1).float().cpu())}):
-    predicted = predict_crops(network, card, crops, machine=machine, network=by_modules(network, machine))[-1]
+with posekit.edit(network, {hook_point: lambda activation, name: passed.append(activation.flatten(1).float().cpu())}):
+    predicted = predict_crops(network, card, crops, backend=backend, network=by_modules(network, backend))[-1]
 codes = torch.cat(passed).numpy()
 
 # %% tags=["remove-cell"]
 if not np.isfinite(codes).all() or not codes.std(0).any():
-    raise PosekitError(f"{place}: the codes are constant or not finite; take other weights or another stack")
+    raise PosekitError(f"{hook_point}: the codes are constant or not finite; take other weights or another stack")
 
 # %% tags=["show-input"]
 reduction = PCA(min(components, *codes.shape), random_state=seed).fit(codes)
@@ -195,12 +195,12 @@ plt.show()
 # people at the border between them.
 
 # %% tags=["show-input"]
-places = {name: clusters.between(groups[name], found[name][tried[0]]) for name in ("everyone", "no structure (control)")}
-valleys = {name: clusters.valley(where, seed=seed) for name, where in places.items()}
+positions = {name: clusters.between(groups[name], found[name][tried[0]]) for name in ("everyone", "no structure (control)")}
+valleys = {name: clusters.valley(where, seed=seed) for name, where in positions.items()}
 seen_from = clusters.valley_seen_from(count, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Where people lie along the line between the centres of the two clusters (full lines); the dotted line is the border. Right, the same for the control.", "name": "fig-border"}, "image": {"alt": "Histograms along the line between two cluster centres"}}
-run.save_figure(draw.border(places), "border")
+run.save_figure(draw.border(positions), "border")
 plt.show()
 
 # %% [markdown]
@@ -546,7 +546,7 @@ source, _, split = parse_spec(data)
 run.write_metrics(
     {
         "network": card.name,
-        "place": place,
+        "place": hook_point,
         "data": f"{source}@{split}" if split else source,
         "people": count,
         "fingerprint": table.fingerprint(),
@@ -569,7 +569,7 @@ run.write_metrics(
         "say": {
             "dimensions": f"{codes.shape[1]:,}",
             "people": f"{count:,} mannequins" if rendered else f"{count:,} people of {source}",
-            "place": place,
+            "place": hook_point,
             "network": card.name,
             "seen": "none of whom is in the training split" if "train" not in table.splits else "some of whom are in the training split",
             "components": str(points.shape[1]),

@@ -43,14 +43,14 @@ import posekit
 from posekit import plots as general
 from posekit.coordinates import CONTEXT
 from posekit.data import held_out
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate, parse_spec
 from posekit.engine import weights as weight_files
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
-from posekit.hooks import places, trace
-from posekit.interpret.activations.codes import code_place
+from posekit.hooks import hook_points, trace
+from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.activations.walks import random_directions
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
 from posekit.interpret.attribution import dependency as causes
@@ -65,13 +65,13 @@ from posekit.workflow.words import side_by_side, spoken
 
 general.style()
 run = runs.current()
-machine = Machine.best()
+backend = Backend.best()
 started = time.monotonic()
 
 # %% tags=["remove-cell"]
 network, card = weight_files.load(weights)
-machine.place(network)
-skeleton, place = SKELETONS[card.skeleton], code_place(network)
+backend.place(network)
+skeleton, hook_point = SKELETONS[card.skeleton], code_hook_point(network)
 table = held_out(data, max(people, hidden, coded), seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 rendered = parse_spec(data)[0] == "mannequins"
@@ -101,23 +101,25 @@ def ranged(block, digits=2):
 # *probability* in the window after the softmax, or the *distance* to another joint. The figure asks all five of the same people by the same method.
 
 # %% tags=["show-input"]
-asked = sanity.cases(network, card, crops, [f"{side} {joint}" for joint in joints for side in ("left", "right")], people=people, seed=seed)
+cases = sanity.draw_cases(
+    network, card, crops, [f"{side} {joint}" for joint in joints for side in ("left", "right")], people=people, seed=seed
+)
 
 # %% tags=["hide-input"]
-pictures = (asked.pictures.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
-shown = np.random.default_rng(seed).permutation(len(asked))[:5]  # people in the figures, drawn at random
+pictures = (cases.pictures.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
+shown = np.random.default_rng(seed).permutation(len(cases))[:5]  # people in the figures, drawn at random
 LIMIT = 0.5  # a map that keeps more than this of its order when the network forgets everything does not speak of the network
 
 # %% tags=["show-input"]
 names = {"peak": "peak", "window": "window", "mean": "mean", "probability": "probability", "distance": "distance to left shoulder"}
-by_target = {label: sanity.by(card, "saliency", name=name)(network, asked) for label, name in names.items()}
+by_target = {label: sanity.by(card, "saliency", name=name)(network, cases) for label, name in names.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The gradients (saliency) of five targets for five people who were drawn at random. The joint is named above; a cross marks where the network puts it. Each map is scaled to its own strength.", "name": "fig-explanations-targets"}, "image": {"alt": "Five people in columns, and below each five maps that are bright around the joint"}}
 figure = plots.maps(
     pictures[shown],
     {"picture": None} | {label: maps[shown] for label, maps in by_target.items()},
-    asked.found[shown],
-    [asked.names[i] for i in shown],
+    cases.predicted[shown],
+    [cases.names[i] for i in shown],
 )
 run.save_figure(figure, "targets")
 plt.show()
@@ -140,12 +142,12 @@ plt.show()
 
 # %% tags=["hide-input"]
 deep = network.config.depth
-cams = {"code": place, "skip 1": f"{place.partition('.')[0]}.skip1", "sum 1": default_layer(network)}
-cams = {label: layer for label, layer in cams.items() if layer in places(network)}
+cams = {"code": hook_point, "skip 1": f"{hook_point.partition('.')[0]}.skip1", "sum 1": default_layer(network)}
+cams = {label: layer for label, layer in cams.items() if layer in hook_points(network)}
 refused = {}
 for label, layer in list(cams.items()):
     try:
-        sanity.by(card, "grad-cam", layer)(network, asked.take(np.arange(1)))
+        sanity.by(card, "grad-cam", layer)(network, cases.take(np.arange(1)))
     except PosekitError as error:  # a small picture leaves the code a single cell
         refused[label] = str(error)
         del cams[label]
@@ -165,14 +167,14 @@ everything = ways | controls
 spent, maps = {}, {}
 for label, way in everything.items():
     begun = time.monotonic()
-    maps[label] = way(network, asked)
-    spent[label] = (time.monotonic() - begun) / len(asked)
+    maps[label] = way(network, cases)
+    spent[label] = (time.monotonic() - begun) / len(cases)
 
 figure = plots.maps(
     pictures[shown],
     {"picture": None} | {label: found[shown] for label, found in maps.items() if label != "noise"},
-    asked.found[shown],
-    [asked.names[i] for i in shown],
+    cases.predicted[shown],
+    [cases.names[i] for i in shown],
 )
 run.save_figure(figure, "methods")
 plt.show()
@@ -194,12 +196,12 @@ plt.show()
 
 # %% tags=["show-input"]
 levels = sanity.cascade(network)
-few = asked.take(np.arange(min(forgotten, len(asked))))
+fewer = cases.take(np.arange(min(forgotten, len(cases))))
 first, *_, last = levels
 kept, untaken = {}, {}
-for label, forgetful in sanity.randomisation(network, few, everything, levels, seed=seed).items():
-    known = maps[label][: len(few)]
-    kept[label] = {level: sanity.student_interval(sanity.likeness(known, found, few.found)) for level, found in forgetful.items()}
+for label, forgetful in sanity.randomisation(network, fewer, everything, levels, seed=seed).items():
+    known = maps[label][: len(fewer)]
+    kept[label] = {level: sanity.student_interval(sanity.likeness(known, found, fewer.predicted)) for level, found in forgetful.items()}
     untaken[label] = sanity.student_interval(sanity.likeness(known, forgetful[last]))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How alike the maps of a network that forgets stay to those of the trained one, with 95 % intervals over people. Each part is forgotten in addition to those before it. Grey: controls. Dotted: the limit above which, at the right end, a method fails.", "name": "fig-explanations-cascade"}, "image": {"alt": "Lines that begin at one and fall as more of the network is randomised, some of them steeply, a grey line staying at one"}}
@@ -212,22 +214,22 @@ blank = sanity.randomised(network, levels[last], seed)
 rows = {
     "picture": None,
     f"{stubborn},\ntrained": maps[stubborn][shown],
-    f"{stubborn},\nrandom weights": ways[stubborn](blank, asked.take(shown)),
+    f"{stubborn},\nrandom weights": ways[stubborn](blank, cases.take(shown)),
 }
-run.save_figure(plots.maps(pictures[shown], rows, asked.found[shown], [asked.names[i] for i in shown]), "failing")
+run.save_figure(plots.maps(pictures[shown], rows, cases.predicted[shown], [cases.names[i] for i in shown]), "failing")
 plt.show()
 
 # %% tags=["show-input"]
-other = sanity.counterparts(network, card, asked)
+other = sanity.counterparts(network, card, cases)
 across = {label: sanity.likeness(maps[label], way(network, other)) for label, way in everything.items()}
 deletion, insertion = {}, {}
 for label, found in maps.items():
-    deletion[label], insertion[label] = sanity.curves(network, card, asked, found, machine)
+    deletion[label], insertion[label] = sanity.curves(network, card, cases, found, backend)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How sure the network stays of the joint while the picture is taken away (left) or brought back (right), cell by cell in the order of each map; means over people. Grey: controls.", "name": "fig-explanations-removal"}, "image": {"alt": "Curves that fall on the left and rise on the right, close together, those of the controls among them"}}
 whole = deletion["edges"][:, 0]
-points = {label: sanity.pointing(found, asked.truth, asked.torsos) for label, found in maps.items()}
-masks = sanity.limb_masks(sanity.silhouettes(crops, asked.rows, card.resolution), asked.joints) if rendered else None
+points = {label: sanity.pointing(found, cases.truth, cases.torsos) for label, found in maps.items()}
+masks = sanity.limb_masks(sanity.silhouettes(crops, cases.rows, card.resolution), cases.joints) if rendered else None
 limbs = {label: sanity.share_within(found, masks) for label, found in maps.items()} if rendered else {}
 
 run.save_figure(plots.removal(sanity.SHARES, deletion, insertion, list(controls)), "removal")
@@ -292,10 +294,10 @@ pd.DataFrame(rows).style.hide().set_caption(
 # before the last 1 × 1 convolution, Grad-CAM's weights are that convolution's, up to a factor, and its map is what is positive of the joint's raw map.
 
 # %% tags=["hide-input"]
-inner = place.partition(".")[0]
+inner = hook_point.partition(".")[0]
 wanted = (
     [f"{inner}.skip{level}" for level in (1, deep)]
-    + [f"{inner}.encoder{deep - 1}", place]
+    + [f"{inner}.encoder{deep - 1}", hook_point]
     + [f"{inner}.sum{level}" for level in range(deep, 0, -1)]
     + [f"{inner}.features"]
 )
@@ -303,9 +305,9 @@ wanted = (
 # %% tags=["show-input"]
 by_place = {}
 for layer in wanted:
-    if layer in places(network):
+    if layer in hook_points(network):
         try:
-            by_place[layer] = sanity.by(card, "grad-cam", layer)(network, asked)
+            by_place[layer] = sanity.by(card, "grad-cam", layer)(network, cases)
         except PosekitError as error:
             refused[layer] = str(error)
 
@@ -314,14 +316,14 @@ label_of = {layer: layer.partition(".")[2] for layer in by_place}
 figure = plots.maps(
     pictures[shown],
     {"picture": None} | {label_of[layer]: found[shown] for layer, found in by_place.items()},
-    asked.found[shown],
-    [asked.names[i] for i in shown],
+    cases.predicted[shown],
+    [cases.names[i] for i in shown],
 )
 run.save_figure(figure, "gradcam")
 plt.show()
 cam_tests = {
     layer: {
-        "pointing": sanity.mean_interval(sanity.pointing(found, asked.truth, asked.torsos), seed=seed),
+        "pointing": sanity.mean_interval(sanity.pointing(found, cases.truth, cases.torsos), seed=seed),
         "like the answer": sanity.mean_interval(sanity.likeness(found, maps["the answer"]), seed=seed),
         "empty": float((np.ptp(found.reshape(len(found), -1), axis=1) == 0).mean()),
     }
@@ -339,7 +341,7 @@ cam_tests = {
 # square covers both are not counted.
 
 # %% tags=["show-input"]
-depends = causes.dependency(network, card, crops.select(np.arange(min(hidden, len(crops)))), seed=seed, machine=machine)
+depends = causes.dependency(network, card, crops.select(np.arange(min(hidden, len(crops)))), seed=seed, backend=backend)
 effect = causes.summary(depends.effect, seed=seed)
 plain = causes.summary(depends.moved, seed=seed)
 sure = (effect["low"] > 0) | (effect["high"] < 0)
@@ -381,10 +383,10 @@ twins = sanity.mean_interval(np.nansum(twin, 1), np.isfinite(twin).sum(1), seed=
 chosen = np.arange(min(coded, len(crops)))
 views, codes, raws, cells = [], [], [], []
 for part in iterate(len(chosen), 32):
-    batch = centre_view(*load_batch(crops, chosen[part]), card.resolution)[0].to(machine.device)
-    with torch.no_grad(), trace(network, [place]) as activations:
+    batch = eval_view(*load_batch(crops, chosen[part]), card.resolution)[0].to(backend.device)
+    with torch.no_grad(), trace(network, [hook_point]) as activations:
         raws.append(network(card.centred(batch))[:, -1].float().cpu())
-    codes.append(activations[place].float().cpu())
+    codes.append(activations[hook_point].float().cpu())
     cells.append(answered(network, card, batch)[1])
     views.append(batch.cpu())
 codes, raws, cells = torch.cat(codes), torch.cat(raws), torch.cat(cells)
@@ -396,12 +398,12 @@ for name in kinds:
     goals[name] = target("window", name, card, maximisation.middle(card))
     reached[name] = target("window", name, card, cells[:, skeleton.joints.index(name)]).of(raws).numpy()
 for channel in strongest:
-    goals[f"channel {channel}"] = maximisation.channel(place, channel)
+    goals[f"channel {channel}"] = maximisation.channel(hook_point, channel)
     reached[f"channel {channel}"] = goals[f"channel {channel}"].of(codes).numpy()
 vectors = {f"component {c + 1}": components.directions[c].astype(np.float32) for c in range(len(components))}
 vectors["random direction"] = random_directions(1, components.directions, components.variances, seed=seed)[0]
 for name, vector in vectors.items():
-    goals[name] = maximisation.direction(name, place, vector, components.mean)
+    goals[name] = maximisation.direction(name, hook_point, vector, components.mean)
     reached[name] = goals[name].of(codes).numpy()
 palette = maximisation.colours(torch.cat(views[:2]))
 
@@ -414,10 +416,10 @@ made = torch.cat(
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pictures made to maximise joints in the middle of the picture, channels of the code, and directions of the code. Below each, its score in standard deviations over people from their mean, and in brackets that of the best person.", "name": "fig-explanations-maximised"}, "image": {"alt": "Three rows of colourful textures with hints of limbs"}}
-with torch.no_grad(), trace(network, [place]) as activations:
-    raw = network(card.centred(made.to(machine.device)))[:, -1].float().cpu()
-made_codes = activations[place].float().cpu()
-scores = {name: float(goal.of((raw if goal.place is None else made_codes)[i : i + 1])) for i, (name, goal) in enumerate(goals.items())}
+with torch.no_grad(), trace(network, [hook_point]) as activations:
+    raw = network(card.centred(made.to(backend.device)))[:, -1].float().cpu()
+made_codes = activations[hook_point].float().cpu()
+scores = {name: float(goal.of((raw if goal.hook_point is None else made_codes)[i : i + 1])) for i, (name, goal) in enumerate(goals.items())}
 relative = {
     name: {
         "made": (scores[name] - reached[name].mean()) / reached[name].std(),
@@ -444,7 +446,7 @@ plt.show()
 # {cite:p}`zeiler2014`. A cell of the code could see the whole picture; shown is the part round the middle of the projection.
 
 # %% tags=["show-input"]
-nine = top_patches(network, card, crops.select(chosen), place, strongest[:4], count=min(9, len(chosen)))
+nine = top_patches(network, card, crops.select(chosen), hook_point, strongest[:4], count=min(9, len(chosen)))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Top, the nine people who excite a channel of the code most; below, the deconvnet's projection of that cell for each (grey is nothing).", "name": "fig-explanations-patches"}, "image": {"alt": "Four blocks of three by three parts of people, and below them four blocks of grey projections with coloured edges"}}
 run.save_figure(plots.patches(nine, [f"channel {one.channel}" for one in nine]), "patches")
@@ -476,7 +478,7 @@ def target_words():
         if label != "window"
     }
     parts = [f"{label} {ranged(block)}" for label, block in sorted(rest.items(), key=lambda item: -item[1]["mean"])]
-    return f"How much does the choice matter? The rank correlation of each map with that of the window, over {len(asked)} people: {', '.join(parts)}."
+    return f"How much does the choice matter? The rank correlation of each map with that of the window, over {len(cases)} people: {', '.join(parts)}."
 
 
 def test_words():
@@ -492,7 +494,9 @@ def test_words():
     text += f"In deletion {best['deletion'][0]} does best, {ranged(tests[best['deletion'][0]]['deletion'])}, in insertion {best['insertion'][0]}, {ranged(tests[best['insertion'][0]]['insertion'])}; "
     text += f"{best['pointing'][0]} points best, {spoken(tests[best['pointing'][0]]['pointing'])}."
     if "code" in refused:
-        text += f" Grad-CAM cannot be asked at the code, {place}: at this resolution it has a single cell, and so no place to point at."
+        text += (
+            f" Grad-CAM cannot be asked at the code, {hook_point}: at this resolution it has a single cell, and so no place to point at."
+        )
     return text
 
 
@@ -600,7 +604,7 @@ def patch_words():
     return text + f"and what the table above has against the deconvnet ({fate('deconvnet')}) tells how far to trust them."
 
 
-verdict = {"Network": f"{card.name}, {len(asked)} people, each asked about one joint"}
+verdict = {"Network": f"{card.name}, {len(cases)} people, each asked about one joint"}
 for label in ways:
     block = tests[label]
     verdict[f"{label}: random head, random weights, deletion, insertion"] = "; ".join(
@@ -629,7 +633,7 @@ seen = (
 )
 run.write_metrics(
     {
-        "people": len(asked),
+        "people": len(cases),
         "tests": tests,
         "kept": kept,
         "kept, distance not taken off": untaken,
@@ -661,10 +665,10 @@ run.write_metrics(
         "seconds": time.monotonic() - started,
         "say": {
             "network": card.name,
-            "people": f"{len(asked):,} {'mannequins' if rendered else 'people'}",
+            "people": f"{len(cases):,} {'mannequins' if rendered else 'people'}",
             "seen": seen,
             "limit": number(LIMIT, 1),
-            "forgotten": f"{len(few)}",
+            "forgotten": f"{len(fewer)}",
             "limbs": "*On its limbs*. How much of the map lies on the visible limbs that end in the joint, whose true silhouettes mannequins have?"
             if rendered
             else "Where the limbs truly are is known of mannequins only, and asked in that edition.",

@@ -26,10 +26,10 @@ depth = 3  # levels of pooling; the code has resolution / (4 * 2**depth) cells a
 epochs = 6  # passes over the training people, from nothing
 extra = 3  # more passes for everybody, after what is changed has been put in
 batch = 32  # people in a step
-rate = 2e-3  # highest learning rate; half of it in the extra passes
+learning_rate = 2e-3  # highest learning rate; half of it in the extra passes
 people: int | None = None  # at most so many training people
 dimensions: int | None = None  # of the squeezed code; none: as many as stand above the noise floor of the base's code
-alone = 50  # epochs that the autoencoder is trained by itself, as the study did, before it is put in
+pretraining_epochs = 50  # epochs that the autoencoder is trained by itself, as the study did, before it is put in
 seeds = 3  # trainings of each variant
 stacked = True  # train the redesign in two stacks too, beside two and four plain ones, with one seed
 test_people = 1000  # at most so many test people
@@ -53,15 +53,15 @@ import posekit
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT
 from posekit.engine import weights as weight_files
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.evaluation import common
 from posekit.engine.prediction import predict_crops
 from posekit.engine.training import Recipe
 from posekit.interpret.activations import ablation, walks
-from posekit.interpret.activations.codes import code_place, collect
+from posekit.interpret.activations.codes import code_hook_point, collect
 from posekit.interpret.analysis import clusters, probes
 from posekit.interpret.analysis.attributes import attributes, usable
-from posekit.interpret.analysis.components import above, batches_of, moments_of, noise_floor, pca
+from posekit.interpret.analysis.components import batches_of, count_above_floor, moments_of, noise_floor, pca
 from posekit.models.hourglass import HourglassConfig
 from posekit.plots import redesign as figures
 from posekit.plots.ablation import joint_changes
@@ -72,7 +72,7 @@ from posekit.workflow.words import side_by_side, spoken
 
 plots.style()
 run = runs.current()
-machine = Machine.best()
+backend = Backend.best()
 started = time.monotonic()
 table = posekit.load_people(data, on_error=on_error)
 missing = {"train", "val", "test"} - set(table.splits)
@@ -89,12 +89,12 @@ folder = run.path("trained/job.json").parent
 # %% tags=["hide-input", "remove-output"]
 base = HourglassConfig.narrow(features, joints=len(table.skeleton), depth=depth, bottleneck_residuals=3)
 side = resolution // base.multiple
-recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=rate)
-how = redesign.Alone(epochs=alone)
+recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, lr=learning_rate)
+how = redesign.Pretraining(epochs=pretraining_epochs)
 
 
 def jobs(variant, seed):
-    return redesign.jobs_of(variant, base, replace(recipe, seed=seed), extra, folder, data, people=people, alone=how)
+    return redesign.jobs_of(variant, base, replace(recipe, seed=seed), extra, folder, data, people=people, pretraining=how)
 
 
 def said(line):
@@ -106,11 +106,11 @@ redesign.train_all([jobs(plain, seed)[0] for seed in range(seeds)], workers=work
 first_network, first_card = weight_files.load(folder / "0" / "first")
 training, validation = redesign.stores(data, resolution, people)
 first_codes = collect(
-    first_network, first_card, training.select(np.arange(min(len(training), 4000))), code_place(first_network), machine=machine
+    first_network, first_card, training.select(np.arange(min(len(training), 4000))), code_hook_point(first_network), backend=backend
 )
 first_components = pca(moments_of(batches_of(first_codes)))
 first_floor = noise_floor(first_codes, seed=0)
-measured = max(above(first_components.spectrum, first_floor), 2)
+measured = max(count_above_floor(first_components.spectrum, first_floor), 2)
 squeezed_to = min(dimensions or measured, first_codes.shape[1])
 
 # %% tags=["show-input", "remove-output"]
@@ -153,16 +153,16 @@ pd.DataFrame(rows).style.hide().set_caption("The variants; below the study's, th
 # hardly missed; *basic modules* are of two 3 × 3 convolutions {cite:p}`he2016` and fewer channels, because most errors lie far from the
 # joint, where seeing further might help, and codes are redundant; *sharper targets* ask for a narrower peak; *all three* is the last three in one.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The autoencoder trained alone: the share of the variance of validation people's codes that it gives back, one line a seed; below 0, the mean code would be the better answer. Dashed: what as many principal components keep.", "name": "fig-redesign-alone"}, "image": {"alt": "Curves over the epochs, below a dashed line"}}
-histories = [json.loads((folder / str(seed) / "autoencoder" / "alone.json").read_text()) for seed in range(seeds)]
-held = collect(first_network, first_card, validation, code_place(first_network), machine=machine)
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The autoencoder's pre-training: the share of the variance of validation people's codes that it gives back, one line a seed; below 0, the mean code would be the better answer. Dashed: what as many principal components keep.", "name": "fig-redesign-pretraining"}, "image": {"alt": "Curves over the epochs, below a dashed line"}}
+histories = [json.loads((folder / str(seed) / "autoencoder" / "pretraining.json").read_text()) for seed in range(seeds)]
+held = collect(first_network, first_card, validation, code_hook_point(first_network), backend=backend)
 few = first_components.first(squeezed_to)
 kept = 1 - np.square(held - few.inverse(few.transform(held))).sum() / np.square(held - first_components.mean).sum()
-run.save_figure(figures.alone(histories, float(kept)), "alone")
+run.save_figure(figures.pretraining(histories, float(kept)), "pretraining")
 plt.show()
 
 # %% [markdown]
-# {{ runs["08_redesign"].say.alone }}
+# {{ runs["08_redesign"].say.pretraining }}
 #
 # ## The rule
 #
@@ -187,9 +187,9 @@ threshold = 0.2 * metrics.torso(truth, skeleton)
 def found(name, seed):
     """Hits (N, K) of one trained network, and how many milliseconds a person took."""
     network, card = weight_files.load(folder / str(seed) / name)
-    predict_crops(network, card, crops.select(np.arange(min(64, len(crops)))), machine=machine)  # the first call prepares
+    predict_crops(network, card, crops.select(np.arange(min(64, len(crops)))), backend=backend)  # the first call prepares
     began = time.perf_counter()
-    keypoints = predict_crops(network, card, crops, machine=machine)[-1]
+    keypoints = predict_crops(network, card, crops, backend=backend)[-1]
     return metrics.hits(keypoints, truth, threshold), 1000 * (time.perf_counter() - began) / len(crops)
 
 
@@ -289,7 +289,7 @@ probed = [name for name in ("upright", "lean", "sitting", "arm elevation") if na
 def inside(name):
     """What a network's code is like."""
     network, card = weight_files.load(folder / "0" / name)
-    codes = collect(network, card, coded, code_place(network), machine=machine)
+    codes = collect(network, card, coded, code_hook_point(network), backend=backend)
     components = pca(moments_of(batches_of(codes)))
     floor = noise_floor(codes, seed=0)
     points = components.transform(codes)[:, :50]
@@ -299,22 +299,32 @@ def inside(name):
     few = components.first(min(20, len(components)))
     walked = {}
     if probed:
-        place, looked = code_place(network), probes.reading_direction(probed[0], scores, values[probed[0]], few.directions)
+        hook_point, looked = code_hook_point(network), probes.reading_direction(probed[0], scores, values[probed[0]], few.directions)
         control, means = (
             walks.random_directions(4, few.directions, few.variances),
-            ablation.means(network, card, coded, walks.skip_places(network, place), machine=machine),
+            ablation.means(network, card, coded, walks.skip_hook_points(network, hook_point), backend=backend),
         )
         scale = float(np.nanstd(values[probed[0]]))
         for skips in ("intact", "mean"):
             walk = walks.causal(
-                network, card, movers, place, looked, control, attribute=probed[0], scale=scale, skips=skips, means=means, machine=machine
+                network,
+                card,
+                movers,
+                hook_point,
+                looked,
+                control,
+                attribute=probed[0],
+                scale=scale,
+                skips=skips,
+                means=means,
+                backend=backend,
             )
             walked[skips] = walk.row()
     return {
         "numbers": codes.shape[1],
-        "components95": components.needed(0.95),
+        "components95": components.components_for(0.95),
         "participation": components.participation_ratio,
-        "above": above(components.spectrum, floor),
+        "above": count_above_floor(components.spectrum, floor),
         "silhouette": clusters.over_halves(clusters.silhouettes(points, {2: two})[2].mean(), clusters.halves(points, [2])[2]),
         "probes": {attribute: {"mean": p.r2, "low": p.low, "high": p.high} for attribute, p in told.items()},
         "walks": walked,
@@ -521,9 +531,9 @@ def own_words():
     return f"Those of this book: {'; '.join(parts)}."
 
 
-def alone_words():
+def pretraining_words():
     ends = [h[-1]["explained"] for h in histories]
-    return f"After {alone} epochs it gives back {100 * min(ends):.0f} to {100 * max(ends):.0f} % of the variance; {squeezed_to} principal components keep {100 * kept:.0f} %."
+    return f"After {pretraining_epochs} epochs it gives back {100 * min(ends):.0f} to {100 * max(ends):.0f} % of the variance; {squeezed_to} principal components keep {100 * kept:.0f} %."
 
 
 def code_words():
@@ -594,7 +604,7 @@ run.write_metrics(
         "relative": goal,
         "joints": by_joint,
         "dimensions": {"measured": measured, "used": squeezed_to},
-        "alone": {"explained": [h[-1]["explained"] for h in histories], "components": float(kept)},
+        "pretraining": {"explained": [h[-1]["explained"] for h in histories], "components": float(kept)},
         "code": {name: {key: value for key, value in c.items() if key != "spectrum"} for name, c in code.items()}
         | {"before": code["base"] | {"spectrum": None}, "after": code["autoencoder"] | {"spectrum": None}},
         "stacks": stacks,
@@ -608,7 +618,7 @@ run.write_metrics(
             + (
                 "" if dimensions else f", as many as stand above the noise floor of the base's own code (of {first_codes.shape[1]} numbers)"
             ),
-            "alone": alone_words(),
+            "pretraining": pretraining_words(),
             "result": result_words(),
             "study": study_words(),
             "own": own_words(),

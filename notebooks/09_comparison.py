@@ -28,7 +28,7 @@ resolution = 64  # side of the input in pixels, for everybody
 epochs = 4  # passes over the training people; templates are fitted to each once
 batch = 32  # people in a step
 features = 64  # channels of the hourglasses and numbers of the transformer's tokens; regressors begin with half
-rate = 2e-3  # highest learning rate, but half of it for the transformer
+learning_rate = 2e-3  # highest learning rate, but half of it for the transformer
 mixtures = 4  # templates of a joint
 train_people: int | None = None  # at most so many training people; none: all
 test_people = 600  # at most so many test people
@@ -49,11 +49,11 @@ import torch
 import posekit
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints, view
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
 from posekit.display.html import number as rounded
 from posekit.engine import weights as weight_files
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.costs import fitted_numbers, milliseconds, multiply_adds
 from posekit.engine.evaluation import common
 from posekit.engine.fitting import fit_parts
@@ -76,7 +76,7 @@ from posekit.workflow.words import side_by_side, spoken
 
 plots.style()
 run = runs.current()
-machine = Machine.best()
+backend = Backend.best()
 people = posekit.load_people(data, on_error=on_error)
 joints = len(people.skeleton)
 
@@ -126,12 +126,12 @@ def trained(name, config):
     folder = run.path(f"{name.replace(',', '').replace(' ', '-')}/weights.safetensors").parent
     if config is None:
         done = folder / "weights.safetensors"
-        options = {"resolution": resolution, "mixtures": mixtures, "seed": seed, "name": name, "machine": machine}
+        options = {"resolution": resolution, "mixtures": mixtures, "seed": seed, "name": name, "backend": backend}
         return done if done.exists() else fit_parts(training, validation, folder, **options)
     loss = "coordinates" if architecture_of(config) in REGRESSORS else "cross-entropy"
-    highest, sigma = rate / 2 if name == "TransPose" else rate, best.sigma if config is best.config else 1.0
-    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, rate=highest, loss=loss, sigma=sigma, seed=seed)
-    return posekit.fit(config, recipe, training, validation, folder, name=name, machine=machine, compiled=False, report=report)
+    highest, sigma = learning_rate / 2 if name == "TransPose" else learning_rate, best.sigma if config is best.config else 1.0
+    recipe = Recipe(resolution=resolution, epochs=epochs, batch=batch, lr=highest, loss=loss, sigma=sigma, seed=seed)
+    return posekit.fit(config, recipe, training, validation, folder, name=name, backend=backend, compiled=False, report=report)
 
 
 # %% tags=["show-input", "remove-output"]
@@ -161,10 +161,10 @@ for name, (network, card) in estimators.items():
         "multiply-adds": multiply_adds(network, card.resolution),
         "seconds": card.history[-1]["seconds"] if card.history else float("nan"),
     }
-    predicted[name] = predict_crops(network, card, crops, machine=machine)[:, :, own]
+    predicted[name] = predict_crops(network, card, crops, backend=backend)[:, :, own]
     pictures, keypoints = load_batch(crops, np.arange(min(timed_people, len(crops))))
-    batch_seen, _ = centre_view(pictures, keypoints, card.resolution)
-    costs[name]["milliseconds"] = milliseconds(Fast(network, machine, expected=np.inf), batch_seen.to(machine.device))
+    batch_seen, _ = eval_view(pictures, keypoints, card.resolution)
+    costs[name]["milliseconds"] = milliseconds(Fast(network, backend, expected=np.inf), batch_seen.to(backend.device))
 hits = {name: [metrics.hits(stage, truth, 0.2 * torso) for stage in found] for name, found in predicted.items()}
 reference = "hourglass, 1 stack"
 scored = int(np.isfinite(hits[reference][-1]).any(1).sum())  # who has no torso has no score
@@ -269,7 +269,7 @@ plt.show()
 # %% tags=["hide-input"]
 transformer = estimators["TransPose"][0].float().cpu()
 pictures, keypoints = load_batch(crops, drawn_people[:3])
-seen, _ = centre_view(pictures, keypoints, resolution)
+seen, _ = eval_view(pictures, keypoints, resolution)
 asked = [joint for joint in ("left wrist", "right elbow", "left knee", "right ankle") if joint in skeleton.joints]
 to_input = view(crops.size, resolution) @ crops.matrices[drawn_people[:3]]
 places = np.stack([transform_keypoints(m, predicted["TransPose"][-1, i])[..., :2] for m, i in zip(to_input, drawn_people[:3], strict=True)])
@@ -285,13 +285,13 @@ plt.show()
 
 # %% tags=["show-input"]
 asked_people = crops.select(np.sort(np.random.default_rng(seed).permutation(len(crops))[:attention_people]))
-hidden = dependency(transformer, estimators["TransPose"][1], asked_people, seed=seed, machine=machine)
+hidden = dependency(transformer, estimators["TransPose"][1], asked_people, seed=seed, backend=backend)
 
 # %% tags=["hide-input"]
 rows = np.flatnonzero(metrics.torso(asked_people.keypoints, people.skeleton) > 0)  # those whom `dependency` can measure
 pictures, keypoints = load_batch(asked_people, rows)
-seen, points = centre_view(pictures, keypoints, resolution)
-found = predict_crops(transformer, estimators["TransPose"][1], asked_people.select(rows), machine=machine)[-1]
+seen, points = eval_view(pictures, keypoints, resolution)
+found = predict_crops(transformer, estimators["TransPose"][1], asked_people.select(rows), backend=backend)[-1]
 to_input = view(asked_people.size, resolution) @ asked_people.matrices[rows]
 transformer = transformer.float().cpu()
 at = np.stack([transform_keypoints(m, k)[:, :2] for m, k in zip(to_input, found, strict=True)])
@@ -390,7 +390,7 @@ def notes_words():
     beside = " *: trained elsewhere, with more passes or more pixels." if len(equal) < len(sources) else ""
     return (
         f"The score is PCK@0.2·torso over {len(skeleton)} joints. Multiply-adds are those of convolutions and matrix products; what templates on springs spend on "
-        f"gradients and distance transforms is not among them, but is in the time. Times are of {min(timed_people, len(tested))} people answered together ({machine})."
+        f"gradients and distance transforms is not among them, but is in the time. Times are of {min(timed_people, len(tested))} people answered together ({backend})."
         f"{beside}"
     )
 
@@ -499,7 +499,7 @@ run.write_metrics(
         "nearer": nearer,
         "errors": error_shares,
         "attention": {"own": home, "others": elsewhere, "agreement": agrees},
-        "budget": {"people": len(training), "epochs": epochs, "resolution": resolution, "seed": seed, "machine": str(machine)},
+        "budget": {"people": len(training), "epochs": epochs, "resolution": resolution, "seed": seed, "backend": str(backend)},
         "verdicts": verdict,
         "seconds": time.monotonic() - started,
         "say": {

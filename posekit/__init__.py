@@ -14,6 +14,7 @@ rooms, each on those before it alone: `display`; `data` and `models`, which know
 
 import importlib
 import importlib.metadata
+import warnings
 from typing import Any
 
 try:
@@ -40,7 +41,7 @@ EXPORTS = {  # by name, the module that defines it
     "People": "data.people",
     "Hourglass": "models.hourglass",
     "HourglassConfig": "models.hourglass",
-    "Machine": "engine.backend",
+    "Backend": "engine.backend",
     "PosekitError": "errors",
     "Card": "engine.weights",
     "SKELETONS": "skeleton",
@@ -49,11 +50,12 @@ MODULES = {  # by the short name under which `posekit.NAME` gives it, where it l
     "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data", "display": "display",
     "drawing": "display.drawing", "engine": "engine", "errors": "errors", "evaluation": "engine.evaluation",
     "execution": "workflow.execution", "fitting": "engine.fitting", "heatmaps": "heatmaps", "hooks": "hooks",
-    "interchange": "engine.interchange", "interpret": "interpret", "losses": "losses", "machine": "engine.backend",
+    "interchange": "engine.interchange", "interpret": "interpret", "losses": "losses", "backend": "engine.backend",
     "metrics": "metrics", "models": "models", "parameters": "workflow.parameters", "plots": "plots",
     "prediction": "engine.prediction", "runs": "workflow.runs", "skeleton": "skeleton", "stats": "stats", "studies": "studies",
     "training": "engine.training", "weights": "engine.weights", "workflow": "workflow",
 }  # fmt: skip
+FORMER = {"Machine": "Backend", "machine": "backend"}  # names before 0.1.0, kept for one version
 
 __all__ = ["__version__", *EXPORTS]
 
@@ -63,6 +65,9 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"{__name__}.{EXPORTS[name]}"), name)
         globals()[name] = value
         return value
+    if name in FORMER:
+        warnings.warn(f"posekit.{name} is called posekit.{FORMER[name]} now", DeprecationWarning, stacklevel=2)
+        return __getattr__(FORMER[name])
     if name in MODULES:
         return importlib.import_module(f"{__name__}.{MODULES[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

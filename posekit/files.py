@@ -1,6 +1,6 @@
 """Files: written whole or not at all, JSON, and hashes of what they hold. Locks are `filelock`'s.
 
-with whole("codes.npy") as file:  # takes its name when everything is on the disk
+with atomic_write("codes.npy") as file:  # takes its name when everything is on the disk
     numpy.save(file, codes)
 """
 
@@ -53,7 +53,7 @@ def replacing(path: str | Path, then: str = "") -> Iterator[Path]:
 
 
 @contextmanager
-def whole(path: str | Path, then: str = "") -> Iterator[IO[bytes]]:
+def atomic_write(path: str | Path, then: str = "") -> Iterator[IO[bytes]]:
     """`replacing`, with the file open for bytes."""
     with replacing(path, then) as temporary, open(temporary, "wb") as file:
         yield file
@@ -61,7 +61,7 @@ def whole(path: str | Path, then: str = "") -> Iterator[IO[bytes]]:
 
 def write_text(path: str | Path, text: str) -> None:
     """Whole or not at all, in UTF-8."""
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode())
 
 

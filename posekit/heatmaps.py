@@ -61,7 +61,7 @@ def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
     row, column = cell // width, cell % width
     if method == "soft-argmax":
         if (heatmaps < 0).any():
-            raise ValueError("soft-argmax is of maps without negative cells: give probabilities, or read raw maps by `locate`")
+            raise ValueError("soft-argmax is of maps without negative cells: give probabilities, or read raw maps by `decode_output`")
         mass = heatmaps / heatmaps.sum((-2, -1), keepdim=True).clamp_min(torch.finfo(heatmaps.dtype).tiny)
         x = (mass.sum(-2) * torch.arange(width, device=mass.device)).sum(-1)
         y = (mass.sum(-1) * torch.arange(height, device=mass.device)).sum(-1)
@@ -98,7 +98,7 @@ def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
     return torch.stack([x, y, score], -1)
 
 
-def locate(heatmaps: Tensor, loss: str, method: str = "dark") -> Tensor:
+def decode_output(heatmaps: Tensor, loss: str, method: str = "dark") -> Tensor:
     """What a network's heatmaps (..., K, H, W) say, as keypoints (..., K, 3): x, y and the peak's height.
 
     Maps of a network trained with cross-entropy are probabilities; they are first blurred by `BLUR` of their width, so that a joint

@@ -24,11 +24,11 @@ from posekit.errors import PosekitError
 Edit = Callable[..., Tensor | None]  # of the activation, or of the activation and its name
 
 
-def places(model: nn.Module) -> list[str]:
+def hook_points(model: nn.Module) -> list[str]:
     """Names of the activations of a posekit network, in the order of computation: `stem`, `stack0.skip1`, ...
 
     >>> from posekit import Hourglass, HourglassConfig
-    >>> places(Hourglass(HourglassConfig.narrow(16, joints=14)))[:4]
+    >>> hook_points(Hourglass(HourglassConfig.narrow(16, joints=14)))[:4]
     ['stem', 'stack0.skip1', 'stack0.encoder1', 'stack0.skip2']
     """
     if not isinstance(model, nn.Module):
@@ -132,7 +132,7 @@ def _takes_name(function: Callable) -> bool:
 
 
 def _module(model: nn.Module, name: str) -> nn.Module:
-    known = places(model)
+    known = hook_points(model)
     if name in known:
         return model.get_submodule(name)
     # Deeper modules can be named as well, `stack0.skip1.0.conv2` say; a stack returns a pair and a pool is used many times.

@@ -12,7 +12,7 @@ from planted import RECIPE, planted
 from posekit.data.augment import augment
 from posekit.data.loading import load_batch
 from posekit.engine import parallel, training
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.training import Recipe, train
 from posekit.models.hourglass import Hourglass, HourglassConfig
 
@@ -36,15 +36,15 @@ def network(seed: int = 1) -> Exact:
 
 def one_step(folder: Path, crops) -> dict:
     """Gradients, statistics and figures of one step on a batch of 7 people."""
-    recipe, machine, world = (
+    recipe, backend, world = (
         Recipe(**{**vars(RECIPE), "clip": 1e9, "batch": 7}),
-        Machine.plain(),
+        Backend.plain(),
         parallel.world(),
     )
     model = network(seed=1 if world.rank == 0 else 2)  # the first process's weights are everybody's
     if world.size > 1:
         parallel.synchronise_batch_norm(model)
-    wrapped = parallel.wrap(model, machine)
+    wrapped = parallel.wrap(model, backend)
     rows = world.rows(7)
     crop, keypoints = load_batch(crops, np.arange(20, 27)[rows])
     pictures, points = augment(
@@ -52,7 +52,7 @@ def one_step(folder: Path, crops) -> dict:
         torch.Generator().manual_seed(5), rows, 7,
     )  # fmt: skip
     optimiser = torch.optim.SGD(model.parameters(), lr=1.0)
-    figures = training._step(wrapped, model, optimiser, pictures, points, recipe, 3, 10, machine)
+    figures = training._step(wrapped, model, optimiser, pictures, points, recipe, 3, 10, backend)
     return {
         "pictures": pictures, "points": points, "figures": figures,
         "gradients": {name: p.grad for name, p in model.named_parameters()},
@@ -72,12 +72,12 @@ def interrupted(folder: Path, crops) -> dict:
     handle = model.register_forward_pre_hook(press)
     stopped = False
     try:
-        train(model, *crops, WHOLE, folder / "interrupted", machine=Machine.plain())
+        train(model, *crops, WHOLE, folder / "interrupted", backend=Backend.plain())
     except KeyboardInterrupt:
         stopped = True
     handle.remove()
     model = network(seed=parallel.world().rank)
-    best = train(model, *crops, WHOLE, folder / "interrupted", machine=Machine.plain(), resume=True)
+    best = train(model, *crops, WHOLE, folder / "interrupted", backend=Backend.plain(), resume=True)
     return {
         "stopped": stopped,
         "steps": sum(calls),
@@ -93,7 +93,7 @@ def main(folder: Path, cache: Path) -> None:
     model = network(seed=1 if world.rank == 0 else 2)
     result = {"step": one_step(folder, crops[0])}
     heard: list = []
-    best = train(model, *crops, WHOLE, folder / "whole", machine=Machine.plain(), report=heard.append)
+    best = train(model, *crops, WHOLE, folder / "whole", backend=Backend.plain(), report=heard.append)
     result["whole"] = {"weights": dict(model.state_dict()), "best": best["epoch"], "heard": len(heard)}
     result["interrupted"] = interrupted(folder, crops)
     with contextlib.suppress(FileExistsError):

@@ -16,7 +16,7 @@ _COLOURS = np.array([colorsys.hsv_to_rgb(i / 14, 1 - 0.5 * (i % 2), 1) for i in 
 
 # Colours tell the joints apart here, so neither colours nor sides are changed.
 GENTLE = Augmentation(rotation=10, scale=0.1, shift=0.03, flip=0, colour=0, occlusion=0, upside_down=0.08)
-RECIPE = Recipe(resolution=32, epochs=3, batch=8, rate=1e-2, average=0.9, augmentation=GENTLE)
+RECIPE = Recipe(resolution=32, epochs=3, batch=8, lr=1e-2, average=0.9, augmentation=GENTLE)
 
 
 def _joints(number: int) -> np.ndarray:

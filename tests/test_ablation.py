@@ -14,7 +14,7 @@ from torch import nn
 from posekit import HourglassConfig, PosekitError, crops, edit
 from posekit.data.augment import Augmentation
 from posekit.engine import fitting
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.training import Recipe
 from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation
@@ -23,7 +23,7 @@ from posekit.models.hourglass import Hourglass
 from posekit.skeleton import COCO, LSP, MPII
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, stacks=2, bottleneck_residuals=1)
-PLAIN = Machine.plain()
+PLAIN = Backend.plain()
 
 
 def network(seed=0):
@@ -41,7 +41,7 @@ def card(model):
 
 def constant_skips(model, value):
     """Every skip connection gives `value` whatever it gets."""
-    for name in ablation.skip_places(model):
+    for name in ablation.skip_hook_points(model):
         last = model.get_submodule(name)[-1]
         last.shortcut = Nothing()
         nn.init.zeros_(last.conv3.weight)
@@ -61,11 +61,11 @@ def store(tmp_path_factory):
 
 def run(model, store, ways, groups=None):
     groups = groups or ablation.skip_groups(model)
-    return ablation.ablate(model, card(model), store, groups, ways, machine=PLAIN, batch=4)
+    return ablation.ablate(model, card(model), store, groups, ways, backend=PLAIN, batch=4)
 
 
 def whole(model, store):
-    return ablation.intact(model, card(model), store, machine=PLAIN, batch=4)
+    return ablation.intact(model, card(model), store, backend=PLAIN, batch=4)
 
 
 def test_the_groups_are_the_levels_and_all():
@@ -85,18 +85,18 @@ def test_a_skip_that_is_zero_already_can_be_zeroed(store):
 
 def test_constant_skips_are_their_own_mean_and_anybodys(store):
     model = constant_skips(network(), 0.75)
-    mean = ablation.mean(model, card(model), store, ablation.skip_places(model), machine=PLAIN, batch=4)
+    mean = ablation.mean(model, card(model), store, ablation.skip_hook_points(model), backend=PLAIN, batch=4)
     before = whole(model, store)
-    for way in run(model, store, {"mean": mean, "another's": ablation.anothers}).values():
+    for way in run(model, store, {"mean": mean, "another's": ablation.resample}).values():
         assert np.array_equal(way["mean"], before) and np.array_equal(way["another's"], before)
     assert not np.allclose(run(model, store, {"zero": ablation.zero})["all"]["zero"], before)
 
 
 def test_the_mean_is_that_of_each_channel_and_position(store):
     model, names = network(), ["stack0.skip2", "stem"]
-    function = ablation.mean(model, card(model), store, names, machine=PLAIN, batch=4)
+    function = ablation.mean(model, card(model), store, names, backend=PLAIN, batch=4)
     for name in names:
-        seen = collect(model, card(model), store, name, machine=PLAIN)
+        seen = collect(model, card(model), store, name, backend=PLAIN)
         shape = (3, 16, 4, 4) if name == "stack0.skip2" else (3, 16, 8, 8)
         replaced = function(torch.zeros(shape), name)
         assert replaced.shape == shape
@@ -107,17 +107,17 @@ def test_identical_people_stand_in_for_each_other(store):
     model = network()
     same = store.select(np.zeros(6, int))
     before = whole(model, same)
-    for way in run(model, same, {"another's": ablation.anothers}).values():
+    for way in run(model, same, {"another's": ablation.resample}).values():
         assert np.array_equal(way["another's"], before)
-    after = run(model, store, {"another's": ablation.anothers})["all"]["another's"]
+    after = run(model, store, {"another's": ablation.resample})["all"]["another's"]
     assert not np.allclose(after, whole(model, store))
 
 
 def test_another_persons_activation_comes_half_a_batch_later():
     batch = torch.arange(5.0)[:, None, None, None]
-    assert ablation.anothers(batch, "x").flatten().tolist() == [3, 4, 0, 1, 2]
+    assert ablation.resample(batch, "x").flatten().tolist() == [3, 4, 0, 1, 2]
     with pytest.raises(PosekitError, match="x: a batch of one person"):
-        ablation.anothers(batch[:1], "x")
+        ablation.resample(batch[:1], "x")
 
 
 def test_nothing_is_left_in_the_model(store):
@@ -144,7 +144,7 @@ def test_nobody_gets_the_activation_of_somebody_in_the_same_picture(pictures, ba
     size = ablation.batch_size(len(names), batch)
     for start in range(0, len(order), size):
         rows = torch.as_tensor(order[start : start + size])
-        partners = ablation.anothers(rows[:, None, None, None], "x").flatten()
+        partners = ablation.resample(rows[:, None, None, None], "x").flatten()
         assert (names[rows] != names[partners]).all()
         assert sorted(partners.tolist()) == sorted(rows.tolist())
 

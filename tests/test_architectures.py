@@ -8,11 +8,11 @@ import pytest
 import torch
 from planted import RECIPE, planted
 
-from posekit import HourglassConfig, Machine, PosekitError, evaluate, fit, load, models
+from posekit import Backend, HourglassConfig, PosekitError, evaluate, fit, load, models
 from posekit.engine import weights
 from posekit.engine.prediction import by_modules, decode, predict_crops, predict_heatmaps
-from posekit.interpret.activations.ablation import skip_places
-from posekit.interpret.activations.codes import code_place
+from posekit.interpret.activations.ablation import skip_hook_points
+from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.activations.stacks import need_stacks
 from posekit.losses import loss_sum
 from posekit.models.deeppose import DeepPoseConfig
@@ -39,7 +39,7 @@ def loss_of(name):
 
 
 def recipe_of(name, **changes):
-    return dataclasses.replace(RECIPE, epochs=2, rate=3e-3, loss=loss_of(name), **changes)
+    return dataclasses.replace(RECIPE, epochs=2, lr=3e-3, loss=loss_of(name), **changes)
 
 
 def network(name):
@@ -127,11 +127,11 @@ def test_stored_and_loaded_it_answers_the_same(name, tmp_path):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_trained_scored_and_asked_through_the_same_door(name, crops, tmp_path):
-    path = fit(CONFIGS[name], recipe_of(name), *crops, tmp_path / name, machine=Machine.plain())
+    path = fit(CONFIGS[name], recipe_of(name), *crops, tmp_path / name, backend=Backend.plain())
     card = weights.load(path)[1]
     assert card.architecture == name and len(card.history) == 2
     assert all(np.isfinite(line["loss"]) for line in card.history)
-    result = evaluate(path, crops[1], machine=Machine.plain())
+    result = evaluate(path, crops[1], backend=Backend.plain())
     assert len(result["stacks"]) == STAGES[name] and result["architecture"] == name
     assert result["metrics"]["pck@0.2·torso"]["mean"] == card.metrics["metrics"]["pck@0.2·torso"]["mean"]
     predictor = load(path)
@@ -148,10 +148,10 @@ def test_resuming_ends_in_the_same_weights(name, crops, tmp_path):
         if line.get("step") == 5:
             raise RuntimeError
 
-    whole = fit(CONFIGS[name], recipe, *crops, tmp_path / "whole", machine=Machine.plain())
+    whole = fit(CONFIGS[name], recipe, *crops, tmp_path / "whole", backend=Backend.plain())
     with pytest.raises(RuntimeError):  # as if killed: what the last whole epoch kept is all there is
-        fit(CONFIGS[name], recipe, *crops, tmp_path / "twice", machine=Machine.plain(), report=stop)
-    twice = fit(CONFIGS[name], recipe, *crops, tmp_path / "twice", machine=Machine.plain())
+        fit(CONFIGS[name], recipe, *crops, tmp_path / "twice", backend=Backend.plain(), report=stop)
+    twice = fit(CONFIGS[name], recipe, *crops, tmp_path / "twice", backend=Backend.plain())
     a, b = (weights.load(path)[0].state_dict() for path in (whole, twice))
     assert all(torch.equal(a[key], b[key]) for key in a)
 
@@ -159,7 +159,7 @@ def test_resuming_ends_in_the_same_weights(name, crops, tmp_path):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_flip_test_is_its_own_mirror_image(name):
     model, card, batch = network(name).eval(), card_of(name), pictures()
-    ask = by_modules(model, Machine.plain())
+    ask = by_modules(model, Backend.plain())
     here, there = (predict_heatmaps(ask, card, p, flip=True) for p in (batch, batch.flip(-1)))
     eye = np.tile(np.eye(3), (len(batch), 1, 1))
     a, b = decode(here[:, -1], card, eye), decode(there[:, -1], card, eye)[:, list(LSP.mirrored)]
@@ -171,7 +171,7 @@ def test_coordinates_come_back_to_the_picture_they_were_cut_from(crops):
     """A regressor that answers with the middle of its input points at the middle of the crop, wherever that was cut."""
     middle = (SIDE - 1) / 2
     found = predict_crops(
-        network("deeppose"), card_of("deeppose"), crops[1], machine=Machine.plain(),
+        network("deeppose"), card_of("deeppose"), crops[1], backend=Backend.plain(),
         network=lambda batch: torch.full((len(batch), 1, 14, 2), middle),
     )  # fmt: skip
     size = crops[1].size
@@ -183,7 +183,7 @@ def test_coordinates_come_back_to_the_picture_they_were_cut_from(crops):
 
 @pytest.mark.parametrize("name", ["deeppose", "feedback", "transpose", "parts"])
 def test_what_needs_an_hourglass_says_so_in_one_line(name):
-    for question in (code_place, skip_places, lambda model: need_stacks(model, "mine")):
+    for question in (code_hook_point, skip_hook_points, lambda model: need_stacks(model, "mine")):
         with pytest.raises(PosekitError, match=r"give an hourglass") as error:
             question(network(name))
         assert "\n" not in str(error.value)

@@ -8,7 +8,7 @@ from tiny_networks import CARD, SIZE, Painted, Tiny, hooks
 from torch.nn.functional import interpolate
 
 import posekit
-from posekit import HourglassConfig, Machine, PosekitError
+from posekit import Backend, HourglassConfig, PosekitError
 from posekit.engine.prediction import Predictor
 from posekit.engine.weights import Card
 from posekit.interpret.attribution import explain as at
@@ -193,7 +193,7 @@ def photograph():
 
 @pytest.fixture
 def predictor():
-    return Predictor(Painted(), CARD, Machine.plain())
+    return Predictor(Painted(), CARD, Backend.plain())
 
 
 @pytest.mark.parametrize("box", [None, [40, 20, 40, 38]])
@@ -201,7 +201,7 @@ def predictor():
 def test_an_explanation_lies_where_the_joint_is_in_the_picture(predictor, photograph, box, method):
     found = posekit.explain(predictor, photograph, "right ankle", method, box=box)
     assert found.map.shape == found.heatmap.shape == (60, 90)
-    assert np.linalg.norm(found.place - [63, 41]) < 6
+    assert np.linalg.norm(found.point - [63, 41]) < 6
     for values in (found.map, found.heatmap):
         y, x = np.mgrid[:60, :90]
         positive = values.clip(0)
@@ -287,7 +287,7 @@ def test_a_transformer_shows_its_attention_and_takes_the_other_methods_too(photo
     torch.manual_seed(0)
     config = TransPoseConfig(joints=14, features=16, layers=1, heads=2, hidden=8)
     card = Card("toy", config.to_dict(), "lsp", SIZE, "cross-entropy", architecture="transpose")
-    transformer = Predictor(TransPose(config), card, Machine.plain())
+    transformer = Predictor(TransPose(config), card, Backend.plain())
     read = posekit.explain(transformer, photograph, "neck", "attention")
     assert read.map.min() >= 0 and np.ptp(read.map) > 0 and read.method == "attention"
     for method in ("saliency", "grad-cam", "occlusion"):
@@ -306,4 +306,4 @@ def test_networks_that_cannot_be_explained_so_are_refused(photograph, changes, m
     from dataclasses import replace
 
     with pytest.raises(PosekitError, match=said):
-        posekit.explain(Predictor(Painted(), replace(CARD, **changes), Machine.plain()), photograph, "neck", method)
+        posekit.explain(Predictor(Painted(), replace(CARD, **changes), Backend.plain()), photograph, "neck", method)

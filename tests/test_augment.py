@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posekit.coordinates import transform, view
-from posekit.data.augment import Augmentation, augment, centre_view
+from posekit.data.augment import Augmentation, augment, eval_view
 from posekit.skeleton import COCO, LSP
 
 NOTHING = Augmentation(rotation=0, scale=0, shift=0, flip=0, colour=0, occlusion=0, upside_down=0)
@@ -79,14 +79,14 @@ def test_mirrored_twice_is_the_same():
 def test_nothing_is_the_centre_view():
     crops, keypoints = dots(3)
     crops = torch.randint(0, 256, crops.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    (pictures, points), (wanted, places) = run(crops, keypoints, NOTHING), centre_view(crops, keypoints, R)
+    (pictures, points), (wanted, places) = run(crops, keypoints, NOTHING), eval_view(crops, keypoints, R)
     assert torch.allclose(pictures, wanted, atol=1e-5) and torch.allclose(points, places, atol=1e-5, equal_nan=True)
     assert wanted.min() >= 0 and wanted.max() <= 1
 
 
 def test_the_centre_view_of_an_unscaled_crop_is_its_middle():
     crops = torch.randint(0, 256, (2, 3, S, S), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    pictures, points = centre_view(crops, torch.tensor([[[8.0, 8, 2]], [[71.0, 71, 2]]]), R)
+    pictures, points = eval_view(crops, torch.tensor([[[8.0, 8, 2]], [[71.0, 71, 2]]]), R)
     assert torch.allclose(pictures, crops[..., 8:72, 8:72] / 255, atol=1e-4)
     assert torch.allclose(points, torch.tensor([[[0.0, 0, 2]], [[63.0, 63, 2]]]), atol=1e-4)
     assert np.allclose(transform(view(S, R), np.array([[8.0, 8]])), 0)

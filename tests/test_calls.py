@@ -51,7 +51,7 @@ def command(*arguments, cwd=None, **environment):
 def test_a_predictor_works_in_another_process(network):
     wanted = network.predict(PICTURE).keypoints  # has been used, so that what makes it fast is there
     copy = pickle.loads(pickle.dumps(network))
-    assert np.array_equal(copy.predict(PICTURE).keypoints, wanted) and copy.card == network.card and copy.machine == network.machine
+    assert np.array_equal(copy.predict(PICTURE).keypoints, wanted) and copy.card == network.card and copy.backend == network.backend
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert np.allclose(pool.submit(network.predict, PICTURE).result().keypoints, wanted, atol=0.02)
 
@@ -95,7 +95,7 @@ def test_training_within_inference_mode_or_no_grad(tmp_path):
     states = []
     for mode in (torch.enable_grad, torch.no_grad, torch.inference_mode):
         with mode():
-            path = posekit.fit(config, recipe, people, people, tmp_path / mode.__name__, machine=posekit.Machine.plain())
+            path = posekit.fit(config, recipe, people, people, tmp_path / mode.__name__, backend=posekit.Backend.plain())
         states.append(weights.load(path)[0].state_dict())
     assert all(torch.equal(value, other[name]) for other in states[1:] for name, value in states[0].items())
 
@@ -190,14 +190,14 @@ def test_a_machine_compiles_where_there_is_a_compiler(monkeypatch, tmp_path, pro
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-    assert (posekit.Machine.best("cpu").can_compile, posekit.Machine.best("cuda").can_compile) == (cpu, gpu)
+    assert (posekit.Backend.best("cpu").can_compile, posekit.Backend.best("cuda").can_compile) == (cpu, gpu)
 
 
 def test_compiling_without_a_compiler_is_refused_by_the_library_and_left_out_by_the_command(tmp_path):
     people = posekit.crops(posekit.load_people("mannequins:8,size=40", cache=tmp_path), 40, tmp_path)
     recipe, config = posekit.Recipe(resolution=32, epochs=1, batch=4), HourglassConfig.narrow(8, joints=17, depth=1)
     with pytest.raises(PosekitError, match="compiled is True, and cpu has no compiler"):
-        posekit.fit(config, recipe, people, people, tmp_path / "fit", machine=posekit.Machine.plain(), compiled=True)
+        posekit.fit(config, recipe, people, people, tmp_path / "fit", backend=posekit.Backend.plain(), compiled=True)
     (tmp_path / "empty").mkdir()
     data = ("--data", "mannequins:40,size=40@train", "--val", "mannequins:40,size=40@val", "--cache", tmp_path)
     shape = ("--features", 8, "--depth", 2, "--resolution", 32, "--epochs", 1, "--out", tmp_path / "out", "--compile")
@@ -238,7 +238,7 @@ def test_outside_a_checkout_it_is_said_what_to_do(tmp_path, monkeypatch):
     ("text", "says"), [("0,002", "write a point, 0.002"), ("1e", "not a number"), ("nan", "number from 0"), ("-1", "from 0")]
 )
 def test_a_rate_that_is_no_number(tmp_path, text, says):
-    code, _, told = command("train", "--data", "mannequins:8", "--out", tmp_path / "out", "--rate", text, COLUMNS="200")
+    code, _, told = command("train", "--data", "mannequins:8", "--out", tmp_path / "out", "--lr", text, COLUMNS="200")
     assert code == 2 and says in told.decode() and b"Traceback" not in told and not (tmp_path / "out").exists()
 
 

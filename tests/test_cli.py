@@ -216,8 +216,8 @@ def test_mistakes_are_one_line_and_exit_code_1(arguments, says, toy, leeds, tmp_
 
 
 def test_a_number_out_of_range_is_refused(tmp_path):
-    result = run("train", "--data", "mannequins", "--out", tmp_path / "out", "--rate", "-1")
-    assert result.exit_code == 2 and "--rate" in result.stderr and not (tmp_path / "out").exists()
+    result = run("train", "--data", "mannequins", "--out", tmp_path / "out", "--lr", "-1")
+    assert result.exit_code == 2 and "--lr" in result.stderr and not (tmp_path / "out").exists()
 
 
 def test_a_result_goes_into_what_is_no_file_as_it_comes(photographs, toy, tmp_path):
@@ -335,7 +335,7 @@ def test_a_notebook_gets_its_parameters(monkeypatch, tmp_path):
 
     heard = []
     monkeypatch.setattr(execution, "run_notebook", lambda *given: heard.append(given) or tmp_path)
-    result = run("run", "02_training", "-p", "stacks", "2", "--preset", "smoke", "-p", "rate", "-1")
+    result = run("run", "02_training", "-p", "stacks", "2", "--preset", "smoke", "-p", "learning_rate", "-1")
     assert result.exit_code == 0, result.output
-    assert heard == [("02_training", {"stacks": "2", "rate": "-1"}, "smoke")]
+    assert heard == [("02_training", {"stacks": "2", "learning_rate": "-1"}, "smoke")]
     assert result.stdout.strip() == str(tmp_path)

@@ -9,14 +9,14 @@ from planted import planted
 from typer.testing import CliRunner
 
 from posekit.cli import commands as cli
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.weights import Card, fingerprint, save
 from posekit.errors import PosekitError
 from posekit.hooks import edit
 from posekit.interpret.activations.codes import (
-    code_place,
+    code_hook_point,
     collect,
     open_codes,
     open_moments,
@@ -27,7 +27,7 @@ from posekit.interpret.activations.codes import (
 from posekit.interpret.analysis.components import moments_of, pca
 from posekit.models.hourglass import Hourglass, HourglassConfig
 
-PLAIN = Machine.plain()
+PLAIN = Backend.plain()
 
 
 @pytest.fixture(scope="module")
@@ -42,28 +42,28 @@ def setting(tmp_path_factory):
 def test_stream_is_the_activation_flattened(setting):
     model, card, crops = setting
     pictures, keypoints = load_batch(crops, np.arange(12))
-    x = model.stem(centre_view(pictures, keypoints, 32)[0] - torch.tensor(card.input_mean).view(3, 1, 1))
+    x = model.stem(eval_view(pictures, keypoints, 32)[0] - torch.tensor(card.input_mean).view(3, 1, 1))
     stack = model.stack0
     for level in (1, 2):
         x = getattr(stack, f"encoder{level}")(stack.pool(x))
     expected = stack.bottleneck2(stack.bottleneck1(x)).detach().flatten(1)
     heard = []
-    found = list(stream(model, card, crops, code_place(model, 0), machine=PLAIN, batch=5, progress=heard.append))
+    found = list(stream(model, card, crops, code_hook_point(model, 0), backend=PLAIN, batch=5, progress=heard.append))
     assert [list(index) for index, _ in found] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]] and heard == [5, 5, 2]
     assert torch.allclose(torch.cat([codes for _, codes in found]), expected, atol=1e-5)
-    assert np.allclose(collect(model, card, crops, code_place(model, 0), machine=PLAIN), expected, atol=1e-5)
+    assert np.allclose(collect(model, card, crops, code_hook_point(model, 0), backend=PLAIN), expected, atol=1e-5)
 
 
 def test_file_holds_codes_and_whose_they_are(setting, tmp_path):
     model, card, crops = setting
-    place = code_place(model)
-    write_codes(tmp_path / "codes.npy", model, card, crops, place, machine=PLAIN, batch=5)
+    hook_point = code_hook_point(model)
+    write_codes(tmp_path / "codes.npy", model, card, crops, hook_point, backend=PLAIN, batch=5)
     found = open_codes(tmp_path / "codes.npy")
-    expected = collect(model, card, crops, place, machine=PLAIN)
+    expected = collect(model, card, crops, hook_point, backend=PLAIN)
     assert isinstance(found.values, np.memmap) and found.values.dtype == np.float16
     assert len(found) == 12 and np.allclose(found.values, expected, rtol=1e-3, atol=1e-6)
     assert (found.ids == crops.people.ids).all() and (found.names == crops.people.names).all()
-    assert found.shape == (8, 2, 2) and found.place == "stack1.bottleneck2"
+    assert found.shape == (8, 2, 2) and found.hook_point == "stack1.bottleneck2"
     assert (found.weights, found.weights_fingerprint, found.source) == ("toy", fingerprint(model), "planted")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["codes.json", "codes.npy"]
 
@@ -82,7 +82,7 @@ def test_an_interrupted_file_is_not_there_and_an_older_one_stays(setting, tmp_pa
         raise KeyboardInterrupt
 
     def write(**options):
-        write_codes(tmp_path / "codes.npy", model, card, crops, code_place(model), machine=PLAIN, batch=5, **options)
+        write_codes(tmp_path / "codes.npy", model, card, crops, code_hook_point(model), backend=PLAIN, batch=5, **options)
 
     with pytest.raises(KeyboardInterrupt):
         write(progress=stop)
@@ -96,15 +96,15 @@ def test_an_interrupted_file_is_not_there_and_an_older_one_stays(setting, tmp_pa
 @pytest.mark.parametrize("value, said", [(7e4, "7e.04, and float16 ends at 65504"), (float("nan"), "nan"), (-float("inf"), "inf")])
 def test_what_float16_cannot_hold_is_refused(setting, tmp_path, value, said):
     model, card, crops = setting
-    place = code_place(model)
+    hook_point = code_hook_point(model)
 
     def spoil(activation, name):
         activation = activation.clone()
         activation[-1, 0, 0, 0] = value
         return activation
 
-    with edit(model, {place: spoil}), pytest.raises(PosekitError, match=f"person 104: an activation at {place} is {said}"):
-        write_codes(tmp_path / "codes.npy", model, card, crops, place, machine=PLAIN, batch=5)
+    with edit(model, {hook_point: spoil}), pytest.raises(PosekitError, match=f"person 104: an activation at {hook_point} is {said}"):
+        write_codes(tmp_path / "codes.npy", model, card, crops, hook_point, backend=PLAIN, batch=5)
     assert not list(tmp_path.iterdir())
 
 
@@ -113,7 +113,7 @@ def test_files_that_are_not_whole_are_refused(setting, tmp_path):
     file, beside = tmp_path / "codes.npy", tmp_path / "codes.json"
     with pytest.raises(PosekitError, match="no whole file of codes"):
         open_codes(file)
-    write_codes(file, model, card, crops, code_place(model), machine=PLAIN)
+    write_codes(file, model, card, crops, code_hook_point(model), backend=PLAIN)
     whole, text = file.read_bytes(), beside.read_text()
     file.write_bytes(whole[:-10])
     with pytest.raises(PosekitError, match="no whole file of codes"):
@@ -129,22 +129,22 @@ def test_files_that_are_not_whole_are_refused(setting, tmp_path):
     with pytest.raises(PosekitError, match=r"codes\.json"):
         open_codes(file)
     with pytest.raises(PosekitError, match=r"end in \.npy"):
-        write_codes(tmp_path / "codes.bin", model, card, crops, code_place(model), machine=PLAIN)
+        write_codes(tmp_path / "codes.bin", model, card, crops, code_hook_point(model), backend=PLAIN)
 
 
 def test_moments_in_a_file(setting, tmp_path):
     model, card, crops = setting
-    place = code_place(model)
-    moments = moments_of(codes for _, codes in stream(model, card, crops, place, machine=PLAIN, batch=5))
-    write_moments(tmp_path / "moments.npz", moments, model, card, crops, place)
+    hook_point = code_hook_point(model)
+    moments = moments_of(codes for _, codes in stream(model, card, crops, hook_point, backend=PLAIN, batch=5))
+    write_moments(tmp_path / "moments.npz", moments, model, card, crops, hook_point)
     found, about = open_moments(tmp_path / "moments.npz")
     assert found.count == 12 and torch.equal(found.mean, moments.mean) and torch.equal(found.scatter, moments.scatter)
-    assert about["place"] == place and about["weights"] == "toy" and about["shape"] == [8, 2, 2]
+    assert about["hook_point"] == hook_point and about["weights"] == "toy" and about["shape"] == [8, 2, 2]
     (tmp_path / "moments.npz").write_bytes(b"PK")
     with pytest.raises(PosekitError, match="no whole file of moments"):
         open_moments(tmp_path / "moments.npz")
     with pytest.raises(PosekitError, match=r"end in \.npz"):
-        write_moments(tmp_path / "moments.npy", moments, model, card, crops, place)
+        write_moments(tmp_path / "moments.npy", moments, model, card, crops, hook_point)
 
 
 @pytest.fixture

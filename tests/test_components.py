@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 
 from posekit.cli import bench_components
 from posekit.errors import PosekitError
-from posekit.interpret.analysis.components import Moments, above, batches_of, jackknife, moments_of, noise_floor, pca, stability
+from posekit.interpret.analysis.components import Moments, batches_of, count_above_floor, jackknife, moments_of, noise_floor, pca, stability
 
 
 def cloud(people=400, dimensions=24, mean=0.0, seed=0):
@@ -84,7 +84,7 @@ def test_dimensionality_in_closed_form():
     found = components_of(codes)
     assert np.allclose(found.spectrum, np.array([3, 1]) * 4 / 3)
     assert found.participation_ratio == pytest.approx(16 / 10)
-    assert [found.needed(share) for share in (0.5, 0.75, 0.8, 1.0)] == [1, 1, 2, 2]
+    assert [found.components_for(share) for share in (0.5, 0.75, 0.8, 1.0)] == [1, 1, 2, 2]
     assert np.allclose(found.directions, [[1, 0, 0], [0, 1, 0]])
     assert len(found) == 2
 
@@ -114,14 +114,14 @@ def test_noise_floor_finds_the_planted_components():
     random = np.random.default_rng(0)
     codes = random.normal(size=(600, 30)) + 2 * random.normal(size=(600, 3)) @ random.normal(size=(3, 30))
     floor = noise_floor(codes, permutations=10)
-    assert above(components_of(codes).spectrum, floor) == 3
+    assert count_above_floor(components_of(codes).spectrum, floor) == 3
     # It is the spectrum of codes with as much variance, which no component has more of than the others but by chance.
     assert floor.sum() == pytest.approx(codes.var(0, ddof=1).sum(), rel=0.05)
 
 
 def test_noise_has_no_component_above_the_floor():
     codes = np.random.default_rng(3).normal(size=(500, 40))
-    assert above(components_of(codes).spectrum, noise_floor(codes)) <= 1
+    assert count_above_floor(components_of(codes).spectrum, noise_floor(codes)) <= 1
 
 
 def test_noise_floor_in_parts_is_that_of_the_whole():
@@ -229,7 +229,7 @@ def test_the_count_above_the_floor_has_an_interval_over_people():
     widths = []
     for codes in (strong, marginal):
         floor = noise_floor(codes, seed=0)
-        block = jackknife(codes, {"count": lambda c, floor=floor: above(c.spectrum, floor)})["count"]
+        block = jackknife(codes, {"count": lambda c, floor=floor: count_above_floor(c.spectrum, floor)})["count"]
         assert block["low"] <= block["mean"] <= block["high"]
         widths.append(block["high"] - block["low"])
         assert block["mean"] >= 3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tiny_data import Memory
 from tiny_networks import CARD, Painted
 
-from posekit import Machine, PosekitError, crops
+from posekit import Backend, PosekitError, crops
 from posekit.data.people import People, joints_box
 from posekit.interpret.attribution import dependency as dp
 from posekit.interpret.attribution.explain import blurred
@@ -36,7 +36,7 @@ def stored(tmp_path_factory):
 
 
 def test_hiding_the_joint_that_the_other_is_found_by_moves_it(stored):
-    found = dp.dependency(Painted(), CARD, stored, machine=Machine.plain())
+    found = dp.dependency(Painted(), CARD, stored, backend=Backend.plain())
     assert found.moved.shape == (12, 14, 14)
     table = dp.summary(found.moved)["mean"]
     assert table[0, 1] > 0.3 and table[0, 0] > 0.3  # the second joint is read off the first one's dot

@@ -15,8 +15,8 @@ from posekit import Card, Hourglass, HourglassConfig, Predictor
 from posekit.data.crops import crops
 from posekit.display.html import facts, scores, table
 from posekit.display.overview import overview
-from posekit.engine.backend import Machine
-from posekit.hooks import places, trace
+from posekit.engine.backend import Backend
+from posekit.hooks import hook_points, trace
 from posekit.models import build
 from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig
@@ -30,7 +30,7 @@ SQUEEZED = HourglassConfig.narrow(16, joints=14, depth=2, squeeze="linear", dime
 
 @pytest.mark.parametrize("config", [CONFIG, SQUEEZED])
 def test_overview_has_every_activation_as_it_is_traced(config):
-    model, names = Hourglass(config).eval(), places(Hourglass(config))
+    model, names = Hourglass(config).eval(), hook_points(Hourglass(config))
     with torch.no_grad(), trace(model, names) as activations:
         model(torch.zeros(1, 3, 64, 64))
     found = overview(model, 64)
@@ -62,9 +62,9 @@ def test_a_network_shows_its_activations():
     model = Hourglass(CONFIG)
     rows = cells(model._repr_html_())
     assert rows[0] == ["activation", "shape", "parameters"] and rows[1][:2] == ["stem", "16 x 16 x 16"]
-    assert [row[0] for row in rows[1:]] == places(model)
+    assert [row[0] for row in rows[1:]] == hook_points(model)
     card = Card("tiny", CONFIG.to_dict(), "lsp", 32, "mse")
-    shown = Predictor(model, card, Machine.plain())._repr_html_()
+    shown = Predictor(model, card, Backend.plain())._repr_html_()
     assert "tiny, hourglass" in shown and cells(shown)[1][:2] == ["stem", "16 x 8 x 8"]
 
 

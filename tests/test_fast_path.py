@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from posekit import heatmaps as hm
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.memory import keep_memory
 from posekit.models.hourglass import Hourglass, HourglassConfig, Residual, upsample
 
 SMALL = HourglassConfig.narrow(64, joints=5, depth=2)
-FAST = Machine.best("cpu")
-CHANNELS_LAST = Machine(torch.device("cpu"), bf16=False, channels_last=True, can_compile=True)
+FAST = Backend.best("cpu")
+CHANNELS_LAST = Backend(torch.device("cpu"), bf16=False, channels_last=True, can_compile=True)
 
 
 class Level(nn.Module):
@@ -36,16 +36,16 @@ class Level(nn.Module):
         return (self.heatmaps(self.norm(upsample(y) + self.skip(x))) + self.finer(y))[:, None]
 
 
-def gradients(model, machine, dtype=torch.float32, compiled=False):
+def gradients(model, backend, dtype=torch.float32, compiled=False):
     """The gradient of each parameter after one pass of a fixed batch."""
     torch.manual_seed(0)
-    model = machine.place(model().to(dtype))
+    model = backend.place(model().to(dtype))
     channels, size = (16, 16) if isinstance(model, Level) else (3, 64)
     blobs = hm.encode(torch.rand(16, 20 * channels, 2) * size, size, sigma=2)
     inputs, points = blobs.view(16, channels, 20, size, size).mean(2) * 10, torch.rand(16, 5, 2) * 15
     network = torch.compile(model, dynamic=False) if compiled else model
-    with machine.autocast():
-        output = network(machine.pictures(inputs.to(dtype)))
+    with backend.autocast():
+        output = network(backend.pictures(inputs.to(dtype)))
     mass = hm.encode(points, 16).to(dtype).flatten(-2)
     mass = (mass / mass.sum(-1, keepdim=True))[:, None]
     loss = -(mass * output.to(dtype).flatten(-2).log_softmax(-1)).sum()  # cross-entropy, in the precision asked for
@@ -72,11 +72,11 @@ def assert_parallel(found, exact, least, mean):
 
 @pytest.fixture(scope="module")
 def exact():
-    return gradients(lambda: Hourglass(SMALL), Machine.plain(), torch.float64)
+    return gradients(lambda: Hourglass(SMALL), Backend.plain(), torch.float64)
 
 
 def test_the_plain_path_has_the_exact_gradients(exact):
-    live = assert_parallel(gradients(lambda: Hourglass(SMALL), Machine.plain()), exact, 0.999, 0.9999)
+    live = assert_parallel(gradients(lambda: Hourglass(SMALL), Backend.plain()), exact, 0.999, 0.9999)
     below_an_upsampling = [name for name in live if any(part in name for part in (".decoder", ".bottleneck", ".encoder"))]
     assert len(below_an_upsampling) > 30
 
@@ -98,7 +98,7 @@ def test_bfloat16_is_chosen_only_where_it_is_not_imitated():
         a = product.to(dtype)
         return min(timeit.repeat(lambda: a @ a, number=1, repeat=5))
 
-    if Machine.best("cpu").bf16:  # imitated it takes a hundred times as long
+    if Backend.best("cpu").bf16:  # imitated it takes a hundred times as long
         assert seconds(torch.bfloat16) < 10 * seconds(torch.float32)
 
 
@@ -107,7 +107,7 @@ def test_bfloat16_is_chosen_only_where_it_is_not_imitated():
 )
 def test_instructions_that_are_ruled_out_are_not_counted_on(variable):
     name, value = variable.split("=")
-    code = "from posekit import Machine; print(Machine.best('cpu').bf16)"
+    code = "from posekit import Backend; print(Backend.best('cpu').bf16)"
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | {name: value}, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
 
@@ -121,7 +121,7 @@ def test_compiled_networks_have_the_gradients_of_the_plain_path():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's own
         found = gradients(Level, FAST, compiled=True)
-    live = assert_parallel(found, gradients(Level, Machine.plain(), torch.float64), 0.9, 0.98)
+    live = assert_parallel(found, gradients(Level, Backend.plain(), torch.float64), 0.9, 0.98)
     assert sum(name.startswith("inner") for name in live) > 6  # below the up-sampling
 
 

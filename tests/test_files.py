@@ -37,7 +37,7 @@ def left(path):
 def test_an_error_within_leaves_what_was_there(path, error):
     before = left(path)
     raised = PosekitError if isinstance(error, OSError) else type(error)
-    with pytest.raises(raised), files.whole(path) as file:
+    with pytest.raises(raised), files.atomic_write(path) as file:
         file.write(b"half")
         raise error
     assert left(path) == before

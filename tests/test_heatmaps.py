@@ -94,7 +94,7 @@ def test_raw_maps_are_read_by_soft_argmax_whatever_their_background_and_noise(ba
     random = torch.Generator().manual_seed(0)
     places = 8 + 48 * torch.rand(300, 1, 2, generator=random)
     raw = hm.encode(places, 64) + background + noise * torch.randn(300, 1, 64, 64, generator=random)
-    found = hm.locate(height * raw, "mse", "soft-argmax")
+    found = hm.decode_output(height * raw, "mse", "soft-argmax")
     error = (found[..., :2] - places).norm(dim=-1)
     assert error.max() < (0.1 if noise == 0 else 0.5) and error.mean() < 0.1
     assert torch.equal(found[..., 2], (height * raw).amax((-2, -1)))
@@ -102,7 +102,7 @@ def test_raw_maps_are_read_by_soft_argmax_whatever_their_background_and_noise(ba
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
 def test_raw_maps_without_a_peak_are_read_as_a_place_in_them(value):
-    found = hm.locate(torch.full((1, 1, 8, 8), value), "mse", "soft-argmax")[0, 0, :2]
+    found = hm.decode_output(torch.full((1, 1, 8, 8), value), "mse", "soft-argmax")[0, 0, :2]
     assert ((found >= 0) & (found <= 7)).all()
 
 

@@ -37,7 +37,7 @@ def test_rooms_import_from_those_below_alone():
         ("metrics.py", "from posekit.display import html", "No room imports"),
         ("data/people.py", "def f():\n    from posekit.models import parts", "No room imports"),
         ("models/parts.py", "from posekit.data import people", "No room imports"),
-        ("models/hourglass.py", "from posekit.files import whole", "Networks know nothing of files"),
+        ("models/hourglass.py", "from posekit.files import atomic_write", "Networks know nothing of files"),
         ("engine/costs.py", "from posekit.interpret.activations import codes", "No room imports"),
         ("interpret/analysis/probes.py", "from posekit.plots import clusters", "No room imports"),
         ("interpret/activations/ablation.py", "from posekit.engine import training", "What looks inside"),

@@ -37,7 +37,7 @@ def stage(heading: float = 0.0, extra: tuple[np.ndarray, ...] = (), **changes: f
     )
     bones = bodies.pose_bones(angles, build, bodies.rotation(1, heading))
     solids = np.concatenate([body_solids(*bones, build, Clothes()), *extra])
-    camera, places = camera_at(20.0), bodies.keypoint_places(*bones, build)
+    camera, places = camera_at(20.0), bodies.keypoint_positions(*bones, build)
     solids = seen_solids(solids, camera)
     scene, pieces = draw_scene(0), quadrics(solids)
     return dataclasses.replace(
@@ -59,7 +59,7 @@ def t_pose() -> dict[str, float]:
 def test_t_pose_keypoints_are_sums_of_bones():
     """Arms level at the raised shoulder (half of the way that a shoulder rises), legs straight down."""
     build = bodies.Build()
-    places = bodies.keypoint_places(*bodies.pose_bones(t_pose(), build), build)
+    places = bodies.keypoint_positions(*bodies.pose_bones(t_pose(), build), build)
     shoulder = np.array([0.18 - 0.015, 0.10 + 0.12 + 0.225 + 0.03, -0.01])
     named = dict(zip(bodies.KEYPOINTS, places, strict=False))
     np.testing.assert_allclose(named["left shoulder"], shoulder, atol=1e-12)
@@ -112,9 +112,9 @@ def test_mirrored_angles_are_the_mirrored_body():
     rng = np.random.default_rng(1)
     for _ in range(20):
         pose, build = draw_pose(rng), bodies.draw_build(rng)
-        places = bodies.keypoint_places(*bodies.pose_bones(pose.angles, build, pose.root), build)
+        places = bodies.keypoint_positions(*bodies.pose_bones(pose.angles, build, pose.root), build)
         mirrored = bodies.mirror_angles(pose.angles)
-        other = bodies.keypoint_places(*bodies.pose_bones(mirrored, build, pose.root * bodies.MIRROR), build)
+        other = bodies.keypoint_positions(*bodies.pose_bones(mirrored, build, pose.root * bodies.MIRROR), build)
         np.testing.assert_allclose(other, places[SWAP] * (-1, 1, 1), atol=1e-9)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posekit import PosekitError
-from posekit.interpret.analysis.neighbours import closeness, pose_distances, pose_places
+from posekit.interpret.analysis.neighbours import closeness, pose_coordinates, pose_distances
 from posekit.skeleton import LSP
 
 
@@ -17,7 +17,7 @@ def test_moved_and_enlarged_people_have_the_same_pose():
     one = people(6)
     other = one.copy()
     other[..., :2] = 3 * other[..., :2] + (7, -40)
-    assert np.allclose(pose_places(one, LSP), pose_places(other, LSP))
+    assert np.allclose(pose_coordinates(one, LSP), pose_coordinates(other, LSP))
     apart = pose_distances(np.concatenate([one, other]), LSP)
     assert np.allclose(np.diag(apart, 6), 0) and np.isnan(np.diag(apart)).all()
     assert np.allclose(apart, apart.T, equal_nan=True)
@@ -26,7 +26,7 @@ def test_moved_and_enlarged_people_have_the_same_pose():
 def test_a_joint_moved_by_a_trunk_length_counts_as_one_over_the_joints():
     one = people(1)
     trunk = 1 / np.linalg.norm(
-        pose_places(one + np.eye(3)[0] * (np.arange(14) == LSP.index("left wrist")[0])[:, None], LSP) - pose_places(one, LSP)
+        pose_coordinates(one + np.eye(3)[0] * (np.arange(14) == LSP.index("left wrist")[0])[:, None], LSP) - pose_coordinates(one, LSP)
     )
     other = one.copy()
     other[:, LSP.index("left wrist"), 0] += trunk

@@ -12,7 +12,7 @@ import torch
 from planted import RECIPE, planted
 
 from posekit.engine import parallel
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.parallel import World
 from posekit.engine.training import train
 from posekit.errors import PosekitError
@@ -126,7 +126,7 @@ def test_ctrl_c_on_one_process_stops_all_after_the_same_step_and_resumes_to_the_
 def test_more_processes_than_people_in_a_step(tmp_path, monkeypatch):
     monkeypatch.setattr(parallel, "world", lambda: World(0, 9))
     with pytest.raises(PosekitError, match="a step of 8 people is too small for 9 processes"):
-        train(parallel_worker.network(), *planted(tmp_path), RECIPE, tmp_path / "run", machine=Machine.plain())
+        train(parallel_worker.network(), *planted(tmp_path), RECIPE, tmp_path / "run", backend=Backend.plain())
 
 
 def test_synchronised_batch_norm_is_plain_in_one_process():

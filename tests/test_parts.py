@@ -8,10 +8,10 @@ import torch
 from planted import planted
 
 from posekit import PosekitError, evaluate
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
 from posekit.engine import weights
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.fitting import fit_parts
 from posekit.models import parts
 from posekit.skeleton import COCO, LSP
@@ -96,20 +96,20 @@ def crops(tmp_path_factory):
 @pytest.fixture(scope="module")
 def fitted(crops, tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts")
-    return fit_parts(*crops, folder, resolution=64, mixtures=2, machine=Machine.plain())
+    return fit_parts(*crops, folder, resolution=64, mixtures=2, backend=Backend.plain())
 
 
 def test_fitted_parts_go_through_the_same_door(crops, fitted):
     model, card = weights.load(fitted)
     assert card.architecture == "parts" and isinstance(model, parts.Parts)
     assert model.config.parents.count(-1) == 1 and card.history[0]["seconds"] >= 0
-    result = evaluate(fitted, crops[1], machine=Machine.plain())
+    result = evaluate(fitted, crops[1], backend=Backend.plain())
     assert len(result["stacks"]) == 1
     assert result["metrics"]["pck@0.2·torso"]["mean"] == pytest.approx(card.metrics["metrics"]["pck@0.2·torso"]["mean"])
 
 
 def test_fitting_twice_gives_the_same(crops, fitted, tmp_path):
-    again = fit_parts(*crops, tmp_path, resolution=64, mixtures=2, machine=Machine.plain())
+    again = fit_parts(*crops, tmp_path, resolution=64, mixtures=2, backend=Backend.plain())
     for a, b in zip(weights.load(fitted)[0].buffers(), weights.load(again)[0].buffers(), strict=True):
         assert torch.equal(a, b)
 
@@ -118,7 +118,7 @@ def test_templates_know_the_dots_that_they_were_fitted_to(crops, fitted):
     """All joints are alike, dots; a template answers more at joints than elsewhere."""
     model, _ = weights.load(fitted)
     pictures, points = load_batch(crops[0], np.arange(8))
-    views, points = centre_view(pictures, points, 64)
+    views, points = eval_view(pictures, points, 64)
     cells = torch.from_numpy(parts.gradients(views))
     scores = torch.nn.functional.conv2d(cells, model.templates, model.bias, padding=2).unflatten(1, (14, -1)).amax(2)
     places = ((points[..., :2] + 0.5) / 4 - 0.5).round().long().clamp(0, 15)

@@ -11,15 +11,15 @@ from posekit import heatmaps as hm
 from posekit.data.crops import crops
 from posekit.data.people import People
 from posekit.data.pictures import Folder
-from posekit.engine.backend import Machine
-from posekit.engine.prediction import Poses, Predictor, decode, machine_for, predict_crops, predict_heatmaps, target_peak
+from posekit.engine.backend import Backend
+from posekit.engine.prediction import Poses, Predictor, backend_for, decode, predict_crops, predict_heatmaps, target_peak
 from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.skeleton import COCO, LSP
 
 
-def predictor(skeleton=LSP, loss="cross-entropy", stacks=1, machine=None, seed=0, resolution=64):
+def predictor(skeleton=LSP, loss="cross-entropy", stacks=1, backend=None, seed=0, resolution=64):
     torch.manual_seed(seed)
     config = HourglassConfig.narrow(16, joints=len(skeleton), depth=2, stacks=stacks)
     model = Hourglass(config)
@@ -30,7 +30,7 @@ def predictor(skeleton=LSP, loss="cross-entropy", stacks=1, machine=None, seed=0
     return Predictor(
         model.eval(),
         Card("toy", config.to_dict(), skeleton.name, resolution, loss),
-        machine or Machine.plain(),
+        backend or Backend.plain(),
     )
 
 
@@ -61,7 +61,7 @@ def blob(width, height, x, y, sigma=6.0):
 
 def seeing(resolution=64):
     card = Card("seeing", {}, "lsp", resolution, "mse")
-    return Predictor(Painted(14), card, Machine.plain())
+    return Predictor(Painted(14), card, Backend.plain())
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_scores_are_1_where_the_network_is_as_sure_as_it_was_asked_to_be():
 
 
 def test_the_fast_path_finds_the_same_joints():
-    if Machine.best("cpu") == Machine.plain():
+    if Backend.best("cpu") == Backend.plain():
         pytest.skip("this machine has no faster path than the plain one")
-    plain, fast = predictor(loss="mse"), predictor(loss="mse", machine=Machine.best("cpu"))
+    plain, fast = predictor(loss="mse"), predictor(loss="mse", backend=Backend.best("cpu"))
     seen = torch.from_numpy(picture(64, 64)).permute(2, 0, 1)[None].float() / 255
     a, b = (predict_heatmaps(p._network, p.card, seen) for p in (plain, fast))
     assert torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1] > 0.999
@@ -144,7 +144,7 @@ def test_stored_crops_give_what_the_picture_gives(tmp_path):
         network.model,
         network.card,
         crops(people, 80, tmp_path / "cache"),
-        machine=Machine.plain(),
+        backend=Backend.plain(),
         batch=2,
         progress=done.append,
     )
@@ -237,7 +237,7 @@ def test_load_takes_a_weights_file_and_a_device(tmp_path):
     assert loaded.predict(picture()).keypoints.shape == (1, 14, 3)
     for device in ("nonsense", "cuda:99"):
         with pytest.raises(PosekitError, match=f"no device '{device}'"):
-            machine_for(device)
+            backend_for(device)
 
 
 def test_several_pictures_at_once_are_refused():
@@ -245,13 +245,13 @@ def test_several_pictures_at_once_are_refused():
         predictor().predict([picture(), picture()])
 
 
-@pytest.mark.parametrize("machine", [Machine.plain(), Machine.best("cpu")])
-def test_edits_and_traces_reach_predictions(machine):
-    network, people = predictor(machine=machine), posekit.crops(posekit.load_people("mannequins:3,size=80"), 80)
-    before, scored = network.predict(picture()).keypoints, predict_crops(network.model, network.card, people, machine=machine)
+@pytest.mark.parametrize("backend", [Backend.plain(), Backend.best("cpu")])
+def test_edits_and_traces_reach_predictions(backend):
+    network, people = predictor(backend=backend), posekit.crops(posekit.load_people("mannequins:3,size=80"), 80)
+    before, scored = network.predict(picture()).keypoints, predict_crops(network.model, network.card, people, backend=backend)
     with posekit.edit(network.model, {"stack0.features": lambda activation, name: activation.flip(-1)}):
         assert np.abs(network.predict(picture()).keypoints - before)[..., :2].max() > 1
-        assert np.abs(predict_crops(network.model, network.card, people, machine=machine) - scored)[..., :2].max() > 1
+        assert np.abs(predict_crops(network.model, network.card, people, backend=backend) - scored)[..., :2].max() > 1
     with posekit.trace(network.model, ["stem"]) as activations:
         network.predict(picture())
     assert activations["stem"].shape == (1, 16, 16, 16)
@@ -259,12 +259,12 @@ def test_edits_and_traces_reach_predictions(machine):
 
 
 def test_changed_weights_change_predictions():
-    network = predictor(machine=Machine.best("cpu"))
+    network = predictor(backend=Backend.best("cpu"))
     before = network.predict(picture()).keypoints
     network.model.load_state_dict(predictor(seed=1).model.state_dict())
     after = network.predict(picture()).keypoints
     assert np.abs(after - before)[..., :2].max() > 1
-    np.testing.assert_array_equal(after, Predictor(network.model, network.card, network.machine).predict(picture()).keypoints)
+    np.testing.assert_array_equal(after, Predictor(network.model, network.card, network.backend).predict(picture()).keypoints)
 
 
 def test_a_large_picture_is_shrunk_where_a_notebook_shows_it():

@@ -8,13 +8,13 @@ import pytest
 import torch
 from planted import RECIPE, planted
 
-from posekit import HourglassConfig, Machine, PosekitError, Recipe, fit
+from posekit import Backend, HourglassConfig, PosekitError, Recipe, fit
 from posekit.engine import weights
 from posekit.interpret.activations.codes import collect
 from posekit.models.hourglass import Hourglass
 from posekit.models.squeeze import Autoencoder, Noise
 from posekit.studies import redesign
-from posekit.studies.redesign import Alone, Variant
+from posekit.studies.redesign import Pretraining, Variant
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, bottleneck_residuals=2)
 SIDE = RECIPE.resolution // 16
@@ -27,7 +27,7 @@ def crops(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def base(crops, tmp_path_factory):
-    return fit(CONFIG, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path_factory.mktemp("base"), machine=Machine.plain())
+    return fit(CONFIG, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path_factory.mktemp("base"), backend=Backend.plain())
 
 
 @pytest.mark.parametrize("which", [1, 2, 3])
@@ -65,7 +65,7 @@ def test_a_doubled_network_computes_the_same_of_larger_pictures(stacks):
 def test_the_base_is_untouched_by_training_the_autoencoder_alone(crops, base, tmp_path):
     before = base.read_bytes()
     config = dataclasses.replace(CONFIG, squeeze="autoencoder", dimensions=5, code_side=SIDE, code_noise=0.1)
-    redesign.begin(base, config, "trained", *crops, tmp_path / "begin.safetensors", Alone(epochs=2), machine=Machine.plain())
+    redesign.init_squeeze(base, config, "trained", *crops, tmp_path / "begin.safetensors", Pretraining(epochs=2), backend=Backend.plain())
     assert base.read_bytes() == before
     (network, _), (squeezed, card) = weights.load(base), weights.load(tmp_path / "begin.safetensors")
     kept = squeezed.state_dict()
@@ -73,20 +73,20 @@ def test_the_base_is_untouched_by_training_the_autoencoder_alone(crops, base, tm
         assert torch.equal(value, kept.pop(name)), name
     assert kept and all(name.startswith("stack0.squeeze.") for name in kept)
     assert squeezed.config == config == HourglassConfig.from_dict(card.config)
-    assert [line["epoch"] for line in json.loads((tmp_path / "alone.json").read_text())] == [1, 2]
+    assert [line["epoch"] for line in json.loads((tmp_path / "pretraining.json").read_text())] == [1, 2]
 
 
 def test_begun_with_all_components_the_network_answers_as_before(crops, base, tmp_path):
     network, card = weights.load(base)
-    numbers = collect(network, card, crops[0], "stack0.bottleneck2", machine=Machine.plain())
+    numbers = collect(network, card, crops[0], "stack0.bottleneck2", backend=Backend.plain())
     if len(numbers) <= numbers.shape[1]:  # fewer people than numbers: all components that there are hold these people's codes
         dimensions = len(numbers) - 1
     else:
         dimensions = numbers.shape[1]
     config = dataclasses.replace(CONFIG, squeeze="linear", dimensions=dimensions, code_side=SIDE)
-    redesign.begin(base, config, "components", *crops, tmp_path / "begin.safetensors", machine=Machine.plain())
+    redesign.init_squeeze(base, config, "components", *crops, tmp_path / "begin.safetensors", backend=Backend.plain())
     squeezed, _ = weights.load(tmp_path / "begin.safetensors")
-    codes = collect(squeezed, card, crops[0], "stack0.squeeze", machine=Machine.plain())
+    codes = collect(squeezed, card, crops[0], "stack0.squeeze", backend=Backend.plain())
     np.testing.assert_allclose(codes, numbers, atol=1e-3 * np.abs(numbers).max())
 
 
@@ -99,28 +99,28 @@ def test_random_directions_are_orthonormal():
 def test_an_autoencoder_alone_learns_codes_that_lie_on_a_few_directions():
     torch.manual_seed(0)
     codes = torch.randn(400, 2) @ torch.randn(2, 8 * 4)
-    how = Alone(epochs=30, rate=0.005, halved=25)
+    how = Pretraining(epochs=30, lr=0.005, halved=25)
     autoencoder = Autoencoder(features=8, side=2, dimensions=2)
-    history = redesign.train_alone(autoencoder, Noise(0.1), codes[:300].view(-1, 8, 2, 2), codes[300:].view(-1, 8, 2, 2), how)
+    history = redesign.pretrain(autoencoder, Noise(0.1), codes[:300].view(-1, 8, 2, 2), codes[300:].view(-1, 8, 2, 2), how)
     assert history[-1]["explained"] > 0.5 > history[0]["explained"]
 
 
 def test_the_studys_rate_is_halved_every_25_epochs():
-    assert [Alone().rate_at(epoch) for epoch in (0, 24, 25, 49, 50)] == [5e-4, 5e-4, 2.5e-4, 2.5e-4, 1.25e-4]
+    assert [Pretraining().lr_at(epoch) for epoch in (0, 24, 25, 49, 50)] == [5e-4, 5e-4, 2.5e-4, 2.5e-4, 1.25e-4]
 
 
 def test_a_base_that_is_another_network_is_refused(crops, base, tmp_path):
     config = dataclasses.replace(CONFIG, features=18, squeeze="linear", dimensions=3, code_side=SIDE)
     with pytest.raises(PosekitError, match="to which a squeeze alone does not make"):
-        redesign.begin(base, config, "components", *crops, tmp_path / "begin.safetensors", machine=Machine.plain())
+        redesign.init_squeeze(base, config, "components", *crops, tmp_path / "begin.safetensors", backend=Backend.plain())
     assert not (tmp_path / "begin.safetensors").exists()
 
 
 def test_variants_have_two_turns_and_those_of_the_base_share_its_first():
     variants = [*redesign.study_variants(CONFIG, 5, SIDE), *redesign.own_variants(CONFIG, 64)]
-    jobs = {v.name: redesign.jobs_of(v, CONFIG, Recipe(epochs=6, rate=2e-3, seed=4), 3, "there", "mannequins") for v in variants}
+    jobs = {v.name: redesign.jobs_of(v, CONFIG, Recipe(epochs=6, lr=2e-3, seed=4), 3, "there", "mannequins") for v in variants}
     for name, (first, second) in jobs.items():
-        assert (first.recipe["epochs"], second.recipe["epochs"], second.recipe["rate"]) == (6, 3, 1e-3), name
+        assert (first.recipe["epochs"], second.recipe["epochs"], second.recipe["lr"]) == (6, 3, 1e-3), name
         assert second.start == str(first.weights) and second.after == (first.folder,)
     of_base = {name for name, (first, _) in jobs.items() if first.folder == "there/4/first"}
     assert of_base == {"base", "autoencoder", "linear", "random"}
@@ -152,7 +152,7 @@ def test_the_winner_is_the_best_on_validation_people_that_costs_no_more():
 
 def test_jobs_run_in_order_and_only_once(tmp_path):
     """Two jobs of a few people in processes of their own, the second begun with the first's weights."""
-    recipe = Recipe(resolution=64, epochs=1, batch=8, rate=1e-3)
+    recipe = Recipe(resolution=64, epochs=1, batch=8, lr=1e-3)
     config = HourglassConfig.narrow(8, joints=17, depth=2, bottleneck_residuals=1)
     variant = Variant("base", config, continued=True)
     jobs = redesign.jobs_of(variant, config, recipe, 1, tmp_path, "mannequins:30,size=80")

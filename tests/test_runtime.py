@@ -14,13 +14,13 @@ from torch import nn
 
 from posekit import trace
 from posekit.engine import runtime
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import Fast, Predictor
 from posekit.engine.weights import Card
 from posekit.models.hourglass import Hourglass, HourglassConfig
 
 needs_openvino = pytest.mark.skipif(runtime.importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
-FLOAT32 = Machine(torch.device("cpu"), bf16=False, channels_last=True, can_compile=False)
+FLOAT32 = Backend(torch.device("cpu"), bf16=False, channels_last=True, can_compile=False)
 VARIANTS = {
     "newell": HourglassConfig.narrow(32, depth=2),
     "two-stacks": HourglassConfig.narrow(32, depth=2, stacks=2),
@@ -38,9 +38,9 @@ VARIANTS = {
 
 
 @pytest.fixture(params=["float32", "bfloat16"])
-def machine(request):
+def backend(request):
     """Each precision that this machine has."""
-    best = Machine.best("cpu")
+    best = Backend.best("cpu")
     if request.param == "bfloat16" and not best.bf16:
         pytest.skip("this processor, or what the environment lets torch use of it, has no bfloat16")
     return best if request.param == "bfloat16" else FLOAT32
@@ -69,16 +69,16 @@ def apart(found, expected):
 
 @needs_openvino
 @pytest.mark.parametrize("name", VARIANTS)
-def test_compiled_networks_have_the_same_heatmaps(name, machine):
+def test_compiled_networks_have_the_same_heatmaps(name, backend):
     model = trained(VARIANTS[name])
     size = (64, 64) if VARIANTS[name].squeeze else (96, 64)  # a squeeze is of one size of map
     before = {name: value.clone() for name, value in model.state_dict().items()}
     for count in (2, 1, 5, 2):
         pictures = torch.rand(count, 3, *size)
         with torch.no_grad():
-            expected, found = model(pictures), runtime.answer(model, machine, pictures)
+            expected, found = model(pictures), runtime.answer(model, backend, pictures)
         assert found is not None and found.dtype == torch.float32 and found.shape == expected.shape and expected.std() > 0.05
-        if machine.bf16:
+        if backend.bf16:
             assert (found - expected).abs().mean() < 0.02 * expected.std()
         else:
             assert apart(found, expected) < 1e-4
@@ -86,16 +86,16 @@ def test_compiled_networks_have_the_same_heatmaps(name, machine):
 
 
 @needs_openvino
-def test_compiled_networks_are_no_less_precise_than_mixed_precision(machine):
-    if not machine.bf16:
+def test_compiled_networks_are_no_less_precise_than_mixed_precision(backend):
+    if not backend.bf16:
         pytest.skip("float32 is compared with the network itself")
     model = trained(VARIANTS["two-stacks"])
     pictures = torch.rand(4, 3, 64, 64)
     with torch.no_grad():
         expected = model(pictures)
-        quick = runtime.answer(model, machine, pictures)
-        with machine.autocast():
-            mixed = machine.place(model)(machine.pictures(pictures)).float()
+        quick = runtime.answer(model, backend, pictures)
+        with backend.autocast():
+            mixed = backend.place(model)(backend.pictures(pictures)).float()
     assert (quick - expected).abs().mean() < 1.5 * (mixed - expected).abs().mean()
 
 
@@ -179,12 +179,12 @@ def test_few_pictures_are_not_worth_converting(counted):
         assert len(counted) == 1
         Fast(model, FLOAT32, expected=count + 1)(pictures)
         assert len(counted) == 2
-        Fast(model, Machine.plain(), expected=np.inf)(pictures)
+        Fast(model, Backend.plain(), expected=np.inf)(pictures)
         assert len(counted) == 2
 
 
 def test_a_gpu_has_no_use_for_it(monkeypatch):
-    gpu = Machine(torch.device("cuda"), True, True, True)
+    gpu = Backend(torch.device("cuda"), True, True, True)
     assert runtime.answer(trained(VARIANTS["newell"]), gpu, torch.rand(1, 3, 64, 64)) is None
     monkeypatch.setattr(runtime.importlib.util, "find_spec", lambda name: None)
     assert runtime.answer(trained(VARIANTS["newell"]), FLOAT32, torch.rand(1, 3, 64, 64)) is None  # nor has who did not install it
@@ -193,8 +193,8 @@ def test_a_gpu_has_no_use_for_it(monkeypatch):
 @needs_openvino
 def test_nothing_is_sent_to_anybody(tmp_path):
     code = (
-        "import sys, torch; from posekit.engine import runtime; from posekit import Machine; "
-        "plain = Machine(torch.device('cpu'), False, True, False); "
+        "import sys, torch; from posekit.engine import runtime; from posekit import Backend; "
+        "plain = Backend(torch.device('cpu'), False, True, False); "
         "print(runtime.answer(torch.nn.Conv2d(3, 4, 1).eval(), plain, torch.rand(1, 3, 8, 8)) is not None); "
         "print('openvino.tools.ovc.telemetry_stub' in sys.modules)"
     )

@@ -7,7 +7,7 @@ from planted import people
 from scipy import stats
 from tiny_networks import CARD, SIZE, Tiny
 
-from posekit import HourglassConfig, Machine, PosekitError, crops
+from posekit import Backend, HourglassConfig, PosekitError, crops
 from posekit.engine.weights import Card
 from posekit.interpret.attribution import sanity
 from posekit.interpret.attribution.targets import Scored, target
@@ -30,7 +30,7 @@ def stored(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def asked(model, stored):
-    return sanity.cases(model, TOY, stored, people=6)
+    return sanity.draw_cases(model, TOY, stored, people=6)
 
 
 def test_everybody_is_asked_about_one_visible_joint_where_it_is(asked, stored):
@@ -44,9 +44,9 @@ def test_everybody_is_asked_about_one_visible_joint_where_it_is(asked, stored):
 
 
 def test_joints_can_be_chosen_and_unknown_ones_are_refused(model, stored):
-    assert set(sanity.cases(model, TOY, stored, ["neck", "left hip"], people=5).names) <= {"neck", "left hip"}
+    assert set(sanity.draw_cases(model, TOY, stored, ["neck", "left hip"], people=5).names) <= {"neck", "left hip"}
     with pytest.raises(PosekitError, match="no joint 'tail'"):
-        sanity.cases(model, TOY, stored, ["tail"])
+        sanity.draw_cases(model, TOY, stored, ["tail"])
 
 
 def test_the_randomisation_check_flags_a_detector_of_edges(model, asked):
@@ -58,9 +58,9 @@ def test_the_randomisation_check_flags_a_detector_of_edges(model, asked):
     for ignorant in ("edges", "noise"):
         known = ways[ignorant](model, asked)
         for maps in forgetful[ignorant].values():
-            assert np.allclose(sanity.likeness(known, maps), 1) and np.allclose(sanity.likeness(known, maps, asked.found), 1)
+            assert np.allclose(sanity.likeness(known, maps), 1) and np.allclose(sanity.likeness(known, maps, asked.predicted), 1)
     known, found = ways["saliency"](model, asked), forgetful["saliency"]
-    assert sanity.likeness(known, found["stem"], asked.found).mean() < 0.8
+    assert sanity.likeness(known, found["stem"], asked.predicted).mean() < 0.8
     assert (sanity.likeness(known, found["stem"]) < 0.99).all()
 
 
@@ -123,7 +123,7 @@ def test_a_straight_curve_has_half_the_area():
 
 
 def test_curves_begin_and_end_with_the_picture_and_without_it(model, asked):
-    deletion, insertion = sanity.curves(model, TOY, asked, sanity.edges(model, asked), Machine.plain())
+    deletion, insertion = sanity.curves(model, TOY, asked, sanity.edges(model, asked), Backend.plain())
     assert deletion.shape == insertion.shape == (6, len(sanity.SHARES))
     score = Scored(model, TOY, target("probability", asked.names, TOY, asked.cells))
     with torch.no_grad():

@@ -7,7 +7,7 @@ import torch
 
 from posekit.errors import PosekitError
 from posekit.hooks import trace
-from posekit.interpret.activations.codes import code_place
+from posekit.interpret.activations.codes import code_hook_point
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.models.squeeze import Autoencoder, Linear, Noise
 
@@ -55,7 +55,7 @@ def test_a_squeezed_network_trains_and_is_traced(squeeze):
     model = Hourglass(HourglassConfig.from_dict(json.loads(json.dumps(config.to_dict()))))
     model(torch.rand(2, 3, 32, 32)).square().sum().backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
-    assert (code_place(model), code_place(model, 0)) == ("stack1.squeeze", "stack0.bottleneck1")
+    assert (code_hook_point(model), code_hook_point(model, 0)) == ("stack1.squeeze", "stack0.bottleneck1")
     with trace(model.eval(), ["stack1.squeeze"]) as activations, torch.no_grad():
         model(torch.rand(2, 3, 32, 32))
     code = activations["stack1.squeeze"].flatten(1)

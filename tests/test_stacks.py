@@ -96,11 +96,11 @@ def test_what_is_mended_and_broken():
     found, exchange, miss = stacks.FOUND, stacks.EXCHANGE, stacks.MISS
     before = np.array([[found, exchange, exchange, -1], [miss, found, found, found]])
     after = np.array([[found, found, exchange, -1], [miss, miss, found, found]])
-    result = stacks.mended(before, after)
-    assert result["mended"]["mean"] == pytest.approx(1 / 7) and result["broken"]["mean"] == pytest.approx(1 / 7)
+    result = stacks.corrected(before, after)
+    assert result["corrected"]["mean"] == pytest.approx(1 / 7) and result["introduced"]["mean"] == pytest.approx(1 / 7)
     assert result["net"]["mean"] == 0
-    assert result["mended of left-right exchange"]["mean"] == 0.5 and result["mended of miss"]["mean"] == 0
-    assert "mended of jitter" not in result and "mended of found" not in result
+    assert result["corrected of left-right exchange"]["mean"] == 0.5 and result["corrected of miss"]["mean"] == 0
+    assert "corrected of jitter" not in result and "corrected of found" not in result
     share = stacks.shares(before)
     assert share["left-right exchange"]["mean"] == pytest.approx(2 / 7) and sum(s["mean"] for s in share.values()) == pytest.approx(1)
 

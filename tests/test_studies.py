@@ -198,7 +198,7 @@ def test_what_a_training_goes_on_from_is_trained_once(planned, project, monkeypa
         return Path(folder) / "weights.safetensors"
 
     monkeypatch.setattr(job, "fit", fit)
-    monkeypatch.setattr(job, "begin", lambda *_: None)
+    monkeypatch.setattr(job, "init_squeeze", lambda *_: None)
     others = [on, replace(on, recipe=replace(on.recipe, sigma=0.5))]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda training: job.do(training, planned.people, project / "together", cache=project / "data"), others))

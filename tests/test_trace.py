@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from posekit import HourglassConfig, PosekitError, edit, trace
-from posekit.hooks import places
-from posekit.interpret.activations.codes import code_place
+from posekit.hooks import hook_points
+from posekit.interpret.activations.codes import code_hook_point
 from posekit.models.hourglass import Hourglass
 
 CONFIG = HourglassConfig.narrow(16, joints=5, depth=2, stacks=2, bottleneck_residuals=2)
@@ -42,9 +42,9 @@ class Doubler(nn.Module):
 
 def test_places_are_in_the_order_of_computation_and_run_once(model, pictures):
     called = []
-    with edit(model, dict.fromkeys(places(model), lambda _, name: called.append(name))):
+    with edit(model, dict.fromkeys(hook_points(model), lambda _, name: called.append(name))):
         model(pictures)
-    assert sorted(called) == sorted(places(model))
+    assert sorted(called) == sorted(hook_points(model))
     assert called[0] == "stem" and called[-1] == "stack1.heatmaps"
     assert {"stack0.skip1", "stack0.sum2", "stack0.bottleneck2", "stack0.merge", "stack1.features"} <= set(called)
     assert "stack1.merge" not in called and not any("pool" in name for name in called)
@@ -52,10 +52,10 @@ def test_places_are_in_the_order_of_computation_and_run_once(model, pictures):
 
 def test_reading_changes_no_bit_and_sees_every_place(model, pictures):
     plain = model(pictures)
-    with trace(model, places(model)) as activations:
+    with trace(model, hook_points(model)) as activations:
         traced = model(pictures)
     assert torch.equal(traced, plain)
-    assert set(activations) == set(places(model))
+    assert set(activations) == set(hook_points(model))
     assert activations["stem"].shape == (2, 16, 8, 8) and activations["stack1.bottleneck2"].shape == (2, 16, 2, 2)
     assert torch.equal(activations["stack1.heatmaps"], plain[:, 1])
     assert activations["stem"].requires_grad  # attributions need the gradient's way
@@ -88,7 +88,7 @@ def test_nested_edits_and_traces_follow_the_order_of_the_statements():
 
 def test_replacing_the_code_cuts_off_everything_before_it(model, pictures):
     """With the code and every skip replaced, the first stack's heatmaps no longer depend on the picture."""
-    names = ["stack0.skip1", "stack0.skip2", code_place(model, 0)]
+    names = ["stack0.skip1", "stack0.skip2", code_hook_point(model, 0)]
     with edit(model, dict.fromkeys(names, lambda y, name: torch.ones_like(y))):
         heatmaps = model(pictures)
     assert torch.equal(heatmaps[0, 0], heatmaps[1, 0])
@@ -128,7 +128,7 @@ def test_a_layer_within_a_place_can_be_named(model, pictures):
 
 
 def test_the_place_of_the_code(model):
-    assert code_place(model) == code_place(model, 1) == "stack1.bottleneck2"
-    assert code_place(model, 0) == "stack0.bottleneck2"
+    assert code_hook_point(model) == code_hook_point(model, 1) == "stack1.bottleneck2"
+    assert code_hook_point(model, 0) == "stack0.bottleneck2"
     with pytest.raises(PosekitError, match="no stack 2: this network has 2"):
-        code_place(model, 2)
+        code_hook_point(model, 2)

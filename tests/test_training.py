@@ -11,7 +11,7 @@ from planted import RECIPE, people, planted
 from posekit.data.augment import Augmentation
 from posekit.data.crops import crops as cut_out
 from posekit.engine import training
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.fitting import fit
 from posekit.engine.training import Recipe, train
 from posekit.errors import PosekitError
@@ -42,7 +42,7 @@ def network(config=CONFIG) -> Hourglass:
 def run(crops, folder, recipe=RECIPE, model=None, **options):
     """The trained model and the best epoch's figures."""
     model = model or network()
-    return model, train(model, *crops, recipe, folder, machine=Machine.plain(), **options)
+    return model, train(model, *crops, recipe, folder, backend=Backend.plain(), **options)
 
 
 def read(folder):
@@ -70,10 +70,10 @@ def interrupting(step):
 
 
 # Before training, PCK@0.2.torso is about 0.06. Mean-squared error is slow to leave the map of zeros.
-@pytest.mark.parametrize("loss, rate, reached, left", [("cross-entropy", 1e-2, 0.4, 0.6), ("mse", 5e-3, 0.11, 0.9)])
-def test_a_planted_task_is_learnt(crops, tmp_path, loss, rate, reached, left):
+@pytest.mark.parametrize("loss, lr, reached, left", [("cross-entropy", 1e-2, 0.4, 0.6), ("mse", 5e-3, 0.11, 0.9)])
+def test_a_planted_task_is_learnt(crops, tmp_path, loss, lr, reached, left):
     heard, epochs, per_epoch = [], 20, 8
-    changes = {"loss": loss, "epochs": epochs, "batch": 4, "rate": rate, "average": 0.8}
+    changes = {"loss": loss, "epochs": epochs, "batch": 4, "lr": lr, "average": 0.8}
     recipe = Recipe(**{**vars(RECIPE), **changes})
     model = network(HourglassConfig.narrow(32, joints=14, depth=2))
     model, best = run(crops, tmp_path, recipe, model, report=heard.append)
@@ -94,7 +94,7 @@ def test_a_planted_task_is_learnt(crops, tmp_path, loss, rate, reached, left):
 def whole(request, crops, tmp_path_factory):
     """A recipe, and what its training without a stop leaves."""
     folder = tmp_path_factory.mktemp("whole")
-    recipe = Recipe(**{**vars(RECIPE), "optimiser": request.param, "rate": 3e-3})
+    recipe = Recipe(**{**vars(RECIPE), "optimiser": request.param, "lr": 3e-3})
     model, best = run(crops, folder, recipe)
     return recipe, read(folder), dict(model.state_dict()), best
 
@@ -116,11 +116,11 @@ def test_the_weights_that_come_back_are_those_that_were_validated(crops, tmp_pat
     """The running mean, which after so few steps is far from the weights themselves."""
     recipe = Recipe(**{**vars(RECIPE), "average": 0.99})
     model, best = run(crops, tmp_path, recipe)
-    again = training._validate(model, None, crops[1], recipe, Machine.plain())
+    again = training._validate(model, None, crops[1], recipe, Backend.plain())
     assert again == {name: best[name] for name in again}
     # The network itself, as it was when training ended, is another.
     model.load_state_dict(torch.load(tmp_path / "last.pt", weights_only=True)["model"])
-    assert training._validate(model, None, crops[1], recipe, Machine.plain()) != again
+    assert training._validate(model, None, crops[1], recipe, Backend.plain()) != again
 
 
 class Noisy(Hourglass):
@@ -206,7 +206,7 @@ def test_another_training_is_not_resumed(crops, tmp_path):
         return Recipe(**{**vars(RECIPE), **changes})
 
     others = [
-        (crops, other(rate=1e-3), network(), f"rate is 0.001, was {RECIPE.rate}"),
+        (crops, other(lr=1e-3), network(), f"lr is 0.001, was {RECIPE.lr}"),
         (crops, other(epochs=7), network(), f"epochs is 7, was {RECIPE.epochs} \\(more epochs are another training,.*"),
         (crops, other(batch=4, seed=5), network(), f"batch is 4, was {RECIPE.batch}; seed is 5, was {RECIPE.seed}"),
         (crops, other(augmentation=Augmentation(flip=0.1)), network(), r"augmentation.*"),
@@ -272,7 +272,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(crops, tm
             with torch.no_grad():
                 model.stem.conv.weight[0, 0, 0, 0] = math.inf
 
-    with pytest.raises(PosekitError, match=r"step 7: the loss is nan .*lower the rate .*the last epoch's weights are kept"):
+    with pytest.raises(PosekitError, match=r"step 7: the loss is nan .*lower the learning rate .*the last epoch's weights are kept"):
         run(crops, tmp_path, model=model, report=spoil)
     kept = read(tmp_path)
     assert kept["last"]["step"] == PER_EPOCH and len(kept["history"]) == 1
@@ -315,16 +315,16 @@ def test_a_folder_that_cannot_be_made(crops, tmp_path):
 
 
 def test_the_learning_rate_rises_on_a_line_and_falls_on_a_cosine():
-    recipe, steps = Recipe(rate=2.0, warm_up=0.1), 1010
-    rate = [recipe.learning_rate(step, steps) for step in range(steps)]
+    recipe, steps = Recipe(lr=2.0, warm_up=0.1), 1010
+    rate = [recipe.lr_at(step, steps) for step in range(steps)]
     warm = 101
     assert rate[0] == pytest.approx(2 / warm) and rate[warm - 1] == rate[warm] == pytest.approx(2)
     assert rate[50] == pytest.approx(2 * 51 / warm)
     for step in (warm, 300, 555, 800, 1009):
         assert rate[step] == pytest.approx(2 * math.cos(math.pi / 2 * (step - warm) / (steps - warm)) ** 2)
     assert rate[warm:] == sorted(rate[warm:], reverse=True) and 0 < rate[-1] < 1e-5
-    assert Recipe(rate=2.0, warm_up=0).learning_rate(0, 10) == 2
-    assert Recipe(rate=2.0).learning_rate(0, 1) == 2
+    assert Recipe(lr=2.0, warm_up=0).lr_at(0, 10) == 2
+    assert Recipe(lr=2.0).lr_at(0, 1) == 2
 
 
 def test_the_running_mean_of_the_weights():
@@ -348,12 +348,12 @@ def test_validation_runs_in_eval_mode_and_changes_nothing(crops):
     average = {n: v + 0.1 if v.is_floating_point() else v.clone() for n, v in before.items()}
     modes = []
     model.stack0.register_forward_pre_hook(lambda module, _: modes.append(module.training))
-    mine = training._validate(model, None, crops[1], RECIPE, Machine.plain())
-    averaged = training._validate(model, average, crops[1], RECIPE, Machine.plain())
+    mine = training._validate(model, None, crops[1], RECIPE, Backend.plain())
+    averaged = training._validate(model, average, crops[1], RECIPE, Backend.plain())
     assert modes and not any(modes)
     assert same(dict(model.state_dict()), before)
     model.load_state_dict(average)
-    assert training._validate(model, None, crops[1], RECIPE, Machine.plain()) == averaged != mine
+    assert training._validate(model, None, crops[1], RECIPE, Backend.plain()) == averaged != mine
 
 
 def test_biases_and_scales_are_not_decayed():

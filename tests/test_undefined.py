@@ -16,7 +16,7 @@ from posekit import plots
 from posekit.cli import terminal
 from posekit.display import html as display
 from posekit.engine import evaluation, training, weights
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.fitting import fit
 from posekit.models.hourglass import HourglassConfig
 from posekit.skeleton import LSP
@@ -55,7 +55,7 @@ def test_training_ends_well_where_nobody_of_validation_has_a_torso(crops, tmp_pa
             pass
 
     report = terminal.Report(Bars(), "cross-entropy", 64, 1.0)
-    path = fit(CONFIG, SHORT, people, judges, tmp_path, machine=Machine.plain(), report=report)
+    path = fit(CONFIG, SHORT, people, judges, tmp_path, backend=Backend.plain(), report=report)
     lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert [line["pck"] for line in lines] == [None, None]
     told = capsys.readouterr().err

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from planted import people
 from torch import nn
 
-from posekit import HourglassConfig, Machine, PosekitError, crops, trace
+from posekit import Backend, HourglassConfig, PosekitError, crops, trace
 from posekit.engine.prediction import decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations import walks as wk
-from posekit.interpret.activations.codes import code_place, collect
+from posekit.interpret.activations.codes import code_hook_point, collect
 from posekit.interpret.analysis.probes import Direction
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import LSP
 
-PLAIN = Machine.plain()
+PLAIN = Backend.plain()
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2, stacks=2, bottleneck_residuals=2)
 CARD = Card("tiny", CONFIG.to_dict(), "lsp", 32, "cross-entropy")
 
@@ -50,52 +50,52 @@ def known(model, pictures, stack):
 
 @pytest.mark.parametrize("stack", [0, 1])
 def test_everybodys_own_code_gives_everybodys_own_answer(model, stored, pictures, stack):
-    place = code_place(model, stack)
-    codes = collect(model, CARD, stored, place, machine=PLAIN)
+    hook_point = code_hook_point(model, stack)
+    codes = collect(model, CARD, stored, hook_point, backend=PLAIN)
     expected, points = known(model, pictures, stack)
     for given_codes in (None, codes):
-        maps, found = wk.answers(model, CARD, pictures, place, given_codes, machine=PLAIN)
+        maps, found = wk.answers(model, CARD, pictures, hook_point, given_codes, backend=PLAIN)
         assert torch.equal(maps, expected) and np.array_equal(found, points)
 
 
 def test_without_own_code_and_skips_the_first_stack_does_not_see_the_picture(model, stored, pictures):
-    place = code_place(model, 0)
-    code = collect(model, CARD, stored, place, machine=PLAIN).mean(0, keepdims=True)
-    means = ablation.means(model, CARD, stored, wk.skip_places(model, place), machine=PLAIN, batch=4)
-    intact, mean, off = (wk.answers(model, CARD, pictures, place, code, skips, means, machine=PLAIN)[0] for skips in wk.SKIPS)
+    hook_point = code_hook_point(model, 0)
+    code = collect(model, CARD, stored, hook_point, backend=PLAIN).mean(0, keepdims=True)
+    means = ablation.means(model, CARD, stored, wk.skip_hook_points(model, hook_point), backend=PLAIN, batch=4)
+    intact, mean, off = (wk.answers(model, CARD, pictures, hook_point, code, skips, means, backend=PLAIN)[0] for skips in wk.SKIPS)
     assert not torch.equal(intact[0], intact[1])
     assert torch.equal(mean[0], mean[1]) and torch.equal(off[0], off[1])
     assert not torch.equal(mean, off)
 
 
 def test_means_of_skips_are_the_means_of_their_activations(model, stored, pictures):
-    names = wk.skip_places(model, "stack1.bottleneck2")
+    names = wk.skip_hook_points(model, "stack1.bottleneck2")
     assert names == ["stack1.skip1", "stack1.skip2"]
     with trace(model, names) as activations, torch.inference_mode():
         model(pictures)
-    means = ablation.means(model, CARD, stored, names, machine=PLAIN, batch=4)
+    means = ablation.means(model, CARD, stored, names, backend=PLAIN, batch=4)
     for name in names:
         assert torch.allclose(means[name], activations[name].mean(0), atol=1e-6)
 
 
 def test_a_network_without_skips_has_none_to_replace(stored, pictures):
     bare = Hourglass(dataclasses.replace(CONFIG, skips=False)).eval()
-    place = code_place(bare, 0)
-    assert ablation.means(bare, CARD, stored, wk.skip_places(bare, place), machine=PLAIN) == {}
-    intact, off = (wk.answers(bare, CARD, pictures, place, None, skips, machine=PLAIN)[0] for skips in ("intact", "off"))
+    hook_point = code_hook_point(bare, 0)
+    assert ablation.means(bare, CARD, stored, wk.skip_hook_points(bare, hook_point), backend=PLAIN) == {}
+    intact, off = (wk.answers(bare, CARD, pictures, hook_point, None, skips, backend=PLAIN)[0] for skips in ("intact", "off"))
     assert torch.equal(intact, off)
 
 
 def test_a_walk_is_the_answer_to_moved_codes(model, stored, pictures):
-    place = code_place(model, 0)
-    codes = collect(model, CARD, stored, place, machine=PLAIN)
+    hook_point = code_hook_point(model, 0)
+    codes = collect(model, CARD, stored, hook_point, backend=PLAIN)
     vectors, lengths = np.linalg.qr(np.random.default_rng(0).normal(size=(codes.shape[1], 2)))[0].T.astype(np.float32), [-3.0, 0.0, 5.0]
-    walked = wk.walks(model, CARD, stored, place, vectors, lengths, skips="off", machine=PLAIN, batch=4)
-    start = wk.answers(model, CARD, pictures, place, codes, "off", machine=PLAIN)
+    walked = wk.walks(model, CARD, stored, hook_point, vectors, lengths, skips="off", backend=PLAIN, batch=4)
+    start = wk.answers(model, CARD, pictures, hook_point, codes, "off", backend=PLAIN)
     for vector, walk in zip(vectors, walked, strict=True):
         assert np.allclose(walk.start, start[1], atol=1e-3)
         for length, points, varied in zip(lengths, walk.keypoints, walk.variation, strict=True):
-            maps, expected = wk.answers(model, CARD, pictures, place, codes + np.float32(length) * vector, "off", machine=PLAIN)
+            maps, expected = wk.answers(model, CARD, pictures, hook_point, codes + np.float32(length) * vector, "off", backend=PLAIN)
             assert np.allclose(points, expected, atol=1e-2)
             assert varied == pytest.approx(wk._total_variation(maps, start[0]), abs=1e-5)
         assert (walk.variation[1] == 0).all() and (walk.displacement[1] == 0).all()
@@ -143,7 +143,7 @@ def test_a_walk_through_a_network_whose_answers_are_known(stored):
 
     def walk(number, attribute=None, **options):
         direction = Direction("planted", np.eye(3, dtype=np.float32)[number], 1.0, 1.0)
-        return wk.causal(puppet, card, stored, "stack0.bottleneck1", direction, control, attribute=attribute, machine=PLAIN, **options)
+        return wk.causal(puppet, card, stored, "stack0.bottleneck1", direction, control, attribute=attribute, backend=PLAIN, **options)
 
     lean = walk(0, "lean", step=2)
     assert lean.effect["mean"] == pytest.approx(2 * 2 / np.hypot(2, 10), abs=0.01)  # 2 cells to either side of 10 upwards
@@ -252,22 +252,22 @@ def test_structureless_directions_are_more_than_chance_as_seldom_as_they_may(dec
 
 
 def test_bad_input_is_named(model, stored, pictures):
-    place = code_place(model, 0)
+    hook_point = code_hook_point(model, 0)
     with pytest.raises(PosekitError, match="skips are intact, mean, off, not 'none'"):
-        wk.answers(model, CARD, pictures, place, None, "none")
+        wk.answers(model, CARD, pictures, hook_point, None, "none")
     with pytest.raises(PosekitError, match=r"needs the means of stack0\.skip1, stack0\.skip2"):
-        wk.answers(model, CARD, pictures, place, None, "mean")
+        wk.answers(model, CARD, pictures, hook_point, None, "mean")
     with pytest.raises(PosekitError, match=r"codes are \(6, D\).*not \(4, 8\)"):
-        wk.answers(model, CARD, pictures, place, np.ones((4, 8)), machine=PLAIN)
+        wk.answers(model, CARD, pictures, hook_point, np.ones((4, 8)), backend=PLAIN)
     with pytest.raises(PosekitError, match="too few"):
         wk.nearest(np.ones((3, 4)), np.ones((1, 4)), 5)
     direction = Direction("a", np.eye(64, dtype=np.float32)[0], 1.0, 1.0)
     with pytest.raises(PosekitError, match="at least one random direction"):
-        wk.causal(model, CARD, stored, place, direction, np.zeros((0, 64)))
+        wk.causal(model, CARD, stored, hook_point, direction, np.zeros((0, 64)))
     with pytest.raises(PosekitError, match="true size: cannot be measured on a prediction"):
-        wk.causal(model, CARD, stored, place, direction, np.eye(64, dtype=np.float32)[1:2], attribute="true size", machine=PLAIN)
+        wk.causal(model, CARD, stored, hook_point, direction, np.eye(64, dtype=np.float32)[1:2], attribute="true size", backend=PLAIN)
     with pytest.raises(PosekitError, match=r"8 numbers do not fit stack0\.bottleneck2, where a code has 64"):
-        wk.walks(model, CARD, stored, place, np.ones((1, 8), np.float32), [1.0], machine=PLAIN)
+        wk.walks(model, CARD, stored, hook_point, np.ones((1, 8), np.float32), [1.0], backend=PLAIN)
     with pytest.raises(PosekitError, match="8 numbers do not fit"):
-        wk.answers(model, CARD, pictures, place, np.ones((1, 8)), machine=PLAIN)
+        wk.answers(model, CARD, pictures, hook_point, np.ones((1, 8)), backend=PLAIN)
     assert not any(module._forward_hooks for module in model.modules())

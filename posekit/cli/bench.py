@@ -21,7 +21,7 @@ from posekit.data.crops import Crops, crops
 from posekit.data.loading import batches, shuffled
 from posekit.data.people import People
 from posekit.engine import runtime
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.costs import multiply_adds
 from posekit.engine.prediction import Fast
 from posekit.engine.training import targets
@@ -34,25 +34,25 @@ SIZES = ((64, 128, 32, 32), (256, 256, 8, 2))  # features, resolution, people in
 GOALS = {"training": {True: 3.5, False: 1.3}, "prediction": {True: 2.0, False: 2.0}}  # ratios, with and without bfloat16
 
 
-def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool | None = None) -> dict:
+def bench(quick: bool = False, *, backend: Backend | None = None, compiled: bool | None = None) -> dict:
     """Measure everything; `quick` with a small network on small pictures.
 
     `compiled` (by default unless `quick`) measures torch.compile too, which first compiles for minutes.
 
-    Returns `processor`, `machine`, `limits` and `rows`. `limits` are the GFLOP/s that a large matrix product reaches, for bfloat16
+    Returns `processor`, `backend`, `limits` and `rows`. `limits` are the GFLOP/s that a large matrix product reaches, for bfloat16
     None where the processor lacks it. A row has `name`, `unit`, `plain` and `fast` (rates, medians of alternating measurements),
     `ratio`, `against` (what plain is), `expected` (the least ratio) and, where a network computes, `gflops` (of its convolutions, as
     the plain network counts them; a training step is three passes), `share` (of the rate of a matrix product in the precision used)
     and `at_most` (the ratio at that rate); a prediction also has `openvino`, the rate of OpenVINO given the plain network, or None
     where it is not installed.
     """
-    machine = machine or Machine.best()
-    compiled = machine.can_compile and not quick if compiled is None else compiled
+    backend = backend or Backend.best()
+    compiled = backend.can_compile and not quick if compiled is None else compiled
     repeats = 2 if quick else 3
     sizes = SIZES[:1] if quick else SIZES
     limits = {
-        "float32": product_rate(torch.float32, machine),
-        "bfloat16": product_rate(torch.bfloat16, machine) if machine.bf16 else None,
+        "float32": product_rate(torch.float32, backend),
+        "bfloat16": product_rate(torch.bfloat16, backend) if backend.bf16 else None,
     }
     rows = []
     try:
@@ -62,25 +62,25 @@ def bench(quick: bool = False, *, machine: Machine | None = None, compiled: bool
             people = _people(folder, 64 if quick else 256, size)
             row, stored = cropping(people, size, folder)
             rows.append(row)
-            loaded = loading(stored, sizes[-1][1], 16, machine)
+            loaded = loading(stored, sizes[-1][1], 16, backend)
         for features, resolution, trained, predicted in sizes:
             config = HourglassConfig.narrow(features)
             what = f"{features} features, {resolution} px"
-            plain, fast, macs = training(config, resolution, trained, machine, repeats)
-            rows.append(_network_row(limits, machine, "training", f"{what}, batch {trained}", plain, fast, 3 * macs))
+            plain, fast, macs = training(config, resolution, trained, backend, repeats)
+            rows.append(_network_row(limits, backend, "training", f"{what}, batch {trained}", plain, fast, 3 * macs))
             need = fast
             if compiled:
-                fast, seconds = compiled_training(config, resolution, trained, machine, 3)
-                row = _network_row(limits, machine, "training", f"{what}, batch {trained}, compiled", plain, fast, 3 * macs)
+                fast, seconds = compiled_training(config, resolution, trained, backend, 3)
+                row = _network_row(limits, backend, "training", f"{what}, batch {trained}, compiled", plain, fast, 3 * macs)
                 rows.append({**row, "compiling_seconds": seconds})
-            plain, fast, exported, macs = prediction(config, resolution, predicted, machine, repeats)
-            row = _network_row(limits, machine, "prediction", f"{what}, batch {predicted}", plain, fast, macs)
+            plain, fast, exported, macs = prediction(config, resolution, predicted, backend, repeats)
+            row = _network_row(limits, backend, "prediction", f"{what}, batch {predicted}", plain, fast, macs)
             rows.append({**row, "openvino": exported})
         rows.insert(2, _row("loading + augmenting", need, loaded, f"what training takes at {sizes[-1][1]} px", 1.0))
     finally:
         keep_memory(False)
     return {
-        "processor": processor(), "machine": str(machine), "torch": torch.__version__, "quick": quick, "limits": limits,
+        "processor": processor(), "machine": str(backend), "torch": torch.__version__, "quick": quick, "limits": limits,
         "rows": rows,
     }  # fmt: skip
 
@@ -115,10 +115,10 @@ def table(result: dict):
     return Group(report, bench_components.table(result["components"])) if "components" in result else report
 
 
-def product_rate(dtype: torch.dtype, machine: Machine, side: int = 2048) -> float:
+def product_rate(dtype: torch.dtype, backend: Backend, side: int = 2048) -> float:
     """GFLOP/s of a product of two square matrices, the best of five."""
-    a = torch.rand(side, side, device=machine.device).to(dtype)
-    return 2 * side**3 / min(_seconds(lambda: a @ a, machine) for _ in range(6)) / 1e9
+    a = torch.rand(side, side, device=backend.device).to(dtype)
+    return 2 * side**3 / min(_seconds(lambda: a @ a, backend) for _ in range(6)) / 1e9
 
 
 def rendering(count: int, size: int = 128) -> dict:
@@ -144,64 +144,64 @@ def cropping(people: People, size: int, folder: str) -> tuple[dict, Crops]:
     return _row(f"cropping, {size} px", rates[0], rates[-1], "one core"), stored
 
 
-def loading(stored: Crops, resolution: int, batch: int, machine: Machine, seconds: float = 2.0) -> float:
+def loading(stored: Crops, resolution: int, batch: int, backend: Backend, seconds: float = 2.0) -> float:
     """Pictures a second that are decoded and augmented with nothing else to do."""
     generator, done, began, epoch = torch.Generator().manual_seed(0), 0, time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         for pixels, keypoints in batches(stored, shuffled(len(stored), batch, 0, epoch)):
             augment(
-                pixels.to(machine.device), keypoints.to(machine.device), stored.people.skeleton, resolution,
+                pixels.to(backend.device), keypoints.to(backend.device), stored.people.skeleton, resolution,
                 Augmentation(), generator,
             )  # fmt: skip
             done += len(pixels)
         epoch += 1
-    _wait(machine)
+    _wait(backend)
     return done / (time.perf_counter() - began)
 
 
-def training(config: HourglassConfig, resolution: int, batch: int, machine: Machine, repeats: int):
+def training(config: HourglassConfig, resolution: int, batch: int, backend: Backend, repeats: int):
     """Pictures a second of training steps, plain and fast, and a forward pass's multiply-adds for one."""
-    plain = Machine.plain(str(machine.device))
-    steps = [_training_step(config, resolution, batch, m) for m in (plain, machine)]
-    rates = _alternating(steps, batch, machine, repeats)
+    plain = Backend.plain(str(backend.device))
+    steps = [_training_step(config, resolution, batch, m) for m in (plain, backend)]
+    rates = _alternating(steps, batch, backend, repeats)
     return *rates, multiply_adds(Hourglass(config), resolution)
 
 
-def compiled_training(config: HourglassConfig, resolution: int, batch: int, machine: Machine, repeats: int):
+def compiled_training(config: HourglassConfig, resolution: int, batch: int, backend: Backend, repeats: int):
     """Pictures a second of compiled training steps, and the seconds that compiling took."""
     keep_memory()
-    step = _training_step(config, resolution, batch, machine, compiled=True)
-    compiling = _seconds(step, machine)
-    return batch / statistics.median(_seconds(step, machine) for _ in range(repeats)), compiling
+    step = _training_step(config, resolution, batch, backend, compiled=True)
+    compiling = _seconds(step, backend)
+    return batch / statistics.median(_seconds(step, backend) for _ in range(repeats)), compiling
 
 
-def prediction(config: HourglassConfig, resolution: int, batch: int, machine: Machine, repeats: int):
+def prediction(config: HourglassConfig, resolution: int, batch: int, backend: Backend, repeats: int):
     """Pictures a second from pictures to heatmaps, plain, fast and by OpenVINO given the plain network, and one picture's multiply-adds."""
-    plain = Machine.plain(str(machine.device))
-    model, pictures = Hourglass(config).eval(), torch.rand(batch, 3, resolution, resolution, device=machine.device)
+    plain = Backend.plain(str(backend.device))
+    model, pictures = Hourglass(config).eval(), torch.rand(batch, 3, resolution, resolution, device=backend.device)
     plain.place(model)
-    fast = Fast(machine.place(copy.deepcopy(model)), machine, expected=math.inf)
+    fast = Fast(backend.place(copy.deepcopy(model)), backend, expected=math.inf)
     ways = [lambda: model(pictures), lambda: fast(pictures)]
-    if machine.device.type == "cpu" and runtime.installed():
+    if backend.device.type == "cpu" and runtime.installed():
         exported = runtime.plain_export(model, pictures)
         ways.append(lambda: exported(pictures.numpy()))
     with torch.inference_mode():
-        rates = _alternating(ways, batch, machine, repeats)
+        rates = _alternating(ways, batch, backend, repeats)
     return rates[0], rates[1], rates[2] if len(rates) > 2 else None, multiply_adds(model, resolution)
 
 
-def _training_step(config, resolution: int, batch: int, machine: Machine, compiled: bool = False) -> Callable[[], None]:
+def _training_step(config, resolution: int, batch: int, backend: Backend, compiled: bool = False) -> Callable[[], None]:
     torch.manual_seed(0)
-    model = machine.place(Hourglass(config)).train()
+    model = backend.place(Hourglass(config)).train()
     network = torch.compile(model, dynamic=False) if compiled else model
     optimiser = torch.optim.AdamW(model.parameters())
-    pictures = torch.rand(batch, 3, resolution, resolution, device=machine.device)
-    points = torch.rand(batch, config.joints, 3, device=machine.device) * resolution
+    pictures = torch.rand(batch, 3, resolution, resolution, device=backend.device)
+    points = torch.rand(batch, config.joints, 3, device=backend.device) * resolution
 
     def step() -> None:
         target, labelled = targets(points, resolution, 1.0)
-        with machine.autocast():
-            output = network(machine.pictures(pictures))
+        with backend.autocast():
+            output = network(backend.pictures(pictures))
         loss = loss_sum(output, target, labelled, "cross-entropy") / labelled.sum()
         optimiser.zero_grad()
         loss.backward()
@@ -211,7 +211,7 @@ def _training_step(config, resolution: int, batch: int, machine: Machine, compil
     return step
 
 
-def _alternating(ways: Sequence[Callable[[], object]], count: int, machine: Machine, repeats: int) -> list[float]:
+def _alternating(ways: Sequence[Callable[[], object]], count: int, backend: Backend, repeats: int) -> list[float]:
     """Median rates of functions, the plain one first, in turns of at least half a second; the plain one with the C library's habits."""
     seconds: list[list[float]] = [[] for _ in ways]
     for _ in range(repeats):
@@ -220,15 +220,15 @@ def _alternating(ways: Sequence[Callable[[], object]], count: int, machine: Mach
             function()  # warms up, and lets the threads of the one before fall asleep
             until = time.perf_counter() + 0.5
             while not seconds[which] or time.perf_counter() < until:
-                seconds[which].append(_seconds(function, machine))
+                seconds[which].append(_seconds(function, backend))
     return [count / statistics.median(times) for times in seconds]
 
 
-def _seconds(function: Callable[[], object], machine: Machine) -> float:
-    _wait(machine)
+def _seconds(function: Callable[[], object], backend: Backend) -> float:
+    _wait(backend)
     began = time.perf_counter()
     function()
-    _wait(machine)
+    _wait(backend)
     return time.perf_counter() - began
 
 
@@ -239,9 +239,9 @@ def processor() -> str:
     return f"{name}, held to {' '.join(held)}" if held else str(name)
 
 
-def _wait(machine: Machine) -> None:
-    if machine.device.type == "cuda":
-        torch.cuda.synchronize(machine.device)
+def _wait(backend: Backend) -> None:
+    if backend.device.type == "cuda":
+        torch.cuda.synchronize(backend.device)
 
 
 def _people(folder: str, count: int, size: int) -> People:
@@ -255,8 +255,8 @@ def _row(name: str, plain: float, fast: float, against: str, expected: float | N
             "against": against, "expected": expected}  # fmt: skip
 
 
-def _network_row(limits: dict, machine: Machine, kind: str, what: str, plain: float, fast: float, macs: int) -> dict:
+def _network_row(limits: dict, backend: Backend, kind: str, what: str, plain: float, fast: float, macs: int) -> dict:
     gflops = 2 * macs * fast / 1e9
-    share = gflops / limits["bfloat16" if machine.bf16 else "float32"]
-    row = _row(f"{kind}, {what}", plain, fast, PLAIN, GOALS[kind][machine.bf16])
+    share = gflops / limits["bfloat16" if backend.bf16 else "float32"]
+    row = _row(f"{kind}, {what}", plain, fast, PLAIN, GOALS[kind][backend.bf16])
     return {**row, "gflops": gflops, "share": share, "at_most": row["ratio"] / share}

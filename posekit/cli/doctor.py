@@ -47,13 +47,13 @@ def machine() -> Iterator[Finding]:
     try:
         import torch
 
-        from posekit.engine.backend import Machine
+        from posekit.engine.backend import Backend
     except ImportError as error:
         yield Finding("torch", "not importable", f"{error}; install requirements.lock", essential=True)
         return
-    best = Machine.best()
+    best = Backend.best()
     yield Finding("cores", f"{cores()}, {torch.get_num_threads()} threads in torch")
-    yield Finding("bfloat16", "native" if Machine.best("cpu").bf16 else "not native, float32 on the CPU")
+    yield Finding("bfloat16", "native" if Backend.best("cpu").bf16 else "not native, float32 on the CPU")
     gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     yield Finding("GPUs", ", ".join(f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB" for gpu in gpus) or "none")
     memory = _memory()

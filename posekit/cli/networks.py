@@ -29,13 +29,13 @@ def evaluate(
 ) -> None:
     """Score a network: every metric that the data allow, per joint and per stack, with 95 % intervals."""
     from posekit.engine import evaluation
-    from posekit.engine.prediction import machine_for
+    from posekit.engine.prediction import backend_for
 
     keep_memory()
     writable(json_file)
     with bars() as bar:
         result = evaluation.evaluate(
-            weights, data, against=against, flip=flip, on_error=on_error, cache=cache, seed=seed, machine=machine_for(device),
+            weights, data, against=against, flip=flip, on_error=on_error, cache=cache, seed=seed, backend=backend_for(device),
             progress=bar.follow,
         )  # fmt: skip
     if json_file is not None:
@@ -207,8 +207,8 @@ def codes(
     if world.size > 1 and not statistics:
         raise PosekitError("codes are written by one process; with --statistics several can share the people")
     model, card = files.load(weights)
-    place = coding.code_place(model, stack)
-    machine, first = prediction.machine_for(device or own_gpu(world)), world.rank == 0
+    hook_point = coding.code_hook_point(model, stack)
+    backend, first = prediction.backend_for(device or own_gpu(world)), world.rank == 0
     with bars(first) as bar, bar.task("rendering", None) as rendered:
         people = load_people(data, default_split="all", on_error=on_error, cache=cache, progress=rendered)
     with bars(first) as bar:
@@ -218,17 +218,17 @@ def codes(
             raise PosekitError(f"{world.size} processes for {len(stored)} people; start fewer")
         mine = stored.select(world.rows(len(stored)))
         with bar.task("coding", len(mine)) as done:
-            options: dict[str, Any] = {"machine": machine, "batch": batch, "progress": done}
+            options: dict[str, Any] = {"backend": backend, "batch": batch, "progress": done}
             if statistics:
-                moments = moments_of(values for _, values in coding.stream(model, card, mine, place, **options)).summed()
+                moments = moments_of(values for _, values in coding.stream(model, card, mine, hook_point, **options)).summed()
                 if first:
-                    coding.write_moments(out, moments, model, card, stored, place)
+                    coding.write_moments(out, moments, model, card, stored, hook_point)
             else:
-                coding.write_codes(out, model, card, stored, place, **options)
+                coding.write_codes(out, model, card, stored, hook_point, **options)
     if first:
-        dimensions = " x ".join(map(str, coding.activation_shape(model, card, place)))
+        dimensions = " x ".join(map(str, coding.activation_shape(model, card, hook_point)))
         what = "the moments of the codes" if statistics else "codes"
-        say.print(f"{out}: {what} of {len(stored):,} people, {dimensions} numbers each, {place} of {card.name}")
+        say.print(f"{out}: {what} of {len(stored):,} people, {dimensions} numbers each, {hook_point} of {card.name}")
 
 
 def _pictures(paths: list[Path]) -> list[Path]:

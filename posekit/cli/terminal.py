@@ -91,7 +91,7 @@ _COLLAPSED = {
     "mse": "the heatmaps' peaks have collapsed: mean squared error is all but satisfied with maps of zeros, and no joint is "
     "found; more epochs may lead out of it, --loss cross-entropy has no such trap",
     "cross-entropy": "the heatmaps' peaks have collapsed: the maps are all but uniform, and no joint is found; where this "
-    "lasts, lower --rate, or look at the crops and their keypoints",
+    "lasts, lower --lr, or look at the crops and their keypoints",
 }
 
 

@@ -25,15 +25,15 @@ class Optimiser(StrEnum):
     rmsprop = "rmsprop"
 
 
-def _rate(text: str) -> float:
+def _learning_rate(text: str) -> float:
     try:
-        rate = float(text)
+        value = float(text)
     except ValueError:
         hint = f"; write a point, {text.replace(',', '.')}" if re.fullmatch(r"\d+,\d+", text) else ""
         raise typer.BadParameter(f"{text!r} is not a number{hint}") from None
-    if not 0 <= rate < float("inf"):
+    if not 0 <= value < float("inf"):
         raise typer.BadParameter(f"{text} is not a number from 0")
-    return rate
+    return value
 
 
 @app.command()
@@ -50,10 +50,13 @@ def train(
     depth: Annotated[int, typer.Option(min=1, help="levels of pooling in an hourglass")] = 4,
     bottleneck_residuals: Annotated[int, typer.Option(min=1, help="residual modules at the lowest resolution")] = 3,
     resolution: Annotated[int, typer.Option(min=8, help="side of the network's input in pixels")] = 128,
-    epochs: Annotated[int, typer.Option(min=1, help="passes over the people")] = 24,
+    epochs: Annotated[int, typer.Option(min=1, help="times that everybody is seen")] = 24,
     batch: Annotated[int, typer.Option(min=1, help="people in a step, over all processes")] = 32,
-    rate: Annotated[
-        float, typer.Option(parser=_rate, metavar="NUMBER", help="highest learning rate; Newell's with rmsprop is 2.5e-4")
+    lr: Annotated[
+        float,
+        typer.Option(
+            "--lr", "--rate", parser=_learning_rate, metavar="NUMBER", help="highest learning rate; Newell's with rmsprop is 2.5e-4"
+        ),
     ] = 2e-3,
     loss: Annotated[Loss, typer.Option(help="what is minimised; mse is Newell's")] = Loss.cross_entropy,
     optimiser: Annotated[Optimiser, typer.Option(help="how it is minimised; rmsprop is Newell's")] = Optimiser.adamw,
@@ -83,7 +86,7 @@ def train(
     from posekit.data import crops, load_people
     from posekit.data.people import parse_spec
     from posekit.engine import parallel, prediction, weights
-    from posekit.engine.backend import Machine
+    from posekit.engine.backend import Backend
     from posekit.engine.fitting import fit
     from posekit.engine.training import Recipe
     from posekit.models.hourglass import HourglassConfig
@@ -96,8 +99,8 @@ def train(
         raise PosekitError(f"{out} holds a training already; --resume goes on with it, another --out starts anew")
     make_folder(out)
     world = parallel.world()
-    machine = prediction.machine_for(device or own_gpu(world))
-    machine = Machine.plain(str(machine.device)) if plain else machine
+    backend = prediction.backend_for(device or own_gpu(world))
+    backend = Backend.plain(str(backend.device)) if plain else backend
     first = world.rank == 0
     spec, path, _ = parse_spec(data)
     source = f"{spec}:{path}" if path else spec
@@ -113,7 +116,7 @@ def train(
         batch=batch,
         loss=loss.value,
         optimiser=optimiser.value,
-        rate=rate,
+        lr=lr,
         seed=seed,
     )
     config = HourglassConfig.narrow(
@@ -123,13 +126,13 @@ def train(
         depth=depth,
         bottleneck_residuals=bottleneck_residuals,
     )
-    compiled = machine.worth_compiling(epochs * (len(people) // batch)) if compile is None else compile
+    compiled = backend.worth_compiling(epochs * (len(people) // batch)) if compile is None else compile
     compiled = compiled and not plain and world.size == 1
-    if compiled and not machine.can_compile:
+    if compiled and not backend.can_compile:
         say.print("no compiler is installed (g++, or for a GPU gcc), so the network is trained without being compiled")
         compiled = False
     if first:
-        say.print(f"{machine}{', compiled' if compiled else ''}{f', {world.size} processes' if world.size > 1 else ''}")
+        say.print(f"{backend}{', compiled' if compiled else ''}{f', {world.size} processes' if world.size > 1 else ''}")
         say.print(people.summary())
         say.print(judges.summary())
     with bars(first) as bar:
@@ -141,7 +144,7 @@ def train(
         try:
             with bar.task("scoring", len(validation)) as scored:
                 written = fit(
-                    config, recipe, training, validation, out, name=name, note=note, start=start, resume=resume, machine=machine,
+                    config, recipe, training, validation, out, name=name, note=note, start=start, resume=resume, backend=backend,
                     compiled=compiled, report=Report(bar, loss.value, (resolution // 4) ** 2, peak),
                     progress=lambda done: scored(done, True),
                 )  # fmt: skip

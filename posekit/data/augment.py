@@ -22,7 +22,7 @@ class Augmentation:
     upside_down: float = 0.05  # probability of a rotation from all around
 
 
-def centre_view(crops: Tensor, keypoints: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
+def eval_view(crops: Tensor, keypoints: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
     """The network's plain view: crops (B, 3, S, S) uint8 and keypoints (B, K, 3) in their pixels, to `resolution`."""
     matrix = torch.as_tensor(view(crops.shape[-1], resolution)).to(keypoints).expand(len(crops), 3, 3)
     moved = torch.cat([transform(matrix, keypoints[..., :2]), keypoints[..., 2:]], -1)

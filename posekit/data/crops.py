@@ -19,7 +19,7 @@ from posekit.cores import cores
 from posekit.data.digests import digests
 from posekit.data.people import SKIP, People, check_on_error, iterate
 from posekit.data.pictures import Folder
-from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_whole, open_store
+from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_complete, open_store
 from posekit.display.drawing import sheet
 from posekit.display.html import webp
 from posekit.errors import PosekitError
@@ -154,7 +154,7 @@ def crops(
     kind = f"{people.source.partition(':')[0]}-{size}px"
     keys = _keys(people, cache)
     folder = root / f"{kind}-{len(people)}-{hashlib.sha256(keys.tobytes()).hexdigest()[:12]}"
-    store = None if is_whole(folder, len(people)) else _larger(root, kind, keys)
+    store = None if is_complete(folder, len(people)) else _larger(root, kind, keys)
     if store is None:
         cutting = partial(_produce, people, keys, size, workers or cores(), on_error)
         store = build(folder, len(people), cutting, strict=on_error == "raise", progress=progress)
@@ -196,7 +196,7 @@ def _larger(root: Path, kind: str, keys: np.ndarray) -> Shards | None:
     """The wanted crops out of a finished store that has all of them and more."""
     for folder in sorted(root.glob(f"{kind}-*-*")):
         count = int(folder.name.split("-")[-2])
-        if count < len(keys) or not is_whole(folder, count):
+        if count < len(keys) or not is_complete(folder, count):
             continue
         store = open_store(folder, count)
         theirs = store.table.get("keys", keys[:0])

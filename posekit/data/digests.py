@@ -16,7 +16,7 @@ import numpy as np
 
 from posekit.cores import cores
 from posekit.errors import PosekitError
-from posekit.files import file_hash, whole
+from posekit.files import atomic_write, file_hash
 
 COARSE = 2e9  # nanoseconds; clocks of file systems go in steps of up to this
 PART = 64  # files that a thread reads at a time
@@ -128,5 +128,5 @@ def _remember(store: Path, known: Known) -> None:
         "marks": np.array([mark for mark, _ in known.values()], np.int64),
         "digests": np.array([digest for _, digest in known.values()], np.uint64),
     }
-    with suppress(PosekitError), whole(store) as file:
+    with suppress(PosekitError), atomic_write(store) as file:
         np.savez(file, **columns)

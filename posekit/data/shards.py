@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
-from posekit.files import not_written, whole
+from posekit.files import atomic_write, not_written
 
 SHARD = 4096  # pictures in a shard
 QUALITY = 95
@@ -107,7 +107,7 @@ def build(
     return open_store(folder, count)
 
 
-def is_whole(folder: Path, count: int) -> bool:
+def is_complete(folder: Path, count: int) -> bool:
     """Whether all shards of the store of `count` pictures stand."""
     return all(_stands(folder, number, False) for number in range(-(-count // SHARD)))
 
@@ -163,7 +163,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _write(folder: Path, number: int, index: np.ndarray, produce, progress) -> None:
     kept, rows, spans, lost, end = [], [], [], [], 0
     jpegs, npz = _paths(folder, number)
-    with whole(jpegs, AGAIN) as file:
+    with atomic_write(jpegs, AGAIN) as file:
         for i, item in zip(index, produce(index), strict=True):
             if isinstance(item, LeftOut):
                 lost.append(item)
@@ -178,7 +178,7 @@ def _write(folder: Path, number: int, index: np.ndarray, produce, progress) -> N
     columns: dict[str, Any] = {name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else ())}
     columns["reasons"] = np.array([item.reason for item in lost], str)
     columns["messages"] = np.array([item.message for item in lost], str)
-    with whole(npz, AGAIN) as file:
+    with atomic_write(npz, AGAIN) as file:
         np.savez(
             file, index=np.array(kept, np.int64), spans=np.array(spans, np.int64).reshape(-1, 4),
             **columns,

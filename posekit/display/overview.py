@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from posekit.hooks import places, trace
+from posekit.hooks import hook_points, trace
 
 
 def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
@@ -20,7 +20,7 @@ def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
     1     stack0.skip1  16 x 32 x 32         928
     2  stack0.encoder1  16 x 16 x 16         928
     """
-    names = places(model)
+    names = hook_points(model)
     with torch.device("meta"):
         copy, picture = type(model)(model.config).eval(), torch.zeros(1, 3, resolution, resolution)
     with torch.no_grad(), trace(copy, names) as activations:

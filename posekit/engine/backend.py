@@ -13,7 +13,7 @@ from posekit.cores import cores
 
 
 @dataclass(frozen=True)
-class Machine:
+class Backend:
     """How to compute: `str()` of it is the first line that long work prints.
 
     Attributes:
@@ -22,10 +22,10 @@ class Machine:
         channels_last: whether the channels of a pixel lie side by side in memory.
         can_compile: whether torch.compile has what it needs.
 
-    >>> plain = Machine.plain()
+    >>> plain = Backend.plain()
     >>> plain.bf16, plain.channels_last
     (False, False)
-    >>> Machine.best("cpu").device
+    >>> Backend.best("cpu").device
     device(type='cpu')
     """
 
@@ -35,7 +35,7 @@ class Machine:
     can_compile: bool
 
     @classmethod
-    def best(cls, device: str | None = None) -> "Machine":
+    def best(cls, device: str | None = None) -> "Backend":
         """The fast path of this machine, or of the named device."""
         name = device or ("cuda" if torch.cuda.is_available() else "cpu")
         if name.startswith("cuda"):
@@ -43,7 +43,7 @@ class Machine:
         return cls(torch.device("cpu"), _native_bf16(), True, _found("CXX", "g++"))
 
     @classmethod
-    def plain(cls, device: str = "cpu") -> "Machine":
+    def plain(cls, device: str = "cpu") -> "Backend":
         """Float32, contiguous, eager: what every fast path is compared with."""
         return cls(torch.device(device), False, False, False)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from posekit.engine import parallel
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.files import not_written, replacing, write_text
 
@@ -34,13 +34,13 @@ def write(path: Path, state: dict) -> None:
         torch.save(state, temporary)
 
 
-def read(path: Path, machine: Machine) -> dict | None:
+def read(path: Path, backend: Backend) -> dict | None:
     """What the first process finds at `path`; None if there is nothing."""
     data = parallel.from_first(path.read_bytes() if parallel.world().rank == 0 and path.exists() else None)
     if data is None:
         return None
     try:
-        return torch.load(io.BytesIO(data), map_location=machine.device, weights_only=True)
+        return torch.load(io.BytesIO(data), map_location=backend.device, weights_only=True)
     except Exception:  # damaged files end in many ways, and all of them mean the same
         raise PosekitError(f"{path}: damaged; train again with resume=False (no --resume)") from None
 

@@ -13,10 +13,11 @@ from posekit.coordinates import CONTEXT, STRIDE, view
 from posekit.data import load_people
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
+from posekit.deprecated import renamed
 from posekit.display import html as display
 from posekit.display.html import number
 from posekit.engine import weights
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import Predictor, predict_crops
 from posekit.errors import PosekitError
 from posekit.skeleton import SKELETONS, Skeleton
@@ -35,9 +36,10 @@ class Scores(dict[str, Any]):
         return "\n".join(lines)
 
 
+@renamed(machine="backend")
 def evaluate(
     model: Predictor | str | Path, data: str | People | Crops, *, against: Predictor | str | Path | None = None, flip: bool = False,
-    on_error: str = "raise", cache: str | Path = "data", seed: int = 0, machine: Machine | None = None,
+    on_error: str = "raise", cache: str | Path = "data", seed: int = 0, backend: Backend | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> Scores:  # fmt: skip
     """Score a network on people.
@@ -50,7 +52,7 @@ def evaluate(
         on_error: `skip` leaves out, and counts, people whose picture cannot be read.
         cache: where crops are kept.
         seed: of the bootstrap.
-        machine: where weights are put that are given by name or file; a predictor has its own.
+        backend: where weights are put that are given by name or file; a predictor has its own.
         progress: hears what is being done, how many are done and of how many, where that is known.
 
     Returns:
@@ -67,7 +69,7 @@ def evaluate(
     >>> sorted(scores["metrics"]["pck@0.2·torso"])
     ['definition', 'high', 'joints', 'labelled', 'low', 'mean', 'people']
     """
-    predictor = _predictor(model, machine)
+    predictor = _predictor(model, backend)
     card = predictor.card
     people = data if isinstance(data, People | Crops) else _people(data, on_error, cache, _counting(progress, "rendering", None))
     predicted, truth, joints, store = _predict(predictor, people, flip, on_error, cache, progress)
@@ -88,7 +90,7 @@ def evaluate(
         "stacks": [{"metrics": block} for block in stacks],
     })  # fmt: skip
     if against is not None:
-        rival = _predictor(against, machine)
+        rival = _predictor(against, backend)
         theirs, _, their_joints, their_store = _predict(rival, people, flip, on_error, cache, progress)
         if len(their_store) != len(store):
             raise PosekitError("the two networks were given different people, since some pictures cannot be read; repair or remove these")
@@ -129,8 +131,8 @@ def _counting(progress: Callable | None, what: str, total: int | None) -> Callab
     return hear
 
 
-def _predictor(model: Predictor | str | Path, machine: Machine | None) -> Predictor:
-    return model if isinstance(model, Predictor) else Predictor(*weights.load(model), machine)
+def _predictor(model: Predictor | str | Path, backend: Backend | None) -> Predictor:
+    return model if isinstance(model, Predictor) else Predictor(*weights.load(model), backend)
 
 
 def _predict(predictor, people, flip, on_error, cache, progress):
@@ -144,7 +146,7 @@ def _predict(predictor, people, flip, on_error, cache, progress):
         raise PosekitError(f"crops of {store.size} px are too small for {card.name}: give people, or crops of {size} px")
     joints = common(SKELETONS[card.skeleton], store.people.skeleton)
     heard = _counting(progress, "predicting", len(store))
-    found = predict_crops(predictor.model, card, store, flip=flip, machine=predictor.machine, progress=heard)
+    found = predict_crops(predictor.model, card, store, flip=flip, backend=predictor.backend, progress=heard)
     of_network = SKELETONS[card.skeleton].index(*joints.joints)
     of_data = store.people.skeleton.index(*joints.joints)
     return found[:, :, of_network], store.people.keypoints[:, of_data], joints, store

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from posekit.data.augment import Augmentation, centre_view
+from posekit.data.augment import Augmentation, eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
+from posekit.deprecated import renamed
 from posekit.engine import evaluation, parallel, weights
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import Predictor
 from posekit.engine.training import Recipe, check, check_crops, train
 from posekit.errors import PosekitError
@@ -23,9 +24,10 @@ from posekit.models import architecture_of, build, parts
 
 
 @torch.inference_mode(False)
+@renamed(machine="backend")
 def fit(
     config: Any, recipe: Recipe, training: Crops, validation: Crops, folder: str | Path, *, name: str | None = None,
-    note: str = "", start: str | Path | None = None, resume: bool = True, machine: Machine | None = None,
+    note: str = "", start: str | Path | None = None, resume: bool = True, backend: Backend | None = None,
     compiled: bool | None = None, report: Callable[[dict], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Path:  # fmt: skip
@@ -48,13 +50,13 @@ def fit(
     >>> people = posekit.crops(posekit.load_people("mannequins:8,size=40"), 40)
     >>> config = posekit.HourglassConfig.narrow(8, joints=17, depth=1)
     >>> recipe = Recipe(resolution=32, epochs=1, batch=4)
-    >>> str(fit(config, recipe, people, people, "runs/tiny", machine=Machine.plain()))
+    >>> str(fit(config, recipe, people, people, "runs/tiny", backend=Backend.plain()))
     'runs/tiny/weights.safetensors'
     >>> posekit.load("runs/tiny").card.data
     'mannequins@train'
     """
     check(config, training, validation, recipe)
-    folder, machine, world = Path(folder), machine or Machine.best(), parallel.world()
+    folder, backend, world = Path(folder), backend or Backend.best(), parallel.world()
     skeleton = training.people.skeleton
     torch.manual_seed(recipe.seed)
     began = {}
@@ -63,9 +65,9 @@ def fit(
     else:
         network = build(config)
     if compiled is None:
-        compiled = world.size == 1 and machine.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
+        compiled = world.size == 1 and backend.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
     best = train(
-        network, training, validation, recipe, folder, start=weights.fingerprint(network) if start else "", resume=resume, machine=machine,
+        network, training, validation, recipe, folder, start=weights.fingerprint(network) if start else "", resume=resume, backend=backend,
         compiled=compiled, report=report,
     )  # fmt: skip
     path = folder / "weights.safetensors"
@@ -78,12 +80,13 @@ def fit(
         architecture_of(config), **_source(training), recipe=asdict(recipe) | began, history=history, seed=recipe.seed, note=note,
         metrics={"epoch": best["epoch"]},
     )  # fmt: skip
-    return _save(path, network, card, validation, machine, progress)
+    return _save(path, network, card, validation, backend, progress)
 
 
+@renamed(machine="backend")
 def fit_parts(
     training: Crops, validation: Crops, folder: str | Path, *, resolution: int = 64, mixtures: int = 4, seed: int = 0,
-    name: str | None = None, note: str = "", machine: Machine | None = None, progress: Callable[[int], None] | None = None,
+    name: str | None = None, note: str = "", backend: Backend | None = None, progress: Callable[[int], None] | None = None,
 ) -> Path:  # fmt: skip
     """Fit templates and springs (`posekit.models.parts`) to people; returns `folder`/weights.safetensors.
 
@@ -103,7 +106,7 @@ def fit_parts(
     folder, skeleton = Path(folder), training.people.skeleton
     began, views, points = time.monotonic(), [], []
     for crops, keypoints in batches(training, iterate(len(training), 64)):
-        pictures, moved = centre_view(crops, keypoints, resolution)
+        pictures, moved = eval_view(crops, keypoints, resolution)
         views.append(pictures.mul(255).round().byte())
         points.append(moved)
     network = parts.fit(torch.cat(views), torch.cat(points).double().numpy(), skeleton.limb_indices, mixtures=mixtures, seed=seed)
@@ -112,7 +115,7 @@ def fit_parts(
         name or folder.resolve().name, network.config.to_dict(), skeleton.name, resolution, "cross-entropy", "parts",
         **_source(training), recipe={"resolution": resolution, "epochs": 1, "seed": seed}, history=[line], seed=seed, note=note,
     )  # fmt: skip
-    return _save(folder / "weights.safetensors", network, card, validation, machine, progress)
+    return _save(folder / "weights.safetensors", network, card, validation, backend, progress)
 
 
 def _source(training: Crops) -> dict[str, Any]:
@@ -123,10 +126,10 @@ def _source(training: Crops) -> dict[str, Any]:
 
 
 def _save(
-    path: Path, network: Any, card: weights.Card, validation: Crops, machine: Machine | None, progress: Callable[[int], None] | None,
+    path: Path, network: Any, card: weights.Card, validation: Crops, backend: Backend | None, progress: Callable[[int], None] | None,
 ) -> Path:  # fmt: skip
     """Write the network with its scores on `validation` on the card."""
-    predictor = Predictor(network, card, machine)
+    predictor = Predictor(network, card, backend)
     result = evaluation.evaluate(predictor, validation, progress=lambda _, done, __: progress and progress(done))
     keep = ("people", "flip", "joints", "metrics", "stacks")
     card.metrics.update(plain({key: result[key] for key in keep} | {"data": _source(validation)["data"]}))

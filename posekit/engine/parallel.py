@@ -60,11 +60,11 @@ def barrier() -> None:
         dist.barrier()
 
 
-def wrap(model: nn.Module, machine) -> nn.Module:
+def wrap(model: nn.Module, backend) -> nn.Module:
     """The model with its gradients averaged over the processes; all start from the first one's weights."""
     if world().size == 1:
         return model
-    devices = [torch.cuda.current_device()] if machine.device.type == "cuda" else None
+    devices = [torch.cuda.current_device()] if backend.device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(model, device_ids=devices, forward_sync_buffers=False)
 
 

@@ -14,16 +14,17 @@ from torch import Tensor
 
 from posekit import heatmaps as hm
 from posekit.coordinates import MARGIN, STRIDE, cropping, mirroring, person_square, rescaling, transform, transform_keypoints, view
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.crops import Crops, cut
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.data.pictures import is_wide, read_picture, rgb
+from posekit.deprecated import renamed
 from posekit.display.drawing import draw
 from posekit.display.html import listing
 from posekit.display.overview import overview
 from posekit.engine import runtime, weights
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass
@@ -113,15 +114,15 @@ class Predictor:
     """
 
     @torch.inference_mode(False)  # tensors that were made within it take part in no gradient ever after
-    def __init__(self, model: Any, card: Card, machine: Machine | None = None):
-        self.card, self.machine = card, machine or Machine.best()
+    def __init__(self, model: Any, card: Card, backend: Backend | None = None):
+        self.card, self.backend = card, backend or Backend.best()
         self.model = model.eval()
-        self.machine.place(model)
-        self._network = Fast(model, self.machine)
+        self.backend.place(model)
+        self._network = Fast(model, self.backend)
 
     def __reduce__(self) -> tuple:
         """Pickled, for another process say, is the network itself; what makes it fast is made there anew."""
-        return type(self), (self.model, self.card, self.machine)
+        return type(self), (self.model, self.card, self.backend)
 
     @property
     def skeleton(self) -> Skeleton:
@@ -129,7 +130,7 @@ class Predictor:
 
     def __repr__(self) -> str:
         c = self.card
-        return f"<Predictor {c.name}: {c.architecture}, {c.skeleton} skeleton, {c.resolution} px, on {self.machine}>"
+        return f"<Predictor {c.name}: {c.architecture}, {c.skeleton} skeleton, {c.resolution} px, on {self.backend}>"
 
     def _repr_html_(self) -> str:
         count, size = sum(p.numel() for p in self.model.parameters()), self.card.resolution
@@ -162,7 +163,7 @@ class Predictor:
         matrices = cropping(centres, sides, size)
         for index in iterate(len(boxes), BATCH):
             crops = np.stack([cut(picture, centres[i], sides[i], size) for i in index])
-            pictures = torch.from_numpy(crops).to(self.machine.device).permute(0, 3, 1, 2).float() / 255
+            pictures = torch.from_numpy(crops).to(self.backend.device).permute(0, 3, 1, 2).float() / 255
             maps = predict_heatmaps(self._network, self.card, pictures, flip=flip)
             found.append(decode(maps[:, -1], self.card, matrices[index]))
         keypoints = np.concatenate(found) if found else np.zeros((0, len(self.skeleton), 3))
@@ -179,10 +180,10 @@ def load(name_or_path: str | Path, device: str | torch.device | None = None) -> 
     Traceback (most recent call last):
     posekit.errors.PosekitError: no weights named 'mannequins-hg7'; shipped by name: ...
     """
-    return Predictor(*weights.load(name_or_path), machine_for(device))
+    return Predictor(*weights.load(name_or_path), backend_for(device))
 
 
-def machine_for(device: str | torch.device | None = None) -> Machine:
+def backend_for(device: str | torch.device | None = None) -> Backend:
     """The fast path of this machine or of the named device; a device that is not there raises PosekitError."""
     device = None if device is None else str(device)
     try:
@@ -193,50 +194,50 @@ def machine_for(device: str | torch.device | None = None) -> Machine:
         raise PosekitError(f"no device {device!r}; there are cpu, cuda, cuda:0, cuda:1, ...")
     if device and device.startswith("cuda") and (torch.device(device).index or 0) >= torch.cuda.device_count():
         raise PosekitError(f"no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs; cpu is everywhere")
-    return Machine.best(device)
+    return Backend.best(device)
 
 
 class Fast:
     """The function from pictures (B, 3, R, R) to heatmaps (B, stacks, K, R/4, R/4), float32, that is fastest on this machine.
 
-    It gives the network's heatmaps to the precision that the machine has chosen. Machine.plain() calls the network itself. On a
+    It gives the network's heatmaps to the precision that the machine has chosen. Backend.plain() calls the network itself. On a
     CPU, OpenVINO computes as soon as its conversion is won back: at once where so many pictures are `expected`, else once so many
     have been asked for. What it cannot do is computed by the network's own modules, and so is what `trace` or `edit` look on.
     """
 
-    def __init__(self, model: Any, machine: Machine, expected: float = 0):
-        self.model, self.machine, self.pictures = model, machine, expected
-        self._plain = machine == Machine.plain(str(machine.device))
+    def __init__(self, model: Any, backend: Backend, expected: float = 0):
+        self.model, self.backend, self.pictures = model, backend, expected
+        self._plain = backend == Backend.plain(str(backend.device))
         self._worth: dict[tuple[int, ...], float] = {}
 
     def __call__(self, pictures: Tensor) -> Tensor:
         if self._plain:
-            return self.model(pictures.to(self.machine.device))
+            return self.model(pictures.to(self.backend.device))
         size = tuple(pictures.shape[-2:])
         if size not in self._worth:
             self._worth[size] = runtime.pictures_worth(self.model, size)
         if self.pictures >= self._worth[size]:
-            found = runtime.answer(self.model, self.machine, pictures)
+            found = runtime.answer(self.model, self.backend, pictures)
             if found is not None:
                 return found
         self.pictures += len(pictures)
-        return by_modules(self.model, self.machine)(pictures)
+        return by_modules(self.model, self.backend)(pictures)
 
 
 @torch.inference_mode()
 def predict_heatmaps(
-    network: Network, card: Card, pictures: Tensor, *, flip: bool = False, machine: Machine | None = None,
+    network: Network, card: Card, pictures: Tensor, *, flip: bool = False, backend: Backend | None = None,
 ) -> Tensor:  # fmt: skip
     """Pictures (B, 3, R, R) in [0, 1] to heatmaps (B, stacks, K, R/4, R/4) of the network's own kind.
 
     A network trained with cross-entropy gives probabilities that sum to 1, others what they were trained towards; a regressor
     gives coordinates (B, stages, K, 2) in input pixels. With
     `flip` the mean of the answers to picture and mirror image; no pixel is shifted. With a
-    `machine` the network is prepared for it; to do so once for many batches, hand in `Fast`.
+    `backend` the network is prepared for it; to do so once for many batches, hand in `Fast`.
     """
-    if machine is not None:
+    if backend is not None:
         assert isinstance(network, Hourglass)
-        network = Fast(network, machine)
+        network = Fast(network, backend)
 
     def maps(batch: Tensor) -> Tensor:
         output = network(card.centred(batch)).float()
@@ -256,13 +257,13 @@ def predict_heatmaps(
 def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "dark") -> np.ndarray:
     """Heatmaps (B, ..., K, h, w) to keypoints (B, ..., K, 3): picture pixels and score; matrices (B, 3, 3) lead to the input.
 
-    Heatmaps are read by `heatmaps.locate`. The score is the peak over that of a target, 1 where the network is as sure as it
+    Heatmaps are read by `heatmaps.decode_output`. The score is the peak over that of a target, 1 where the network is as sure as it
     was asked to be. A regressor's coordinates (B, ..., K, 2) are only moved, and their score is 1.
     """
     if card.loss == "coordinates":
         found, stride = np.pad(heatmaps.double().cpu().numpy(), [(0, 0)] * (heatmaps.ndim - 1) + [(0, 1)], constant_values=1), 1
     else:
-        found, stride = hm.locate(heatmaps, card.loss, method).double().cpu().numpy(), STRIDE
+        found, stride = hm.decode_output(heatmaps, card.loss, method).double().cpu().numpy(), STRIDE
         found[..., 2] /= target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0))
     back = np.linalg.inv(matrices) @ rescaling(stride)
     return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
@@ -276,24 +277,25 @@ def target_peak(loss: str, resolution: int, sigma: float = 1.0) -> float:
     return 1.0 / float(hm.encode(torch.tensor([[float(cells // 2)] * 2]), cells, sigma).sum())
 
 
-def by_modules(model: Any, machine: Machine) -> Network:
+def by_modules(model: Any, backend: Backend) -> Network:
     """What `Fast` is, but through the network's own modules, as within `trace` and `edit`; slower."""
-    machine.place(model.eval())
+    backend.place(model.eval())
 
     def network(pictures: Tensor) -> Tensor:
-        with machine.autocast():
-            return model(machine.pictures(pictures)).float()
+        with backend.autocast():
+            return model(backend.pictures(pictures)).float()
 
     return network
 
 
+@renamed(machine="backend")
 def predict_crops(
-    model: Any, card: Card, crops: Crops, *, flip: bool = False, machine: Machine | None = None, batch: int = 64,
+    model: Any, card: Card, crops: Crops, *, flip: bool = False, backend: Backend | None = None, batch: int = 64,
     decoder: str = "dark", network: Network | None = None, progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Keypoints (stacks, N, K, 3) of stored crops, in the pixels of the pictures that they were cut from, with scores.
 
-    `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `Fast(model, machine)`. `progress` hears how
+    `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `Fast(model, backend)`. `progress` hears how
     many people were done.
 
     Raises:
@@ -307,14 +309,14 @@ def predict_crops(
     """
     if not len(crops):
         raise PosekitError(f"{crops.people.source}: nobody to predict")
-    machine = machine or Machine.best()
-    machine.place(model.eval())
-    network = network or Fast(model, machine, expected=len(crops) * (1 + flip))
+    backend = backend or Backend.best()
+    backend.place(model.eval())
+    network = network or Fast(model, backend, expected=len(crops) * (1 + flip))
     matrices = view(crops.size, card.resolution) @ crops.matrices
     found = []
     indices = list(iterate(len(crops), batch))
     for index, (pictures, keypoints) in zip(indices, batches(crops, indices), strict=True):
-        seen, _ = centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)
+        seen, _ = eval_view(pictures.to(backend.device), keypoints.to(backend.device), card.resolution)
         maps = predict_heatmaps(network, card, seen, flip=flip)
         found.append(decode(maps, card, matrices[index], decoder))
         if progress:

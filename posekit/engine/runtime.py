@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit.coordinates import STRIDE
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 
 WORTH = 1e12  # pictures times parameters times cells of a heatmap, from which converting is won back on two cores
 TOLERANCE = {False: 1e-4, True: 0.1}  # of the range of a network's answers, in float32 and in bfloat16, whose numbers have 8 bits
@@ -37,7 +37,7 @@ def pictures_worth(model: nn.Module, size: Sequence[int]) -> float:
     return WORTH / max(sum(p.numel() for p in model.parameters()) * math.prod(size) / STRIDE**2, 1)
 
 
-def answer(model: nn.Module, machine: Machine, pictures: Tensor) -> Tensor | None:
+def answer(model: nn.Module, backend: Backend, pictures: Tensor) -> Tensor | None:
     """What the network makes of pictures (B, 3, H, W), float32, by OpenVINO; converted once in a process for each state of its weights.
 
     None on a GPU, where OpenVINO is not installed, in a process forked from one that it ran in, while `trace`, `edit` or another
@@ -45,9 +45,9 @@ def answer(model: nn.Module, machine: Machine, pictures: Tensor) -> Tensor | Non
     network's own.
     """
     global _process
-    if machine.device.type != "cpu" or _process not in (None, os.getpid()) or not installed():
+    if backend.device.type != "cpu" or _process not in (None, os.getpid()) or not installed():
         return None
-    how, size, found = (machine, torch.get_num_threads()), tuple(pictures.shape[-2:]), None
+    how, size, found = (backend, torch.get_num_threads()), tuple(pictures.shape[-2:]), None
     with _lock:
         before, weights, network = _compiled.setdefault(model, {}).get(size, (None, None, None))
         if network and before == how:
@@ -60,7 +60,7 @@ def answer(model: nn.Module, machine: Machine, pictures: Tensor) -> Tensor | Non
             return None
         if before != how or weights != current:
             _process = os.getpid()
-            network = _made(model, machine, pictures.shape)
+            network = _made(model, backend, pictures.shape)
             _compiled[model][size] = how, current, network
             found = network(pictures) if network else None
         return found
@@ -85,7 +85,7 @@ def plain_export(model: nn.Module, example: Tensor) -> Any:
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         network = openvino.convert_model(model, example_input=example, input=list(example.shape))
-    return core.compile_model(network, "CPU", {} if Machine.best("cpu").bf16 else {"INFERENCE_PRECISION_HINT": "f32"})
+    return core.compile_model(network, "CPU", {} if Backend.best("cpu").bf16 else {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 @cache
@@ -101,27 +101,27 @@ def _openvino() -> tuple[Any, Any]:
     return openvino, openvino.Core()
 
 
-def _made(model: nn.Module, machine: Machine, shape: Sequence[int]) -> "Compiled | None":
+def _made(model: nn.Module, backend: Backend, shape: Sequence[int]) -> "Compiled | None":
     frontend = _openvino()[0].frontend
     pictures = torch.rand(3, 3, *shape[-2:], generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = model.eval()(pictures)
         try:
-            network = Compiled(model, machine, pictures[:2], shape[0])
+            network = Compiled(model, backend, pictures[:2], shape[0])
             apart = (network(pictures) - expected).abs().max() / (expected.max() - expected.min())
         except (RuntimeError, frontend.GeneralFailure, frontend.OpConversionFailure):
             return None
-    return network if apart < TOLERANCE[machine.bf16] else None
+    return network if apart < TOLERANCE[backend.bf16] else None
 
 
 class Compiled:
     """Pictures (B, 3, H, W) float32 to what the network makes of them, float32: in bfloat16 where the machine says so."""
 
-    def __init__(self, model: nn.Module, machine: Machine, example: Tensor, usual: int):
+    def __init__(self, model: nn.Module, backend: Backend, example: Tensor, usual: int):
         """`example` has the pictures' size, `usual` is the number of them that comes most often."""
         openvino, self._core = _openvino()
         self._usual, self._threads = usual, torch.get_num_threads()
-        self._bf16 = machine.bf16
+        self._bf16 = backend.bf16
         self._requests: dict[int, list[Any]] = {}
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about what tracing cannot see

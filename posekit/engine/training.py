@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from posekit import heatmaps as hm
 from posekit import metrics
 from posekit.coordinates import CONTEXT, STRIDE, rescaling, transform_keypoints, view
-from posekit.data.augment import Augmentation, augment, centre_view
+from posekit.data.augment import Augmentation, augment, eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches, shuffled
 from posekit.data.people import iterate
+from posekit.deprecated import renamed
 from posekit.engine import checkpoints, parallel
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.losses import LOSSES, loss_sum
 from posekit.models import REGRESSORS, architecture_of
@@ -34,11 +35,11 @@ class Recipe:
 
     Attributes:
         resolution: side of the network's input in pixels.
-        epochs: passes over the people.
+        epochs: how often everybody is seen.
         batch: people in a step, over all processes.
         loss: cross-entropy, or mse, Newell's; coordinates for a regressor.
         optimiser: adamw, or rmsprop, Newell's.
-        rate: highest learning rate; Newell's RMSProp has 2.5e-4.
+        lr: highest learning rate; Newell's RMSProp has 2.5e-4.
         warm_up: share of the steps over which the rate rises; it falls to 0 along a cosine.
         weight_decay: of the kernels; biases and batch normalisation's scales are not decayed.
         clip: highest norm of the gradient.
@@ -47,8 +48,8 @@ class Recipe:
         seed: of all chance.
         augmentation: how pictures are changed.
 
-    >>> recipe = Recipe(rate=1e-3, warm_up=0.1)
-    >>> [round(recipe.learning_rate(step, steps=100), 5) for step in (0, 4, 10, 55, 99)]
+    >>> recipe = Recipe(lr=1e-3, warm_up=0.1)
+    >>> [round(recipe.lr_at(step, steps=100), 5) for step in (0, 4, 10, 55, 99)]
     [0.0001, 0.0005, 0.001, 0.0005, 0.0]
     """
 
@@ -57,7 +58,7 @@ class Recipe:
     batch: int = 32
     loss: str = "cross-entropy"
     optimiser: str = "adamw"
-    rate: float = 2e-3
+    lr: float = 2e-3
     warm_up: float = 0.05
     weight_decay: float = 1e-2
     clip: float = 2.0
@@ -66,11 +67,14 @@ class Recipe:
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
-    def learning_rate(self, step: int, steps: int) -> float:
+    def lr_at(self, step: int, steps: int) -> float:
         warm = max(round(self.warm_up * steps), 1)
         if step < warm:
-            return self.rate * (step + 1) / warm
-        return self.rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
+            return self.lr * (step + 1) / warm
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
+
+
+Recipe.__init__ = renamed(rate="lr")(Recipe.__init__)  # type: ignore[method-assign]
 
 
 def targets(keypoints: Tensor, resolution: int, sigma: float) -> tuple[Tensor, Tensor]:
@@ -122,9 +126,10 @@ def check_crops(training: Crops, validation: Crops, resolution: int) -> None:
 
 @torch.inference_mode(False)
 @torch.enable_grad()
+@renamed(machine="backend")
 def train(
     model: Any, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, start: str = "", resume: bool = False,
-    machine: Machine | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,
+    backend: Backend | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,
 ) -> dict:  # fmt: skip
     """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by `pck@0.2·torso`.
 
@@ -148,14 +153,14 @@ def train(
     >>> import posekit
     >>> people = posekit.crops(posekit.load_people("mannequins:8,size=40"), 40)
     >>> network = posekit.Hourglass(posekit.HourglassConfig.narrow(8, joints=17, depth=1))
-    >>> best = train(network, people, people, Recipe(resolution=32, epochs=1, batch=4), "runs/tiny", machine=Machine.plain())
+    >>> best = train(network, people, people, Recipe(resolution=32, epochs=1, batch=4), "runs/tiny", backend=Backend.plain())
     >>> best["epoch"], best["step"], Path("runs/tiny/history.jsonl").exists()
     (1, 2, True)
     """
     check(getattr(model, "config", None), training, validation, recipe)
-    machine = machine or Machine.best()
-    if compiled and not machine.can_compile:
-        raise PosekitError(f"compiled is True, and {machine.device} has no compiler here, or its Machine says not to; give compiled=False")
+    backend = backend or Backend.best()
+    if compiled and not backend.can_compile:
+        raise PosekitError(f"compiled is True, and {backend.device} has no compiler here, or its Backend says not to; give compiled=False")
     folder = Path(folder)
     world = parallel.world()
     per_epoch = len(shuffled(len(training), recipe.batch, recipe.seed, 0))
@@ -163,7 +168,7 @@ def train(
     if min(len(training), recipe.batch) < world.size:
         raise PosekitError(f"a step of {min(len(training), recipe.batch)} people is too small for {world.size} processes")
     torch.manual_seed(recipe.seed)
-    machine.place(model)
+    backend.place(model)
     if world.size > 1:
         parallel.synchronise_batch_norm(model)
     optimiser = _optimiser(model, recipe)
@@ -172,14 +177,14 @@ def train(
         "validation": validation.people.fingerprint(), "crops": [training.size, validation.size], **({"start": start} if start else {}),
     }, sort_keys=True)  # fmt: skip
     last, history = folder / "last.pt", folder / "history.jsonl"
-    state = checkpoints.read(last, machine) if resume else None
+    state = checkpoints.read(last, backend) if resume else None
     if state:
         if state["identity"] != identity:
             told = f"{last} is of another recipe, network, start or data: {checkpoints.differences(state['identity'], identity)}"
             raise PosekitError(f"{told}; train into another folder or with resume=False (no --resume)")
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-    network: Callable = parallel.wrap(model, machine)  # every process now has the first one's weights
+    network: Callable = parallel.wrap(model, backend)  # every process now has the first one's weights
     if state:
         average, done, best, sums, before = (state[name] for name in ("average", "step", "best", "sums", "seconds"))
     else:
@@ -215,12 +220,12 @@ def train(
                 number = recipe.seed * 1_000_003
                 generator = torch.Generator().manual_seed(number + step)
                 pictures, points = augment(
-                    crops.to(machine.device), keypoints.to(machine.device), skeleton, recipe.resolution,
+                    crops.to(backend.device), keypoints.to(backend.device), skeleton, recipe.resolution,
                     recipe.augmentation, generator, world.rows(total), total,
                 )  # fmt: skip
                 # Noise within the network: negative, so that it is never drawn by augmentation's seed as well.
                 torch.manual_seed(-1 - (number + step * world.size + world.rank))
-                figures = _step(network, model, optimiser, machine.pictures(pictures), points, recipe, step, steps, machine)
+                figures = _step(network, model, optimiser, backend.pictures(pictures), points, recipe, step, steps, backend)
                 if average is not None:
                     _average(average, model, recipe.average, step)
                 for name, value in figures.items():
@@ -232,10 +237,10 @@ def train(
                     if world.rank == 0:
                         keep(step + 1)
                     raise KeyboardInterrupt
-            figures = {name: value / per_epoch for name, value in sums.items()} | _validate(model, average, validation, recipe, machine)
+            figures = {name: value / per_epoch for name, value in sums.items()} | _validate(model, average, validation, recipe, backend)
             sums = {}
             line = {"epoch": epoch + 1, "step": (epoch + 1) * per_epoch, "seconds": round(time.monotonic() - began, 1),
-                    "rate": recipe.learning_rate(step, steps), **figures}  # fmt: skip
+                    "lr": recipe.lr_at(step, steps), **figures}  # fmt: skip
             better = _is_better(line, best)
             best = line if better else best
             if writer:
@@ -254,17 +259,17 @@ def train(
             if parallel.any_of(stop.asked):
                 raise KeyboardInterrupt
     parallel.barrier()
-    state = checkpoints.read(folder / "best.pt", machine)
+    state = checkpoints.read(folder / "best.pt", backend)
     assert state is not None
     model.load_state_dict(state)
     model.eval()
     return parallel.from_first(best)
 
 
-def _step(network, model, optimiser, pictures, points, recipe, step, steps, machine) -> dict[str, float]:
+def _step(network, model, optimiser, pictures, points, recipe, step, steps, backend) -> dict[str, float]:
     for group in optimiser.param_groups:
-        group["lr"] = recipe.learning_rate(step, steps)
-    with machine.autocast():
+        group["lr"] = recipe.lr_at(step, steps)
+    with backend.autocast():
         output = network(pictures, points) if recipe.loss == "coordinates" else network(pictures)
     total, labelled = _loss(output, points, recipe)
     count = parallel.total(labelled.sum()).clamp_min(1)
@@ -277,8 +282,8 @@ def _step(network, model, optimiser, pictures, points, recipe, step, steps, mach
     loss_sums = parallel.total(torch.stack([loss.detach(), peaks]))
     mean_loss, peak = float(loss_sums[0]) / parallel.world().size, float(loss_sums[1] / count)
     if not math.isfinite(mean_loss) or not torch.isfinite(norm):
-        raise PosekitError(f"step {step + 1}: the loss is {mean_loss} and the gradient's norm {float(norm)}; lower the rate (now "
-                           f"{recipe.learning_rate(step, steps):.2g}); the last epoch's weights are kept")  # fmt: skip
+        raise PosekitError(f"step {step + 1}: the loss is {mean_loss} and the gradient's norm {float(norm)}; lower the learning rate (now "
+                           f"{recipe.lr_at(step, steps):.2g}); the last epoch's weights are kept")  # fmt: skip
     optimiser.step()
     return {"loss": mean_loss, "gradient": float(norm), "peak": peak}
 
@@ -303,12 +308,12 @@ def _keypoints(output: Tensor, kind: str) -> Tensor:
     """An answer as keypoints (B, K, 3) in input pixels, with the height of the peak; as prediction reads it."""
     if kind == "coordinates":
         return torch.cat([output, torch.ones_like(output[..., :1])], -1)
-    found = hm.locate(hm.probabilities(output) if kind == "cross-entropy" else output, kind)
+    found = hm.decode_output(hm.probabilities(output) if kind == "cross-entropy" else output, kind)
     return transform_keypoints(torch.as_tensor(rescaling(STRIDE)).to(found), found)
 
 
 @torch.no_grad()
-def _validate(model, average, validation: Crops, recipe: Recipe, machine: Machine) -> dict[str, float | None]:
+def _validate(model, average, validation: Crops, recipe: Recipe, backend: Backend) -> dict[str, float | None]:
     kept = None
     if average is not None:
         kept = {name: value.clone() for name, value in model.state_dict().items()}
@@ -316,9 +321,9 @@ def _validate(model, average, validation: Crops, recipe: Recipe, machine: Machin
     model.eval()
     predicted, losses, labelled_count, peaks = [], 0.0, 0, []
     for crops, keypoints in batches(validation, iterate(len(validation), 64)):
-        pictures, points = centre_view(crops.to(machine.device), keypoints.to(machine.device), recipe.resolution)
-        with machine.autocast():
-            output = model(machine.pictures(pictures)).float()
+        pictures, points = eval_view(crops.to(backend.device), keypoints.to(backend.device), recipe.resolution)
+        with backend.autocast():
+            output = model(backend.pictures(pictures)).float()
         total, labelled = _loss(output, points, recipe)
         losses += float(total) / output.shape[1]
         labelled_count += int(labelled.sum())
@@ -347,8 +352,8 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     others = [p for p in model.parameters() if p.ndim <= 1]  # biases and batch-norm scales are not decayed
     groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     if recipe.optimiser == "rmsprop":
-        return torch.optim.RMSprop(groups, lr=recipe.rate, alpha=0.99)
-    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99), fused=True)
+        return torch.optim.RMSprop(groups, lr=recipe.lr, alpha=0.99)
+    return torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.99), fused=True)
 
 
 @torch.no_grad()

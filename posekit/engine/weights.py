@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from posekit.data.signatures import HEAD, no_content
 from posekit.display.html import facts, scores
 from posekit.errors import PosekitError
-from posekit.files import json_text, whole
+from posekit.files import atomic_write, json_text
 from posekit.losses import LOSSES
 from posekit.models import ARCHITECTURES, REGRESSORS, architecture_of, classes
 from posekit.skeleton import SKELETONS
@@ -158,7 +158,7 @@ def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> Non
         tensors[name] = value
     text = json_text(card.to_dict())
     metadata = {"format": "posekit", "card": text, "sha256": _checksum(text, tensors)}
-    with whole(path) as file:
+    with atomic_write(path) as file:
         file.write(safetensors.torch.save(tensors, metadata))
 
 

@@ -294,13 +294,13 @@ class Hourglass(nn.Module):
             heatmaps.append(h)
         return torch.stack(heatmaps, dim=1)
 
-    def code_place(self, stack: int = -1) -> str:
+    def code_hook_point(self, stack: int = -1) -> str:
         """Where a stack's code is: its last bottleneck module, or the squeeze behind it. Stacks count from 0, from the last with -1.
 
         Raises:
             PosekitError: there is no such stack.
 
-        >>> Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)).code_place()
+        >>> Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)).code_hook_point()
         'stack1.bottleneck1'
         """
         count = self.config.stacks

@@ -217,8 +217,8 @@ def _fit_templates(model: Parts, cells: np.ndarray, xy: np.ndarray, kinds: np.nd
             positive = cut(of_kind, place[of_kind].astype(int))
             x = np.concatenate([positive, negative])
             y = np.arange(len(x)) < len(positive)
-            machine = LinearSVC(C=0.01, class_weight="balanced", random_state=seed).fit(x, y)
-            odds = LogisticRegression(class_weight="balanced").fit(machine.decision_function(x)[:, None], y)
+            backend = LinearSVC(C=0.01, class_weight="balanced", random_state=seed).fit(x, y)
+            odds = LogisticRegression(class_weight="balanced").fit(backend.decision_function(x)[:, None], y)
             slope, row = float(odds.coef_[0, 0]), i * config.mixtures + kind
-            model.templates[row] = torch.from_numpy(slope * machine.coef_[0].reshape(-1, p, p))
-            model.bias[row] = float(slope * machine.intercept_[0] + odds.intercept_[0])
+            model.templates[row] = torch.from_numpy(slope * backend.coef_[0].reshape(-1, p, p))
+            model.bias[row] = float(slope * backend.intercept_[0] + odds.intercept_[0])

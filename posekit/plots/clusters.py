@@ -127,9 +127,9 @@ def differences(records: Sequence[Mapping], most: int = 18) -> Figure:
 def border(panels: Mapping[str, np.ndarray]) -> Figure:
     """Where people lie between two centres, 0 and 1: title to places (N,); the border is at a half."""
     figure, axes = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 2.6), sharey=True, sharex=True, squeeze=False)
-    for ax, (title, places) in zip(axes[0], panels.items(), strict=True):
+    for ax, (title, positions) in zip(axes[0], panels.items(), strict=True):
         colour = "0.6" if title.endswith("(control)") else PALETTE[0]
-        ax.hist(places, bins=np.linspace(-1.5, 2.5, 41), color=colour, weights=np.full(len(places), 1 / len(places)))
+        ax.hist(positions, bins=np.linspace(-1.5, 2.5, 41), color=colour, weights=np.full(len(positions), 1 / len(positions)))
         for centre in (0, 1):
             ax.axvline(centre, color="0.3", linewidth=1)
         ax.axvline(0.5, color="0.3", linewidth=1, linestyle=":")

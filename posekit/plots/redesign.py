@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from posekit.plots import PALETTE
 
 
-def alone(histories: Sequence[Sequence[Mapping]], components: float) -> Figure:
+def pretraining(histories: Sequence[Sequence[Mapping]], components: float) -> Figure:
     """The share of the codes' variance that the autoencoder gives back, over epochs, a line a seed."""
     figure, ax = plt.subplots(figsize=(6.5, 3.2))
     for history in histories:

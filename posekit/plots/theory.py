@@ -206,10 +206,10 @@ def planted(spectrum: np.ndarray, floor: np.ndarray, true: int, variances: np.nd
 def cut(clouds: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], titles: Mapping[str, str]) -> Figure:
     """Clouds in two clusters: name to points (N, 2), labels (N,) and places (N,) along the line between the centres, drawn below."""
     figure, axes = plt.subplots(2, len(clouds), figsize=(WIDTH, 4.4), height_ratios=(1.6, 1), squeeze=False)
-    for (top, bottom), (name, (points, labels, places)) in zip(axes.T, clouds.items(), strict=True):
+    for (top, bottom), (name, (points, labels, positions)) in zip(axes.T, clouds.items(), strict=True):
         for cluster in (0, 1):
             top.plot(*points[labels == cluster].T, ".", color=PALETTE[cluster], markersize=3, alpha=0.7, rasterized=True)
-            bottom.hist(places[labels == cluster], bins=np.linspace(-1.5, 2.5, 41), color=PALETTE[cluster], alpha=0.7)
+            bottom.hist(positions[labels == cluster], bins=np.linspace(-1.5, 2.5, 41), color=PALETTE[cluster], alpha=0.7)
         top.set_title(f"{name}\n{titles[name]}", fontsize=10)
         top.set(xticks=[], yticks=[], aspect="equal")
         top.set_adjustable("datalim")

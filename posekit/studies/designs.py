@@ -62,12 +62,12 @@ def base_64(joints: int) -> Training:
 def redesign_64(joints: int) -> list[Training]:
     base = base_64(joints)
     config, recipe = base.config, base.recipe
-    turn = replace(recipe, epochs=10, rate=recipe.rate / 2)
+    turn = replace(recipe, epochs=10, lr=recipe.lr / 2)
     own = [Training(v.name, v.config, replace(recipe, sigma=v.sigma), why=v.why) for v in own_variants(config, recipe.resolution)]
     squeezed = study_variants(config, DIMENSIONS, recipe.resolution // config.multiple)
     trained_on = [
         Training("base, trained on", config, turn, base, why="what the squeezed networks are compared with: as many epochs"),
-        *(Training(v.name, v.config, turn, base, v.begins, why=v.why) for v in squeezed if v.begins),
+        *(Training(v.name, v.config, turn, base, v.init, why=v.why) for v in squeezed if v.init),
     ]
     wider = next(v for v in squeezed if v.name == "wider")
     return [base, *own, Training("wider", wider.config, recipe, why=wider.why), *unmotivated(base), *trained_on]

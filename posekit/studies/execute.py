@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from posekit.cores import cores
 from posekit.data import load_people
 from posekit.data.people import People
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.files import write_json
 from posekit.memory import keep_memory
@@ -173,9 +173,9 @@ def work(file: Path) -> None:
             stack.enter_context(FileLock(own / "lock", timeout=0))
         except Timeout:
             raise PosekitError(f"{own}: another process is at this training") from None
-        machine = Machine.best(what["device"] or _free_gpu(stack))
-        path = do(training, planned.people, work_folder(), machine=machine, cache=what["cache"])
-        found = results.result(training, planned.people, path, machine=machine, cache=what["cache"])
+        backend = Backend.best(what["device"] or _free_gpu(stack))
+        path = do(training, planned.people, work_folder(), backend=backend, cache=what["cache"])
+        found = results.result(training, planned.people, path, backend=backend, cache=what["cache"])
         results.save(found, kept_folder(planned.people))
         (own / "last.pt").unlink(missing_ok=True)  # nothing is gone on with any more
     (own / "kept").touch()

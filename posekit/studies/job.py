@@ -12,11 +12,11 @@ from filelock import FileLock
 from posekit.coordinates import CONTEXT
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.fitting import fit
 from posekit.engine.training import Recipe
 from posekit.models import architecture_of
-from posekit.studies.redesign.squeezed import Alone, begin
+from posekit.studies.redesign.squeezed import Pretraining, init_squeeze
 
 METRIC = "pck@0.2·torso, flip test, version 1"  # part of every key: other definitions make other results
 SPLITS = ("train", "val", "test")
@@ -87,7 +87,7 @@ def stores(people: People, resolution: int, cache: str | Path = "data", progress
 
 
 def do(
-    training: Training, people: People, folder: Path, *, machine: Machine | None = None, cache: str | Path = "data",
+    training: Training, people: People, folder: Path, *, backend: Backend | None = None, cache: str | Path = "data",
     report: Callable[[dict], None] | None = None,
 ) -> Path:  # fmt: skip
     """Train, or go on where that stopped; returns the weights, in `folder`/KEY.
@@ -103,7 +103,7 @@ def do(
         before = folder / training.start.key(keys)
         before.mkdir(parents=True, exist_ok=True)
         with FileLock(before / "lock"):
-            start = do(training.start, people, folder, machine=machine, cache=cache, report=report)
+            start = do(training.start, people, folder, backend=backend, cache=cache, report=report)
     own = folder / training.key(keys)
     weights = own / "weights.safetensors"
     if weights.exists():
@@ -113,17 +113,19 @@ def do(
         begun = own / "begin.safetensors"
         if not begun.exists():
             own.mkdir(parents=True, exist_ok=True)
-            begin(start, training.config, training.squeeze_init, seen["train"], seen["val"], begun, Alone(), training.seed, machine)
+            init_squeeze(
+                start, training.config, training.squeeze_init, seen["train"], seen["val"], begun, Pretraining(), training.seed, backend
+            )
         start = begun
     return fit(training.config, training.recipe, seen["train"], seen["val"], own, name=f"{training.variant}-{training.seed}", start=start,
-               machine=machine, report=report)  # fmt: skip
+               backend=backend, report=report)  # fmt: skip
 
 
 def _named(recipe: Recipe) -> dict[str, Any]:
     """A recipe under names of its own, so that renaming a field in the code makes no result stale."""
     return {
         "resolution": recipe.resolution, "epochs": recipe.epochs, "batch size": recipe.batch, "loss": recipe.loss,
-        "optimizer": recipe.optimiser, "learning rate": recipe.rate, "warm-up": recipe.warm_up, "weight decay": recipe.weight_decay,
+        "optimizer": recipe.optimiser, "learning rate": recipe.lr, "warm-up": recipe.warm_up, "weight decay": recipe.weight_decay,
         "gradient norm": recipe.clip, "weight average": recipe.average, "sigma": recipe.sigma, "seed": recipe.seed,
         "augmentation": asdict(recipe.augmentation),
     }  # fmt: skip

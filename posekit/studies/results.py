@@ -14,7 +14,7 @@ from posekit import metrics
 from posekit.data.people import People
 from posekit.engine import evaluation
 from posekit.engine import weights as weight_files
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.costs import fitted_numbers, multiply_adds
 from posekit.engine.prediction import Predictor, predict_crops
 from posekit.errors import PosekitError
@@ -69,17 +69,17 @@ class Result:
         return len(curve) > last and max(curve) - max(curve[:-last]) < PLATEAU
 
 
-def result(training: Training, people: People, path: Path, *, machine: Machine | None = None, cache: str | Path = "data") -> Result:
+def result(training: Training, people: People, path: Path, *, backend: Backend | None = None, cache: str | Path = "data") -> Result:
     """Score trained weights on val and test, flip test, and put together what is kept of them."""
-    machine = machine or Machine.best()
+    backend = backend or Backend.best()
     network, card = weight_files.load(path)
     cost = {"parameters": fitted_numbers(network), "multiply_adds": multiply_adds(network, card.resolution)}
-    predictor, seen = Predictor(network, card, machine), stores(people, card.resolution, cache)
+    predictor, seen = Predictor(network, card, backend), stores(people, card.resolution, cache)
     hits, scores = {}, {}
     for split in SCORED:
         store = seen[split]
         scores[split] = evaluation.evaluate(predictor, store, flip=True)["metrics"]
-        found = predict_crops(predictor.model, card, store, flip=True, machine=machine)[-1]
+        found = predict_crops(predictor.model, card, store, flip=True, backend=backend)[-1]
         truth = store.people.keypoints
         hits[split] = _block(metrics.hits(found, truth, 0.2 * metrics.torso(truth, store.people.skeleton)))
     made = provenance()
@@ -95,7 +95,7 @@ def result(training: Training, people: People, path: Path, *, machine: Machine |
                    for split, found in scores.items()},
         "joints": scores["test"]["pck@0.2·torso"]["joints"],
         "hits": hits, "seconds": sum(curve[-1]["seconds"] for curve in curves if curve),
-        "made": {"device": str(machine), "commit": made["commit"], "started": made["started"], "python": made["python"],
+        "made": {"device": str(backend), "commit": made["commit"], "started": made["started"], "python": made["python"],
                  "hardware": made["hardware"], "versions": card.versions},
     }))  # fmt: skip
 

@@ -189,7 +189,7 @@ def pose_bones(angles: dict[str, float], build: Build, root: np.ndarray | None =
     return origins, frames
 
 
-def keypoint_places(origins: np.ndarray, frames: np.ndarray, build: Build) -> np.ndarray:
+def keypoint_positions(origins: np.ndarray, frames: np.ndarray, build: Build) -> np.ndarray:
     """The 17 COCO keypoints (17, 3) of posed bones, metres."""
     places = KEYPOINT_PLACES * (head_scale(build))
     return origins[KEYPOINT_BONES] + np.einsum("kij,kj->ki", frames[KEYPOINT_BONES], places)

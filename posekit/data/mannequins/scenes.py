@@ -12,7 +12,7 @@ from posekit.data.mannequins.bodies import (  # fmt: skip
     Build,
     cross,
     draw_build,
-    keypoint_places,
+    keypoint_positions,
     pose_bones,
     rotation,
 )
@@ -125,7 +125,7 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     extra["start"][:, 1] += rise
     origins = origins + np.array([0, rise, 0])
     groups += [solids, extra]
-    places = keypoint_places(origins, frames, build)
+    places = keypoint_positions(origins, frames, build)
 
     # The camera looks at the middle of the keypoints; focal length and centre then frame them.
     indoors = rng.random() < 0.35

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from posekit.cores import cores
 from posekit.errors import PosekitError
-from posekit.files import whole
+from posekit.files import atomic_write
 
 SIDE = 32  # of the small copies, in pixels
 ALIKE = 0.94  # correlation of two small copies; in Leeds Sports Pose Extended other pairs hardly reach it
@@ -72,7 +72,7 @@ def _kept(files: Sequence[Path], cache: Path) -> np.ndarray:
             return small
     with ThreadPoolExecutor(cores()) as pool:
         small = np.array(list(pool.map(_small, files)), np.uint8).reshape(len(files), SIDE, SIDE)
-    with contextlib.suppress(PosekitError), whole(store) as copies:  # a cache that cannot be written costs time alone
+    with contextlib.suppress(PosekitError), atomic_write(store) as copies:  # a cache that cannot be written costs time alone
         np.save(copies, small)
     return small
 

@@ -1,7 +1,7 @@
 """What a network can do without: activations replaced after training, and what the predictions lose by it.
 
     crops = crops.select(mixed(crops.people.names))
-    ways = {"zero": zero, "mean": mean(model, card, others, skip_places(model)), "another's": anothers}
+    ways = {"zero": zero, "mean": mean(model, card, others, skip_hook_points(model)), "another's": resample}
     keypoints = ablate(model, card, crops, skip_groups(model), ways)["skip1"]["mean"]
 
 A network never saw its activations replaced while it was trained, so what it loses is an upper bound of what it needs: zero
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from posekit import metrics
 from posekit.data.crops import Crops
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
@@ -36,7 +36,7 @@ def zero(activation: Tensor, name: str) -> Tensor:
     return torch.zeros_like(activation)
 
 
-def anothers(activation: Tensor, name: str) -> Tensor:
+def resample(activation: Tensor, name: str) -> Tensor:
     """The edit that gives each person (B, C, H, W) the activation of the one half a batch away; see `mixed`.
 
     Raises:
@@ -48,7 +48,7 @@ def anothers(activation: Tensor, name: str) -> Tensor:
 
 
 def mixed(pictures: np.ndarray, seed: int = 0, batch: int = BATCH) -> np.ndarray:
-    """An order (N,) of people in which `anothers` takes from nobody the activation of a person in the same picture.
+    """An order (N,) of people in which `resample` takes from nobody the activation of a person in the same picture.
 
     Batches are drawn at random; each is sorted by picture, so that half a batch away is another one. `pictures` (N,) names
     each person's picture; predict with batches of `batch_size(N, batch)`.
@@ -82,37 +82,37 @@ def batch_size(people: int, batch: int = BATCH) -> int:
 
 
 def means(
-    model: Hourglass, card: Card, crops: Crops, names: Iterable[str], *, machine: Machine | None = None, batch: int = BATCH,
+    model: Hourglass, card: Card, crops: Crops, names: Iterable[str], *, backend: Backend | None = None, batch: int = BATCH,
 ) -> dict[str, Tensor]:  # fmt: skip
     """The mean over people of each named activation (C, H, W), float32, a value for each channel and position."""
     names = list(names)
     sums: dict[str, Tensor] = {}
     if not names:
         return {}
-    machine = machine or Machine.best()
-    network = by_modules(model, machine)
+    backend = backend or Backend.best()
+    network = by_modules(model, backend)
 
     def add(activation: Tensor, name: str) -> None:
         total = activation.sum(0, dtype=torch.float64)
         sums[name] = sums[name] + total if name in sums else total
 
     with edit(model, dict.fromkeys(names, add)):
-        predict_crops(model, card, crops, machine=machine, network=network, batch=batch)
+        predict_crops(model, card, crops, backend=backend, network=network, batch=batch)
     return {name: (total / len(crops)).float() for name, total in sums.items()}
 
 
 def mean(
-    model: Hourglass, card: Card, others: Crops, names: Iterable[str], *, machine: Machine | None = None, batch: int = BATCH,
+    model: Hourglass, card: Card, others: Crops, names: Iterable[str], *, backend: Backend | None = None, batch: int = BATCH,
 ) -> Edit:  # fmt: skip
     """The edit that gives everybody the mean activation of `others`.
 
     `others` are people on whom nothing is measured: of the validation split, say. Only at `names` does it know a mean.
     """
-    known = means(model, card, others, names, machine=machine, batch=batch)
+    known = means(model, card, others, names, backend=backend, batch=batch)
     return lambda activation, name: known[name].to(activation.dtype).expand_as(activation)
 
 
-def skip_places(model: Hourglass) -> list[str]:
+def skip_hook_points(model: Hourglass) -> list[str]:
     """`stack0.skip1`, ... of all stacks, level 1 (the finest) first in each.
 
     Raises:
@@ -128,32 +128,32 @@ def skip_places(model: Hourglass) -> list[str]:
 
 def skip_groups(model: Hourglass) -> dict[str, list[str]]:
     """What is replaced together: each level in all stacks, by `skip1`, ..., and `all`."""
-    places = skip_places(model)
-    levels = {f"skip{level}": [p for p in places if p.endswith(f".skip{level}")] for level in model.config.skip_levels}
-    return {**levels, "all": places}
+    hook_points = skip_hook_points(model)
+    levels = {f"skip{level}": [p for p in hook_points if p.endswith(f".skip{level}")] for level in model.config.skip_levels}
+    return {**levels, "all": hook_points}
 
 
 def ablate(
     model: Hourglass, card: Card, crops: Crops, groups: Mapping[str, Sequence[str]], ways: Mapping[str, Edit], *,
-    machine: Machine | None = None, batch: int = BATCH,
+    backend: Backend | None = None, batch: int = BATCH,
 ) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
     """Keypoints (stacks, N, K, 3), as `predict_crops` gives them, by group of places and way of replacing them.
 
-    Each pass replaces every place of a group by one way. `crops` are in the order of `mixed` for the way `anothers`.
+    Each pass replaces every place of a group by one way. `crops` are in the order of `mixed` for the way `resample`.
     """
     found: dict[str, dict[str, np.ndarray]] = {}
     for group, names in groups.items():
         for way, function in ways.items():
             with edit(model, dict.fromkeys(names, function)):
-                found.setdefault(group, {})[way] = intact(model, card, crops, machine=machine, batch=batch)
+                found.setdefault(group, {})[way] = intact(model, card, crops, backend=backend, batch=batch)
     return found
 
 
-def intact(model: Hourglass, card: Card, crops: Crops, *, machine: Machine | None = None, batch: int = BATCH) -> np.ndarray:
+def intact(model: Hourglass, card: Card, crops: Crops, *, backend: Backend | None = None, batch: int = BATCH) -> np.ndarray:
     """Keypoints (stacks, N, K, 3) of the network as it is, through the very path that `ablate` takes."""
-    machine = machine or Machine.best()
-    network = by_modules(model, machine)
-    return predict_crops(model, card, crops, machine=machine, network=network, batch=batch_size(len(crops), batch))
+    backend = backend or Backend.best()
+    network = by_modules(model, backend)
+    return predict_crops(model, card, crops, backend=backend, network=network, batch=batch_size(len(crops), batch))
 
 
 def summary(hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict:

@@ -1,6 +1,6 @@
 """Codes: the bottleneck activations of people, one row a person; streamed, in memory, or in a file.
 
-write_codes("codes.npy", model, card, crops, code_place(model))
+write_codes("codes.npy", model, card, crops, code_hook_point(model))
 codes = open_codes("codes.npy")
 codes.values[:100]  # read from the file only now
 """
@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import by_modules
 from posekit.engine.weights import Card, fingerprint
 from posekit.errors import PosekitError
-from posekit.files import json_text, read_json, whole
+from posekit.files import atomic_write, json_text, read_json
 from posekit.hooks import trace
 from posekit.interpret.analysis.components import Moments
 from posekit.models.hourglass import Hourglass
@@ -33,49 +33,49 @@ from posekit.models.hourglass import Hourglass
 LARGEST = float(np.finfo(np.float16).max)
 
 
-def code_place(model: nn.Module, stack: int = -1) -> str:
-    """Where a network says that a stack's code is (`Hourglass.code_place`). Stacks count from 0, from the last with -1.
+def code_hook_point(model: nn.Module, stack: int = -1) -> str:
+    """Where a network says that a stack's code is (`Hourglass.code_hook_point`). Stacks count from 0, from the last with -1.
 
     Raises:
         PosekitError: there is no such stack, or the network has no code.
 
     >>> from posekit import HourglassConfig
-    >>> code_place(Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)))
+    >>> code_hook_point(Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)))
     'stack1.bottleneck1'
     """
-    place = getattr(model, "code_place", None)
-    if place is None:
+    hook_point = getattr(model, "code_hook_point", None)
+    if hook_point is None:
         raise PosekitError(f"a code is what an hourglass's bottleneck holds, and a {type(model).__name__} has none; give an hourglass")
-    return place(stack)
+    return hook_point(stack)
 
 
 def stream(
-    model: Hourglass, card: Card, crops: Crops, place: str, *, machine: Machine | None = None, batch: int = 64,
+    model: Hourglass, card: Card, crops: Crops, hook_point: str, *, backend: Backend | None = None, batch: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[np.ndarray, Tensor]]:  # fmt: skip
-    """The activation at `place` of one batch of people after the other: their rows (B,) and codes (B, D), float32, on the machine.
+    """The activation at `hook_point` of one batch of people after the other: their rows (B,) and codes (B, D), float32, on the machine.
 
-    `code_place(model, stack)` names a stack's code. A code is flattened as (C, H, W). `progress` hears how many people were done.
+    `code_hook_point(model, stack)` names a stack's code. A code is flattened as (C, H, W). `progress` hears how many people were done.
     """
-    machine = machine or Machine.best()
-    network = by_modules(model, machine)
+    backend = backend or Backend.best()
+    network = by_modules(model, backend)
     indices = list(iterate(len(crops), batch))
-    with trace(model, [place]) as activations:
+    with trace(model, [hook_point]) as activations:
         for index, (pictures, keypoints) in zip(indices, batches(crops, indices), strict=True):
-            seen, _ = centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)
+            seen, _ = eval_view(pictures.to(backend.device), keypoints.to(backend.device), card.resolution)
             with torch.inference_mode():
                 network(card.centred(seen))
-            yield index, activations[place].flatten(1).float()
+            yield index, activations[hook_point].flatten(1).float()
             if progress:
                 progress(len(index))
 
 
 def collect(
-    model: Hourglass, card: Card, crops: Crops, place: str, *, machine: Machine | None = None, batch: int = 64,
+    model: Hourglass, card: Card, crops: Crops, hook_point: str, *, backend: Backend | None = None, batch: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Codes (N, D) float32 of all people at once; see `stream`."""
-    found = stream(model, card, crops, place, machine=machine, batch=batch, progress=progress)
+    found = stream(model, card, crops, hook_point, backend=backend, batch=batch, progress=progress)
     return torch.cat([codes.cpu() for _, codes in found]).numpy()
 
 
@@ -85,7 +85,7 @@ class Codes:
 
     values: np.ndarray  # (N, D) float16, memory-mapped
     shape: tuple[int, int, int]  # C, H, W of an activation: D = C * H * W, flattened in this order
-    place: str  # the activation's name: stack0.bottleneck3, say
+    hook_point: str  # the activation's name: stack0.bottleneck3, say
     weights: str  # the network's name
     weights_fingerprint: str
     source: str  # the people's data set
@@ -98,7 +98,7 @@ class Codes:
 
 
 def write_codes(
-    path: str | Path, model: Hourglass, card: Card, crops: Crops, place: str, *, machine: Machine | None = None, batch: int = 64,
+    path: str | Path, model: Hourglass, card: Card, crops: Crops, hook_point: str, *, backend: Backend | None = None, batch: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> None:  # fmt: skip
     """Write everybody's codes as `path`, a NumPy file of float16 (N, D), and whose they are as .json beside it.
@@ -112,19 +112,19 @@ def write_codes(
     path = Path(path)
     if path.suffix != ".npy":
         raise PosekitError(f"{path}: codes are written as a NumPy file; let its name end in .npy")
-    shape, people = activation_shape(model, card, place), crops.people
+    shape, people = activation_shape(model, card, hook_point), crops.people
     dimensions = int(np.prod(shape))
     about = {
-        "shape": shape, "place": place, "weights": card.name, "weights_fingerprint": fingerprint(model),
+        "shape": shape, "hook_point": hook_point, "weights": card.name, "weights_fingerprint": fingerprint(model),
         "source": people.source, "ids": people.ids.tolist(), "names": people.names.tolist(), "splits": people.splits.tolist(),
     }  # fmt: skip
-    with whole(path) as file:
+    with atomic_write(path) as file:
         header = {"descr": "<f2", "fortran_order": False, "shape": (len(crops), dimensions)}
         np.lib.format.write_array_header_2_0(file, header)
-        for index, codes in stream(model, card, crops, place, machine=machine, batch=batch, progress=progress):
-            file.write(_half(codes, people.ids[index], place).tobytes())
+        for index, codes in stream(model, card, crops, hook_point, backend=backend, batch=batch, progress=progress):
+            file.write(_half(codes, people.ids[index], hook_point).tobytes())
         path.unlink(missing_ok=True)  # or the new description could come to stand beside the old values
-        with whole(path.with_suffix(".json")) as beside:
+        with atomic_write(path.with_suffix(".json")) as beside:
             beside.write(json_text(about).encode())
 
 
@@ -142,8 +142,9 @@ def open_codes(path: str | Path) -> Codes:
         raise PosekitError(f"{path}: no whole file of codes ({error}); {again}") from None
     about = read_json(path.with_suffix(".json"))
     try:
+        hook_point = about.get("hook_point") or about["place"]  # as it was called before 0.1.0
         codes = Codes(
-            values, tuple(about["shape"]), about["place"], about["weights"], about["weights_fingerprint"], about["source"],
+            values, tuple(about["shape"]), hook_point, about["weights"], about["weights_fingerprint"], about["source"],
             np.array(about["ids"]), np.array(about["names"], str), np.array(about["splits"], str),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError):
@@ -153,7 +154,7 @@ def open_codes(path: str | Path) -> Codes:
     return codes
 
 
-def write_moments(path: str | Path, moments: Moments, model: Hourglass, card: Card, crops: Crops, place: str) -> None:
+def write_moments(path: str | Path, moments: Moments, model: Hourglass, card: Card, crops: Crops, hook_point: str) -> None:
     """Write the moments of codes, and which codes, as a NumPy archive: count, mean, scatter and, as JSON, about.
 
     Raises:
@@ -163,10 +164,10 @@ def write_moments(path: str | Path, moments: Moments, model: Hourglass, card: Ca
     if path.suffix != ".npz":
         raise PosekitError(f"{path}: statistics are written as a NumPy archive; let its name end in .npz")
     about = {
-        "shape": activation_shape(model, card, place), "place": place, "weights": card.name,
+        "shape": activation_shape(model, card, hook_point), "hook_point": hook_point, "weights": card.name,
         "weights_fingerprint": fingerprint(model), "source": crops.people.source, "people": crops.people.fingerprint(),
     }  # fmt: skip
-    with whole(path) as file:
+    with atomic_write(path) as file:
         np.savez(file, count=moments.count, mean=moments.mean.cpu(), scatter=moments.scatter.cpu(), about=json.dumps(about))
 
 
@@ -184,23 +185,23 @@ def open_moments(path: str | Path) -> tuple[Moments, dict[str, Any]]:
         raise PosekitError(f"{path}: no whole file of moments ({error}); write it again with `posekit codes --statistics`") from None
 
 
-def activation_shape(model: Hourglass, card: Card, place: str) -> tuple[int, int, int]:
-    """Channels, height and width of the activation at `place` for a picture of the network's resolution."""
+def activation_shape(model: Hourglass, card: Card, hook_point: str) -> tuple[int, int, int]:
+    """Channels, height and width of the activation at `hook_point` for a picture of the network's resolution."""
     device = next(model.parameters()).device
-    with trace(model, [place]) as activations, torch.inference_mode():
+    with trace(model, [hook_point]) as activations, torch.inference_mode():
         model.eval()(torch.zeros(1, 3, card.resolution, card.resolution, device=device))
-    channels, height, width = activations[place].shape[1:]
+    channels, height, width = activations[hook_point].shape[1:]
     return channels, height, width
 
 
-def _half(codes: Tensor, ids: np.ndarray, place: str) -> np.ndarray:
+def _half(codes: Tensor, ids: np.ndarray, hook_point: str) -> np.ndarray:
     """Codes (B, D) as float16."""
     largest = codes.abs().amax(1)
     beyond = torch.nonzero(~(largest <= LARGEST)).flatten()  # not finite either
     if len(beyond):
         row = int(beyond[0])
         raise PosekitError(
-            f"person {ids[row]}: an activation at {place} is {float(largest[row]):.4g}, and float16 ends at {LARGEST:.0f}; "
+            f"person {ids[row]}: an activation at {hook_point} is {float(largest[row]):.4g}, and float16 ends at {LARGEST:.0f}; "
             f"statistics alone (--statistics) are taken in float32"
         )
     return codes.to("cpu", torch.float16).numpy()

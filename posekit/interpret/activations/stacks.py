@@ -81,21 +81,21 @@ def transitions(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.bincount(flat, minlength=len(KINDS) ** 2).reshape(len(KINDS), len(KINDS))
 
 
-def mended(before: np.ndarray, after: np.ndarray, *, seed: int = 0) -> dict[str, dict]:
+def corrected(before: np.ndarray, after: np.ndarray, *, seed: int = 0) -> dict[str, dict]:
     """What a later stack mends and breaks, of kinds (N, K) before and after it.
 
     Returns:
-        "mended": joints found only after it, "broken": found only before it, "net": their difference, all as shares of all
-        joints that count; "mended of KIND": of the errors of that kind before it, the share found after it, for the kinds
+        "corrected": joints found only after it, "introduced": found only before it, "net": their difference, all as shares of all
+        joints that count; "corrected of KIND": of the errors of that kind before it, the share found after it, for the kinds
         that occur. Each {"mean", "low", "high"} with a 95 % bootstrap interval over people.
     """
     counted = (before >= 0) & (after >= 0)
     up, down = counted & (before != FOUND) & (after == FOUND), counted & (before == FOUND) & (after != FOUND)
-    pairs = {"mended": (up, counted), "broken": (down, counted), "net": (up.astype(int) - down, counted)}
+    pairs = {"corrected": (up, counted), "introduced": (down, counted), "net": (up.astype(int) - down, counted)}
     for i, name in enumerate(KINDS):
         errors = counted & (before == i)
         if i != FOUND and errors.any():
-            pairs[f"mended of {name}"] = (errors & (after == FOUND), errors)
+            pairs[f"corrected of {name}"] = (errors & (after == FOUND), errors)
     return {
         name: dict(zip(("mean", "low", "high"), metrics.interval(hit.sum(1), of.sum(1), seed=seed), strict=True))
         for name, (hit, of) in pairs.items()

@@ -1,8 +1,8 @@
 """Walks through code space: who lives there, and what the network answers when its code is replaced.
 
-place = code_place(model)
+place = code_hook_point(model)
 near = nearest(codes, mean + steps[:, None] * sd * vector)  # real people, and how near "nearest" is
-means = ablation.means(model, card, crops, skip_places(model, place))
+means = ablation.means(model, card, crops, skip_hook_points(model, place))
 maps, keypoints = answers(model, card, picture, place, codes, "mean", means)  # to look at
 control = random_directions(CONTROLS, components, variances)
 found = causal(model, card, crops, place, direction, control, attribute="sitting", skips="mean", means=means)
@@ -24,15 +24,15 @@ from torch import Tensor
 
 from posekit import heatmaps as hm
 from posekit.coordinates import view
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import by_modules, decode
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.hooks import Edit, edit, places
+from posekit.hooks import Edit, edit, hook_points
 from posekit.interpret.analysis.attributes import attributes
 from posekit.interpret.analysis.probes import Direction
 from posekit.metrics import interval, torso
@@ -78,27 +78,27 @@ def random_directions(count: int, components: np.ndarray, variances: np.ndarray,
     return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
 
 
-def skip_places(model: Hourglass, place: str) -> list[str]:
-    """The skip connections of the stack that `place` is in; none where the network has none."""
-    stack = place.partition(".")[0]
-    return [name for name in places(model) if name.startswith(f"{stack}.skip")]
+def skip_hook_points(model: Hourglass, hook_point: str) -> list[str]:
+    """The skip connections of the stack that `hook_point` is in; none where the network has none."""
+    stack = hook_point.partition(".")[0]
+    return [name for name in hook_points(model) if name.startswith(f"{stack}.skip")]
 
 
 def answers(
-    model: Hourglass, card: Card, pictures: Tensor, place: str, codes: np.ndarray | Tensor | None, skips: str = "intact",
-    means: Mapping[str, Tensor] | None = None, *, machine: Machine | None = None,
+    model: Hourglass, card: Card, pictures: Tensor, hook_point: str, codes: np.ndarray | Tensor | None, skips: str = "intact",
+    means: Mapping[str, Tensor] | None = None, *, backend: Backend | None = None,
 ) -> tuple[Tensor, np.ndarray]:  # fmt: skip
     """The heatmaps (B, K, R/4, R/4) and keypoints (B, K, 3), in input pixels, of the stack whose code is replaced.
 
     Args:
         pictures: (B, 3, R, R) in [0, 1].
-        place: whose activation is replaced, `code_place(model, stack)`.
+        place: whose activation is replaced, `code_hook_point(model, stack)`.
         codes: (B, D), or (1, D) for all; None leaves each picture its own.
         skips: `intact`, or each skip connection of the stack replaced by its `mean` over people (from `means`, which
             `ablation.means` gives) or by zero, `off`.
     """
-    machine = machine or Machine.best()
-    edits = _skip_edits(model, place, skips, means)
+    backend = backend or Backend.best()
+    edits = _skip_edits(model, hook_point, skips, means)
     if codes is not None:
         given = torch.as_tensor(codes)
         if given.ndim != 2 or len(given) not in (1, len(pictures)):
@@ -107,9 +107,9 @@ def answers(
         def replace(activation: Tensor, name: str) -> Tensor:
             return _shaped(given, activation, name).expand_as(activation).clone()
 
-        edits[place] = replace
+        edits[hook_point] = replace
     with edit(model, edits):
-        maps = _maps(by_modules(model, machine), card, pictures, _stack(place))
+        maps = _maps(by_modules(model, backend), card, pictures, _stack(hook_point))
     return maps, _decoded(maps, card)
 
 
@@ -135,23 +135,23 @@ class Walk:
 
 
 def walks(
-    model: Hourglass, card: Card, crops: Crops, place: str, vectors: np.ndarray, lengths: np.ndarray, *, skips: str = "intact",
-    means: Mapping[str, Tensor] | None = None, machine: Machine | None = None, batch: int = 64,
+    model: Hourglass, card: Card, crops: Crops, hook_point: str, vectors: np.ndarray, lengths: np.ndarray, *, skips: str = "intact",
+    means: Mapping[str, Tensor] | None = None, backend: Backend | None = None, batch: int = 64,
 ) -> list[Walk]:  # fmt: skip
-    """Move each person's own code at `place` along each of vectors (V, D) by each of `lengths` (S,); see `answers` for the skips."""
-    machine = machine or Machine.best()
-    network, stack = by_modules(model, machine), _stack(place)
+    """Move each person's own code at `hook_point` along each of vectors (V, D) by each of `lengths` (S,); see `answers` for the skips."""
+    backend = backend or Backend.best()
+    network, stack = by_modules(model, backend), _stack(hook_point)
     shift = torch.zeros(())
 
     def move(activation: Tensor, name: str) -> Tensor:
         return activation + _shaped(shift[None], activation, name)
 
     start, points, changes = [], [], []
-    with edit(model, _skip_edits(model, place, skips, means)):
-        for pictures in _pictures(crops, card, machine, batch):
+    with edit(model, _skip_edits(model, hook_point, skips, means)):
+        for pictures in _pictures(crops, card, backend, batch):
             first = _maps(network, card, pictures, stack)
             start.append(_decoded(first, card))
-            with edit(model, {place: move}):
+            with edit(model, {hook_point: move}):
                 for vector in vectors:
                     for length in lengths:
                         shift = torch.as_tensor(vector * length)
@@ -208,9 +208,9 @@ class Causal:
 
 
 def causal(
-    model: Hourglass, card: Card, crops: Crops, place: str, direction: Direction, control: np.ndarray, *,
+    model: Hourglass, card: Card, crops: Crops, hook_point: str, direction: Direction, control: np.ndarray, *,
     attribute: str | None = None, scale: float = 1.0, step: float = 2.0, skips: str = "intact",
-    means: Mapping[str, Tensor] | None = None, machine: Machine | None = None, batch: int = 64,
+    means: Mapping[str, Tensor] | None = None, backend: Backend | None = None, batch: int = 64,
 ) -> Causal:  # fmt: skip
     """Move each person's code by `step` standard deviations along a direction, either way, and as far along the control's (V, D).
 
@@ -232,8 +232,8 @@ def causal(
         raise PosekitError(f"{attribute}: cannot be measured on a prediction; {skeleton.name} has {', '.join(measurable)}")
     vectors = np.concatenate([direction.vector[None], _across(control, direction.vector)])
     walked = walks(
-        model, card, crops, place, vectors, direction.sd * np.array([-step, step]),
-        skips=skips, means=means, machine=machine, batch=batch,
+        model, card, crops, hook_point, vectors, direction.sd * np.array([-step, step]),
+        skips=skips, means=means, backend=backend, batch=batch,
     )  # fmt: skip
     moved = [_block(one.displacement.mean(0)) for one in walked]
     varied = [_block(one.variation.mean(0)) for one in walked]
@@ -294,10 +294,10 @@ def verdict(own: Mapping[str, float], p: float) -> str:
     return "undecided" if np.isnan(p) else "more than chance" if p < 0.05 else "no more than chance"
 
 
-def _skip_edits(model: Hourglass, place: str, skips: str, means: Mapping[str, Tensor] | None) -> dict[str, Edit]:
+def _skip_edits(model: Hourglass, hook_point: str, skips: str, means: Mapping[str, Tensor] | None) -> dict[str, Edit]:
     if skips not in SKIPS:
         raise PosekitError(f"skips are {', '.join(SKIPS)}, not {skips!r}")
-    names = skip_places(model, place)
+    names = skip_hook_points(model, hook_point)
     if skips == "intact":
         return {}
     if skips == "off":
@@ -316,14 +316,14 @@ def _shaped(codes: Tensor, activation: Tensor, name: str) -> Tensor:
     return codes.to(activation).reshape(-1, *activation.shape[1:])
 
 
-def _stack(place: str) -> int:
-    return int(place.partition(".")[0].removeprefix("stack"))
+def _stack(hook_point: str) -> int:
+    return int(hook_point.partition(".")[0].removeprefix("stack"))
 
 
-def _pictures(crops: Crops, card: Card, machine: Machine, batch: int):
+def _pictures(crops: Crops, card: Card, backend: Backend, batch: int):
     indices = list(iterate(len(crops), batch))
     for pictures, keypoints in batches(crops, indices):
-        yield centre_view(pictures.to(machine.device), keypoints.to(machine.device), card.resolution)[0]
+        yield eval_view(pictures.to(backend.device), keypoints.to(backend.device), card.resolution)[0]
 
 
 @torch.inference_mode()

@@ -163,7 +163,7 @@ def between(points: np.ndarray, clustering: Clustering) -> np.ndarray:
     return (points - start) @ (end - start) / ((end - start) @ (end - start))
 
 
-def valley(places: np.ndarray, *, seed: int = 0) -> dict[str, float]:
+def valley(positions: np.ndarray, *, seed: int = 0) -> dict[str, float]:
     """How many people lie at the border of two clusters, by the places (N,) that `between` gives, with a 95 % bootstrap interval.
 
     The density half-way between the centres over the lower of the densities at the two centres. Below 1 there is a valley,
@@ -175,8 +175,8 @@ def valley(places: np.ndarray, *, seed: int = 0) -> dict[str, float]:
         return float(border / min(first, second))
 
     random = np.random.default_rng(seed)
-    low, high = np.quantile([ratio(random.choice(places, len(places))) for _ in range(200)], [0.025, 0.975])
-    return {"mean": ratio(places), "low": float(low), "high": float(high)}
+    low, high = np.quantile([ratio(random.choice(positions, len(positions))) for _ in range(200)], [0.025, 0.975])
+    return {"mean": ratio(positions), "low": float(low), "high": float(high)}
 
 
 def valley_seen_from(people: int, *, draws: int = 20, seed: int = 0) -> float:

@@ -141,7 +141,7 @@ class Components:
         """(Σλ)² / Σλ²: the number of equally strong components that would have this same ratio."""
         return float(self.spectrum.sum() ** 2 / np.square(self.spectrum).sum())
 
-    def needed(self, share: float) -> int:
+    def components_for(self, share: float) -> int:
         """How many components hold this share of the variance."""
         return int(np.searchsorted(np.cumsum(self.shares), share * (1 - 1e-12)) + 1)
 
@@ -168,7 +168,7 @@ def pca(moments: Moments, k: int | None = None) -> Components:
 
     >>> codes = torch.from_numpy(np.random.default_rng(0).normal(size=(400, 3)) * [3.0, 1.0, 0.1])
     >>> components = pca(moments_of(codes.split(50)), 2)
-    >>> components.variances.round().tolist(), components.needed(0.95)
+    >>> components.variances.round().tolist(), components.components_for(0.95)
     ([9.0, 1.0], 2)
     >>> components.inverse(components.transform(codes)).shape
     (400, 3)
@@ -221,7 +221,7 @@ def noise_floor(codes: np.ndarray, *, permutations: int = 20, seed: int = 0, row
     return np.quantile(found, 0.95, axis=0)[:rank].clip(0)
 
 
-def above(spectrum: np.ndarray, floor: np.ndarray) -> int:
+def count_above_floor(spectrum: np.ndarray, floor: np.ndarray) -> int:
     """How many leading components of a spectrum (R,) vary more than noise would: up to the first that does not."""
     count = min(len(spectrum), len(floor))
     beaten = spectrum[:count] <= floor[:count]

@@ -16,7 +16,7 @@ from posekit.skeleton import Skeleton
 LEAST = 8  # joints that two people must have in common to be compared
 
 
-def pose_places(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+def pose_coordinates(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Where the joints are on the person (N, 2K): x, y of each, in trunk lengths from the centre of shoulders and hips.
 
     Keypoints (N, K, 3) are not turned, since lying is not standing. NaN where a joint is not labelled, and for a person whose shoulders
@@ -32,10 +32,10 @@ def pose_places(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 def pose_distances(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """How far apart the poses of people are (N, N), in trunk lengths: the mean distance of a joint to the other person's.
 
-    Of keypoints (N, K, 3), laid over each other by `pose_places`. NaN for a person whose shoulders and hips are not all labelled, for
+    Of keypoints (N, K, 3), laid over each other by `pose_coordinates`. NaN for a person whose shoulders and hips are not all labelled, for
     two who share fewer than `LEAST` labelled joints, and for a person with themselves.
     """
-    xy = pose_places(keypoints, skeleton).reshape(len(keypoints), -1, 2)
+    xy = pose_coordinates(keypoints, skeleton).reshape(len(keypoints), -1, 2)
     known = np.isfinite(xy).all(-1)
     apart = np.full((len(xy), len(xy)), np.nan)
     for i in range(len(xy)):

@@ -21,7 +21,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold
 from torch.nn.functional import interpolate
 
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
@@ -174,7 +174,7 @@ def pixels(crops: Crops, resolution: int) -> np.ndarray:
     found = []
     indices = list(iterate(len(crops), BATCH))
     for pictures, keypoints in batches(crops, indices):
-        seen, _ = centre_view(pictures, keypoints, resolution)
+        seen, _ = eval_view(pictures, keypoints, resolution)
         found.append(interpolate(seen.mean(1, keepdim=True), size=(SIDE, SIDE), mode="area").flatten(1).numpy())
     return np.concatenate(found)
 

@@ -24,7 +24,7 @@ class StreamedPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         n_components: how many are kept, K; None keeps all that vary.
 
     After fitting to codes (N, D): `components_` (K, D), `explained_variance_` and `explained_variance_ratio_` (K,), `mean_` (D,),
-    `n_components_` K, `n_samples_seen_` N, and `found_`, the same as `Components`. Memory is D x D numbers, however many people
+    `n_components_` K, `n_samples_seen_` N, and `pca_`, the same as `Components`. Memory is D x D numbers, however many people
     there are; `partial_fit` takes them batch by batch, and components are computed when they are first asked for.
 
     Raises:
@@ -48,7 +48,7 @@ class StreamedPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Find the components of codes (N, D), and forget those of before."""
         self.__dict__.pop("moments_", None)
         self._add(validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2))
-        self.found_  # noqa: B018  # what cannot be found is told here
+        self.pca_  # noqa: B018  # what cannot be found is told here
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> "StreamedPCA":
@@ -61,31 +61,31 @@ class StreamedPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             self.moments_ = Moments.none(codes.shape[1])
         for part in iterate(len(codes), ROWS):
             self.moments_.add(torch.tensor(codes[part]))
-        self.__dict__.pop("found_", None)
+        self.__dict__.pop("pca_", None)
 
     @cached_property
-    def found_(self) -> Components:
+    def pca_(self) -> Components:
         return pca(self.moments_, self.n_components)
 
     @property
     def components_(self) -> np.ndarray:
-        return self.found_.directions
+        return self.pca_.directions
 
     @property
     def explained_variance_(self) -> np.ndarray:
-        return self.found_.variances
+        return self.pca_.variances
 
     @property
     def explained_variance_ratio_(self) -> np.ndarray:
-        return self.found_.shares[: len(self.found_)]
+        return self.pca_.shares[: len(self.pca_)]
 
     @property
     def mean_(self) -> np.ndarray:
-        return self.found_.mean
+        return self.pca_.mean
 
     @property
     def n_components_(self) -> int:
-        return len(self.found_)
+        return len(self.pca_)
 
     @property
     def n_samples_seen_(self) -> int:
@@ -96,9 +96,9 @@ class StreamedPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def transform(self, X: Any) -> np.ndarray:
         """Scores (N, K) of codes (N, D)."""
         check_is_fitted(self)
-        return self.found_.transform(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        return self.pca_.transform(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """The codes (N, D) that have these scores (N, K) and nothing else."""
         check_is_fitted(self)
-        return self.found_.inverse(X)
+        return self.pca_.inverse(X)

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from posekit import metrics
 from posekit.coordinates import view
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import Fast, decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
@@ -54,7 +54,7 @@ class Dependency:
         return self.moved - self.control
 
 
-def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, machine: Machine | None = None) -> Dependency:
+def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, backend: Backend | None = None) -> Dependency:
     """Hide each labelled joint of each person, and CONTROLS other places on the person, and see which joints move.
 
     Raises:
@@ -63,8 +63,8 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, mac
     skeleton = SKELETONS[card.skeleton]
     if crops.people.skeleton.joints != skeleton.joints:
         raise PosekitError(f"{card.name} knows the joints of {skeleton.name}, these people have those of {crops.people.skeleton.name}")
-    machine = machine or Machine.best()
-    network, random = Fast(model, machine, expected=2 * len(skeleton) * len(crops)), np.random.default_rng(seed)
+    backend = backend or Backend.best()
+    network, random = Fast(model, backend, expected=2 * len(skeleton) * len(crops)), np.random.default_rng(seed)
     torsos = metrics.torso(crops.keypoints, skeleton) * view(crops.size, card.resolution)[0, 0]
     moved, control = [], []
     for row in np.flatnonzero(torsos > 0).tolist():
@@ -74,7 +74,7 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, mac
         squares = np.concatenate([np.nan_to_num(points), elsewhere])
         hidden = torch.cat([picture, hide(picture[0], squares, side)])
         answers = [
-            decode(predict_heatmaps(network, card, hidden[part].to(machine.device))[:, -1], card, np.tile(np.eye(3), (len(part), 1, 1)))
+            decode(predict_heatmaps(network, card, hidden[part].to(backend.device))[:, -1], card, np.tile(np.eye(3), (len(part), 1, 1)))
             for part in iterate(len(hidden), BATCH)
         ]
         found = np.concatenate(answers)[..., :2]
@@ -210,7 +210,7 @@ def hops(skeleton: Skeleton) -> np.ndarray:
 
 def _seen(crops: Crops, row: int, card: Card) -> tuple[Tensor, np.ndarray]:
     """One person as the network sees them (1, 3, R, R), and their joints (K, 2) in its pixels, NaN where not labelled or out of sight."""
-    picture, keypoints = centre_view(*load_batch(crops, np.array([row])), card.resolution)
+    picture, keypoints = eval_view(*load_batch(crops, np.array([row])), card.resolution)
     points = keypoints[0].double().numpy()
     inside = ((points[:, :2] >= -0.5) & (points[:, :2] <= card.resolution - 0.5)).all(1) & (points[:, 2] > 0)
     return picture, np.where(inside[:, None], points[:, :2], np.nan)

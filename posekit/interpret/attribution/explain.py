@@ -39,7 +39,7 @@ from posekit.data.crops import cut
 from posekit.engine.prediction import Predictor, as_picture, check_boxes, load
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.hooks import places, trace
+from posekit.hooks import hook_points, trace
 from posekit.interpret.attribution import targets
 from posekit.interpret.attribution.targets import Scored, Target, answered, cells_of, joint_index
 from posekit.skeleton import SKELETONS
@@ -63,7 +63,7 @@ class Explanation:
         heatmap: (H, W) float: the joint's heatmap, in the picture's pixels.
         picture: (H, W, 3) uint8.
         seen: (4,) left, top, right and lower edge of what the network saw of it, picture pixels.
-        place: (2,) x, y where the network puts the joint, picture pixels.
+        point: (2,) x, y where the network puts the joint, picture pixels.
         joint: by the skeleton's name.
         method: with its layer, where it has one.
         target: what of the heatmap is explained: the joint's peak, say.
@@ -74,7 +74,7 @@ class Explanation:
     heatmap: np.ndarray
     picture: np.ndarray
     seen: np.ndarray
-    place: np.ndarray
+    point: np.ndarray
     joint: str
     method: str
     target: str
@@ -88,7 +88,7 @@ class Explanation:
         """Picture, heatmap and map side by side, as far as the network saw the picture."""
         from posekit.display.overlay import beside
 
-        return beside(self.picture, self.seen, self.place, {f"heatmap of the {self.joint}": self.heatmap, self.method: self.map})
+        return beside(self.picture, self.seen, self.point, {f"heatmap of the {self.joint}": self.heatmap, self.method: self.map})
 
     def draw(self) -> Image.Image:
         """The same as a picture."""
@@ -113,12 +113,12 @@ def explain(
         joint: by the skeleton's name.
         method: one of METHODS, see the module; or, of a transformer, `attention`: what the joint's cell reads from in the last layer.
         target: one of `targets.TARGETS`.
-        layer: the place whose channels Grad-CAM weighs, `stack0.skip2` say; by default `default_layer`.
+        layer: the hook point whose channels Grad-CAM weighs, `stack0.skip2` say; by default `default_layer`.
         box: (4,) x, y, w, h of the person in picture pixels; by default the whole picture.
         keypoints: (K, 3) annotated joints in picture pixels: look at the true place of the joint, not at where the network puts it.
 
     Raises:
-        PosekitError: no such joint, method, target or place; a place without spatial extent; a joint without annotation; a network
+        PosekitError: no such joint, method, target or hook point; one without spatial extent; a joint without annotation; a network
             without heatmaps, or asked for attention that it does not have.
 
     >>> from posekit.data.mannequins import render
@@ -147,24 +147,24 @@ def explain(
     centres, sides = person_square(boxes, 1.0 if whole else MARGIN)
     matrix = cropping(centres[0], sides[0], size)
     view = torch.from_numpy(cut(picture, centres[0], sides[0], size))[None].permute(0, 3, 1, 2).float() / 255
-    view = view.to(predictor.machine.device)
+    view = view.to(predictor.backend.device)
     maps, cells, found = answered(predictor.model, card, view)
     cell = cells[0, k] if keypoints is None else _labelled_cell(np.asarray(keypoints, float), joint, matrix, card, maps.shape[-1])
-    asked = targets.target(target, joint, card, cell)
+    wanted = targets.target(target, joint, card, cell)
     if method == "attention":
         values = _attention(predictor.model, card, view, cells)[0, k]
     else:
         layer = layer or (default_layer(predictor.model) if method == "grad-cam" else None)
-        values = attribute(predictor.model, card, view, asked, method, layer)[0]
+        values = attribute(predictor.model, card, view, wanted, method, layer)[0]
     return Explanation(
         map=back(values, matrix, width, height),
         heatmap=back(maps[0, k].cpu().numpy(), rescaling(1 / STRIDE) @ matrix, width, height),
         picture=picture,
         seen=np.clip([*(centres[0] - sides[0] / 2), *(centres[0] + sides[0] / 2)], -0.5, [width - 0.5, height - 0.5] * 2),
-        place=transform(np.linalg.inv(matrix), found[0, k : k + 1, :2])[0],
+        point=transform(np.linalg.inv(matrix), found[0, k : k + 1, :2])[0],
         joint=joint,
         method=f"{method} at {layer}" if layer else method,
-        target=asked.name,
+        target=wanted.name,
         network=card.name,
     )
 
@@ -176,15 +176,15 @@ def attribute(
 ) -> np.ndarray:  # fmt: skip
     """The attribution (B, R, R), float32, of each pixel of pictures (B, 3, R, R) in [0, 1] by one of METHODS.
 
-    `layer` is Grad-CAM's place; no other method takes one. Nothing remains in the model, after an error either.
+    `layer` is Grad-CAM's hook point; no other method takes one. Nothing remains in the model, after an error either.
 
     Raises:
-        PosekitError: no such method or place, or a place without spatial extent.
+        PosekitError: no such method or hook point, or a hook point without spatial extent.
     """
     if method not in METHODS:
         raise PosekitError(f"no method {method!r}; there are {', '.join(METHODS)}")
     if method == "grad-cam" and layer is None:
-        raise PosekitError(f"grad-cam needs a layer: {', '.join(places(model))}")
+        raise PosekitError(f"grad-cam needs a layer: {', '.join(hook_points(model))}")
     if method != "grad-cam" and layer is not None:
         raise PosekitError(f"{method} attributes to pixels and takes no layer; grad-cam does")
     _check_gradients(model)
@@ -229,7 +229,7 @@ def gradients(scored: Scored, pictures: Tensor, method: str) -> Tensor:
 
 def _channels(scored: Scored, model: nn.Module, pictures: Tensor, layer: str) -> Tensor:
     """Grad-CAM at a layer, enlarged to the pictures (B, R, R)."""
-    with trace(model, [layer]):  # refuses an unknown place, naming those near it
+    with trace(model, [layer]):  # refuses an unknown hook point, naming those near it
         pass
     found = _captum().LayerGradCam(scored, model.get_submodule(layer)).attribute(pictures, relu_attributions=True)
     if math.prod(found.shape[2:]) == 1:
@@ -273,8 +273,8 @@ def _quietly() -> Iterator[None]:
 
 
 def default_layer(model: nn.Module) -> str:
-    """Grad-CAM's place where none is named: the finest sum of decoder and skip connection of the last stack, or the first place."""
-    names = places(model)
+    """Grad-CAM's hook point where none is named: the finest sum of decoder and skip connection of the last stack, or the first place."""
+    names = hook_points(model)
     return next((name for name in reversed(names) if ".sum" in name), names[0])
 
 
@@ -310,7 +310,7 @@ def _labelled_cell(keypoints: np.ndarray, joint: str, matrix: np.ndarray, card: 
 
 
 def _flat(model: nn.Module, pictures: Tensor, layer: str) -> str:
-    with trace(model, places(model)) as activations, torch.no_grad():
+    with trace(model, hook_points(model)) as activations, torch.no_grad():
         model(pictures[:1])
     wide = [name for name, value in activations.items() if math.prod(value.shape[2:]) > 1]
     return f"{layer} has no spatial extent at {pictures.shape[-1]} px, so Grad-CAM cannot say where; {', '.join(wide)} have"

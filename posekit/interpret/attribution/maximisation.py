@@ -32,15 +32,15 @@ def colours(pictures: Tensor) -> Tensor:
     return (root / torch.linalg.matrix_norm(root)).float()
 
 
-def channel(place: str, number: int) -> Target:
-    """The mean of a channel of the activation at `place` over its positions."""
-    return Target(f"channel {number} of {place}", lambda activation: activation[:, number].mean((-2, -1)), place)
+def channel(hook_point: str, number: int) -> Target:
+    """The mean of a channel of the activation at `hook_point` over its positions."""
+    return Target(f"channel {number} of {hook_point}", lambda activation: activation[:, number].mean((-2, -1)), hook_point)
 
 
-def direction(name: str, place: str, vector, mean) -> Target:
-    """How far the activation at `place`, flattened, lies along `vector` (D,) of length 1 from `mean` (D,): its score on a component."""
+def direction(name: str, hook_point: str, vector, mean) -> Target:
+    """How far the activation at `hook_point`, flattened, lies along `vector` (D,) of length 1 from `mean` (D,): its score."""
     along, middle = (torch.as_tensor(values, dtype=torch.float32) for values in (vector, mean))
-    return Target(name, lambda activation: (activation.flatten(1) - middle.to(activation)) @ along.to(activation), place)
+    return Target(name, lambda activation: (activation.flatten(1) - middle.to(activation)) @ along.to(activation), hook_point)
 
 
 def middle(card: Card) -> Tensor:
@@ -51,7 +51,7 @@ def middle(card: Card) -> Tensor:
 @torch.inference_mode(False)
 @torch.enable_grad()
 def maximise(
-    model: nn.Module, card: Card, goals: Sequence[Target], palette: Tensor | None = None, *, steps: int = 128, rate: float = 0.05,
+    model: nn.Module, card: Card, goals: Sequence[Target], palette: Tensor | None = None, *, steps: int = 128, lr: float = 0.05,
     seed: int = 0,
 ) -> Tensor:  # fmt: skip
     """One picture a goal, (G, 3, R, R) in [0, 1], that makes the goal large, by `steps` of Adam.
@@ -68,13 +68,13 @@ def maximise(
     palette = palette * (4 * DEVIATION / float(_logits(waves, palette).std()))
     waves, palette = (START * waves).to(device).requires_grad_(), palette.to(device)
     plain = torch.as_tensor(view(wide, size), dtype=torch.float32, device=device)
-    names = {goal.place for goal in goals if goal.place is not None}
-    climb = torch.optim.Adam([waves], lr=rate)
+    names = {goal.hook_point for goal in goals if goal.hook_point is not None}
+    climb = torch.optim.Adam([waves], lr=lr)
     for _ in range(steps):
         seen = warp(_logits(waves, palette).sigmoid(), _jitter(len(goals), size, draw).to(device) @ plain, size)
         with trace(model, names) as activations:
             raw = model(card.centred(seen))[:, -1]
-        reached = [goal.of((raw if goal.place is None else activations[goal.place])[i : i + 1]) for i, goal in enumerate(goals)]
+        reached = [goal.of((raw if goal.hook_point is None else activations[goal.hook_point])[i : i + 1]) for i, goal in enumerate(goals)]
         (gradient,) = torch.autograd.grad(-torch.cat(reached).sum(), [waves])
         waves.grad = gradient
         climb.step()

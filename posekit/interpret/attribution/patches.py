@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate
@@ -41,21 +41,21 @@ class Patches:
 
 
 def top_patches(
-    model: nn.Module, card: Card, crops: Crops, place: str, channels: Sequence[int], *, count: int = 9, batch: int = 32,
+    model: nn.Module, card: Card, crops: Crops, hook_point: str, channels: Sequence[int], *, count: int = 9, batch: int = 32,
 ) -> list[Patches]:  # fmt: skip
-    """For each of `channels` at `place`, the `count` pictures that excite it most, and the deconvnet's projection of each.
+    """For each of `channels` at `hook_point`, the `count` pictures that excite it most, and the deconvnet's projection of each.
 
     Raises:
         PosekitError: no such place or channel, or fewer people than `count`.
     """
     if len(crops) < count:
         raise PosekitError(f"{count} patches of different people asked for, there are {len(crops)} people; take more, or fewer patches")
-    values, cells, wide = _strongest(model, card, crops, place, channels, batch)
+    values, cells, wide = _strongest(model, card, crops, hook_point, channels, batch)
     found = []
     for number, value, cell in zip(channels, values.T, cells.swapaxes(0, 1), strict=True):
         best = np.argsort(-value, kind="stable")[:count]
         pictures = _views(crops, best, card, model)
-        projections = project(model, card, pictures, place, number, torch.from_numpy(cell[best]))
+        projections = project(model, card, pictures, hook_point, number, torch.from_numpy(cell[best]))
         side = round(SHARE * card.resolution)
         corners = np.array([_corner(projection, side) for projection in projections])
         shown = (pictures.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype(np.uint8)
@@ -66,9 +66,9 @@ def top_patches(
     return found
 
 
-def project(model: nn.Module, card: Card, pictures: Tensor, place: str, number: int, cells: Tensor) -> np.ndarray:
+def project(model: nn.Module, card: Card, pictures: Tensor, hook_point: str, number: int, cells: Tensor) -> np.ndarray:
     """The deconvnet's projection (B, R, R, 3) of a channel's value at one of its cells (B,), counted row by row, to the pixels."""
-    target = Target(f"a position of channel {number} of {place}", lambda activation: _at(activation[:, number], cells), place)
+    target = Target(f"a position of channel {number} of {hook_point}", lambda activation: _at(activation[:, number], cells), hook_point)
     found = gradients(Scored(model, card, target), pictures, "deconvnet")
     return found.permute(0, 2, 3, 1).cpu().numpy()
 
@@ -78,16 +78,16 @@ def _at(maps: Tensor, cells: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _strongest(model: nn.Module, card: Card, crops: Crops, place: str, channels: Sequence[int], batch: int):
+def _strongest(model: nn.Module, card: Card, crops: Crops, hook_point: str, channels: Sequence[int], batch: int):
     """Each picture's largest value (N, C) in each channel, the cell (N, C) where it is, and the channels' width."""
     values, cells, wide = [], [], 0
     for index in iterate(len(crops), batch):
-        with trace(model, [place]) as activations:
+        with trace(model, [hook_point]) as activations:
             model(card.centred(_views(crops, index, card, model)))
-        activation = activations[place]
+        activation = activations[hook_point]
         wide = activation.shape[-1]
         if max(channels) >= activation.shape[1] or min(channels) < 0:
-            raise PosekitError(f"{place} has channels 0 to {activation.shape[1] - 1}, not all of {', '.join(map(str, channels))}")
+            raise PosekitError(f"{hook_point} has channels 0 to {activation.shape[1] - 1}, not all of {', '.join(map(str, channels))}")
         value, cell = activation[:, list(channels)].float().flatten(2).max(-1)
         values.append(value.cpu().numpy())
         cells.append(cell.cpu().numpy())
@@ -96,7 +96,7 @@ def _strongest(model: nn.Module, card: Card, crops: Crops, place: str, channels:
 
 def _views(crops: Crops, index: np.ndarray, card: Card, model: nn.Module) -> Tensor:
     pictures, keypoints = load_batch(crops, index)
-    return centre_view(pictures, keypoints, card.resolution)[0].to(next(model.parameters()).device)
+    return eval_view(pictures, keypoints, card.resolution)[0].to(next(model.parameters()).device)
 
 
 def _corner(projection: np.ndarray, side: int) -> np.ndarray:

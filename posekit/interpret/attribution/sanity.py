@@ -1,7 +1,7 @@
 """Maps put to the test: do they say anything about the network, and about what it hangs on?
 
-asked = cases(model, card, crops)
-found = by(card, "grad-cam", "stack0.sum4")(model, asked)  # maps (N, R, R)
+cases = draw_cases(model, card, crops)
+found = by(card, "grad-cam", "stack0.sum4")(model, cases)  # maps (N, R, R)
 
 - `randomisation`: does the map change when the network forgets what it learned, from the head downwards (Adebayo et al., 2018,
   cascading randomisation)?
@@ -25,18 +25,18 @@ from torch import Tensor, nn
 
 from posekit import metrics
 from posekit.coordinates import STRIDE, transform, view
-from posekit.data.augment import centre_view
+from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
 from posekit.data.mannequins import PARTS, render_silhouettes
 from posekit.data.mannequins.bodies import KEYPOINT_PARTS
 from posekit.data.people import iterate
 from posekit.data.rendered import parse_options
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.prediction import Fast
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.hooks import places
+from posekit.hooks import hook_points
 from posekit.interpret.attribution.explain import attribute, blurred, softened
 from posekit.interpret.attribution.targets import Scored, answered, joint_index, target
 from posekit.skeleton import SKELETONS
@@ -55,7 +55,7 @@ class Cases:
     joints: np.ndarray  # (N,) index of the joint
     names: list[str]  # (N,) and its name
     truth: np.ndarray  # (N, 2) annotated
-    found: np.ndarray  # (N, 2) where the network puts it
+    predicted: np.ndarray  # (N, 2) where the network puts it
     cells: Tensor  # (N, 2) the heatmap cell of that
     torsos: np.ndarray  # (N,) length in pixels
 
@@ -66,26 +66,28 @@ class Cases:
         """Some of the people."""
         names = [self.names[i] for i in index]
         return Cases(
-            self.rows[index], self.pictures[index], self.joints[index], names, self.truth[index], self.found[index], self.cells[index],
+            self.rows[index], self.pictures[index], self.joints[index], names, self.truth[index], self.predicted[index], self.cells[index],
             self.torsos[index],
         )  # fmt: skip
 
 
-def counterparts(model: nn.Module, card: Card, asked: Cases) -> Cases:
+def counterparts(model: nn.Module, card: Card, cases: Cases) -> Cases:
     """The same people, each asked about the same joint of the other side, where the network puts that one; nobody says where it is."""
     skeleton = SKELETONS[card.skeleton]
-    joints, device = np.array(skeleton.mirrored)[asked.joints], next(model.parameters()).device
-    cells = torch.cat([answered(model, card, asked.pictures[part].to(device))[1] for part in iterate(len(asked), BATCH)])
-    chosen = cells[torch.arange(len(asked)), torch.as_tensor(joints)]
-    unknown = np.full_like(asked.truth, np.nan)
+    joints, device = np.array(skeleton.mirrored)[cases.joints], next(model.parameters()).device
+    cells = torch.cat([answered(model, card, cases.pictures[part].to(device))[1] for part in iterate(len(cases), BATCH)])
+    chosen = cells[torch.arange(len(cases)), torch.as_tensor(joints)]
+    unknown = np.full_like(cases.truth, np.nan)
     names = [skeleton.joints[k] for k in joints]
-    return replace(asked, joints=joints, names=names, truth=unknown, found=unknown, cells=chosen)
+    return replace(cases, joints=joints, names=names, truth=unknown, predicted=unknown, cells=chosen)
 
 
 Maps = Callable[[nn.Module, Cases], np.ndarray]  # a way to explain: a network and N people to maps (N, R, R)
 
 
-def cases(model: nn.Module, card: Card, crops: Crops, joints: Sequence[str] | None = None, *, people: int = 32, seed: int = 0) -> Cases:
+def draw_cases(
+    model: nn.Module, card: Card, crops: Crops, joints: Sequence[str] | None = None, *, people: int = 32, seed: int = 0
+) -> Cases:
     """Up to `people` people, each with one of `joints` (any by default) drawn from those that are visible in the network's view.
 
     Raises:
@@ -105,7 +107,7 @@ def cases(model: nn.Module, card: Card, crops: Crops, joints: Sequence[str] | No
     if not len(rows):
         raise PosekitError(f"{crops.people.source}: nobody has a torso and a visible joint among {', '.join(joints or skeleton.joints)}")
     chosen = np.array([random.choice(np.flatnonzero(able[row])) for row in rows])
-    pictures = centre_view(*load_batch(crops, rows), card.resolution)[0]
+    pictures = eval_view(*load_batch(crops, rows), card.resolution)[0]
     told = [answered(model, card, pictures[part].to(next(model.parameters()).device))[1:] for part in iterate(len(rows), BATCH)]
     each = np.arange(len(rows))
     return Cases(
@@ -118,20 +120,20 @@ def cases(model: nn.Module, card: Card, crops: Crops, joints: Sequence[str] | No
 def by(card: Card, method: str, layer: str | None = None, name: str = "window") -> Maps:
     """One of `attribution.METHODS`, asked with the target `name` about each person's joint."""
 
-    def maps(model: nn.Module, asked: Cases) -> np.ndarray:
+    def maps(model: nn.Module, cases: Cases) -> np.ndarray:
         device = next(model.parameters()).device
         found = []
-        for part in iterate(len(asked), BATCH):
-            some = asked.take(part)
+        for part in iterate(len(cases), BATCH):
+            some = cases.take(part)
             found.append(attribute(model, card, some.pictures.to(device), target(name, some.names, card, some.cells), method, layer))
         return np.concatenate(found)
 
     return maps
 
 
-def edges(model: nn.Module, asked: Cases) -> np.ndarray:
+def edges(model: nn.Module, cases: Cases) -> np.ndarray:
     """Maps (N, R, R) that ignore the network: how steep the brightness of the picture is."""
-    return steepness(asked.pictures.mean(1).numpy())
+    return steepness(cases.pictures.mean(1).numpy())
 
 
 def steepness(grey: np.ndarray) -> np.ndarray:
@@ -140,21 +142,21 @@ def steepness(grey: np.ndarray) -> np.ndarray:
     return torch.hypot(down, across).numpy()
 
 
-def noise(model: nn.Module, asked: Cases) -> np.ndarray:
+def noise(model: nn.Module, cases: Cases) -> np.ndarray:
     """Maps (N, R, R) that ignore network and picture: noise, blurred by a heatmap cell."""
-    drawn = np.stack([np.random.default_rng(row).random(asked.pictures.shape[-2:]) for row in asked.rows])
+    drawn = np.stack([np.random.default_rng(row).random(cases.pictures.shape[-2:]) for row in cases.rows])
     return softened(torch.from_numpy(drawn)[:, None], STRIDE)[:, 0].numpy()
 
 
 def answer(card: Card) -> Maps:
     """Maps (N, R, R) that are the joint's own heatmap, enlarged."""
 
-    def maps(model: nn.Module, asked: Cases) -> np.ndarray:
+    def maps(model: nn.Module, cases: Cases) -> np.ndarray:
         device = next(model.parameters()).device
         found = []
-        for part in iterate(len(asked), BATCH):
-            own = answered(model, card, asked.pictures[part].to(device))[0][torch.arange(len(part)), torch.as_tensor(asked.joints[part])]
-            size = asked.pictures.shape[-2:]
+        for part in iterate(len(cases), BATCH):
+            own = answered(model, card, cases.pictures[part].to(device))[0][torch.arange(len(part)), torch.as_tensor(cases.joints[part])]
+            size = cases.pictures.shape[-2:]
             found.append(nn.functional.interpolate(own[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].cpu().numpy())
         return np.concatenate(found)
 
@@ -167,13 +169,13 @@ def cascade(model: nn.Module) -> dict[str, list[str]]:
     parts |= {"sum": "decoder"}
     reached: list[str] = []
     levels: dict[str, list[str]] = {}
-    for place in reversed(places(model)):
-        stack, _, inner = place.rpartition(".")
+    for hook_point in reversed(hook_points(model)):
+        stack, _, inner = hook_point.rpartition(".")
         kind = (inner or stack).rstrip("0123456789")
         label = parts.get(kind, kind)
         if hasattr(model, "stack1") and stack:
             label = f"{label} of {stack}"
-        reached.append(place)
+        reached.append(hook_point)
         levels[label] = list(reached)
     return levels
 
@@ -191,20 +193,20 @@ def randomised(model: nn.Module, names: Sequence[str], seed: int = 0) -> nn.Modu
 
 
 def randomisation(
-    model: nn.Module, asked: Cases, ways: Mapping[str, Maps], levels: Mapping[str, Sequence[str]], *, seed: int = 0
+    model: nn.Module, cases: Cases, ways: Mapping[str, Maps], levels: Mapping[str, Sequence[str]], *, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
     """The maps (N, R, R) of each way when the network forgets, by level of the cascade; `likeness` compares them with the trained one's.
 
     Each person has a random network of its own, the same for all ways: people who share one are not independent, and an interval over
     them would be too narrow.
     """
-    shape = (len(asked), *asked.pictures.shape[-2:])
+    shape = (len(cases), *cases.pictures.shape[-2:])
     found = {label: {level: np.zeros(shape, np.float32) for level in levels} for label in ways}
     for level, names in levels.items():
-        for person in range(len(asked)):
+        for person in range(len(cases)):
             forgetful = randomised(model, names, seed + person)
             for label, maps in ways.items():
-                found[label][level][person] = maps(forgetful, asked.take(np.array([person])))[0]
+                found[label][level][person] = maps(forgetful, cases.take(np.array([person])))[0]
     return found
 
 
@@ -257,14 +259,14 @@ def removal(score: Callable[[Tensor], Tensor], pictures: Tensor, replacement: Te
     return np.stack(curve, 1)
 
 
-def curves(model: nn.Module, card: Card, asked: Cases, maps: np.ndarray, machine: Machine | None = None) -> tuple[np.ndarray, np.ndarray]:
+def curves(model: nn.Module, card: Card, cases: Cases, maps: np.ndarray, backend: Backend | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Deletion and insertion (N, S) each: the probability of the joint where the network put it, over SHARES."""
-    machine = machine or Machine.best()
-    network = Fast(model, machine, expected=2 * len(SHARES) * len(asked))
+    backend = backend or Backend.best()
+    network = Fast(model, backend, expected=2 * len(SHARES) * len(cases))
     found: list[list[np.ndarray]] = [[], []]
-    for part in iterate(len(asked), 4 * BATCH):
-        some = asked.take(part)
-        pictures = some.pictures.to(machine.device)
+    for part in iterate(len(cases), 4 * BATCH):
+        some = cases.take(part)
+        pictures = some.pictures.to(backend.device)
         score = Scored(network, card, target("probability", some.names, card, some.cells))
         soft = blurred(pictures)
         found[0].append(removal(score, pictures, soft, maps[part]))

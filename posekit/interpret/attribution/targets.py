@@ -40,11 +40,11 @@ WINDOW = 1 / 16  # of the map's width to either side of its middle: two cells of
 
 @dataclass(frozen=True)
 class Target:
-    """A number for each picture: what `of` makes of the last stack's raw outputs (B, K, h, w), or of the activation at `place`."""
+    """A number for each picture: what `of` makes of the last stack's raw outputs (B, K, h, w), or of the activation at `hook_point`."""
 
     name: str
     of: Callable[[Tensor], Tensor]  # to (B,), differentiable
-    place: str | None = None
+    hook_point: str | None = None
 
 
 class Scored(nn.Module):
@@ -56,11 +56,11 @@ class Scored(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         pictures = self.card.centred(pictures)
-        if self.target.place is None:
+        if self.target.hook_point is None:
             return self.target.of(self.model(pictures)[:, -1].float())
-        with trace(self.model, [self.target.place]) as activations:
+        with trace(self.model, [self.target.hook_point]) as activations:
             self.model(pictures)
-        return self.target.of(activations[self.target.place].float())
+        return self.target.of(activations[self.target.hook_point].float())
 
 
 def target(name: str, joint: str | Sequence[str], card: Card, cells: Tensor | None = None) -> Target:

@@ -17,13 +17,13 @@ from posekit.coordinates import CONTEXT
 from posekit.data import load_people
 from posekit.data.augment import Augmentation
 from posekit.data.crops import Crops, crops
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.fitting import fit
 from posekit.engine.training import Recipe
 from posekit.errors import PosekitError
 from posekit.files import write_json
 from posekit.models.hourglass import HourglassConfig
-from posekit.studies.redesign.squeezed import Alone, begin
+from posekit.studies.redesign.squeezed import Pretraining, init_squeeze
 from posekit.studies.redesign.variants import Variant
 
 
@@ -37,8 +37,8 @@ class Job:
     data: str  # NAME[:PATH]; its splits train and val are used
     people: int | None = None  # at most so many training people, drawn by chance, the same for every job
     start: str | None = None  # weights to begin with
-    begins: str | None = None  # how the squeeze between the start's network and this one begins: "trained", "components", "random"
-    alone: dict = field(default_factory=lambda: asdict(Alone()))
+    init: str | None = None  # how the squeeze between the start's network and this one is initialised: "trained", "components", "random"
+    pretraining: dict = field(default_factory=lambda: asdict(Pretraining()))
     after: tuple[str, ...] = ()  # folders whose weights must be there first
 
     @property
@@ -49,23 +49,23 @@ class Job:
 
 def jobs_of(
     variant: Variant, base: HourglassConfig, recipe: Recipe, extra: int, folder: str | Path, data: str, *,
-    people: int | None = None, alone: Alone = Alone(), slower: float = 0.5,
+    people: int | None = None, pretraining: Pretraining = Pretraining(), slower: float = 0.5,
 ) -> list[Job]:  # fmt: skip
     """The two turns of a variant with one seed, `recipe.seed`, in `folder`; the second is `folder`/SEED/NAME.
 
     The base's first turn is `folder`/SEED/first, which the base and those that change it share. The second turn lasts `extra`
-    epochs, its highest rate `slower` times the first's.
+    epochs, its highest learning rate `slower` times the first's.
     """
     folder = Path(folder) / str(recipe.seed)
-    of_base = variant.continued or variant.begins
+    of_base = variant.continued or variant.init
     first = Job(
         str(folder / ("first" if of_base else f"{variant.name}-first")), (base if of_base else variant.config).to_dict(),
         asdict(replace(recipe, sigma=1.0 if of_base else variant.sigma)), data, people,
     )  # fmt: skip
-    turn = replace(recipe, epochs=extra, rate=recipe.rate * slower, sigma=variant.sigma)
+    turn = replace(recipe, epochs=extra, lr=recipe.lr * slower, sigma=variant.sigma)
     second = Job(
-        str(folder / variant.name), variant.config.to_dict(), asdict(turn), data, people, str(first.weights), variant.begins,
-        asdict(alone), (first.folder,),
+        str(folder / variant.name), variant.config.to_dict(), asdict(turn), data, people, str(first.weights), variant.init,
+        asdict(pretraining), (first.folder,),
     )  # fmt: skip
     return [first, second]
 
@@ -143,18 +143,18 @@ def _do(job: Job, worker: subprocess.Popen) -> tuple[float, str]:
     return time.monotonic() - began, error
 
 
-def work(job: Job, machine: Machine | None = None) -> Path:
+def work(job: Job, backend: Backend | None = None) -> Path:
     """Do one job; returns its weights file."""
-    machine = machine or Machine.best()
+    backend = backend or Backend.best()
     recipe = Recipe(**{**job.recipe, "augmentation": Augmentation(**job.recipe["augmentation"])})
     config = HourglassConfig.from_dict(job.config)
     training, validation = stores(job.data, recipe.resolution, job.people)
     start: str | Path | None = job.start
-    if job.begins and job.start:
+    if job.init and job.start:
         start = Path(job.folder) / "begin.safetensors"
         if not start.exists():
-            begin(job.start, config, job.begins, training, validation, start, Alone(**job.alone), recipe.seed, machine)
-    return fit(config, recipe, training, validation, job.folder, start=start, machine=machine, compiled=False)
+            init_squeeze(job.start, config, job.init, training, validation, start, Pretraining(**job.pretraining), recipe.seed, backend)
+    return fit(config, recipe, training, validation, job.folder, start=start, backend=backend, compiled=False)
 
 
 def stores(data: str, resolution: int, people: int | None = None) -> tuple[Crops, Crops]:

@@ -1,4 +1,4 @@
-"""How a squeeze behind the code of a trained network begins: trained alone, from components, or at random."""
+"""How a squeeze behind the code of a trained network is initialised: pre-trained, from components, or at random."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,37 +10,37 @@ from torch import Tensor, nn
 
 from posekit.data.crops import Crops
 from posekit.engine import weights
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.files import write_json
-from posekit.interpret.activations.codes import code_place, collect
+from posekit.interpret.activations.codes import code_hook_point, collect
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
 from posekit.models.hourglass import Hourglass, HourglassConfig, Stack
 from posekit.models.squeeze import Linear
 
 
 @dataclass(frozen=True)
-class Alone:
-    """How the study trains the autoencoder before it is placed in the network: SGD, the rate halved now and then."""
+class Pretraining:
+    """How the study trains the autoencoder before it is placed in the network: SGD, the learning rate halved now and then."""
 
     epochs: int = 50
-    rate: float = 5e-4
+    lr: float = 5e-4
     momentum: float = 0.9
     halved: int = 25  # every so many epochs
     batch: int = 16
 
-    def rate_at(self, epoch: int) -> float:
+    def lr_at(self, epoch: int) -> float:
         """Epochs count from 0."""
-        return self.rate * 0.5 ** (epoch // self.halved)
+        return self.lr * 0.5 ** (epoch // self.halved)
 
 
-def begin(
-    base: str | Path, config: HourglassConfig, begins: str, training: Crops, validation: Crops, path: str | Path,
-    alone: Alone = Alone(), seed: int = 0, machine: Machine | None = None,
+def init_squeeze(
+    base: str | Path, config: HourglassConfig, init: str, training: Crops, validation: Crops, path: str | Path,
+    pretraining: Pretraining = Pretraining(), seed: int = 0, backend: Backend | None = None,
 ) -> None:  # fmt: skip
-    """Write `path`: the base's weights with a squeeze behind its code, which begins as `begins` says.
+    """Write `path`: the base's weights with a squeeze behind its code, initialised as `init` says.
 
-    `trained`: trained alone to give each training person's code back (`train_alone`); its losses go to alone.json beside
+    `trained`: pre-trained to give each training person's code back (`pretrain`); its losses go to pretraining.json beside
     `path`. `components`: linear, the projection onto the first principal components. `random`: the same onto as many directions
     drawn by chance.
 
@@ -50,28 +50,28 @@ def begin(
     network, card = weights.load(base)
     if _plain(config) != _plain(network.config):
         raise PosekitError(f"{base}: is {network.config}, to which a squeeze alone does not make {config}")
-    codes = collect(network, card, training, code_place(network), machine=machine)
+    codes = collect(network, card, training, code_hook_point(network), backend=backend)
     torch.manual_seed(seed)
     squeezed = Hourglass(config).eval()
     squeezed.load_state_dict(network.state_dict(), strict=False)
     stack = cast(Stack, squeezed.get_submodule(f"stack{config.stacks - 1}"))
     assert stack.squeeze is not None
-    if begins == "trained":
-        held_out = collect(network, card, validation, code_place(network), machine=machine)
+    if init == "trained":
+        held_out = collect(network, card, validation, code_hook_point(network), backend=backend)
         shape = (config.features, config.code_side, config.code_side)
-        history = train_alone(stack.squeeze, stack.noise, _shaped(codes, shape), _shaped(held_out, shape), alone, seed)
-        write_json(Path(path).with_name("alone.json"), history)
+        history = pretrain(stack.squeeze, stack.noise, _shaped(codes, shape), _shaped(held_out, shape), pretraining, seed)
+        write_json(Path(path).with_name("pretraining.json"), history)
     else:
         components = pca(moments_of(batches_of(codes)), config.dimensions)
         directions = components.directions
-        if begins == "random":
+        if init == "random":
             directions = random_directions(len(directions), directions.shape[1], seed)
         cast(Linear, stack.squeeze).start(torch.from_numpy(directions).float(), torch.from_numpy(components.mean).float())
     weights.save(path, squeezed, replace(card, config=config.to_dict()))
 
 
-def train_alone(
-    squeeze: nn.Module, noise: nn.Module | None, codes: Tensor, held_out: Tensor, how: Alone = Alone(), seed: int = 0
+def pretrain(
+    squeeze: nn.Module, noise: nn.Module | None, codes: Tensor, held_out: Tensor, how: Pretraining = Pretraining(), seed: int = 0
 ) -> list[dict[str, float]]:
     """Train a squeeze to give codes (N, F, S, S) back from their noisy version, by the mean squared error; in place.
 
@@ -79,13 +79,13 @@ def train_alone(
         by epoch, {"epoch", "loss", "explained"}: the mean loss, and the share of the variance of `held_out` (M, F, S, S),
         without noise, that it gives back.
     """
-    optimiser = torch.optim.SGD(squeeze.parameters(), lr=how.rate, momentum=how.momentum)
+    optimiser = torch.optim.SGD(squeeze.parameters(), lr=how.lr, momentum=how.momentum)
     generator = torch.Generator().manual_seed(seed)
     spread = (held_out - codes.mean(0)).square().sum()
     history = []
     for epoch in range(how.epochs):
         for group in optimiser.param_groups:
-            group["lr"] = how.rate_at(epoch)
+            group["lr"] = how.lr_at(epoch)
         total = 0.0
         for index in torch.randperm(len(codes), generator=generator).split(how.batch):
             clean = codes[index]

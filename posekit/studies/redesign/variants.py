@@ -15,7 +15,7 @@ class Variant:
 
     name: str
     config: HourglassConfig
-    begins: str | None = None  # how its squeeze begins in the trained base: trained alone, from components, at random
+    init: str | None = None  # how its squeeze is initialised in the trained base: pre-trained, from components, at random
     continued: bool = False  # it is the trained base itself, trained on
     sigma: float = 1.0  # of the target Gaussians, in heatmap pixels
     why: str = ""  # what it is there for, in a few words
