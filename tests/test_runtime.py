@@ -186,7 +186,7 @@ def test_few_pictures_are_not_worth_converting(counted):
 def test_a_gpu_has_no_use_for_it(monkeypatch):
     gpu = Backend(torch.device("cuda"), True, True, True)
     assert runtime.answer(trained(VARIANTS["newell"]), gpu, torch.rand(1, 3, 64, 64)) is None
-    monkeypatch.setattr(runtime.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(runtime, "installed", lambda: False)
     assert runtime.answer(trained(VARIANTS["newell"]), FLOAT32, torch.rand(1, 3, 64, 64)) is None  # nor has who did not install it
 
 

@@ -28,6 +28,7 @@ _lock = threading.Lock()
 _process: int | None = None  # the one that OpenVINO runs in: its threads do not outlive a fork
 
 
+@cache
 def installed() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
@@ -47,36 +48,43 @@ def answer(model: nn.Module, backend: Backend, pictures: Tensor) -> Tensor | Non
     global _process
     if backend.device.type != "cpu" or _process not in (None, os.getpid()) or not installed():
         return None
-    how, size, found = (backend, torch.get_num_threads()), tuple(pictures.shape[-2:]), None
+    how, size = (backend, torch.get_num_threads()), tuple(pictures.shape[-2:])
     with _lock:
         before, weights, network = _compiled.setdefault(model, {}).get(size, (None, None, None))
-        if network and before == how:
-            running = network.start(pictures)
-            current = _state(model)  # meanwhile, for it takes a while
-            found = network.finish(running)
-        else:
-            current = _state(model)
-        if current is None:
+        unchanged = before == how and weights.unchanged()
+        if not unchanged:
+            weights = Weights(model)
+        if weights.hooked():
             return None
-        if before != how or weights != current:
+        if not unchanged:
             _process = os.getpid()
             network = _made(model, backend, pictures.shape)
-            _compiled[model][size] = how, current, network
-            found = network(pictures) if network else None
-        return found
+            _compiled[model][size] = how, weights, network
+        return network(pictures) if network else None
 
 
-def _state(model: nn.Module) -> list[int] | None:
-    """What changes when a weight does; None where a hook looks on."""
-    found: list[int] = []
-    for module in model.modules():
-        if module._forward_hooks or module._forward_pre_hooks:
-            return None
-        for tensors in (module._parameters, module._buffers):
-            for tensor in tensors.values():
-                if tensor is not None:
-                    found += id(tensor), 0 if tensor.is_inference() else tensor._version
-    return found
+class Weights:
+    """The tensors of a network and their versions, to tell later whether one was changed or replaced."""
+
+    def __init__(self, model: nn.Module):
+        modules = list(model.modules())
+        self._hooks = [hooks for module in modules for hooks in (module._forward_hooks, module._forward_pre_hooks)]
+        self._holders: list[dict[str, Any]] = [
+            holder for module in modules for holder in (module._modules, module._parameters, module._buffers)
+        ]
+        self._held = [(holder, name, value) for holder in self._holders for name, value in holder.items()]
+        self._tensors = [value for *_, value in self._held if isinstance(value, Tensor) and not value.is_inference()]
+        self._versions = self._now()
+
+    def _now(self) -> list[int]:
+        return [tensor._version for tensor in self._tensors]
+
+    def hooked(self) -> bool:
+        return any(self._hooks)
+
+    def unchanged(self) -> bool:
+        same = all([holder.get(name) is value for holder, name, value in self._held])
+        return same and sum(map(len, self._holders)) == len(self._held) and self._now() == self._versions
 
 
 def plain_export(model: nn.Module, example: Tensor) -> Any:
@@ -107,7 +115,7 @@ def _made(model: nn.Module, backend: Backend, shape: Sequence[int]) -> "Compiled
     with torch.inference_mode():
         expected = model.eval()(pictures)
         try:
-            network = Compiled(model, backend, pictures[:2], shape[0])
+            network = Compiled(model, backend, pictures[:2], expected.shape[1:], shape[0])
             apart = (network(pictures) - expected).abs().max() / (expected.max() - expected.min())
         except (RuntimeError, frontend.GeneralFailure, frontend.OpConversionFailure):
             return None
@@ -117,10 +125,10 @@ def _made(model: nn.Module, backend: Backend, shape: Sequence[int]) -> "Compiled
 class Compiled:
     """Pictures (B, 3, H, W) float32 to what the network makes of them, float32: in bfloat16 where the machine says so."""
 
-    def __init__(self, model: nn.Module, backend: Backend, example: Tensor, usual: int):
-        """`example` has the pictures' size, `usual` is the number of them that comes most often."""
+    def __init__(self, model: nn.Module, backend: Backend, example: Tensor, shape: Sequence[int], usual: int):
+        """`example` has the pictures' size, an answer the `shape`; `usual` is the number of pictures that comes most often."""
         openvino, self._core = _openvino()
-        self._usual, self._threads = usual, torch.get_num_threads()
+        self._shape, self._usual, self._threads = shape, usual, torch.get_num_threads()
         self._bf16 = backend.bf16
         self._requests: dict[int, list[Any]] = {}
         with torch.inference_mode(), warnings.catch_warnings():
@@ -129,23 +137,22 @@ class Compiled:
             self._network = openvino.convert_model(traced, input=[-1, *example.shape[1:]])
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        return self.finish(self.start(pictures))
-
-    def start(self, pictures: Tensor) -> list[Any]:
-        array = pictures.contiguous().numpy()
+        tensor, array = _openvino()[0].Tensor, pictures.contiguous().numpy()
         requests = self._ready(len(array))
-        for request, part in zip(requests, np.array_split(array, len(requests)), strict=True):
-            request.start_async([part], share_inputs=True)
-        return requests
-
-    def finish(self, requests: list[Any]) -> Tensor:
+        found = np.empty((len(array), *self._shape), np.float32)
+        self._running = array, found  # what the requests read and write has to stay, should the wait be interrupted
+        parts = (np.array_split(values, len(requests)) for values in (array, found))
+        for request, part, answers in zip(requests, *parts, strict=True):
+            request.set_input_tensor(tensor(part, shared_memory=True))
+            request.set_output_tensor(tensor(answers, shared_memory=True))
+            request.start_async()
         for request in requests:
             request.wait()
-        return torch.from_numpy(np.concatenate([request.get_output_tensor(0).data for request in requests]))
+        return torch.from_numpy(found)
 
     def _ready(self, count: int) -> list[Any]:
-        """What computes so many pictures. In float32 each core takes its share and waits for no other; bfloat16 is sooner done together."""
-        streams = 1 if self._bf16 else min(count, self._threads)
+        """What computes so many pictures. Each core takes its share and waits for no other."""
+        streams = min(count, self._threads)
         known = count in (1, self._usual) and count % streams == 0  # a number known beforehand is a tenth faster
         key = count if known else -streams
         if key not in self._requests:
