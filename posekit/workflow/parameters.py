@@ -15,7 +15,6 @@ import ast
 import difflib
 import functools
 import io
-import json
 import re
 import tokenize
 import types
@@ -25,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter
 
 from posekit.errors import PosekitError
 
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "dict": dict}
-_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class _Loader(yaml.SafeLoader):
@@ -100,14 +99,14 @@ def parameters(notebook: Path) -> dict[str, Parameter]:
         try:
             match statement:
                 case ast.AnnAssign(target=ast.Name(id=name), annotation=written, value=ast.expr() as value):
-                    type_ = _type(written)
+                    type_ = eval(ast.unparse(written), {"__builtins__": _TYPES})  # of a notebook, which is run as well
                     default = _fit(ast.literal_eval(value), type_)
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
                     default = ast.literal_eval(value)
                     type_ = _type_of(default)
                 case _:
                     raise ValueError("neither of the two forms")
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, NameError, SyntaxError) as error:
             line = ast.unparse(statement)
             raise PosekitError(f"{notebook.name}: a parameter is `name = literal` or `name: type = literal`, not `{line}`") from error
         found[name] = Parameter(name, default, type_, comments.get(statement.end_lineno or 0, ""))
@@ -147,7 +146,7 @@ def check(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
         parameter = _known(notebook, known, name)
         try:
             values[name] = _fit(value, parameter.type)
-        except TypeError:
+        except ValueError:
             raise _wrong_type(notebook, parameter, value) from None
         if _negative(value) and not _negative(parameter.default):
             raise PosekitError(f"{notebook.stem}: {name} cannot be negative, as {value!r} is (default {parameter.default!r})")
@@ -162,7 +161,7 @@ def parse(notebook: Path, given: dict[str, str]) -> dict[str, Any]:
         parameter = _known(notebook, known, name)
         try:
             values[name] = _parse(text, parameter.type)
-        except (ValueError, TypeError):
+        except ValueError:
             raise _wrong_type(notebook, parameter, text) from None
     return values
 
@@ -227,60 +226,35 @@ def _near(name: str, names: list[str]) -> str:
     return f"; there is {', '.join(near)}" if near else ""
 
 
-def _type(node: ast.expr) -> Any:
-    """The type that an annotation writes."""
-    match node:
-        case ast.Name(id=name):
-            return _TYPES[name]
-        case ast.Constant(value=None):
-            return types.NoneType
-        case ast.Subscript(value=ast.Name(id="list"), slice=item):
-            return list[_type(item)]  # type: ignore[misc]
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _type(left) | _type(right)
-    raise ValueError(ast.unparse(node))
-
-
 def _type_of(default: Any) -> Any:
     """The type that a literal has; a list of one sort of thing takes nothing else."""
     if isinstance(default, list):
         kinds = {type(item) for item in default}
         return list[kinds.pop()] if len(kinds) == 1 else list  # type: ignore[misc]
-    if type(default) not in _TYPES.values():
+    if type(default).__name__ not in _TYPES:
         raise ValueError(default)
     return type(default)
 
 
 def _fit(value: Any, type_: Any) -> Any:
-    """The value as a parameter of this type holds it: a whole number is a float where one is wanted."""
-    if isinstance(type_, types.UnionType):
-        for alternative in typing.get_args(type_):
-            try:
-                return _fit(value, alternative)
-            except TypeError:
-                continue
-    elif typing.get_origin(type_) is list and isinstance(value, list):
-        return [_fit(item, typing.get_args(type_)[0]) for item in value]
-    elif type_ is float and type(value) is int:
-        return float(value)
-    elif type(value) is type_:
-        return value
-    raise TypeError(f"{value!r} is not {type_}")
+    """The value as a parameter of this type holds it: a whole number is a float where one is wanted, and nothing else is converted.
+
+    Raises:
+        ValueError: it is of another type.
+    """
+    return TypeAdapter(type_).validate_python(value, strict=True)
 
 
 def _parse(text: str, type_: Any) -> Any:
-    if isinstance(type_, types.UnionType):
-        alternatives = typing.get_args(type_)
-        if types.NoneType in alternatives and text.lower() in ("none", "null", ""):
-            return None
-        for alternative in (a for a in alternatives if a is not types.NoneType):
-            try:
-                return _parse(text, alternative)
-            except (ValueError, TypeError):
-                continue
-        raise ValueError(text)
-    if type_ is bool:
-        return _fit(_WORDS.get(text.lower()), bool)
-    if type_ in (int, float, str):
-        return type_(text)
-    return _fit(json.loads(text), type_)
+    """What a person typed, as a value of this type; lists and dicts are JSON.
+
+    Raises:
+        ValueError: it is none.
+    """
+    adapter = TypeAdapter(type_)
+    if isinstance(type_, types.UnionType) and types.NoneType in typing.get_args(type_) and text.lower() in ("none", "null", ""):
+        return None
+    try:
+        return adapter.validate_strings(text)
+    except ValueError:
+        return adapter.validate_json(text, strict=True)
