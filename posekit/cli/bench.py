@@ -194,7 +194,8 @@ def _training_step(config, resolution: int, batch: int, backend: Backend, compil
     torch.manual_seed(0)
     model = backend.place(Hourglass(config)).train()
     network = torch.compile(model, dynamic=False) if compiled else model
-    optimiser = torch.optim.AdamW(model.parameters())
+    plain = backend == Backend.plain(str(backend.device))
+    optimiser = torch.optim.AdamW(model.parameters(), fused=not plain)  # as `training` has it
     pictures = torch.rand(batch, 3, resolution, resolution, device=backend.device)
     points = torch.rand(batch, config.joints, 3, device=backend.device) * resolution
 
