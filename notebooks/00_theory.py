@@ -13,13 +13,13 @@
 # %% [markdown]
 # # Demonstrations
 #
-# The figures and numbers of the theory chapters are computed here, when the book is made, each in a few lines and with the functions that the
-# later chapters use. Nothing is trained on people. Change a line, run the notebook, and the theory chapters show the new result.
+# This notebook computes the figures and numbers of the theory chapters when the book is built, each in a few lines and with the functions that the
+# later chapters use. No network is trained on people. Change a line and run the notebook, and the theory chapters show the new result.
 
 # %% tags=["parameters"]
 resolution = 256  # side of the input in pixels, for the receptive fields
 bottleneck_residuals = 3  # residual modules at the lowest resolution; the study has 3
-seed = 0  # of everything drawn by chance
+seed = 0  # of all random numbers
 
 # %% tags=["remove-cell"]
 import matplotlib.pyplot as plt
@@ -45,9 +45,9 @@ random = np.random.default_rng(seed)
 torch.manual_seed(seed)
 
 # %% [markdown]
-# ## A joint's place, from cells
+# ## Decoding heatmaps
 #
-# For {numref}`fig-theory-decoding`: Gaussians are drawn at known places between cells, and read off again by each decoder, without and with noise in
+# For {numref}`fig-theory-decoding`: Gaussians are drawn at known positions between cell centres, and each decoder estimates the position, without and with noise in
 # the map.
 
 # %% tags=["show-input"]
@@ -56,7 +56,7 @@ peaks = torch.stack([8 + offsets, torch.full_like(offsets, 8.2)], -1)
 methods = ("argmax", "quarter", "soft-argmax", "dark")
 errors = {m: (hm.decode(hm.encode(peaks, 17), m)[..., 0] - peaks[:, 0]).numpy() for m in methods}
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, error curves of four decoders over the place of a peak in its cell, a saw tooth, a smaller saw tooth, and two flat lines. Right, four curves that rise with the noise"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, error curves of four decoders over the position of a peak within its cell: a saw tooth, a smaller saw tooth, and two flat lines. Right, four curves that rise with the noise"}}
 noise = np.linspace(0, 0.16, 9)
 centres = torch.from_numpy(random.uniform(7.5, 8.5, (500, 2)))
 rms = {m: [] for m in methods}
@@ -70,17 +70,17 @@ run.save_figure(draw.decoding(offsets.numpy(), errors, noise, rms), "decoding")
 plt.show()
 
 # %% [markdown]
-# ## What a loss pays for
+# ## Loss under uncertainty
 #
-# For {numref}`fig-theory-trap`: a joint is in one of *n* places far apart, all as likely. The best answer to that is the mean of the *n* targets: for mean
-# squared error as it is, for cross-entropy as probabilities. Its expected loss is set beside that of a map that says nothing, and beside that of a sure
-# peak in the wrong place.
+# For {numref}`fig-theory-trap`: a joint is at one of *n* positions far apart, with equal probability. The map of least expected loss is the mean of the *n* targets, normalised to
+# sum 1 for cross-entropy. Its loss is compared with that of a flat map, and with that of a single peak at a
+# wrong position.
 
 # %% tags=["hide-input"]
 cells = 64
 grid = torch.stack(torch.meshgrid(torch.arange(4.0, 64, 8), torch.arange(4.0, 64, 8), indexing="xy"), -1).reshape(-1, 2)
 grid = grid[torch.from_numpy(random.permutation(len(grid)))]
-targets = hm.encode(grid, cells)  # (64 places, 64, 64)
+targets = hm.encode(grid, cells)  # (64 positions, 64, 64)
 labelled = torch.ones(1, 1, dtype=torch.bool)
 
 
@@ -91,10 +91,10 @@ def cost(answer, target, kind):
     return float(loss_sum(answer[None, None, None], target[None, None], labelled, kind))
 
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, two curves over the number of places, that of mean squared error close to one except for very few places, that of cross-entropy far below. Right, both rise with the shift of the peak, the first to two, the second without bound"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, two curves over the number of positions: that of mean squared error close to one except for very few positions, that of cross-entropy far below. Right, both rise with the shift of the peak, the first to two, the second without bound"}}
 counts = np.array([1, 2, 4, 8, 16, 32, 64])
 kinds = ("mse", "cross-entropy")
-empty = {"mse": torch.zeros(cells, cells), "cross-entropy": torch.ones(cells, cells)}  # what says nothing
+empty = {"mse": torch.zeros(cells, cells), "cross-entropy": torch.ones(cells, cells)}  # the flat map
 flat = {kind: cost(empty[kind], targets[0], kind) for kind in kinds}
 worth = {kind: np.array([cost(targets[:n].mean(0), targets[0], kind) for n in counts]) / flat[kind] for kind in kinds}
 shifts = np.arange(0, 5.001, 0.01)
@@ -105,16 +105,16 @@ run.save_figure(draw.trap(counts, worth, shifts, costs), "trap")
 plt.show()
 
 # %% [markdown]
-# ## Ways down
+# ## Optimisers
 #
-# For {numref}`fig-theory-optimisers`: a quadratic valley, fifty times as steep across as along, whose gradients come with noise, as those of small batches do.
+# For {numref}`fig-theory-optimisers`: a quadratic loss, fifty times as curved in one direction as in the other, with noise in its gradients, as from small batches.
 
 # %% tags=["hide-input"]
 curvature = np.array([1.0, 50.0])
 
 
 def descend(name, steps=120, draws=200):
-    """The way (steps, draws, 2) down from one place, for as many draws of the noise."""
+    """The path (steps, draws, 2) from one starting point, for as many draws of the noise."""
     weights = np.tile([-4.0, 1.2], (draws, 1))
     drawn, way = np.random.default_rng(seed), []
     m, v = np.zeros_like(weights), np.zeros_like(weights)
@@ -148,10 +148,10 @@ run.save_figure(draw.optimisers(paths, (xs**2 + 50 * ys**2) / 2, extent, heights
 plt.show()
 
 # %% [markdown]
-# ## Rates, and the mean of weights
+# ## Learning rate schedules and weight averaging
 #
-# For {numref}`fig-theory-schedule`: noisy descent in a thousand such directions at once, at a constant rate and along the schedule of `posekit.Recipe`, with the
-# running mean of the weights that training keeps.
+# For {numref}`fig-theory-schedule`: noisy descent in a thousand directions at once, at a constant learning rate and with the schedule of `posekit.Recipe`, each also with the
+# running mean of the weights, as in training.
 
 # %% tags=["show-input"]
 recipe, steps = Recipe(), 1000
@@ -175,9 +175,9 @@ run.save_figure(draw.schedule(schedules, losses), "schedule")
 plt.show()
 
 # %% [markdown]
-# ## Fitting and foretelling
+# ## Generalisation
 #
-# For {numref}`fig-theory-generalisation`: polynomials fitted to fifteen noisy points of a sine, a hundred times over.
+# For {numref}`fig-theory-generalisation`: polynomials are fitted to fifteen noisy points of a sine, in a hundred repetitions.
 
 
 # %% tags=["show-input"]
@@ -188,7 +188,7 @@ def fit(degree, x, y, unseen):
     return basis(x, degree) @ weights, basis(unseen, degree) @ weights
 
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, points around a sine with a straight line, a close curve, and a wild one that passes nearly all points. Right, the error on fitted points falls steadily, that on others falls and rises again"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, points around a sine with a straight line, a close curve, and a wild one that passes through nearly all points. Right, the error on fitted points falls steadily, that on others falls and rises again"}}
 degrees, between = np.arange(13), np.linspace(-1, 1, 200)
 residuals = np.zeros((100, len(degrees), 2))
 for trial in range(100):
@@ -206,14 +206,14 @@ plt.show()
 # %% [markdown]
 # ## Kernels
 #
-# For {numref}`fig-theory-kernels`: a rendered person in grey, and its convolution with three kernels.
+# For {numref}`fig-theory-kernels`: a rendered person in grey, and the output of three kernels. As in all convolutional layers the kernel is not flipped.
 
 # %% tags=["show-input"]
 person = torch.from_numpy(render(14, seed=seed, size=128).picture).float().mean(-1) / 255
 sobel = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 laplace = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
 bell = torch.exp(-(torch.arange(-4, 5.0) ** 2) / 8)
-kernels = {"edges upright": sobel, "blur": torch.outer(bell, bell) / bell.sum() ** 2, "spots and lines": laplace}
+kernels = {"vertical edges": sobel, "blur": torch.outer(bell, bell) / bell.sum() ** 2, "spots and lines": laplace}
 convolved = {"picture": person.numpy()}
 for name, kernel in kernels.items():
     padded = nn.functional.pad(person[None, None], [kernel.shape[-1] // 2] * 4, mode="replicate")
@@ -224,9 +224,9 @@ run.save_figure(draw.pictures(convolved, 4, {name: kernel.numpy() for name, kern
 plt.show()
 
 # %% [markdown]
-# ## Small, and large again
+# ## Pooling and up-sampling
 #
-# For {numref}`fig-theory-pooling`: two spots are halved in size by max-pooling as often as an hourglass does, and doubled again.
+# For {numref}`fig-theory-pooling`: max-pooling halves two maps as often as an hourglass does; up-sampling then doubles them as often.
 
 # %% tags=["show-input"]
 spots = hm.encode(torch.tensor([[19.0, 20.0], [28.0, 27.0]]), 64, sigma=1.3).unsqueeze(1)
@@ -236,27 +236,27 @@ for _ in range(4):
 large = small
 for _ in range(4):
     large = upsample(large)
-shown = {"a spot": spots[0], "another spot": spots[1], "pooled four times": small[0], "and doubled": large[0]}
+shown = {"a spot": spots[0], "another spot": spots[1], "pooled four times": small[0], "and up-sampled": large[0]}
 difference = float((large[0] > large[0].max() / 2).ne(large[1] > large[1].max() / 2).sum())
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two small spots in different places, then a single bright cell of a coarse map, and a large square"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two small spots at different positions, then a single bright cell of a coarse map, and a large square"}}
 run.save_figure(draw.pictures({name: picture[0].numpy() for name, picture in shown.items()}, 4, blocks=16), "pooling")
 plt.show()
 
 # %% [markdown]
-# ## How far a cell sees
+# ## Receptive fields
 #
-# For {numref}`fig-theory-receptive` and the table above it. Along a line of pixels, the first and the last one that each cell can depend on are followed
-# through the hourglass layer by layer. This is checked: in a network whose weights are all positive, and that takes means where the hourglass
-# takes maxima, the pixels with a gradient are counted.
+# For {numref}`fig-theory-receptive` and the table above it. Along a line of pixels, the first and the last pixel that each cell can depend on are followed
+# through the hourglass layer by layer. As a check, pixels with a nonzero gradient are counted in a network whose weights are all positive, and which pools
+# by means.
 
 # %% tags=["hide-input"]
 config = HourglassConfig.narrow(32, bottleneck_residuals=bottleneck_residuals)
-LINE = 4096  # pixels: long enough that cells in the middle see no end
+LINE = 4096  # pixels: long enough that no receptive field in the middle reaches the ends
 
 
 def receptive_fields(config):
-    """The first and last pixel (2, cells) of each cell's receptive field, along a line, at each place of the first stack."""
+    """The first and last pixel (2, cells) of each cell's receptive field, along a line, at each hook point of the first stack."""
     first, last = np.arange(LINE), np.arange(LINE)
     found = {}
 
@@ -314,7 +314,7 @@ same = {name: (last - first + 1)[len(first) // 2] for name, (first, last) in fie
 agreeing = sum(counted[name] == same[name] for name in fields)
 
 # %% [markdown]
-# The same for a network as it is before training: how much does each pixel matter? Gradients of one cell in the middle, over random pictures.
+# The effective receptive field before training: the gradient of one cell in the middle with respect to each pixel, over random pictures.
 
 # %% tags=["show-input"]
 network = Hourglass(config).eval()
@@ -323,7 +323,7 @@ looked = ("encoder1", "encoder3", "heatmaps")
 with posekit.trace(network, [names[name] for name in looked]) as activations:
     network(noise_pictures)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Bars of the receptive field by place, growing to far beyond the picture, with dots far inside; three maps of gradients, the last one a bright spot in a faint square"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Bars of the receptive field by hook point, growing to far beyond the picture, with dots far inside; three maps of gradients, the last one a bright spot in a faint square"}}
 influence, effective, centres = {}, {}, {}
 for name in looked:
     activation = activations[names[name]]
@@ -343,9 +343,9 @@ run.save_figure(
 plt.show()
 
 # %% [markdown]
-# ## Through many layers
+# ## Depth
 #
-# For {numref}`fig-theory-depth`: a signal goes forwards through sixty layers as they are before training, and the gradient of a loss goes back.
+# For {numref}`fig-theory-depth`: the forward pass of a signal through sixty untrained layers, and the backward pass of a gradient.
 
 
 # %% tags=["show-input"]
@@ -364,7 +364,7 @@ class Block(nn.Module):
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left, the signal of a plain network shrinks at once to a constant, the others hold or grow slowly. Right, the gradient of the plain network falls by many powers of ten towards the first layer, that of batch normalisation grows, that of residual layers stays"}}
 signals, gradients = {}, {}
-for name, choice in {"plain": (False, False), "batch normalisation": (True, False), "residual, too": (True, True)}.items():
+for name, choice in {"plain": (False, False), "batch normalisation": (True, False), "residual with normalisation": (True, True)}.items():
     torch.manual_seed(seed)
     x, passed = torch.randn(256, 64), []
     for block in [Block(64, *choice) for _ in range(60)]:
@@ -382,8 +382,8 @@ plt.show()
 # %% [markdown]
 # ## Planted components
 #
-# For {numref}`fig-theory-planted`: four hundred codes of a hundred numbers vary along three directions, and by chance in all of them. Then a linear
-# map is fitted that takes noise out of many such codes.
+# For {numref}`fig-theory-planted`: four hundred codes of a hundred numbers vary along three planted directions, with isotropic noise in all. Then a linear
+# denoiser is fitted to many such codes.
 
 
 # %% tags=["hide-input"]
@@ -411,9 +411,9 @@ run.save_figure(draw.planted(found.spectrum, floor, len(sds), axes.variances, ke
 plt.show()
 
 # %% [markdown]
-# ## A cloud cut in two
+# ## Clusters without groups
 #
-# For {numref}`fig-theory-cut`: k-means with K = 2 on one long cloud, and on two.
+# For {numref}`fig-theory-cut`: k-means with K = 2 on one long cloud, and on two clouds.
 
 # %% tags=["hide-input"]
 one = random.normal(size=(1000, 2)) * [3.0, 1.0]
@@ -432,33 +432,33 @@ for name, points in {"one cloud": one, "two clouds": two}.items():
         "valley": clusters.valley(along, seed=seed),
     }
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, one long cloud coloured in two halves, whose places along the line between the centres pile up around the border. Right, two clouds, whose places leave a gap at the border"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, one long cloud coloured in two halves, whose positions along the line between the centres pile up around the border. Right, two clouds, whose positions leave a gap at the border"}}
 titles = {name: f"silhouette {block['silhouette']['mean']:.2f}, border {block['valley']['mean']:.2f}" for name, block in judged.items()}
 run.save_figure(draw.cut(clouds, titles), "cut")
 plt.show()
 
 # %% [markdown]
-# ## An interval that can be believed
+# ## Coverage of intervals
 #
-# For {numref}`fig-theory-coverage`: people of whom some are hard for a network and some easy, all of whose joints therefore tend to be found or missed
-# together. Two hundred samples of eighty people are drawn, and each gets a bootstrap interval, once over people and once over joints as if each were
-# on its own.
+# For {numref}`fig-theory-coverage`: some people are hard for a network and some easy, so that the joints of one person tend to be found or missed
+# together. Two hundred samples of eighty people are drawn. Each gets two bootstrap intervals: over people, and over joints as if they were
+# independent.
 
 # %% tags=["show-input"]
 samples, people, joints = 200, 80, 14
-over = {"people drawn again": [], "joints drawn again": []}
+over = {"people resampled": [], "joints resampled": []}
 for _ in range(samples):
     ability = random.beta(2.0, 1.0, people)  # a person's chance that a joint is found: 2/3 on average
     hits = (random.random((people, joints)) < ability[:, None]).astype(float)
     together, apart = hits.sum(1), hits.ravel()
-    over["people drawn again"].append(metrics.interval(together, np.full(people, joints), seed=seed, resamples=200)[1:])
-    over["joints drawn again"].append(metrics.interval(apart, np.ones(apart.size), seed=seed, resamples=200)[1:])
+    over["people resampled"].append(metrics.interval(together, np.full(people, joints), seed=seed, resamples=200)[1:])
+    over["joints resampled"].append(metrics.interval(apart, np.ones(apart.size), seed=seed, resamples=200)[1:])
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two stacks of fifty horizontal lines around a vertical one; on the left few miss it, on the right many do"}}
 intervals = {name: np.array(pairs) for name, pairs in over.items()}
 inside = {name: (low <= 2 / 3) & (2 / 3 <= high) for name, (low, high) in ((n, i.T) for n, i in intervals.items())}
 
-titles = {name: f"{name}:\n{100 * held.mean():.0f} % hold the truth" for name, held in inside.items()}
+titles = {name: f"{name}:\n{100 * held.mean():.0f} % contain the true value" for name, held in inside.items()}
 run.save_figure(draw.coverage(intervals, 2 / 3, titles), "coverage")
 plt.show()
 
@@ -479,7 +479,7 @@ def share(held):
 
 
 what = {
-    "stem": "7 × 7 convolution by 2, residual module, pooling, two residual modules",
+    "stem": "7 × 7 convolution of stride 2, residual module, pooling, two residual modules",
     "encoder": "pooling, residual module",
     "bottleneck": "residual module",
     "decoder": "residual module; then up-sampling",
@@ -497,7 +497,7 @@ rows = [
     f"| `{name}` | {what[name.rstrip('0123456789')]} | {resolution // strides[name]}\u00a0×\u00a0{resolution // strides[name]} | {strides[name]} | {field(side)} |"
     for name, side in sides.items()
 ]
-heads = "| place | layers | cells | stride (pixels) | receptive field (pixels) |"
+heads = "| hook point | layers | cells | stride (pixels) | receptive field (pixels) |"
 largest = {m: float(np.abs(e).max()) for m, e in errors.items()}
 best_degree = int(degrees[unseen.argmin()])
 run.write_metrics(
@@ -539,12 +539,12 @@ run.write_metrics(
             "resolution": str(resolution),
             "field_stem": field(sides["stem"]),
             "field_end": f"{sides['heatmaps'].mean():.0f}",
-            "field_check": f"{agreeing} of {len(fields)} places",
+            "field_check": f"{agreeing} of {len(fields)} hook points",
             "first_whole": next((f"`{name}`" for name, side in sides.items() if side.min() >= resolution), "none"),
             "effective_end": str(effective["heatmaps"]),
             "depth_plain": "10" + f"{np.log10(gradients['plain'][0]):.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")),
             "depth_normalised": f"{gradients['batch normalisation'][0]:,.0f}",
-            "depth_residual": f"{gradients['residual, too'][0]:.1f}",
+            "depth_residual": f"{gradients['residual with normalisation'][0]:.1f}",
             "planted_above": str(real),
             "planted_needed": str(found.components_for(0.95)),
             "planted_participation": f"{found.participation_ratio:.1f}",
@@ -554,8 +554,8 @@ run.write_metrics(
             "two_silhouette": spoken(judged["two clouds"]["silhouette"]),
             "two_stability": spoken(judged["two clouds"]["stability"]),
             "two_valley": spoken(judged["two clouds"]["valley"]),
-            "covered_people": share(inside["people drawn again"]),
-            "covered_joints": share(inside["joints drawn again"]),
+            "covered_people": share(inside["people resampled"]),
+            "covered_joints": share(inside["joints resampled"]),
         },
     }
 )

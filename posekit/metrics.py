@@ -20,7 +20,7 @@ AP_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of OKS, COCO's
 def torso(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Torso length (N,) of keypoints (N, K, 3): shoulder to opposite hip, mean of the labelled diagonals.
 
-    The normaliser of Yang & Ramanan (PAMI 2013) as used on Leeds Sports Pose; NaN where neither diagonal is
+    Sapp & Taskar (CVPR 2013) take one diagonal, left shoulder to right hip. NaN where neither diagonal is
     labelled, and where the length is 0, which measures nothing.
     """
     ls, rs, lh, rh = skeleton.index("left shoulder", "right shoulder", "left hip", "right hip")

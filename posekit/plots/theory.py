@@ -18,8 +18,8 @@ def _panels(count: int, height: float, **options) -> tuple[Figure, np.ndarray]:
 
 
 def decoding(offsets: np.ndarray, errors: Mapping[str, np.ndarray], noise: np.ndarray, rms: Mapping[str, np.ndarray]) -> Figure:
-    """Left, each decoder's error (T,) in cells over the place of the peak within its cell (T,); right, its root mean square (S,) over the
-    noise (S,) of the map.
+    """Left, each decoder's error (T,) in cells over the position of the peak within its cell (T,); right, its root mean square (S,) over
+    the noise (S,) of the map.
     """
     figure, axes = _panels(2, 3.1)
     place, noisy = axes[0]
@@ -27,7 +27,7 @@ def decoding(offsets: np.ndarray, errors: Mapping[str, np.ndarray], noise: np.nd
         line = {"color": PALETTE[i], "label": name, "linestyle": ("-", "-.", "-", "--")[i % 4]}  # the last two coincide on the left
         place.plot(offsets, errors[name], **line)
         noisy.plot(noise, rms[name], **line)
-    place.set(xlabel="the peak's place in its cell", ylabel="error (cells)")
+    place.set(xlabel="position of the peak within its cell", ylabel="error (cells)")
     noisy.set(xlabel="noise (the peak is 1)", ylabel="error (cells), r.m.s.", ylim=(0, None))
     place.set_ylim(-0.55, 0.75)
     place.legend(fontsize=8, loc="upper center", ncols=2)
@@ -35,8 +35,8 @@ def decoding(offsets: np.ndarray, errors: Mapping[str, np.ndarray], noise: np.nd
 
 
 def trap(counts: np.ndarray, worth: Mapping[str, np.ndarray], shifts: np.ndarray, costs: Mapping[str, np.ndarray]) -> Figure:
-    """What answers cost, of what a flat map does: left, the best one that knows the joint to be in one of n places (N,); right, a sure
-    one that is off (S,).
+    """Losses relative to a flat map's: left, of the best map for a joint at one of n positions (N,); right, of a single peak that is
+    off (S,).
     """
     figure, axes = _panels(2, 3.1, sharey=True)
     known, off = axes[0]
@@ -44,10 +44,10 @@ def trap(counts: np.ndarray, worth: Mapping[str, np.ndarray], shifts: np.ndarray
         said = {"mse": "mean squared error"}.get(name, name)
         known.plot(counts, worth[name], "o-", color=PALETTE[i], markersize=4, label=said)
         off.plot(shifts, costs[name], color=PALETTE[i])
-    known.set(xlabel="places where the joint may be", ylabel="loss, of a flat map's", xscale="log", ylim=(0, 2.1))
+    known.set(xlabel="possible positions of the joint", ylabel="loss / loss of a flat map", xscale="log", ylim=(0, 2.1))
     known.set_xticks(counts[::2], [f"{n}" for n in counts[::2]])
     known.minorticks_off()
-    off.set(xlabel="cells by which a sure peak is off")
+    off.set(xlabel="error of a single peak (cells)")
     for ax in (known, off):
         ax.axhline(1, color="0.6", linestyle=":", linewidth=1)
     off.annotate("a flat map", (shifts[-1], 1), xytext=(0, -12), textcoords="offset points", fontsize=9, color="0.4", ha="right")
@@ -66,7 +66,7 @@ def optimisers(
         land.plot(*paths[name].T, ".-", color=PALETTE[i], markersize=3, linewidth=1)
         fall.plot(values[name], color=PALETTE[i], label=name)
     land.plot(0, 0, "k+", markersize=9)
-    land.set(xlabel="a flat direction", ylabel="a steep one", xlim=extent[:2], ylim=extent[2:])
+    land.set(xlabel="flat direction", ylabel="steep direction", xlim=extent[:2], ylim=extent[2:])
     fall.set(xlabel="step", ylabel="loss", yscale="log")
     fall.legend(fontsize=8, loc="upper right")
     return figure
@@ -82,7 +82,7 @@ def schedule(rates: Mapping[str, np.ndarray], losses: Mapping[str, np.ndarray]) 
         schedule_name, averaged = name.removesuffix(", averaged"), name.endswith(", averaged")
         colour = PALETTE[list(rates).index(schedule_name)]
         loss.plot(values, color=colour, linestyle="-" if averaged else ":", linewidth=1.6 if averaged else 1.2, label=name)
-    rate.set(xlabel="step", ylabel="learning rate, of the highest", ylim=(0, 1.05))
+    rate.set(xlabel="step", ylabel="learning rate / maximum", ylim=(0, 1.05))
     loss.set(xlabel="step", ylabel="loss", yscale="log")
     rate.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0.04, 0), handlelength=1.2)
     loss.legend(fontsize=7, loc="upper right", handlelength=1.2)
@@ -104,7 +104,7 @@ def generalisation(
     curves.plot(*points, "k.", markersize=6)
     curves.set(ylim=(-3.4, 4.4), xlabel="input", ylabel="output")
     curves.legend(fontsize=8, loc="lower center", ncols=2)
-    error.plot(degrees, seen, "o-", color=PALETTE[7], markersize=4, label="points it was fitted to")
+    error.plot(degrees, seen, "o-", color=PALETTE[7], markersize=4, label="fitted points")
     error.plot(degrees, unseen, "o-", color=PALETTE[0], markersize=4, label="other points")
     error.set(xlabel="degree of the polynomial", ylabel="error, r.m.s.", yscale="log")
     error.xaxis.get_major_locator().set_params(integer=True)
@@ -169,9 +169,9 @@ def receptive(
 
 
 def depth(signals: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray]) -> Figure:
-    """The size of signals and of gradients (L,) by layer, a line a kind of network."""
+    """The magnitude of signals and of gradients (L,) by layer, one line per network."""
     figure, axes = _panels(2, 3.1)
-    titles = "size of the signal", "size of the gradient"
+    titles = "magnitude of the signal", "magnitude of the gradient"
     for ax, curves, title in zip(axes[0], (signals, gradients), titles, strict=True):
         for i, (name, values) in enumerate(curves.items()):
             ax.plot(np.arange(1, len(values) + 1), values, color=PALETTE[i], label=name)
@@ -190,7 +190,7 @@ def planted(spectrum: np.ndarray, floor: np.ndarray, true: int, variances: np.nd
     scree.plot(number, spectrum, "-", color=PALETTE[0], linewidth=1)
     scree.plot(number[:true], spectrum[:true], "o", color=PALETTE[0], markersize=5, label="planted")
     scree.plot(number[true:], spectrum[true:], ".", color=PALETTE[0], markersize=3, label="noise")
-    scree.plot(number[: len(floor)], floor, "--", color="0.45", label="noise floor")
+    scree.plot(number[: len(floor)], floor, "--", color="0.45", label="permutation floor")
     scree.set(xlabel="component", ylabel="variance", yscale="log")
     scree.legend(fontsize=8)
     line = np.logspace(np.log10(variances.min()) - 0.1, np.log10(variances.max()) + 0.1, 100)
@@ -198,13 +198,13 @@ def planted(spectrum: np.ndarray, floor: np.ndarray, true: int, variances: np.nd
     shrunk.plot(variances, kept, ".", color=PALETTE[0], markersize=6, label="measured")
     shrunk.axvline(noise, color="0.6", linestyle=":", linewidth=1)
     shrunk.annotate("the noise", (noise, 0.04), xytext=(4, 0), textcoords="offset points", fontsize=9, color="0.4")
-    shrunk.set(xlabel="variance of the component", ylabel="share that is kept", xscale="log", ylim=(0, 1.02))
+    shrunk.set(xlabel="variance of the component", ylabel="share kept", xscale="log", ylim=(0, 1.02))
     shrunk.legend(fontsize=8)
     return figure
 
 
 def cut(clouds: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], titles: Mapping[str, str]) -> Figure:
-    """Clouds in two clusters: name to points (N, 2), labels (N,) and places (N,) along the line between the centres, drawn below."""
+    """Clouds in two clusters: name to points (N, 2), labels (N,) and positions (N,) along the line between the centres, drawn below."""
     figure, axes = plt.subplots(2, len(clouds), figsize=(WIDTH, 4.4), height_ratios=(1.6, 1), squeeze=False)
     for (top, bottom), (name, (points, labels, positions)) in zip(axes.T, clouds.items(), strict=True):
         for cluster in (0, 1):
