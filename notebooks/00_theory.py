@@ -364,7 +364,7 @@ class Block(nn.Module):
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left, the signal of a plain network shrinks at once to a constant, the others hold or grow slowly. Right, the gradient of the plain network falls by many powers of ten towards the first layer, that of batch normalisation grows, that of residual layers stays"}}
 signals, gradients = {}, {}
-for name, choice in {"plain": (False, False), "batch normalisation": (True, False), "residual with normalisation": (True, True)}.items():
+for name, choice in {"plain": (False, False), "batch normalisation": (True, False), "residual, normalised": (True, True)}.items():
     torch.manual_seed(seed)
     x, passed = torch.randn(256, 64), []
     for block in [Block(64, *choice) for _ in range(60)]:
@@ -400,7 +400,7 @@ found = pca(moments_of(batches_of(codes)))
 floor = noise_floor(codes, permutations=20, seed=seed)
 real = count_above_floor(found.spectrum, floor)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, three dots far above a slowly falling curve, which a dashed line follows closely. Right, dots along a rising S-shaped curve"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Left, three dots above a falling dashed line, which lies above the falling curve of the other components. Right, dots along a rising S-shaped curve"}}
 clean = codes_of(20_000, 100, sds)
 axes = pca(moments_of(batches_of(clean)))
 blurred = clean + 2 * random.normal(size=clean.shape)  # noise of variance 4
@@ -544,7 +544,7 @@ run.write_metrics(
             "effective_end": str(effective["heatmaps"]),
             "depth_plain": "10" + f"{np.log10(gradients['plain'][0]):.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")),
             "depth_normalised": f"{gradients['batch normalisation'][0]:,.0f}",
-            "depth_residual": f"{gradients['residual with normalisation'][0]:.1f}",
+            "depth_residual": f"{gradients['residual, normalised'][0]:.1f}",
             "planted_above": str(real),
             "planted_needed": str(found.components_for(0.95)),
             "planted_participation": f"{found.participation_ratio:.1f}",
