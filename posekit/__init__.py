@@ -26,6 +26,7 @@ EXPORTS = {  # by name, the module that defines it
     "load": "engine.prediction",
     "trace": "hooks",
     "edit": "hooks",
+    "adapt": "engine.adapting",
     "explain": "interpret.attribution.explain",
     "Poses": "engine.prediction",
     "Predictor": "engine.prediction",
@@ -45,6 +46,8 @@ EXPORTS = {  # by name, the module that defines it
     "PosekitError": "errors",
     "Card": "engine.weights",
     "SKELETONS": "skeleton",
+    "Skeleton": "skeleton",
+    "COCO": "skeleton",
 }
 MODULES = {  # by the short name under which `posekit.NAME` gives it, where it lies
     "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data", "display": "display",

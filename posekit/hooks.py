@@ -13,9 +13,11 @@ network's own.
 """
 
 import contextlib
+import copy
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -33,6 +35,8 @@ def hook_points(model: nn.Module) -> list[str]:
     """
     if not isinstance(model, nn.Module):
         raise PosekitError(f"a {type(model).__name__} has no named activations, a network has: give the `model` of what posekit.load gives")
+    if callable(own := getattr(model, "hook_points", None)):
+        return own()
     names = []
     for name, child in model.named_children():
         inner = [f"{name}.{place}" for place, _ in child.named_children() if place != "pool"]
@@ -111,13 +115,39 @@ def trace(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]
 def _hook(function: Callable, name: str):
     more = (name,) if _takes_name(function) else ()
 
-    def hook(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor | None:
-        replacement = function(output, *more)
-        if replacement is not None and replacement.shape != output.shape:
-            raise PosekitError(f"{name}: the replacement is {tuple(replacement.shape)}, the activation {tuple(output.shape)}")
-        return replacement
+    def hook(_module: nn.Module, _inputs: tuple, output: Any) -> Any:
+        activation = first_tensor(output)
+        if activation is None:
+            raise PosekitError(f"{name}: computes a {type(output).__name__} and no tensor; name a module inside it")
+        replacement = function(activation, *more)
+        if replacement is None:
+            return None
+        if replacement.shape != activation.shape:
+            raise PosekitError(f"{name}: the replacement is {tuple(replacement.shape)}, the activation {tuple(activation.shape)}")
+        return _with_first(output, replacement)
 
     return hook
+
+
+def first_tensor(output: Any) -> Tensor | None:
+    """The activation in what a module computes: a tensor, or the first of a tuple, a list or a mapping; None where there is none."""
+    if isinstance(output, Mapping):
+        output = tuple(output.values())
+    if isinstance(output, tuple | list):
+        output = output[0] if output else None
+    return output if isinstance(output, Tensor) else None
+
+
+def _with_first(output: Any, replacement: Tensor) -> Any:
+    """What a module computes, with another activation in it."""
+    if isinstance(output, Tensor):
+        return replacement
+    if isinstance(output, Mapping):
+        changed = copy.copy(output)
+        changed[next(iter(output))] = replacement  # type: ignore[index]
+        return changed
+    rest = (replacement, *output[1:])
+    return type(output)(*rest) if hasattr(output, "_fields") else type(output)(rest)
 
 
 def _takes_name(function: Callable) -> bool:

@@ -15,15 +15,22 @@ class Skeleton:
 
     name: str
     joints: tuple[str, ...]
-    limbs: tuple[tuple[str, str], ...]
-    sigmas: tuple[float, ...]  # COCO's per-joint standard deviation over the square root of the area; see `borrowed`
+    limbs: tuple[tuple[str, str], ...] = ()
+    sigmas: tuple[float, ...] = ()  # COCO's per-joint standard deviation over the square root of the area; see `borrowed`
+    pairs: tuple[tuple[str, str], ...] | None = None  # joints that a mirror exchanges; by default those called left and right alike
 
     def __len__(self) -> int:
         return len(self.joints)
 
+    def __str__(self) -> str:
+        return self.name
+
     @cached_property
     def mirrored(self) -> tuple[int, ...]:
         """Index of each joint's counterpart in the mirror image; an involution."""
+        if self.pairs is not None:
+            other = dict(self.pairs) | {b: a for a, b in self.pairs}
+            return tuple(self.joints.index(other.get(joint, joint)) for joint in self.joints)
         exchange = {"left": "right", "right": "left"}
         names = [" ".join(exchange.get(word, word) for word in joint.split()) for joint in self.joints]
         return tuple(self.joints.index(name) for name in names)
@@ -102,3 +109,16 @@ MPII = _skeleton(
     (("pelvis", "thorax"), ("thorax", "neck"), ("neck", "head top")),
 )
 SKELETONS = {skeleton.name: skeleton for skeleton in (COCO, LSP, MPII)}
+
+
+def skeleton_of(given: Skeleton | str) -> Skeleton:
+    """A skeleton, or that of a name; an unknown name raises ValueError.
+
+    >>> str(skeleton_of("lsp")), skeleton_of(LSP) is LSP
+    ('lsp', True)
+    """
+    if isinstance(given, Skeleton):
+        return given
+    if given not in SKELETONS:
+        raise ValueError(f"no skeleton {given!r}; there are {', '.join(SKELETONS)}, or give a Skeleton")
+    return SKELETONS[given]

@@ -127,6 +127,12 @@ class Puppet(nn.Module):
             at.append((32 - x if joint.startswith("right") else x, y))
         self.register_buffer("at", torch.tensor(at, dtype=torch.float32))
 
+    def skip_groups(self):
+        return {}
+
+    def stage_of(self, hook_point):
+        return 0
+
     def forward(self, pictures):
         code = self.stack0.bottleneck1(torch.zeros_like(self.stem(pictures)))[..., 0, 0]
         at = self.at.repeat(len(code), 1, 1)

@@ -1,5 +1,7 @@
 """A network's named activations as a table."""
 
+import copy
+
 import pandas as pd
 import torch
 from torch import nn
@@ -21,11 +23,10 @@ def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
     2  stack0.encoder1  16 x 16 x 16         928
     """
     names = hook_points(model)
-    with torch.device("meta"):
-        copy, picture = type(model)(model.config).eval(), torch.zeros(1, 3, resolution, resolution)
-    with torch.no_grad(), trace(copy, names) as activations:
+    copied, picture = copy.deepcopy(model).to("meta").eval(), torch.zeros(1, 3, resolution, resolution, device="meta")
+    with torch.no_grad(), trace(copied, names) as activations:
         if names:
-            copy(picture)
+            copied(picture)
     rows = []
     for name in names:
         shape = " x ".join(map(str, activations[name].shape[1:])) if name in activations else ""

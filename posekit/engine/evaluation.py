@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from posekit import metrics
-from posekit.coordinates import CONTEXT, STRIDE, view
+from posekit.coordinates import CONTEXT, view
 from posekit.data import load_people
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
@@ -20,7 +20,7 @@ from posekit.engine import weights
 from posekit.engine.backend import Backend
 from posekit.engine.prediction import Predictor, predict_crops
 from posekit.errors import PosekitError
-from posekit.skeleton import SKELETONS, Skeleton
+from posekit.skeleton import Skeleton, skeleton_of
 
 PAIRED = "pck@0.2·torso"  # what two networks are compared by
 
@@ -84,7 +84,7 @@ def evaluate(
         "flip": flip,
         "resolution": card.resolution,
         "joints": list(joints.joints),
-        "joints_of_the_network": list(SKELETONS[card.skeleton].joints),
+        "joints_of_the_network": list(skeleton_of(card.skeleton).joints),
         "joints_of_the_data": list(store.people.skeleton.joints),
         "metrics": stacks[-1],
         "stacks": [{"metrics": block} for block in stacks],
@@ -140,14 +140,14 @@ def _predict(predictor, people, flip, on_error, cache, progress):
     store, card = people, predictor.card
     size = round(card.resolution * CONTEXT)
     if isinstance(people, People):
-        common(SKELETONS[card.skeleton], people.skeleton)  # refused before anything is cut
+        common(skeleton_of(card.skeleton), people.skeleton)  # refused before anything is cut
         store = crops(people, size, cache, on_error=on_error, progress=_counting(progress, "cutting out", len(people)))
     if store.size < size:
         raise PosekitError(f"crops of {store.size} px are too small for {card.name}: give people, or crops of {size} px")
-    joints = common(SKELETONS[card.skeleton], store.people.skeleton)
+    joints = common(skeleton_of(card.skeleton), store.people.skeleton)
     heard = _counting(progress, "predicting", len(store))
     found = predict_crops(predictor.model, card, store, flip=flip, backend=predictor.backend, progress=heard)
-    of_network = SKELETONS[card.skeleton].index(*joints.joints)
+    of_network = skeleton_of(card.skeleton).index(*joints.joints)
     of_data = store.people.skeleton.index(*joints.joints)
     return found[:, :, of_network], store.people.keypoints[:, of_data], joints, store
 
@@ -156,8 +156,8 @@ def _score(found: np.ndarray, truth: np.ndarray, joints: Skeleton, store: Crops,
     people = store.people
     to_input = view(store.size, card.resolution) @ store.matrices
     return metrics.score(
-        found, truth, joints, heads=people.heads, heatmap_cell=STRIDE / to_input[:, 0, 0], heatmap_width=card.resolution // STRIDE,
-        areas=people.areas, image_ids=people.image_ids, boxes=people.boxes, seed=seed,
+        found, truth, joints, heads=people.heads, heatmap_cell=card.stride / to_input[:, 0, 0],
+        heatmap_width=card.resolution // card.stride, areas=people.areas, image_ids=people.image_ids, boxes=people.boxes, seed=seed,
     )  # fmt: skip
 
 

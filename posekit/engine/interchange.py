@@ -22,7 +22,7 @@ from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.files import read_json, replacing
 from posekit.heatmaps import probabilities
-from posekit.skeleton import COCO, SKELETONS, Skeleton
+from posekit.skeleton import COCO, SKELETONS, Skeleton, skeleton_of
 
 OPSET = 20  # of the ONNX operators; onnxruntime has known it since version 1.17
 
@@ -194,7 +194,7 @@ def export_onnx(network: Predictor | str | Path, path: str | Path) -> None:
             "predict with posekit itself"
         )
     program.model.metadata_props.update(
-        card=json.dumps(card.to_dict(), ensure_ascii=False), joints=json.dumps(SKELETONS[card.skeleton].joints)
+        card=json.dumps(card.to_dict(), ensure_ascii=False), joints=json.dumps(skeleton_of(card.skeleton).joints)
     )
     with replacing(path) as temporary:
         program.save(str(temporary), external_data=False)

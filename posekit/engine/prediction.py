@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
-from torch import Tensor
+from torch import Tensor, nn
 
 from posekit import heatmaps as hm
 from posekit.coordinates import MARGIN, STRIDE, cropping, mirroring, person_square, rescaling, transform, transform_keypoints, view
@@ -27,8 +27,7 @@ from posekit.engine import runtime, weights
 from posekit.engine.backend import Backend
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.models.hourglass import Hourglass
-from posekit.skeleton import SKELETONS, Skeleton
+from posekit.skeleton import Skeleton, skeleton_of
 
 BATCH = 16  # people predicted at once
 SHOWN = 1200  # pixels: a larger picture is shrunk where a notebook shows it
@@ -126,7 +125,7 @@ class Predictor:
 
     @property
     def skeleton(self) -> Skeleton:
-        return SKELETONS[self.card.skeleton]
+        return skeleton_of(self.card.skeleton)
 
     def __repr__(self) -> str:
         c = self.card
@@ -236,14 +235,14 @@ def predict_heatmaps(
     `backend` the network is prepared for it; to do so once for many batches, hand in `Fast`.
     """
     if backend is not None:
-        assert isinstance(network, Hourglass)
+        assert isinstance(network, nn.Module)
         network = Fast(network, backend)
 
     def maps(batch: Tensor) -> Tensor:
         output = network(card.centred(batch)).float()
         return hm.probabilities(output) if card.loss == "cross-entropy" else output
 
-    found, counterparts = maps(pictures), SKELETONS[card.skeleton].mirrored
+    found, counterparts = maps(pictures), skeleton_of(card.skeleton).mirrored
     if flip:
         other = maps(pictures.flip(-1))
         if card.loss == "coordinates":
@@ -263,17 +262,17 @@ def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "da
     if card.loss == "coordinates":
         found, stride = np.pad(heatmaps.double().cpu().numpy(), [(0, 0)] * (heatmaps.ndim - 1) + [(0, 1)], constant_values=1), 1
     else:
-        found, stride = hm.decode_output(heatmaps, card.loss, method).double().cpu().numpy(), STRIDE
-        found[..., 2] /= target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0))
+        found, stride = hm.decode_output(heatmaps, card.loss, method).double().cpu().numpy(), card.stride
+        found[..., 2] /= target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0), card.stride)
     back = np.linalg.inv(matrices) @ rescaling(stride)
     return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
 
 
-def target_peak(loss: str, resolution: int, sigma: float = 1.0) -> float:
+def target_peak(loss: str, resolution: int, sigma: float = 1.0, stride: int = STRIDE) -> float:
     """The height of the heatmap's peak that training asks for: 1, or of a Gaussian that sums to 1."""
     if loss != "cross-entropy":
         return 1.0
-    cells = resolution // STRIDE
+    cells = resolution // stride
     return 1.0 / float(hm.encode(torch.tensor([[float(cells // 2)] * 2]), cells, sigma).sum())
 
 

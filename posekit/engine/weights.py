@@ -17,13 +17,14 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from posekit.coordinates import STRIDE
 from posekit.data.signatures import HEAD, no_content
 from posekit.display.html import facts, scores
 from posekit.errors import PosekitError
 from posekit.files import atomic_write, json_text
 from posekit.losses import LOSSES
 from posekit.models import ARCHITECTURES, REGRESSORS, architecture_of, classes
-from posekit.skeleton import SKELETONS
+from posekit.skeleton import SKELETONS, Skeleton, skeleton_of
 
 SHIPPED = Path(__file__).parents[1] / "shipped"
 
@@ -45,7 +46,7 @@ class Card:
     Attributes:
         name: of the network.
         config: the fields of the architecture's configuration.
-        skeleton: the name of one of posekit.SKELETONS, whose joints the network finds.
+        skeleton: whose joints the network finds, the name of one of posekit.SKELETONS; of an adapted network a Skeleton, too.
         resolution: side of the network's input in pixels.
         loss: "cross-entropy": the heatmaps are the softmax of the outputs over cells; "mse", "coordinates": the outputs.
         architecture: one of posekit.models.ARCHITECTURES, by name.
@@ -58,6 +59,7 @@ class Card:
         seed: of all chance in the training.
         versions: of posekit, torch and NumPy.
         note: terms of use, say.
+        stride: input pixels to a heatmap cell.
 
     >>> card = load("mannequins-hg1")[1]
     >>> card.architecture, card.skeleton, card.resolution, card.loss
@@ -68,7 +70,7 @@ class Card:
 
     name: str
     config: dict[str, Any]
-    skeleton: str
+    skeleton: str | Skeleton
     resolution: int
     loss: str
     architecture: str = "hourglass"
@@ -81,6 +83,7 @@ class Card:
     seed: int | None = None
     versions: dict[str, str] = field(default_factory=_versions)
     note: str = ""
+    stride: int = STRIDE
 
     to_dict = asdict
 
@@ -103,7 +106,7 @@ class Card:
             raise ValueError(f"no loss {card.loss!r} of {card.architecture}")
         if card.skeleton not in SKELETONS:
             raise ValueError(f"no skeleton {card.skeleton!r}")
-        joints, wanted = card.config["joints"], len(SKELETONS[card.skeleton])
+        joints, wanted = card.config["joints"], len(skeleton_of(card.skeleton))
         if joints != wanted:
             raise ValueError(f"{joints} joints, the {card.skeleton} skeleton has {wanted}")
         mean = tuple(float(value) for value in card.input_mean)
@@ -117,7 +120,7 @@ class Card:
         return facts({
             "name": self.name,
             "architecture": f"{self.architecture}: {', '.join(f'{name} {value}' for name, value in self.config.items())}",
-            "skeleton": f"{self.skeleton}, {len(SKELETONS[self.skeleton])} joints",
+            "skeleton": f"{self.skeleton}, {len(skeleton_of(self.skeleton))} joints",
             "input": f"{self.resolution} x {self.resolution} pixels",
             "loss": self.loss, "trained": trained, "on": self.data,
             "scored on": self.metrics.get("data"), **scores(self.metrics),

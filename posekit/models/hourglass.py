@@ -310,6 +310,15 @@ class Hourglass(nn.Module):
         squeezed = getattr(self, name).squeeze is not None
         return f"{name}.squeeze" if squeezed else f"{name}.bottleneck{self.config.bottleneck_residuals}"
 
+    def skip_groups(self) -> dict[str, list[str]]:
+        """The hook points of the skip connections by level, `skip1` (the finest) first, of all stacks together."""
+        stacks = range(self.config.stacks)
+        return {f"skip{level}": [f"stack{stack}.skip{level}" for stack in stacks] for level in self.config.skip_levels}
+
+    def stage_of(self, hook_point: str) -> int:
+        """The stack, counted from 0, that an activation is in."""
+        return int(hook_point.partition(".")[0].removeprefix("stack"))
+
     def _repr_html_(self) -> str:
         from posekit.display.html import listing
         from posekit.display.overview import overview

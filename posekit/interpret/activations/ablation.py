@@ -16,7 +16,7 @@ from itertools import chain, count
 import numpy as np
 import torch
 from scipy.stats import permutation_test, rankdata
-from torch import Tensor
+from torch import Tensor, nn
 
 from posekit import metrics
 from posekit.data.crops import Crops
@@ -24,8 +24,8 @@ from posekit.engine.backend import Backend
 from posekit.engine.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.hooks import Edit, edit
-from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.hooks import Edit, edit, hook_points
+from posekit.models.hourglass import HourglassConfig
 from posekit.skeleton import Skeleton
 
 BATCH = 64  # people predicted at once, among whom another person is looked for
@@ -82,7 +82,7 @@ def batch_size(people: int, batch: int = BATCH) -> int:
 
 
 def means(
-    model: Hourglass, card: Card, crops: Crops, names: Iterable[str], *, backend: Backend | None = None, batch: int = BATCH,
+    model: nn.Module, card: Card, crops: Crops, names: Iterable[str], *, backend: Backend | None = None, batch: int = BATCH,
 ) -> dict[str, Tensor]:  # fmt: skip
     """The mean over people of each named activation (C, H, W), float32, a value for each channel and position."""
     names = list(names)
@@ -102,7 +102,7 @@ def means(
 
 
 def mean(
-    model: Hourglass, card: Card, others: Crops, names: Iterable[str], *, backend: Backend | None = None, batch: int = BATCH,
+    model: nn.Module, card: Card, others: Crops, names: Iterable[str], *, backend: Backend | None = None, batch: int = BATCH,
 ) -> Edit:  # fmt: skip
     """The edit that gives everybody the mean activation of `others`.
 
@@ -112,29 +112,30 @@ def mean(
     return lambda activation, name: known[name].to(activation.dtype).expand_as(activation)
 
 
-def skip_hook_points(model: Hourglass) -> list[str]:
-    """`stack0.skip1`, ... of all stacks, level 1 (the finest) first in each.
+def skip_hook_points(model: nn.Module) -> list[str]:
+    """The hook points of all skip connections: `stack0.skip1`, ... of an hourglass, level 1 (the finest) first.
 
     Raises:
-        PosekitError: the network has no skip connections, or is no hourglass.
+        PosekitError: the network has none, or does not name them.
     """
-    config = model.config
-    if not isinstance(model, Hourglass):
-        raise PosekitError(f"a {type(model).__name__} has no skip connections to replace; give an hourglass")
-    if not config.skip_levels:
-        raise PosekitError("this network was built without skip connections (config: skips false); give one that has them")
-    return [f"stack{stack}.skip{level}" for stack in range(config.stacks) for level in config.skip_levels]
+    groups = getattr(model, "skip_groups", None)
+    if groups is None:
+        raise PosekitError(f"a {type(model).__name__} names no skip connections to replace; give an hourglass")
+    if not groups():
+        raise PosekitError("this network was built without skip connections (config: skips false), or adapted without naming them "
+                           "(posekit.adapt(..., skips=NAMES)); give one that has them")  # fmt: skip
+    named = {name for names in groups().values() for name in names}
+    return [name for name in hook_points(model) if name in named]
 
 
-def skip_groups(model: Hourglass) -> dict[str, list[str]]:
+def skip_groups(model: nn.Module) -> dict[str, list[str]]:
     """What is replaced together: each level in all stacks, by `skip1`, ..., and `all`."""
-    hook_points = skip_hook_points(model)
-    levels = {f"skip{level}": [p for p in hook_points if p.endswith(f".skip{level}")] for level in model.config.skip_levels}
-    return {**levels, "all": hook_points}
+    every = skip_hook_points(model)
+    return {**model.skip_groups(), "all": every}  # type: ignore[operator]
 
 
 def ablate(
-    model: Hourglass, card: Card, crops: Crops, groups: Mapping[str, Sequence[str]], ways: Mapping[str, Edit], *,
+    model: nn.Module, card: Card, crops: Crops, groups: Mapping[str, Sequence[str]], ways: Mapping[str, Edit], *,
     backend: Backend | None = None, batch: int = BATCH,
 ) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
     """Keypoints (stacks, N, K, 3), as `predict_crops` gives them, by group of places and way of replacing them.
@@ -149,7 +150,7 @@ def ablate(
     return found
 
 
-def intact(model: Hourglass, card: Card, crops: Crops, *, backend: Backend | None = None, batch: int = BATCH) -> np.ndarray:
+def intact(model: nn.Module, card: Card, crops: Crops, *, backend: Backend | None = None, batch: int = BATCH) -> np.ndarray:
     """Keypoints (stacks, N, K, 3) of the network as it is, through the very path that `ablate` takes."""
     backend = backend or Backend.best()
     network = by_modules(model, backend)

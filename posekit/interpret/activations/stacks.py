@@ -104,9 +104,10 @@ def corrected(before: np.ndarray, after: np.ndarray, *, seed: int = 0) -> dict[s
 
 def need_stacks(model: Hourglass, name: str) -> None:
     """PosekitError where the network has a single stack, which has no later one to compare with, or is no hourglass."""
-    if not isinstance(model, Hourglass):
+    stacks = getattr(getattr(model, "config", None), "stacks", 0)
+    if not stacks:
         raise PosekitError(f"weights {name}: a {type(model).__name__} has no stacks; give an hourglass of two or more")
-    if model.config.stacks < 2:
+    if stacks < 2:
         raise PosekitError(f"weights {name}: one stack, and what a second is for cannot be asked of it; give a network of two or more")
 
 

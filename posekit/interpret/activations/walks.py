@@ -32,12 +32,12 @@ from posekit.engine.backend import Backend
 from posekit.engine.prediction import by_modules, decode
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.hooks import Edit, edit, hook_points
+from posekit.hooks import Edit, edit
 from posekit.interpret.analysis.attributes import attributes
 from posekit.interpret.analysis.probes import Direction
 from posekit.metrics import interval, torso
 from posekit.models.hourglass import Hourglass
-from posekit.skeleton import SKELETONS, Skeleton
+from posekit.skeleton import Skeleton, skeleton_of
 from posekit.stats import holm
 
 SKIPS = ("intact", "mean", "off")
@@ -80,8 +80,8 @@ def random_directions(count: int, components: np.ndarray, variances: np.ndarray,
 
 def skip_hook_points(model: Hourglass, hook_point: str) -> list[str]:
     """The skip connections of the stack that `hook_point` is in; none where the network has none."""
-    stack = hook_point.partition(".")[0]
-    return [name for name in hook_points(model) if name.startswith(f"{stack}.skip")]
+    stage = model.stage_of(hook_point)
+    return [name for names in model.skip_groups().values() for name in names if model.stage_of(name) == stage]
 
 
 def answers(
@@ -109,7 +109,7 @@ def answers(
 
         edits[hook_point] = replace
     with edit(model, edits):
-        maps = _maps(by_modules(model, backend), card, pictures, _stack(hook_point))
+        maps = _maps(by_modules(model, backend), card, pictures, model.stage_of(hook_point))
     return maps, _decoded(maps, card)
 
 
@@ -140,7 +140,7 @@ def walks(
 ) -> list[Walk]:  # fmt: skip
     """Move each person's own code at `hook_point` along each of vectors (V, D) by each of `lengths` (S,); see `answers` for the skips."""
     backend = backend or Backend.best()
-    network, stack = by_modules(model, backend), _stack(hook_point)
+    network, stack = by_modules(model, backend), model.stage_of(hook_point)
     shift = torch.zeros(())
 
     def move(activation: Tensor, name: str) -> Tensor:
@@ -226,7 +226,7 @@ def causal(
     """
     if not len(control):
         raise PosekitError("a walk needs at least one random direction to be compared with; random_directions gives them")
-    skeleton = SKELETONS[card.skeleton]
+    skeleton = skeleton_of(card.skeleton)
     measurable = attributes(np.zeros((1, len(skeleton), 3)), skeleton)
     if attribute is not None and attribute not in measurable:
         raise PosekitError(f"{attribute}: cannot be measured on a prediction; {skeleton.name} has {', '.join(measurable)}")
@@ -314,10 +314,6 @@ def _shaped(codes: Tensor, activation: Tensor, name: str) -> Tensor:
     if codes.shape[1] != activation[0].numel():
         raise PosekitError(f"{codes.shape[1]} numbers do not fit {name}, where a code has {activation[0].numel()}")
     return codes.to(activation).reshape(-1, *activation.shape[1:])
-
-
-def _stack(hook_point: str) -> int:
-    return int(hook_point.partition(".")[0].removeprefix("stack"))
 
 
 def _pictures(crops: Crops, card: Card, backend: Backend, batch: int):

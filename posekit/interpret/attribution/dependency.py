@@ -27,7 +27,7 @@ from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.interpret.activations.ablation import rank_correlation
 from posekit.interpret.attribution.explain import blurred
-from posekit.skeleton import SKELETONS, Skeleton
+from posekit.skeleton import Skeleton, skeleton_of
 
 SIDE = 0.4  # of the torso's length: the side of the square
 ALIKE = 2.0  # a control is at most this many times as near or as far as the joint whose control it is
@@ -60,7 +60,7 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, bac
     Raises:
         PosekitError: the people have other joints than the network, or nobody has a torso.
     """
-    skeleton = SKELETONS[card.skeleton]
+    skeleton = skeleton_of(card.skeleton)
     if crops.people.skeleton.joints != skeleton.joints:
         raise PosekitError(f"{card.name} knows the joints of {skeleton.name}, these people have those of {crops.people.skeleton.name}")
     backend = backend or Backend.best()

@@ -34,7 +34,7 @@ from scipy.ndimage import map_coordinates
 from torch import Tensor, nn
 
 from posekit import heatmaps as hm
-from posekit.coordinates import MARGIN, STRIDE, cropping, person_square, rescaling, transform
+from posekit.coordinates import MARGIN, cropping, person_square, rescaling, transform
 from posekit.data.crops import cut
 from posekit.engine.prediction import Predictor, as_picture, check_boxes, load
 from posekit.engine.weights import Card
@@ -42,7 +42,7 @@ from posekit.errors import PosekitError
 from posekit.hooks import hook_points, trace
 from posekit.interpret.attribution import targets
 from posekit.interpret.attribution.targets import Scored, Target, answered, cells_of, joint_index
-from posekit.skeleton import SKELETONS
+from posekit.skeleton import skeleton_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -158,7 +158,7 @@ def explain(
         values = attribute(predictor.model, card, view, wanted, method, layer)[0]
     return Explanation(
         map=back(values, matrix, width, height),
-        heatmap=back(maps[0, k].cpu().numpy(), rescaling(1 / STRIDE) @ matrix, width, height),
+        heatmap=back(maps[0, k].cpu().numpy(), rescaling(1 / card.stride) @ matrix, width, height),
         picture=picture,
         seen=np.clip([*(centres[0] - sides[0] / 2), *(centres[0] + sides[0] / 2)], -0.5, [width - 0.5, height - 0.5] * 2),
         point=transform(np.linalg.inv(matrix), found[0, k : k + 1, :2])[0],
@@ -220,6 +220,9 @@ def gradients(scored: Scored, pictures: Tensor, method: str) -> Tensor:
     has it. Nothing remains in the model.
     """
     _check_gradients(scored)
+    if method != "saliency" and not any(isinstance(module, nn.ReLU) for module in scored.modules()):
+        raise PosekitError(f"{method} changes what ReLU modules hand back, and this network has none, but other or functional activations: "
+                           "it would be saliency under another name")  # fmt: skip
     attr = _captum()
     ways = {"saliency": attr.Saliency, "guided-backprop": attr.GuidedBackprop, "deconvnet": attr.Deconvolution}
     options = {"abs": False} if method == "saliency" else {}
@@ -273,9 +276,10 @@ def _quietly() -> Iterator[None]:
 
 
 def default_layer(model: nn.Module) -> str:
-    """Grad-CAM's hook point where none is named: the finest sum of decoder and skip connection of the last stack, or the first place."""
+    """Grad-CAM's hook point where none is named: the finest sum of decoder and skip connection of the last stack, or the code."""
     names = hook_points(model)
-    return next((name for name in reversed(names) if ".sum" in name), names[0])
+    code = getattr(model, "code_hook_point", None)
+    return next((name for name in reversed(names) if ".sum" in name), None) or (code() if code else names[0])
 
 
 def blurred(pictures: Tensor) -> Tensor:
@@ -298,7 +302,7 @@ def back(values: np.ndarray, matrix: np.ndarray, width: int, height: int) -> np.
 
 
 def _labelled_cell(keypoints: np.ndarray, joint: str, matrix: np.ndarray, card: Card, width: int) -> Tensor:
-    skeleton = SKELETONS[card.skeleton]
+    skeleton = skeleton_of(card.skeleton)
     if keypoints.shape != (len(skeleton), 3):
         raise PosekitError(f"keypoints are ({len(skeleton)}, 3), x, y and flag of the {skeleton.name} skeleton, not {keypoints.shape}")
     known = (keypoints[:, 2] > 0) & np.isfinite(keypoints[:, :2]).all(1)
@@ -306,7 +310,7 @@ def _labelled_cell(keypoints: np.ndarray, joint: str, matrix: np.ndarray, card: 
     if not known[k]:
         labelled = ", ".join(name for name, there in zip(skeleton.joints, known, strict=True) if there) or "none"
         raise PosekitError(f"{joint} is not labelled for this person; labelled: {labelled}; without keypoints the network's place is taken")
-    return cells_of(transform(matrix, keypoints[k : k + 1, :2]), width)[0]
+    return cells_of(transform(matrix, keypoints[k : k + 1, :2]), card, width)[0]
 
 
 def _flat(model: nn.Module, pictures: Tensor, layer: str) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from posekit.coordinates import CONTEXT, STRIDE, view, warp
+from posekit.coordinates import CONTEXT, view, warp
 from posekit.engine.weights import Card
 from posekit.hooks import trace
 from posekit.interpret.attribution.targets import Target
@@ -45,7 +45,7 @@ def direction(name: str, hook_point: str, vector, mean) -> Target:
 
 def middle(card: Card) -> Tensor:
     """The cell (2,) in the middle of the heatmap."""
-    return torch.full((2,), card.resolution // STRIDE // 2)
+    return torch.full((2,), card.resolution // card.stride // 2)
 
 
 @torch.inference_mode(False)

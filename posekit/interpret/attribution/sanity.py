@@ -39,7 +39,7 @@ from posekit.errors import PosekitError
 from posekit.hooks import hook_points
 from posekit.interpret.attribution.explain import attribute, blurred, softened
 from posekit.interpret.attribution.targets import Scored, answered, joint_index, target
-from posekit.skeleton import SKELETONS
+from posekit.skeleton import skeleton_of
 
 SHARES = (0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # of the picture, taken away or brought back
 TOLERANCE = 0.2  # torso lengths: a peak within it points at the joint, as a joint within it is found in PCK@0.2·torso
@@ -73,7 +73,7 @@ class Cases:
 
 def counterparts(model: nn.Module, card: Card, cases: Cases) -> Cases:
     """The same people, each asked about the same joint of the other side, where the network puts that one; nobody says where it is."""
-    skeleton = SKELETONS[card.skeleton]
+    skeleton = skeleton_of(card.skeleton)
     joints, device = np.array(skeleton.mirrored)[cases.joints], next(model.parameters()).device
     cells = torch.cat([answered(model, card, cases.pictures[part].to(device))[1] for part in iterate(len(cases), BATCH)])
     chosen = cells[torch.arange(len(cases)), torch.as_tensor(joints)]
@@ -93,7 +93,7 @@ def draw_cases(
     Raises:
         PosekitError: the skeleton lacks a joint, the people have other joints than the network, or nobody has one of them visible.
     """
-    skeleton = SKELETONS[card.skeleton]
+    skeleton = skeleton_of(card.skeleton)
     if crops.people.skeleton.joints != skeleton.joints:
         raise PosekitError(f"{card.name} knows the joints of {skeleton.name}, these people have those of {crops.people.skeleton.name}")
     wanted = np.isin(np.arange(len(skeleton)), joint_index(skeleton, *(joints or skeleton.joints)))

@@ -27,12 +27,12 @@ import torch
 from torch import Tensor, nn
 
 from posekit import heatmaps as hm
-from posekit.coordinates import STRIDE, rescaling, transform
+from posekit.coordinates import rescaling, transform
 from posekit.engine.prediction import decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import trace
-from posekit.skeleton import SKELETONS, Skeleton
+from posekit.skeleton import Skeleton, skeleton_of
 
 TARGETS = ("peak", "window", "mean", "probability", "distance to JOINT")
 WINDOW = 1 / 16  # of the map's width to either side of its middle: two cells of 32, and at least one
@@ -76,7 +76,7 @@ def target(name: str, joint: str | Sequence[str], card: Card, cells: Tensor | No
     Raises:
         PosekitError: no such target, or the skeleton lacks a joint.
     """
-    skeleton = SKELETONS[card.skeleton]
+    skeleton = skeleton_of(card.skeleton)
     joints = torch.tensor(joint_index(skeleton, *([joint] if isinstance(joint, str) else joint)))
     label = f"{name} of {joint}" if isinstance(joint, str) else name
     if name.startswith("distance to "):
@@ -131,12 +131,12 @@ def answered(model: nn.Module, card: Card, pictures: Tensor) -> tuple[Tensor, Te
     """
     maps = predict_heatmaps(model, card, pictures)[:, -1]
     keypoints = decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
-    return maps, cells_of(keypoints[..., :2], maps.shape[-1]), keypoints
+    return maps, cells_of(keypoints[..., :2], card, maps.shape[-1]), keypoints
 
 
-def cells_of(points: np.ndarray, width: int) -> Tensor:
+def cells_of(points: np.ndarray, card: Card, width: int) -> Tensor:
     """The heatmap cells (..., 2), column and row, in which points (..., 2) of the input lie; the nearest for points outside."""
-    return torch.from_numpy(np.clip(np.round(transform(rescaling(1 / STRIDE), points)), 0, width - 1)).long()
+    return torch.from_numpy(np.clip(np.round(transform(rescaling(1 / card.stride), points)), 0, width - 1)).long()
 
 
 def _of(maps: Tensor, joints: Tensor) -> Tensor:
