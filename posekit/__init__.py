@@ -47,7 +47,6 @@ EXPORTS = {  # by name, the module that defines it
     "Card": "engine.weights",
     "SKELETONS": "skeleton",
     "Skeleton": "skeleton",
-    "COCO": "skeleton",
 }
 MODULES = {  # by the short name under which `posekit.NAME` gives it, where it lies
     "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data", "display": "display",

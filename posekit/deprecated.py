@@ -10,14 +10,7 @@ R = TypeVar("R")
 
 
 def renamed(**new_names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function take parameters by their former names too.
-
-    >>> @renamed(rate="lr")
-    ... def train(lr):
-    ...     return lr
-    >>> train(rate=1e-3)
-    0.001
-    """
+    """Let a function take parameters by their former names too: `@renamed(rate="lr")`."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)

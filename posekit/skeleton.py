@@ -11,7 +11,12 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Which joints a data set annotates, in which order. Left and right are the person's own."""
+    """Which joints a data set annotates, in which order. Left and right are the person's own.
+
+    >>> hand = Skeleton("hand", ("wrist", "thumb", "little finger"), limbs=(("wrist", "thumb"), ("wrist", "little finger")))
+    >>> len(hand), hand.mirrored  # no joint is called left or right
+    (3, (0, 1, 2))
+    """
 
     name: str
     joints: tuple[str, ...]

@@ -9,10 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import posekit
-from posekit import COCO, PosekitError, Skeleton, adapt
+from posekit import PosekitError, Skeleton, adapt
 from posekit.coordinates import transform
 from posekit.engine.prediction import Fast, by_modules
 from posekit.hooks import edit, hook_points, trace
+from posekit.skeleton import COCO
 
 ONE = Skeleton("spot", ("spot",))
 PLAIN = posekit.Backend.plain()
@@ -282,3 +283,37 @@ def test_points_lead_back_to_the_picture():
     found = network.predict(big).keypoints[0, 0]
     matrix = posekit.coordinates.cropping([159.5, 119.5], 320, 64)
     assert np.allclose(transform(matrix, found[None, :2]), transform(matrix, np.array([[200.0, 100.0]])), atol=1.0)
+
+
+OWN = """
+import torch, posekit
+
+def network():
+    return posekit.adapt(torch.nn.Conv2d(3, 17, 8, stride=8), "coco", 64, name="mine", report=None)
+
+def other():
+    return torch.nn.Identity()
+"""
+
+
+def test_a_file_of_ones_own_stands_wherever_weights_do(tmp_path):
+    file = tmp_path / "my network.py"
+    file.write_text(OWN)
+    predictor = posekit.load(f"{file}:network")
+    assert predictor.card.name == "mine" and predictor.card.stride == 8
+    scores = posekit.evaluate(f"{file}:network", "mannequins:4,size=64@all", cache=tmp_path)
+    assert scores["weights"] == "mine" and scores["people"] == 4
+    for name, said in ((f"{file}:nothing", "has no function nothing"), (f"{file}:other", "other gives a Identity; let it return"),
+                       (f"{tmp_path}/none.py:network", "none.py: no such Python file")):  # fmt: skip
+        with pytest.raises(PosekitError, match=said):
+            posekit.load(name)
+
+
+def test_a_run_of_a_network_of_ones_own_is_stale_when_its_file_changes(tmp_path):
+    from posekit.workflow.staleness import _data
+
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    before = _data(f"{file}:network")
+    file.write_text(OWN.replace("17", "14"))
+    assert before and before != _data(f"{file}:network")

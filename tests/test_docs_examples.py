@@ -15,7 +15,7 @@ from PIL import Image
 import posekit
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "book/index.md", "book/desk.md")
+PAGES = ("README.md", "book/index.md", "book/desk.md", "book/your_network.md")
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FEWER = {"mannequins:500@test": "mannequins:40,size=80@test"}  # a test needs no more people
 MODULES = [

@@ -1,4 +1,4 @@
-"""Weights in files: safetensors with a card and a checksum. Nothing of a file is ever executed.
+"""Weights in files: safetensors with a card and a checksum. Nothing of a weights file is ever executed.
 
 save("mine.safetensors", model, Card("mine", model.config.to_dict(), "lsp", 128, "cross-entropy"))
 model, card = load("mine.safetensors")
@@ -7,7 +7,9 @@ model, card = load("lspet-hg1")  # a shipped name
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -169,6 +171,9 @@ def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> Non
 def load(name_or_path: str | Path) -> tuple[Any, Card]:
     """The network, of the architecture on its card and in eval mode, and the card of a shipped name, a file, or a run's folder.
 
+    `network.py:make` is what the function `make` of a Python file of one's own returns, `posekit.adapt` say: the file is executed, which
+    of no other weights is anything.
+
     Raises:
         PosekitError: no such name or file; or a file that is foreign or damaged.
 
@@ -176,6 +181,8 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
     >>> type(model).__name__, card.name
     ('Hourglass', 'mannequins-hg1')
     """
+    if own := re.fullmatch(r"(.+\.py):([A-Za-z_]\w*)", str(name_or_path)):
+        return _own(Path(own[1]).expanduser(), own[2])
     path = _find(name_or_path)
     try:
         data = path.read_bytes()
@@ -208,6 +215,26 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
     tensors = {name: v.float() if v.is_floating_point() else v for name, v in tensors.items()}
     model.load_state_dict(tensors, assign=True)
     return model.eval(), card
+
+
+def _own(path: Path, function: str) -> tuple[Any, Card]:
+    """The network that a function of a Python file gives.
+
+    Raises:
+        PosekitError: no such file or function, or it gives no network.
+    """
+    if not path.is_file():
+        raise PosekitError(f"{path}: no such Python file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not callable(make := getattr(module, function, None)):
+        raise PosekitError(f"{path}: has no function {function}")
+    network = make()
+    if not isinstance(getattr(network, "card", None), Card):
+        raise PosekitError(f"{path}: {function} gives a {type(network).__name__}; let it return what posekit.adapt gives")
+    return network.model, network.card
 
 
 def _find(name_or_path: str | Path) -> Path:

@@ -82,6 +82,8 @@ def _data(value: Any) -> str | None:
         return _hash(str([_data(item) for item in value]))
     if not isinstance(value, str):
         return None
+    if (own := re.fullmatch(r"(.+\.py):[A-Za-z_]\w*", value)) and (path := root() / Path(own[1]).expanduser()).is_file():
+        return file_hash(path)[:16]  # a network of one's own, by a function
     match = re.fullmatch(r"[\w-]+:(.+?)(@[\w-]+)?", value)
     written = (match[1], value.partition(":")[2]) if match else (value,)  # a folder's name may have an @
     path = next((path for name in written if (path := root() / Path(name).expanduser()).exists()), root() / written[0])
