@@ -86,8 +86,10 @@ def sweep(
 @app.command()
 @command
 def study(
-    name: Annotated[str, typer.Argument(help="redesign, stacks or skips")],
-    data: Annotated[str, typer.Option(help="people, NAME\\[:PATH], with the splits train, val and test")] = "mannequins:5000",
+    name: Annotated[str, typer.Argument(help="redesign, stacks, skips, losses, estimators ...; any other word lists them")],
+    data: Annotated[
+        str | None, typer.Option(help="people, NAME\\[:PATH], with the splits train, val and test; mannequins by default")
+    ] = None,
     seeds: Annotated[str, typer.Option(help="seeds of the trainings, with commas between them; three at least for an interval")] = "0,1,2",
     workers: Annotated[int | None, typer.Option(min=1, help="trainings at a time; one a GPU, or one a core, by default")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="say what there is to do, and the table of what is kept, and train nothing")] = False,
@@ -99,7 +101,7 @@ def study(
 
     Ctrl-C keeps what is done, and the same command goes on with the rest.
     """
-    from posekit.studies import execute, verdict
+    from posekit.studies import designs, execute, verdict
 
     try:
         numbers = tuple(int(seed) for seed in seeds.replace(" ", ",").split(",") if seed)
@@ -107,6 +109,7 @@ def study(
         numbers = ()
     if not numbers:
         raise PosekitError(f"--seeds {seeds!r}: write whole numbers with commas between them, as 0,1,2")
+    data = data or designs.people_of(name)
     with bars() as bar, bar.task("rendering", None) as rendered:
         planned = execute.plan(name, data, numbers, cache=cache, progress=rendered)
     at_once = workers or execute.usual_workers()

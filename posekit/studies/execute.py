@@ -5,7 +5,6 @@ runs/studies/1a2b3c4d5e6f/                      its checkpoint and weights, not 
 """
 
 import json
-import statistics
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -22,15 +21,13 @@ from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.files import write_json
 from posekit.memory import keep_memory
-from posekit.studies import results
+from posekit.studies import hours, results
 from posekit.studies.designs import Study, design
 from posekit.studies.job import SPLITS, Training, do, fingerprints, stores
-from posekit.studies.redesign.budget import macs
 from posekit.studies.results import Result
+from posekit.workflow.execution import hardware
 from posekit.workflow.graph import Job, run_jobs
 from posekit.workflow.parameters import root
-
-USUAL = 1e-10  # seconds of training a multiply-add, one core with bfloat16; used where no result is kept yet
 
 
 @dataclass(frozen=True)
@@ -96,16 +93,13 @@ def describe(planned: Plan, workers: int) -> str:
     line = f"{study.name} on {planned.people.source}: {len(study.trainings)} trainings, {len(planned.results)} kept"
     if not missing:
         return line
-    per = [r.content["seconds"] / work for r in planned.results.values() if (work := _work_of(r)) > 0]
-    rate, basis = (statistics.median(per), "by the results that are kept") if per else (USUAL, "a guess until one is kept")
-    count = len(planned.people.split("train"))
-    seconds = sum(rate * macs(t.config, t.recipe.resolution) * count * t.recipe.epochs for t in missing)
+    rates = hours.measured(results.all_kept(kept_folder(planned.people)), hardware())
+    basis = "by the results that this machine made" if rates else "a guess until this machine has made one"
+    weights = work_folder()
+    stages = {planned.key(stage): stage for training in missing for stage in training.stages}
+    left = [stage for key, stage in stages.items() if not (weights / key / "weights.safetensors").exists()]
+    seconds = hours.seconds(left, len(planned.people.split("train")), rates)
     return f"{line}, {len(missing)} to train, about {seconds / 3600 / workers:.1f} hours with {workers} at a time ({basis})"
-
-
-def _work_of(result: Result) -> float:
-    people = result.content["data"]["people"]["train"]["count"]
-    return result.content["multiply_adds"] * people * sum(len(curve) for curve in result.content["curve"])
 
 
 def run(

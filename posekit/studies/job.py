@@ -9,13 +9,14 @@ from typing import Any
 
 from filelock import FileLock
 
-from posekit.coordinates import CONTEXT
+from posekit.coordinates import CONTEXT, transform_keypoints, view
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
 from posekit.engine.backend import Backend
-from posekit.engine.fitting import fit
+from posekit.engine.fitting import fit, fit_parts
 from posekit.engine.training import Recipe
 from posekit.models import architecture_of
+from posekit.models.feedback import FeedbackConfig, mean_pose
 from posekit.studies.redesign.squeezed import Pretraining, init_squeeze
 
 METRIC = "pck@0.2·torso, flip test, version 1"  # part of every key: other definitions make other results
@@ -28,7 +29,8 @@ class Training:
 
     Attributes:
         variant: what the study calls it, with the same name for every seed.
-        config: of the network, of any trained architecture.
+        config: of the network, of any architecture. What depends on the people is left empty: where error feedback begins, and the tree of
+            templates.
         recipe: how it is trained.
         start: the training whose weights it begins with; at random without.
         squeeze_init: how the squeeze that `config` has and `start` has not begins: "trained", "components", "random".
@@ -109,16 +111,20 @@ def do(
     if weights.exists():
         return weights
     seen = stores(people, training.recipe.resolution, cache)
+    name, config = f"{training.variant}-{training.seed}", training.config
+    if architecture_of(config) == "parts":
+        return fit_parts(seen["train"], seen["val"], own, resolution=training.recipe.resolution, mixtures=config.mixtures,
+                         seed=training.seed, name=name, backend=backend)  # fmt: skip
+    if isinstance(config, FeedbackConfig):
+        points = transform_keypoints(view(seen["train"].size, training.recipe.resolution), seen["train"].keypoints)
+        config = replace(config, start=mean_pose(points, training.recipe.resolution))
     if training.squeeze_init and start:
         begun = own / "begin.safetensors"
         if not begun.exists():
             own.mkdir(parents=True, exist_ok=True)
-            init_squeeze(
-                start, training.config, training.squeeze_init, seen["train"], seen["val"], begun, Pretraining(), training.seed, backend
-            )
+            init_squeeze(start, config, training.squeeze_init, seen["train"], seen["val"], begun, Pretraining(), training.seed, backend)
         start = begun
-    return fit(training.config, training.recipe, seen["train"], seen["val"], own, name=f"{training.variant}-{training.seed}", start=start,
-               backend=backend, report=report)  # fmt: skip
+    return fit(config, training.recipe, seen["train"], seen["val"], own, name=name, start=start, backend=backend, report=report)
 
 
 def _named(recipe: Recipe) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,7 +61,12 @@ class Result:
 
     @property
     def plateau(self) -> bool:
-        """Whether the last fifth of the last stage's epochs gained less than PLATEAU on val, or there were MOST in all."""
+        """Whether the last fifth of the last stage's epochs gained less than PLATEAU on val, or there were MOST in all.
+
+        Templates are fitted once, to their end.
+        """
+        if self.content["spec"]["architecture"] == "parts":
+            return True
         curve = [line["pck"] for line in self.content["curve"][-1]]
         epochs = sum(len(stage) for stage in self.content["curve"])
         last = max(len(curve) // 5, 1)
@@ -84,13 +90,16 @@ def result(training: Training, people: People, path: Path, *, backend: Backend |
         hits[split] = _block(metrics.hits(found, truth, 0.2 * metrics.torso(truth, store.people.skeleton)))
     made = provenance()
     keys = fingerprints(people)
-    curves = [_history(path.parent.parent / stage.key(keys)) for stage in training.stages]
+    if card.architecture == "parts":
+        curves = [[{**card.history[-1], "loss": None, "val_loss": None, "pck": scores["val"]["pck@0.2·torso"]["mean"]}]]
+    else:
+        curves = [_history(path.parent.parent / stage.key(keys)) for stage in training.stages]
     return Result(plain({
         "format": FORMAT, "metric": METRIC, "key": training.key(keys), "variant": training.variant, "seed": training.seed,
         "why": training.why, "spec": training.spec(),
         "data": {"source": people.source.partition(":")[0], "skeleton": people.skeleton.name,
                  "people": {name: {"count": len(people.split(name)), "fingerprint": value} for name, value in keys.items()}},
-        **cost, "epoch": card.metrics["epoch"], "curve": curves,
+        **cost, "epoch": card.metrics.get("epoch", 1), "curve": curves,
         "scores": {split: {name: {k: v for k, v in block.items() if k != "joints"} for name, block in found.items()}
                    for split, found in scores.items()},
         "joints": scores["test"]["pck@0.2·torso"]["joints"],
@@ -115,6 +124,15 @@ def kept(folder: Path, key: str) -> Result | None:
     """
     paths = sorted(folder.glob(f"*-{key}.json"))
     return load(paths[0]) if paths else None
+
+
+def all_kept(folder: Path) -> list[Result]:
+    """Every sound result in a folder, of whatever study."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        with suppress(PosekitError):
+            found.append(load(path))
+    return found
 
 
 def load(path: Path) -> Result:

@@ -122,21 +122,25 @@ def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[st
 def provenance() -> dict[str, Any]:
     """What made a result: the commit, the package versions and the machine, without its name."""
     packages = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
-    processor = _first_match("/proc/cpuinfo", r"model name\s*:\s*(.+)") or platform.processor()
-    memory = int(_first_match("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0)
     return {
         "commit": _output("git", "rev-parse", "HEAD"),
         "dirty": bool(_output("git", "status", "--porcelain")),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "packages": dict(sorted(packages.items(), key=lambda item: item[0].lower())),
-        "hardware": {
-            "processor": processor,
-            "cores": cores(),
-            "memory_gib": round(memory / 2**20, 1),
-            "gpus": _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines(),
-            "system": f"{platform.system()} {platform.machine()}",
-        },
+        "hardware": hardware(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """The machine, without its name."""
+    memory = int(_first_match("/proc/meminfo", r"MemTotal:\s*(\d+)") or 0)
+    return {
+        "processor": _first_match("/proc/cpuinfo", r"model name\s*:\s*(.+)") or platform.processor(),
+        "cores": cores(),
+        "memory_gib": round(memory / 2**20, 1),
+        "gpus": _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines(),
+        "system": f"{platform.system()} {platform.machine()}",
     }
 
 

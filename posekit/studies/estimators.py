@@ -1,0 +1,34 @@
+"""Estimators that came before and after the hourglass, each trained to its own plateau: the trainings of a study."""
+
+from dataclasses import replace
+
+from posekit.engine.training import Recipe
+from posekit.models.deeppose import DeepPoseConfig
+from posekit.models.feedback import FeedbackConfig
+from posekit.models.parts import PartsConfig
+from posekit.models.transpose import TransPoseConfig
+from posekit.studies.hourglasses import BEST, base_64, named, redesign_64, stacks_64
+from posekit.studies.job import Training
+from posekit.studies.results import MOST
+
+
+def estimators_64(joints: int) -> list[Training]:
+    """One of each kind at 64 px; the hourglasses are those of other studies.
+
+    The others get the most epochs that a plateau needs, since they cost little and learn more slowly. Regressors have as many parameters as
+    the hourglass of one stack; the transformer, whose tokens cost multiply-adds and hardly parameters, the multiply-adds of two stacks.
+    """
+    one = replace(base_64(joints), variant="hourglass, 1 stack")
+    (two,) = named(stacks_64(joints), "2 stacks, equal width")
+    (best,) = named(redesign_64(joints), BEST[0])
+    longest = replace(one.recipe, epochs=MOST)
+    regression = replace(longest, loss="coordinates")
+    return [
+        one,
+        replace(two, variant="hourglass, 2 stacks"),
+        replace(best, variant="hourglass, redesigned"),
+        Training("DeepPose", DeepPoseConfig(joints, features=22), replace(regression, lr=2e-3), why="coordinates in three stages"),
+        Training("error feedback", FeedbackConfig(joints, (), features=26), replace(regression, lr=1e-3), why="four bounded corrections"),
+        Training("TransPose", TransPoseConfig(joints), replace(longest, lr=1e-3), why="a transformer over the cells"),
+        Training("templates on springs", PartsConfig(joints, ()), Recipe(resolution=64, epochs=1), why="oriented gradients, fitted once"),
+    ]
