@@ -19,8 +19,6 @@ from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
 from posekit.studies import execute, job, results, verdict
-from posekit.studies.designs import DESIGNS, base_64, design
-from posekit.studies.job import Training, with_seed
 from posekit.studies.results import Result
 
 SOURCE = Path(__file__).parents[1]
@@ -203,45 +201,6 @@ def test_what_a_training_goes_on_from_is_trained_once(planned, project, monkeypa
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda training: job.do(training, planned.people, project / "together", cache=project / "data"), others))
     assert begun.count(planned.key(base)) == 1 and len(begun) == 3
-
-
-@pytest.mark.parametrize("name", DESIGNS)
-def test_designs_name_every_training_once_and_differ_by_key(name):
-    study = design(name, 14, (0, 1))
-    names = [(t.variant, t.seed) for t in study.trainings]
-    keys = {t.key(PEOPLE) for t in study.trainings}
-    assert len(set(names)) == len(names) == len(keys) and study.reference == study.trainings[0].variant
-
-
-def test_redesigns_cost_no_more_than_the_base():
-    from posekit.studies.redesign.budget import macs, parameters
-
-    study = design("redesign", 14, (0,))
-    base = study.trainings[0]
-    for training in study.trainings:
-        if training.start or training.variant == "wider":
-            continue
-        assert parameters(training.config) <= parameters(base.config)
-        assert macs(training.config, 64) <= macs(base.config, 64)
-    assert sum(training.variant.startswith("random redesign") for training in study.trainings) == 5
-
-
-def test_keys_follow_recipe_network_people_and_start_and_nothing_else():
-    base = base_64(14)
-    key = base.key(PEOPLE)
-    assert key == replace(base, variant="of another study", why="said otherwise").key(PEOPLE)
-    others = [
-        with_seed(base, 1), replace(base, recipe=replace(base.recipe, sigma=0.7)), replace(base, config=replace(base.config, basic=True)),
-        Training("on", base.config, base.recipe, base), Training("on", base.config, base.recipe, base, "components"),
-    ]  # fmt: skip
-    keys = {key, base.key(PEOPLE | {"test": "other"}), *(other.key(PEOPLE) for other in others)}
-    assert len(keys) == 7
-    assert with_seed(others[3], 2).start.seed == 2
-
-
-def test_keys_do_not_change():
-    """A kept result is found by it for years: whoever changes it makes all of them stale."""
-    assert base_64(14).key(PEOPLE) == "c034f9aec992"
 
 
 @given(arrays(float, st.tuples(st.integers(1, 9), st.integers(1, 17)), elements=st.sampled_from([0.0, 1.0, np.nan])))

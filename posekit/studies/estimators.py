@@ -7,7 +7,7 @@ from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig
 from posekit.models.parts import PartsConfig
 from posekit.models.transpose import TransPoseConfig
-from posekit.studies.hourglasses import BEST, base_64, named, redesign_64, stacks_64
+from posekit.studies.hourglasses import BEST, base_64, named, redesigns
 from posekit.studies.job import Training
 from posekit.studies.results import MOST
 
@@ -19,13 +19,12 @@ def estimators_64(joints: int) -> list[Training]:
     the hourglass of one stack; the transformer, whose tokens cost multiply-adds and hardly parameters, the multiply-adds of two stacks.
     """
     one = replace(base_64(joints), variant="hourglass, 1 stack")
-    (two,) = named(stacks_64(joints), "2 stacks, equal width")
-    (best,) = named(redesign_64(joints), BEST[0])
+    (best,) = named(redesigns(one), BEST[0])
     longest = replace(one.recipe, epochs=MOST)
     regression = replace(longest, loss="coordinates")
     return [
         one,
-        replace(two, variant="hourglass, 2 stacks"),
+        replace(one, variant="hourglass, 2 stacks", config=replace(one.config, stacks=2), why="as many features in each"),
         replace(best, variant="hourglass, redesigned"),
         Training("DeepPose", DeepPoseConfig(joints, features=22), replace(regression, lr=2e-3), why="coordinates in three stages"),
         Training("error feedback", FeedbackConfig(joints, (), features=26), replace(regression, lr=1e-3), why="four bounded corrections"),
