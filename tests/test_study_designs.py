@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from posekit.cli import commands as cli
 from posekit.data import load_people
 from posekit.engine import weights
-from posekit.engine.backend import Machine
+from posekit.engine.backend import Backend
 from posekit.engine.costs import multiply_adds
 from posekit.engine.training import Recipe
 from posekit.models import build
@@ -54,9 +54,9 @@ def test_every_kind_of_estimator_is_trained_scored_and_kept(name, made, tmp_path
     people, folder, cache = made
     if name == "templates on springs":
         pytest.importorskip("skimage")
-    training, machine = tiny(name), Machine.plain()
-    path = job.do(training, people, folder, machine=machine, cache=cache)
-    found = results.result(training, people, path, machine=machine, cache=cache)
+    training, backend = tiny(name), Backend.plain()
+    path = job.do(training, people, folder, backend=backend, cache=cache)
+    found = results.result(training, people, path, backend=backend, cache=cache)
     again = results.load(results.save(found, tmp_path))
     assert again.key == training.key(job.fingerprints(people)) and again.hits("test").shape == (12, 17)
     assert again.content["parameters"] > 0 and again.content["seconds"] >= 0
@@ -65,12 +65,12 @@ def test_every_kind_of_estimator_is_trained_scored_and_kept(name, made, tmp_path
     assert all(set(line) == {"epoch", "seconds", "loss", "val_loss", "pck"} for line in curve)
     assert again.plateau or name != "templates on springs"
     before = path.stat().st_mtime_ns
-    assert job.do(training, people, folder, machine=machine, cache=cache).stat().st_mtime_ns == before
+    assert job.do(training, people, folder, backend=backend, cache=cache).stat().st_mtime_ns == before
 
 
 def test_error_feedback_begins_at_the_median_pose_of_those_it_is_trained_on(made):
     people, folder, cache = made
-    path = job.do(tiny("error feedback"), people, folder, machine=Machine.plain(), cache=cache)
+    path = job.do(tiny("error feedback"), people, folder, backend=Backend.plain(), cache=cache)
     start = np.array(weights.load(path)[0].config.start)
     seen = job.stores(people, 32, cache)["train"]
     points = seen.keypoints[..., :2] - (seen.size - 1) / 2  # crops have the view's middle
