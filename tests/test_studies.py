@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -5,6 +6,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from rich.console import Console
 from typer.testing import CliRunner
 
 from posekit.cli import commands as cli
@@ -38,9 +41,14 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("notebooks", "presets"):
         (folder / name).mkdir()
-    done = posekit(folder, "smoke", "--data", DATA, "--workers", "2")
-    assert done.returncode == 0, done.stderr
-    assert "9 trainings, 0 kept, 9 to train" in done.stderr and "0 to go" in done.stderr
+    said = []
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(folder)  # and in this process, since each of nine would take seconds to begin
+        here.setattr(execute, "run_jobs", lambda jobs, *_: [execute.work(Path(job.command[-1])) for job in jobs])
+        planned = execute.plan("smoke", DATA, (0, 1, 2), cache=folder / "data")
+        assert "9 trainings, 0 kept, 9 to train" in execute.describe(planned, 2)
+        execute.run(planned, cache=folder / "data", report=said.append)
+    assert len(said) == 9 and "0 to go" in said[-1]
     return folder
 
 
@@ -123,11 +131,22 @@ def too_few_bits(text):
     return json.dumps(content)
 
 
+def merged_badly(text):
+    return f"<<<<<<< ours\n{text}=======\n{text}>>>>>>> theirs\n"
+
+
+def of_another_format(text):
+    return json.dumps(json.loads(text) | {"format": 99})
+
+
 def of_another_training(text):
     return json.dumps(json.loads(text) | {"key": "0" * 12})
 
 
-@pytest.mark.parametrize("damage", [cut_short, of_another_metric, other_hits, too_few_bits, of_another_training, lambda text: "[]"])
+DAMAGES = [cut_short, merged_badly, of_another_metric, of_another_format, other_hits, too_few_bits, of_another_training, lambda text: "[]"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_result_that_is_not_whole_is_named_and_nothing_is_trained(project, damage, monkeypatch):
     monkeypatch.chdir(project)
     path = files(project)[0]
@@ -147,11 +166,11 @@ def test_interrupted_it_goes_on(project, tmp_path):
                "--cache", str(project / "data")]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(SOURCE)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    until = time.monotonic() + 120
+    until = time.monotonic() + 400
     while not list(tmp_path.glob("book/studies/mannequins/*.json")) and time.monotonic() < until and process.poll() is None:
         time.sleep(0.2)
     os.killpg(process.pid, 2)
-    process.communicate(timeout=120)
+    process.communicate(timeout=400)
     kept = {path: path.stat().st_mtime_ns for path in files(tmp_path)}
     assert kept and process.returncode in (0, 1, 130)
     done = posekit(tmp_path, *command[4:-2])
@@ -174,6 +193,124 @@ def test_what_cannot_be_studied_is_told_in_one_line(project, arguments, message,
     assert done.exit_code == 1 and message in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.fixture
+def listed(planned, project, tmp_path, monkeypatch):
+    """The job of the base, seed 0, in a checkout without results, as `run` lists it."""
+    for name in ("notebooks", "presets"):
+        (tmp_path / name).mkdir()
+    training = planned.study.trainings[0]
+    file = tmp_path / "runs/studies" / planned.key(training) / "job.json"
+    file.parent.mkdir(parents=True)
+    what = {"study": "smoke", "data": DATA, "variant": "base", "seed": 0, "device": None, "cache": str(project / "data")}
+    file.write_text(json.dumps(what), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return file
+
+
+def same(kept, other):
+    return all(kept.content[name] == other.content[name] for name in ("key", "hits", "scores", "spec"))
+
+
+def test_a_worker_that_is_killed_leaves_nothing_half_and_the_next_goes_on(planned, listed):
+    """To the very result that it would have had."""
+    command = [sys.executable, "-m", "posekit.studies.execute", str(listed)]
+    process = subprocess.Popen(command, cwd=Path.cwd(), env=os.environ | {"PYTHONPATH": str(SOURCE)})
+    until = time.monotonic() + 400
+    while not (listed.parent / "last.pt").exists() and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    assert process.wait() == -9
+    assert not list(Path().glob("book/**/*")) and not (listed.parent / "kept").exists()
+    execute.work(listed)
+    (path,) = Path("book/studies/mannequins").iterdir()
+    assert same(results.load(path), planned.result(planned.study.trainings[0])) and (listed.parent / "kept").exists()
+
+
+@pytest.mark.parametrize("told", ["the disk is full", None])
+def test_what_was_not_finished_is_named(planned, project, told, monkeypatch):
+    training = planned.study.trainings[4]
+    key = planned.key(training)
+    lacking = replace(planned, results={other: found for other, found in planned.results.items() if other != key})
+    monkeypatch.setattr(results, "kept", lambda folder, wanted: None)
+
+    def run_jobs(jobs, folder, *_):
+        assert [Path(job.output).parent.name for job in jobs] == [key]
+        if told:
+            (folder / key / "failed.txt").write_text(told, "utf-8")
+
+    monkeypatch.setattr(execute, "run_jobs", run_jobs)
+    words = told or "its process was ended from outside"
+    with pytest.raises(PosekitError, match=f"^1 of 1 trainings .*goes on with those; {training.variant}, seed {training.seed}: {words}"):
+        execute.run(lacking, cache=project / "data")
+    (project / "runs/studies" / key / "kept").touch()  # as it was
+
+
+def test_a_result_that_another_machine_brought_is_taken(planned, project, monkeypatch):
+    """While the study runs here: it is neither trained again nor missing."""
+    key = planned.key(planned.study.trainings[0])
+    lacking = replace(planned, results={other: found for other, found in planned.results.items() if other != key})
+    monkeypatch.setattr(execute, "run_jobs", lambda *_: None)
+    said = []
+    execute.run(lacking, cache=project / "data", report=said.append)
+    assert key in lacking.results and len(said) == 1 and "0 to go" in said[0]
+    monkeypatch.setattr(execute, "do", lambda *_, **__: pytest.fail("trained again"))
+    (project / "runs/studies" / key / "kept").unlink(missing_ok=True)
+    execute.work(project / "runs/studies" / key / "job.json")
+    assert (project / "runs/studies" / key / "kept").exists()
+
+
+def test_two_machines_may_keep_one_result_under_two_names(planned, tmp_path):
+    """As two studies do that share a base."""
+    found = planned.result(planned.study.trainings[0])
+    for name in ("base", "1 wide stack"):
+        results.save(Result(found.content | {"variant": name}), tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2 and same(results.kept(tmp_path, found.key), found)
+
+
+def test_a_full_disk_is_told_and_the_training_is_not_done_again(project, listed, monkeypatch):
+    for name in ("weights.safetensors", "history.jsonl"):
+        (listed.parent / name).write_bytes((project / "runs/studies" / listed.parent.name / name).read_bytes())
+    monkeypatch.setattr(job, "fit", lambda *_, **__: pytest.fail("trained again"))
+
+    def full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "fsync", full)
+        context.setattr(execute, "keep_memory", lambda: None)
+        with pytest.raises(SystemExit, match=r"posekit: .*base-0.*the disk is full: free some room"):
+            execute.main(listed)
+    assert "the disk is full" in (listed.parent / "failed.txt").read_text("utf-8")
+    assert not list(Path("book/studies/mannequins").iterdir()) and not (listed.parent / "kept").exists()
+    execute.work(listed)
+    assert len(list(Path("book/studies/mannequins").iterdir())) == 1
+
+
+def test_people_that_changed_since_the_plan_are_not_trained_on(listed, monkeypatch):
+    what = json.loads(listed.read_text("utf-8")) | {"variant": "linear"}
+    listed.write_text(json.dumps(what), "utf-8")
+    with pytest.raises(PosekitError, match="has changed since this was planned"):
+        execute.work(listed)
+
+
+@pytest.mark.parametrize(("seeds", "words"), [((0,), "there is one"), ((0, 2), "there are two")])
+def test_too_few_seeds_for_an_interval_decide_nothing(planned, seeds, words):
+    fewer = execute.plan("smoke", DATA, seeds)
+    assert not fewer.missing
+    file = StringIO()
+    verdict.print_table(fewer, Console(file=file, width=200))
+    assert f"Nothing is decided: an interval needs 3 seeds, and {words}" in file.getvalue()
+    assert "Best on val" not in file.getvalue() and "[" not in file.getvalue().splitlines()[4]
+    assert all(np.isnan(row.test.low) and (row.difference is None or np.isnan(row.difference.low)) for row in verdict.rows(fewer))
+
+
+def test_what_is_missing_is_named_and_decides_nothing(planned):
+    lacking = execute.plan("smoke", DATA, (0, 1, 2, 3))
+    file = StringIO()
+    verdict.print_table(lacking, Console(file=file, width=200))
+    assert "3 of 12 trainings are missing: nothing is decided yet. Missing: base, sharper targets, linear." in file.getvalue()
+
+
 def test_two_processes_do_not_train_the_same(planned, project, monkeypatch):
     from filelock import FileLock
 
@@ -185,7 +322,8 @@ def test_two_processes_do_not_train_the_same(planned, project, monkeypatch):
 
 def test_what_a_training_goes_on_from_is_trained_once(planned, project, monkeypatch):
     """Two that need the same base, begun together."""
-    base, on = planned.study.trainings[0], planned.study.trainings[2]
+    on = next(training for training in planned.study.trainings if training.start)
+    base = on.start
     begun = []
 
     def fit(config, recipe, training, validation, folder, **options):
@@ -219,7 +357,9 @@ def test_hits_packed_in_bits_come_back(hits):
     ],
 )
 def test_plateau(curve, expected):
-    assert Result({"curve": [[{"pck": value} for value in curve]]}).plateau is expected
+    content = {"curve": [[{"pck": value} for value in curve]]}
+    assert Result(content | {"spec": {"architecture": "hourglass"}}).plateau is expected
+    assert Result(content | {"spec": {"architecture": "parts"}}).plateau  # fitted once, to their end
 
 
 def test_the_median_pose():

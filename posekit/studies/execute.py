@@ -119,8 +119,7 @@ def run(
     threads = max(cores() // workers, 1)
     for resolution in sorted({stage.recipe.resolution for training in missing for stage in training.stages}):
         stores(planned.people, resolution, cache)  # once, before several would
-    folder, done = work_folder(), set(planned.results)
-    jobs = []
+    folder, jobs = work_folder(), []
     for training in missing:
         own = folder / planned.key(training)
         own.mkdir(parents=True, exist_ok=True)
@@ -134,9 +133,8 @@ def run(
     def watch() -> None:
         for training in missing:
             key = planned.key(training)
-            if key not in done and (folder / key / "kept").exists():
-                done.add(key)
-                result = results.kept(kept_folder(planned.people), key)
+            if key not in planned.results:
+                result = results.kept(kept_folder(planned.people), key)  # of a job here, or of another machine's
                 if result:
                     planned.results[key] = result
                     report(f"{training.variant}, seed {training.seed}: PCK on val {result.scores['val']:.3f}, "
@@ -144,12 +142,12 @@ def run(
 
     run_jobs(jobs, folder, workers, threads, profile, watch)
     watch()
-    failed = [folder / planned.key(training) / "failed.txt" for training in planned.missing]
-    if failed:
-        why = [path.read_text("utf-8") for path in failed if path.exists()]
-        raise PosekitError(
-            f"{len(failed)} trainings are missing, and the same command goes on with those; {why[0] if why else 'see above'}"
-        )
+    if lacking := planned.missing:
+        first = lacking[0]
+        told = folder / planned.key(first) / "failed.txt"
+        why = told.read_text("utf-8") if told.exists() else "its process was ended from outside (out of memory, say)"
+        raise PosekitError(f"{len(lacking)} of {len(missing)} trainings were not finished, and the same command goes on with those; "
+                           f"{first.variant}, seed {first.seed}: {why}")  # fmt: skip
 
 
 def work(file: Path) -> None:
@@ -158,15 +156,19 @@ def work(file: Path) -> None:
     Raises:
         PosekitError: as `plan` and `posekit.fit`; or another process is at it.
     """
-    what = json.loads(file.read_text("utf-8"))
-    planned = plan(what["study"], what["data"], (what["seed"],), cache=what["cache"])
-    training = next(t for t in planned.study.trainings if t.variant == what["variant"])
-    own = work_folder() / planned.key(training)
+    what, own = json.loads(file.read_text("utf-8")), file.parent
     with ExitStack() as stack:
         try:
             stack.enter_context(FileLock(own / "lock", timeout=0))
         except Timeout:
             raise PosekitError(f"{own}: another process is at this training") from None
+        planned = plan(what["study"], what["data"], (what["seed"],), cache=what["cache"])
+        training = next(t for t in planned.study.trainings if t.variant == what["variant"])
+        if planned.key(training) != own.name:
+            raise PosekitError(f"{own}: {what['data']} or the study has changed since this was planned; give the command again")
+        if planned.result(training):  # another machine kept it since this job was planned
+            (own / "kept").touch()
+            return
         backend = Backend.best(what["device"] or _free_gpu(stack))
         path = do(training, planned.people, work_folder(), backend=backend, cache=what["cache"])
         found = results.result(training, planned.people, path, backend=backend, cache=what["cache"])
@@ -188,8 +190,9 @@ def main(file: Path) -> None:
     keep_memory()  # this process does nothing else
     try:
         work(file)
-    except PosekitError as error:
-        file.with_name("failed.txt").write_text(str(error), encoding="utf-8")
+    except (PosekitError, OSError) as error:
+        with suppress(OSError):  # of a full disk
+            file.with_name("failed.txt").write_text(str(error), encoding="utf-8")
         sys.exit(f"posekit: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -14,6 +14,7 @@ from posekit.studies.execute import Plan
 from posekit.studies.redesign.variants import winner
 from posekit.studies.results import Result
 
+LEAST_SEEDS = 3  # of an interval by Student's t
 FLOOR = 3.0  # times the median pose's score: below it a network has not learned, and decides nothing
 
 
@@ -138,8 +139,11 @@ def print_table(planned: Plan, console) -> None:
         f"PCK@0.2·torso with flip test; 95 % intervals over seeds (test) and over seeds and people (differences from {reference}), "
         f"three seeds at least. The median pose finds {100 * median_pose(planned.people):.1f} %."
     ]
-    if planned.missing:
-        lines.append(f"{len(planned.missing)} of {len(planned.study.trainings)} trainings are missing: nothing is decided yet.")
+    if missing := planned.missing:
+        names = ", ".join(dict.fromkeys(training.variant for training in missing))
+        lines.append(f"{len(missing)} of {len(planned.study.trainings)} trainings are missing: nothing is decided yet. Missing: {names}.")
+    elif (seeds := len({training.seed for training in planned.study.trainings})) < LEAST_SEEDS:
+        lines.append(f"Nothing is decided: an interval needs {LEAST_SEEDS} seeds, and there {'is one' if seeds == 1 else 'are two'}.")
     elif unfit := [row.variant for row in found if not (row.plateau and row.learned)]:
         lines.append(f"Nothing is decided: not at the plateau, or not learned: {', '.join(unfit)}.")
     else:
