@@ -8,7 +8,9 @@ import torch
 from planted import RECIPE, planted
 
 from posekit import Backend, HourglassConfig, PosekitError, fit
-from posekit.engine import weights
+from posekit.engine import training, weights
+from posekit.engine.fitting import recipe_of
+from posekit.losses import loss_sum
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2)
 
@@ -68,6 +70,63 @@ def test_a_training_with_a_start_resumes_to_the_same_weights(crops, tmp_path):
         fit(CONFIG, RECIPE, *crops, tmp_path / "twice", start=start, report=press, **plain)
     twice = fit(CONFIG, RECIPE, *crops, tmp_path / "twice", start=start, **plain)
     assert torch.equal(parameters(whole), parameters(twice))
+
+
+def test_half_of_what_is_learnt_is_the_teachers_answer():
+    """The gradient is the mean of those of both cross-entropies; a teacher that says the Gaussian changes nothing."""
+    torch.manual_seed(0)
+    output = torch.randn(3, 1, 14, 8, 8, requires_grad=True)
+    taught = torch.randn(3, 14, 8, 8)
+    points = torch.cat([torch.rand(3, 14, 2) * 31, torch.randint(0, 3, (3, 14, 1))], -1)
+    gaussians, labelled = training.targets(points, RECIPE.resolution, RECIPE.sigma)
+
+    def gradient(loss):
+        return torch.autograd.grad(loss, output, retain_graph=True)[0]
+
+    found, mask = training._loss(output, points, RECIPE, taught)
+    to_people = loss_sum(output, gaussians, labelled, "cross-entropy")
+    to_teacher = loss_sum(output, taught.flatten(-2).softmax(-1).unflatten(-1, (8, 8)), labelled, "cross-entropy")
+    assert torch.equal(mask, labelled)
+    assert torch.allclose(gradient(found), (gradient(to_people) + gradient(to_teacher)) / 2, atol=1e-6)
+    same, _ = training._loss(output, points, RECIPE, gaussians.clamp_min(1e-30).log())
+    assert torch.allclose(gradient(same), gradient(to_people), atol=1e-6)
+
+
+def test_a_training_with_a_teacher_is_named_and_resumes_to_the_same_weights(crops, tmp_path):
+    plain, short = {"backend": Backend.plain()}, dataclasses.replace(RECIPE, epochs=2)
+    teachers = [
+        fit(dataclasses.replace(CONFIG, stacks=2), dataclasses.replace(RECIPE, epochs=1, seed=seed), *crops, tmp_path / str(seed), **plain)
+        for seed in (1, 2)
+    ]
+    whole = fit(CONFIG, short, *crops, tmp_path / "whole", teacher=teachers[0], **plain)
+    assert weights.load(whole)[1].recipe["teacher"] == "1"
+    assert recipe_of(weights.load(whole)[1]) == short
+
+    def press(figures):
+        if figures["step"] == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(CONFIG, short, *crops, tmp_path / "twice", teacher=teachers[0], report=press, **plain)
+    for other in (teachers[1], None):
+        with pytest.raises(PosekitError, match=r"teacher \(fingerprint\) is"):
+            fit(CONFIG, short, *crops, tmp_path / "twice", teacher=other, **plain)
+    twice = fit(CONFIG, short, *crops, tmp_path / "twice", teacher=teachers[0], **plain)
+    assert torch.equal(parameters(whole), parameters(twice))
+    assert not torch.equal(parameters(whole), parameters(fit(CONFIG, short, *crops, tmp_path / "alone", **plain)))
+
+
+def test_what_cannot_teach_is_refused(crops, tmp_path):
+    plain, short = {"backend": Backend.plain()}, dataclasses.replace(RECIPE, epochs=1)
+    teacher = fit(CONFIG, dataclasses.replace(short, loss="mse", lr=1e-3), *crops, tmp_path / "teacher", **plain)
+    with pytest.raises(PosekitError, match=r"teacher/weights\.safetensors: cannot be learnt from: loss mse, not cross-entropy$"):
+        fit(CONFIG, short, *crops, tmp_path / "student", teacher=teacher, **plain)
+    sound = fit(CONFIG, short, *crops, tmp_path / "sound", **plain)
+    with pytest.raises(PosekitError, match=r"resolution 32, not 16$"):
+        fit(CONFIG, dataclasses.replace(short, resolution=16), *crops, tmp_path / "student", teacher=sound, **plain)
+    with pytest.raises(PosekitError, match="learnt by cross-entropy alone"):
+        fit(CONFIG, dataclasses.replace(short, loss="mse"), *crops, tmp_path / "student", teacher=sound, **plain)
+    assert not (tmp_path / "student").exists()
 
 
 @pytest.mark.parametrize("loss, lr", [("cross-entropy", 1e-2), ("mse", 5e-3)])

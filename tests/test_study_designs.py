@@ -78,6 +78,20 @@ def test_error_feedback_begins_at_the_median_pose_of_those_it_is_trained_on(made
     assert start == pytest.approx(expected, abs=1e-4) and np.ptp(start[:, 1]) > 0.2
 
 
+def test_a_teacher_is_trained_first_and_once(made):
+    people, folder, cache = made
+    keys, backend = job.fingerprints(people), Backend.plain()
+    teacher = replace(tiny("hourglass", seed=4), config=replace(HOURGLASS, stacks=2))
+    taught = [replace(tiny("hourglass", seed=seed), teacher=teacher) for seed in (4, 5)]
+    paths = [job.do(training, people, folder, backend=backend, cache=cache) for training in taught]
+    assert [weights.load(path)[1].recipe["teacher"] for path in paths] == ["hourglass-4"] * 2
+    assert (folder / teacher.key(keys) / "weights.safetensors").exists()
+    found = results.result(taught[0], people, paths[0], backend=backend, cache=cache)
+    assert len(found.content["curve"]) == 1 and found.content["spec"]["teacher"] == teacher.spec()
+    assert taught[0].needed == [teacher, taught[0]] and taught[0].epochs == 2
+    assert with_seed(taught[0], 7).teacher.seed == 7 and taught[0].key(keys) != tiny("hourglass", seed=4).key(keys)
+
+
 @pytest.mark.parametrize("name", DESIGNS)
 def test_designs_name_every_training_once_and_differ_by_key(name):
     study = design(name, 14, (0, 1))
@@ -96,6 +110,8 @@ def test_what_two_studies_ask_for_is_trained_once():
     base = redesign["base"]
     assert base == stacks["1 wide stack"] == skips["all skips"] == losses["cross-entropy, 0.002"] == estimators["hourglass, 1 stack"]
     assert estimators["hourglass, 2 stacks"] == stacks["2 stacks, equal width"]
+    (teacher,) = {training.teacher.key(PEOPLE) for training in design("redesign", 14, (0,)).trainings if training.teacher}
+    assert teacher == stacks["2 stacks, equal width"]
     assert estimators["hourglass, redesigned"] == redesign[BEST[0]]
     assert keys_of("redesign-mannequins").items() <= redesign.items()  # of other people, as `PEOPLE` says for both here
     larger = design("redesign-192", 14, (0,)).trainings[0]

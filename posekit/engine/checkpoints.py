@@ -59,7 +59,8 @@ def differences(before: str, now: str) -> str:
 
 def _settings(identity: dict) -> dict:
     """The settings of an identity by name, those of the data under words."""
-    data = {"people": "people (fingerprint)", "validation": "validation people (fingerprint)", "start": "start (fingerprint)"}
+    data = {"people": "people (fingerprint)", "validation": "validation people (fingerprint)", "start": "start (fingerprint)",
+            "teacher": "teacher (fingerprint)"}  # fmt: skip
     found = {data.get(name, name): value for name, value in identity.items() if name not in ("recipe", "config")}
     recipe = dict(identity.get("recipe", {}))
     changes = {f"augmentation.{name}": value for name, value in recipe.pop("augmentation", {}).items()}

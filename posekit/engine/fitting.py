@@ -27,8 +27,8 @@ from posekit.models import architecture_of, build, parts
 @renamed(machine="backend")
 def fit(
     config: Any, recipe: Recipe, training: Crops, validation: Crops, folder: str | Path, *, name: str | None = None,
-    note: str = "", start: str | Path | None = None, resume: bool = True, backend: Backend | None = None,
-    compiled: bool | None = None, report: Callable[[dict], None] | None = None,
+    note: str = "", start: str | Path | None = None, teacher: str | Path | None = None, resume: bool = True,
+    backend: Backend | None = None, compiled: bool | None = None, report: Callable[[dict], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Path:  # fmt: skip
     """Train a network into `folder`, or take up where that stopped; returns `folder`/weights.safetensors.
@@ -38,13 +38,15 @@ def fit(
         name: of the network, on its card; the folder's by default.
         note: for the card: terms of use, say.
         start: weights to begin with, of the same network; by default it begins at random, by the recipe's seed.
+        teacher: weights of a trained network from which this one learns too (distillation; see `train`); it may be larger, but both
+            answer the same pictures with heatmaps of the same joints, by cross-entropy.
         compiled: whether the network is compiled; by default where that pays.
         report: hears each step's and each epoch's figures; see `train`.
         progress: hears how many people were scored in the end.
 
     Raises:
         PosekitError, KeyboardInterrupt: as `train`; or `start` is of another network, or not what an earlier training in `folder`
-            began with.
+            began with; or the network cannot learn from `teacher`.
 
     >>> import posekit
     >>> people = posekit.crops(posekit.load_people("mannequins:8,size=40"), 40)
@@ -64,11 +66,14 @@ def fit(
         network, began["start"] = _begin(start, config, skeleton.name, recipe.loss)
     else:
         network = build(config)
+    taught_by = None
+    if teacher:
+        taught_by, began["teacher"] = _teacher(teacher, recipe, skeleton.name)
     if compiled is None:
         compiled = world.size == 1 and backend.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
     best = train(
-        network, training, validation, recipe, folder, start=weights.fingerprint(network) if start else "", resume=resume, backend=backend,
-        compiled=compiled, report=report,
+        network, training, validation, recipe, folder, start=weights.fingerprint(network) if start else "", teacher=taught_by,
+        resume=resume, backend=backend, compiled=compiled, report=report,
     )  # fmt: skip
     path = folder / "weights.safetensors"
     if world.rank:
@@ -149,13 +154,24 @@ def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[An
     return network, card.name
 
 
+def _teacher(teacher: str | Path, recipe: Recipe, skeleton: str) -> tuple[Any, str]:
+    """The network to learn from and the name on its card."""
+    network, card = weights.load(teacher)
+    given, wanted = (card.resolution, card.skeleton, card.loss), (recipe.resolution, skeleton, "cross-entropy")
+    names = zip(("resolution", "skeleton", "loss"), given, wanted, strict=True)
+    unlike = [f"{name} {its}, not {needed}" for name, its, needed in names if its != needed]
+    if unlike:
+        raise PosekitError(f"{teacher}: cannot be learnt from: {'; '.join(unlike)}")
+    return network, card.name
+
+
 def recipe_of(card: weights.Card, **changes) -> Recipe:
     """The recipe on a card, to train another network by.
 
     Raises:
         PosekitError: the card has none, or one that this version does not know.
     """
-    known = {name: value for name, value in card.recipe.items() if name != "start"}  # the weights that a training began with
+    known = {name: value for name, value in card.recipe.items() if name not in ("start", "teacher")}  # weights, not settings
     try:
         augmentation = Augmentation(**known.pop("augmentation"))
         return Recipe(**{**known, "augmentation": augmentation, **changes})

@@ -20,7 +20,7 @@ from posekit.data.crops import Crops
 from posekit.data.loading import batches, shuffled
 from posekit.data.people import iterate
 from posekit.deprecated import renamed
-from posekit.engine import checkpoints, parallel
+from posekit.engine import checkpoints, parallel, weights
 from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.losses import LOSSES, loss_sum
@@ -128,8 +128,8 @@ def check_crops(training: Crops, validation: Crops, resolution: int) -> None:
 @torch.enable_grad()
 @renamed(machine="backend")
 def train(
-    model: Any, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, start: str = "", resume: bool = False,
-    backend: Backend | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,
+    model: Any, training: Crops, validation: Crops, recipe: Recipe, folder: str | Path, *, start: str = "", teacher: Any = None,
+    resume: bool = False, backend: Backend | None = None, compiled: bool = False, report: Callable[[dict], None] | None = None,
 ) -> dict:  # fmt: skip
     """Train `model` in place; on return it holds the weights of the best epoch on `validation`, by `pck@0.2·torso`.
 
@@ -138,7 +138,9 @@ def train(
     `folder` gets `history.jsonl`, `last.pt` (all that resuming needs), `best.pt` and TensorBoard's events. Ctrl-C
     finishes the step, keeps the state and raises KeyboardInterrupt. With `resume` the work goes on where it stopped
     and ends in the same weights as if it had not; without, what the folder held of another training goes. `start` says what `model`
-    begins with where that is not random, and a training that began with anything else is not resumed.
+    begins with where that is not random, and a training that began with anything else is not resumed. The target of `cross-entropy` is half
+    the Gaussian and half what a trained network, the `teacher`, answers (distillation, as in F. Zhang, X. Zhu, M. Ye: Fast Human Pose
+    Estimation, CVPR 2019, where it is by squared error).
     `report` hears each step's and each epoch's figures. Of several processes the first alone reads and writes `folder`
     and reports, and a Ctrl-C that reaches any of them stops all after the same step.
 
@@ -158,6 +160,8 @@ def train(
     (1, 2, True)
     """
     check(getattr(model, "config", None), training, validation, recipe)
+    if teacher and recipe.loss != "cross-entropy":
+        raise PosekitError(f"loss {recipe.loss!r}: a teacher's answer is learnt by cross-entropy alone")
     backend = backend or Backend.best()
     if compiled and not backend.can_compile:
         raise PosekitError(f"compiled is True, and {backend.device} has no compiler here, or its Backend says not to; give compiled=False")
@@ -169,12 +173,15 @@ def train(
         raise PosekitError(f"a step of {min(len(training), recipe.batch)} people is too small for {world.size} processes")
     torch.manual_seed(recipe.seed)
     backend.place(model)
+    if teacher:
+        backend.place(teacher.eval())
     if world.size > 1:
         parallel.synchronise_batch_norm(model)
     optimiser = _optimiser(model, recipe)
     identity = json.dumps({
         "recipe": asdict(recipe), "config": model.config.to_dict(), "people": training.people.fingerprint(),
         "validation": validation.people.fingerprint(), "crops": [training.size, validation.size], **({"start": start} if start else {}),
+        **({"teacher": weights.fingerprint(teacher)} if teacher else {}),
     }, sort_keys=True)  # fmt: skip
     last, history = folder / "last.pt", folder / "history.jsonl"
     state = checkpoints.read(last, backend) if resume else None
@@ -225,7 +232,7 @@ def train(
                 )  # fmt: skip
                 # Noise within the network: negative, so that it is never drawn by augmentation's seed as well.
                 torch.manual_seed(-1 - (number + step * world.size + world.rank))
-                figures = _step(network, model, optimiser, backend.pictures(pictures), points, recipe, step, steps, backend)
+                figures = _step(network, model, optimiser, backend.pictures(pictures), points, recipe, step, steps, backend, teacher)
                 if average is not None:
                     _average(average, model, recipe.average, step)
                 for name, value in figures.items():
@@ -266,12 +273,14 @@ def train(
     return parallel.from_first(best)
 
 
-def _step(network, model, optimiser, pictures, points, recipe, step, steps, backend) -> dict[str, float]:
+def _step(network, model, optimiser, pictures, points, recipe, step, steps, backend, teacher=None) -> dict[str, float]:
     for group in optimiser.param_groups:
         group["lr"] = recipe.lr_at(step, steps)
     with backend.autocast():
         output = network(pictures, points) if recipe.loss == "coordinates" else network(pictures)
-    total, labelled = _loss(output, points, recipe)
+    with torch.no_grad(), backend.autocast():
+        taught = teacher(pictures)[:, -1].float() if teacher else None
+    total, labelled = _loss(output, points, recipe, taught)
     count = parallel.total(labelled.sum()).clamp_min(1)
     # Processes' gradients are averaged, so each takes its share of the sum times the number of processes.
     loss = total * parallel.world().size / (count * output.shape[1])
@@ -288,12 +297,14 @@ def _step(network, model, optimiser, pictures, points, recipe, step, steps, back
     return {"loss": mean_loss, "gradient": float(norm), "peak": peak}
 
 
-def _loss(output: Tensor, points: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """The loss, summed over stages and labelled joints, and the mask (B, K) of these."""
+def _loss(output: Tensor, points: Tensor, recipe: Recipe, taught: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The loss, summed over stages and labelled joints, and the mask (B, K) of these. `taught` (B, K, H, W) is a teacher's answer."""
     if recipe.loss == "coordinates":
         target, labelled, output = points[..., :2] / recipe.resolution, points[..., 2] > 0, output / recipe.resolution
     else:
         target, labelled = targets(points, recipe.resolution, recipe.sigma)
+        if taught is not None:
+            target = (target / target.sum((-2, -1), keepdim=True).clamp_min(1e-12) + hm.probabilities(taught)) / 2
     return loss_sum(output, target, labelled, recipe.loss), labelled
 
 

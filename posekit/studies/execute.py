@@ -96,7 +96,7 @@ def describe(planned: Plan, workers: int) -> str:
     rates = hours.measured(results.all_kept(kept_folder(planned.people)), hardware())
     basis = "by the results that this machine made" if rates else "a guess until this machine has made one"
     weights = work_folder()
-    stages = {planned.key(stage): stage for training in missing for stage in training.stages}
+    stages = {planned.key(stage): stage for training in missing for stage in training.needed}
     left = [stage for key, stage in stages.items() if not (weights / key / "weights.safetensors").exists()]
     seconds = hours.seconds(left, len(planned.people.split("train")), rates)
     return f"{line}, {len(missing)} to train, about {seconds / 3600 / workers:.1f} hours with {workers} at a time ({basis})"
@@ -117,7 +117,7 @@ def run(
         return
     workers = min(workers or usual_workers(), len(missing))
     threads = max(cores() // workers, 1)
-    for resolution in sorted({stage.recipe.resolution for training in missing for stage in training.stages}):
+    for resolution in sorted({stage.recipe.resolution for training in missing for stage in training.needed}):
         stores(planned.people, resolution, cache)  # once, before several would
     folder, jobs = work_folder(), []
     for training in missing:

@@ -65,7 +65,16 @@ def named(trainings: list[Training], *variants: str) -> list[Training]:
 
 def redesign_64(joints: int) -> list[Training]:
     base = base_64(joints)
-    return [*redesigns(base), *unmotivated(base)]
+    variants = redesigns(base)
+    (best,) = named(variants, BEST[0])
+    return [*variants, *unmotivated(base), *(distilled(training, base) for training in (base, best))]
+
+
+def distilled(training: Training, base: Training) -> Training:
+    """The same training with a teacher of two stacks, each as wide as the base."""
+    teacher = replace(base, variant="teacher", config=replace(base.config, stacks=2))
+    why = "learns from two stacks of the base's width too"
+    return replace(training, variant=f"{training.variant}, distilled", teacher=teacher, why=why)
 
 
 def redesign_128(joints: int) -> list[Training]:

@@ -33,6 +33,7 @@ class Training:
             templates.
         recipe: how it is trained.
         start: the training whose weights it begins with; at random without.
+        teacher: a larger one whose network this one learns from too; its epochs are not counted.
         squeeze_init: how the squeeze that `config` has and `start` has not begins: "trained", "components", "random".
         why: what the variant is there for, in a few words; no part of the key.
     """
@@ -42,6 +43,7 @@ class Training:
     recipe: Recipe
     start: "Training | None" = None
     squeeze_init: str | None = None
+    teacher: "Training | None" = None
     why: str = ""
 
     @property
@@ -52,6 +54,11 @@ class Training:
     def stages(self) -> list["Training"]:
         """This training and those that it goes on from, the first one first."""
         return [*(self.start.stages if self.start else []), self]
+
+    @property
+    def needed(self) -> list["Training"]:
+        """All that must be trained: this one, what it goes on from, and teachers."""
+        return [*(self.teacher.needed if self.teacher else []), *(self.start.needed if self.start else []), self]
 
     @property
     def epochs(self) -> int:
@@ -70,6 +77,8 @@ class Training:
             spec["start"] = self.start.spec()
         if self.squeeze_init:
             spec["squeeze_init"] = self.squeeze_init
+        if self.teacher:
+            spec["teacher"] = self.teacher.spec()
         return json.loads(json.dumps(spec))
 
     def key(self, people: dict[str, str]) -> str:
@@ -94,18 +103,23 @@ def do(
 ) -> Path:  # fmt: skip
     """Train, or go on where that stopped; returns the weights, in `folder`/KEY.
 
-    What `training.start` is gets done first; where another process is at that, it is waited for. Whoever calls sees to it that no
-    other process is at `training` itself.
+    What it goes on from and its teacher are trained first; where another process is at those, it is waited for. Whoever calls sees to
+    it that no other process is at `training` itself.
 
     Raises:
         PosekitError, KeyboardInterrupt: as `posekit.fit`.
     """
-    keys, start = fingerprints(people), None
-    if training.start:
-        before = folder / training.start.key(keys)
+    keys = fingerprints(people)
+
+    def first(other: Training | None) -> Path | None:
+        if other is None:
+            return None
+        before = folder / other.key(keys)
         before.mkdir(parents=True, exist_ok=True)
         with FileLock(before / "lock"):
-            start = do(training.start, people, folder, backend=backend, cache=cache, report=report)
+            return do(other, people, folder, backend=backend, cache=cache, report=report)
+
+    start, teacher = first(training.start), first(training.teacher)
     own = folder / training.key(keys)
     weights = own / "weights.safetensors"
     if weights.exists():
@@ -124,7 +138,8 @@ def do(
             own.mkdir(parents=True, exist_ok=True)
             init_squeeze(start, config, training.squeeze_init, seen["train"], seen["val"], begun, Pretraining(), training.seed, backend)
         start = begun
-    return fit(config, training.recipe, seen["train"], seen["val"], own, name=name, start=start, backend=backend, report=report)
+    return fit(config, training.recipe, seen["train"], seen["val"], own, name=name, start=start, teacher=teacher, backend=backend,
+               report=report)  # fmt: skip
 
 
 def _named(recipe: Recipe) -> dict[str, Any]:
@@ -138,5 +153,6 @@ def _named(recipe: Recipe) -> dict[str, Any]:
 
 
 def with_seed(training: Training, seed: int) -> Training:
-    """The same training, and what it goes on from, with another seed."""
-    return replace(training, recipe=replace(training.recipe, seed=seed), start=training.start and with_seed(training.start, seed))
+    """The same training, what it goes on from and its teacher, with another seed."""
+    start, teacher = (other and with_seed(other, seed) for other in (training.start, training.teacher))
+    return replace(training, recipe=replace(training.recipe, seed=seed), start=start, teacher=teacher)
