@@ -1,9 +1,9 @@
 """Studies: verdicts that need many trainings, each run to its plateau once and kept as a small file in `book/studies`.
 
-- `designs`: which trainings a study consists of.
+- `designs`: which studies there are; `hourglasses`, `estimators`: the trainings that each consists of.
 - `job`: one training, its key and how it is done.
 - `results`: the file that is kept of a training.
-- `execute`: the trainings that are missing, here, on several GPUs or on a cluster.
+- `execute`: the trainings that are missing, here, on several GPUs or on a cluster; `hours`: about how long they take.
 - `verdict`: from results to a table of differences with intervals.
 
 Studies may import the library; nothing of the library but the command line imports studies.

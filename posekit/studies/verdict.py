@@ -140,7 +140,7 @@ def print_table(planned: Plan, console) -> None:
         f"three seeds at least. The median pose finds {100 * median_pose(planned.people):.1f} %."
     ]
     if missing := planned.missing:
-        names = ", ".join(dict.fromkeys(training.variant for training in missing))
+        names = "; ".join(dict.fromkeys(training.variant for training in missing))
         lines.append(f"{len(missing)} of {len(planned.study.trainings)} trainings are missing: nothing is decided yet. Missing: {names}.")
     elif (seeds := len({training.seed for training in planned.study.trainings})) < LEAST_SEEDS:
         lines.append(f"Nothing is decided: an interval needs {LEAST_SEEDS} seeds, and there {'is one' if seeds == 1 else 'are two'}.")
