@@ -164,6 +164,12 @@ PINNED = {
         "random redesign 5": "c44ed0d0ba5e",
     },
     "stacks": {"2 stacks, equal parameters": "349a42cb7a03", "4 stacks, equal width": "56e297d77691", "1 narrow stack": "2cdce35e35c5"},
+    "losses": {"cross-entropy, 0.0005": "efe65836a7e8", "mean squared error, RMSProp, 0.00025": "f6d031949bb2"},
+    "estimators": {
+        "DeepPose": "c404f9b7e122", "error feedback": "4dc5694621d4", "TransPose": "114bfe3ec892", "templates on springs": "eb51e430c698",
+    },
+    "redesign-128": {"base": "ef3a78574888", "all three": "a61ef20e5099"},
+    "redesign-192": {"base": "2aa3396e3d2f", "all three": "cb22bc4fa92f"},
     "skips": {"no skips": "12aaa79b1cbd", "without the finest": "d316db76b85d"},
 }  # fmt: skip
 

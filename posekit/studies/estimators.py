@@ -17,6 +17,9 @@ def estimators_64(joints: int) -> list[Training]:
 
     The others get the most epochs that a plateau needs, since they cost little and learn more slowly. Regressors have as many parameters as
     the hourglass of one stack; the transformer, whose tokens cost multiply-adds and hardly parameters, the multiply-adds of two stacks.
+
+    Learning rates are of the order that short trainings on photographs liked best: DeepPose 2e-3 of 5e-4 (the paper's, by Adagrad) to 4e-3,
+    after 8 epochs of 1,000 people; error feedback 1e-3 as well as 3e-4, while at 4e-3 it never left the median pose.
     """
     one = replace(base_64(joints), variant="hourglass, 1 stack")
     (best,) = named(redesigns(one), BEST[0])

@@ -118,6 +118,19 @@ def _results(planned: Plan, variant: str) -> dict[int, Result]:
     return {seed: found for seed, found in pairs if found is not None}
 
 
+def undecided(planned: Plan, found: Sequence[Row]) -> str:
+    """Why a study with these rows decides nothing, in a sentence; empty where it does decide."""
+    if missing := planned.missing:
+        names = "; ".join(dict.fromkeys(training.variant for training in missing))
+        return f"{len(missing)} of {len(planned.study.trainings)} trainings are missing: nothing is decided yet. Missing: {names}."
+    seeds = len({training.seed for training in planned.study.trainings})
+    if seeds < LEAST_SEEDS:
+        return f"Nothing is decided: an interval needs {LEAST_SEEDS} seeds, and there {'is one' if seeds == 1 else 'are two'}."
+    if unfit := [row.variant for row in found if not (row.plateau and row.learned)]:
+        return f"Nothing is decided: not at the plateau, or not learned: {'; '.join(unfit)}."
+    return ""
+
+
 def print_table(planned: Plan, console) -> None:
     """The study as a table, floor and winner below it."""
     from rich.table import Table
@@ -139,15 +152,7 @@ def print_table(planned: Plan, console) -> None:
         f"PCK@0.2·torso with flip test; 95 % intervals over seeds (test) and over seeds and people (differences from {reference}), "
         f"three seeds at least. The median pose finds {100 * median_pose(planned.people):.1f} %."
     ]
-    if missing := planned.missing:
-        names = "; ".join(dict.fromkeys(training.variant for training in missing))
-        lines.append(f"{len(missing)} of {len(planned.study.trainings)} trainings are missing: nothing is decided yet. Missing: {names}.")
-    elif (seeds := len({training.seed for training in planned.study.trainings})) < LEAST_SEEDS:
-        lines.append(f"Nothing is decided: an interval needs {LEAST_SEEDS} seeds, and there {'is one' if seeds == 1 else 'are two'}.")
-    elif unfit := [row.variant for row in found if not (row.plateau and row.learned)]:
-        lines.append(f"Nothing is decided: not at the plateau, or not learned: {', '.join(unfit)}.")
-    else:
-        lines.append(f"Best on val at no more cost than {reference}: {named_winner(planned)}.")
+    lines.append(undecided(planned, found) or f"Best on val at no more cost than {reference}: {named_winner(planned)}.")
     for line in lines:
         console.print(line, highlight=False, markup=False)
 
