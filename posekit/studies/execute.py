@@ -93,7 +93,7 @@ def describe(planned: Plan, workers: int) -> str:
     line = f"{study.name} on {planned.people.source}: {len(study.trainings)} trainings, {len(planned.results)} kept"
     if not missing:
         return line
-    rates = hours.measured(results.all_kept(kept_folder(planned.people)), hardware())
+    rates = hours.measured(results.all_kept(kept_folder(planned.people).parent), hardware())
     basis = "by the results that this machine made" if rates else "a guess until this machine has made one"
     weights = work_folder()
     stages = {planned.key(stage): stage for training in missing for stage in training.needed}

@@ -127,9 +127,9 @@ def kept(folder: Path, key: str) -> Result | None:
 
 
 def all_kept(folder: Path) -> list[Result]:
-    """Every sound result in a folder, of whatever study."""
+    """Every sound result in a folder and below, of whatever study and people."""
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.rglob("*.json")):
         with suppress(PosekitError):
             found.append(load(path))
     return found
