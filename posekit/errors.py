@@ -1,5 +1,8 @@
 """What posekit says when the person who called it can put it right."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PosekitError(Exception):
     """A mistake of use, told in one line; the command line prints it and exits with 1.
@@ -15,3 +18,26 @@ class PosekitError(Exception):
 
 class NotPeople(PosekitError):
     """A sound file of something else than people with joints."""
+
+
+class MissingPackage(PosekitError, ImportError):
+    """A package is not installed that only a part of posekit needs: one of its extras."""
+
+
+@contextmanager
+def extra(name: str, what: str) -> Iterator[None]:
+    """Imports of packages that `pip install "posekit[name]"` brings, for `what`.
+
+    Raises:
+        MissingPackage: one of them is not installed; in one line, with the command that installs it.
+
+    >>> with extra("fetch", "fetching data"):
+    ...     import no_such_package
+    Traceback (most recent call last):
+    posekit.errors.MissingPackage: fetching data needs no_such_package, which is not installed: pip install "posekit[fetch]"
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or str(error)).partition(".")[0]
+        raise MissingPackage(f'{what} needs {package}, which is not installed: pip install "posekit[{name}]"') from None

@@ -1,6 +1,7 @@
 """What `posekit doctor` says of this machine, and of machines that lack something."""
 
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ def test_a_missing_requirement_ends_in_exit_code_1(here, monkeypatch):
     assert [finding.what for finding in essential] == ["numpy"] and "numpy>=99 is needed" in essential[0].lacking
     result = CliRunner().invoke(cli.app, ["doctor"])
     assert result.exit_code == 1 and "put right first" in result.stderr
+
+
+def test_missing_extras_say_what_is_not_possible(here, monkeypatch):
+    needs = ['nonsense>=1; extra == "plots"', 'numpy>=1; extra == "fetch"', 'posekit[plots]; extra == "book"', "typer"]
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda _: needs)
+    (finding,) = [finding for finding in doctor.packages() if finding.what.startswith("posekit[")]
+    assert (finding.what, finding.found, finding.essential) == ("posekit[plots]", "without nonsense", False)
+    assert finding.lacking == 'no figures: pip install "posekit[plots]"'
+
+
+def test_the_extras_of_the_package_are_known():
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert {*extras} == {*doctor.EXTRAS, "cli", "openvino", "dev"}  # without the first nothing is said, of the second much
 
 
 def test_missing_programs_say_what_is_not_possible(here, monkeypatch):

@@ -163,7 +163,7 @@ def test_onnx_says_what_it_is(exported):
 def test_missing_packages_are_named(tmp_path, monkeypatch, package):
     for name in ("onnx", "onnxscript"):
         monkeypatch.setitem(sys.modules, name, None if name == package else sys)
-    with pytest.raises(PosekitError, match=rf"{package} is not installed: pip install 'posekit\[onnx\]'$"):
+    with pytest.raises(PosekitError, match=rf'net\.onnx: .* {package}, which is not installed: pip install "posekit\[onnx\]"$'):
         export_onnx("mannequins-hg1", tmp_path / "net.onnx")
 
 

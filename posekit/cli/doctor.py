@@ -27,6 +27,17 @@ OPTIONAL = {  # by program, what is not possible without it
 }
 
 
+EXTRAS = {  # of posekit, what is not possible without it
+    "plots": "no figures",
+    "interpret": "no explanations and no UMAP",
+    "parts": "no networks of templates",
+    "tensorboard": "no TensorBoard events of trainings",
+    "fetch": "no `posekit data fetch`",
+    "onnx": "no networks written as ONNX",
+    "book": "no notebooks, sweeps or book",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One line of the report; `lacking` says what is wrong and what to do, and is empty where nothing is."""
@@ -67,7 +78,7 @@ def machine() -> Iterator[Finding]:
     yield Finding("will compute with", str(best))
     if best.device.type == "cpu":
         found = _version("openvino")
-        without = "" if found else "many pictures are predicted at a half to a quarter of the speed: pip install openvino"
+        without = "" if found else 'many pictures are predicted at a half to a quarter of the speed: pip install "posekit[openvino]"'
         yield Finding("will predict with", f"OpenVINO {found}" if found else "torch", without)
     yield Finding("will compile", "trainings of more than 1,500 steps" if best.worth_compiling(1501) else "nothing")
 
@@ -84,6 +95,10 @@ def packages() -> Iterator[Finding]:
         installed = _version(need.name)
         if (need.marker is None or need.marker.evaluate({"extra": ""})) and not (installed and need.specifier.contains(installed)):
             yield Finding(need.name, installed or "not installed", f"{need} is needed: install requirements.lock", essential=True)
+    for extra, without in EXTRAS.items():
+        own = [need.name for need in needs if need.marker and need.marker.evaluate({"extra": extra}) and need.name != "posekit"]
+        if missing := [name for name in own if not _version(name)]:
+            yield Finding(f"posekit[{extra}]", f"without {', '.join(missing)}", f'{without}: pip install "posekit[{extra}]"')
     try:
         lock = (root() / "requirements.lock").read_text("utf-8").split()
     except (PosekitError, OSError):

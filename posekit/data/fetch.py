@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pooch
-import requests
-
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 from posekit.files import write_json
+
+with extra("fetch", "fetching data"):
+    import pooch
+    import requests
 
 CHUNK = 1 << 16
 ATTEMPTS = 5  # in one call, while each gets some way

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from posekit.errors import extra
+
+with extra("plots", "drawing figures"):
+    import matplotlib
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WARM = "inferno"
 MARK = "#35D0FF"

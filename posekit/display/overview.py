@@ -1,15 +1,18 @@
 """A network's named activations as a table."""
 
 import copy
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 from torch import nn
 
 from posekit.hooks import hook_points, trace
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
+
+def overview(model: nn.Module, resolution: int) -> "pd.DataFrame":
     """The named activations of a posekit network in the order of computation, for a picture of `resolution` pixels a side.
 
     Columns: `activation`, its name; `shape`, what one picture gives there, C x H x W; `parameters`, how many the place owns. No picture
@@ -22,6 +25,8 @@ def overview(model: nn.Module, resolution: int) -> pd.DataFrame:
     1     stack0.skip1  16 x 32 x 32         928
     2  stack0.encoder1  16 x 16 x 16         928
     """
+    import pandas as pd  # here: it takes longer to import than all that prediction needs besides torch
+
     names = hook_points(model)
     copied, picture = copy.deepcopy(model).to("meta").eval(), torch.zeros(1, 3, resolution, resolution, device="meta")
     with torch.no_grad(), trace(copied, names) as activations:

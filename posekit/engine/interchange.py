@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import importlib
 import json
 import logging
 import warnings
@@ -19,7 +18,7 @@ from posekit.data.readers import coco_json, json_values
 from posekit.engine import weights
 from posekit.engine.prediction import Poses, Predictor, as_picture
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 from posekit.files import read_json, replacing
 from posekit.heatmaps import probabilities
 from posekit.skeleton import COCO, SKELETONS, Skeleton, skeleton_of
@@ -169,11 +168,9 @@ def export_onnx(network: Predictor | str | Path, path: str | Path) -> None:
             counterpart in ONNX, or the file cannot be written.
     """
     path = Path(path)
-    for package in ("onnx", "onnxscript"):
-        try:
-            importlib.import_module(package)
-        except ImportError:
-            raise PosekitError(f"{path}: not written, since {package} is not installed: pip install 'posekit[onnx]'") from None
+    with extra("onnx", f"{path}: not written; an export"):
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401  # torch's exporter imports it
     model, card = (copy.deepcopy(network.model).cpu(), network.card) if isinstance(network, Predictor) else weights.load(network)
     output = "keypoints" if card.loss == "coordinates" else "heatmaps"
     example = torch.zeros(2, 3, card.resolution, card.resolution)

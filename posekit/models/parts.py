@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 from torch import Tensor, nn
 
 from posekit.coordinates import STRIDE
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 from posekit.models.distance import distance_transform
 
 CHANNELS = 13  # numbers a cell: 9 directions, 4 normalisations
@@ -73,10 +73,8 @@ class Parts(nn.Module):
 
 def gradients(pictures: Tensor) -> np.ndarray:
     """Histograms of oriented gradients (B, 13, S/4, S/4) float32 of pictures (B, 3, S, S): a cell is a heatmap's cell."""
-    try:
+    with extra("parts", "a network of templates"):
         from skimage.feature import hog
-    except ImportError:
-        raise PosekitError("templates need scikit-image; pip install 'posekit[book]'") from None
 
     found = []
     for picture in pictures.detach().cpu().permute(0, 2, 3, 1).numpy():

@@ -5,15 +5,18 @@ Imports `interpret` and what lies below; notebooks, `workflow` and `studies` imp
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.projections.polar import PolarAxes
 
 from posekit.display.drawing import COLOURS, draw, joint_colours
+from posekit.errors import extra
 from posekit.skeleton import Skeleton
+
+with extra("plots", "drawing figures"):
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.projections.polar import PolarAxes
 
 PALETTE = sns.color_palette("colorblind")
 LEFT, RIGHT, MIDDLE = COLOURS["left leg"], COLOURS["right leg"], "0.35"

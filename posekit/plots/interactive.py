@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from posekit.display.html import webp
+from posekit.errors import extra
 from posekit.plots import PALETTE
 from posekit.plots.clusters import CONTINUOUS, categorical
 
@@ -34,11 +35,12 @@ def explorer(
         quality: of the sheet's WebP compression, 0 to 100.
         name: of the sheet within the page, for pages with several maps.
     """
-    from bokeh.embed import components
-    from bokeh.layouts import column
-    from bokeh.models import ColumnDataSource, CustomJS, CustomJSHover, HoverTool, LinearColorMapper
-    from bokeh.models.widgets import Div, Select
-    from bokeh.plotting import figure
+    with extra("plots", "an interactive map"):
+        from bokeh.embed import components
+        from bokeh.layouts import column
+        from bokeh.models import ColumnDataSource, CustomJS, CustomJSHover, HoverTool, LinearColorMapper
+        from bokeh.models.widgets import Div, Select
+        from bokeh.plotting import figure
 
     across = people.width // side
     number = np.arange(len(plane))

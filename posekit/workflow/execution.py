@@ -24,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from posekit.cores import cores
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 from posekit.files import write_json
 from posekit.memory import KEEPING
 from posekit.workflow.parameters import check, load_preset, notebook_path, parse, root
@@ -146,13 +146,14 @@ def hardware() -> dict[str, Any]:
 
 def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Path) -> None:
     """Execute the notebook in this interpreter's own kernel, at the checkout's root; `folder` is its run."""
-    import ipykernel.kernelspec
-    import jupytext
-    import nbformat
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
+    with extra("book", "running a notebook"):
+        import ipykernel.kernelspec
+        import jupytext
+        import nbformat
+        import papermill
+        from nbclient.exceptions import DeadKernelError
+        from papermill.exceptions import PapermillExecutionError
+        from traitlets.config import Config
 
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it does not know every type that `check` does
     result = folder / f"{notebook.stem}.ipynb"

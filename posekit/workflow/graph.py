@@ -1,5 +1,6 @@
 """Many jobs by Snakemake: here, several at a time, or on a cluster by a profile. Sweeps and studies run this way."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 from posekit.workflow.parameters import root
 
 
@@ -34,6 +35,9 @@ def run_jobs(
         PosekitError: there is no such profile.
         KeyboardInterrupt: after Ctrl-C; the jobs have been told too and have stopped.
     """
+    with extra("book", "running jobs"):
+        if not importlib.util.find_spec("snakemake"):
+            raise ModuleNotFoundError(name="snakemake")
     profile = profile and find_profile(profile)
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / f"waiting-{os.getpid()}.json"

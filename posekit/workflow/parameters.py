@@ -24,9 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter
 
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "dict": dict}
 
@@ -76,7 +75,8 @@ def cells(notebook: Path) -> list[Any]:
 
 @functools.cache
 def _cells(text: str) -> list[Any]:
-    import jupytext
+    with extra("book", "reading a notebook"):
+        import jupytext
 
     return jupytext.reads(text, fmt="py:percent").cells
 
@@ -242,7 +242,13 @@ def _fit(value: Any, type_: Any) -> Any:
     Raises:
         ValueError: it is of another type.
     """
-    return TypeAdapter(type_).validate_python(value, strict=True)
+    return _adapter(type_).validate_python(value, strict=True)
+
+
+def _adapter(type_: Any) -> Any:
+    with extra("book", "reading a notebook's parameters"):
+        from pydantic import TypeAdapter
+    return TypeAdapter(type_)
 
 
 def _parse(text: str, type_: Any) -> Any:
@@ -251,7 +257,7 @@ def _parse(text: str, type_: Any) -> Any:
     Raises:
         ValueError: it is none.
     """
-    adapter = TypeAdapter(type_)
+    adapter = _adapter(type_)
     if isinstance(type_, types.UnionType) and types.NoneType in typing.get_args(type_) and text.lower() in ("none", "null", ""):
         return None
     try:

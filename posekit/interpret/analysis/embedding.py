@@ -16,7 +16,7 @@ from scipy.spatial import procrustes
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 from posekit.metrics import interval
 
 SAMPLE = 2_000  # people among whom neighbours are compared
@@ -37,7 +37,8 @@ def umap(points: np.ndarray, *, neighbours: int = 15, seed: int = 0, least_dista
     if not np.ptp(points, axis=0).max() > 0:
         raise PosekitError(f"UMAP: all {len(points):,} codes are the same; take another layer or other weights")
     with _silently():
-        from umap import UMAP
+        with extra("interpret", "UMAP"):
+            from umap import UMAP
 
         # One thread and a seed, or every kernel compiles for 40 s.
         method = UMAP(n_neighbors=neighbours, min_dist=least_distance, random_state=seed, n_jobs=1)

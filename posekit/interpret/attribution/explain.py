@@ -38,7 +38,7 @@ from posekit.coordinates import MARGIN, cropping, person_square, rescaling, tran
 from posekit.data.crops import cut
 from posekit.engine.prediction import Predictor, as_picture, check_boxes, load
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 from posekit.hooks import hook_points, trace
 from posekit.interpret.attribution import targets
 from posekit.interpret.attribution.targets import Scored, Target, answered, cells_of, joint_index
@@ -260,10 +260,8 @@ def _check_gradients(model: nn.Module) -> None:
 
 
 def _captum() -> ModuleType:
-    try:
+    with extra("interpret", "an explanation"):
         from captum import attr
-    except ImportError:
-        raise PosekitError("explanations need captum; pip install 'posekit[book]'") from None
     return attr
 
 
