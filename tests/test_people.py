@@ -171,6 +171,32 @@ def test_mannequins_are_rendered_once_and_found_again(tmp_path, monkeypatch):
     assert np.abs(again.read("000008").astype(int) - person.picture).mean() < 6  # JPEG
 
 
+def test_processes_render_the_same_for_a_script_without_a_guard(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import posekit\nprint(posekit.load_people('mannequins:40,size=24', cache='own', workers=2).fingerprint())\n")
+    done = subprocess.run([sys.executable, "-W", "error", script.name], cwd=tmp_path, capture_output=True, text=True)
+    alone = load_people("mannequins:40,size=24", cache=tmp_path / "alone", workers=1)
+    assert (done.stdout, done.stderr) == (f"{alone.fingerprint()}\n", "")
+    written = [[path.read_bytes() for path in sorted((tmp_path / cache).rglob("*.*")) if path.is_file()] for cache in ("own", "alone")]
+    assert written[0] == written[1]
+
+
+def test_a_process_of_the_renderer_that_dies_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(rendered, "WORKER", "import pickle, sys; pickle.load(sys.stdin.buffer)")
+    with pytest.raises(PosekitError, match="one of its processes ended before its time"):
+        load_people("mannequins:40,size=24", cache=tmp_path, workers=2)
+
+
+def test_rendering_that_is_left_leaves_no_process(monkeypatch):
+    started = []
+    popen = rendered.subprocess.Popen
+    monkeypatch.setattr(rendered.subprocess, "Popen", lambda *given, **named: started.append(popen(*given, **named)) or started[-1])
+    people = rendered._render(list(range(64)), 0, 16, 2)
+    next(people)
+    people.close()
+    assert len(started) == 2 and all(process.returncode is not None for process in started)
+
+
 def test_another_renderer_renders_anew(monkeypatch, tmp_path):
     people = rendered.load("2,size=16", cache=tmp_path, workers=1)
     monkeypatch.setattr(rendered, "renderer_version", lambda: "another")

@@ -1,23 +1,32 @@
 """Mannequins as people: rendered once into a store (`posekit.data.shards`), read from there ever after."""
 
+import pickle
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from posekit.cores import cores
 from posekit.data.people import Check, People, joints_box, sift
 from posekit.data.shards import Item, Shards, build, encode, open_store
 from posekit.errors import PosekitError
 from posekit.files import code_hash, text_hash
+from posekit.memory import keep_memory
 from posekit.skeleton import COCO
 
+if TYPE_CHECKING:
+    from posekit.data.mannequins import Mannequin
+
 COUNT, SIZE, SEED = 8000, 160, 0
+CHUNK = 16  # people that a process renders at a time
+WORKER = "import pickle, sys; sys.path[:], *task = pickle.load(sys.stdin.buffer); from posekit.data import rendered; rendered.work(*task)"
 FACTOR = "factor "
 
 
@@ -37,12 +46,7 @@ def load(
     folder = Path(cache) / "pictures" / f"mannequins-{count}-{size}px-seed{seed}-{version}"
 
     def produce(index: np.ndarray) -> Iterator[Item]:
-        from posekit.data.mannequins import render_many
-
-        people = render_many(index.tolist(), seed=seed, size=size, workers=workers)
-        with _nameless_main():  # the processes start with the first person
-            first = next(iter(people))
-        for person in chain([first], people):
+        for person in _render(index.tolist(), seed, size, cores() if workers is None else workers):
             row = {"keypoints": person.keypoints.astype(np.float32), "boxes": person.box.astype(np.float32)}
             factors = {FACTOR + name: np.float32(value) for name, value in person.factors.items()}
             yield Item(encode(person.picture), row | factors)
@@ -62,9 +66,52 @@ def load(
     factors = {name[len(FACTOR) :]: values[index] for name, values in store.table.items() if name.startswith(FACTOR)}
     return People(
         COCO, np.char.mod("%06d", index), boxes[index], keypoints[index], index, split_of(index),
-        read=Rendered(str(folder), count), source=_source(count, size, seed), image_ids=index,
+        read=Rendered(str(folder), count, f"mannequins, seed {seed}"), source=_source(count, size, seed), image_ids=index,
         areas=0.53 * silhouettes[index, 2] * silhouettes[index, 3], factors=factors, left_out=left_out, version=version,
     )  # fmt: skip
+
+
+def _render(indices: list[int], seed: int, size: int, workers: int) -> Iterator["Mannequin"]:
+    """What `render_many` gives, by processes that do not run the caller's script again, which need not guard itself by `__name__`.
+
+    Raises:
+        PosekitError: one of the processes ends before its time.
+    """
+    chunks = [indices[i : i + CHUNK] for i in range(0, len(indices), CHUNK)]
+    workers = min(workers, len(chunks))
+    if workers <= 1:
+        yield from render_chunk(indices, seed, size)
+        return
+    with ExitStack() as ending:
+        pipes = []
+        try:
+            for first in range(workers):
+                process = subprocess.Popen([sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                ending.enter_context(process)
+                ending.callback(process.kill)
+                assert process.stdin and process.stdout
+                with process.stdin as task:
+                    pickle.dump((sys.path, chunks[first::workers], seed, size), task)
+                pipes.append(process.stdout)
+            for number in range(len(chunks)):
+                yield from pickle.load(pipes[number % workers])  # who is ahead waits
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            raise PosekitError("rendering: one of its processes ended before its time, most often for want of memory") from None
+
+
+def work(chunks: list[list[int]], seed: int, size: int) -> None:
+    """Render in a process that does nothing else; each chunk goes to standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller, who ends this
+    keep_memory()
+    for chunk in chunks:
+        pickle.dump(render_chunk(chunk, seed, size), sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def render_chunk(indices: list[int], seed: int, size: int) -> list["Mannequin"]:
+    from posekit.data.mannequins import render_many
+
+    return list(render_many(indices, seed=seed, size=size, workers=1))
 
 
 def parse_options(options: str | None) -> tuple[int, int, int]:
@@ -100,23 +147,13 @@ def renderer_version() -> str:
     return text_hash("".join(code_hash(source.read_text("utf-8")) for source in sources))[:12]
 
 
-@contextmanager
-def _nameless_main() -> Iterator[None]:
-    """Processes started within do not run the caller's script again, which need not guard itself by `__name__`."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
 @dataclass(frozen=True)
 class Rendered:
-    """Reads rendered pictures by their number from a store of `count`."""
+    """Reads rendered pictures by their number from a store of `count`; `source` tells those of another seed apart, and not another size."""
 
     folder: str
     count: int
+    source: str
 
     def __call__(self, name: str) -> np.ndarray:
         return _store(self.folder, self.count)[int(name)]

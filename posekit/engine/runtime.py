@@ -6,7 +6,6 @@ Converting a network takes a second or two, so it is for many pictures. What is 
 import importlib.util
 import math
 import os
-import sys
 import threading
 import warnings
 from collections.abc import Sequence
@@ -89,24 +88,45 @@ class Weights:
 
 def plain_export(model: nn.Module, example: Tensor) -> Any:
     """What OpenVINO makes of the network by itself, in the machine's precision, to compare with: from an array to arrays."""
-    openvino, core = _openvino()
+    core = _openvino()[1]
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = openvino.convert_model(model, example_input=example, input=list(example.shape))
+        network = _converted(torch.jit.trace(model, example, check_trace=False), list(example.shape))
     return core.compile_model(network, "CPU", {} if Backend.best("cpu").bf16 else {"INFERENCE_PRECISION_HINT": "f32"})
 
 
 @cache
 def _openvino() -> tuple[Any, Any]:
-    """OpenVINO and its core, without the statistics that it would otherwise send to its makers, unasked, from wherever it is imported.
+    """OpenVINO and its core, without the statistics that it would otherwise send to its makers as soon as it is imported, unasked.
 
     One core, for good: each sets the stack that signals are handled on, and where two go in the order in which they came, that
     of the first is left, which is gone, and Ctrl-C ends in a segmentation fault (2026.4).
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # it is optional: an import that fails is all
-    import openvino
-
+    before = os.environ.get("CI")
+    os.environ["CI"] = "true"  # its own switch: where software is tested it sends nothing, and that holds for as long as the process
+    try:
+        import openvino
+    finally:
+        if before is None:
+            del os.environ["CI"]
+        else:
+            os.environ["CI"] = before
     return openvino, openvino.Core()
+
+
+def _converted(traced: torch.jit.ScriptModule, shape: list[int]) -> Any:
+    """A traced network as OpenVINO's, for pictures of this shape, -1 for any number.
+
+    `openvino.convert_model` does the same, and sends statistics where somebody else has imported OpenVINO before.
+    """
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    decoder = TorchScriptPythonDecoder(traced)  # which has to live as long as it is read
+    network = frontend.convert(frontend.load(decoder))
+    network.reshape(shape)
+    return network
 
 
 def _made(model: nn.Module, backend: Backend, shape: Sequence[int]) -> "Compiled | None":
@@ -127,14 +147,14 @@ class Compiled:
 
     def __init__(self, model: nn.Module, backend: Backend, example: Tensor, shape: Sequence[int], usual: int):
         """`example` has the pictures' size, an answer the `shape`; `usual` is the number of pictures that comes most often."""
-        openvino, self._core = _openvino()
+        self._core = _openvino()[1]
         self._shape, self._usual, self._threads = shape, usual, torch.get_num_threads()
         self._bf16 = backend.bf16
         self._requests: dict[int, list[Any]] = {}
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about what tracing cannot see
             traced = torch.jit.freeze(torch.jit.trace(model, example, check_trace=False))
-            self._network = openvino.convert_model(traced, input=[-1, *example.shape[1:]])
+        self._network = _converted(traced, [-1, *example.shape[1:]])
 
     def __call__(self, pictures: Tensor) -> Tensor:
         tensor, array = _openvino()[0].Tensor, pictures.contiguous().numpy()

@@ -22,9 +22,6 @@ from posekit.errors import PosekitError
 from posekit.workflow import execution, runs, staleness
 from posekit.workflow.parameters import load_preset, notebook_path, root
 
-# jsonschema, which reading notebooks needs, compiles a grammar of addresses where it can: longer than all else here takes.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
 
 @dataclass(frozen=True)
 class Step:

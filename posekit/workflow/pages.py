@@ -165,9 +165,9 @@ def _python(code: str, *arguments: str, source: Path) -> None:
     command = [
         sys.executable,
         "-c",
-        f"import gc, sys; gc.disable(); sys.modules['rfc3987_syntax'] = None; {code}",
+        f"import gc, sys; gc.disable(); {code}",
         *arguments,
-    ]  # as in `workflow`
+    ]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(source / "_ext"), *filter(None, [os.environ.get("PYTHONPATH")])])}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     if result.returncode:
