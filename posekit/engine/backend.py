@@ -3,7 +3,8 @@
 import os
 import platform
 import shutil
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -84,6 +85,24 @@ def _native_bf16() -> bool:
 
     Without them bfloat16 is imitated, a hundred times as slow.
     """
-    has = torch.cpu.get_capabilities()
+    if hasattr(torch.cpu, "get_capabilities"):
+        told = torch.cpu.get_capabilities()
+        has = told.get("avx512_bf16") or told.get("amx_bf16")
+    else:  # torch older than that
+        has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     used = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return bool(used and (has.get("avx512_bf16") or has.get("amx_bf16")))
+    return bool(used and has)
+
+
+@contextmanager
+def own_random_state(device: torch.device) -> Iterator[None]:
+    """Within, torch's default generators may be seeded; afterwards, and after an error, they are as the caller left them."""
+    if device.type == "cuda":
+        torch.cuda.init()  # what the caller seeded before there was a GPU to seed is so seeded first
+    with torch.random.fork_rng(range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []):
+        yield
+
+
+def seed_generators(number: int, device: torch.device) -> None:
+    """Seed the default generators that computing on `device` draws from, and no others."""
+    (torch.manual_seed if device.type == "cuda" else torch.default_generator.manual_seed)(number)

@@ -78,8 +78,11 @@ def trim(history: Path, step: int) -> None:
 
 
 def tensorboard(folder: Path, step: int):
-    """A writer of events, which drops those after the step that training goes on from."""
-    from torch.utils.tensorboard import SummaryWriter
+    """A writer of events, which drops those after the step that training goes on from; None where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError:  # the history has all the figures
+        return None
 
     return SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 

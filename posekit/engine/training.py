@@ -21,7 +21,7 @@ from posekit.data.loading import batches, shuffled
 from posekit.data.people import iterate
 from posekit.deprecated import renamed
 from posekit.engine import checkpoints, parallel, weights
-from posekit.engine.backend import Backend
+from posekit.engine.backend import Backend, own_random_state, seed_generators
 from posekit.errors import PosekitError
 from posekit.losses import LOSSES, loss_sum
 from posekit.models import REGRESSORS, architecture_of
@@ -135,14 +135,14 @@ def train(
 
     Where nobody there has a labelled torso, that score is None, and the best epoch is that of the lowest loss.
 
-    `folder` gets `history.jsonl`, `last.pt` (all that resuming needs), `best.pt` and TensorBoard's events. Ctrl-C
+    `folder` gets `history.jsonl`, `last.pt` (all that resuming needs), `best.pt`, and where TensorBoard is installed its events. Ctrl-C
     finishes the step, keeps the state and raises KeyboardInterrupt. With `resume` the work goes on where it stopped
     and ends in the same weights as if it had not; without, what the folder held of another training goes. `start` says what `model`
     begins with where that is not random, and a training that began with anything else is not resumed. The target of `cross-entropy` is half
     the Gaussian and half what a trained network, the `teacher`, answers (distillation, as in F. Zhang, X. Zhu, M. Ye: Fast Human Pose
     Estimation, CVPR 2019, where it is by squared error).
-    `report` hears each step's and each epoch's figures. Of several processes the first alone reads and writes `folder`
-    and reports, and a Ctrl-C that reaches any of them stops all after the same step.
+    `report` hears each step's and each epoch's figures. The caller's random state stays as it is. Of several processes the
+    first alone reads and writes `folder` and reports, and a Ctrl-C that reaches any of them stops all after the same step.
 
     Returns:
         the best epoch's figures, as in the history.
@@ -171,7 +171,6 @@ def train(
     steps = recipe.epochs * per_epoch
     if min(len(training), recipe.batch) < world.size:
         raise PosekitError(f"a step of {min(len(training), recipe.batch)} people is too small for {world.size} processes")
-    torch.manual_seed(recipe.seed)
     backend.place(model)
     if teacher:
         backend.place(teacher.eval())
@@ -216,7 +215,7 @@ def train(
             "best": best, "sums": sums, "seconds": time.monotonic() - began, "identity": identity,
         })  # fmt: skip
 
-    with checkpoints.Interrupt() as stop, checkpoints.closing(writer):
+    with own_random_state(backend.device), checkpoints.Interrupt() as stop, checkpoints.closing(writer):
         for epoch in range(done // per_epoch, recipe.epochs):
             model.train()
             order = shuffled(len(training), recipe.batch, recipe.seed, epoch)
@@ -231,7 +230,7 @@ def train(
                     recipe.augmentation, generator, world.rows(total), total,
                 )  # fmt: skip
                 # Noise within the network: negative, so that it is never drawn by augmentation's seed as well.
-                torch.manual_seed(-1 - (number + step * world.size + world.rank))
+                seed_generators(-1 - (number + step * world.size + world.rank), backend.device)
                 figures = _step(network, model, optimiser, backend.pictures(pictures), points, recipe, step, steps, backend, teacher)
                 if average is not None:
                     _average(average, model, recipe.average, step)
@@ -250,12 +249,12 @@ def train(
                     "lr": recipe.lr_at(step, steps), **figures}  # fmt: skip
             better = _is_better(line, best)
             best = line if better else best
-            if writer:
+            if world.rank == 0:
                 with checkpoints.writing(history):
                     with open(history, "a") as file:
                         file.write(json.dumps(line) + "\n")
                     for name, value in figures.items():
-                        if value is not None:
+                        if writer and value is not None:
                             writer.add_scalar(name, value, line["step"])
                 # The best before the last: if that is as far as it comes, the epoch is done again, to the same end.
                 if better:

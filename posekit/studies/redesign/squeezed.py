@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from posekit.data.crops import Crops
 from posekit.engine import weights
-from posekit.engine.backend import Backend
+from posekit.engine.backend import Backend, own_random_state
 from posekit.errors import PosekitError
 from posekit.files import write_json
 from posekit.interpret.activations.codes import code_hook_point, collect
@@ -34,6 +34,7 @@ class Pretraining:
         return self.lr * 0.5 ** (epoch // self.halved)
 
 
+@own_random_state(torch.device("cpu"))
 def init_squeeze(
     base: str | Path, config: HourglassConfig, init: str, training: Crops, validation: Crops, path: str | Path,
     pretraining: Pretraining = Pretraining(), seed: int = 0, backend: Backend | None = None,
@@ -51,7 +52,7 @@ def init_squeeze(
     if _plain(config) != _plain(network.config):
         raise PosekitError(f"{base}: is {network.config}, to which a squeeze alone does not make {config}")
     codes = collect(network, card, training, code_hook_point(network), backend=backend)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     squeezed = Hourglass(config).eval()
     squeezed.load_state_dict(network.state_dict(), strict=False)
     stack = cast(Stack, squeezed.get_submodule(f"stack{config.stacks - 1}"))
