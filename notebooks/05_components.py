@@ -55,7 +55,6 @@ from posekit.data import held_out
 from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
 from posekit.data.mannequins import POSTURES
-from posekit.data.people import parse_spec
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
 from posekit.engine.prediction import by_modules, predict_crops
@@ -72,7 +71,7 @@ from posekit.plots import meaning
 from posekit.plots.slider import slider, strip
 from posekit.skeleton import SKELETONS
 from posekit.workflow import runs
-from posekit.workflow.words import side_by_side
+from posekit.workflow.words import seen, side_by_side
 
 plots.style()
 run = runs.current()
@@ -670,11 +669,6 @@ verdict |= {
     f"Walked by ±{step:g} sd: {name}, skips {skips}": walk_verdict(f"probe: {name}", skips)
     for name in walked if name in measurable for skips in treatments if skips != "off"
 }  # fmt: skip
-seen = (
-    "none of whom it was trained on"
-    if parse_spec(data)[2] is None and "train" not in table.splits
-    else f"of {parse_spec(data)[2] or 'all splits'}"
-)
 known_factors = sum(name.startswith("true ") for name in values)
 run.write_metrics(
     {
@@ -706,7 +700,7 @@ run.write_metrics(
             "people": f"{count:,} {'mannequins' if rendered else 'people'}",
             "place": f"`{hook_point}`",
             "network": card.name,
-            "seen": seen,
+            "seen": seen(card, crops),
             "permutations": str(permutations),
             "needed": spoken(sizes["needed for 95 %"], 0),
             "needed_share": f"{100 * needed / dimensions:.0f} %",

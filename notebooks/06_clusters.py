@@ -68,7 +68,7 @@ from posekit.interpret.analysis.attributes import attributes, factors, usable
 from posekit.plots import clusters as draw
 from posekit.plots import interactive
 from posekit.workflow import runs
-from posekit.workflow.words import side_by_side
+from posekit.workflow.words import seen, side_by_side
 
 plots.style()
 run = runs.current()
@@ -571,7 +571,7 @@ run.write_metrics(
             "people": f"{count:,} mannequins" if rendered else f"{count:,} people of {source}",
             "place": hook_point,
             "network": card.name,
-            "seen": "none of whom is in the training split" if "train" not in table.splits else "some of whom are in the training split",
+            "seen": seen(card, crops),
             "components": str(points.shape[1]),
             "variance": f"{100 * reduction.explained_variance_ratio_.sum():.0f} %",
             "whole": spoken(whole),

@@ -61,7 +61,7 @@ from posekit.interpret.attribution.targets import answered, target
 from posekit.plots import attribution as plots
 from posekit.skeleton import SKELETONS
 from posekit.workflow import runs
-from posekit.workflow.words import side_by_side, spoken
+from posekit.workflow.words import seen, side_by_side, spoken
 
 general.style()
 run = runs.current()
@@ -626,11 +626,6 @@ verdict |= {
     "Effects go with closeness along the limbs": agreement_words(near),
     "Made pictures beyond any person": f"{len(beyond)} of {len(goals)}",
 }
-seen = (
-    "none of whom it was trained on"
-    if parse_spec(data)[2] is None and "train" not in table.splits
-    else f"of {parse_spec(data)[2] or 'all splits'}"
-)
 run.write_metrics(
     {
         "people": len(cases),
@@ -666,7 +661,7 @@ run.write_metrics(
         "say": {
             "network": card.name,
             "people": f"{len(cases):,} {'mannequins' if rendered else 'people'}",
-            "seen": seen,
+            "seen": seen(card, crops),
             "limit": number(LIMIT, 1),
             "forgotten": f"{len(fewer)}",
             "limbs": "*On its limbs*. How much of the map lies on the visible limbs that end in the joint, whose true silhouettes mannequins have?"

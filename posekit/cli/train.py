@@ -88,6 +88,7 @@ def train(
     from posekit.engine import parallel, prediction, weights
     from posekit.engine.backend import Backend
     from posekit.engine.fitting import fit
+    from posekit.engine.overlap import words
     from posekit.engine.training import Recipe
     from posekit.models.hourglass import HourglassConfig
 
@@ -152,5 +153,7 @@ def train(
             raise KeyboardInterrupt("the same command with --resume goes on from here") from None
     if first:
         card = weights.load(written)[1]
+        for line in words(card.name, card.metrics["overlap"], card.metrics["people"]):
+            say.print(f"of validation, {line}")
         say.print(f"{written}: PCK@0.2·torso {interval(card.metrics['metrics']['pck@0.2·torso'])} on {card.metrics['data']}, "
                   f"best of {len(card.history)} epochs is number {card.metrics['epoch']}")  # fmt: skip

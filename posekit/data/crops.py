@@ -16,7 +16,7 @@ from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
 from posekit.cores import cores
-from posekit.data.digests import digests
+from posekit.data import seen
 from posekit.data.people import SKIP, People, check_on_error, iterate
 from posekit.data.pictures import Folder
 from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_complete, open_store
@@ -72,6 +72,7 @@ class Crops:
         keypoints: (N, K, 3) float32, in crop pixels.
         matrices: (N, 3, 3) float64, from picture pixels to crop pixels.
         store: the crops themselves, read when they are asked for.
+        pictures: (N,) uint64: numbers of the pictures that they were cut from, by what these show (`posekit.data.seen`).
 
     >>> import posekit
     >>> stored = posekit.crops(posekit.load_people("mannequins:4,size=40"), 24)
@@ -88,6 +89,7 @@ class Crops:
     keypoints: np.ndarray
     matrices: np.ndarray
     store: Shards
+    pictures: np.ndarray
 
     def __len__(self) -> int:
         return len(self.store)
@@ -119,6 +121,7 @@ class Crops:
             self.keypoints[index],
             self.matrices[index],
             self.store.select(index),
+            self.pictures[index],
         )
 
 
@@ -152,7 +155,8 @@ def crops(
         raise PosekitError(f"{people.source}: nobody to cut out ({people.summary()})")
     root = Path(cache) / "crops"
     kind = f"{people.source.partition(':')[0]}-{size}px"
-    keys = _keys(people, cache)
+    numbers = seen.pictures(people, cache)
+    keys = _keys(people, numbers)
     folder = root / f"{kind}-{len(people)}-{hashlib.sha256(keys.tobytes()).hexdigest()[:12]}"
     store = None if is_complete(folder, len(people)) else _larger(root, kind, keys)
     if store is None:
@@ -160,14 +164,14 @@ def crops(
         store = build(folder, len(people), cutting, strict=on_error == "raise", progress=progress)
     elif progress:
         progress(len(people))
-    kept = people[store.index] if len(store) < len(people) else people
+    kept, numbers = (people[store.index], numbers[store.index]) if len(store) < len(people) else (people, numbers)
     kept = replace(kept, left_out=people.left_out | store.left_out)
     if not len(kept):
         raise PosekitError(f"{people.source}: nobody could be cut out ({kept.summary()})")
-    return Crops(kept, size, store.table["keypoints"], store.table["matrices"], store)
+    return Crops(kept, size, store.table["keypoints"], store.table["matrices"], store, numbers)
 
 
-def _keys(people: People, cache: str | Path) -> np.ndarray:
+def _keys(people: People, pictures: np.ndarray) -> np.ndarray:
     """A number (N,) uint64 for each person's crop, which follows from everything that decides it but its size.
 
     The pixels go in as a hash of the picture's file, which is the same in every copy of a folder.
@@ -181,7 +185,7 @@ def _keys(people: People, cache: str | Path) -> np.ndarray:
     for words in letters.astype(np.uint64).T:
         keys = np.where(words == 0, keys, _mixed(keys ^ words))  # a longer name beside this one pads it
     if isinstance(people.read, Folder):
-        keys = _mixed(keys ^ digests(people.read.root, people.names, Path(cache) / "digests"))
+        keys = _mixed(keys ^ pictures)
     return keys
 
 

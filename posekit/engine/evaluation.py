@@ -18,8 +18,9 @@ from posekit.display import html as display
 from posekit.display.html import number
 from posekit.engine import weights
 from posekit.engine.backend import Backend
+from posekit.engine.overlap import overlap, words
 from posekit.engine.prediction import Predictor, predict_crops
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 from posekit.skeleton import Skeleton, skeleton_of
 
 PAIRED = "pck@0.2·torso"  # what two networks are compared by
@@ -58,7 +59,8 @@ def evaluate(
     Returns:
         a dictionary, what `posekit evaluate --json` writes. `"metrics"` holds the last stack's scores by name, each with its
         definition, 95 % interval and joints; `"stacks"` the same for each stack. The scores run over `"joints"`: those
-        that network and data both have. What a metric is divided by comes from the data's annotation alone.
+        that network and data both have. `"overlap"` says how many of the people are in pictures that the network was trained on, and
+        is None where its card does not tell. What a metric is divided by comes from the data's annotation alone.
 
     Raises:
         PosekitError: weights or data cannot be read, they have too few joints in common, or crops are smaller than what the network sees.
@@ -81,6 +83,7 @@ def evaluate(
         "data": f"{store.people.source}@{splits[0] if len(splits) == 1 else 'all'}",
         "people": len(store),
         "left_out": {reason: count for reason, count in store.people.left_out.items() if count},
+        "overlap": overlap(card, store),
         "flip": flip,
         "resolution": card.resolution,
         "joints": list(joints.joints),
@@ -94,7 +97,9 @@ def evaluate(
         theirs, _, their_joints, their_store = _predict(rival, people, flip, on_error, cache, progress)
         if len(their_store) != len(store):
             raise PosekitError("the two networks were given different people, since some pictures cannot be read; repair or remove these")
-        out["against"] = {"weights": rival.card.name} | _compare(predicted[-1], theirs[-1], truth, joints, their_joints, store, seed)
+        out["against"] = {"weights": rival.card.name, "overlap": overlap(rival.card, store)} | _compare(
+            predicted[-1], theirs[-1], truth, joints, their_joints, store, seed
+        )
     return out
 
 
@@ -176,8 +181,9 @@ def _compare(
 
 def print_table(result: dict[str, Any], console=None) -> None:
     """The result of `evaluate` as tables: metrics by stack, then by joint, then what each metric means."""
-    from rich.console import Console
-    from rich.table import Table
+    with extra("cli", "printing tables"):
+        from rich.console import Console
+        from rich.table import Table
 
     console = console or Console()
     for line in _people_words(result):
@@ -199,7 +205,12 @@ def _people_words(result: dict[str, Any]) -> list[str]:
     few = [joint for joint in result["joints_of_the_data"] if joint not in result["joints"]]
     lacking = f" (without {', '.join(few)}, which the network lacks)" if few else ""
     first = f"{result['weights']} on {result['data']}: {result['people']:,} people, {len(result['joints'])} joints{lacking}"
-    return [first + (", flip test" if result["flip"] else ""), *(f"left out: {n:,} {reason}" for reason, n in result["left_out"].items())]
+    against = result.get("against", {})
+    return [
+        first + (", flip test" if result["flip"] else ""), *(f"left out: {n:,} {reason}" for reason, n in result["left_out"].items()),
+        *words(result["weights"], result["overlap"], result["people"]),
+        *words(against.get("weights", ""), against.get("overlap"), result["people"]),
+    ]  # fmt: skip
 
 
 def _tables(result: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:

@@ -15,7 +15,8 @@ from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.deprecated import renamed
 from posekit.engine import evaluation, parallel, weights
-from posekit.engine.backend import Backend
+from posekit.engine.backend import Backend, own_random_state, seed_generators
+from posekit.engine.overlap import trained_on
 from posekit.engine.prediction import Predictor
 from posekit.engine.training import Recipe, check, check_crops, train
 from posekit.errors import PosekitError
@@ -32,6 +33,8 @@ def fit(
     progress: Callable[[int], None] | None = None,
 ) -> Path:  # fmt: skip
     """Train a network into `folder`, or take up where that stopped; returns `folder`/weights.safetensors.
+
+    The caller's random state stays as it is.
 
     Args:
         config: of the network, of any architecture; that of `Parts` is fitted by `fit_parts`.
@@ -60,15 +63,21 @@ def fit(
     check(config, training, validation, recipe)
     folder, backend, world = Path(folder), backend or Backend.best(), parallel.world()
     skeleton = training.people.skeleton
-    torch.manual_seed(recipe.seed)
-    began = {}
+    began: dict[str, str] = {}
+    earlier: list[weights.Card] = []  # whose people it has learnt from as well
     if start:
-        network, began["start"] = _begin(start, config, skeleton.name, recipe.loss)
+        network, before = _begin(start, config, skeleton.name, recipe.loss)
+        began["start"] = before.name
+        earlier.append(before)
     else:
-        network = build(config)
+        with own_random_state(backend.device):
+            seed_generators(recipe.seed, backend.device)
+            network = build(config)
     taught_by = None
     if teacher:
-        taught_by, began["teacher"] = _teacher(teacher, recipe, skeleton.name)
+        taught_by, master = _teacher(teacher, recipe, skeleton.name)
+        began["teacher"] = master.name
+        earlier.append(master)
     if compiled is None:
         compiled = world.size == 1 and backend.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
     best = train(
@@ -82,7 +91,7 @@ def fit(
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     card = weights.Card(
         name or folder.resolve().name, network.config.to_dict(), skeleton.name, recipe.resolution, recipe.loss,
-        architecture_of(config), **_source(training), recipe=asdict(recipe) | began, history=history, seed=recipe.seed, note=note,
+        architecture_of(config), **_source(training, *earlier), recipe=asdict(recipe) | began, history=history, seed=recipe.seed, note=note,
         metrics={"epoch": best["epoch"]},
     )  # fmt: skip
     return _save(path, network, card, validation, backend, progress)
@@ -123,11 +132,15 @@ def fit_parts(
     return _save(folder / "weights.safetensors", network, card, validation, backend, progress)
 
 
-def _source(training: Crops) -> dict[str, Any]:
-    """What a card says of the people that were trained on."""
-    splits = sorted(set(training.people.splits))
-    kind = training.people.source.partition(":")[0]
-    return {"data": f"{kind}@{splits[0] if len(splits) == 1 else 'all'}", "data_fingerprint": training.people.fingerprint()}
+def _source(training: Crops, *earlier: weights.Card) -> dict[str, Any]:
+    """What a card says of the people that were trained on, here and by the networks that this began with or learnt from."""
+    return {"data": _data(training), "data_fingerprint": training.people.fingerprint(),
+            "trained_on": trained_on(training, *earlier)}  # fmt: skip
+
+
+def _data(crops: Crops) -> str:
+    splits = sorted(set(crops.people.splits))
+    return f"{crops.people.source.partition(':')[0]}@{splits[0] if len(splits) == 1 else 'all'}"
 
 
 def _save(
@@ -136,14 +149,14 @@ def _save(
     """Write the network with its scores on `validation` on the card."""
     predictor = Predictor(network, card, backend)
     result = evaluation.evaluate(predictor, validation, progress=lambda _, done, __: progress and progress(done))
-    keep = ("people", "flip", "joints", "metrics", "stacks")
-    card.metrics.update(plain({key: result[key] for key in keep} | {"data": _source(validation)["data"]}))
+    keep = ("people", "overlap", "flip", "joints", "metrics", "stacks")
+    card.metrics.update(plain({key: result[key] for key in keep} | {"data": _data(validation)}))
     weights.save(path, network.cpu(), card)
     return path
 
 
-def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[Any, str]:
-    """The network of `start` and the name on its card."""
+def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[Any, weights.Card]:
+    """The network of `start` and its card."""
     network, card = weights.load(start)
     given, wanted = (
         {"architecture": architecture_of(c), **c.to_dict(), "skeleton": s, "loss": x}
@@ -151,18 +164,18 @@ def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[An
     )
     if unlike := [f"{name} {given.get(name)}, not {wanted.get(name)}" for name in wanted | given if given.get(name) != wanted.get(name)]:
         raise PosekitError(f"{start}: cannot be begun with, since its network is another: {'; '.join(unlike)}")
-    return network, card.name
+    return network, card
 
 
-def _teacher(teacher: str | Path, recipe: Recipe, skeleton: str) -> tuple[Any, str]:
-    """The network to learn from and the name on its card."""
+def _teacher(teacher: str | Path, recipe: Recipe, skeleton: str) -> tuple[Any, weights.Card]:
+    """The network to learn from and its card."""
     network, card = weights.load(teacher)
     given, wanted = (card.resolution, card.skeleton, card.loss), (recipe.resolution, skeleton, "cross-entropy")
     names = zip(("resolution", "skeleton", "loss"), given, wanted, strict=True)
     unlike = [f"{name} {its}, not {needed}" for name, its, needed in names if its != needed]
     if unlike:
         raise PosekitError(f"{teacher}: cannot be learnt from: {'; '.join(unlike)}")
-    return network, card.name
+    return network, card
 
 
 def recipe_of(card: weights.Card, **changes) -> Recipe:

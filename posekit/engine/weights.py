@@ -55,6 +55,7 @@ class Card:
         input_mean: RGB, subtracted from pictures in [0, 1].
         data: spec of the training data, without a path of the machine it was on.
         data_fingerprint: of the training people, as People.fingerprint gives it.
+        trained_on: the pictures of these people, as `posekit.engine.overlap.trained_on` gives them; empty where that is not known.
         recipe: the fields of the Recipe that the network was trained by.
         metrics: its scores on the validation people, as posekit.evaluate gives them.
         history: one line an epoch.
@@ -79,6 +80,7 @@ class Card:
     input_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     data: str = ""
     data_fingerprint: str = ""
+    trained_on: dict[str, Any] = field(default_factory=dict, repr=False)
     recipe: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)

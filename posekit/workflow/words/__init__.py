@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from posekit.data.crops import Crops
 from posekit.data.people import parse_spec
+from posekit.engine.overlap import overlap
+from posekit.engine.weights import Card
 from posekit.workflow import runs
 
 ABSENT = "not measured in this edition"
@@ -22,6 +25,16 @@ def side_by_side(notebook: str, data: str, verdict: Mapping[str, str]) -> str:
         cells = [column.get(question, ABSENT).replace("|", "\\|") for column in columns]
         lines.append(f"| {question} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def seen(card: Card, crops: Crops) -> str:
+    """Whether the network was trained on the people, as a clause behind them: by its card, or where that does not say, by their split."""
+    found = overlap(card, crops)
+    if found and found["people"]:
+        return f"{found['people']:,} of whom are in pictures that it was trained on"
+    if found and found["complete"]:
+        return "none of whom it was trained on"
+    return f"{'some of whom are' if 'train' in crops.people.splits else 'none of whom is'} in the training split"
 
 
 def spoken(block: Mapping, *, points: bool = False) -> str:
