@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student
+from scipy.stats import ttest_ind
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,20 @@ def over_seeds_and_people(sums: np.ndarray, counts: np.ndarray) -> Interval:
         freedom = seeds - 1.0 if a >= b else total**2 / (a**2 / (seeds - 1) + b**2 / (people - 1))
     half = float(student.ppf(0.975, max(freedom, 1.0)) * np.sqrt(max(total, 0.0) / (seeds * people)))
     return Interval(mean, mean - half, mean + half, "seeds and people", (seeds, people))
+
+
+def welch(ours: np.ndarray, theirs: np.ndarray, over: str) -> Interval:
+    """The difference of the means of two independent samples (A,) and (B,), by Welch's t; of fewer than three each no interval.
+
+    >>> interval = welch(np.array([2.0, 3.0, 4.0]), np.array([1.0, 1.5, 2.0]), "redesigns")
+    >>> interval.mean, round(interval.low, 2), interval.n
+    (1.5, -0.58, (3, 3))
+    """
+    mean, n = float(np.mean(ours) - np.mean(theirs)), (len(ours), len(theirs))
+    if min(n) < 3:
+        return Interval(mean, float("nan"), float("nan"), over, n)
+    found = ttest_ind(ours, theirs, equal_var=False).confidence_interval()
+    return Interval(mean, float(found.low), float(found.high), over, n)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from posekit.cli import commands as cli
 from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
-from posekit.studies import execute, job, results, verdict
+from posekit.studies import execute, floor, job, results, verdict
 from posekit.studies.results import Result
 
 SOURCE = Path(__file__).parents[1]
@@ -374,4 +374,4 @@ def test_the_median_pose():
     splits = np.array(["train", "train", "train", "val", "test", "test"])
     people = People(COCO, np.array(list("abcdef")), boxes, keypoints, np.arange(6), splits, lambda name: None, "made")
     alike = people[np.arange(5)]
-    assert verdict.median_pose(alike) == 1.0 and verdict.median_pose(people) < 1.0
+    assert floor.median_pose(alike) == 1.0 and floor.median_pose(people) < 1.0

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -23,7 +24,9 @@ from posekit.files import write_json
 from posekit.memory import keep_memory
 from posekit.studies import hours, results
 from posekit.studies.designs import Study, design
-from posekit.studies.job import SPLITS, Training, do, fingerprints, stores
+from posekit.studies.floor import recall, remember
+from posekit.studies.job import SPLITS, do, fingerprints, stores
+from posekit.studies.kept import Trainings
 from posekit.studies.results import Result
 from posekit.workflow.execution import hardware
 from posekit.workflow.graph import Job, run_jobs
@@ -31,7 +34,7 @@ from posekit.workflow.parameters import root
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Trainings):
     """A study, its people, and what is kept of it."""
 
     study: Study
@@ -41,14 +44,16 @@ class Plan:
     results: dict[str, Result]  # by key
 
     @property
-    def missing(self) -> list[Training]:
-        return [training for training in self.study.trainings if self.key(training) not in self.results]
+    def source(self) -> str:
+        return self.people.source.partition(":")[0]
 
-    def key(self, training: Training) -> str:
-        return training.key(self.keys)
-
-    def result(self, training: Training) -> Result | None:
-        return self.results.get(self.key(training))
+    @cached_property
+    def floor(self) -> dict[str, float]:
+        """The median pose's PCK by split, kept beside the results from now on."""
+        remember(self.people, kept_folder(self.people))
+        found = recall(self.keys, kept_folder(self.people))
+        assert found is not None
+        return found
 
 
 def usual_workers() -> int:

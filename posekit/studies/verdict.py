@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from posekit import metrics
-from posekit.coordinates import MARGIN, cropping, person_square, transform_keypoints
-from posekit.data.people import People
 from posekit.errors import PosekitError
 from posekit.stats import Interval, over_seeds, over_seeds_and_people
+from posekit.studies.designs import Study
 from posekit.studies.execute import Plan
+from posekit.studies.floor import FLOOR
+from posekit.studies.kept import Trainings
 from posekit.studies.redesign.variants import winner
 from posekit.studies.results import Result
 
 LEAST_SEEDS = 3  # of an interval by Student's t
-FLOOR = 3.0  # times the median pose's score: below it a network has not learned, and decides nothing
+RANDOM = "random redesign"  # how the variants begin that no finding suggests; they are controls, and cannot win
 
 
 @dataclass(frozen=True)
@@ -27,63 +27,96 @@ class Row:
         seeds: those whose result is kept.
         val: mean PCK on val.
         test: PCK on test, over seeds.
-        difference: of PCK on test from the reference's, paired by seed, over seeds and people; None for the reference itself.
-        relative: that difference over the reference's PCK.
+        against: whom it is compared with (`compared_with`); None for the reference itself.
+        difference: of PCK on test from theirs, paired by seed, over seeds and people; None where no seed is there of both.
+        relative: that difference over their PCK.
         parameters, multiply_adds, epochs: what it costs.
         plateau: whether every training is at its plateau.
-        learned: whether test PCK is FLOOR times the median pose's or more.
+        learned: whether test PCK is FLOOR times the median pose's or more; None where that is not known.
     """
 
     variant: str
     seeds: tuple[int, ...]
     val: float
     test: Interval
+    against: str | None
     difference: Interval | None
-    relative: float | None
+    relative: Interval | None
     parameters: int
     multiply_adds: int
     epochs: int
     plateau: bool
-    learned: bool
+    learned: bool | None
 
 
-def rows(planned: Plan) -> list[Row]:
+def rows(planned: Trainings) -> list[Row]:
     """A row for each variant of which a result is kept, in the order of the study."""
-    floor = median_pose(planned.people)
-    by_variant = {name: _results(planned, name) for name in planned.study.variants}
-    reference = by_variant[planned.study.reference]
+    floor = planned.floor
+    by_variant = {name: planned.of(name) for name in planned.study.variants}
     out = []
     for name, found in by_variant.items():
         if not found:
             continue
         test = over_seeds(np.array([r.scores["test"] for r in found.values()]))
         difference = relative = None
-        if name != planned.study.reference and (shared := [seed for seed in found if seed in reference]):
-            difference = paired([found[s] for s in shared], [reference[s] for s in shared])
-            relative = difference.mean / float(np.mean([reference[s].scores["test"] for s in shared]))
+        against = compared_with(planned.study, name)
+        if against and (shared := [seed for seed in found if seed in by_variant[against]]):
+            ours, theirs = ([side[seed] for seed in shared] for side in (found, by_variant[against]))
+            difference, relative = paired(ours, theirs), ratio(ours, theirs)
         first = next(iter(found.values())).content
         out.append(Row(
-            name, tuple(found), float(np.mean([r.scores["val"] for r in found.values()])), test, difference, relative,
+            name, tuple(found), float(np.mean([r.scores["val"] for r in found.values()])), test, against, difference, relative,
             first["parameters"], first["multiply_adds"], sum(len(curve) for curve in first["curve"]),
-            all(r.plateau for r in found.values()), test.mean >= FLOOR * floor,
+            all(r.plateau for r in found.values()), None if floor is None else test.mean >= FLOOR * floor["test"],
         ))  # fmt: skip
     return out
 
 
+def compared_with(study: Study, variant: str) -> str | None:
+    """The reference; for what goes on from the reference's weights the reference itself trained on, which has seen everybody as often.
+
+    >>> from posekit.studies.designs import design
+    >>> [compared_with(design("redesign", 14), name) for name in ("base", "lean", "linear", "base, trained on")]
+    [None, 'base', 'base, trained on', 'base']
+    """
+    if variant == study.reference:
+        return None
+    training = next(t for t in study.trainings if t.variant == variant)
+    if training.start is None or training.start.variant != study.reference:
+        return study.reference
+    control = next((t for t in study.trainings if t.start and t.start == training.start and t.config == t.start.config), None)
+    return control.variant if control and control.variant != variant else study.reference
+
+
+def contrast(sides: Sequence[tuple[float, Sequence[Result]]]) -> Interval:
+    """The sum of weighted PCKs on test, by seed and by person: of each side the weight and its results, the seeds in one order."""
+    hits = [(weight, np.stack([result.hits("test") for result in found])) for weight, found in sides]
+    counted = np.logical_and.reduce([np.isfinite(h) for _, h in hits])
+    return over_seeds_and_people(sum(weight * np.where(counted, h, 0).sum(-1) for weight, h in hits), counted.sum(-1))
+
+
 def paired(ours: Sequence[Result], theirs: Sequence[Result]) -> Interval:
     """The difference of PCK on test between two kinds of training, seed by seed and person by person."""
+    return contrast([(1, ours), (-1, theirs)])
+
+
+def ratio(ours: Sequence[Result], theirs: Sequence[Result]) -> Interval:
+    """That difference as a share of what the others find, by its linearisation."""
     a, b = (np.stack([result.hits("test") for result in side]) for side in (ours, theirs))
-    both = np.isfinite(a) & np.isfinite(b)
-    return over_seeds_and_people(np.where(both, a - b, 0).sum(-1), both.sum(-1))
+    counted = np.isfinite(a) & np.isfinite(b)
+    found = np.where(counted, b, 0).sum(-1)
+    return over_seeds_and_people(np.where(counted, a - b, 0).sum(-1), found)
 
 
-def named_winner(planned: Plan) -> str:
+def named_winner(planned: Trainings) -> str:
     """Who has the best mean PCK on val among those that cost no more than the reference; the rule was fixed before test was looked at.
+
+    Redesigns drawn at random are controls and cannot win.
 
     Raises:
         PosekitError: of the reference nothing is kept.
     """
-    by_variant = {name: list(_results(planned, name).values()) for name in planned.study.variants}
+    by_variant = {name: list(planned.of(name).values()) for name in planned.study.variants if not name.startswith(RANDOM)}
     reference = planned.study.reference
     if not by_variant[reference]:
         raise PosekitError(f"{planned.study.name}: no result of {reference} is kept; run posekit study {planned.study.name}")
@@ -95,30 +128,7 @@ def named_winner(planned: Plan) -> str:
     return winner(scores, costs, reference)
 
 
-def median_pose(people: People, split: str = "test") -> float:
-    """PCK@0.2·torso of answering everybody with the median pose of the training people, in the frame of their boxes."""
-    middle = np.nanmedian(_in_view(people.split("train")), axis=0)
-    asked = people.split(split)
-    back = np.linalg.inv(_views(asked))
-    found = transform_keypoints(back, np.repeat(np.pad(middle, ((0, 0), (0, 1)))[None], len(asked), 0))
-    hits = metrics.hits(found, asked.keypoints, 0.2 * metrics.torso(asked.keypoints, asked.skeleton))
-    return float(np.nanmean(hits))
-
-
-def _views(people: People) -> np.ndarray:
-    return cropping(*person_square(people.boxes, MARGIN), 1)
-
-
-def _in_view(people: People) -> np.ndarray:
-    return transform_keypoints(_views(people), people.keypoints)[..., :2]
-
-
-def _results(planned: Plan, variant: str) -> dict[int, Result]:
-    pairs = ((t.seed, planned.result(t)) for t in planned.study.trainings if t.variant == variant)
-    return {seed: found for seed, found in pairs if found is not None}
-
-
-def undecided(planned: Plan, found: Sequence[Row]) -> str:
+def undecided(planned: Trainings, found: Sequence[Row]) -> str:
     """Why a study with these rows decides nothing, in a sentence; empty where it does decide."""
     if missing := planned.missing:
         names = "; ".join(dict.fromkeys(training.variant for training in missing))
@@ -143,14 +153,14 @@ def print_table(planned: Plan, console) -> None:
         notes = [*([] if row.plateau else ["no plateau"]), *([] if row.learned else ["has not learned"])]
         shown.add_row(
             row.variant, str(len(row.seeds)), f"{100 * row.val:.1f} %", _percent(row.test), _points(row.difference),
-            "" if row.relative is None else f"{100 * row.relative:+.1f} %", f"{row.parameters:,}", f"{row.multiply_adds / 1e6:.1f}",
+            "" if row.relative is None else f"{100 * row.relative.mean:+.1f} %", f"{row.parameters:,}", f"{row.multiply_adds / 1e6:.1f}",
             str(row.epochs), ", ".join(notes),
         )  # fmt: skip
     console.print(shown)
     reference = planned.study.reference
     lines = [
-        f"PCK@0.2·torso with flip test; 95 % intervals over seeds (test) and over seeds and people (differences from {reference}), "
-        f"three seeds at least. The median pose finds {100 * median_pose(planned.people):.1f} %."
+        f"PCK@0.2·torso with flip test; 95 % intervals over seeds (test) and over seeds and people (differences from {reference}, "
+        f"or from it trained on), three seeds at least. The median pose finds {100 * planned.floor['test']:.1f} %."
     ]
     lines.append(undecided(planned, found) or f"Best on val at no more cost than {reference}: {named_winner(planned)}.")
     for line in lines:

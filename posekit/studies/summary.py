@@ -1,0 +1,180 @@
+"""A study as plain numbers, for the pages and the ledger of claims: every variant, and the contrasts that decide claims.
+
+summary = summarise(read("redesign", "lspet"))
+summary["variants"]["lean"]["difference"], summary["contrasts"]["autoencoder"]
+
+A contrast is written down here before its results are looked at. It has a number only when every training of the study is kept, and
+decides only when each network that it rests on is at its plateau and has learned.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from posekit.files import plain
+from posekit.stats import Interval, welch
+from posekit.studies import verdict
+from posekit.studies.floor import CEILINGS, FLOOR
+from posekit.studies.kept import Kept
+from posekit.studies.redesign.variants import own_variants
+from posekit.studies.verdict import RANDOM
+
+# By the claim's key: how PCKs on test are weighted.
+AUTOENCODER: dict[str, dict[str, float]] = {
+    "autoencoder": {"autoencoder": 1, "base, trained on": -1},
+    # Each beside its own control: the autoencoder goes on from the base, the wider network begins anew.
+    "autoencoder, wider": {"autoencoder": 1, "base, trained on": -1, "wider": -1, "base": 1},
+    "autoencoder, linear": {"autoencoder": 1, "linear": -1},
+    "autoencoder, random": {"autoencoder": 1, "random": -1},
+}
+CONTRASTS: dict[str, dict[str, dict[str, float]]] = {
+    **dict.fromkeys(("redesign", "redesign-128", "redesign-mannequins"), AUTOENCODER),
+    "stacks": {"redesigned stacks": {"2 stacks, redesigned": 1, "2 stacks, equal parameters": -1}},
+}
+# The studies that decide claims, by what claims call them and by kind of people: name and data set.
+LEDGER = {
+    "redesign": {"mannequins": ("redesign-mannequins", "mannequins"), "photographs": ("redesign", "lspet")},
+    "stacks": {"photographs": ("stacks", "lspet")},
+}
+
+
+def summarise(kept: Kept) -> dict[str, Any]:
+    """The study in plain numbers; what has no interval has None at both its ends.
+
+    Returns:
+        `study`, `question`, `source`, `reference`, `seeds`; `people` by split, and `test people` with a joint that counts; how many
+        `trainings` there are and are `kept`, and by variant the seeds that are `missing`; `floor` by split and `ceiling`, None where not
+        known; `variants`, by name; `winner`, None while nothing is decided; and `contrasts`, each {"mean", "low", "high", "seeds",
+        "people", "why"}, of which `why` says what keeps it from being decided.
+    """
+    study = kept.study
+    missing: dict[str, list[int]] = {}
+    for training in kept.missing:
+        missing.setdefault(training.variant, []).append(training.seed)
+    rows = {row.variant: row for row in verdict.rows(kept)}
+    about = {name: _variant(kept, name, rows.get(name)) for name in study.variants}
+    first = next(iter(kept.results.values()), None)
+    out: dict[str, Any] = {
+        "study": study.name, "question": study.question, "source": kept.source, "reference": study.reference,
+        "seeds": sorted({training.seed for training in study.trainings}),
+        "people": {name: block["count"] for name, block in first.content["data"]["people"].items()} if first else {},
+        "trainings": len(study.trainings), "kept": len(study.trainings) - len(kept.missing), "missing": missing,
+        "floor": kept.floor, "ceiling": CEILINGS.get(kept.source), "variants": about,
+    }  # fmt: skip
+    unfit = _unfit([name for name, block in about.items() if block["kind"] in ("reference", "found")], about, kept.floor)
+    out["winner"] = None if _because(kept) or unfit else verdict.named_winner(kept)
+    out["test people"] = _people(kept) if kept.results else 0
+    out["contrasts"] = {name: _decided(kept, about, weights) for name, weights in CONTRASTS.get(study.name, {}).items()}
+    out["contrasts"] |= _of_winner(kept, out, _because(kept) or unfit) | _of_random(kept, about)
+    return plain(out)
+
+
+def _variant(kept: Kept, name: str, row: verdict.Row | None) -> dict[str, Any]:
+    training = next(t for t in kept.study.trainings if t.variant == name)
+    block: dict[str, Any] = {
+        "kind": _kind(kept, name),
+        "why": training.why,
+        "against": verdict.compared_with(kept.study, name),
+        "seeds": [],
+    }
+    if row is None:
+        return block
+    results = kept.of(name)
+    block |= {
+        "seeds": list(row.seeds), "val": row.val, "test": _block(row.test), "difference": _block(row.difference),
+        "relative": _block(row.relative), "parameters": row.parameters, "macs": row.multiply_adds, "epochs": row.epochs,
+        "plateau": row.plateau, "learned": row.learned,
+        "curves": {seed: [[line["pck"] for line in stage] for stage in found.content["curve"]] for seed, found in results.items()},
+        "by seed": {seed: found.scores["test"] for seed, found in results.items()},
+    }  # fmt: skip
+    return block
+
+
+def _kind(kept: Kept, name: str) -> str:
+    """What a variant is there for: the reference, a redesign that a finding suggests, a control drawn at random, or the study's."""
+    if name == kept.study.reference:
+        return "reference"
+    if name.startswith(RANDOM):
+        return "random"
+    return "found" if name in _suggested(kept) else "study"
+
+
+def _suggested(kept: Kept) -> list[str]:
+    base = next(t for t in kept.study.trainings if t.variant == kept.study.reference)
+    if not hasattr(base.config, "bottleneck_residuals"):
+        return []
+    return [variant.name for variant in own_variants(base.config, base.recipe.resolution)]
+
+
+def _because(kept: Kept) -> str | None:
+    """What keeps the whole study from deciding anything."""
+    if kept.missing:
+        return f"{len(kept.missing)} of {len(kept.study.trainings)} trainings are missing"
+    if len({training.seed for training in kept.study.trainings}) < 3:
+        return "an interval needs three seeds"
+    if kept.floor is None:
+        return "the median pose's score is not kept with the results"
+    return None
+
+
+def _unfit(names: Sequence[str], about: Mapping[str, Mapping], floor: Mapping | None) -> str | None:
+    """Which of the networks that a number rests on may decide nothing, and why; None where all may."""
+    trained = [name for name in names if about[name]["seeds"]]
+    if floor and (low := [name for name in trained if not about[name]["learned"]]):
+        return f"under {FLOOR:g} times the median pose's score: {', '.join(low)}"
+    if early := [name for name in trained if not about[name]["plateau"]]:
+        return f"not at the plateau: {', '.join(early)}"
+    return None
+
+
+def _decided(kept: Kept, about: Mapping[str, Mapping], weights: Mapping[str, float]) -> dict[str, Any]:
+    if absent := [name for name in weights if name not in about]:
+        return _undecided(f"the study {kept.study.name} has no variant {', '.join(absent)}")
+    if why := _because(kept):
+        return _undecided(why)
+    found = verdict.contrast([(weight, [kept.of(name)[seed] for seed in sorted(kept.of(name))]) for name, weight in weights.items()])
+    return _block(found) | {"people": _people(kept), "why": _unfit(list(weights), about, kept.floor)}
+
+
+def _of_winner(kept: Kept, out: Mapping, why: str | None) -> dict[str, dict[str, Any]]:
+    """By how much the winner finds more, relative to the base; and what it costs, as a share of the base's multiply-adds."""
+    winner, base = out["winner"], kept.study.reference
+    if why or winner is None:
+        return {"winner": _undecided(why or "no winner"), "winner's cost": _undecided(why or "no winner")}
+    ours, theirs = ([kept.of(name)[seed] for seed in sorted(kept.of(base))] for name in (winner, base))
+    cost = out["variants"][winner]["macs"] / out["variants"][base]["macs"]
+    relative = _block(verdict.ratio(ours, theirs)) | {"people": _people(kept)}
+    return {
+        "winner": relative | {"why": None},
+        "winner's cost": {"mean": cost, "low": cost, "high": cost, "seeds": relative["seeds"], "people": None, "why": None},
+    }
+
+
+def _of_random(kept: Kept, about: Mapping[str, Mapping]) -> dict[str, dict[str, Any]]:
+    """Redesigns that a finding suggests less those drawn at random, by Welch's t: each is a sample of what there might have been."""
+    sides = [[name for name, block in about.items() if block["kind"] == kind] for kind in ("found", "random")]
+    if not all(sides):
+        why: str | None = f"the study {kept.study.name} has no redesigns drawn at random"
+    else:
+        why = _because(kept)
+    if why:
+        return {"found, random": _undecided(why)}
+    ours, theirs = (np.array([about[name]["test"]["mean"] for name in side]) for side in sides)
+    block = _block(welch(ours, theirs, "redesigns")) | {"seeds": len(kept.of(kept.study.reference)), "people": _people(kept)}
+    return {"found, random": block | {"why": _unfit([*sides[0], *sides[1]], about, kept.floor)}}
+
+
+def _people(kept: Kept) -> int:
+    """Test people with a joint that counts."""
+    return int(np.isfinite(next(iter(kept.results.values())).hits("test")).any(-1).sum())
+
+
+def _block(interval: Interval | None) -> dict[str, Any]:
+    if interval is None:
+        return {"mean": None, "low": None, "high": None, "seeds": 0}
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high, "seeds": interval.n[0]}
+
+
+def _undecided(why: str) -> dict[str, Any]:
+    return {"mean": None, "low": None, "high": None, "seeds": 0, "people": None, "why": why}
