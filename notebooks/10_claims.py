@@ -28,6 +28,7 @@ stacks: str | None = None  # of 04_stacks
 components: str | None = None  # of 05_components
 clusters: str | None = None  # of 06_clusters
 redesign: str | None = None  # of 08_redesign
+studies = "book/studies"  # folder of the results of studies, which decide the claims about training
 claims = "book/claims.yaml"  # the claims and their rules
 
 # %% tags=["remove-cell"]
@@ -40,8 +41,10 @@ import matplotlib.pyplot as plt
 from posekit import plots
 from posekit.data.people import parse_spec
 from posekit.plots import claims as draw
+from posekit.studies import kept, summary
 from posekit.workflow import claims as ledger
 from posekit.workflow import runs
+from posekit.workflow.words import claims as say
 
 plots.style()
 run = runs.current()
@@ -64,12 +67,21 @@ here = [chapter for chapter, metrics in own.items() if metrics]
 # {cite:t}`cohen1988`. A difference of two numbers that were not compared person by person has an interval as if they came from different
 # people {cite:p}`zou2008`, and is decided less often than it might be.
 #
+# Claims about what training gives are decided by *studies*: many trainings, each to its plateau, from three seeds, whose results are kept with the sources
+# (`posekit study`). The table names the study and its seeds. Such a claim is *not decided yet* while a training of the study is missing, or
+# where a network that its number rests on is not at its plateau or scores less than three times what answering everybody with the median pose does:
+# {{ runs["10_claims"].say.studies }}
+#
 # This edition's own people are {{ runs["10_claims"].say.people }}. What it did not measure itself, on the other kind of people above all, is quoted from the
 # reference runs whose numbers are kept with the sources.
 
 # %% tags=["show-input"]
 stated = ledger.read(Path(claims))
-verdicts = ledger.ledger(stated, data, own)
+summaries = {
+    claimed: {kind: summary.summarise(kept.read(study, source, studies)) for kind, (study, source) in kinds.items()}
+    for claimed, kinds in summary.LEDGER.items()
+}
+verdicts = ledger.ledger(stated, data, own, summaries)
 groups = {group: [claim for claim in stated if claim.group == group] for group in ledger.GROUPS}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim and its verdict, on rendered people and on photographs. Look for the lines where the two disagree, and for those where what was seen by eye is not supported.", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
@@ -128,46 +140,16 @@ plt.show()
 #
 # That a claim is wrong elsewhere: the networks here are small, those of rendered people minutes old, and the claims were made of larger ones and other
 # pictures. Nor that a supported claim is true for the reason that was given for it: a number stands in for a sentence, and the tables say which. The
-# intervals are over people, for networks most of which were trained once. The rules were written when most of the numbers on mannequins were known and
+# intervals are over people, for networks most of which were trained once; those of studies are over seeds and people. The rules were written when most of the numbers on mannequins were known and
 # most of those on photographs were not, so that the latter put them to the harder test. And where many claims are decided some are decided by chance:
 # {{ runs["10_claims"].say.chance }}
 
 # %% tags=["hide-input"]
 by_kind = {kind: ledger.counts([given[kind] for given in verdicts.values()]) for kind in ledger.KINDS}
-decided = {"supported", "not supported"}
-both = [claim for claim in stated if {verdict.verdict for verdict in verdicts[claim.id].values()} <= decided]
-apart = [claim.name for claim in both if len({verdict.verdict for verdict in verdicts[claim.id].values()}) > 1]
-given = [verdict for of_claim in verdicts.values() for verdict in of_claim.values() if verdict.verdict in decided]
-hung = [v for of in verdicts.values() for v in of.values() if v.number and (v.number.low < v.number.high or v.lead)]
-sure = sum(verdict.verdict in decided for verdict in hung)
-
+both = [of for of in verdicts.values() if {verdict.verdict for verdict in of.values()} <= set(say.DECIDED)]
+alike = sum(len({verdict.verdict for verdict in of.values()}) == 1 for of in both)
 
 # %% tags=["remove-cell"]
-def listed(count):
-    """Verdicts with their numbers."""
-    return ", ".join(f"{number} {name}" for name, number in count.items())
-
-
-found = {claim.id: ledger.sentence(claim, verdicts[claim.id]) for claim in stated}
-
-
-def result_words():
-    """For the discussion: what came of the redesign, where it is a claim of this ledger."""
-    if not {"redesign-better", "redesign", "redesign-cost"} <= set(found):
-        return ""
-    return (
-        f"*A network changed because of what was found inside it is better* is {found['redesign-better']}. *It is so by as much as the study gained* is "
-        f"{found['redesign']}. *It costs no more* is {found['redesign-cost']}."
-    )
-
-
-def agreement_words():
-    if not both:
-        return "No claim is decided on both kinds of people, so that nothing can be said about their agreement."
-    text = f"Decided on both kinds of people: {len(both)}, of these alike: {len(both) - len(apart)}."
-    return text + (f" They part on: {'; '.join(apart)}." if apart else "")
-
-
 run.write_metrics(
     {
         "claims": {
@@ -176,18 +158,7 @@ run.write_metrics(
             for claim in stated
         },
         "counts": by_kind,
-        "agreement": {"both": len(both), "alike": len(both) - len(apart)},
-        "say": {
-            "counts": f"Of {len(stated)} claims, " + "; ".join(f"on {kind}: {listed(count)}" for kind, count in by_kind.items()) + ".",
-            "people": "mannequins" if name == "mannequins" else f"the people of {name}",
-            "agreement": agreement_words(),
-            "chance": f"of {len(hung)} verdicts that hang on an interval {sure} were decided; had every number lain on its threshold, about {len(hung) / 20:.0f} would have been decided nonetheless.",
-            "short": f"{ledger.short_table(stated, verdicts)}\n\n{listed(by_kind['mannequins'])} on mannequins; {listed(by_kind['photographs'])} on photographs: "
-            "[the whole ledger](10_claims).",
-            "found": found,
-            "numbers": {claim.id: ledger.numbers(claim, verdicts[claim.id]) for claim in stated},
-            "result": result_words(),
-            **{group: ledger.table(members, verdicts, here) for group, members in groups.items()},
-        },
+        "agreement": {"both": len(both), "alike": alike},
+        "say": say.sentences(stated, verdicts, summaries, name, here),
     }
 )

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from posekit.errors import PosekitError
 from posekit.plots.claims import overview
+from posekit.studies import summary
 from posekit.workflow import claims, runs
+from posekit.workflow.words import claims as say
 
 ROOT = Path(__file__).parents[1]
 CLAIMS = claims.read(ROOT / "book" / "claims.yaml")
@@ -59,6 +61,9 @@ def planted(claim, wanted):
     half = rule.margin or 0.01
     number = limit + {"supported": 2, "undecided": 0, "not supported": -2}[wanted] * side * half
     block = {"mean": number, "low": number - half, "high": number + half}
+    if claim.study:
+        plain = {"mean": number, "low": number, "high": number} if rule.margin else block
+        return {"study": claim.study, "missing": {}, "trainings": 9} | nested(claim.metric, plain | {"seeds": 3, "people": 7, "why": None})
     metrics = at(claim.metric, number / claim.times if rule.margin else block | ({"p": rule.p / 2} if rule.p else {}))
     if claim.minus:
         metrics = merged(metrics, at(claim.minus, {"mean": 0, "low": 0, "high": 0}))
@@ -72,14 +77,15 @@ def planted(claim, wanted):
 def test_each_claim_can_come_out_each_way(claim, wanted):
     verdict = claims.decide(claim, planted(claim, wanted))
     assert verdict.verdict == wanted, verdict
-    assert claims.words(claim, verdict)
+    assert say.measured(claim, verdict)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_each_claim_says_why_it_is_not_measured(claim):
     verdict = claims.decide(claim, {})
     assert verdict.verdict == "not measured" and verdict.number is None
-    assert claims.words(claim, verdict) == verdict.why and (verdict.why == claim.why if claim.why else claim.chapter in verdict.why)
+    where = "the study" if claim.study else claim.chapter
+    assert say.measured(claim, verdict) == verdict.why and (verdict.why == claim.why if claim.why else where in verdict.why)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
@@ -92,7 +98,10 @@ def test_each_claim_points_at_what_is_there(claim):
     if claim.figure and notebook.exists():
         assert f'"name": "{claim.figure}"' in notebook.read_text(encoding="utf-8")
     kept = ROOT / "book" / "reference" / "laptop" / f"{claim.chapter}.json"
-    if claim.rule and kept.exists():
+    if claim.study:
+        names = (*summary.CONTRASTS[claim.study], "winner", "winner's cost", "found, random")
+        assert claim.metric[0] == "contrasts" and claim.metric[1] in names and claim.study in summary.LEDGER
+    elif claim.rule and kept.exists():
         metrics = json.loads(kept.read_text(encoding="utf-8"))
         if metrics.get(claim.metric[0]) == {}:
             pytest.skip(f"the run that is kept of {claim.chapter} was made without {claim.metric[0]}")
@@ -247,7 +256,7 @@ def test_a_rule_on_chance_decides_nothing_where_the_metric_does_not_say_it():
 def test_a_number_without_an_interval_decides_nothing(mean, ends, rule, more):
     verdict = claims.decide(one(rule=rule, unit="points", **more), {"a": block(mean, ends, ends, p=0.01), "b": block(1, 0.9, 1.1)})
     assert verdict.verdict == "undecided" and verdict.number.mean == verdict.number.mean
-    assert "without an interval" in claims.words(one(rule=rule, unit="points"), verdict)
+    assert "without an interval" in say.measured(one(rule=rule, unit="points"), verdict)
 
 
 def test_a_lead_without_an_interval_decides_nothing():
@@ -296,23 +305,23 @@ def test_a_table_links_to_what_this_edition_has(kept):
     claim = one(rule=claims.Rule(below=0.075), unit="points", figure="fig-one", said="a | b", short=True)
     metrics = {"03_skips": {"a": block(0.2, 0.15, 0.2501), "people": 1234}}
     verdicts = claims.ledger([claim], "mannequins", metrics)
-    row = claims.table([claim], verdicts, metrics).splitlines()[3]
+    row = say.table([claim], verdicts, metrics).splitlines()[3]
     assert row == (
         "| **One holds.** *Decided by:* one; supported below 7.5 points. | the study: a \\| b "
         "| ✗ **not supported**: +20.0 [+15.0, +25.0] points; 1,234 mannequins "
         "| – **not measured**: no run of 03_skips on photographs | {numref}`fig-one` |"
     )
-    assert "|  |" in claims.table([claim], verdicts, []), "no link to a chapter that is not there"
+    assert "|  |" in say.table([claim], verdicts, []), "no link to a chapter that is not there"
     kept["03_skips", "laptop"] = metrics["03_skips"] | {"provenance": {"parameters": {}}}
     elsewhere = claims.ledger([claim], "lspet:folder", {"03_skips": {"b": 1}})
-    assert "| [chapter](03_skips) |" in claims.table([claim], elsewhere, ["03_skips"]), "the figure is of another edition"
+    assert "| [chapter](03_skips) |" in say.table([claim], elsewhere, ["03_skips"]), "the figure is of another edition"
     said = "not supported on mannequins (+20.0 [+15.0, +25.0] points; 1,234 mannequins), not measured on photographs"
-    assert claims.sentence(claim, verdicts["one"]) == said
+    assert say.sentence(claim, verdicts["one"]) == said
     alike = {kind: verdicts["one"]["mannequins"] for kind in ("mannequins", "photographs")}
     number = "(+20.0 [+15.0, +25.0] points; 1,234 mannequins)"
-    assert claims.sentence(claim, alike) == f"not supported on mannequins {number} and on photographs {number}"
-    assert claims.numbers(claim, verdicts["one"]) == "+20.0 [+15.0, +25.0] points on mannequins, not measured on photographs"
-    assert claims.short_table([claim], verdicts).splitlines()[3] == "| One | ✗ not supported | – not measured |"
+    assert say.sentence(claim, alike) == f"not supported on mannequins {number} and on photographs {number}"
+    assert say.numbers(claim, verdicts["one"]) == "+20.0 [+15.0, +25.0] points on mannequins, not measured on photographs"
+    assert say.short_table([claim], verdicts).splitlines()[3] == "| One | ✗ not supported | – not measured |"
     assert claims.counts([found["mannequins"] for found in verdicts.values()])["not supported"] == 1
 
 
@@ -330,10 +339,10 @@ def test_a_table_links_to_what_this_edition_has(kept):
 )
 def test_numbers_are_said_in_their_unit(number, unit, text):
     claim = one(unit=unit, rule=claims.Rule(above=0))
-    assert claims.words(claim, claims.Verdict("undecided", number=number, data="mannequins")) == text
-    assert claims.words(claim, claims.Verdict("undecided", number=number, data="lspet")) == f"{text}; lspet"
+    assert say.measured(claim, claims.Verdict("undecided", number=number, data="mannequins")) == text
+    assert say.measured(claim, claims.Verdict("undecided", number=number, data="lspet")) == f"{text}; lspet"
     counted = claims.Verdict("undecided", number=replace(number, people=1639), data="lspet")
-    assert claims.words(claim, counted) == f"{text}; 1,639 people of lspet"
+    assert say.measured(claim, counted) == f"{text}; 1,639 people of lspet"
 
 
 @pytest.mark.parametrize(
@@ -347,7 +356,7 @@ def test_numbers_are_said_in_their_unit(number, unit, text):
     ],
 )
 def test_rules_are_said_in_words(rule, unit, text):
-    assert claims.threshold(one(rule=rule, unit=unit)) == text
+    assert say.threshold(one(rule=rule, unit=unit)) == text
 
 
 def test_the_overview_says_each_verdict_in_words():
@@ -355,3 +364,88 @@ def test_the_overview_says_each_verdict_in_words():
     assert [text.get_text() for text in figure.axes[0].texts] == [
         "mannequins", "photographs", "Skip connections", "One", "✓  supported", "–  not measured",
     ]  # fmt: skip
+
+
+STUDIED = [claim for claim in CLAIMS if claim.study]
+
+
+def test_the_claims_about_redesigns_are_decided_by_studies():
+    assert {claim.id for claim in CLAIMS if claim.group == "redesign" and claim.rule} == {claim.id for claim in STUDIED}
+    assert "redesign-random" in {claim.id for claim in STUDIED}
+
+
+@pytest.mark.parametrize("wanted", ["supported", "not supported", "undecided"])
+@pytest.mark.parametrize("claim", STUDIED, ids=lambda claim: claim.id)
+def test_an_unfinished_study_gives_no_verdict_whatever_its_numbers_are(claim, wanted):
+    found = planted(claim, wanted) | {"missing": {"wider": [0, 2], "lean": [1]}, "trainings": 48}
+    verdict = claims.decide(claim, found)
+    assert (verdict.verdict, verdict.why, verdict.number) == ("not decided yet", "3 of 48 trainings are missing", None)
+
+
+@pytest.mark.parametrize("claim", STUDIED, ids=lambda claim: claim.id)
+@pytest.mark.parametrize("why", ["under 3 times the median pose's score: lean", "not at the plateau: base"])
+def test_what_keeps_a_number_from_deciding_is_said(claim, why):
+    found = planted(claim, "supported")
+    claims.look_up(found, claim.metric)["why"] = why
+    verdict = claims.decide(claim, found)
+    assert (verdict.verdict, verdict.why, verdict.number) == ("not decided yet", why, None)
+    claims.look_up(found, claim.metric)["absent"] = True
+    assert claims.decide(claim, found).verdict == "not measured"
+
+
+def test_a_study_decides_alone_on_its_kind_of_people_and_is_named(kept):
+    claim = one(
+        study="redesign", rule=claims.Rule(above=0), metric=["contrasts", "autoencoder"], unit="points", chapter="08_redesign", figure="f"
+    )
+    kept["08_redesign", "laptop"] = {"contrasts": {"autoencoder": block(5, 4, 6)}, "provenance": {"parameters": {}}}
+    found = planted(claim, "supported") | {"study": "redesign", "source": "lspet"}
+    open_ = found | {"missing": {"base": [2]}, "source": "mannequins", "study": "redesign-mannequins"}
+    own = {"08_redesign": {"contrasts": {"autoencoder": block(5, 4, 6)}}}
+    verdicts = claims.ledger([claim], "mannequins", own, {"redesign": {"photographs": found, "mannequins": open_}})
+    given = verdicts["one"]
+    assert (given["photographs"].verdict, given["photographs"].seeds) == ("supported", 3)
+    assert given["mannequins"].verdict == "not decided yet" and not given["mannequins"].kept
+    words = say.sentence(claim, given)
+    assert "supported on photographs (+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; 7 people of lspet)" in words
+    assert "not decided yet on mannequins (1 of 9 trainings are missing; study *redesign-mannequins*)" in words
+    assert "{numref}`f`" in say.table([claim], verdicts, ["08_redesign"])
+    alone = claims.ledger([claim], "mannequins", own, {})["one"]
+    assert {kind: v.why for kind, v in alone.items()} == {kind: f"there is no study of it on {kind}" for kind in claims.KINDS}
+
+
+def verdict_of(name, low=1.0, high=3.0):
+    return claims.Verdict(name, number=claims.Estimate((low + high) / 2, low, high), data="lspet")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (
+            [("supported", "supported"), ("supported", "not supported")],
+            "2 claims are decided on both kinds of people, 1 of them alike. The two disagree on: b.",
+        ),
+        ([("supported", "supported")], "1 claims are decided on both kinds of people, 1 of them alike."),
+        ([("supported", "undecided")], "No claim is decided on both kinds of people"),
+    ],
+)
+def test_the_pages_say_where_kinds_of_people_agree(pairs, words):
+    stated = [one(id=name, name=name, rule=claims.Rule(above=0)) for name in "ab"[: len(pairs)]]
+    verdicts = {c.id: dict(zip(claims.KINDS, map(verdict_of, pair), strict=True)) for c, pair in zip(stated, pairs, strict=True)}
+    assert say.agreement(stated, verdicts).startswith(words)
+    said = say.sentences(stated, verdicts, {}, "lspet", [])
+    assert said["people"] == "the people of lspet" and said["result"] == "" and set(claims.GROUPS) <= set(said)
+    assert said["counts"].startswith(f"Of {len(pairs)} claims, on mannequins: {len(pairs)} supported; on photographs:")
+    assert f"of {2 * len(pairs)} verdicts that depend on an interval" in said["chance"]
+
+
+def test_the_pages_say_what_of_a_study_is_there():
+    summaries = {"redesign": {"photographs": {"study": "redesign", "missing": {"a": [0, 1]}, "trainings": 9},
+                              "mannequins": {"study": "redesign-mannequins", "missing": {}, "trainings": 6}}}  # fmt: skip
+    assert say.progress(summaries) == (
+        "of the study *redesign*, on photographs, 2 of 9 trainings are missing; of the study *redesign-mannequins*, on mannequins, all 6 "
+        "trainings are there."
+    )
+
+
+def test_the_discussion_hears_what_came_of_the_redesign():
+    assert say.result({"redesign": "undecided"}) == "*It is better by as much as the thesis gained* is undecided."

@@ -8,8 +8,8 @@ from matplotlib.patches import Rectangle
 
 from posekit.plots import PALETTE
 
-_FACES = {"supported": PALETTE[0], "not supported": PALETTE[1], "undecided": "0.85", "not measured": "white"}
-_INKS = {"supported": "white", "not supported": "black", "undecided": "black", "not measured": "0.35"}
+_FACES = {"supported": PALETTE[0], "not supported": PALETTE[1], "undecided": "0.85", "not decided yet": "0.95", "not measured": "white"}
+_INKS = {"supported": "white", "not supported": "black", "undecided": "black", "not decided yet": "black", "not measured": "0.35"}
 _LINE = 0.24  # inches a claim
 
 

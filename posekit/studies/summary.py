@@ -46,7 +46,7 @@ def summarise(kept: Kept) -> dict[str, Any]:
         `study`, `question`, `source`, `reference`, `seeds`; `people` by split, and `test people` with a joint that counts; how many
         `trainings` there are and are `kept`, and by variant the seeds that are `missing`; `floor` by split and `ceiling`, None where not
         known; `variants`, by name; `winner`, None while nothing is decided; and `contrasts`, each {"mean", "low", "high", "seeds",
-        "people", "why"}, of which `why` says what keeps it from being decided.
+        "people", "why"}, of which `why` says what keeps it from being decided, and `absent` that this study cannot decide it.
     """
     study = kept.study
     missing: dict[str, list[int]] = {}
@@ -130,7 +130,7 @@ def _unfit(names: Sequence[str], about: Mapping[str, Mapping], floor: Mapping | 
 
 def _decided(kept: Kept, about: Mapping[str, Mapping], weights: Mapping[str, float]) -> dict[str, Any]:
     if absent := [name for name in weights if name not in about]:
-        return _undecided(f"the study {kept.study.name} has no variant {', '.join(absent)}")
+        return _undecided(f"the study {kept.study.name} has no variant {', '.join(absent)}") | {"absent": True}
     if why := _because(kept):
         return _undecided(why)
     found = verdict.contrast([(weight, [kept.of(name)[seed] for seed in sorted(kept.of(name))]) for name, weight in weights.items()])
@@ -155,10 +155,8 @@ def _of_random(kept: Kept, about: Mapping[str, Mapping]) -> dict[str, dict[str, 
     """Redesigns that a finding suggests less those drawn at random, by Welch's t: each is a sample of what there might have been."""
     sides = [[name for name, block in about.items() if block["kind"] == kind] for kind in ("found", "random")]
     if not all(sides):
-        why: str | None = f"the study {kept.study.name} has no redesigns drawn at random"
-    else:
-        why = _because(kept)
-    if why:
+        return {"found, random": _undecided(f"the study {kept.study.name} has no redesigns drawn at random") | {"absent": True}}
+    if why := _because(kept):
         return {"found, random": _undecided(why)}
     ours, theirs = (np.array([about[name]["test"]["mean"] for name in side]) for side in sides)
     block = _block(welch(ours, theirs, "redesigns")) | {"seeds": len(kept.of(kept.study.reference)), "people": _people(kept)}

@@ -6,13 +6,14 @@ verdicts["skips-detail"]["photographs"].verdict
 
 A claim is decided by the 95 % interval of one number: *supported* where the whole interval lies on the claim's side of a
 threshold, *not supported* where it lies on the other, *undecided* where it holds the threshold or where there is none, as of
-fewer than three trainings. What a claim is made of stands at
-the head of book/claims.yaml.
+fewer than three trainings. A claim about training is decided by a study (`posekit.studies.summary`), and is *not decided yet* while any
+training of it is missing, or where a network that the number rests on has not learned. What a claim is made of stands at the head of
+book/claims.yaml.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
-from math import floor, isnan, log10, nan, sqrt
+from math import nan, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from posekit.data.people import parse_spec
 from posekit.errors import PosekitError
 from posekit.workflow import runs
 
-MARKS = {"supported": "✓", "not supported": "✗", "undecided": "?", "not measured": "–"}
+MARKS = {"supported": "✓", "not supported": "✗", "undecided": "?", "not decided yet": "…", "not measured": "–"}
 KINDS = {"mannequins": "laptop", "photographs": "lspet"}  # of people, and the preset whose kept numbers stand in for a run
 GROUPS = ("skips", "stacks", "code", "clusters", "training", "redesign")
 _CENTRES = ("mean", "difference", "r", "r2")  # what the number between "low" and "high" is called
@@ -48,6 +49,7 @@ class Claim:
     claim: str
     source: str
     chapter: str
+    study: str = ""
     said: str = ""
     figure: str = ""
     measure: str = ""
@@ -83,6 +85,8 @@ class Verdict:
     lead: Estimate | None = None  # of the number over the next, where the rule is `equals`
     data: str = ""  # name of the data set
     kept: bool = False  # decided by the reference run, not by this edition's
+    study: str = ""  # that decides it, by name
+    seeds: int = 0  # of its trainings
 
 
 # What an entry of a type may be in YAML, and how that is called.
@@ -160,19 +164,25 @@ def decide(claim: Claim, metrics: Mapping) -> Verdict:
     """
     if claim.why or claim.rule is None:
         return Verdict("not measured", claim.why)
+    if claim.study and (verdict := _open(claim, metrics)):
+        return verdict
     try:
         number = _measured(claim, metrics)
         lead = _estimate(claim, metrics, claim.rule.sure) if claim.rule.sure else None
     except _MissingError as error:
         return Verdict("not measured", str(error))
-    return Verdict(_ruled(claim.rule, number, lead), number=number, lead=lead)
+    seeds = (look_up(metrics, claim.metric or []) or {}).get("seeds", 0) if claim.study else 0
+    return Verdict(_ruled(claim.rule, number, lead), number=number, lead=lead, seeds=seeds)
 
 
-def ledger(claims: Iterable[Claim], data: str, own: Mapping[str, Mapping | None]) -> dict[str, dict[str, Verdict]]:
+def ledger(
+    claims: Iterable[Claim], data: str, own: Mapping[str, Mapping | None], studies: Mapping[str, Mapping[str, Mapping]] | None = None
+) -> dict[str, dict[str, Verdict]]:
     """Each claim's verdicts on the KINDS of people, by id and kind.
 
     `own` has the metrics of the chapters of an edition made with `data` (a spec), None for those that it leaves out. Where they do not
-    decide, the numbers kept of the reference run (`runs.reference`) do.
+    decide, the numbers kept of the reference run (`runs.reference`) do. `studies` has the summaries of studies
+    (`posekit.studies.summary.summarise`) by name and kind of people; they alone decide the claims that name one.
 
     Raises:
         PosekitError: a claim is of a chapter that `own` does not know.
@@ -182,6 +192,9 @@ def ledger(claims: Iterable[Claim], data: str, own: Mapping[str, Mapping | None]
     for claim in claims:
         if claim.chapter not in own:
             raise PosekitError(f"claim {claim.id} is of {claim.chapter}; the chapters that are read are {', '.join(own)}")
+        if claim.study:
+            found[claim.id] = {kind: _by_study(claim, (studies or {}).get(claim.study, {}).get(kind), kind) for kind in KINDS}
+            continue
         found[claim.id] = {}
         for kind, preset in KINDS.items():
             verdicts = []
@@ -196,80 +209,28 @@ def ledger(claims: Iterable[Claim], data: str, own: Mapping[str, Mapping | None]
     return found
 
 
+def _by_study(claim: Claim, summary: Mapping | None, kind: str) -> Verdict:
+    if summary is None:
+        return Verdict("not measured", claim.why or f"there is no study of it on {kind}")
+    return replace(decide(claim, summary), data=summary["source"], study=summary["study"])
+
+
+def _open(claim: Claim, summary: Mapping) -> Verdict | None:
+    """Why a study does not decide a claim, whatever numbers there are; None where it does."""
+    block = look_up(summary, claim.metric or [])
+    if not isinstance(block, Mapping):
+        return Verdict("not measured", f"the study has no {' › '.join(map(str, claim.metric or []))}")
+    if block.get("absent"):
+        return Verdict("not measured", block["why"])
+    if count := sum(map(len, summary["missing"].values())):
+        return Verdict("not decided yet", f"{count} of {summary['trainings']} trainings are missing")
+    return Verdict("not decided yet", block["why"]) if block.get("why") else None
+
+
 def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """How many there are of each kind of verdict."""
     given = [verdict.verdict for verdict in verdicts]
     return {name: given.count(name) for name in MARKS}
-
-
-def table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]], here: Iterable[str]) -> str:
-    """A Markdown table of claims, a line each. Of the chapters that are `here`, in this edition, it links to the figures.
-
-    It is of the style `ledger`, which on a phone sets the cells of a line below each other.
-    """
-    lines = ["::::{div} ledger", f"| claim | source | {' | '.join(KINDS)} | see |", "| --- " * (len(KINDS) + 3) + "|"]
-    for claim in claims:
-        by_kind = verdicts[claim.id]
-        rule = f" *Decided by:* {claim.measure}; supported {threshold(claim)}." if claim.rule else ""
-        note = f" {claim.note}" if claim.note else ""
-        source = "the study" if claim.source == "study" else f"{{cite:t}}`{claim.source}`"
-        cells = [f"**{claim.claim}**{rule}{note}", f"{source}{': ' if claim.said else ''}{claim.said}"]
-        cells += [f"{MARKS[v.verdict]} **{v.verdict}**: {words(claim, v)}" for v in by_kind.values()]
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in [*cells, _link(claim, by_kind.values(), set(here))])} |")
-    return "\n".join([*lines, "::::"])
-
-
-def short_table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
-    """The few claims marked so, each with its verdicts alone, as a Markdown table."""
-    lines = ["::::{div} ledger-short", f"| claim | {' | '.join(KINDS)} |", "| --- " * (len(KINDS) + 1) + "|"]
-    for claim in claims:
-        if claim.short:
-            cells = [f"{MARKS[v.verdict]} {v.verdict}" for v in verdicts[claim.id].values()]
-            lines.append(f"| {claim.name} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "::::"])
-
-
-def words(claim: Claim, verdict: Verdict) -> str:
-    """What was measured, on whom; or why nothing was."""
-    number = verdict.number
-    if number is None:
-        return verdict.why
-    text = _spoken(number, claim.unit)
-    if verdict.lead:
-        text += f", ahead by {_spoken(verdict.lead, '')}"
-    if number.p is not None:
-        text += f", p = {number.p:.2g}"
-    if not number.people:
-        return text if verdict.data == "mannequins" else f"{text}; {verdict.data}"
-    return f"{text}; {number.people:,} {'mannequins' if verdict.data == 'mannequins' else f'people of {verdict.data}'}"
-
-
-def sentence(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
-    """The verdicts in running text: `supported on mannequins (12 components; 1,200 mannequins), not measured on photographs`."""
-    places: dict[str, list[str]] = {}
-    for kind, v in by_kind.items():
-        places.setdefault(v.verdict, []).append(f"on {kind}" + (f" ({words(claim, v)})" if v.number else ""))
-    return ", ".join(f"{verdict} {' and '.join(where)}" for verdict, where in places.items())
-
-
-def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
-    """What was measured, alone: `12 components on mannequins, not measured on photographs`."""
-    return ", ".join(f"{_spoken(v.number, claim.unit) if v.number else v.verdict} on {kind}" for kind, v in by_kind.items())
-
-
-def threshold(claim: Claim) -> str:
-    """The rule in words: `below 0`, `above 7.5 %`."""
-    rule = claim.rule
-    assert rule is not None
-    if rule.equals is not None:
-        return f"at {rule.equals:g} {claim.unit}, if ahead of the next"
-    side, value = ("above", rule.above) if rule.above is not None else ("below", rule.below)
-    assert value is not None
-    if claim.unit in ("points", "%"):
-        said = f"{100 * value:g} {claim.unit}" if value else "0"
-    else:
-        said = f"{value:g} {claim.unit}".strip()
-    return f"{side} {said}" + (f" with p below {rule.p:g}" if rule.p else "")
 
 
 def _claim(who: str, group: str, entry: Any) -> Claim:
@@ -364,30 +325,3 @@ def _ruled(rule: Rule, number: Estimate, lead: Estimate | None) -> str:
         return "supported" if low > rule.above else "not supported" if high < rule.above else "undecided"
     assert rule.below is not None
     return "supported" if high < rule.below else "not supported" if low > rule.below else "undecided"
-
-
-def _spoken(number: Estimate, unit: str) -> str:
-    """A number with its interval, in its unit: `−3.6 [−4.4, −2.9] points`; as exact as the interval is wide."""
-    scale = 100 if unit in ("points", "%") else 1
-    width = scale * (number.high - number.low)
-    if isnan(width):
-        return f"{_spoken(replace(number, low=number.mean, high=number.mean), unit)}, without an interval"
-    digits = max(1 - floor(log10(width)), 1 if scale > 1 else 0) if width else 0
-
-    def one(value: float) -> str:
-        text = f"{scale * abs(value):,.{digits}f}" if width else f"{scale * abs(value):,.3g}"
-        sign = "−" if value < 0 else "+" if unit == "points" else ""
-        return f"{sign if text.strip('0.') else ''}{text}"
-
-    mean = f"{one(number.mean)}{' %' if unit == '%' else ''}"
-    interval = f" [{one(number.low)}, {one(number.high)}]" if width else ""
-    return f"{mean}{interval}{f' {unit}' if unit not in ('', '%') else ''}"
-
-
-def _link(claim: Claim, verdicts: Iterable[Verdict], here: set[str]) -> str:
-    """To the figure where this edition has it, or else to the chapter where that is there."""
-    if claim.chapter not in here:
-        return ""
-    if claim.figure and any(verdict.number is not None and not verdict.kept for verdict in verdicts):
-        return f"{{numref}}`{claim.figure}`"
-    return f"[chapter]({claim.chapter})"

@@ -1,0 +1,185 @@
+"""The ledger of claims in words: tables, sentences, and a number with what it was measured on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import floor, isnan, log10
+from typing import Any
+
+from posekit.workflow.claims import GROUPS, KINDS, MARKS, Claim, Estimate, Verdict, counts
+
+DECIDED = ("supported", "not supported")
+
+
+def sentences(
+    claims: list[Claim],
+    verdicts: Mapping[str, Mapping[str, Verdict]],
+    studies: Mapping[str, Mapping[str, Mapping]],
+    name: str,
+    here: list[str],
+) -> dict[str, Any]:
+    """All that the pages say of the ledger: `name` is of the edition's data set, `here` are the chapters that it has."""
+    by_kind = {kind: counts([verdicts[claim.id][kind] for claim in claims]) for kind in KINDS}
+    found = {claim.id: sentence(claim, verdicts[claim.id]) for claim in claims}
+    return {
+        "counts": f"Of {len(claims)} claims, " + "; ".join(f"on {kind}: {_listed(count)}" for kind, count in by_kind.items()) + ".",
+        "people": "mannequins" if name == "mannequins" else f"the people of {name}",
+        "agreement": agreement(claims, verdicts),
+        "chance": chance(verdicts),
+        "studies": progress(studies),
+        "short": f"{short_table(claims, verdicts)}\n\n{_listed(by_kind['mannequins'])} on mannequins; {_listed(by_kind['photographs'])} on "
+        "photographs: [the whole ledger](10_claims).",
+        "found": found,
+        "numbers": {claim.id: numbers(claim, verdicts[claim.id]) for claim in claims},
+        "result": result(found),
+        **{group: table([claim for claim in claims if claim.group == group], verdicts, here) for group in GROUPS},
+    }  # fmt: skip
+
+
+def agreement(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
+    """Where the two kinds of people agree."""
+    both = [claim for claim in claims if {verdict.verdict for verdict in verdicts[claim.id].values()} <= set(DECIDED)]
+    if not both:
+        return "No claim is decided on both kinds of people, so nothing can be said about their agreement."
+    apart = [claim.name for claim in both if len({verdict.verdict for verdict in verdicts[claim.id].values()}) > 1]
+    text = f"{len(both)} claims are decided on both kinds of people, {len(both) - len(apart)} of them alike."
+    return text + (f" The two disagree on: {'; '.join(apart)}." if apart else "")
+
+
+def chance(verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
+    """How many verdicts chance alone would have given."""
+    hung = [v for of in verdicts.values() for v in of.values() if v.number and (v.number.low < v.number.high or v.lead)]
+    sure = sum(verdict.verdict in DECIDED for verdict in hung)
+    return (
+        f"of {len(hung)} verdicts that depend on an interval {sure} were decided; if every number lay on its threshold, about "
+        f"{len(hung) / 20:.0f} would be decided by chance."
+    )
+
+
+def progress(studies: Mapping[str, Mapping[str, Mapping]]) -> str:
+    """Which studies decide, and how much of each is there."""
+    lines = []
+    for kinds in studies.values():
+        for kind, summary in kinds.items():
+            missing = sum(map(len, summary["missing"].values()))
+            state = (
+                f"{missing} of {summary['trainings']} trainings are missing"
+                if missing
+                else f"all {summary['trainings']} trainings are there"
+            )
+            lines.append(f"of the study *{summary['study']}*, on {kind}, {state}")
+    return "; ".join(lines) + "."
+
+
+def result(found: Mapping[str, str]) -> str:
+    """For the discussion: what came of the redesign, where it is a claim of this ledger."""
+    asked = {
+        "redesign-better": "A network changed because of what was found inside it is better",
+        "redesign": "It is better by as much as the thesis gained",
+        "redesign-cost": "It costs no more",
+        "redesign-random": "Redesigns that a finding suggests beat redesigns drawn at random",
+    }
+    return " ".join(f"*{claim}* is {found[key]}." for key, claim in asked.items() if key in found)
+
+
+def _listed(count: Mapping[str, int]) -> str:
+    """Verdicts with their numbers."""
+    return ", ".join(f"{number} {name}" for name, number in count.items() if number)
+
+
+def table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]], here: Iterable[str]) -> str:
+    """A Markdown table of claims, a line each. Of the chapters that are `here`, in this edition, it links to the figures.
+
+    It is of the style `ledger`, which on a phone sets the cells of a line below each other.
+    """
+    lines = ["::::{div} ledger", f"| claim | source | {' | '.join(KINDS)} | see |", "| --- " * (len(KINDS) + 3) + "|"]
+    for claim in claims:
+        by_kind = verdicts[claim.id]
+        rule = f" *Decided by:* {claim.measure}; supported {threshold(claim)}." if claim.rule else ""
+        note = f" {claim.note}" if claim.note else ""
+        source = "the study" if claim.source == "study" else f"{{cite:t}}`{claim.source}`"
+        cells = [f"**{claim.claim}**{rule}{note}", f"{source}{': ' if claim.said else ''}{claim.said}"]
+        cells += [f"{MARKS[v.verdict]} **{v.verdict}**: {measured(claim, v)}" for v in by_kind.values()]
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in [*cells, _link(claim, by_kind.values(), set(here))])} |")
+    return "\n".join([*lines, "::::"])
+
+
+def short_table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
+    """The few claims marked so, each with its verdicts alone, as a Markdown table."""
+    lines = ["::::{div} ledger-short", f"| claim | {' | '.join(KINDS)} |", "| --- " * (len(KINDS) + 1) + "|"]
+    for claim in claims:
+        if claim.short:
+            cells = [f"{MARKS[v.verdict]} {v.verdict}" for v in verdicts[claim.id].values()]
+            lines.append(f"| {claim.name} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "::::"])
+
+
+def measured(claim: Claim, verdict: Verdict) -> str:
+    """What was measured, on whom; or why nothing was."""
+    number, of_study = verdict.number, f"study *{verdict.study}*" if verdict.study else ""
+    if number is None:
+        return f"{verdict.why}; {of_study}" if of_study else verdict.why
+    text = _spoken(number, claim.unit)
+    if verdict.lead:
+        text += f", ahead by {_spoken(verdict.lead, '')}"
+    if number.p is not None:
+        text += f", p = {number.p:.2g}"
+    if of_study:
+        text += f"; {of_study}, {verdict.seeds} seeds"
+    if not number.people:
+        return text if verdict.data == "mannequins" else f"{text}; {verdict.data}"
+    return f"{text}; {number.people:,} {'mannequins' if verdict.data == 'mannequins' else f'people of {verdict.data}'}"
+
+
+def sentence(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
+    """The verdicts in running text: `supported on mannequins (12 components; 1,200 mannequins), not measured on photographs`."""
+    places: dict[str, list[str]] = {}
+    for kind, v in by_kind.items():
+        places.setdefault(v.verdict, []).append(f"on {kind}" + (f" ({measured(claim, v)})" if v.number or v.study else ""))
+    return ", ".join(f"{verdict} {' and '.join(where)}" for verdict, where in places.items())
+
+
+def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
+    """What was measured, alone: `12 components on mannequins, not measured on photographs`."""
+    return ", ".join(f"{_spoken(v.number, claim.unit) if v.number else v.verdict} on {kind}" for kind, v in by_kind.items())
+
+
+def threshold(claim: Claim) -> str:
+    """The rule in words: `below 0`, `above 7.5 %`."""
+    rule = claim.rule
+    assert rule is not None
+    if rule.equals is not None:
+        return f"at {rule.equals:g} {claim.unit}, if ahead of the next"
+    side, value = ("above", rule.above) if rule.above is not None else ("below", rule.below)
+    assert value is not None
+    if claim.unit in ("points", "%"):
+        said = f"{100 * value:g} {claim.unit}" if value else "0"
+    else:
+        said = f"{value:g} {claim.unit}".strip()
+    return f"{side} {said}" + (f" with p below {rule.p:g}" if rule.p else "")
+
+
+def _spoken(number: Estimate, unit: str) -> str:
+    """A number with its interval, in its unit: `−3.6 [−4.4, −2.9] points`; as exact as the interval is wide."""
+    scale = 100 if unit in ("points", "%") else 1
+    width = scale * (number.high - number.low)
+    if isnan(width):
+        return f"{_spoken(replace(number, low=number.mean, high=number.mean), unit)}, without an interval"
+    digits = max(1 - floor(log10(width)), 1 if scale > 1 else 0) if width else 0
+
+    def one(value: float) -> str:
+        text = f"{scale * abs(value):,.{digits}f}" if width else f"{scale * abs(value):,.3g}"
+        sign = "−" if value < 0 else "+" if unit == "points" else ""
+        return f"{sign if text.strip('0.') else ''}{text}"
+
+    mean = f"{one(number.mean)}{' %' if unit == '%' else ''}"
+    interval = f" [{one(number.low)}, {one(number.high)}]" if width else ""
+    return f"{mean}{interval}{f' {unit}' if unit not in ('', '%') else ''}"
+
+
+def _link(claim: Claim, verdicts: Iterable[Verdict], here: set[str]) -> str:
+    """To the figure where this edition has it, or else to the chapter where that is there."""
+    if claim.chapter not in here:
+        return ""
+    if claim.figure and (claim.study or any(verdict.number is not None and not verdict.kept for verdict in verdicts)):
+        return f"{{numref}}`{claim.figure}`"
+    return f"[chapter]({claim.chapter})"
