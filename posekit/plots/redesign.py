@@ -1,6 +1,6 @@
 """Figures of the chapter on the redesigned network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,52 +8,88 @@ from matplotlib.figure import Figure
 
 from posekit.plots import PALETTE
 
+KINDS = {
+    "reference": ("the base", "0.35"),
+    "found": ("a finding suggests it", PALETTE[1]),
+    "study": ("the thesis's, and its controls", PALETTE[0]),
+    "random": ("drawn at random", PALETTE[7]),
+}
 
-def pretraining(histories: Sequence[Sequence[Mapping]], components: float) -> Figure:
-    """The share of the codes' variance that the autoencoder gives back, over epochs, a line a seed."""
-    figure, ax = plt.subplots(figsize=(6.5, 3.2))
-    for history in histories:
-        ax.plot([line["epoch"] for line in history], [100 * line["explained"] for line in history], color=PALETTE[0], linewidth=1.5)
-    ax.axhline(100 * components, color="0.4", linestyle="--", linewidth=1)
-    ax.set(xlabel="epoch", ylabel="variance given back (%)", ylim=(-20, 100))  # it begins at whatever it begins at
+
+def curves(variants: Mapping[str, Mapping], reference: str, floor: float | None) -> Figure:
+    """PCK on validation people by epoch, a panel a variant, a line a seed; the reference's in grey behind, the median pose's dashed.
+
+    A variant is {"kind", "seeds", "curves"}, curves {seed: [[PCK by epoch] by stage]}; without seeds its panel says so.
+    """
+    columns, rows = 4, -(-len(variants) // 4)
+    figure, axes = plt.subplots(rows, columns, figsize=(9, 1.9 * rows + 0.4), sharex=True, sharey=True, squeeze=False)
+    behind = variants[reference].get("curves", {})
+    for ax in axes.flat[len(variants) :]:
+        ax.axis("off")
+    for ax, (name, variant) in zip(axes.flat, variants.items(), strict=False):
+        for stages in behind.values() if name != reference else ():
+            _curve(ax, stages, "0.8", 2.5)
+        for stages in variant.get("curves", {}).values():
+            _curve(ax, stages, KINDS[variant["kind"]][1], 1.2)
+        if floor is not None:
+            ax.axhline(100 * floor, color="0.4", linestyle="--", linewidth=1)
+        if not variant["seeds"]:
+            ax.text(0.5, 0.5, "not trained yet", transform=ax.transAxes, ha="center", va="center", color="0.4", fontsize=9)
+        ax.set_title(name, fontsize=9.5)
+        ax.set_ylim(bottom=0)
+    figure.supxlabel("epoch", fontsize=10)
+    figure.supylabel("PCK@0.2·torso on val (%)", fontsize=10)
     return figure
 
 
-def changes(rows: Mapping[str, Mapping], study: Sequence[str], chosen: str) -> Figure:
-    """Changes in points with intervals, a row a variant, seeds as small dots; the study's in one colour, the book's in another."""
-    figure, ax = plt.subplots(figsize=(6.5, 0.45 * len(rows) + 1.1))
-    for y, (name, block) in enumerate(rows.items()):
-        colour = PALETTE[0] if name in study else PALETTE[1]
-        ax.plot([100 * block["low"], 100 * block["high"]], [y, y], color=colour, linewidth=2)
-        ax.plot(100 * np.array(block["by seed"]), [y + 0.22] * len(block["by seed"]), ".", color=colour, markersize=5, alpha=0.7)
-        ax.plot(100 * block["mean"], y, "o", color=colour, markersize=8)
+def _curve(ax, stages, colour, width) -> None:
+    values = [100 * value for stage in stages for value in stage]
+    ax.plot(range(1, len(values) + 1), values, color=colour, linewidth=width)
+
+
+def changes(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
+    """Differences in points with intervals, a row a variant, seeds as small dots; drawn at random apart, at the bottom.
+
+    A variant is {"kind", "difference", "differences"}: a block {"mean", "low", "high"}, low and high None without an interval, and the
+    differences by seed. Those without a difference are left out.
+    """
+    shown = {name: v for name, v in variants.items() if v.get("difference") and v["difference"]["mean"] is not None}
+    rows = sorted(shown, key=lambda name: shown[name]["kind"] == "random")
+    figure, ax = plt.subplots(figsize=(6.5, 0.42 * max(len(rows), 2) + 1.4))
+    for y, name in enumerate(rows):
+        block, colour = shown[name]["difference"], KINDS[shown[name]["kind"]][1]
+        if block["low"] is not None:
+            ax.plot([100 * block["low"], 100 * block["high"]], [y, y], color=colour, linewidth=2)
+        dots = 100 * np.array([*shown[name]["differences"].values()], float)
+        ax.plot(dots, [y + 0.22] * len(dots), ".", color=colour, markersize=5, alpha=0.7)
+        ax.plot(100 * block["mean"], y, "o", color=colour, markersize=8, markerfacecolor=colour if block["low"] is not None else "white")
     ax.axvline(0, color="0.4", linewidth=1)
+    drawn = [name for name in rows if shown[name]["kind"] == "random"]
+    if drawn and len(drawn) < len(rows):
+        ax.axhline(len(rows) - len(drawn) - 0.5, color="0.7", linewidth=1, linestyle=":")
+    if not rows:
+        ax.text(0.5, 0.5, "no redesign is trained yet", transform=ax.transAxes, ha="center", va="center", color="0.4")
     ax.set_yticks(range(len(rows)), [f"{name} (chosen)" if name == chosen else name for name in rows])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xlabel("points of PCK@0.2·torso against the base")
+    ax.set_ylim(len(rows) - 0.5, -0.5) if rows else ax.set_ylim(1, 0)
+    ax.set_xlabel("difference of PCK@0.2·torso on test (points)")
+    _legend(figure, [shown[name]["kind"] for name in rows])
     return figure
 
 
-def pareto(summary: Mapping[str, Mapping], chosen: str) -> Figure:
-    """The score over multiply-adds, parameters and milliseconds, side by side; letters name the variants."""
-    panels = {
-        "macs": ("multiply-adds (millions)", 1e-6),
-        "parameters": ("parameters (thousands)", 1e-3),
-        "milliseconds": ("milliseconds a person", 1),
-    }
-    figure, axes = plt.subplots(1, 3, figsize=(9.5, 4.2), sharey=True)
-    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(summary)}
-    markers = "osD^vP*X<>"
-    for ax, (key, (axis, factor)) in zip(axes, panels.items(), strict=True):
-        for i, (name, block) in enumerate(summary.items()):
-            score, x = block["pck"], block[key] * factor
-            ax.plot([x, x], [100 * score["low"], 100 * score["high"]], color=colours[name], linewidth=1, alpha=0.5)
-            label = f"{name} (chosen)" if name == chosen else name
-            ax.plot(x, 100 * score["mean"], markers[i % len(markers)], color=colours[name], markersize=8, label=label)
-        ax.set_xlabel(axis)
-        ax.margins(x=0.15)
-    axes[0].set_ylabel("PCK@0.2·torso (%)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+def pareto(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
+    """PCK on test over multiply-adds, colours by kind; left and above is better. Variants that are not trained are left out."""
+    shown = {name: variant for name, variant in variants.items() if variant["seeds"]}
+    figure, ax = plt.subplots(figsize=(7, 4.4))
+    for number, (name, variant) in enumerate(shown.items(), 1):
+        x, block, colour = variant["macs"] / 1e6, variant["test"], KINDS[variant["kind"]][1]
+        if block["low"] is not None:
+            ax.plot([x, x], [100 * block["low"], 100 * block["high"]], color=colour, linewidth=1.5, alpha=0.4)
+        ax.plot(x, 100 * block["mean"], "o", color=colour, markersize=12, label=f"{number}  {name}{' (chosen)' if name == chosen else ''}")
+        ax.annotate(str(number), (x, 100 * block["mean"]), ha="center", va="center", color="white", fontsize=8, fontweight="bold")
+    ax.set(xlabel="multiply-adds (millions)", ylabel="PCK@0.2·torso on test (%)")
+    ax.margins(0.1)
+    if shown:
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=9, markerscale=0.6)
     return figure
 
 
@@ -68,3 +104,14 @@ def spectra(shares: Mapping[str, np.ndarray]) -> Figure:
     ax.set(xlabel="component", ylabel="share of the variance (%)", yscale="log", ylim=(1e-3, 100))
     ax.legend()
     return figure
+
+
+def _legend(figure: Figure, kinds: list[str]) -> None:
+    entries = {KINDS[kind] for kind in kinds}
+    handles = [
+        plt.Line2D([], [], marker="o", linestyle="", color=colour, label=label)
+        for label, colour in KINDS.values()
+        if (label, colour) in entries
+    ]
+    if handles:
+        figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=9)

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from posekit.files import plain
+from posekit.models.hourglass import HourglassConfig
 from posekit.stats import Interval, welch
 from posekit.studies import verdict
 from posekit.studies.floor import CEILINGS, FLOOR
 from posekit.studies.kept import Kept
+from posekit.studies.redesign.budget import macs, parameters
 from posekit.studies.redesign.variants import own_variants
 from posekit.studies.verdict import RANDOM
 
@@ -72,21 +74,20 @@ def summarise(kept: Kept) -> dict[str, Any]:
 
 def _variant(kept: Kept, name: str, row: verdict.Row | None) -> dict[str, Any]:
     training = next(t for t in kept.study.trainings if t.variant == name)
-    block: dict[str, Any] = {
-        "kind": _kind(kept, name),
-        "why": training.why,
-        "against": verdict.compared_with(kept.study, name),
-        "seeds": [],
-    }
+    against = verdict.compared_with(kept.study, name)
+    block: dict[str, Any] = {"kind": _kind(kept, name), "why": training.why, "against": against, "seeds": []}
+    if isinstance(training.config, HourglassConfig):
+        resolution = training.recipe.resolution
+        block |= {"parameters": parameters(training.config), "macs": macs(training.config, resolution), "epochs": training.epochs}
     if row is None:
         return block
-    results = kept.of(name)
+    results, others = kept.of(name), kept.of(against) if against else {}
     block |= {
         "seeds": list(row.seeds), "val": row.val, "test": _block(row.test), "difference": _block(row.difference),
         "relative": _block(row.relative), "parameters": row.parameters, "macs": row.multiply_adds, "epochs": row.epochs,
         "plateau": row.plateau, "learned": row.learned,
         "curves": {seed: [[line["pck"] for line in stage] for stage in found.content["curve"]] for seed, found in results.items()},
-        "by seed": {seed: found.scores["test"] for seed, found in results.items()},
+        "differences": {seed: found.scores["test"] - others[seed].scores["test"] for seed, found in results.items() if seed in others},
     }  # fmt: skip
     return block
 
@@ -102,7 +103,7 @@ def _kind(kept: Kept, name: str) -> str:
 
 def _suggested(kept: Kept) -> list[str]:
     base = next(t for t in kept.study.trainings if t.variant == kept.study.reference)
-    if not hasattr(base.config, "bottleneck_residuals"):
+    if not isinstance(base.config, HourglassConfig):
         return []
     return [variant.name for variant in own_variants(base.config, base.recipe.resolution)]
 

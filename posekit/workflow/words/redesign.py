@@ -1,0 +1,303 @@
+"""What the chapter on the redesigned network says: from the summaries of studies, the live demonstration and the shipped networks."""
+
+from collections.abc import Mapping, Sequence
+
+from posekit.workflow.words import spoken
+
+GOAL = 0.075  # relative, what the thesis gained
+LEARNED = 3  # times the median pose's score, under which nothing is concluded
+
+
+def sentences(metrics: Mapping) -> dict[str, str]:
+    """By name what the page quotes. `metrics` has "studies" by name, "live", "code", "code people" and "full"."""
+    study = metrics["studies"]["redesign"]
+    return {
+        "answer": answer(study),
+        "terms": terms(study),
+        "live": live(metrics["live"]),
+        "progress": progress(study),
+        "floor": floor(study),
+        "plateau": plateau(study),
+        "result": result(study),
+        "thesis": thesis(study),
+        "own": own(study),
+        "random": random(study),
+        "sizes": sizes(metrics["studies"]),
+        "code": code(metrics["code"], metrics["code people"]),
+        "full": full(metrics["full"]),
+        "table": table(metrics["studies"]),
+    }
+
+
+def answer(study: Mapping) -> str:
+    """The chapter's answer in one sentence."""
+    block, winner = study["contrasts"]["winner"], study["winner"]
+    if block["why"]:
+        return f"**Not decided yet**: {block['why']}, and nothing is concluded from those that are there."
+    if winner == study["reference"]:
+        return "**No**: of the redesigns that cost no more than the base, none has a higher PCK on validation people."
+    what = f"*{winner}*, chosen on validation people, changes the PCK of a trained network by {relative(block)}, relative, at no more cost."
+    if block["low"] is None:
+        return f"**Not decided**: {what}"
+    return f"**{'Yes' if block['low'] > 0 else 'No' if block['high'] < 0 else 'Undecided'}**: {what}"
+
+
+def terms(study: Mapping) -> str:
+    """What is trained, on whom."""
+    base, people = study["variants"][study["reference"]], study["people"]
+    text = (
+        f"The *base* has {base['parameters']:,} parameters and {base['macs'] / 1e6:.0f} million multiply-adds, and is trained for "
+        f"{base['epochs']} epochs"
+    )
+    if people:
+        text += f" on {people['train']:,} people of *{study['source']}*; {people['val']:,} others choose, and {people['test']:,} test"
+    return f"{text}. Each variant is trained from {len(study['seeds'])} seeds."
+
+
+def live(shown: Mapping) -> str:
+    """What the demonstration found, and that it decides nothing."""
+    parts = [f"*{name}* finds {percent(network['val'])}" for name, network in shown["networks"].items()]
+    bar = LEARNED * shown["floor"]
+    low = [name for name, network in shown["networks"].items() if network["val"] < bar]
+    text = (
+        f"After {shown['epochs']} epochs over {shown['people']:,} people, one seed each and {shown['seconds']:.0f} seconds in all, "
+        f"{' and '.join(parts)} of the validation people's joints; answering everybody with the median pose finds "
+        f"{percent(shown['floor'])}. **This decides nothing**: "
+    )
+    if low:
+        return (
+            text + f"{_listed(low)} {'scores' if len(low) == 1 else 'score'} less than three times as much, and one seed has no interval."
+        )
+    return text + "neither network is at its plateau, and one seed has no interval."
+
+
+def progress(study: Mapping) -> str:
+    """Which trainings are there and which are missing."""
+    missing, seeds = study["missing"], study["seeds"]
+    if not missing:
+        return f"All {study['trainings']} trainings of the study are there."
+    whole = [name for name, lacking in missing.items() if len(lacking) == len(seeds)]
+    part = [f"*{name}* (seed {', '.join(map(str, lacking))})" for name, lacking in missing.items() if len(lacking) < len(seeds)]
+    count = sum(map(len, missing.values()))
+    text = f"**{count} of {study['trainings']} trainings are missing**, and nothing is concluded from the others yet. "
+    if part:
+        text += f"Seeds are missing of {_listed(part)}. "
+    if whole:
+        text += f"Not trained yet: {_listed([f'*{name}*' for name in whole])}."
+    return text.strip()
+
+
+def floor(study: Mapping) -> str:
+    """What scores are to be held against."""
+    text = "The floor is to answer everybody with the median pose of the training people"
+    text += (
+        f": it finds {percent(study['floor']['test'])} of the test people's joints. "
+        if study["floor"]
+        else ", whose score is not kept here. "
+    )
+    if study["ceiling"] is None:
+        return text + "How many labels are wrong, which sets the ceiling, is not known."
+    wrong = 1 - study["ceiling"]
+    return (
+        text
+        + f"The ceiling is set by the labels: at least {wrong:.0%} of those of limbs are wrong, so that about {study['ceiling']:.0%} is the most."
+    )
+
+
+def plateau(study: Mapping) -> str:
+    """Who is at the plateau, by the rule."""
+    trained = {name: block for name, block in study["variants"].items() if block["seeds"]}
+    early = [f"*{name}*" for name, block in trained.items() if not block["plateau"]]
+    low = [f"*{name}*" for name, block in trained.items() if block["learned"] is False]
+    if not trained:
+        return "No training is there yet."
+    text = f"Not at the plateau by this rule: {_listed(early)}." if early else "All that is trained is at its plateau."
+    return text + (f" Under three times the median pose's score, so that nothing rests on it: {_listed(low)}." if low else "")
+
+
+def result(study: Mapping) -> str:
+    """Who wins by the rule, and whether the thesis's gain is reached."""
+    block, winner = study["contrasts"]["winner"], study["winner"]
+    if block["why"]:
+        return f"Which redesign wins is not decided yet: {block['why']}."
+    if winner == study["reference"]:
+        return "By the rule **the base wins**."
+    found = against(study["variants"][winner]["difference"])
+    text = f"By the rule **{winner}** wins. On the test people it is {found}; relative, {relative(block)}. "
+    if block["low"] is None:
+        return text + "Whether 7.5 % are gained is undecided: fewer than three trainings give no interval."
+    if block["low"] > GOAL:
+        return text + "The whole interval lies above the 7.5 % that the thesis gained."
+    if block["high"] < GOAL:
+        return text + "The whole interval lies below the 7.5 % that the thesis gained."
+    return text + "The interval holds the 7.5 % that the thesis gained, so that whether as much is gained is undecided."
+
+
+def thesis(study: Mapping) -> str:
+    """The autoencoder and its controls."""
+    block = study["contrasts"]["autoencoder"]
+    if block["why"]:
+        return f"Whether the autoencoder helps is not decided yet: {block['why']}."
+    text = f"The *autoencoder* is {against(block, 'the base that is trained on for as long')}."
+    controls = {
+        "autoencoder, wider": "a network that has as many more parameters in its width",
+        "autoencoder, linear": "a linear bottleneck initialised with the principal components",
+        "autoencoder, random": "a linear bottleneck initialised with random directions",
+    }
+    for key, other in controls.items():
+        control = study["contrasts"][key]
+        text += f" Against {other} it is " + (f"not decided: {control['why']}." if control["why"] else f"{against(control, None)}.")
+    return text
+
+
+def own(study: Mapping) -> str:
+    """The redesigns that a finding suggests, one by one."""
+    if study["missing"]:
+        count = sum(map(len, study["missing"].values()))
+        why = f"{count} of {study['trainings']} trainings are missing"
+        return f"Which of the redesigns that a finding suggests help is not decided yet: {why}."
+    sides: dict[str, list[str]] = {"more joints than the base": [], "fewer": [], "a number that cannot be told from it": []}
+    for name, block in study["variants"].items():
+        if block["kind"] == "found":
+            low, high = block["difference"]["low"], block["difference"]["high"]
+            side = 2 if low is None or low <= 0 <= high else 0 if low > 0 else 1
+            sides[list(sides)[side]].append(f"*{name}*")
+    parts = [f"{_listed(names)} {'finds' if len(names) == 1 else 'find'} {what}" for what, names in sides.items() if names]
+    return f"Of the redesigns that a finding suggests, {'; '.join(parts)}."
+
+
+def random(study: Mapping) -> str:
+    """Whether it was the findings that did it."""
+    block = study["contrasts"]["found, random"]
+    if block["why"]:
+        return f"Whether redesigns that a finding suggests beat redesigns drawn at random is not decided yet: {block['why']}."
+    better = "better" if block["low"] > 0 else "worse" if block["high"] < 0 else "neither better nor worse, as far as one can tell"
+    what = "Redesigns that a finding suggests are on average"
+    return f"{what} {better} than those drawn at random at the same cost, by {spoken(block, points=True)}."
+
+
+def sizes(studies: Mapping[str, Mapping]) -> str:
+    """What the other studies, of other sizes and people, say of the redesigns."""
+    parts = []
+    for name, study in studies.items():
+        if name == "redesign":
+            continue
+        block, count = study["contrasts"]["winner"], sum(map(len, study["missing"].values()))
+        if count == study["trainings"]:
+            parts.append(f"None of the {count} trainings of *{name}* is there yet.")
+        elif block["why"]:
+            parts.append(f"*{name}* is not decided yet: {block['why']}.")
+        elif study["winner"] == study["reference"]:
+            parts.append(f"In *{name}* the base wins.")
+        else:
+            parts.append(f"In *{name}* the winner, *{study['winner']}*, gains {relative(block)}, relative.")
+    return " ".join(parts)
+
+
+def code(portraits: Mapping[str, Mapping], people: int) -> str:
+    """The code of a trained network and of its redesign, in one comparison."""
+    if not portraits:
+        return "This edition has no trained network and its redesign to compare; the edition of photographs has."
+    (old, before), (new, after) = portraits.items()
+    text = (
+        f"Over {people:,} people, for 95 % of the variance the code of *{old}* needs {before['components95']} components and that of "
+        f"*{new}* {after['components95']}; {before['above']} and {after['above']} components lie above the permutation floor."
+    )
+    if before["probes"]:
+        told = [
+            f"{name} {before['probes'][name]['mean']:z.2f} and {after['probes'][name]['mean']:z.2f}".replace("-", "−")
+            for name in before["probes"]
+        ]
+        text += f" Probes of the first 20 components read (R², *{old}* and *{new}*): {', '.join(told)}."
+    for skips, words in {"intact": "its skip connections intact", "mean": "these at their mean"}.items():
+        if skips in before["walks"]:
+            one, other = before["walks"][skips], after["walks"][skips]
+            text += (
+                f" When the code is moved along *{one['attribute']}* with {words}, joints move by {one['moved']['mean']:.2f} and "
+                f"{other['moved']['mean']:.2f} trunk lengths, and the attribute changes {_effect(one)} and {_effect(other)}."
+            )
+    return text
+
+
+def full(pairs: Mapping[str, Mapping]) -> str:
+    """Shipped networks, each beside its redesign."""
+    if not pairs:
+        return "This edition has no such networks; the edition of photographs has."
+    parts = []
+    for name, pair in pairs.items():
+        new, old = pair["networks"][name], pair["networks"][pair["against"]]
+        parts.append(
+            f"*{name}* has {new['parameters']:,} parameters and {new['macs'] / 1e6:.0f} million multiply-adds, *{pair['against']}* "
+            f"{old['parameters']:,} and {old['macs'] / 1e6:.0f} million; they were trained for {sum(new['epochs'])} and "
+            f"{sum(old['epochs'])} epochs. On {pair['people']:,} test people the redesign is "
+            f"{against(pair['change'], '*' + pair['against'] + '*')}; relative, {relative(pair['relative'])}."
+        )
+    return "\n\n".join([*parts, "Each was trained once: these intervals are over people, and another training might differ by more."])
+
+
+def table(studies: Mapping[str, Mapping]) -> str:
+    """The verdicts, photographs beside mannequins, as a Markdown table."""
+    columns = {"photographs": studies["redesign"], "mannequins": studies["redesign-mannequins"]}
+    heads = [f"{kind} (study *{study['study']}*)" for kind, study in columns.items()]
+    lines = [f"| | {' | '.join(heads)} |", "| --- | --- | --- |"]
+    rows = {
+        "Trainings": lambda s: f"{s['kept']} of {s['trainings']}",
+        "PCK of the base": lambda s: _score(s["variants"][s["reference"]]),
+        "The autoencoder, over the base trained on": lambda s: _number(s, "autoencoder"),
+        "… over its parameters spent on width": lambda s: _number(s, "autoencoder, wider"),
+        "… over a linear bottleneck from components": lambda s: _number(s, "autoencoder, linear"),
+        "… over one from random directions": lambda s: _number(s, "autoencoder, random"),
+        "The winner, over the base, relative": lambda s: _winner(s),
+        "What findings suggest, over what is drawn at random": lambda s: _number(s, "found, random"),
+    }
+    lines += [f"| {question} | {' | '.join(cell(study) for study in columns.values())} |" for question, cell in rows.items()]
+    return "\n".join(lines)
+
+
+def against(block: Mapping, other: str | None = "the base") -> str:
+    """A difference in words: `better than the base (+1.0 [+0.4, +1.6] points)`."""
+    number = spoken(block, points=True)
+    if block["low"] is None:
+        return f"not told from {other or 'it'} by fewer than three trainings ({number})"
+    if block["low"] <= 0 <= block["high"]:
+        return f"not told apart{f' from {other}' if other else ''} ({number})"
+    return f"{'better' if block['low'] > 0 else 'worse'}{f' than {other}' if other else ''} ({number})"
+
+
+def relative(block: Mapping) -> str:
+    """A relative difference with its sign: `+6.5 % [+4.7, +8.2]`."""
+    mean = f"{100 * block['mean']:+z.1f} %"
+    text = f"{mean}, without an interval" if block["low"] is None else f"{mean} [{100 * block['low']:+z.1f}, {100 * block['high']:+z.1f}]"
+    return text.replace("-", "−")
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _number(study: Mapping, name: str) -> str:
+    block = study["contrasts"][name]
+    if block["why"]:
+        return f"{'not measured' if block.get('absent') else 'not decided yet'}: {block['why']}"
+    return spoken(block, points=True)
+
+
+def _score(variant: Mapping) -> str:
+    return spoken(variant["test"]) if variant["seeds"] else "not trained yet"
+
+
+def _winner(study: Mapping) -> str:
+    block = study["contrasts"]["winner"]
+    if block["why"]:
+        return f"not decided yet: {block['why']}"
+    return "the base wins" if study["winner"] == study["reference"] else f"{study['winner']}: {relative(block)}"
+
+
+def _effect(walk: Mapping) -> str:
+    said = {"nothing": "not at all", "more than chance": "more than along random directions", "undecided": "by an undecided amount",
+            "no more than chance": "no more than along random directions"}  # fmt: skip
+    return said[walk["effect_verdict"]]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
