@@ -11,11 +11,12 @@ from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation, walks
 from posekit.interpret.activations.codes import code_hook_point, collect
 from posekit.interpret.analysis import clusters, probes
+from posekit.interpret.analysis.attributes import usable
 from posekit.interpret.analysis.components import batches_of, count_above_floor, moments_of, noise_floor, pca
 from posekit.models.hourglass import Hourglass
 
 READ = 20  # components that probes and walks use
-WALKERS = 32  # people whose codes are moved, none of those by whom the direction was fitted
+WALKERS = 32  # people, a quarter at most, whose codes are moved, none of those by whom the direction was fitted
 
 
 def portrait(
@@ -25,7 +26,7 @@ def portrait(
 
     Args:
         values: attributes (N,) by name.
-        probed: which of them are probed; codes are walked along the first.
+        probed: which of them are probed; codes are walked along the first, unless too few people have it.
 
     Returns:
         `numbers` of the code, `components95` for 95 % of the variance, `participation` ratio, how many components lie `above` the
@@ -38,16 +39,17 @@ def portrait(
     points = components.transform(codes)[:, :50]
     two = clusters.kmeans(points, 2, seed=0)
     told = {name: probes.probe(name, points[:, :READ], values[name], permutations=0) for name in probed}
-    walked = {}
-    if probed:
-        few, others = components.first(min(READ, len(components))), slice(0, -WALKERS)
-        direction = probes.reading_direction(probed[0], points[others, :READ], values[probed[0]][others], few.directions)
+    count = min(WALKERS, len(crops) // 4)
+    fitted, walked = {name: values[name][:-count] for name in probed[:1]}, {}
+    for name in usable(fitted)[0]:
+        few = components.first(min(READ, len(components)))
+        direction = probes.reading_direction(name, points[:-count, :READ], fitted[name], few.directions)
         control = walks.random_directions(walks.CONTROLS, few.directions, few.variances)
         means = ablation.means(network, card, crops, walks.skip_hook_points(network, hook_point), backend=backend)
-        movers = crops.select(np.arange(len(crops))[-WALKERS:])
+        movers = crops.select(np.arange(len(crops))[-count:])
         family = walks.corrected([
-            walks.causal(network, card, movers, hook_point, direction, control, attribute=probed[0],
-                         scale=float(np.nanstd(values[probed[0]])), skips=skips, means=means, backend=backend)
+            walks.causal(network, card, movers, hook_point, direction, control, attribute=name,
+                         scale=float(np.nanstd(values[name])), skips=skips, means=means, backend=backend)
             for skips in ("intact", "mean")
         ])  # fmt: skip
         walked = {walk.skips: walk.row() for walk in family}

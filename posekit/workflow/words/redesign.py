@@ -99,8 +99,8 @@ def floor(study: Mapping) -> str:
         return text + "How many labels are wrong, which sets the ceiling, is not known."
     wrong = 1 - study["ceiling"]
     return (
-        text
-        + f"The ceiling is set by the labels: at least {wrong:.0%} of those of limbs are wrong, so that about {study['ceiling']:.0%} is the most."
+        f"{text}The ceiling is set by the labels: at least {100 * wrong:.0f} % of those of limbs are wrong, so that about "
+        f"{100 * study['ceiling']:.0f} % is the most."
     )
 
 
