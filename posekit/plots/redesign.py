@@ -36,7 +36,7 @@ def curves(variants: Mapping[str, Mapping], reference: str, floor: float | None)
         if not variant["seeds"]:
             ax.text(0.5, 0.5, "not trained yet", transform=ax.transAxes, ha="center", va="center", color="0.4", fontsize=9)
         ax.set_title(name, fontsize=9.5)
-        ax.set_ylim(bottom=0)
+    axes.flat[0].set_ylim(bottom=0)  # of all
     figure.supxlabel("epoch", fontsize=10)
     figure.supylabel("PCK@0.2·torso on val (%)", fontsize=10)
     return figure
@@ -64,6 +64,8 @@ def changes(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
         ax.plot(dots, [y + 0.22] * len(dots), ".", color=colour, markersize=5, alpha=0.7)
         ax.plot(100 * block["mean"], y, "o", color=colour, markersize=8, markerfacecolor=colour if block["low"] is not None else "white")
     ax.axvline(0, color="0.4", linewidth=1)
+    left, right = ax.get_xlim()
+    ax.set_xlim(min(left, -1), max(right, 1))
     drawn = [name for name in rows if shown[name]["kind"] == "random"]
     if drawn and len(drawn) < len(rows):
         ax.axhline(len(rows) - len(drawn) - 0.5, color="0.7", linewidth=1, linestyle=":")

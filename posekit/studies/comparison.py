@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from posekit import metrics
-from posekit.stats import over_seeds_and_people
+from posekit.stats import Interval, over_seeds_and_people
 
 
 def gains(hits: Sequence[np.ndarray], *, seed: int = 0) -> list[dict]:
@@ -24,38 +24,28 @@ def from_easy_to_hard(shares: np.ndarray, count: int) -> np.ndarray:
     return ranked[np.unique(np.linspace(0, len(ranked) - 1, count).round().astype(int))] if len(ranked) else ranked
 
 
-def share(hits: np.ndarray) -> dict[str, float | int]:
-    """{"mean", "low", "high", "people", "seeds"} of the share of joints found, hits (S, N, K) of S trainings on the same N people.
+def difference(hits: np.ndarray, reference: np.ndarray) -> Interval:
+    """The difference of the shares of joints found, of hits (S, N, K) from reference (S, N, K), paired by seed and by person.
 
-    As all here by `stats.over_seeds_and_people`: of fewer than three trainings `low` and `high` are NaN.
+    By `stats.over_seeds_and_people`: of fewer than three trainings `low` and `high` are NaN.
 
-    >>> share(np.tile([[1.0, 0.0], [1.0, np.nan]], (3, 1, 1)))["mean"]
-    0.6666666666666666
+    >>> difference(np.tile([[1.0, 1.0], [1.0, np.nan]], (3, 1, 1)), np.tile([[1.0, 0.0], [1.0, np.nan]], (3, 1, 1))).mean
+    0.3333333333333333
     """
-    return _block(np.nansum(hits, -1), np.isfinite(hits).sum(-1))
-
-
-def difference(hits: np.ndarray, reference: np.ndarray) -> dict[str, float | int]:
-    """As `share`, of the difference of hits (S, N, K) from reference (S, N, K), paired by seed and by person."""
     ours, theirs, counts = _sums(hits, reference)
-    return _block(ours - theirs, counts)
+    return over_seeds_and_people(ours - theirs, counts)
 
 
-def relative(hits: np.ndarray, reference: np.ndarray) -> dict[str, float | int]:
+def relative(hits: np.ndarray, reference: np.ndarray) -> Interval:
     """As `difference`, as a share of what the reference finds; the interval is that of the ratio's linearisation (the delta method).
 
     Where the reference finds nothing all is NaN.
     """
     ours, theirs, _ = _sums(hits, reference)
-    return _block(ours - theirs, theirs)
+    return over_seeds_and_people(ours - theirs, theirs)
 
 
 def _sums(hits: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(S, N) each: joints found by both sides, and joints that count in both."""
     both = np.isfinite(hits) & np.isfinite(reference)
     return np.where(both, hits, 0).sum(-1), np.where(both, reference, 0).sum(-1), both.sum(-1)
-
-
-def _block(sums: np.ndarray, counts: np.ndarray) -> dict[str, float | int]:
-    found = over_seeds_and_people(sums, counts)
-    return {"mean": found.mean, "low": found.low, "high": found.high, "people": int((counts.sum(0) > 0).sum()), "seeds": len(counts)}

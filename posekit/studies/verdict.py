@@ -7,6 +7,7 @@ import numpy as np
 
 from posekit.errors import PosekitError
 from posekit.stats import Interval, over_seeds, over_seeds_and_people
+from posekit.studies import comparison
 from posekit.studies.designs import Study
 from posekit.studies.execute import Plan
 from posekit.studies.floor import FLOOR
@@ -90,22 +91,19 @@ def compared_with(study: Study, variant: str) -> str | None:
 
 def contrast(sides: Sequence[tuple[float, Sequence[Result]]]) -> Interval:
     """The sum of weighted PCKs on test, by seed and by person: of each side the weight and its results, the seeds in one order."""
-    hits = [(weight, np.stack([result.hits("test") for result in found])) for weight, found in sides]
+    hits = [(weight, _hits(found)) for weight, found in sides]
     counted = np.logical_and.reduce([np.isfinite(h) for _, h in hits])
     return over_seeds_and_people(sum(weight * np.where(counted, h, 0).sum(-1) for weight, h in hits), counted.sum(-1))
 
 
 def paired(ours: Sequence[Result], theirs: Sequence[Result]) -> Interval:
     """The difference of PCK on test between two kinds of training, seed by seed and person by person."""
-    return contrast([(1, ours), (-1, theirs)])
+    return comparison.difference(_hits(ours), _hits(theirs))
 
 
 def ratio(ours: Sequence[Result], theirs: Sequence[Result]) -> Interval:
-    """That difference as a share of what the others find, by its linearisation."""
-    a, b = (np.stack([result.hits("test") for result in side]) for side in (ours, theirs))
-    counted = np.isfinite(a) & np.isfinite(b)
-    found = np.where(counted, b, 0).sum(-1)
-    return over_seeds_and_people(np.where(counted, a - b, 0).sum(-1), found)
+    """That difference as a share of what the others find."""
+    return comparison.relative(_hits(ours), _hits(theirs))
 
 
 def named_winner(planned: Trainings) -> str:
@@ -139,6 +137,10 @@ def undecided(planned: Trainings, found: Sequence[Row]) -> str:
     if unfit := [row.variant for row in found if not (row.plateau and row.learned)]:
         return f"Nothing is decided: not at the plateau, or not learned: {'; '.join(unfit)}."
     return ""
+
+
+def _hits(found: Sequence[Result]) -> np.ndarray:
+    return np.stack([result.hits("test") for result in found])
 
 
 def print_table(planned: Plan, console) -> None:

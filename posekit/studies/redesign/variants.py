@@ -16,7 +16,6 @@ class Variant:
     name: str
     config: HourglassConfig
     init: str | None = None  # how its squeeze is initialised in the trained base: pre-trained, from components, at random
-    continued: bool = False  # it is the trained base itself, trained on
     sigma: float = 1.0  # of the target Gaussians, in heatmap pixels
     why: str = ""  # what it is there for, in a few words
 
@@ -27,7 +26,6 @@ def study_variants(base: HourglassConfig, dimensions: int, side: int, noise: flo
     linear = replace(base, squeeze="linear", dimensions=dimensions, code_side=side)
     wider = widened(base, parameters(squeezed))
     return [
-        Variant("base", base, continued=True, why="the network as it is, trained as long as the others"),
         Variant("autoencoder", squeezed, "trained", why="the study's redesign"),
         Variant("linear", linear, "components", why="as few dimensions, begun with the principal components"),
         Variant("random", linear, "random", why="as few dimensions, begun with directions drawn by chance"),

@@ -33,7 +33,8 @@ def answer(study: Mapping) -> str:
     """The chapter's answer in one sentence."""
     block, winner = study["contrasts"]["winner"], study["winner"]
     if block["why"]:
-        return f"**Not decided yet**: {block['why']}, and nothing is concluded from those that are there."
+        rest = ", and nothing is concluded from those that are there" if study["missing"] else ""
+        return f"**Not decided yet**: {block['why']}{rest}."
     if winner == study["reference"]:
         return "**No**: of the redesigns that cost no more than the base, none has a higher PCK on validation people."
     what = f"*{winner}*, chosen on validation people, changes the PCK of a trained network by {relative(block)}, relative, at no more cost."
@@ -58,11 +59,11 @@ def live(shown: Mapping) -> str:
     """What the demonstration found, and that it decides nothing."""
     parts = [f"*{name}* finds {percent(network['val'])}" for name, network in shown["networks"].items()]
     bar = LEARNED * shown["floor"]
-    low = [name for name, network in shown["networks"].items() if network["val"] < bar]
+    low = [f"*{name}*" for name, network in shown["networks"].items() if network["val"] < bar]
+    epochs = f"{shown['epochs']} epoch{'s' * (shown['epochs'] != 1)}"
     text = (
-        f"After {shown['epochs']} epochs over {shown['people']:,} people, one seed each and {shown['seconds']:.0f} seconds in all, "
-        f"{' and '.join(parts)} of the validation people's joints; answering everybody with the median pose finds "
-        f"{percent(shown['floor'])}. **This decides nothing**: "
+        f"After {epochs} over {shown['people']:,} people, one seed each and {shown['seconds']:.0f} seconds in all, {' and '.join(parts)} of "
+        f"the validation people's joints; answering everybody with the median pose finds {percent(shown['floor'])}. **This decides nothing**: "
     )
     if low:
         return (
@@ -171,9 +172,11 @@ def random(study: Mapping) -> str:
     block = study["contrasts"]["found, random"]
     if block["why"]:
         return f"Whether redesigns that a finding suggests beat redesigns drawn at random is not decided yet: {block['why']}."
-    better = "better" if block["low"] > 0 else "worse" if block["high"] < 0 else "neither better nor worse, as far as one can tell"
-    what = "Redesigns that a finding suggests are on average"
-    return f"{what} {better} than those drawn at random at the same cost, by {spoken(block, points=True)}."
+    better = "better than" if block["low"] > 0 else "worse than" if block["high"] < 0 else "not told apart from"
+    return (
+        f"Redesigns that a finding suggests are on average {better} those drawn at random at the same cost: {spoken(block, points=True)}, "
+        "the interval over redesigns."
+    )
 
 
 def sizes(studies: Mapping[str, Mapping]) -> str:
