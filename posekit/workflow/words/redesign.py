@@ -62,8 +62,9 @@ def live(shown: Mapping) -> str:
     low = [f"*{name}*" for name, network in shown["networks"].items() if network["val"] < bar]
     epochs = f"{shown['epochs']} epoch{'s' * (shown['epochs'] != 1)}"
     text = (
-        f"After {epochs} over {shown['people']:,} people, one seed each and {shown['seconds']:.0f} seconds in all, {' and '.join(parts)} of "
-        f"the validation people's joints; answering everybody with the median pose finds {percent(shown['floor'])}. **This decides nothing**: "
+        f"After {epochs} over {shown['people']:,} people, one seed each and {shown['seconds']:.0f} seconds in all, {' and '.join(parts)} "
+        f"of the validation people's joints; answering everybody with the median pose finds {percent(shown['floor'])}. "
+        "**This decides nothing**: "
     )
     if low:
         return (
