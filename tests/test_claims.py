@@ -449,3 +449,7 @@ def test_the_pages_say_what_of_a_study_is_there():
 
 def test_the_discussion_hears_what_came_of_the_redesign():
     assert say.result({"redesign": "undecided"}) == "*It is better by as much as the thesis gained* is undecided."
+    assert say.result({"redesign-better": "a", "redesign": "b", "redesign-cost": "a"}) == (
+        "*A network changed because of what was found inside it is better*; *It costs no more*: each is a. "
+        "*It is better by as much as the thesis gained* is b."
+    )

@@ -227,6 +227,19 @@ def test_fingerprint_knows_the_data(project, monkeypatch):
     assert key(sources=["lspet:photographs"]) != before
 
 
+def test_fingerprint_knows_the_files_of_a_folder_that_a_parameter_names(project):
+    folder = project / "kept" / "lspet"
+    folder.mkdir(parents=True)
+    (folder / "base.json").write_text("1")
+    seen = [key(start="kept")]
+    (folder / "base.json").write_text("2")
+    seen.append(key(start="kept"))
+    (folder / "lean.json").write_text("1")
+    seen.append(key(start="kept"))
+    os.utime(folder / "lean.json", (0, 0))
+    assert len(set(seen)) == 3 and key(start="kept") == seen[-1]
+
+
 def test_fingerprint_knows_corrected_annotations_of_the_same_length_and_links_that_lead_nowhere(project):
     folder = project / "photographs"
     folder.mkdir()

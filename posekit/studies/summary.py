@@ -131,7 +131,7 @@ def _unfit(names: Sequence[str], about: Mapping[str, Mapping], floor: Mapping | 
 
 def _decided(kept: Kept, about: Mapping[str, Mapping], weights: Mapping[str, float]) -> dict[str, Any]:
     if absent := [name for name in weights if name not in about]:
-        return _undecided(f"the study {kept.study.name} has no variant {', '.join(absent)}") | {"absent": True}
+        return _undecided(f"this study has no variant {', '.join(absent)}") | {"absent": True}
     if why := _because(kept):
         return _undecided(why)
     found = verdict.contrast([(weight, [kept.of(name)[seed] for seed in sorted(kept.of(name))]) for name, weight in weights.items()])
@@ -156,7 +156,7 @@ def _of_random(kept: Kept, about: Mapping[str, Mapping]) -> dict[str, dict[str, 
     """Redesigns that a finding suggests less those drawn at random, by Welch's t: each is a sample of what there might have been."""
     sides = [[name for name, block in about.items() if block["kind"] == kind] for kind in ("found", "random")]
     if not all(sides):
-        return {"found, random": _undecided(f"the study {kept.study.name} has no redesigns drawn at random") | {"absent": True}}
+        return {"found, random": _undecided("this study has no redesigns drawn at random") | {"absent": True}}
     if why := _because(kept):
         return {"found, random": _undecided(why)}
     ours, theirs = (np.array([about[name]["test"]["mean"] for name in side]) for side in sides)

@@ -78,7 +78,14 @@ def result(found: Mapping[str, str]) -> str:
         "redesign-cost": "It costs no more",
         "redesign-random": "Redesigns that a finding suggests beat redesigns drawn at random",
     }
-    return " ".join(f"*{claim}* is {found[key]}." for key, claim in asked.items() if key in found)
+    alike: dict[str, list[str]] = {}  # what came out in the same words is said once
+    for key, claim in asked.items():
+        if key in found:
+            alike.setdefault(found[key], []).append(f"*{claim}*")
+    return " ".join(
+        f"{claims[0]} is {outcome}." if len(claims) == 1 else f"{'; '.join(claims)}: each is {outcome}."
+        for outcome, claims in alike.items()
+    )
 
 
 def _listed(count: Mapping[str, int]) -> str:
