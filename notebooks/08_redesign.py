@@ -189,30 +189,14 @@ plt.show()
 #
 # ## Does it help?
 
-
 # %% tags=["hide-input"]
-def row(name, v):
-    """A variant's line of the table."""
-    if not v["seeds"]:
-        return {"variant": name} | dict.fromkeys(("val", "test", "against", "points", "relative"), "") | {"plateau": "not trained yet"}
-    return {
-        "variant": name,
-        "val": words.percent(v["val"]),
-        "test": spoken(v["test"]),
-        "against": v["against"] or "",
-        "points": spoken(v["difference"], points=True).removesuffix(" points") if v["difference"]["mean"] is not None else "",
-        "relative": words.relative(v["relative"]) if v["relative"]["mean"] is not None else "",
-        "plateau": "yes" if v["plateau"] else "no",
-    }
-
-
-rows = [row(name, v) | {"epochs": v["epochs"]} for name, v in variants.items()]
+rows = [words.cells(name, v) for name, v in variants.items()]
 if study["floor"]:
-    rows.append({"variant": "median pose", "val": words.percent(study["floor"]["val"]), "test": words.percent(study["floor"]["test"])})
+    rows.append({"variant": "the median pose", "val": words.percent(study["floor"]["val"]), "test": words.percent(study["floor"]["test"])})
 if study["ceiling"]:
     rows.append({"variant": "labels of limbs that are right", "test": f"about {100 * study['ceiling']:.0f} %"})
-caption = "PCK@0.2·torso with the mirror image. Test: the interval is over seeds. Points: the difference on test from the variant named before, paired by seed and person, the interval over both (Student's t). It takes three seeds to have an interval."
-pd.DataFrame(rows).astype(object).fillna("").style.hide().set_caption(caption)
+caption = "PCK@0.2·torso with the mirror image; on test with intervals over seeds. Points: the difference on test from the base, for the autoencoder, linear and random from the base that is trained on, paired by seed and person, with intervals over both (Student's t, three seeds at least). MACs: multiply-adds."
+pd.DataFrame(rows).fillna("").style.hide().set_caption(caption)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points: from the base, for the autoencoder and its controls from the base that is trained on. Large dots with 95 % intervals over seeds and people, hollow where there are too few seeds for one; small dots are the seeds. Redesigns drawn at random stand below the dotted line.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
 run.save_figure(figures.changes(variants, study["winner"]), "change")
@@ -238,8 +222,7 @@ plt.show()
 
 # %% tags=["hide-input"]
 rows = [
-    {"study": name, "trainings": f"{s['kept']} of {s['trainings']}", "variant": variant, "seeds": len(v["seeds"])}
-    | {key: value for key, value in row(variant, v).items() if key in ("test", "points", "relative", "plateau")}
+    {"study": name} | {column: cell for column, cell in words.cells(variant, v).items() if column != "val"}
     for name, s in summaries.items()
     for variant, v in s["variants"].items()
     if name != "redesign"

@@ -236,3 +236,16 @@ def test_terms_without_people():
     )
     assert "epochs. Each variant" in words.terms(study(people={}))
     assert words.against(ALONE) == "not told from the base by fewer than three trainings (+2.0 points, without an interval)"
+
+
+def test_a_line_of_the_table():
+    assert words.cells("lean", variant("found")) == {
+        "variant": "lean", "seeds": "3", "val": "40.0 %", "test": "41.0 % [40.0, 42.0]", "points": "+2.0 [+1.0, +3.0]",
+        "relative": "+2.0 % [+1.0, +3.0]", "parameters": "0.00 M", "MACs": "5.0 M", "epochs": "40", "plateau": "yes",
+    }  # fmt: skip
+    alone = words.cells("lean", variant("found", ALONE, seeds=[1], plateau=False, test=ALONE))
+    assert (alone["test"], alone["points"], alone["relative"], alone["plateau"]) == ("2.0 %", "+2.0", "+2.0 %", "no")
+    base = words.cells("base", variant("reference", {"mean": None, "low": None, "high": None}))
+    assert base["points"] == base["relative"] == "" and base["test"]
+    absent = words.cells("wider", {"seeds": [], "parameters": 1_500_000, "macs": 2e6, "epochs": 40})
+    assert absent["parameters"] == "1.50 M" and absent["test"] == absent["plateau"] == "" and list(absent) == list(base)

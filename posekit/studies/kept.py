@@ -12,6 +12,9 @@ from posekit.studies.job import Training
 from posekit.studies.results import Result
 
 
+JOINTS = {"mannequins": 17, "coco": 17}  # of a data set of which no result is there yet; else 14
+
+
 class Trainings:
     """A study beside those of its results that are there."""
 
@@ -80,7 +83,7 @@ def read(study: str, source: str, folder: str | Path = "book/studies", seeds: Se
         if own:
             candidates.append(Kept(designed, source, keys, own, floor.recall(keys, folder)))
     if not candidates:
-        return Kept(design(study, 14, seeds), source, {}, {}, None)  # for the names alone
+        return Kept(design(study, JOINTS.get(source, 14), seeds), source, {}, {}, None)
     candidates.sort(key=lambda kept: -len(kept.results))
     if len(candidates) > 1 and len(candidates[0].results) == len(candidates[1].results):
         raise PosekitError(f"{folder}: two sets of people have {len(candidates[0].results)} results of the study {study} each; "

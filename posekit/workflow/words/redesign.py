@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from posekit.workflow.words import spoken
 
 GOAL = 0.075  # relative, what the thesis gained
+ALONE = ", without an interval"
 LEARNED = 3  # times the median pose's score, under which nothing is concluded
 
 
@@ -256,6 +257,25 @@ def table(studies: Mapping[str, Mapping]) -> str:
     }
     lines += [f"| {question} | {' | '.join(cell(study) for study in columns.values())} |" for question, cell in rows.items()]
     return "\n".join(lines)
+
+
+def cells(name: str, variant: Mapping) -> dict[str, str]:
+    """A variant's line of a table; of one that is not trained what it would cost."""
+    cost = {
+        "parameters": f"{variant['parameters'] / 1e6:.2f} M",
+        "MACs": f"{variant['macs'] / 1e6:.1f} M",
+        "epochs": str(variant["epochs"]),
+    }
+    if not variant["seeds"]:
+        return {"variant": name, "seeds": "0", "val": "", "test": "", "points": "", "relative": "", **cost, "plateau": ""}
+    compared = variant["difference"]["mean"] is not None
+    return {
+        "variant": name, "seeds": str(len(variant["seeds"])), "val": percent(variant["val"]),
+        "test": spoken(variant["test"]).removesuffix(ALONE),
+        "points": spoken(variant["difference"], points=True).removesuffix(ALONE).removesuffix(" points") if compared else "",
+        "relative": relative(variant["relative"]).removesuffix(ALONE) if compared else "",
+        **cost, "plateau": "yes" if variant["plateau"] else "no",
+    }  # fmt: skip
 
 
 def against(block: Mapping, other: str | None = "the base") -> str:
