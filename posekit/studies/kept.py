@@ -11,7 +11,6 @@ from posekit.studies.designs import SEEDS, Study, design
 from posekit.studies.job import Training
 from posekit.studies.results import Result
 
-
 JOINTS = {"mannequins": 17, "coco": 17}  # of a data set of which no result is there yet; else 14
 
 
