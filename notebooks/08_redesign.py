@@ -170,7 +170,8 @@ pd.DataFrame(rows).style.hide().set_caption("The variants, and of how many seeds
 # *autoencoder* takes the code through three convolutions and a linear layer to 50 dimensions, and back. It is first pre-trained to reproduce
 # codes, and then put behind the last bottleneck residual of the trained base; the whole is trained on for ten epochs. *Linear* and *random* are its
 # controls: as many dimensions, by a single matrix each way, initialised with the principal components or with random directions. *Base, trained on* is
-# the base with the same ten epochs more, and *wider* has the autoencoder's parameters in more channels. The *random redesigns* are what no finding
+# the base with the same ten epochs more, and *wider* has the autoencoder's parameters in more channels. *Distilled* networks learn from a larger network
+# too, whose training their epochs do not count, so that they cannot win. The *random redesigns* are what no finding
 # suggests: changes drawn at random from the same list, at the same cost. Without them, a gain could be that of any change.
 #
 # ## The rule

@@ -26,7 +26,7 @@ def complete(tmp_path_factory):
 
 def test_a_complete_study_names_its_winner_and_gives_every_contrast_a_number(complete):
     found = summarise(read(complete))
-    assert found["winner"] == "all three" and not found["missing"] and found["kept"] == found["trainings"] == 48
+    assert found["winner"] == "all three" and not found["missing"] and found["kept"] == found["trainings"] == 54
     for name, block in found["contrasts"].items():
         assert block["why"] is None and block["mean"] is not None, name
         assert block["seeds"] == 3 and (block["people"] == 77 or name == "winner's cost")
@@ -42,11 +42,13 @@ def test_a_complete_study_names_its_winner_and_gives_every_contrast_a_number(com
 def test_kinds_of_variants(complete):
     kinds = {name: block["kind"] for name, block in summarise(read(complete))["variants"].items()}
     assert kinds["base"] == "reference" and kinds["lean"] == "found" and kinds["wider"] == kinds["linear"] == "study"
+    assert kinds["all three, distilled"] == "distilled"
     assert sum(kind == "random" for kind in kinds.values()) == sum(kind == "found" for kind in kinds.values()) == 5
 
 
-def test_a_redesign_drawn_at_random_cannot_win(tmp_path):
-    found = summarise(read(plant(tmp_path, FOUND | RANDOM | {"random redesign 2": 0.6})))
+@pytest.mark.parametrize("name", ["random redesign 2", "all three, distilled", "autoencoder", "wider"])
+def test_controls_and_what_costs_more_cannot_win(tmp_path, name):
+    found = summarise(read(plant(tmp_path, FOUND | RANDOM | {name: 0.6})))
     assert found["winner"] == "all three"
 
 
@@ -54,10 +56,10 @@ def test_a_redesign_drawn_at_random_cannot_win(tmp_path):
 def test_an_unfinished_study_decides_nothing(tmp_path, lacking):
     found = summarise(read(plant(tmp_path, FOUND, leave_out=lacking)))
     count = sum(1 if isinstance(one, tuple) else 3 for one in lacking)
-    assert found["winner"] is None and found["kept"] == 48 - count
+    assert found["winner"] is None and found["kept"] == 54 - count
     assert sum(map(len, found["missing"].values())) == count
     for block in found["contrasts"].values():
-        assert block["mean"] is None and block["why"] == f"{count} of 48 trainings are missing"
+        assert block["mean"] is None and block["why"] == f"{count} of 54 trainings are missing"
 
 
 def test_of_what_is_not_trained_there_is_its_name(tmp_path):
@@ -68,8 +70,8 @@ def test_of_what_is_not_trained_there_is_its_name(tmp_path):
 
 def test_without_any_result_all_is_missing(tmp_path):
     found = summarise(read(tmp_path))
-    assert found["kept"] == 0 and len(found["missing"]) == len(found["variants"]) == 16 and found["floor"] is None
-    assert {block["why"] for block in found["contrasts"].values()} == {"48 of 48 trainings are missing"}
+    assert found["kept"] == 0 and len(found["missing"]) == len(found["variants"]) == 18 and found["floor"] is None
+    assert {block["why"] for block in found["contrasts"].values()} == {"54 of 54 trainings are missing"}
 
 
 @pytest.mark.parametrize(
@@ -136,10 +138,10 @@ def test_two_sets_of_people_with_as_many_results_are_refused(tmp_path):
         training = next(t for t in design("redesign", 14).trainings if (t.variant, t.seed) == (content["variant"], content["seed"]))
         content["key"] = training.key(keys)
         path.with_name(path.name.rpartition("-")[0] + f"-{content['key']}.json").write_text(json.dumps(content), "utf-8")
-    with pytest.raises(PosekitError, match="two sets of people have 48 results of the study redesign each"):
+    with pytest.raises(PosekitError, match="two sets of people have 54 results of the study redesign each"):
         read(tmp_path)
     next((tmp_path / "lspet").glob("lean-1-*.json")).unlink()
-    assert len(read(tmp_path).results) == 48
+    assert len(read(tmp_path).results) == 54
 
 
 def test_a_result_cut_short_is_named(complete, tmp_path):
@@ -162,7 +164,7 @@ def test_a_floor_cut_short_is_named(tmp_path, text):
 
 def test_fresh_seeds_are_a_study_of_their_own(tmp_path):
     plant(tmp_path, FOUND, seeds=(3, 4, 5))
-    assert len(kept.read("redesign", "lspet", tmp_path, (3, 4, 5)).results) == 48
+    assert len(kept.read("redesign", "lspet", tmp_path, (3, 4, 5)).results) == 54
     assert not kept.read("redesign", "lspet", tmp_path, SEEDS).results
 
 

@@ -12,6 +12,7 @@ KINDS = {
     "reference": ("the base", "0.35"),
     "found": ("a finding suggests it", PALETTE[1]),
     "study": ("the thesis's, and its controls", PALETTE[0]),
+    "distilled": ("learns from a larger network too", PALETTE[2]),
     "random": ("drawn at random", PALETTE[7]),
 }
 

@@ -93,11 +93,13 @@ def _variant(kept: Kept, name: str, row: verdict.Row | None) -> dict[str, Any]:
 
 
 def _kind(kept: Kept, name: str) -> str:
-    """What a variant is there for: the reference, a redesign that a finding suggests, a control drawn at random, or the study's."""
+    """What a variant is there for: reference, suggested by a finding, drawn at random, with a teacher, or the thesis's and its controls."""
     if name == kept.study.reference:
         return "reference"
     if name.startswith(RANDOM):
         return "random"
+    if any(training.teacher for training in kept.study.trainings if training.variant == name):
+        return "distilled"
     return "found" if name in _suggested(kept) else "study"
 
 
@@ -112,8 +114,8 @@ def _because(kept: Kept) -> str | None:
     """What keeps the whole study from deciding anything."""
     if kept.missing:
         return f"{len(kept.missing)} of {len(kept.study.trainings)} trainings are missing"
-    if len({training.seed for training in kept.study.trainings}) < 3:
-        return "an interval needs three seeds"
+    if len({training.seed for training in kept.study.trainings}) < verdict.LEAST_SEEDS:
+        return f"an interval needs {verdict.LEAST_SEEDS} seeds"
     if kept.floor is None:
         return "the median pose's score is not kept with the results"
     return None

@@ -109,12 +109,13 @@ def ratio(ours: Sequence[Result], theirs: Sequence[Result]) -> Interval:
 def named_winner(planned: Trainings) -> str:
     """Who has the best mean PCK on val among those that cost no more than the reference; the rule was fixed before test was looked at.
 
-    Redesigns drawn at random are controls and cannot win.
+    Redesigns drawn at random are controls and cannot win, nor can what learns from a teacher, whose training costs more.
 
     Raises:
         PosekitError: of the reference nothing is kept.
     """
-    by_variant = {name: list(planned.of(name).values()) for name in planned.study.variants if not name.startswith(RANDOM)}
+    out_of_it = {t.variant for t in planned.study.trainings if t.teacher or t.variant.startswith(RANDOM)}
+    by_variant = {name: list(planned.of(name).values()) for name in planned.study.variants if name not in out_of_it}
     reference = planned.study.reference
     if not by_variant[reference]:
         raise PosekitError(f"{planned.study.name}: no result of {reference} is kept; run posekit study {planned.study.name}")
