@@ -226,9 +226,10 @@ rows = [
     {"study": name} | {column: cell for column, cell in words.cells(variant, v).items() if column != "val"}
     for name, s in summaries.items()
     for variant, v in s["variants"].items()
-    if name != "redesign"
+    if name != "redesign" and v["seeds"]
 ]
-pd.DataFrame(rows).style.hide().set_caption("The same redesigns at 128 and 192 px, and on rendered people, as far as they are trained.")
+caption = "The same redesigns at 128 and 192 px, and on rendered people, as far as they are trained."
+pd.DataFrame(rows).style.hide().set_caption(caption) if rows else None
 
 # %% [markdown]
 # {{ runs["08_redesign"].say.sizes }}

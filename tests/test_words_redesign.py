@@ -194,7 +194,7 @@ PORTRAIT = {
 def test_codes_of_trained_networks_are_named():
     said = words.code({"old": PORTRAIT, "new": PORTRAIT | {"components95": 90}}, 1000)
     assert "the code of *old* needs 100 components and that of *new* 90" in said and "upright −0.50 and −0.50" in said
-    assert "more than along random directions and more than along random directions" in said and "not at all and not at all" in said
+    assert "changes more than along random directions in the one" in said and "not at all in the one and not at all in the other" in said
     for verdict, told in (("undecided", "an undecided amount"), ("no more than chance", "no more than along random directions")):
         walked = PORTRAIT | {"walks": {"intact": PORTRAIT["walks"]["intact"] | {"effect_verdict": verdict}}}
         assert told in words.code({"old": walked, "new": walked}, 9)
