@@ -37,6 +37,8 @@ def curves(variants: Mapping[str, Mapping], reference: str, floor: float | None)
         if not variant["seeds"]:
             ax.text(0.5, 0.5, "not trained yet", transform=ax.transAxes, ha="center", va="center", color="0.4", fontsize=9)
         ax.set_title(name, fontsize=9.5)
+    for ax in axes.flat[max(len(variants) - columns, 0) : len(variants)]:
+        ax.tick_params(labelbottom=True)  # the lowest of its column
     axes.flat[0].set_ylim(bottom=0)  # of all
     figure.supxlabel("epoch", fontsize=10)
     figure.supylabel("PCK@0.2·torso on val (%)", fontsize=10)

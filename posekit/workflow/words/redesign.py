@@ -219,7 +219,8 @@ def code(portraits: Mapping[str, Mapping], people: int) -> str:
             one, other = before["walks"][skips], after["walks"][skips]
             text += (
                 f" When the code is moved along *{one['attribute']}* with {words}, joints move by {one['moved']['mean']:.2f} and "
-                f"{other['moved']['mean']:.2f} trunk lengths; the attribute changes {_effect(one)} in the one and {_effect(other)} in the other."
+                f"{other['moved']['mean']:.2f} trunk lengths; the attribute changes {_effect(one)} in the one and "
+                f"{_effect(other)} in the other."
             )
     return text
 
