@@ -4,7 +4,9 @@
 - `job`: one training, its key and how it is done.
 - `results`: the file that is kept of a training.
 - `execute`: the trainings that are missing, here, on several GPUs or on a cluster; `hours`: about how long they take.
+- `kept`, `floor`: results and the median pose's scores, read from files alone.
 - `verdict`: from results to a table of differences with intervals.
+- `summary`: the same as plain numbers, and the contrasts that decide claims, for pages and ledger.
 
 Studies may import the library; nothing of the library but the command line imports studies.
 """
