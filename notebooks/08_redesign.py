@@ -178,7 +178,8 @@ pd.DataFrame(rows).style.hide().set_caption("The variants, and of how many seeds
 #
 # The winner is, of the base and of the redesigns that a finding suggests and that cost no more in parameters, multiply-adds and epochs, the one with the highest mean PCK on
 # *validation* people over all seeds. The rule was written down before the test people were looked at, and the base may win. It is applied only when every
-# training is there. A network is at its *plateau* when the last fifth of its epochs gains less than 0.5 points on validation people; what climbs still, or
+# training is there. A network is at its *plateau* when the last fifth of its epochs gains less than 0.5 points on validation people, in the mean of the curves over
+# seeds: a single curve moves by as much by chance. (This reading of the rule was chosen after the first curves had been seen.) What climbs still, or
 # scores less than three times the floor, decides nothing. {{ runs["08_redesign"].say.floor }}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves: PCK@0.2·torso on validation people by epoch, one line a seed. Grey: the base. Dashed: the median pose. The last ten epochs of what goes on from the base follow its own curve.", "name": "fig-redesign-curves"}, "image": {"alt": "A small panel for each variant with rising curves that flatten, the base's in grey behind"}}

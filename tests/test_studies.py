@@ -358,8 +358,18 @@ def test_hits_packed_in_bits_come_back(hits):
 )
 def test_plateau(curve, expected):
     content = {"curve": [[{"pck": value} for value in curve]]}
-    assert Result(content | {"spec": {"architecture": "hourglass"}}).plateau is expected
-    assert Result(content | {"spec": {"architecture": "parts"}}).plateau  # fitted once, to their end
+    assert results.at_plateau([Result(content | {"spec": {"architecture": "hourglass"}})]) is expected
+    assert results.at_plateau([Result(content | {"spec": {"architecture": "parts"}})])  # fitted once, to their end
+
+
+def test_the_plateau_is_that_of_the_mean_curve_over_seeds():
+    def trained(last):
+        curve = [{"pck": value} for value in [0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, last]]
+        return Result({"curve": [curve], "spec": {"architecture": "hourglass"}})
+
+    assert not results.at_plateau([trained(0.406)]) and results.at_plateau([trained(0.404)])
+    assert results.at_plateau([trained(0.406), trained(0.402), trained(0.404)])  # 0.4 points together
+    assert not results.at_plateau([trained(0.406), trained(0.404), trained(0.407)])
 
 
 def test_the_median_pose():

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,20 +60,19 @@ class Result:
         """PCK by split: found joints over those that count."""
         return {split: float(np.nanmean(self.hits(split))) for split in SCORED}
 
-    @property
-    def plateau(self) -> bool:
-        """Whether the last fifth of the last stage's epochs gained less than PLATEAU on val, or there were MOST in all.
 
-        Templates are fitted once, to their end.
-        """
-        if self.content["spec"]["architecture"] == "parts":
-            return True
-        curve = [line["pck"] for line in self.content["curve"][-1]]
-        epochs = sum(len(stage) for stage in self.content["curve"])
-        last = max(len(curve) // 5, 1)
-        if epochs >= MOST:
-            return True
-        return len(curve) > last and max(curve) - max(curve[:-last]) < PLATEAU
+def at_plateau(found: Sequence[Result]) -> bool:
+    """Whether trainings of one variant, one a seed, gained less than PLATEAU on val in the last fifth of the last stage's epochs, or had MOST.
+
+    It is the mean of their curves that is judged: a single curve, of a few hundred people, moves by as much as PLATEAU by chance.
+    Templates are fitted once, to their end.
+    """
+    first = found[0].content
+    if first["spec"]["architecture"] == "parts" or sum(len(stage) for stage in first["curve"]) >= MOST:
+        return True
+    curve = np.mean([[line["pck"] for line in result.content["curve"][-1]] for result in found], axis=0)
+    last = max(len(curve) // 5, 1)
+    return len(curve) > last and bool(curve.max() - curve[:-last].max() < PLATEAU)
 
 
 def result(training: Training, people: People, path: Path, *, backend: Backend | None = None, cache: str | Path = "data") -> Result:

@@ -13,7 +13,7 @@ from posekit.studies.execute import Plan
 from posekit.studies.floor import FLOOR
 from posekit.studies.kept import Trainings
 from posekit.studies.redesign.variants import winner
-from posekit.studies.results import Result
+from posekit.studies.results import Result, at_plateau
 
 LEAST_SEEDS = 3  # of an interval by Student's t
 RANDOM = "random redesign"  # how the variants begin that no finding suggests; they are controls, and cannot win
@@ -32,7 +32,7 @@ class Row:
         difference: of PCK on test from theirs, paired by seed, over seeds and people; None where no seed is there of both.
         relative: that difference over their PCK.
         parameters, multiply_adds, epochs: what it costs.
-        plateau: whether every training is at its plateau.
+        plateau: whether the mean of its learning curves is at its plateau.
         learned: whether test PCK is FLOOR times the median pose's or more; None where that is not known.
     """
 
@@ -68,7 +68,7 @@ def rows(planned: Trainings) -> list[Row]:
         out.append(Row(
             name, tuple(found), float(np.mean([r.scores["val"] for r in found.values()])), test, against, difference, relative,
             first["parameters"], first["multiply_adds"], sum(len(curve) for curve in first["curve"]),
-            all(r.plateau for r in found.values()), None if floor is None else test.mean >= FLOOR * floor["test"],
+            at_plateau(list(found.values())), None if floor is None else test.mean >= FLOOR * floor["test"],
         ))  # fmt: skip
     return out
 
