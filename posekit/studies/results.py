@@ -62,7 +62,7 @@ class Result:
 
 
 def at_plateau(found: Sequence[Result]) -> bool:
-    """Whether trainings of one variant, one a seed, gained less than PLATEAU on val in the last fifth of the last stage's epochs, or had MOST.
+    """Whether trainings of one variant, one a seed, gained less than PLATEAU on val in the last fifth of their epochs, or had MOST.
 
     It is the mean of their curves that is judged: a single curve, of a few hundred people, moves by as much as PLATEAU by chance.
     Templates are fitted once, to their end.
