@@ -56,6 +56,27 @@ def over_people(
     return Interval(float(sums.sum() / counts.sum()), float(low), float(high), over, (len(counts),))
 
 
+def relative_change(a: np.ndarray, b: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0, resamples: int = 1000) -> Interval:
+    """How much larger the total of `a` (N,) is than that of `b` (N,), as a share of the latter, with its 95 % bootstrap interval.
+
+    Paired: people are resampled with both of their numbers, or pictures (N,) where people share one. Where the total of `b` is 0, of
+    everybody or of a resample, there is no number, or no interval.
+
+    >>> relative_change(np.array([1.0, 1.0]), np.array([2.0, 2.0])).mean
+    -0.5
+    """
+    a, b, over = np.asarray(a, float), np.asarray(b, float), "people"
+    if pictures is not None:
+        names, picture = np.unique(np.asarray(pictures), return_inverse=True)
+        if len(names) < len(a):
+            a, b, over = np.bincount(picture, a), np.bincount(picture, b), "pictures"
+    if not b.sum():
+        return Interval(float("nan"), float("nan"), float("nan"), over, (len(b),))
+    totals = np.array([(weight @ a, weight @ b) for weight in draws(len(b), seed, resamples)])
+    low, high = np.quantile(totals[:, 0] / totals[:, 1] - 1, [0.025, 0.975]) if totals[:, 1].all() else (np.nan, np.nan)
+    return Interval(float(a.sum() / b.sum() - 1), float(low), float(high), over, (len(b),))
+
+
 def draws(count: int, seed: int, resamples: int) -> Iterator[np.ndarray]:
     """How often each of `count` is drawn, for as many draws with replacement of as many."""
     random = np.random.default_rng(seed)

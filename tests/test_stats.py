@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from posekit.stats import Interval, holm, over_seeds, over_seeds_and_people
+from posekit.stats import Interval, holm, over_seeds, over_seeds_and_people, relative_change
 
 
 @given(st.lists(st.floats(-10, 10), min_size=3, max_size=12))
@@ -84,3 +84,37 @@ def test_holm_rejects_as_its_steps_do(values):
 def test_tests_that_were_not_made_are_none_of_the_family():
     assert holm(np.array([0.02, np.nan, 0.03])) == pytest.approx([0.04, np.nan, 0.04], nan_ok=True)
     assert len(holm(np.array([]))) == 0 and np.isnan(holm(np.array([np.nan]))).all()
+
+
+@given(st.integers(2, 30), st.integers(0, 2**16), st.floats(-0.9, 3))
+def test_a_relative_change_that_all_share_is_sure(people, seed, change):
+    b = np.random.default_rng(seed).integers(1, 9, people)
+    found = relative_change((1 + change) * b, b, seed=seed, resamples=50)
+    assert np.allclose([found.mean, found.low, found.high], change) and (found.over, found.n) == ("people", (people,))
+
+
+def test_who_had_nothing_before_counts_in_a_relative_change():
+    assert relative_change(np.array([3, 1]), np.array([0, 2])).mean == pytest.approx(1)
+
+
+def test_a_relative_change_of_nothing_is_none_and_of_nearly_nothing_has_no_interval():
+    assert np.isnan(relative_change(np.ones(4), np.zeros(4)).mean)
+    rare = relative_change(np.ones(4), np.eye(4)[0])
+    assert rare.mean == 3 and np.isnan(rare.low) and np.isnan(rare.high)
+
+
+def test_a_relative_change_is_resampled_by_picture():
+    a, b, pictures = np.array([1.0, 1, 5, 5]), np.array([2.0, 2, 4, 4]), np.array(["x", "x", "y", "y"])
+    found, merged = relative_change(a, b, pictures=pictures), relative_change(np.array([2.0, 10]), np.array([4.0, 8]))
+    assert found.over == "pictures" and found.n == (2,) and (found.low, found.high) == (merged.low, merged.high)
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_relative_change_covers_it():
+    random, inside = np.random.default_rng(0), 0
+    for turn in range(400):
+        b = random.binomial(14, 0.3, 150)
+        a = random.binomial(14, 0.25, 150)
+        found = relative_change(a, b, seed=turn, resamples=300)
+        inside += found.low <= 0.25 / 0.3 - 1 <= found.high
+    assert 0.92 <= inside / 400 <= 0.98

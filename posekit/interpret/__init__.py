@@ -1,6 +1,6 @@
 """Looking inside a trained network: what it computes, where it keeps it, and what it can do without.
 
-- `activations`: codes, ablation, walks, stacks.
+- `activations`: codes, cuts, ablation, walks, stacks.
 - `attribution`: where a network looks, tests of that, dependency between joints.
 - `analysis`: structure in codes and what it means.
 

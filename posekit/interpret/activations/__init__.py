@@ -1,1 +1,1 @@
-"""Reading and changing what a network holds: codes, ablation, walks, and what stacks do for each other."""
+"""Reading and changing what a network holds: codes, cuts, ablation, walks, and what stacks do for each other."""

@@ -98,7 +98,7 @@ def answers(
             `ablation.means` gives) or by zero, `off`.
     """
     backend = backend or Backend.best()
-    edits = _skip_edits(model, hook_point, skips, means)
+    edits = skip_edits(model, hook_point, skips, means)
     if codes is not None:
         given = torch.as_tensor(codes)
         if given.ndim != 2 or len(given) not in (1, len(pictures)):
@@ -147,7 +147,7 @@ def walks(
         return activation + _shaped(shift[None], activation, name)
 
     start, points, changes = [], [], []
-    with edit(model, _skip_edits(model, hook_point, skips, means)):
+    with edit(model, skip_edits(model, hook_point, skips, means)):
         for pictures in _pictures(crops, card, backend, batch):
             first = _maps(network, card, pictures, stack)
             start.append(_decoded(first, card))
@@ -294,7 +294,8 @@ def verdict(own: Mapping[str, float], p: float) -> str:
     return "undecided" if np.isnan(p) else "more than chance" if p < 0.05 else "no more than chance"
 
 
-def _skip_edits(model: Hourglass, hook_point: str, skips: str, means: Mapping[str, Tensor] | None) -> dict[str, Edit]:
+def skip_edits(model: Hourglass, hook_point: str, skips: str, means: Mapping[str, Tensor] | None) -> dict[str, Edit]:
+    """What `answers` does to the skip connections of the stack that `hook_point` is in, for `posekit.edit`."""
     if skips not in SKIPS:
         raise PosekitError(f"skips are {', '.join(SKIPS)}, not {skips!r}")
     names = skip_hook_points(model, hook_point)
