@@ -22,12 +22,13 @@ bottleneck_residuals = 3  # residual modules at the lowest resolution; the study
 seed = 0  # of all random numbers
 
 # %% tags=["remove-cell"]
+from functools import partial
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import nn
 
-import posekit
 from posekit import heatmaps as hm
 from posekit import metrics, plots
 from posekit.data.mannequins import render
@@ -35,9 +36,11 @@ from posekit.engine.training import Recipe
 from posekit.interpret.analysis import clusters
 from posekit.interpret.analysis.components import batches_of, count_above_floor, moments_of, noise_floor, pca
 from posekit.losses import loss_sum
+from posekit.models import receptive
 from posekit.models.hourglass import Hourglass, HourglassConfig, upsample
 from posekit.plots import theory as draw
 from posekit.workflow import runs
+from posekit.workflow.words import theory as words
 
 plots.style()
 run = runs.current()
@@ -113,31 +116,27 @@ plt.show()
 curvature = np.array([1.0, 50.0])
 
 
-def descend(name, steps=120, draws=200):
+optimisers = {
+    "SGD": partial(torch.optim.SGD, lr=0.03),
+    "SGD, momentum 0.9": partial(torch.optim.SGD, lr=0.006, momentum=0.9),
+    "RMSProp": partial(torch.optim.RMSprop, lr=0.05, alpha=0.99),
+    "Adam": partial(torch.optim.Adam, lr=0.15, betas=(0.9, 0.99)),
+}
+
+
+def descend(optimiser, steps=120, draws=200):
     """The path (steps, draws, 2) from one starting point, for as many draws of the noise."""
-    weights = np.tile([-4.0, 1.2], (draws, 1))
-    drawn, way = np.random.default_rng(seed), []
-    m, v = np.zeros_like(weights), np.zeros_like(weights)
-    for t in range(1, steps + 1):
-        way.append(weights)
-        g = curvature * weights + 0.5 * drawn.normal(size=weights.shape)
-        match name:
-            case "SGD":
-                weights = weights - 0.03 * g
-            case "SGD, momentum 0.9":
-                m = 0.9 * m + g
-                weights = weights - 0.006 * m
-            case "RMSProp":
-                v = 0.99 * v + 0.01 * g**2
-                weights = weights - 0.05 * g / np.sqrt(v)
-            case "Adam":
-                m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
-                weights = weights - 0.15 * (m / (1 - 0.9**t)) / np.sqrt(v / (1 - 0.99**t))
-    return np.array(way)
+    weights = torch.tensor([[-4.0, 1.2]] * draws, dtype=torch.float64)
+    drawn, path, optimiser = np.random.default_rng(seed), [], optimiser([weights])
+    for _ in range(steps):
+        path.append(weights.numpy().copy())
+        weights.grad = torch.from_numpy(curvature * path[-1] + 0.5 * drawn.normal(size=weights.shape))
+        optimiser.step()
+    return np.array(path)
 
 
 # %% tags=["show-input"]
-ways = {name: descend(name) for name in ("SGD", "SGD, momentum 0.9", "RMSProp", "Adam")}
+ways = {name: descend(optimiser) for name, optimiser in optimisers.items()}
 paths = {name: way[:, 0] for name, way in ways.items()}
 heights = {name: (way**2 @ curvature).mean(1) / 2 for name, way in ways.items()}
 
@@ -230,10 +229,7 @@ plt.show()
 
 # %% tags=["show-input"]
 spots = hm.encode(torch.tensor([[19.0, 20.0], [28.0, 27.0]]), 64, sigma=1.3).unsqueeze(1)
-small = spots
-for _ in range(4):
-    small = nn.functional.max_pool2d(small, 2)
-large = small
+large = small = nn.functional.max_pool2d(spots, 2**4)  # of a block of 16 the same as four times of 2
 for _ in range(4):
     large = upsample(large)
 shown = {"a spot": spots[0], "another spot": spots[1], "pooled four times": small[0], "and up-sampled": large[0]}
@@ -248,98 +244,25 @@ plt.show()
 #
 # For {numref}`fig-theory-receptive` and the table above it. Along a line of pixels, the first and the last pixel that each cell can depend on are followed
 # through the hourglass layer by layer. As a check, pixels with a nonzero gradient are counted in a network whose weights are all positive, and which pools
-# by means.
+# by means. Then the effective receptive field before training: the gradient of one cell in the middle with respect to each pixel, over random pictures.
 
 # %% tags=["hide-input"]
 config = HourglassConfig.narrow(32, bottleneck_residuals=bottleneck_residuals)
 LINE = 4096  # pixels: long enough that no receptive field in the middle reaches the ends
-
-
-def receptive_fields(config):
-    """The first and last pixel (2, cells) of each cell's receptive field, along a line, at each hook point of the first stack."""
-    first, last = np.arange(LINE), np.arange(LINE)
-    found = {}
-
-    def layer(kernel, stride=1):
-        nonlocal first, last
-        start = np.arange(0, len(first), stride) - (kernel - 1) // 2
-        first, last = first[start.clip(0)], last[(start + kernel - 1).clip(max=len(last) - 1)]
-
-    layer(7, 2)  # the stem: convolution, residual module, pooling, two residual modules
-    layer(3)
-    layer(2, 2)
-    layer(3)
-    layer(3)
-    found["stem"] = first, last
-    for level in range(1, config.depth + 1):
-        layer(2, 2)
-        layer(3)
-        found[f"encoder{level}"] = first, last
-    for i in range(1, config.bottleneck_residuals + 1):
-        layer(3)
-        found[f"bottleneck{i}"] = first, last
-    for level in range(config.depth, 0, -1):
-        layer(3)
-        found[f"decoder{level}"] = first, last
-        first, last = np.repeat(first, 2), np.repeat(last, 2)  # a skip connection adds nothing that is not seen already
-    layer(3)
-    found["features"] = found["heatmaps"] = first, last
-    return found
-
-
-fields = receptive_fields(config)
-strides = {name: LINE // len(first) for name, (first, _) in fields.items()}
-sides = {name: (last - first + 1)[len(first) // 4 : -len(first) // 4] for name, (first, last) in fields.items()}  # away from the ends
+fields = receptive.receptive_fields(config, LINE)
+sides = receptive.sides(fields, LINE)
 names = {name: name if name == "stem" else f"stack0.{name}" for name in fields}
 
-positive = Hourglass(HourglassConfig.narrow(4, joints=1, bottleneck_residuals=bottleneck_residuals)).double().eval()
-for module in positive.modules():
-    if isinstance(module, nn.Conv2d):
-        nn.init.constant_(module.weight, 1 / module.weight[0].numel())
-        nn.init.zeros_(module.bias)
-positive.stem.pool = positive.stack0.pool = nn.AvgPool2d(2)
-
 # %% tags=["show-input"]
-strip = torch.ones(1, 3, 64, LINE // 2, dtype=torch.float64, requires_grad=True)
-with posekit.trace(positive, names.values()) as activations:
-    positive(strip)
-counted = {}
-for name, hook_point in names.items():
-    cell = activations[hook_point][0, 0, 0, activations[hook_point].shape[-1] // 2]
-    gradient = torch.autograd.grad(cell, strip, retain_graph=True)[0]
-    counted[name] = int((gradient[0].sum((0, 1)) > 0).sum())
-
-# %% tags=["hide-input"]
-same = {name: (last - first + 1)[len(first) // 2] for name, (first, last) in fields.items()}
-agreeing = sum(counted[name] == same[name] for name in fields)
-
-# %% [markdown]
-# The effective receptive field before training: the gradient of one cell in the middle with respect to each pixel, over random pictures.
-
-# %% tags=["show-input"]
-network = Hourglass(config).eval()
-noise_pictures = torch.rand(4, 3, resolution, resolution, requires_grad=True)
-looked = ("encoder1", "encoder3", "heatmaps")
-with posekit.trace(network, [names[name] for name in looked]) as activations:
-    network(noise_pictures)
+positive = receptive.positive_hourglass(HourglassConfig.narrow(4, joints=1, bottleneck_residuals=bottleneck_residuals))
+counted = receptive.pixels_seen(positive, names, LINE // 2)
+looked = {name: names[name] for name in ("encoder1", "encoder3", "heatmaps")}
+influence, centres = receptive.influence(Hourglass(config).eval(), looked, torch.rand(4, 3, resolution, resolution))
+effective = {name: receptive.effective_side(influence[name], centres[name]) for name in looked}
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Bars of the receptive field by hook point, growing to far beyond the picture, with dots far inside; three maps of gradients, the last one a bright spot in a faint square"}}
-influence, effective, centres = {}, {}, {}
-for name in looked:
-    activation = activations[names[name]]
-    middle = activation.shape[-1] // 2
-    gradient = torch.autograd.grad(activation[:, :, middle, middle].sum(), noise_pictures, retain_graph=True)[0]
-    influence[name] = gradient.abs().sum((0, 1)).numpy()
-    centres[name] = (middle + 0.5) * resolution / activation.shape[-1] - 0.5  # of the cell, in input pixels
-    away = np.abs(np.arange(resolution) - centres[name])
-    rings = np.maximum(away[:, None], away)  # the square of side s holds the pixels with rings <= s / 2
-    squares = np.arange(2, resolution + 1, 2)
-    held = np.array([influence[name][rings <= square / 2].sum() for square in squares]) / influence[name].sum()
-    effective[name] = int(squares[(held >= 0.9).argmax()])
-
-run.save_figure(
-    draw.receptive({name: int(side.mean()) for name, side in sides.items()}, effective, resolution, influence, centres), "receptive"
-)
+means = {name: int(side["mean"]) for name, side in sides.items()}
+run.save_figure(draw.receptive(means, effective, resolution, influence, centres), "receptive")
 plt.show()
 
 # %% [markdown]
@@ -349,26 +272,23 @@ plt.show()
 
 
 # %% tags=["show-input"]
-class Block(nn.Module):
-    """A linear layer and a ReLU; or batch normalisation, ReLU and a linear layer, which are added to what came in where `residual`."""
-
-    def __init__(self, width, normalised, residual):
-        super().__init__()
-        linear, relu = nn.Linear(width, width), nn.ReLU()
-        self.layers = nn.Sequential(nn.BatchNorm1d(width), relu, linear) if normalised else nn.Sequential(linear, relu)
-        self.residual = residual
-
-    def forward(self, x):
-        return self.layers(x) + (x if self.residual else 0)
+def block(width, normalised):
+    """A linear layer and a ReLU; or batch normalisation, ReLU and a linear layer."""
+    linear, relu = nn.Linear(width, width), nn.ReLU()
+    return nn.Sequential(nn.BatchNorm1d(width), relu, linear) if normalised else nn.Sequential(linear, relu)
 
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left, the signal of a plain network shrinks at once to a constant, the others hold or grow slowly. Right, the gradient of the plain network falls by many powers of ten towards the first layer, that of batch normalisation grows, that of residual layers stays"}}
 signals, gradients = {}, {}
-for name, choice in {"plain": (False, False), "batch normalisation": (True, False), "residual, normalised": (True, True)}.items():
+for name, (normalised, residual) in {
+    "plain": (False, False),
+    "batch normalisation": (True, False),
+    "residual, normalised": (True, True),
+}.items():
     torch.manual_seed(seed)
     x, passed = torch.randn(256, 64), []
-    for block in [Block(64, *choice) for _ in range(60)]:
-        x = block(x)
+    for layer in [block(64, normalised) for _ in range(60)]:
+        x = layer(x) + (x if residual else 0)
         x.retain_grad()
         passed.append(x)
     (x * torch.randn_like(x)).sum().backward()
@@ -462,100 +382,18 @@ titles = {name: f"{name}:\n{100 * held.mean():.0f} % contain the true value" for
 run.save_figure(draw.coverage(intervals, 2 / 3, titles), "coverage")
 plt.show()
 
-
 # %% tags=["remove-cell"]
-def percent(value):
-    return f"{100 * value:.0f} %"
-
-
-def spoken(block, digits=2):
-    return "{:.{d}f} [{:.{d}f}, {:.{d}f}]".format(block["mean"], block["low"], block["high"], d=digits).replace("-", "−")
-
-
-def share(held):
-    """A share with its 95 % interval."""
-    mean, low, high = metrics.interval(held.astype(float), np.ones(len(held)), seed=seed)
-    return f"{100 * mean:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
-
-
-what = {
-    "stem": "7 × 7 convolution of stride 2, residual module, pooling, two residual modules",
-    "encoder": "pooling, residual module",
-    "bottleneck": "residual module",
-    "decoder": "residual module; then up-sampling",
-    "features": "residual module, 1 × 1 convolution",
-    "heatmaps": "1 × 1 convolution",
-}
-
-
-def field(side):
-    """The side of the receptive field, in pixels: one number, or the mean and range over a row of cells."""
-    return f"{side.mean():.0f}" if np.ptp(side) == 0 else f"{side.mean():.0f} ({side.min()} to {side.max()})"
-
-
-rows = [
-    f"| `{name}` | {what[name.rstrip('0123456789')]} | {resolution // strides[name]}\u00a0×\u00a0{resolution // strides[name]} | {strides[name]} | {field(side)} |"
-    for name, side in sides.items()
-]
-heads = "| hook point | layers | cells | stride (pixels) | receptive field (pixels) |"
-largest = {m: float(np.abs(e).max()) for m, e in errors.items()}
-best_degree = int(degrees[unseen.argmin()])
-run.write_metrics(
-    {
-        "decoding": {"largest": largest, "noise": noise, "rms": rms},
-        "trap": {"flat": flat, "places": counts, "worth": worth, "shifts": shifts, "costs": costs},
-        "optimisers": {name: values[[29, 59, 119]] for name, values in heights.items()},
-        "schedule": {name: values[-100:].mean() for name, values in losses.items()},
-        "generalisation": {"degrees": degrees, "fitted": seen, "others": unseen},
-        "receptive": {"sides": {name: side.mean() for name, side in sides.items()}, "counted": counted, "effective": effective},
-        "depth": {"signals": {n: v[-1] for n, v in signals.items()}, "gradients": {n: v[0] for n, v in gradients.items()}},
-        "planted": {"above": real, "needed": found.components_for(0.95), "participation": found.participation_ratio},
-        "cut": judged,
-        "coverage": {name: held.mean() for name, held in inside.items()},
-        "say": {
-            "argmax": f"{largest['argmax']:.2f}",
-            "quarter": f"{largest['quarter']:.2f}",
-            "soft": "less than a millionth" if largest["soft-argmax"] < 1e-6 else f"{largest['soft-argmax']:.2g}",
-            "dark": "less than a millionth" if largest["dark"] < 1e-6 else f"{largest['dark']:.2g}",
-            "dark_noise": f"{rms['dark'][4]:.2f}",
-            "quarter_noise": f"{rms['quarter'][4]:.2f}",
-            "soft_noise": f"{rms['soft-argmax'][4]:.2f}",
-            "noise": f"{noise[4]:.2g}",
-            "cells": f"{cells} × {cells}",
-            "flat_mse": f"{flat['mse']:.2g}",
-            "flat_entropy": f"{flat['cross-entropy']:.2f}",
-            "places": str(counts[3]),
-            "worth_mse": percent(1 - worth["mse"][3]),
-            "worth_entropy": percent(1 - worth["cross-entropy"][3]),
-            "beyond_mse": f"{shifts[(costs['mse'] > 1).argmax()]:.1f}",
-            "beyond_entropy": f"{shifts[(costs['cross-entropy'] > 1).argmax()]:.1f}",
-            "averaged_constant": f"{losses['constant'][-100:].mean() / losses['constant, averaged'][-100:].mean():.0f}",
-            "best_degree": str(best_degree),
-            "error_best": f"{unseen.min():.2f}",
-            "error_last": f"{unseen[-1]:.0f}",
-            "seen_last": f"{seen[-1]:.2f}",
-            "spots_differ": "in no cell" if difference == 0 else f"in {difference:.0f} cells",
-            "receptive_table": "\n".join([heads, "| --- | --- | --- | --- | --- |", *rows]),
-            "resolution": str(resolution),
-            "field_stem": field(sides["stem"]),
-            "field_end": f"{sides['heatmaps'].mean():.0f}",
-            "field_check": f"{agreeing} of {len(fields)} hook points",
-            "first_whole": next((f"`{name}`" for name, side in sides.items() if side.min() >= resolution), "none"),
-            "effective_end": str(effective["heatmaps"]),
-            "depth_plain": "10" + f"{np.log10(gradients['plain'][0]):.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")),
-            "depth_normalised": f"{gradients['batch normalisation'][0]:,.0f}",
-            "depth_residual": f"{gradients['residual, normalised'][0]:.1f}",
-            "planted_above": str(real),
-            "planted_needed": str(found.components_for(0.95)),
-            "planted_participation": f"{found.participation_ratio:.1f}",
-            "one_silhouette": spoken(judged["one cloud"]["silhouette"]),
-            "one_stability": spoken(judged["one cloud"]["stability"]),
-            "one_valley": spoken(judged["one cloud"]["valley"]),
-            "two_silhouette": spoken(judged["two clouds"]["silhouette"]),
-            "two_stability": spoken(judged["two clouds"]["stability"]),
-            "two_valley": spoken(judged["two clouds"]["valley"]),
-            "covered_people": share(inside["people resampled"]),
-            "covered_joints": share(inside["joints resampled"]),
-        },
-    }
-)
+result = {
+    "decoding": {"largest": {m: float(np.abs(e).max()) for m, e in errors.items()}, "noise": noise, "rms": rms},
+    "trap": {"cells": cells, "flat": flat, "places": counts, "worth": worth, "shifts": shifts, "costs": costs},
+    "optimisers": {name: values[[29, 59, 119]] for name, values in heights.items()},
+    "schedule": {name: values[-100:].mean() for name, values in losses.items()},
+    "generalisation": {"degrees": degrees, "fitted": seen, "others": unseen},
+    "pooling": difference,
+    "receptive": {"resolution": resolution, "fields": sides, "counted": counted, "effective": effective},
+    "depth": {"signals": {n: v[-1] for n, v in signals.items()}, "gradients": {n: v[0] for n, v in gradients.items()}},
+    "planted": {"above": real, "needed": found.components_for(0.95), "participation": found.participation_ratio},
+    "cut": judged,
+    "coverage": {name: clusters.mean(held.astype(float), seed) for name, held in inside.items()},
+}  # fmt: skip
+run.write_metrics(result | {"say": words.sentences(result)})

@@ -1,6 +1,10 @@
-"""What an edition found, beside what the other one did: mannequins on the left, photographs on the right."""
+"""The sentences that chapters compose of their numbers: what all share here, a chapter's own in the module of its name.
 
-from collections.abc import Mapping
+A chapter's module has pure functions from its metrics, plain dicts of numbers, to Markdown.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from posekit.data.crops import Crops
 from posekit.data.people import parse_spec
@@ -48,6 +52,43 @@ def spoken(block: Mapping, *, points: bool = False) -> str:
     if points:
         return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}] points"
     return f"{mean:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with a true minus, and no sign before a zero: `−0.31`, `0.00`."""
+    text = f"{value:,.{digits}f}"
+    return text.removeprefix("-") if not float(text.replace(",", "")) else text.replace("-", "−")
+
+
+def ranged(block: Mapping, digits: int = 2) -> str:
+    """A mean with its interval, which no line break tears: `0.31 [0.28, 0.34]`."""
+    mean, low, high = (number(block[name], digits) for name in ("mean", "low", "high"))
+    return f"{mean} [{low},\u00a0{high}]"
+
+
+def listed(items: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`; of none, nothing."""
+    items = list(items)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def share(block: Mapping) -> str:
+    """A share with its interval in whole percent: `26 % [24, 28]`."""
+    mean, low, high = (number(100 * block[name], 0) for name in ("mean", "low", "high"))
+    return f"{mean} % [{low},\u00a0{high}]"
+
+
+def by_number(blocks: Mapping) -> dict[int, Any]:
+    """A mapping whose keys are numbers, which a file of metrics has as text."""
+    return {int(key): block for key, block in blocks.items()}
+
+
+def unseen(data: str, splits: Iterable[str]) -> str:
+    """Whether people of a data spec, of these splits, were trained on: the end of a sentence about them."""
+    split = parse_spec(data)[2]
+    if split is None and "train" not in splits:
+        return "none of whom is in the training split"
+    return f"of {split or 'all splits'}"
 
 
 def correlation(block: Mapping) -> str:
