@@ -52,6 +52,17 @@ def hits(predicted: np.ndarray, keypoints: np.ndarray, threshold: np.ndarray) ->
     return np.where(valid, distance <= np.nan_to_num(threshold)[:, None], np.nan)
 
 
+def person_error(predicted: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, limit: float = 1.0) -> np.ndarray:
+    """How far off each person's joints are (N,): the mean over labelled joints, in torso lengths, a joint counting `limit` at most.
+
+    Of predicted (N, K, >=2) and annotated keypoints (N, K, 3). NaN without a labelled joint or torso.
+    """
+    distance = np.linalg.norm(predicted[..., :2] - keypoints[..., :2], axis=-1) / torso(keypoints, skeleton)[:, None]
+    known = (keypoints[..., 2] > 0) & np.isfinite(distance)
+    total = np.where(known, np.minimum(distance, limit), 0).sum(1)
+    return np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
+
+
 def similarity(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, sigmas) -> np.ndarray:
     """COCO's similarity (N, K) of each joint: exp(-d^2 / (2 area (2 sigma)^2)), NaN where not labelled.
 

@@ -197,3 +197,14 @@ def test_an_attribute_in_which_hardly_anybody_differs_is_refused():
     assert not kept and "only 9 of 60 people differ" in refused["labelled joints"]
     values[9] = 3.0
     assert "labelled joints" in at.usable({"labelled joints": values})[0]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**16), st.integers(1, 4))
+def test_distinct_attributes_say_different_things(seed, count):
+    random = np.random.default_rng(seed)
+    a, b = random.normal(size=(2, 300))
+    values = {"a": a, "nearly a": -a + 0.1 * b, "b": b, "half known": np.where(np.arange(300) % 2, a, np.nan)}
+    assert at.distinct(values, ["a", "nearly a", "half known", "b"], count) == ["a", "b"][:count]
+    assert at.distinct(values, ["nearly a", "a"], count) == ["nearly a"]
+    assert at.distinct(values, ["a", "nearly a", "b"], count, limit=1.1) == ["a", "nearly a", "b"][:count]

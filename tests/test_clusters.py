@@ -212,3 +212,22 @@ def test_a_sample_too_small_for_silhouettes_is_refused():
 
 def test_possible_ks():
     assert clusters.possible([2, 5, 10], 60) == [2, 5]
+
+
+def test_nearness_of_rings_is_that_of_their_radii():
+    angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    ring = np.stack([np.cos(angles), np.sin(angles)], 1)
+    points = np.concatenate([centre + radius * ring for centre in ([0.0, 0.0], [50.0, 0.0]) for radius in (1, 3)])
+    found = clusters.kmeans(points, 2)
+    assert clusters.nearness(points, found, 8) == pytest.approx([0.5, 0.5])
+    assert clusters.nearness(points, found, 16) == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("exact", [100, 10_000])
+def test_a_trial_at_scale_says_what_it_took(monkeypatch, exact):
+    monkeypatch.setattr(clusters, "EXACT", exact)
+    points, _ = planted(2, people=100)
+    tried = clusters.at_scale(points, 500, seed=0)
+    assert tried["by mini-batches"] == (exact == 100) and tried["sample"] == 500 and tried["points megabytes"] == 500 * 6 * 4 / 1e6
+    assert 0 < tried["k-means seconds"] <= tried["seconds"] and tried["megabytes"] > 0
+    assert tried["silhouette"]["low"] <= tried["silhouette"]["mean"] <= tried["silhouette"]["high"]

@@ -12,11 +12,13 @@ from posekit.cli import commands as cli
 from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
 from posekit.engine.backend import Backend
+from posekit.engine.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card, fingerprint, save
 from posekit.errors import PosekitError
 from posekit.hooks import edit
 from posekit.interpret.activations.codes import (
     code_hook_point,
+    codes_and_predictions,
     collect,
     open_codes,
     open_moments,
@@ -52,6 +54,25 @@ def test_stream_is_the_activation_flattened(setting):
     assert [list(index) for index, _ in found] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]] and heard == [5, 5, 2]
     assert torch.allclose(torch.cat([codes for _, codes in found]), expected, atol=1e-5)
     assert np.allclose(collect(model, card, crops, code_hook_point(model, 0), backend=PLAIN), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("stack", [0, 1])
+def test_codes_and_predictions_are_those_of_the_stack(setting, stack):
+    model, card, crops = setting
+    hook_point = code_hook_point(model, stack)
+    codes, predicted = codes_and_predictions(model, card, crops, hook_point, backend=PLAIN, batch=5)
+    assert np.allclose(codes, collect(model, card, crops, hook_point, backend=PLAIN), atol=1e-5)
+    expected = predict_crops(model, card, crops, backend=PLAIN, network=by_modules(model, PLAIN), batch=5)[stack]
+    assert np.array_equal(predicted, expected) and not any(module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_codes_that_say_nothing_are_refused(setting, value):
+    model, card, crops = setting
+    hook_point = code_hook_point(model)
+    with edit(model, {hook_point: lambda activation, name: torch.full_like(activation, value)}):
+        with pytest.raises(PosekitError, match=r"bottleneck2: the codes are constant or not finite"):
+            codes_and_predictions(model, card, crops, hook_point, backend=PLAIN)
 
 
 def test_file_holds_codes_and_whose_they_are(setting, tmp_path):

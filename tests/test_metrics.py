@@ -300,3 +300,16 @@ def test_a_torso_without_length_measures_nothing():
     keypoints = np.zeros((1, len(LSP), 3))
     keypoints[..., 2] = 2
     assert np.isnan(metrics.torso(keypoints, LSP)).all()
+
+
+@often
+@given(seeds)
+def test_a_persons_error_is_the_mean_over_labelled_joints(seed):
+    predicted, keypoints, _ = people(seed)
+    found = metrics.person_error(predicted, keypoints, COCO)
+    for n, (guess, truth) in enumerate(zip(predicted, keypoints, strict=True)):
+        torso = slow_torso(truth, COCO)
+        errors = [min(math.dist(guess[k, :2], truth[k, :2]) / torso, 1) for k in range(len(COCO)) if truth[k, 2] > 0] if torso else []
+        assert found[n] == pytest.approx(np.mean(errors)) if errors else np.isnan(found[n])
+    keypoints[:, :, 2] = 0
+    assert np.isnan(metrics.person_error(predicted, keypoints, COCO)).all()

@@ -22,11 +22,11 @@ from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import by_modules
+from posekit.engine.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card, fingerprint
 from posekit.errors import PosekitError
 from posekit.files import atomic_write, json_text, read_json
-from posekit.hooks import trace
+from posekit.hooks import edit, trace
 from posekit.interpret.analysis.components import Moments
 from posekit.models.hourglass import Hourglass
 
@@ -77,6 +77,23 @@ def collect(
     """Codes (N, D) float32 of all people at once; see `stream`."""
     found = stream(model, card, crops, hook_point, backend=backend, batch=batch, progress=progress)
     return torch.cat([codes.cpu() for _, codes in found]).numpy()
+
+
+def codes_and_predictions(
+    model: Hourglass, card: Card, crops: Crops, hook_point: str, *, backend: Backend | None = None, batch: int = 64,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Codes (N, D) float32, and keypoints (N, K, 3) as `predict_crops` gives them that the code's stack predicts: one forward pass.
+
+    Raises:
+        PosekitError: there are no crops, or the codes are all the same or not finite.
+    """
+    backend, seen = backend or Backend.best(), []
+    with edit(model, {hook_point: lambda activation, name: seen.append(activation.flatten(1).float().cpu())}):
+        predicted = predict_crops(model, card, crops, backend=backend, network=by_modules(model, backend), batch=batch)
+    codes = torch.cat(seen).numpy()
+    if not np.isfinite(codes).all() or not codes.std(0).any():
+        raise PosekitError(f"{hook_point}: the codes are constant or not finite; take other weights or another stack")
+    return codes, predicted[int(hook_point.partition(".")[0].removeprefix("stack"))]
 
 
 @dataclass(frozen=True)

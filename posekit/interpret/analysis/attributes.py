@@ -11,7 +11,7 @@ that most attributes do not change when the picture is turned. Angles in the pic
 seen of a pose, not the pose. `factors` are the pose.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -294,3 +294,15 @@ def _angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Angles in degrees between vectors (..., 2), 0 to 180; NaN where one is 0."""
     angle = np.degrees(np.abs(np.arctan2(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0], _dot(a, b))))
     return np.where(np.isfinite(_length(a) * _length(b)), angle, np.nan)
+
+
+def distinct(values: Mapping[str, np.ndarray], ranked: Iterable[str], count: int, limit: float = 0.6) -> list[str]:
+    """The first `count` attributes of a ranking that are not nearly one of those before them: no |r| above `limit`.
+
+    Correlations of `values`, name to (N,), are over the people for whom both are defined (are not NaN).
+    """
+    related, kept = pd.DataFrame(values).corr().abs(), list[str]()
+    for name in ranked:
+        if len(kept) < count and not (related.loc[name, kept] > limit).any():
+            kept.append(name)
+    return kept

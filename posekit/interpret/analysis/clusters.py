@@ -13,6 +13,8 @@ k-means finds K clusters in any cloud. `structureless` makes clouds without clus
 of people in one clustering are not independent: how sure their mean is, say halves of the people, clustered anew (`halves`).
 """
 
+import time
+import tracemalloc
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -285,6 +287,36 @@ def nearest(points: np.ndarray, clustering: Clustering, count: int) -> list[np.n
         distance = np.linalg.norm(points[members] - centre, axis=1)
         found.append(members[np.argsort(distance, kind="stable")[:count]])
     return found
+
+
+def nearness(points: np.ndarray, clustering: Clustering, count: int) -> list[float]:
+    """How far each cluster's `count` people nearest to the centre are from it, on average, over the mean distance of all its people."""
+    ratios = []
+    for cluster, index in enumerate(nearest(points, clustering, count)):
+        distance = np.linalg.norm(points - clustering.centres[cluster], axis=1)
+        ratios.append(float(distance[index].mean() / distance[clustering.labels == cluster].mean()))
+    return ratios
+
+
+def at_scale(points: np.ndarray, people: int, *, seed: int = 0) -> dict:
+    """What two clusters and their silhouette cost for so many `people`, on points drawn with the variances of these (N, D).
+
+    Returns:
+        {"people", "k-means seconds", "seconds", "megabytes", "points megabytes", "silhouette", "sample", "by mini-batches"}: the peak of
+        the memory beside the points, and over how many people the silhouette is taken.
+    """
+    many = np.random.default_rng(seed).normal(size=(people, points.shape[1])).astype(np.float32) * points.std(0).astype(np.float32)
+    tracemalloc.start()
+    started = time.perf_counter()
+    divided = kmeans(many, 2, seed=seed)
+    clustered = time.perf_counter()
+    silhouette = mean(silhouettes(many, {2: divided}, seed=seed)[2], seed)
+    seconds, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return {
+        "people": people, "k-means seconds": clustered - started, "seconds": seconds, "megabytes": peak / 1e6,
+        "points megabytes": many.nbytes / 1e6, "silhouette": silhouette, "sample": min(SAMPLE, people), "by mini-batches": people > EXACT,
+    }  # fmt: skip
 
 
 def possible(ks: Sequence[int], people: int) -> list[int]:
