@@ -26,6 +26,7 @@ training: str | None = None  # metrics.json of 02_training on them; none: not ru
 skips: str | None = None  # of 03_skips
 stacks: str | None = None  # of 04_stacks
 components: str | None = None  # of 05_components
+probes: str | None = None  # of 05_probes
 clusters: str | None = None  # of 06_clusters
 redesign: str | None = None  # of 08_redesign
 studies = "book/studies"  # folder of the results of studies, which decide the claims about training
@@ -52,8 +53,8 @@ run = runs.current()
 # %% tags=["remove-cell"]
 name, _, _ = parse_spec(data)
 paths = {
-    "02_training": training, "03_skips": skips, "04_stacks": stacks, "05_components": components, "06_clusters": clusters,
-    "08_redesign": redesign,
+    "02_training": training, "03_skips": skips, "04_stacks": stacks, "05_components": components, "05_probes": probes,
+    "06_clusters": clusters, "08_redesign": redesign,
 }  # fmt: skip
 own = {chapter: json.loads(Path(path).read_text("utf-8")) if path else None for chapter, path in paths.items()}
 here = [chapter for chapter, metrics in own.items() if metrics]

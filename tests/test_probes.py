@@ -186,3 +186,19 @@ def test_pixels_are_the_mean_of_the_networks_view(tmp_path, monkeypatch):
     middle = np.stack([stored[i] for i in range(5)])[:, 4:36, 4:36].mean(-1) / 255
     assert seen.reshape(5, 8, 8) == pytest.approx(middle.reshape(5, 8, 4, 8, 4).mean((2, 4)), abs=0.01)
     assert pr.pixel_scores(seen, seen, 3).shape == (5, 3)
+
+
+def test_kinds_that_lie_apart_are_named_and_noise_is_not():
+    random = np.random.default_rng(0)
+    kinds = np.repeat([0, 1, 2], [150, 100, 50])
+    centres = np.array([[0, 0, 0], [9, 0, 0], [0, 9, 0]])
+    apart = pr.classified(centres[kinds] + random.normal(size=(300, 3)), kinds)
+    assert apart["correct"]["mean"] > 0.99 and apart["most common"]["mean"] == 0.5
+    assert apart["most common"]["low"] < 0.5 < apart["most common"]["high"]
+    noise = pr.classified(random.normal(size=(300, 3)), kinds)["correct"]
+    assert noise["low"] < 0.5 < noise["high"] + 0.05
+
+
+def test_a_kind_of_two_people_warns_nobody():
+    kinds = np.array([0] * 30 + [1] * 28 + [2] * 2)
+    assert 0 <= pr.classified(np.random.default_rng(0).normal(size=(60, 2)), kinds)["correct"]["mean"] <= 1

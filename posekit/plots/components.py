@@ -27,6 +27,7 @@ def scree(spectrum: np.ndarray, floor: np.ndarray, shown: int, above: int, neede
         each.axvline(above + 0.5, color="0.6", linestyle=":", linewidth=1)
         each.annotate(f"{above} above", (above + 0.5, shares[above - 1]), xytext=(5, 14), textcoords="offset points", fontsize=9)
     each.set(xlabel="component", ylabel="share of the variance (%)", yscale="log", ylim=(max(shares[:several].min(), 1e-3) * 0.7, None))
+    each.xaxis.get_major_locator().set_params(integer=True)
     each.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     each.legend(fontsize=9, loc="upper right")
     summed.plot(count, np.cumsum(shares), color=PALETTE[0])
@@ -52,6 +53,29 @@ def stability(cosines: np.ndarray, angles: np.ndarray, chance_cosines: np.ndarra
     left.set(xlabel="component", ylabel="|cos| between halves", ylim=(0, 1.02))
     right.set(xlabel="first components", ylabel="largest angle between halves (°)", ylim=(0, 92))
     right.legend(fontsize=9, loc="lower right")
+    return figure
+
+
+def cut(found: Mapping[str, Mapping]) -> Figure:
+    """PCK over how many components a code was cut to, a panel a treatment of the skips: `cuts.scores` by its title.
+
+    The band is the whole code's; the other lines are the components' and as many random directions', with their intervals.
+    """
+    figure, axes = plt.subplots(1, len(found), figsize=(9 if len(found) > 1 else 5.5, 3.3), squeeze=False)
+    for ax, (title, result) in zip(axes[0], found.items(), strict=True):
+        ax.axhspan(100 * result["whole"]["low"], 100 * result["whole"]["high"], color="0.88")
+        ax.axhline(100 * result["whole"]["mean"], color="0.55", linewidth=1, label="the whole code")
+        for name, colour, line in (("components", PALETTE[0], "o-"), ("random directions", PALETTE[1], "s--")):
+            ks, blocks = [int(k) for k in result[name]], [*result[name].values()]
+            low, high = ([100 * block[end] for block in blocks] for end in ("low", "high"))
+            ax.fill_between(ks, low, high, color=colour, alpha=0.18, linewidth=0)
+            ax.plot(ks, [100 * block["mean"] for block in blocks], line, color=colour, markersize=4, linewidth=1.4, label=name)
+        ax.set_xscale("log")
+        ax.set_xticks(ks, ["" if k < ks[-1] < 1.6 * k else f"{k:,}" for k in ks])  # the last two may be too close for two labels
+        ax.minorticks_off()
+        ax.set(title=title, xlabel="directions that the code is cut to", ylim=(0, None))
+    axes[0, 0].set_ylabel("PCK@0.2·torso (%)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=3, loc="outside upper center", fontsize=9)
     return figure
 
 

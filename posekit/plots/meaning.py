@@ -59,19 +59,21 @@ def probes(code: Mapping[str, Probe], pixels: Mapping[str, Probe], lowest: float
     return figure
 
 
-def probe_curves(found: Mapping[str, Sequence[Probe]]) -> Figure:
-    """R² over the number of scores that a probe had, a line an attribute, with its interval."""
+def probe_curves(found: Mapping[str, Sequence[Probe]], control: Mapping[str, Sequence[Probe]] | None = None) -> Figure:
+    """R² over the number of scores that a probe had, a line an attribute, with its interval; dashed, the same of a control."""
     figure, ax = plt.subplots(figsize=(7, 3.6))
     for i, (name, line) in enumerate(found.items()):
         ks, colour = [probe.k for probe in line], PALETTE[i % len(PALETTE)]
         ax.plot(ks, [probe.r2 for probe in line], marker="o", markersize=4, color=colour, label=name)
         ax.fill_between(ks, [probe.low for probe in line], [probe.high for probe in line], color=colour, alpha=0.15, linewidth=0)
+        beside = (control or {}).get(name, [])
+        ax.plot([probe.k for probe in beside], [probe.r2 for probe in beside], "--", color=colour, linewidth=1)
     ax.axhline(0, color="0.8", linewidth=1, zorder=0)
     ks = sorted({probe.k for line in found.values() for probe in line})
     ax.set_xscale("log")
     ax.set_xticks(ks, [str(k) for k in ks])
     ax.minorticks_off()
-    ax.set(xlabel="components that the probe reads", ylabel="R²", ylim=(min(ax.get_ylim()[0], -0.05), 1))
+    ax.set(xlabel="directions that the probe reads", ylabel="R²", ylim=(min(ax.get_ylim()[0], -0.05), 1))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return figure
 

@@ -68,7 +68,7 @@ def test_keys_alone_reach_the_content(page, book):
 
 
 def test_a_walk_goes_on_by_mouse_and_by_keys(page, book):
-    page.goto((book / "05_components.html").as_uri())
+    page.goto((book / "05_probes.html").as_uri())
     walk = page.locator(".walk-slider").first
     picture, step, says = walk.locator("[role=img]"), walk.get_by_label("How far"), walk.locator("output")
 

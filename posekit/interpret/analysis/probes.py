@@ -9,6 +9,7 @@ reading_direction("sitting", scores, values["sitting"], components)  # where in 
 Whoever an attribute is not defined for is left out of what concerns it, and counted.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.decomposition import PCA
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from torch.nn.functional import interpolate
 
 from posekit.data.augment import eval_view
@@ -27,6 +28,7 @@ from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.interpret.analysis.attributes import binary, defined, numbers
+from posekit.metrics import interval
 from posekit.stats import draws as resampled
 
 PENALTIES = np.logspace(-2, 6, 9)  # that the ridge chooses from, in units of the scores' mean variance
@@ -130,6 +132,24 @@ def probes(scores: np.ndarray, values: Mapping[str, np.ndarray], ks: Sequence[in
     """For each attribute a probe from the first k scores, for each k in `ks` that there are so many scores for."""
     ks = [k for k in ks if k <= scores.shape[1]]
     return {name: [probe(name, scores, column, k, **options) for k in ks] for name, column in values.items()}
+
+
+def classified(scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, seed: int = 0) -> dict[str, dict[str, float]]:
+    """How often a linear classifier (logistic regression) of scores (N, C) names the kind (N,) of people that it was not fitted to.
+
+    Returns:
+        {"correct", "most common"}, each {"mean", "low", "high"}: the share of people, with its 95 % interval over them. The second is that
+        of always naming the most common kind.
+    """
+    split = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of kinds of fewer people than folds
+        named = cross_val_predict(LogisticRegression(C=1.0, max_iter=300), scores / scores[:, 0].std(), kinds, cv=split)
+    hits = {"correct": named == kinds, "most common": kinds == np.bincount(kinds).argmax()}
+    return {
+        name: dict(zip(("mean", "low", "high"), interval(hit.astype(float), np.ones(len(hit)), seed=seed), strict=True))
+        for name, hit in hits.items()
+    }
 
 
 def advantage(one: Probe, other: Probe, *, seed: int = 0) -> dict[str, float]:

@@ -24,6 +24,7 @@ def sentences(m: Mapping) -> dict[str, str]:
     seen, gradients, planted, cut = m["receptive"], m["depth"]["gradients"], m["planted"], m["cut"]
     others = general["others"]
     best = min(range(len(others)), key=lambda i: others[i])
+    agreeing = sum(sides["middle"] == seen["counted"][name] for name, sides in seen["fields"].items())
     constant, averaged = (m["schedule"][name] for name in ("constant", "constant, averaged"))
     return {
         "argmax": f"{decoding['largest']['argmax']:.2f}",
@@ -51,7 +52,7 @@ def sentences(m: Mapping) -> dict[str, str]:
         "resolution": str(seen["resolution"]),
         "field_stem": field(seen["fields"]["stem"]),
         "field_end": f"{seen['fields']['heatmaps']['mean']:.0f}",
-        "field_check": f"{sum(f['middle'] == seen['counted'][name] for name, f in seen['fields'].items())} of {len(seen['fields'])} hook points",
+        "field_check": f"{agreeing} of {len(seen['fields'])} hook points",
         "first_whole": next((f"`{name}`" for name, f in seen["fields"].items() if f["least"] >= seen["resolution"]), "none"),
         "effective_end": str(seen["effective"]["heatmaps"]),
         "depth_plain": "10" + f"{log10(gradients['plain']):.0f}".translate(SUPERSCRIPT),

@@ -1,0 +1,140 @@
+"""What 05_components says: how many components a code has, and how many of them the network uses."""
+
+from collections.abc import Mapping
+
+from posekit.workflow.words import by_number, listed, number, ranged, spoken
+
+NAMED = 0.9  # a component gets a name where halves of the people agree on it with a mean |cos| of at least this
+NOISE = 50  # components from here on were taken for noise
+MARGIN = 0.05  # of the joints found: a cut code that loses less is as good as the whole one. The ledger's rule for the claim is the same.
+DECIDES = "skips mean"  # where the code is all that the network knows of the picture
+
+
+def sentences(m: Mapping) -> dict[str, str]:
+    """What the page says, by name, of the chapter's metrics."""
+    sizes = m["sizes"]
+    return {
+        "answer": answer(m),
+        "network": m["network"],
+        "hook_point": f"`{m['hook_point']}`",
+        "dimensions": f"{m['dimensions']:,}",
+        "people": f"{m['people']:,} {'mannequins' if m['rendered'] else 'people'}, {m['seen']}",
+        "permutations": str(m["permutations"]),
+        "needed": ranged(sizes["needed for 95 %"], 0),
+        "needed_share": f"{100 * m['shares']['needed']:.0f} %",
+        "above": ranged(sizes["above the noise floor"], 0),
+        "above_share": f"{100 * m['shares']['above']:.0f} %",
+        "participation": ranged(sizes["participation ratio"], 1),
+        "stable": stable(m),
+        "tested": f"{m['cut']['people']:,}",
+        "fitted": f"{m['cut']['fitted on']:,}",
+        "cut": " ".join(cut(m, skips) for skips in treatments(m)),
+        "gains": gains(m),
+    }
+
+
+def verdicts(m: Mapping) -> dict[str, str]:
+    """The chapter's table, question to answer."""
+    sizes, agreed = m["sizes"], m["stability"]["cosines"]
+    return {
+        "Network": f"{m['network']}, {m['people']:,} people",
+        "Components for 95 % of the variance": f"{ranged(sizes['needed for 95 %'], 0)} of {m['dimensions']:,}",
+        "Participation ratio": ranged(sizes["participation ratio"], 1),
+        "Components above the noise floor": f"{ranged(sizes['above the noise floor'], 0)}, by {m['people']:,} people",
+        f"Components on which halves agree (cosine of at least {NAMED})": f"{sum(c >= NAMED for c in agreed)} of {len(agreed)}",
+    } | {
+        f"With the code cut to {NOISE} components, {skips}, the network finds": cut_cell(m, skips)
+        for skips in ("skips intact", "skips mean")
+    }
+
+
+def treatments(m: Mapping) -> list[str]:
+    """How the skip connections were treated while codes were cut: none but `skips intact` for a network without any."""
+    return [skips for skips in ("skips intact", "skips mean") if skips in m["cut"]]
+
+
+def deciding(m: Mapping) -> str:
+    """The treatment by which the claim is decided: the harder one that there is."""
+    return DECIDES if DECIDES in m["cut"] else "skips intact"
+
+
+def judged(relative: Mapping) -> str:
+    """Whether a cut code finds `as many` joints as the whole one, `fewer`, or is `undecided`, by the interval of the change and MARGIN."""
+    return "as many" if relative["low"] > -MARGIN else "fewer" if relative["high"] < -MARGIN else "undecided"
+
+
+def more_or_fewer(relative: Mapping) -> str:
+    """A relative change of the number of joints: `7.9 % [5.8, 10.1] fewer joints`."""
+    sign, which = (-1, "fewer") if relative["mean"] < 0 else (1, "more")
+    if relative["low"] != relative["low"]:
+        return f"{number(100 * sign * relative['mean'], 1)} % {which} joints, without an interval"
+    low, high = sorted(100 * sign * relative[end] for end in ("low", "high"))
+    return f"{number(100 * sign * relative['mean'], 1)} % [{number(low, 1)},\u00a0{number(high, 1)}] {which} joints"
+
+
+def components_enough(blocks: Mapping[int, Mapping]) -> int | None:
+    """The fewest components, of those tried, that find as many joints as the whole code; None where not even all are shown to."""
+    return min((k for k, block in blocks.items() if judged(block["relative"]) == "as many"), default=None)
+
+
+def answer(m: Mapping) -> str:
+    skips = deciding(m)
+    blocks = by_number(m["cut"][skips]["components"])
+    means = " and the skip connections at their mean" if skips == DECIDES else ""
+    if NOISE not in blocks:
+        return f"The codes of so few people vary along fewer than {NOISE} components, so that the claim cannot be tested here."
+    relative = blocks[NOISE]["relative"]
+    measured = f"with the code cut to {NOISE} components{means}, the network finds {more_or_fewer(relative)}"
+    return {
+        "as many": f"**They are noise to the network**: {measured}, a loss of less than {100 * MARGIN:g} %.",
+        "fewer": f"**They are not noise**: {measured}.",
+        "undecided": f"**These people cannot decide it**: {measured}, and the interval contains our margin, a loss of {100 * MARGIN:g} %.",
+    }[judged(relative)]
+
+
+def stable(m: Mapping) -> str:
+    agreed, chance = m["stability"]["cosines"], m["stability"]["chance cosines"]
+    k, which = len(agreed), [str(i + 1) for i, cosine in enumerate(agreed) if cosine >= NAMED]
+    if not which:
+        return f"Halves of the people agree on none of the first {k} components; for the first, the mean |cos| is {number(agreed[0])}."
+    last = f"For component {k} the mean |cos| is {number(agreed[-1])}; random directions have {number(chance[-1])}."
+    start = f"Halves of the people agree, with a mean |cos| of at least {NAMED}, on {len(which)} of the first {k} components"
+    return f"{start}: {listed(which)}. {last}"
+
+
+def cut(m: Mapping, skips: str) -> str:
+    """What the code's first components are worth, for one treatment of the skip connections."""
+    found = m["cut"][skips]
+    blocks, random = by_number(found["components"]), by_number(found["random directions"])
+    enough, fewest, every = components_enough(blocks), min(blocks), max(blocks)
+    start = {"skips intact": "With the skip connections intact", "skips mean": "With the skip connections at their mean"}[skips]
+    first = "the first component alone" if fewest == 1 else f"the first {fewest:,} components"
+    said = f"{start}, PCK is {spoken(found['whole'])} with the whole code and {spoken(blocks[fewest])} with {first}."
+    if enough is None:
+        said += f" No cut code is shown to lose less than {100 * MARGIN:g} % of the joints, not even that of all {every:,} components."
+    else:
+        verb = "is" if enough == 1 else "are"
+        said += f" Of the numbers tried, {enough:,} {verb} the fewest that lose less than {100 * MARGIN:g} % of the joints."
+    ahead = [k for k in blocks if k in random and blocks[k]["low"] > random[k]["high"]]
+    if not ahead:
+        return f"{said} As many random directions are not shown to do worse."
+    k = ahead[len(ahead) // 2]
+    return f"{said} Components are worth more than random directions: {k:,} of them give {spoken(blocks[k])}, against {spoken(random[k])}."
+
+
+def gains(m: Mapping) -> str:
+    """What probes read beyond the first NOISE components."""
+    tested, to = m["gains"]["attributes"], m["gains"]["to"]
+    if not tested:
+        return f"Whether probes gain beyond {NOISE} components cannot be tested with so few people."
+    more = {name: block for name, block in tested.items() if block["low"] > 0}
+    if not more:
+        return f"From {NOISE} to {to} components no probe gains significantly."
+    most = max(more, key=lambda name: more[name]["mean"])
+    which = listed(f"*{name}*" for name in more)
+    return f"From {NOISE} to {to} components probes still gain for {which}; most for *{most}*, whose R² rises by {ranged(more[most])}."
+
+
+def cut_cell(m: Mapping, skips: str) -> str:
+    block = by_number(m["cut"].get(skips, {}).get("components", {})).get(NOISE)
+    return "not measured here" if block is None else more_or_fewer(block["relative"])

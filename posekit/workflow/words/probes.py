@@ -1,0 +1,289 @@
+"""What 05_probes says: what the components of a code go with, what probes read from it, and what walks change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from posekit.workflow.words import listed, number, ranged, share
+
+SITTING = {"sitting", "hip flexion", "knee flexion", "true hips", "true knees", "true posture: sitting, not standing"}
+POSTURES = "true posture: sitting, not standing"
+FACTORS = {  # what a reader expects a code of a person to hold, and the attributes that stand for it
+    "orientation": ["upright"],
+    "posture": ["sitting"],
+    "heading": ["true heading sin", "true heading cos", "facing", "left on the right"],
+    "size": ["true size", "box size"],
+}
+TABLED = ["upright", "lean", "sitting", "arm elevation", "facing", "left on the right", "true heading cos", "true heading sin", "true size"]
+
+
+def sentences(m: Mapping) -> dict[str, str]:
+    """What the page says, by name, of the chapter's metrics."""
+    factors = sum(name.startswith("true ") for name in m["correlations"])
+    return {
+        "answer": answer(m),
+        "network": m["network"],
+        "hook_point": f"`{m['hook_point']}`",
+        "people": f"{m['people']:,} {'mannequins' if m['rendered'] else 'people'}, {m['seen']}",
+        "attributes": f"Mannequins add {factors} of the factors from which they were rendered, marked *true*."
+        if m["rendered"]
+        else "Of photographs nothing more is known.",
+        "components": str(m["components"]),
+        "first": first(m),
+        "sitting": sitting(m),
+        "read": read(m["probes"]),
+        "unread": unread(m),
+        "pixels": pixels(m["probes"]),
+        "factors": factors_read(m),
+        "neighbours": neighbours(m["neighbours"]),
+        "near": near(m["nearest"]),
+        "walkers": str(m["walkers"]),
+        "step": f"{m['step']:g}",
+        "walks": " ".join(walks(m, skips) for skips in m["moved"]) or "No walk could be measured here.",
+    }
+
+
+def verdicts(m: Mapping) -> dict[str, str]:
+    """The chapter's table, question to answer."""
+    top = strongest(m, 1)
+    table = {
+        "Network": f"{m['network']}, {m['people']:,} people",
+        "The first component correlates most with": f"{top}, |r| = {ranged(tie(m, 1, top))}",
+        "It is sitting versus standing": sitting_cell(m),
+    }
+    for name in TABLED:
+        if name in m["probes"]:
+            table[f"Read from {m['components']} components: {name}"] = probe_cell(m["probes"][name])
+    for name in m["walked"]:
+        for skips in m["moved"]:
+            if skips != "off":
+                table[f"Walked by ±{m['step']:g} sd: {name}, skips {skips}"] = walk_cell(m["walks"], name, skips)
+    return table
+
+
+def tie(m: Mapping, component: int, attribute: str) -> dict[str, float]:
+    """|r| of a component with an attribute, with its interval."""
+    r, low, high = (m["correlations"][attribute][key][component - 1] for key in ("r", "low", "high"))
+    ends = sorted((abs(low), abs(high)))
+    return {"mean": abs(r), "low": ends[0] if low * high > 0 else 0.0, "high": ends[1]}
+
+
+def strongest(m: Mapping, component: int) -> str:
+    """The attribute that a component correlates with most, of either sign."""
+    return max(m["correlations"], key=lambda name: abs(m["correlations"][name]["r"][component - 1]))
+
+
+def best_for(m: Mapping, attribute: str) -> int:
+    """The component that correlates most with an attribute."""
+    r = m["correlations"][attribute]["r"]
+    return max(range(1, len(r) + 1), key=lambda component: abs(r[component - 1]))
+
+
+def is_sitting(m: Mapping) -> str:
+    """Whether the first component is sitting versus standing: `unknown`, `yes`, `no` or `undecided`."""
+    if "sitting" not in m["correlations"]:
+        return "unknown"
+    top = strongest(m, 1)
+    if top in SITTING:
+        return "yes"
+    return "no" if tie(m, 1, "sitting")["high"] < tie(m, 1, top)["low"] else "undecided"
+
+
+def answer(m: Mapping) -> str:
+    top, verdict = strongest(m, 1), is_sitting(m)
+    if verdict == "unknown":
+        return f"The first component correlates most with *{top}*, |r| = {ranged(tie(m, 1, top))}; *sitting* is defined for too few people."
+    if verdict == "yes":
+        return f"**Sitting versus standing it is**: the first component correlates most with *{top}*, |r| = {ranged(tie(m, 1, top))}."
+    own = ranged(tie(m, 1, "sitting"))
+    if verdict == "no":
+        return f"**Its first component is not sitting versus standing**: its correlation with *sitting* is |r| = {own}."
+    return f"Whether the first component is sitting versus standing, so few people cannot decide: |r| = {own}."
+
+
+def first(m: Mapping) -> str:
+    """What the first three components correlate with; one on which halves of the people disagree gets no name."""
+    count = min(3, m["components"])
+    parts, nameless = [], []
+    for c in range(1, count + 1):
+        if m["named"][c - 1]:
+            parts.append(f"*{strongest(m, c)}* for component {c} (|r| = {ranged(tie(m, c, strongest(m, c)))})")
+        else:
+            nameless.append(f"component {c} (mean |cos| {number(m['agreement'][c - 1])})")
+    words = []
+    if parts:
+        words.append(f"The attribute that a component correlates with most is {listed(parts)}.")
+        words.append(f"The first {count} components together hold {100 * sum(m['shares'][:count]):.0f} % of the variance.")
+    if nameless:
+        words.append(f"Unnamed, because halves of the people disagree about the direction: {listed(nameless)}.")
+    return " ".join(words)
+
+
+def sitting(m: Mapping) -> str:
+    verdict = is_sitting(m)
+    if verdict == "unknown":
+        return f"These people cannot tell: {m['refused'].get('sitting', 'sitting is not defined')}."
+    top, own = strongest(m, 1), ranged(tie(m, 1, "sitting"))
+    if verdict == "yes":
+        most = f"the attribute that the first component correlates with most is *{top}*, |r| = {ranged(tie(m, 1, top))}"
+        return f"Here it is: {most}; with *sitting*, |r| = {own}."
+    start = "**It is not.**" if verdict == "no" else "So few people cannot tell."
+    words = f"{start} The first component's correlation with *sitting* is |r| = {own}, and with *{top}* {ranged(tie(m, 1, top))}."
+    if POSTURES in m["correlations"]:
+        words += f" Between the mannequins posed sitting and those posed standing it is {ranged(tie(m, 1, POSTURES))}."
+    best = best_for(m, "sitting")
+    held = f"{100 * m['shares'][best - 1]:.0f} % of the variance"
+    return f"{words} Component {best}, with {held}, correlates most with *sitting*: |r| = {ranged(tie(m, best, 'sitting'))}."
+
+
+def read(probes: Mapping[str, Mapping]) -> str:
+    good = sorted((name for name in probes if probes[name]["code"]["low"] > 0.2), key=lambda name: -probes[name]["code"]["r2"])
+    if not good:
+        return "No attribute is read well: of none does the interval of R² lie above 0.2."
+    return f"Read best: {listed(f'*{name}* (R² = {r2(probes, name)})' for name in good[:4])}."
+
+
+def unread(m: Mapping) -> str:
+    """What the predicted joints tell and the code does not."""
+    probes, words = m["probes"], ""
+    kept = [name for name, p in probes.items() if p["answer"]["low"] > p["code"]["high"] and p["answer"]["r2"] > 0.2]
+    kept = sorted(kept, key=lambda name: probes[name]["code"]["r2"] - probes[name]["answer"]["r2"])[:3]
+    none = [name for name, p in probes.items() if not above_chance(p["code"])]
+    if kept:
+        parts = listed(f"*{name}* (R² = {r2(probes, name, 'answer')} against {r2(probes, name)})" for name in kept)
+        words = (
+            f"The predicted joints tell more than the code about {parts}: the network holds this outside the first {m['components']} "
+            "components, or not along a straight line."
+        )
+    if none:
+        few = none if len(none) <= 6 else [*none[:5], f"{len(none) - 5} others"]
+        words += f" From the code, {starred(few)} read no better than by chance."
+    return words.strip()
+
+
+def pixels(probes: Mapping[str, Mapping]) -> str:
+    ahead = [name for name, p in probes.items() if p["more"]["high"] < 0]
+    if not ahead:
+        return "No attribute is read better from pixels than from the code."
+    why = "pictures show this directly, and a pose does not need it"
+    return f"From pixels, {starred(ahead)} read better than from the code: {why}."
+
+
+def starred(attributes: Sequence[str]) -> str:
+    """`*lean* is`, `*lean* and *facing* are`."""
+    which = listed(name if name.endswith(" others") else f"*{name}*" for name in attributes)
+    return f"{which} {'is' if len(attributes) == 1 else 'are'}"
+
+
+def grade(probe: Mapping) -> str:
+    if not above_chance(probe):
+        return "is read no better than by chance"
+    return "is barely readable" if probe["r2"] < 0.15 else "is partly readable" if probe["r2"] < 0.5 else "is readable"
+
+
+def factors_read(m: Mapping) -> str:
+    """Posture, orientation, heading and size."""
+    probes, words = m["probes"], []
+    if m["posture"]:
+        right, common = (share(m["posture"][name]) for name in ("correct", "most common"))
+        words.append(
+            f"A linear classifier of the first {m['components']} components names the **posture**, one of {m['postures']}, of {right} of "
+            f"the mannequins; always naming the most common one would be right for {common}."
+        )
+    for factor, stands_for in FACTORS.items():
+        names = [name for name in stands_for if name in probes]
+        if not names:
+            continue
+        best = max(names, key=lambda name: probes[name]["code"]["r2"])
+        words.append(f"**{factor.capitalize()}** {grade(probes[best]['code'])}: *{best}*, R² = {r2(probes, best)}.")
+        if factor == "heading":
+            words.append(heading(probes, names, best))
+        elif factor == "size":
+            words.append("Crops are scaled to the person, so that size shows only indirectly, as the blur of an enlarged picture.")
+    return " ".join(words)
+
+
+def heading(probes: Mapping[str, Mapping], names: Sequence[str], best: str) -> str:
+    """Whether the predicted joints tell more of the heading than the code does."""
+    later = max(names, key=lambda name: probes[name]["answer"]["r2"])
+    tells = f"*{later}*, R² = {r2(probes, later, 'answer')}"
+    if probes[later]["answer"]["low"] > probes[best]["code"]["high"]:
+        return f"The predicted joints tell more of it ({tells}): the network settles the heading on finer maps, past the bottleneck."
+    return f"The predicted joints tell hardly more of it ({tells})."
+
+
+def neighbours(alike: Mapping[str, Mapping]) -> str:
+    own = alike["the code"]
+    others = listed(f"by {name} {share(block)}" for name, block in alike.items() if name != "the code")
+    return (
+        f"The person with the nearest code is {number(own['neighbour'])} trunk lengths away in pose, a random person "
+        f"{number(own['anybody'])}, and the person of the most similar pose {number(own['nearest'])}. On that scale, neighbours by "
+        f"the code come {share(own)} of the way; {others}."
+    )
+
+
+def near(ends: Mapping[str, Sequence[float]]) -> str:
+    """How near the nearest person is to the ends of the walk along the first component."""
+    how = "no farther than people are from each other" if max(ends["relative"]) < 1.2 else "farther than people are from each other"
+    first, last = (number(value, 1) for value in ends["relative"])
+    return (
+        f"At the two ends of the first component the nearest person is {first} and {last} typical distances away, {how}. That is "
+        f"{100 * ends['way'][0]:.0f} and {100 * ends['way'][1]:.0f} % of the distance from the mean to the end: two neighbouring pictures "
+        "differ in much besides the component."
+    )
+
+
+def walks(m: Mapping, skips: str) -> str:
+    """What walks did, for one treatment of the skip connections."""
+    these = [walk for walk in m["walks"] if walk["skips"] == skips]
+    moved = m["moved"][skips]
+    words = [
+        f"With skips {skips}, a walk moves the joints by {number(moved['directions'])} trunk lengths (median over directions) and a random "
+        f"direction by {number(moved['random directions'])}."
+    ]
+    still = [walk["direction"] for walk in these if walk["moved_verdict"] == "nothing"]
+    if still:
+        words.append(f"No joint moves along {listed(still)}.")
+    by_verdict: dict[str, list[str]] = {}
+    for walk in these:
+        if walk.get("effect"):
+            against = " (against the direction)" if walk["effect"]["mean"] < 0 and walk["effect_verdict"] == "more than chance" else ""
+            by_verdict.setdefault(walk["effect_verdict"], []).append(walk["direction"] + against)
+    if done := by_verdict.get("more than chance"):
+        words.append(f"The attribute changes more than along random directions for {listed(done)} (p < 0.05 after Holm's correction).")
+    if undone := [*by_verdict.get("no more than chance", []), *by_verdict.get("nothing", [])]:
+        none = "No attribute changes more than along random directions"
+        words.append(f"It does not for {listed(undone)}." if done else f"{none}: {listed(undone)}.")
+    if unjudged := by_verdict.get("undecided"):
+        words.append(f"Too few random directions were drawn to judge {listed(unjudged)}.")
+    return " ".join(words)
+
+
+def sitting_cell(m: Mapping) -> str:
+    verdict = is_sitting(m)
+    if verdict == "unknown":
+        return "not measured: sitting is not defined"
+    if verdict == "yes":
+        return f"holds: |r| = {ranged(tie(m, 1, strongest(m, 1)))} with {strongest(m, 1)}"
+    best = best_for(m, "sitting")
+    decided = "does not hold" if verdict == "no" else "undecided"
+    return f"{decided}: |r| = {ranged(tie(m, 1, 'sitting'))}; component {best} has {ranged(tie(m, best, 'sitting'))}"
+
+
+def probe_cell(p: Mapping) -> str:
+    chance = "" if above_chance(p["code"]) else ", no more than chance"
+    pixels, answered = (number(p[source]["r2"]) for source in ("pixels", "answer"))
+    return f"R² {ranged({**p['code'], 'mean': p['code']['r2']})}{chance}; from pixels {pixels}, from the predicted joints {answered}"
+
+
+def walk_cell(walked: Iterable[Mapping], name: str, skips: str) -> str:
+    for walk in walked:
+        if walk["direction"] == f"probe: {name}" and walk["skips"] == skips and walk.get("effect"):
+            return f"{ranged(walk['effect'])} sd, {walk['effect_verdict']}"
+    return "not measured here"
+
+
+def r2(probes: Mapping[str, Mapping], name: str, source: str = "code") -> str:
+    return number(probes[name][source]["r2"])
+
+
+def above_chance(probe: Mapping) -> bool:
+    return probe["low"] > max(probe["chance"], 0.0)
