@@ -65,7 +65,7 @@ from posekit.interpret.analysis.probes import Direction
 from posekit.plots import components as draw
 from posekit.plots import meaning
 from posekit.plots.slider import slider, strip
-from posekit.skeleton import SKELETONS
+from posekit.skeleton import skeleton_of
 from posekit.workflow import runs, words
 from posekit.workflow.words import components as components_words
 from posekit.workflow.words import number, ranged
@@ -79,7 +79,7 @@ started = time.monotonic()
 # %% tags=["remove-cell"]
 network, card = weight_files.load(weights)
 hook_point = layer or code_hook_point(network, stack)
-skeleton = SKELETONS[card.skeleton]
+skeleton = skeleton_of(card.skeleton)
 table = held_out(data, people, seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
 table, count = crops.people, len(crops)

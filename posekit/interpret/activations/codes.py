@@ -93,7 +93,7 @@ def codes_and_predictions(
     codes = torch.cat(seen).numpy()
     if not np.isfinite(codes).all() or not codes.std(0).any():
         raise PosekitError(f"{hook_point}: the codes are constant or not finite; take other weights or another stack")
-    return codes, predicted[int(hook_point.partition(".")[0].removeprefix("stack"))]
+    return codes, predicted[model.stage_of(hook_point)]
 
 
 @dataclass(frozen=True)

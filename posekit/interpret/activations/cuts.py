@@ -24,7 +24,7 @@ from posekit.hooks import Edit, edit
 from posekit.interpret.activations.walks import skip_edits
 from posekit.interpret.analysis.components import Components
 from posekit.models.hourglass import Hourglass
-from posekit.skeleton import SKELETONS
+from posekit.skeleton import skeleton_of
 from posekit.stats import relative_change
 
 
@@ -61,15 +61,15 @@ def scores(
         `relative` that of the number of joints found, as a share of it; both are paired, {"mean", "low", "high", "people"}.
     """
     backend = backend or Backend.best()
-    network, stack = by_modules(model, backend), int(hook_point.partition(".")[0].removeprefix("stack"))
+    network, stage, known = by_modules(model, backend), model.stage_of(hook_point), skeleton_of(card.skeleton)
     people, pictures = crops.people, crops.people.names
-    skeleton = common(SKELETONS[card.skeleton], people.skeleton)
-    own = SKELETONS[card.skeleton].index(*skeleton.joints)
+    skeleton = common(known, people.skeleton)
+    own = known.index(*skeleton.joints)
     truth = people.keypoints[:, people.skeleton.index(*skeleton.joints)]
 
     def hits(code: dict[str, Edit]) -> np.ndarray:
         with edit(model, skip_edits(model, hook_point, skips, means) | code):
-            found = predict_crops(model, card, crops, backend=backend, network=network, batch=batch)[stack]
+            found = predict_crops(model, card, crops, backend=backend, network=network, batch=batch)[stage]
         return metrics.hits(found[:, own], truth, 0.2 * metrics.torso(truth, skeleton))
 
     def block(found: np.ndarray) -> dict[str, float]:
