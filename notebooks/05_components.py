@@ -135,20 +135,19 @@ plt.show()
 # people's codes is replaced by its projection onto the first components, which were computed from the {{ runs["05_components"].say.fitted }} others, and the rest
 # of the network answers to that. If a component is noise, the score without it is the same. As many random directions of the same space show what the order
 # of the components is worth. With the skip connections intact the network still sees the picture past the bottleneck; with each at its mean over people, the code is
-# all that it has, and this harder test decides the claim: without noise it must find as many joints, to within 5 %.
+# all that it has of this person, and this harder test decides the claim: without noise it must find as many joints, to within 5 %.
 
 # %% tags=["show-input"]
 drawn = np.random.default_rng(seed).permutation(count)
 tested, others = (crops.select(np.sort(part)) for part in np.split(drawn, [min(cut_people, count // 2)]))
 frame = pca(moments_of(batches_of(codes, np.sort(drawn[len(tested) :]))))
-passing = walks.skip_hook_points(network, hook_point)
-means = ablation.means(network, card, others, passing, backend=backend)
+means = ablation.means(network, card, others, walks.skip_hook_points(network, hook_point), backend=backend)
 cut = {
     f"skips {skips}": cutting.scores(network, card, tested, hook_point, frame, cuts, skips=skips, means=means, backend=backend, seed=seed)
-    for skips in (("intact", "mean") if passing else ("intact",))
+    for skips in ("intact", "mean")  # the same for a network that has none
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How many joints the network finds when the code is cut to its first components, and to as many random directions, with 95 % intervals over people. Grey: the whole code.", "name": "fig-cut"}, "image": {"alt": "Two panels of rising curves, that of the components above that of random directions, which meet at all components"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How many joints the network finds when the code is cut to its first components, and to as many random directions, with 95 % intervals over people. Grey: the whole code; dotted: the mean code for everybody.", "name": "fig-cut"}, "image": {"alt": "Two panels of rising curves, that of the components above that of random directions, which meet at all components"}}
 titles = {"skips intact": "skip connections intact", "skips mean": "skip connections at their mean"}
 run.save_figure(draw.cut({titles[name]: result for name, result in cut.items()}), "cut")
 plt.show()

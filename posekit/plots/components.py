@@ -59,12 +59,14 @@ def stability(cosines: np.ndarray, angles: np.ndarray, chance_cosines: np.ndarra
 def cut(found: Mapping[str, Mapping]) -> Figure:
     """PCK over how many components a code was cut to, a panel a treatment of the skips: `cuts.scores` by its title.
 
-    The band is the whole code's; the other lines are the components' and as many random directions', with their intervals.
+    The band is the whole code's, and the dotted line that of one mean code for everybody; the other lines are the components' and as many
+    random directions', with their intervals.
     """
     figure, axes = plt.subplots(1, len(found), figsize=(9 if len(found) > 1 else 5.5, 3.3), squeeze=False)
     for ax, (title, result) in zip(axes[0], found.items(), strict=True):
         ax.axhspan(100 * result["whole"]["low"], 100 * result["whole"]["high"], color="0.88")
         ax.axhline(100 * result["whole"]["mean"], color="0.55", linewidth=1, label="the whole code")
+        ax.axhline(100 * result["mean code"]["mean"], color="0.55", linewidth=1, linestyle=":", label="the mean code for everybody")
         for name, colour, line in (("components", PALETTE[0], "o-"), ("random directions", PALETTE[1], "s--")):
             ks, blocks = [int(k) for k in result[name]], [*result[name].values()]
             low, high = ([100 * block[end] for block in blocks] for end in ("low", "high"))
@@ -75,7 +77,7 @@ def cut(found: Mapping[str, Mapping]) -> Figure:
         ax.minorticks_off()
         ax.set(title=title, xlabel="directions that the code is cut to", ylim=(0, None))
     axes[0, 0].set_ylabel("PCK@0.2·torso (%)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=3, loc="outside upper center", fontsize=9)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=4, loc="outside upper center", fontsize=9)
     return figure
 
 

@@ -56,7 +56,8 @@ def scores(
     Of k there is what `ks` gives, up to as many components as there are, and always all of them. Skips as in `walks.answers`.
 
     Returns:
-        {"whole": {"mean", "low", "high"}, "components": {k: {"mean", "low", "high", "change", "relative"}}, "random directions": the same}.
+        {"whole": {"mean", "low", "high"}, "mean code": the same where everybody has the mean of `frame`,
+        "components": {k: {"mean", "low", "high", "change", "relative"}}, "random directions": the same}.
         Intervals (95 %) are over people, or over pictures where people share one. `change` is that of PCK from the whole code, and
         `relative` that of the number of joints found, as a share of it; both are paired, {"mean", "low", "high", "people"}.
     """
@@ -77,7 +78,7 @@ def scores(
         return dict(zip(("mean", "low", "high"), low_high, strict=True))
 
     whole = hits({})
-    result: dict = {"whole": block(whole)}
+    result: dict = {"whole": block(whole), "mean code": block(hits({hook_point: project(frame.mean, frame.directions[:0])}))}
     tried = sorted({k for k in ks if k < len(frame)})
     for name, directions in (("components", frame.directions), ("random directions", rotated(frame.directions, seed))):
         result[name] = {}

@@ -7,6 +7,7 @@ from posekit.workflow.words import by_number, listed, number, ranged, spoken
 NAMED = 0.9  # a component gets a name where halves of the people agree on it with a mean |cos| of at least this
 NOISE = 50  # components from here on were taken for noise
 MARGIN = 0.05  # of the joints found: a cut code that loses less is as good as the whole one. The ledger's rule for the claim is the same.
+TREATMENTS = {"skips intact": "With the skip connections intact", "skips mean": "With the skip connections at their mean"}
 DECIDES = "skips mean"  # where the code is all that the network knows of the picture
 
 
@@ -28,7 +29,7 @@ def sentences(m: Mapping) -> dict[str, str]:
         "stable": stable(m),
         "tested": f"{m['cut']['people']:,}",
         "fitted": f"{m['cut']['fitted on']:,}",
-        "cut": " ".join(cut(m, skips) for skips in treatments(m)),
+        "cut": " ".join(cut(m, skips) for skips in TREATMENTS),
         "gains": gains(m),
     }
 
@@ -42,20 +43,7 @@ def verdicts(m: Mapping) -> dict[str, str]:
         "Participation ratio": ranged(sizes["participation ratio"], 1),
         "Components above the noise floor": f"{ranged(sizes['above the noise floor'], 0)}, by {m['people']:,} people",
         f"Components on which halves agree (cosine of at least {NAMED})": f"{sum(c >= NAMED for c in agreed)} of {len(agreed)}",
-    } | {
-        f"With the code cut to {NOISE} components, {skips}, the network finds": cut_cell(m, skips)
-        for skips in ("skips intact", "skips mean")
-    }
-
-
-def treatments(m: Mapping) -> list[str]:
-    """How the skip connections were treated while codes were cut: none but `skips intact` for a network without any."""
-    return [skips for skips in ("skips intact", "skips mean") if skips in m["cut"]]
-
-
-def deciding(m: Mapping) -> str:
-    """The treatment by which the claim is decided: the harder one that there is."""
-    return DECIDES if DECIDES in m["cut"] else "skips intact"
+    } | {f"With the code cut to {NOISE} components, {skips}, the network finds": cut_cell(m, skips) for skips in TREATMENTS}
 
 
 def judged(relative: Mapping) -> str:
@@ -78,15 +66,15 @@ def components_enough(blocks: Mapping[int, Mapping]) -> int | None:
 
 
 def answer(m: Mapping) -> str:
-    skips = deciding(m)
-    blocks = by_number(m["cut"][skips]["components"])
-    means = " and the skip connections at their mean" if skips == DECIDES else ""
+    blocks = by_number(m["cut"][DECIDES]["components"])
     if NOISE not in blocks:
         return f"The codes of so few people vary along fewer than {NOISE} components, so that the claim cannot be tested here."
     relative = blocks[NOISE]["relative"]
-    measured = f"with the code cut to {NOISE} components{means}, the network finds {more_or_fewer(relative)}"
+    measured = (
+        f"with the code cut to {NOISE} components and the skip connections at their mean, the network finds {more_or_fewer(relative)}"
+    )
     return {
-        "as many": f"**They are noise to the network**: {measured}, a loss of less than {100 * MARGIN:g} %.",
+        "as many": f"**They are noise to the network**: {measured}; a loss of {100 * MARGIN:g} % is excluded.",
         "fewer": f"**They are not noise**: {measured}.",
         "undecided": f"**These people cannot decide it**: {measured}, and the interval contains our margin, a loss of {100 * MARGIN:g} %.",
     }[judged(relative)]
@@ -106,10 +94,9 @@ def cut(m: Mapping, skips: str) -> str:
     """What the code's first components are worth, for one treatment of the skip connections."""
     found = m["cut"][skips]
     blocks, random = by_number(found["components"]), by_number(found["random directions"])
-    enough, fewest, every = components_enough(blocks), min(blocks), max(blocks)
-    start = {"skips intact": "With the skip connections intact", "skips mean": "With the skip connections at their mean"}[skips]
-    first = "the first component alone" if fewest == 1 else f"the first {fewest:,} components"
-    said = f"{start}, PCK is {spoken(found['whole'])} with the whole code and {spoken(blocks[fewest])} with {first}."
+    enough, every = components_enough(blocks), max(blocks)
+    whole, mean = spoken(found["whole"]), spoken(found["mean code"])
+    said = f"{TREATMENTS[skips]}, PCK is {whole} with the whole code and {mean} with the mean code for everybody."
     if enough is None:
         said += f" No cut code is shown to lose less than {100 * MARGIN:g} % of the joints, not even that of all {every:,} components."
     else:
@@ -136,5 +123,5 @@ def gains(m: Mapping) -> str:
 
 
 def cut_cell(m: Mapping, skips: str) -> str:
-    block = by_number(m["cut"].get(skips, {}).get("components", {})).get(NOISE)
+    block = by_number(m["cut"][skips]["components"]).get(NOISE)
     return "not measured here" if block is None else more_or_fewer(block["relative"])
