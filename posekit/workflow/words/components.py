@@ -68,7 +68,7 @@ def components_enough(blocks: Mapping[int, Mapping]) -> int | None:
 def answer(m: Mapping) -> str:
     blocks = by_number(m["cut"][DECIDES]["components"])
     if NOISE not in blocks:
-        return f"The codes of so few people vary along fewer than {NOISE} components, so that the claim cannot be tested here."
+        return f"These codes vary along fewer than {NOISE} components, so that the claim cannot be tested here."
     relative = blocks[NOISE]["relative"]
     measured = (
         f"with the code cut to {NOISE} components and the skip connections at their mean, the network finds {more_or_fewer(relative)}"
