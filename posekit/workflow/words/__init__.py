@@ -83,14 +83,6 @@ def by_number(blocks: Mapping) -> dict[int, Any]:
     return {int(key): block for key, block in blocks.items()}
 
 
-def unseen(data: str, splits: Iterable[str]) -> str:
-    """Whether people of a data spec, of these splits, were trained on: the end of a sentence about them."""
-    split = parse_spec(data)[2]
-    if split is None and "train" not in splits:
-        return "none of whom is in the training split"
-    return f"of {split or 'all splits'}"
-
-
 def correlation(block: Mapping) -> str:
     """A correlation with its interval and what chance has to say to it."""
     if block["mean"] is None:
