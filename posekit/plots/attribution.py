@@ -42,9 +42,14 @@ def maps(
     return figure
 
 
-def cascade(rows: Mapping[str, Mapping[str, Mapping]], controls: Sequence[str] = (), limit: float | None = None) -> Figure:
-    """How alike maps stay when the network forgets: method to level to {"mean", "low", "high"}; levels from the head downwards."""
-    figure, ax = plt.subplots(figsize=(8, 3.8))
+def cascade(
+    rows: Mapping[str, Mapping[str, Mapping]], controls: Sequence[str] = (), limit: float | None = None, decisive: str | None = None,
+) -> Figure:  # fmt: skip
+    """How alike maps stay when the network forgets: method to level to {"mean", "low", "high"}; levels from the head downwards.
+
+    Lines mark the limit, and the level that decides.
+    """
+    figure, ax = plt.subplots(figsize=(8.5, 4.2))
     levels = list(next(iter(rows.values())))
     for (name, colour, style), blocks in zip(_lines(rows, controls), rows.values(), strict=True):
         means, lows, highs = ([1.0, *(blocks[level][key] for level in levels)] for key in ("mean", "low", "high"))
@@ -52,9 +57,11 @@ def cascade(rows: Mapping[str, Mapping[str, Mapping]], controls: Sequence[str] =
         ax.fill_between(range(len(means)), lows, highs, color=colour, alpha=0.12, linewidth=0)
     if limit is not None:
         ax.axhline(limit, color="0.6", linewidth=1, linestyle=":")
+    if decisive is not None:
+        ax.axvline(1 + levels.index(decisive), color="0.6", linewidth=1, linestyle="--", zorder=0)
     ax.axhline(0, color="0.85", linewidth=1, zorder=0)
     ax.set_xticks(range(len(levels) + 1), ["trained", *(f"+ {level}" for level in levels)], rotation=20, ha="right")
-    ax.set(ylabel="rank correlation with the\nmap of the trained network", ylim=(min(-0.1, ax.get_ylim()[0]), 1.03))
+    ax.set(ylabel="rank correlation with the\nmap of the trained network", ylim=(max(min(-0.1, ax.get_ylim()[0]), -0.6), 1.03))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return figure
 

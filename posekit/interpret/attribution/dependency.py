@@ -27,6 +27,7 @@ from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.interpret.activations.ablation import rank_correlation
 from posekit.interpret.attribution.explain import blurred
+from posekit.interpret.attribution.sanity import mean_interval
 from posekit.skeleton import Skeleton, skeleton_of
 
 SIDE = 0.4  # of the torso's length: the side of the square
@@ -134,6 +135,27 @@ def summary(values: np.ndarray, *, seed: int = 0) -> dict[str, np.ndarray]:
     shape = values.shape[1:]
     table = {"mean": np.where(enough, mean, np.nan), "low": low, "high": high, "people": count.sum(0).astype(int)}
     return {name: column.reshape(shape) for name, column in table.items()}
+
+
+def influence(effect: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict[str, dict]:
+    """How far hiding each joint moves the others on average, {"mean", "low", "high", "people"} by joint, of effects (N, K, K).
+
+    Joints of which nothing is known are left out.
+    """
+    others = np.where(np.eye(len(skeleton), dtype=bool), np.nan, effect)
+    found = {
+        joint: mean_interval(np.nansum(others[:, k], 1), np.isfinite(others[:, k]).sum(1), seed=seed)
+        for k, joint in enumerate(skeleton.joints)
+    }
+    return {joint: block for joint, block in found.items() if np.isfinite(block["mean"])}
+
+
+def on_counterparts(effect: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict:
+    """How far hiding a joint moves its counterpart on the other side, {"mean", "low", "high", "people"}, of effects (N, K, K)."""
+    mirrored = np.array(skeleton.mirrored)
+    paired = np.flatnonzero(mirrored != np.arange(len(skeleton)))
+    twin = effect[:, paired, mirrored[paired]]
+    return mean_interval(np.nansum(twin, 1), np.isfinite(twin).sum(1), seed=seed)
 
 
 def agreement(values: np.ndarray, other: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> dict:

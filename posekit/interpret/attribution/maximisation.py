@@ -11,18 +11,109 @@ survives that can grow.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from posekit.coordinates import CONTEXT, view, warp
+from posekit.data.augment import eval_view
+from posekit.data.crops import Crops
+from posekit.data.loading import load_batch
+from posekit.data.people import iterate
 from posekit.engine.weights import Card
 from posekit.hooks import trace
-from posekit.interpret.attribution.targets import Target
+from posekit.interpret.activations.walks import random_directions
+from posekit.interpret.analysis.components import batches_of, moments_of, pca
+from posekit.interpret.attribution.targets import Target, answered, target
+from posekit.skeleton import skeleton_of
 
 MOVED = 1 / 16  # of the picture's width, the farthest that a step moves it, either way and in x and y
 TURNED, SCALED = 8.0, 0.08  # degrees and share, either way
+BATCH = 32  # people looked at at once
 DEVIATION, START = 0.15, 0.25  # of pixels about grey, of waves of strength 1; and the strength of the first ones
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a network makes of N people.
+
+    Attributes:
+        codes: (N, C, h, w) of the hook point.
+        raws: (N, K, H, W), the last stack's raw maps.
+        cells: (N, K, 2), column and row of where it puts each joint.
+        palette: (3, 3), the `colours` of some of the pictures.
+    """
+
+    hook_point: str
+    codes: Tensor
+    raws: Tensor
+    cells: Tensor
+    palette: Tensor
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A target for `maximise`, and what people reach of it."""
+
+    kind: str  # "joints", "channels" or "directions"
+    target: Target
+    reached: np.ndarray  # (N,)
+
+    def deviations(self, score: float) -> float:
+        """How many standard deviations over people the score lies above their mean."""
+        return float((score - self.reached.mean()) / self.reached.std())
+
+
+def seen(model: nn.Module, card: Card, crops: Crops, hook_point: str) -> Seen:
+    """What the network makes of people, whole: a few hundred fit in memory."""
+    device = next(model.parameters()).device
+    codes, raws, cells, views = [], [], [], []
+    for part in iterate(len(crops), BATCH):
+        batch = eval_view(*load_batch(crops, part), card.resolution)[0].to(device)
+        raw, code = _run(model, card, batch, hook_point)
+        codes.append(code)
+        raws.append(raw)
+        cells.append(answered(model, card, batch)[1])
+        views.append(batch.cpu())
+    return Seen(hook_point, torch.cat(codes), torch.cat(raws), torch.cat(cells), colours(torch.cat(views[:2])))
+
+
+def goals(of: Seen, card: Card, joints: Sequence[str], *, channels: int = 5, components: int = 4, seed: int = 0) -> dict[str, Goal]:
+    """By name: joints in the middle of the picture, the channels that vary most over people, principal components of the code and one
+    random direction.
+
+    A joint's `reached` is taken where the network puts it. Joints that the skeleton lacks are left out.
+    """
+    skeleton, found = skeleton_of(card.skeleton), {}
+    for name in joints:
+        if name in skeleton.joints:
+            there = target("window", name, card, of.cells[:, skeleton.joints.index(name)])
+            found[name] = Goal("joints", target("window", name, card, middle(card)), there.of(of.raws).numpy())
+    for number in of.codes.mean((2, 3)).std(0).argsort(descending=True)[:channels].tolist():
+        of_channel = channel(of.hook_point, number)
+        found[f"channel {number}"] = Goal("channels", of_channel, of_channel.of(of.codes).numpy())
+    axes = pca(moments_of(batches_of(of.codes.flatten(1).numpy())), components)
+    vectors = {f"component {c + 1}": axes.directions[c].astype(np.float32) for c in range(len(axes))}
+    vectors["random direction"] = random_directions(1, axes.directions, axes.variances, seed=seed)[0]
+    for name, vector in vectors.items():
+        along = direction(name, of.hook_point, vector, axes.mean)
+        found[name] = Goal("directions", along, along.of(of.codes).numpy())
+    return found
+
+
+def scores(model: nn.Module, card: Card, pictures: Tensor, wanted: Sequence[Goal], hook_point: str) -> list[float]:
+    """What the i-th of pictures (G, 3, R, R) reaches of the i-th goal."""
+    raw, code = _run(model, card, pictures.to(next(model.parameters()).device), hook_point)
+    return [float(goal.target.of((raw if goal.target.hook_point is None else code)[i : i + 1])) for i, goal in enumerate(wanted)]
+
+
+def _run(model: nn.Module, card: Card, pictures: Tensor, hook_point: str) -> tuple[Tensor, Tensor]:
+    """The last stack's raw maps and the activation at the hook point, both on the CPU in float32."""
+    with torch.no_grad(), trace(model, [hook_point]) as activations:
+        raw = model(card.centred(pictures))[:, -1].float().cpu()
+    return raw, activations[hook_point].float().cpu()
 
 
 def colours(pictures: Tensor) -> Tensor:

@@ -1,0 +1,352 @@
+"""What the chapter on attribution says, from its metrics."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from posekit.workflow.words import listed, number, ranged, side_by_side, spoken
+
+Row = dict[str, str]
+HEADINGS = {
+    "other "
+    "side": "other side", "deletion": "deletion", "insertion": "insertion", "pointing": "points at the joint", "on limbs": "on its limbs",
+}  # fmt: skip
+
+
+def cascade_rows(cascade: Mapping[str, Any], controls: Sequence[str]) -> list[Row]:
+    """A row for each method and control but the fixed noise: its verdict and likeness at each step."""
+    rows = []
+    for label, by_level in cascade["alike"].items():
+        if label != "noise":
+            given = {
+                f"+ {level}": f"{cascade['verdicts'][label][level]}, {ranged(block)}" if label not in controls else ranged(block)
+                for level, block in by_level.items()
+            }
+            rows.append({"": f"{label}: control" if label in controls else label} | given)
+    return rows
+
+
+def test_rows(
+    cascade: Mapping[str, Any], tests: Mapping[str, Any], faults: Mapping[str, Sequence[str]], controls: Sequence[str]
+) -> list[Row]:
+    """A row for each method and control: what speaks against it, and its number in each test."""
+    at, last = cascade["decided at"], cascade["levels"][-1]
+    rows = []
+    for label, blocks in tests.items():
+        against = ["control"] if label in controls else faults[label]
+        by_level = cascade["alike"][label]
+        row = {"": f"{label}: {', '.join(against)}" if against else label, f"cascade, + {at}": ranged(by_level[at])}
+        row |= {"random weights": ranged(by_level[last])}
+        rows.append(row | {HEADINGS[test]: ranged(block) for test, block in blocks.items()})
+    return rows
+
+
+def maximised_label(name: str, block: Mapping[str, float]) -> str:
+    """Below a picture: its score and that of the best person, in standard deviations over people."""
+    return f"{name}\n{number(block['made'], 1)} sd ({number(block['best'], 1)})"
+
+
+def hundredths(block: Mapping, digits: int = 1) -> str:
+    """A mean with its interval in hundredths."""
+    return ranged({end: 100 * block[end] for end in ("mean", "low", "high")}, digits)
+
+
+def of_verdict(metrics: Mapping[str, Any], verdict: str) -> list[str]:
+    """The methods of a verdict at the step that decides, those that keep most first."""
+    cascade = metrics["cascade"]
+    found = [label for label in metrics["methods"] if cascade["verdicts"][label][cascade["decided at"]] == verdict]
+    return sorted(found, key=lambda label: -cascade["at"][label]["mean"])
+
+
+def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
+    """Every sentence of the chapter, by the name that its page has for it."""
+    count = metrics["people"]
+    return {
+        "answer": answer(metrics),
+        "network": metrics["network"],
+        "people": f"{count:,} {'mannequins' if metrics['rendered'] else 'people'}",
+        "seen": metrics["seen"],
+        "limit": number(metrics["cascade"]["limit"], 1),
+        "step": f"+ {metrics['cascade']['decided at']}",
+        "forgotten": str(metrics["cascade"]["worst"]["people"]),
+        "limbs": "*On its limbs*. How much of the map lies on the silhouettes of the visible limbs that end in the joint?"
+        if metrics["rendered"]
+        else "*On its limbs*: only mannequins have true silhouettes, so that this test is in their edition alone.",
+        "targets": targets(metrics),
+        "cascade": cascade_words(metrics),
+        "tests": test_words(metrics),
+        "controls": control_words(metrics),
+        "gradcam": cam_words(metrics),
+        "dependency": dependency_words(metrics),
+        "maximised": maximised_words(metrics),
+        "patches": patch_words(metrics),
+        "table": side_by_side("07_explanations", data, verdicts(metrics)),
+    }
+
+
+def answer(metrics: Mapping[str, Any]) -> str:
+    """The chapter's answer in one sentence with its one number."""
+    failing, cascade = of_verdict(metrics, "fails"), metrics["cascade"]
+    if not failing:
+        most = cascade["worst"]
+        return (
+            f"**No method clearly fails the cascade**: {most['method']} keeps most of its order, a rank correlation of "
+            f"{number(most['mean'])}."
+        )
+    most = cascade["at"][failing[0]]["mean"]
+    return (
+        f"**{len(failing)} of {len(metrics['methods'])} methods {'draws' if len(failing) == 1 else 'draw'} much the same map after the "
+        "network "
+        "has forgotten every joint.** "
+        f"The map of {failing[0]} keeps a rank correlation of {number(most)}."
+    )
+
+
+def targets(metrics: Mapping[str, Any]) -> str:
+    order = sorted(metrics["targets"].items(), key=lambda item: -item[1]["mean"])
+    parts = [f"{label} {ranged(block)}" for label, block in order]
+    return (
+        f"How much does the choice matter? The rank correlation of each map with that of the window, over {metrics['people']} "
+        f"people: {', '.join(parts)}."
+    )
+
+
+def cascade_words(metrics: Mapping[str, Any]) -> str:
+    cascade = metrics["cascade"]
+    at, worst = cascade["at"], cascade["worst"]
+    named = {verdict: of_verdict(metrics, verdict) for verdict in ("fails", "undecided", "passes")}
+    parts = []
+    if named["fails"]:
+        most = [f"{label} {ranged(at[label])}" for label in named["fails"]]
+        one = len(most) == 1
+        parts.append(
+            f"With head and decoder random, {len(most)} of {len(metrics['methods'])} methods {'fails' if one else 'fail'}: {listed(most)}."
+        )
+    else:
+        parts.append(
+            f"With head and decoder random, no method clearly fails; {worst['method']} keeps most, {ranged(worst)} (interval corrected "
+            f"for {len(metrics['methods'])} methods)."
+        )
+    if named["undecided"]:
+        parts.append(f"Undecided: {listed(named['undecided'])}.")
+    if named["passes"]:
+        parts.append(f"Passing: {listed(named['passes'])}.")
+    last = cascade["levels"][-1]
+    end = [label for label in metrics["methods"] if cascade["verdicts"][label][last] == "fails"]
+    if named["fails"] and not end:
+        parts.append(
+            "With all weights random no method fails any more, so that the end of the cascade alone would have found none of them."
+        )
+    elif end:
+        parts.append(f"With all weights random, {listed(end)} still {'fails' if len(end) == 1 else 'fail'}.")
+    raw = metrics["cascade, distance not taken off"]
+    most = max(metrics["methods"], key=lambda label: raw[label]["mean"])
+    parts.append(
+        f"Without taking the distance off, maps of random networks look more alike than they are: at the end {most} then has "
+        f"{ranged(raw[most])}."
+    )
+    return " ".join(parts)
+
+
+def best(metrics: Mapping[str, Any], test: str) -> str:
+    """The method that does best in a test."""
+    return max(metrics["methods"], key=lambda label: metrics["tests"][label][test]["mean"] * (-1 if test == "deletion" else 1))
+
+
+def test_words(metrics: Mapping[str, Any]) -> str:
+    tests, named = metrics["tests"], {test: best(metrics, test) for test in ("deletion", "insertion", "pointing")}
+    text = (
+        f"Best in deletion is {named['deletion']}, {ranged(tests[named['deletion']]['deletion'])}; best in insertion is "
+        f"{named['insertion']}, {ranged(tests[named['insertion']]['insertion'])}. The peak of {named['pointing']} lies most often on "
+        "the joint, "
+        f"{spoken(tests[named['pointing']]['pointing'])}."
+    )
+    sides = [label for label in metrics["methods"] if tests[label]["other side"]["low"] > metrics["cascade"]["limit"]]
+    if sides:
+        text += (
+            f" For the other side's joint, {listed(sides)} {'draws' if len(sides) == 1 else 'draw'} much the same map: "
+            f"the rank correlation is above {number(metrics['cascade']['limit'], 1)}."
+        )
+    if metrics["code"] in metrics["refused"]:
+        text += f" At the code, {metrics['code']}, there is no Grad-CAM: at this resolution the code is a single cell."
+    return text
+
+
+def control_words(metrics: Mapping[str, Any]) -> str:
+    own = metrics["tests"]["the answer"]
+    text = (
+        f"The controls put this into proportion. The joint's own heatmap points at {spoken(own['pointing'])} of the joints and reaches "
+        f"{ranged(own['deletion'])} in deletion and {ranged(own['insertion'])} in insertion. "
+    )
+    lead = {label: metrics["better than the answer"][label]["deletion"] for label in metrics["methods"]}
+    ahead = [f"{label} (by {ranged(block)})" for label, block in lead.items() if block["low"] > 0]
+    text += f"Clearly ahead of it in deletion: {listed(ahead)}. " if ahead else "No method is clearly ahead of it in deletion. "
+    weak = [label for label, faults in metrics["faults"].items() if "not clearly better than edges" in faults]
+    return text + (
+        f"Not clearly better than edges in deletion or in insertion, by 95 % intervals of the difference on the same people: "
+        f"{listed(weak)}."
+        if weak
+        else "Every method does better than edges in deletion or in insertion, by a 95 % interval of the difference on the same people "
+        "above 0."
+    )
+
+
+def cam_words(metrics: Mapping[str, Any]) -> str:
+    found = {layer.partition(".")[2]: block for layer, block in metrics["gradcam"].items()}
+    if not found:
+        return "Every layer has a single cell at this resolution, so that there is no map of Grad-CAM."
+    parts = [f"{layer} {spoken(block['pointing'])} ({ranged(block['like the answer'])})" for layer, block in found.items()]
+    text = f"How often its peak lies on the joint, by layer, and in brackets how its map correlates with the answer's: {'; '.join(parts)}. "
+    top = max(found, key=lambda layer: found[layer]["pointing"]["mean"])
+    text += f"The best layer is {top}." if found[top]["pointing"]["low"] > 0 else "No layer points clearly."
+    empty = [f"{layer} {100 * block['empty']:.0f} %" for layer, block in found.items() if block["empty"] > 0.05]
+    return text + (f" Sometimes nothing positive is left and the map is empty: {', '.join(empty)}." if empty else "")
+
+
+def pairs(metrics: Mapping[str, Any], count: int = 4) -> list[tuple[int, int]]:
+    """The pairs (hidden, moved) of the largest effects whose intervals lie above 0."""
+    effect, joints = metrics["dependency"]["effect"], range(len(metrics["dependency"]["joints"]))
+    known = [(a, b) for a in joints for b in joints if a != b and effect["mean"][a][b] is not None and (effect["low"][a][b] or 0) > 0]
+    return sorted(known, key=lambda pair: -effect["mean"][pair[0]][pair[1]])[:count]
+
+
+def pair_words(metrics: Mapping[str, Any], pair: tuple[int, int]) -> str:
+    joints, effect = metrics["dependency"]["joints"], metrics["dependency"]["effect"]
+    block = {end: effect[end][pair[0]][pair[1]] for end in ("mean", "low", "high")}
+    return f"{joints[pair[0]]} hidden, {joints[pair[1]]} moves {hundredths(block, 0)}"
+
+
+def counts(metrics: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Of pairs of different joints: how many are known, have an effect above 0, and one below."""
+    effect, size = metrics["dependency"]["effect"], len(metrics["dependency"]["joints"])
+    known = [(a, b) for a in range(size) for b in range(size) if a != b and effect["mean"][a][b] is not None]
+    up, down = (sum(test(effect, a, b) for a, b in known) for test in (_above, _below))
+    return len(known), up, down
+
+
+def _above(effect: Mapping, a: int, b: int) -> bool:
+    return effect["low"][a][b] is not None and effect["low"][a][b] > 0
+
+
+def _below(effect: Mapping, a: int, b: int) -> bool:
+    return effect["high"][a][b] is not None and effect["high"][a][b] < 0
+
+
+def agreement(block: Mapping) -> str:
+    return "too few pairs" if block["mean"] is None else f"{ranged(block)}, p = {block['p']:.2g}, {block['pairs']} pairs"
+
+
+def leaders(metrics: Mapping[str, Any]) -> list[str]:
+    """Joints, those whose hiding moves the others most first."""
+    influence = metrics["dependency"]["on the others"]
+    return sorted(influence, key=lambda joint: -influence[joint]["mean"])
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = sorted(value for value in values if value is not None)
+    middle = len(known) // 2
+    return None if not known else known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
+
+
+def dependency_words(metrics: Mapping[str, Any]) -> str:
+    found = metrics["dependency"]
+    size = range(len(found["joints"]))
+    own, raw = (_median([matrix[k][k] for k in size]) for matrix in (found["effect"]["mean"], found["moved"]))
+    parts = []
+    if own is not None and raw is not None:
+        parts.append(
+            f"A joint that is hidden itself moves by {number(100 * own, 0)} hundredths of the torso beyond the control (median of the "
+            "joints; "
+            f"{number(100 * raw, 0)} with the control not taken off)."
+        )
+    known, up, down = counts(metrics)
+    parts.append(f"Of {known} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below.")
+    if down:
+        parts.append("For the latter, other parts of the person matter more.")
+    order, influence = leaders(metrics), found["on the others"]
+    if order:
+        most = "; ".join(f"{joint} {hundredths(influence[joint], 1)}" for joint in order[:4])
+        parts.append(
+            f"Which joint do the others depend on? The mean effect of hiding it on them, in hundredths of the torso: {most}; "
+            f"least {order[-1]} {hundredths(influence[order[-1]], 1)}."
+        )
+    strongest = pairs(metrics)
+    if strongest:
+        parts.append(f"The strongest pairs, in hundredths of the torso: {'; '.join(pair_words(metrics, pair) for pair in strongest)}.")
+    parts.append(f"The mean effect on the counterpart of the other side is {hundredths(found['other side'], 1)}.")
+    near = found["closeness"]
+    falls = near["mean"] is not None and near["low"] > 0 and near["p"] < 0.05
+    parts.append(
+        f"Effects fall with the number of limbs between two joints (rank correlation with closeness {agreement(near)})."
+        if falls
+        else f"Closeness along the limbs does not clearly order the effects (rank correlation {agreement(near)})."
+    )
+    parts.append(f"The effect of A on B correlates with that of B on A by {agreement(found['both ways'])}.")
+    return " ".join(parts)
+
+
+def beyond(metrics: Mapping[str, Any]) -> list[str]:
+    """Targets that the made picture excites more than any person does."""
+    return [name for name, block in metrics["maximised"].items() if block["made"] > block["best"]]
+
+
+def maximised_words(metrics: Mapping[str, Any]) -> str:
+    relative, above = metrics["maximised"], beyond(metrics)
+    text = f"{len(above)} of {len(relative)} made pictures excite their target more than any of {metrics['compared with']} people. "
+    falls = [name for name in relative if name not in above]
+    text += f"Not so: {listed(falls)}. " if falls else ""
+    along = [block["made"] for name, block in relative.items() if name.startswith("component")]
+    text += (
+        f"Along the components they reach {number(min(along), 1)} to {number(max(along), 1)} standard deviations, along a random direction "
+        f"{number(relative['random direction']['made'], 1)}."
+    )
+    if min(along) > 3:
+        text += " Such codes lie outside the people's: the pictures show what can drive the network, not what it usually gets."
+    return text
+
+
+def patch_words(metrics: Mapping[str, Any]) -> str:
+    parts = [f"{name} {number(block['nine'], 1)} (all people: {number(block['all'], 1)})" for name, block in metrics["excited"].items()]
+    outlines, against = metrics["projections like edges"], metrics["faults"]["deconvnet"]
+    text = (
+        f"Mean of the nine strongest values, and of everybody's: {'; '.join(parts)}. The projections look telling. How much of them is the "
+        f"picture's edges? Their strengths correlate by {ranged(outlines)} over the {outlines['people']} people shown. "
+    )
+    return text + (
+        f"The tests say of the deconvnet: {listed(against)}." if against else "Nothing in the tests speaks against the deconvnet."
+    )
+
+
+def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Question to answer, for the table beside the other edition's."""
+    cascade, tests, own = metrics["cascade"], metrics["tests"], metrics["tests"]["the answer"]
+    known, up, _ = counts(metrics)
+    weak = [label for label, faults in metrics["faults"].items() if "not clearly better than edges" in faults]
+    order, influence, strongest = leaders(metrics), metrics["dependency"]["on the others"], pairs(metrics, 1)
+    found = {"Network": f"{metrics['network']}, {metrics['people']} people, one joint each"}
+    for label in metrics["methods"]:
+        found[f"{label}: cascade, random weights, deletion, insertion"] = "; ".join(
+            ranged(block)
+            for block in (
+                cascade["at"][label], cascade["alike"][label][cascade["levels"][-1]], tests[label]["deletion"], tests[label]["insertion"]
+            )
+        )  # fmt: skip
+    named = {test: best(metrics, test) for test in ("deletion", "insertion", "pointing")}
+    return found | {
+        "Fail the cascade (head and decoder random)": listed(of_verdict(metrics, "fails")) or "none",
+        "Undecided in it": listed(of_verdict(metrics, "undecided")) or "none",
+        "Not clearly better than edges in deletion or insertion": listed(weak) or "none",
+        **{
+            f"Best in {test}": f"{named[test]}, {ranged(tests[named[test]][test])}; the answer's own heatmap {ranged(own[test])}"
+            for test in ("deletion", "insertion")
+        },
+        "Best at pointing": f"{named['pointing']}, {spoken(tests[named['pointing']]['pointing'])}; the answer's own heatmap "
+        f"{spoken(own['pointing'])}",
+        "Pairs of joints with an effect beyond the control": f"{up} of {known}, by {metrics['dependency']['people']} people",
+        "Joints whose hiding moves the others most (hundredths of the torso)": "; ".join(
+            f"{joint} {hundredths(influence[joint], 1)}" for joint in order[:3]
+        )
+        or "none",
+        "Strongest pair (hundredths of the torso)": pair_words(metrics, strongest[0]) if strongest else "none",
+        "Effects follow closeness along the limbs": agreement(metrics["dependency"]["closeness"]),
+        "Made pictures beyond any person": f"{len(beyond(metrics))} of {len(metrics['maximised'])}",
+    }
