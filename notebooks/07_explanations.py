@@ -27,7 +27,7 @@ weights = "mannequins-hg1"  # a trained network: a weights file or the name of s
 data = "mannequins:6000"  # NAME[:PATH][@SPLIT]; without a split, people outside the training split
 joints: list[str] = ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"]  # to explain, of either side
 people = 32  # people whose maps are tested, each for one joint
-forgotten = 12  # of them, those whose maps are compared with maps of a randomised network, one for each person
+cascade_people = 12  # of them, those in the cascade, each with random weights of their own
 hidden = 120  # people whose joints are hidden one after the other
 coded = 400  # people for the components of the code, and to compare maximised pictures with
 steps = 96  # of gradient ascent, for a maximised picture
@@ -147,7 +147,7 @@ plt.show()
 # %% [markdown]
 # ## The cascade
 #
-# A map that explains the network has to change when the network forgets. In the *cascading randomisation* of {cite:t}`adebayo2018` the weights are set back to
+# A map that explains the network has to change when the weights change. In the *cascading randomisation* of {cite:t}`adebayo2018` the weights are set back to
 # random values block by block, from the head downwards, and after each step the map is compared with that of the trained network.
 #
 # The measure is Spearman's correlation of the map's strength, cell by cell, given the distance from the predicted joint: any network, a random one too, answers about
@@ -157,11 +157,11 @@ plt.show()
 # The rule: a method *fails* at a step if its correlation is above {{ runs["07_explanations"].say.limit }}, halfway between the two controls, with its whole 95 %
 # interval; if the interval holds that limit, the step is undecided. The step that decides is *{{ runs["07_explanations"].say.step }}*. There the head and the decoder of the last stack
 # are random, so that no joint identity survives: what a map still keeps comes from the layers below, which know no joints. Random weights
-# are drawn anew for each of {{ runs["07_explanations"].say.forgotten }} people, and the interval is Student's.
+# are drawn anew for each of {{ runs["07_explanations"].say.drawn }} people, and the interval is Student's.
 
 # %% tags=["show-input"]
 levels = sanity.cascade(network)
-fewer = cases.take(np.arange(min(forgotten, len(cases))))
+fewer = cases.take(np.arange(min(cascade_people, len(cases))))
 known = {label: found[: len(fewer)] for label, found in maps.items()}
 alike, untaken = judgement.cascade(network, fewer, everything, known, levels, seed=seed)
 cascade = judgement.judged(alike, list(ways), list(levels))

@@ -34,7 +34,8 @@ def plant(folder, found, *, study="redesign", source="lspet", joints=14, seeds=S
         content = {
             "format": results.FORMAT, "metric": METRIC, "key": training.key(KEYS), "variant": training.variant, "seed": training.seed,
             "why": training.why, "spec": {"architecture": "hourglass"},
-            "data": {"source": source, "people": {name: {"count": COUNTS[name], "fingerprint": KEYS[name]} for name in KEYS}},
+            "data": {"source": source, "skeleton": "lsp" if joints == 14 else "coco",
+                     "people": {name: {"count": COUNTS[name], "fingerprint": KEYS[name]} for name in KEYS}},
             "parameters": 1000 + 10 * (training.variant == "wider" or training.squeeze_init is not None), "multiply_adds": 5000,
             "curve": [[{"epoch": i + 1, "pck": value, "seconds": i} for i, value in enumerate(curve)] for curve in curves],
             "hits": {split: results._block(h) for split, h in hits.items()}, "seconds": 60,

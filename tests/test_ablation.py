@@ -13,12 +13,13 @@ from torch import nn
 
 from posekit import HourglassConfig, PosekitError, crops, edit
 from posekit.data.augment import Augmentation
-from posekit.engine import fitting
+from posekit.engine import fitting, weights
 from posekit.engine.backend import Backend
 from posekit.engine.training import Recipe
 from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations.codes import collect
+from posekit.interpret.activations.twins import load_twins
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import COCO, LSP, MPII
 
@@ -167,8 +168,7 @@ def test_too_few_people():
 
 
 def test_a_network_without_skips_is_refused():
-    config = ablation.without_skips(CONFIG)
-    assert config == HourglassConfig.narrow(16, joints=14, depth=2, stacks=2, bottleneck_residuals=1, skips=False)
+    config = replace(CONFIG, skips=False)
     with pytest.raises(PosekitError, match="without skip connections"):
         ablation.skip_groups(Hourglass(config))
 
@@ -251,3 +251,59 @@ def test_editing_needs_the_networks_own_modules(store):
     model = network()
     with edit(model, {"stem": ablation.zero}):
         assert not np.allclose(whole(model, store), run(model, store, {"zero": ablation.zero})["all"]["zero"])
+
+
+def test_who_is_tested_and_who_gives_the_means():
+    everyone = people(range(20))
+    for tested, others in (ablation.tested_and_others(everyone, 100), ablation.tested_and_others(everyone, 4)):
+        assert not set(tested.ids.tolist()) & set(others.ids.tolist()), "means are of others"
+    assert [len(part) for part in ablation.tested_and_others(everyone, 4)] == [4, 4]
+    parts = replace(everyone, splits=np.array(["train"] * 10 + ["val"] * 4 + ["test"] * 6))
+    tested, others = ablation.tested_and_others(parts, 5)
+    assert set(tested.splits) == {"test"} and len(tested) == 5 and set(others.splits) == {"val"}
+
+
+def test_changes_by_kind_take_both_sides_together():
+    before, after = np.ones((30, 14)), np.ones((30, 14))
+    after[:, LSP.joints.index("left wrist")] = 0
+    before[:, LSP.joints.index("neck")] = np.nan
+    found = ablation.kind_changes(after, before, LSP)
+    assert found["wrist"]["mean"] == -0.5 and found["elbow"]["mean"] == 0 and "neck" not in found
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Weights of two networks alike but for their skip connections, of one of another size and of one of other joints."""
+    folder = tmp_path_factory.mktemp("weights")
+
+    def save(name, skips=True, size=32, skeleton="lsp", joints=14):
+        config = replace(CONFIG, skips=skips, joints=joints)
+        weights.save(folder / f"{name}.safetensors", Hourglass(config), Card(name, config.to_dict(), skeleton, size, "mse"))
+        return str(folder / f"{name}.safetensors")
+
+    return {"with": save("with"), "without": save("without", skips=False), "large": save("large", skips=False, size=64),
+            "coco": save("coco", skips=False, skeleton="coco", joints=17)}  # fmt: skip
+
+
+def test_twins_are_ablated_and_retrained_on_the_same_people(saved, store):
+    twins = load_twins(saved["with"], saved["without"], "lsp")
+    assert twins.names == ["with", "without"] and twins.parameters[0] > twins.parameters[1] and twins.numbers == 16 * 2 * 2
+    found = twins.keypoints(store, store, PLAIN)
+    assert list(found) == ["with", "zero", "the mean", "another person's", "without"]
+    assert np.array_equal(found["with"], ablation.intact(twins.network, twins.card, store, backend=PLAIN))
+    assert not np.array_equal(found["zero"], found["with"]) and all(k.shape == found["with"].shape for k in found.values())
+
+
+@pytest.mark.parametrize(
+    ("pair", "skeleton", "why"),
+    [
+        (("with", "with"), "lsp", "retrained .*: this network has skip connections; give one trained without"),
+        (("without", "without"), "lsp", "built without skip connections"),
+        (("with", "large"), "lsp", "32 px and .* 64 px; give two of one size"),
+        (("with", "coco"), "lsp", "give networks with the joints of lsp"),
+        (("with", "without"), "coco", "give networks with the joints of coco"),
+    ],
+)
+def test_what_are_no_twins_is_refused(saved, pair, skeleton, why):
+    with pytest.raises(PosekitError, match=why):
+        load_twins(*(saved[name] for name in pair), skeleton)

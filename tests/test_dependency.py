@@ -153,3 +153,20 @@ def test_people_with_other_joints_are_refused(stored):
 
     with pytest.raises(PosekitError, match="other knows the joints of coco, these people have those of lsp"):
         dp.dependency(Painted(), Card("other", {"joints": 17}, "coco", 32, "mse"), stored)
+
+
+def test_influence_leaves_a_joints_effect_on_itself_out():
+    effect = np.zeros((20, 14, 14))
+    effect[:, 3] = 0.2
+    effect[:, 3, 3] = 5.0
+    effect[:, 4] = np.nan
+    found = dp.influence(effect, LSP)
+    assert found[LSP.joints[3]]["mean"] == pytest.approx(0.2) and found[LSP.joints[0]]["mean"] == 0
+    assert LSP.joints[4] not in found, "nothing is known of it"
+
+
+def test_the_effect_on_the_other_side():
+    effect = np.zeros((20, 14, 14))
+    for k, other in enumerate(LSP.mirrored):
+        effect[:, k, other] = 9.0 if k == other else 0.1
+    assert dp.on_counterparts(effect, LSP)["mean"] == pytest.approx(0.1)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from planted import people
 from tiny_data import Memory
 from tiny_networks import CARD, SIZE, Tiny, hooks
 
@@ -115,3 +116,22 @@ def test_the_mean_of_the_input_is_taken_off_pictures(dots):
     (found,), (expected,) = (top_patches(m, card, dots, "features", [1], count=3) for m, card in ((Shifted(), SHIFTED), (Tiny(), CARD)))
     assert found.people.tolist() == expected.people.tolist() and np.allclose(found.values, expected.values, atol=1e-5)
     assert np.allclose(found.projections, expected.projections, atol=1e-5)
+
+
+def test_goals_are_what_people_reach_and_scores_what_pictures_do(tmp_path):
+    stored = crops(people(range(12)), 40, tmp_path)
+    model = Tiny()
+    found = mx.seen(model, CARD, stored, "features")
+    assert len(found.codes) == len(found.raws) == len(found.cells) == 12 and found.palette.shape == (3, 3)
+    goals = mx.goals(found, CARD, ["neck", "tail", "left wrist"], channels=2, components=2)
+    assert [goal.kind for goal in goals.values()] == ["joints"] * 2 + ["channels"] * 2 + ["directions"] * 3
+    assert "tail" not in goals and list(goals)[-1] == "random direction"
+    assert all(goal.reached.shape == (12,) for goal in goals.values())
+    pictures = mx.maximise(model, CARD, [goal.target for goal in goals.values()], found.palette, steps=0)
+    reached = mx.scores(model, CARD, pictures, list(goals.values()), "features")
+    for score, (i, goal) in zip(reached, enumerate(goals.values()), strict=True):
+        with torch.no_grad():
+            assert score == pytest.approx(float(Scored(model, CARD, goal.target)(pictures[i : i + 1])), abs=1e-4)
+    goal = next(iter(goals.values()))
+    assert goal.deviations(float(goal.reached.mean())) == pytest.approx(0, abs=1e-5)
+    assert goal.deviations(float(goal.reached.mean() + goal.reached.std())) == pytest.approx(1, abs=1e-4)

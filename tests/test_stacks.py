@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import people
 
-from posekit import HourglassConfig, PosekitError, edit
-from posekit.interpret.activations import stacks
+from posekit import Backend, HourglassConfig, PosekitError, crops, edit
+from posekit.engine.weights import Card
+from posekit.interpret.activations import ablation, stacks
 from posekit.interpret.activations.ablation import zero
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import LSP
@@ -215,3 +216,15 @@ def test_cka_intervals_cover_what_is_shared():
 def test_cka_needs_people():
     with pytest.raises(PosekitError, match="3 people: unbiased CKA needs at least 4"):
         stacks.cka(np.eye(3), np.eye(3))
+
+
+def test_what_bypasses_a_stack_is_replaced_for_the_next_one_alone(model, tmp_path):
+    stored = crops(people(range(6)), 40, tmp_path)
+    card = Card("three", model.config.to_dict(), "lsp", 32, "mse")
+    ways = {"kept": lambda activation, name: None, "zero": ablation.zero}
+    found = stacks.ablate_bypass(model, card, stored, ways, backend=Backend.plain())
+    whole = ablation.intact(model, card, stored, backend=Backend.plain())
+    assert list(found) == ["bypass of stack 1", "bypass of stack 2"]
+    for i, by_way in enumerate(found.values(), 1):
+        assert np.array_equal(by_way["kept"], whole)
+        assert np.array_equal(by_way["zero"][:i], whole[:i]) and not np.array_equal(by_way["zero"][i:], whole[i:])

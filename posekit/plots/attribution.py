@@ -45,7 +45,7 @@ def maps(
 def cascade(
     rows: Mapping[str, Mapping[str, Mapping]], controls: Sequence[str] = (), limit: float | None = None, decisive: str | None = None,
 ) -> Figure:  # fmt: skip
-    """How alike maps stay when the network forgets: method to level to {"mean", "low", "high"}; levels from the head downwards.
+    """How alike maps stay in the cascade: method to level to {"mean", "low", "high"}; levels from the head downwards.
 
     Lines mark the limit, and the level that decides.
     """

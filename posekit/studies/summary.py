@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from posekit.files import plain
+from posekit.interpret.activations.ablation import small_joints
 from posekit.models.hourglass import HourglassConfig
+from posekit.skeleton import SKELETONS
 from posekit.stats import Interval, welch
 from posekit.studies import verdict
 from posekit.studies.floor import CEILINGS, FLOOR
@@ -32,11 +34,20 @@ AUTOENCODER: dict[str, dict[str, float]] = {
 }
 CONTRASTS: dict[str, dict[str, dict[str, float]]] = {
     **dict.fromkeys(("redesign", "redesign-128", "redesign-mannequins"), AUTOENCODER),
-    "stacks": {"redesigned stacks": {"2 stacks, redesigned": 1, "2 stacks, equal parameters": -1}},
+    "stacks": {
+        "redesigned stacks": {"2 stacks, redesigned": 1, "2 stacks, equal parameters": -1},
+        "2 stacks": {"2 stacks, equal parameters": 1, "1 wide stack": -1},
+        "4 stacks": {"4 stacks, equal parameters": 1, "1 wide stack": -1},
+        "2 stacks, large": {"2 stacks, equal width": 1, "1 large stack": -1},
+    },
+    "skips": {name: {name: 1, "all skips": -1} for name in ("no skips", "without the finest", "without the coarsest")},
 }
+# By the claim's key: whose PCK is taken as a share of whose.
+SHARES: dict[str, dict[str, tuple[str, str]]] = {"skips": {"no skips, share": ("no skips", "all skips")}}
 # The studies that decide claims, by what claims call them and by kind of people: name and data set.
 LEDGER = {
     "redesign": {"mannequins": ("redesign-mannequins", "mannequins"), "photographs": ("redesign", "lspet")},
+    "skips": {"photographs": ("skips", "lspet")},
     "stacks": {"photographs": ("stacks", "lspet")},
 }
 
@@ -68,6 +79,9 @@ def summarise(kept: Kept) -> dict[str, Any]:
     out["winner"] = None if _because(kept) or unfit else verdict.named_winner(kept)
     out["test people"] = _people(kept) if kept.results else 0
     out["contrasts"] = {name: _decided(kept, about, weights) for name, weights in CONTRASTS.get(study.name, {}).items()}
+    out["contrasts"] |= {name: _share(kept, about, *sides) for name, sides in SHARES.get(study.name, {}).items()}
+    if study.name == "skips":
+        out["contrasts"]["small joints"] = _small_joints(kept, about, "no skips", "all skips")
     out["contrasts"] |= _of_winner(kept, out, _because(kept) or unfit) | _of_random(kept, about)
     return plain(out)
 
@@ -138,6 +152,29 @@ def _decided(kept: Kept, about: Mapping[str, Mapping], weights: Mapping[str, flo
         return _undecided(why)
     found = verdict.contrast([(weight, [kept.of(name)[seed] for seed in sorted(kept.of(name))]) for name, weight in weights.items()])
     return _block(found) | {"people": _people(kept), "why": _unfit(list(weights), about, kept.floor)}
+
+
+def _share(kept: Kept, about: Mapping[str, Mapping], ours: str, theirs: str) -> dict[str, Any]:
+    """What `ours` finds as a share of what `theirs` finds."""
+    if why := _because(kept):
+        return _undecided(why)
+    block = _block(verdict.ratio(*([kept.of(name)[seed] for seed in sorted(kept.of(name))] for name in (ours, theirs))))
+    shifted = {end: None if block[end] is None else 1 + block[end] for end in ("mean", "low", "high")}
+    return block | shifted | {"people": _people(kept), "why": _unfit([ours, theirs], about, kept.floor)}
+
+
+def _small_joints(kept: Kept, about: Mapping[str, Mapping], ours: str, theirs: str) -> dict[str, Any]:
+    """`ablation.small_joints` of the mean over seeds: the interval is over people, and "p" over kinds of joint."""
+    if why := _because(kept):
+        return _undecided(why)
+    sides = [list(kept.of(name).values()) for name in (ours, theirs)]
+    skeleton = SKELETONS[sides[0][0].content["data"]["skeleton"]]
+    hits, reference = (np.mean([found.hits("test") for found in side], axis=0) for side in sides)
+    block = small_joints(hits, reference, skeleton)
+    why = _unfit([ours, theirs], about, kept.floor)
+    if block["mean"] is None:
+        why = "too few kinds of joint have a size, or all lose alike"
+    return block | {"seeds": len(sides[0]), "people": _people(kept), "why": why}
 
 
 def _of_winner(kept: Kept, out: Mapping, why: str | None) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,6 @@ that occurs, only not here. What a network needs that could adapt shows when it 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from itertools import chain, count
 
 import numpy as np
@@ -20,15 +19,23 @@ from torch import Tensor, nn
 
 from posekit import metrics
 from posekit.data.crops import Crops
+from posekit.data.people import People
 from posekit.engine.backend import Backend
 from posekit.engine.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import Edit, edit, hook_points
-from posekit.models.hourglass import HourglassConfig
 from posekit.skeleton import Skeleton
 
 BATCH = 64  # people predicted at once, among whom another person is looked for
+
+
+def tested_and_others(people: People, most: int, seed: int = 0) -> tuple[People, People]:
+    """Test people, at most `most`, and as many others for means: the splits test and val, or halves where there is one split alone."""
+    if {"test", "val"} <= set(people.splits):
+        return people.split("test").at_most(most, seed), people.split("val").at_most(most, seed)
+    half = np.random.default_rng(seed).permutation(len(people))
+    return people[np.sort(half[::2])].at_most(most, seed), people[np.sort(half[1::2])].at_most(most, seed)
 
 
 def zero(activation: Tensor, name: str) -> Tensor:
@@ -138,9 +145,9 @@ def ablate(
     model: nn.Module, card: Card, crops: Crops, groups: Mapping[str, Sequence[str]], ways: Mapping[str, Edit], *,
     backend: Backend | None = None, batch: int = BATCH,
 ) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
-    """Keypoints (stacks, N, K, 3), as `predict_crops` gives them, by group of places and way of replacing them.
+    """Keypoints (stacks, N, K, 3), as `predict_crops` gives them, by group of hook points and way of replacing them.
 
-    Each pass replaces every place of a group by one way. `crops` are in the order of `mixed` for the way `resample`.
+    All hook points of a group are replaced at once. `crops` are in the order of `mixed` for the way `resample`.
     """
     found: dict[str, dict[str, np.ndarray]] = {}
     for group, names in groups.items():
@@ -189,6 +196,15 @@ def kinds(skeleton: Skeleton) -> dict[str, list[int]]:
     for k, name in enumerate(skeleton.joints):
         found.setdefault(name.removeprefix("left ").removeprefix("right "), []).append(k)
     return found
+
+
+def kind_changes(hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict[str, dict]:
+    """The paired change of hits (N, K) from `reference` (N, K) by kind of joint, left and right together; kinds nobody has are left out."""
+    return {
+        kind: metrics.paired_difference(hits[:, index], reference[:, index], seed=seed)
+        for kind, index in kinds(skeleton).items()
+        if np.isfinite(reference[:, index]).any()
+    }
 
 
 def sizes(skeleton: Skeleton) -> dict[str, float]:
@@ -248,11 +264,6 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     x, y = x - x.mean(), y - y.mean()
     norm = np.sqrt((x @ x) * (y @ y))
     return float(x @ y / norm) if norm else 0.0
-
-
-def without_skips(config: HourglassConfig) -> HourglassConfig:
-    """The same network with everything through the bottleneck."""
-    return HourglassConfig.from_dict({**asdict(config), "skips": False})
 
 
 def parameter_count(model: torch.nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""What the stacks of a network do for each other: which errors a later one mends, what it takes from the one before."""
+"""What the stacks of a network do for each other: which errors a later one corrects, what it takes from the one before."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,9 +6,13 @@ import numpy as np
 from torch import Tensor
 
 from posekit import metrics
+from posekit.data.crops import Crops
 from posekit.data.people import People
+from posekit.engine.backend import Backend
+from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.hooks import Edit
+from posekit.hooks import Edit, edit
+from posekit.interpret.activations.ablation import intact
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import Skeleton
 
@@ -82,7 +86,7 @@ def transitions(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def corrected(before: np.ndarray, after: np.ndarray, *, seed: int = 0) -> dict[str, dict]:
-    """What a later stack mends and breaks, of kinds (N, K) before and after it.
+    """What a later stack corrects and introduces, of kinds (N, K) before and after it.
 
     Returns:
         "corrected": joints found only after it, "introduced": found only before it, "net": their difference, all as shares of all
@@ -108,11 +112,11 @@ def need_stacks(model: Hourglass, name: str) -> None:
     if not stacks:
         raise PosekitError(f"weights {name}: a {type(model).__name__} has no stacks; give an hourglass of two or more")
     if stacks < 2:
-        raise PosekitError(f"weights {name}: one stack, and what a second is for cannot be asked of it; give a network of two or more")
+        raise PosekitError(f"weights {name}: one stack, so that there is no later one to look at; give a network of two or more")
 
 
 def hand_overs(model: Hourglass) -> dict[str, list[str]]:
-    """What each stack but the last adds to the features that it got, before the next one sees them: names to places.
+    """What each stack but the last adds to the features that it got, before the next one sees them: names to hook points.
 
     The next stack gets x + `merge_features` + `merge_heatmaps`, where x is what this one got (`past`). `stack 1 out`
     replaces both terms; replaced by zero, the next stack sees x alone, as if this one were not there.
@@ -126,12 +130,12 @@ def hand_overs(model: Hourglass) -> dict[str, list[str]]:
 
 
 def source(stack: int) -> str:
-    """The place whose activation a stack, counted from 0, gets."""
+    """The hook point whose activation a stack, counted from 0, gets."""
     return f"stack{stack - 1}.merge" if stack else "stem"
 
 
 def past(stack: int, way: Edit) -> dict[str, Edit]:
-    """Edits that replace, for the next stack alone, what passes a stack by (x in `hand_overs`); its own input stays.
+    """Edits that replace, for the next stack alone, what bypasses a stack (x in `hand_overs`); its own input stays.
 
     `way` is called with the activation at `source(stack)` and that name. Stacks count from 0.
     """
@@ -150,6 +154,19 @@ def past(stack: int, way: Edit) -> dict[str, Edit]:
     return {got: keep, features: keep, heatmaps: keep, f"stack{stack}.merge": merge}
 
 
+def ablate_bypass(
+    model: Hourglass, card: Card, crops: Crops, ways: Mapping[str, Edit], *, backend: Backend | None = None
+) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
+    """As `ablation.ablate`, of what bypasses each stack but the last (`past`), by `bypass of stack 1` and way."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for i in range(model.config.stacks - 1):
+        found[f"bypass of stack {i + 1}"] = {}
+        for way, function in ways.items():
+            with edit(model, past(i, function)):
+                found[f"bypass of stack {i + 1}"][way] = intact(model, card, crops, backend=backend)
+    return found
+
+
 def gram(activations: np.ndarray) -> np.ndarray:
     """Scalar products (N, N), float64, of activations (N, ...) less their mean over people."""
     flat = activations.reshape(len(activations), -1)
@@ -158,11 +175,11 @@ def gram(activations: np.ndarray) -> np.ndarray:
 
 
 def cka(x: np.ndarray, y: np.ndarray) -> float:
-    """Linear centred kernel alignment of two places, by their `gram` matrices (N, N) of the same people, without its bias.
+    """Linear centred kernel alignment of two layers, by their `gram` matrices (N, N) of the same people, without its bias.
 
-    Kornblith et al. (ICML 2019), with the unbiased estimate of HSIC by Song et al. (JMLR 2012): 1 where one place is the
+    Kornblith et al. (ICML 2019), with the unbiased estimate of HSIC by Song et al. (JMLR 2012): 1 where one layer is the
     other turned and scaled, about 0 (also below) where they have nothing to do with each other, however many dimensions
-    they have; the plain estimate is far above 0 then. A place that is the same for everybody has nothing in common with any: 0.
+    they have; the plain estimate is far above 0 then. A layer that is the same for everybody has nothing in common with any: 0.
 
     Raises:
         PosekitError: fewer than 4 people.
@@ -203,5 +220,5 @@ def cka_interval(x: np.ndarray, y: np.ndarray, *, seed: int = 0, resamples: int 
 
 
 def cka_table(rows: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """`cka` (R, C) of each of some places with each of others, by their Gram matrices of the same people."""
+    """`cka` (R, C) of each of some layers with each of others, by their Gram matrices of the same people."""
     return np.array([[cka(x, y) for y in columns.values()] for x in rows.values()])

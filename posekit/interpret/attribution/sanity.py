@@ -3,7 +3,7 @@
 cases = draw_cases(model, card, crops)
 found = by(card, "grad-cam", "stack0.sum4")(model, cases)  # maps (N, R, R)
 
-- `randomisation`: does the map change when the network forgets what it learned, from the head downwards (Adebayo et al., 2018,
+- `randomisation`: does the map change when weights are set back to random ones, from the head downwards (Adebayo et al., 2018,
   cascading randomisation)?
 - `removal`: is the answer gone when what the map points at is taken away first (deletion), and there when it is brought back first
   (insertion; Petsiuk et al., 2018)?
@@ -48,7 +48,7 @@ BATCH = 8  # people explained at once
 
 @dataclass(frozen=True)
 class Cases:
-    """N people, each of whom is asked about one joint. Points are (x, y) in the network's input pixels."""
+    """N people, one joint of each. Points are (x, y) in the network's input pixels."""
 
     rows: np.ndarray  # (N,) of the crops
     pictures: Tensor  # (N, 3, R, R) in [0, 1]
@@ -72,7 +72,7 @@ class Cases:
 
 
 def counterparts(model: nn.Module, card: Card, cases: Cases) -> Cases:
-    """The same people, each asked about the same joint of the other side, where the network puts that one; nobody says where it is."""
+    """The same people and the same joint of the other side, where the network puts that one; its true position stays unknown."""
     skeleton = skeleton_of(card.skeleton)
     joints, device = np.array(skeleton.mirrored)[cases.joints], next(model.parameters()).device
     cells = torch.cat([answered(model, card, cases.pictures[part].to(device))[1] for part in iterate(len(cases), BATCH)])
@@ -108,11 +108,11 @@ def draw_cases(
         raise PosekitError(f"{crops.people.source}: nobody has a torso and a visible joint among {', '.join(joints or skeleton.joints)}")
     chosen = np.array([random.choice(np.flatnonzero(able[row])) for row in rows])
     pictures = eval_view(*load_batch(crops, rows), card.resolution)[0]
-    told = [answered(model, card, pictures[part].to(next(model.parameters()).device))[1:] for part in iterate(len(rows), BATCH)]
+    answers = [answered(model, card, pictures[part].to(next(model.parameters()).device))[1:] for part in iterate(len(rows), BATCH)]
     each = np.arange(len(rows))
     return Cases(
         rows, pictures, chosen, [skeleton.joints[k] for k in chosen], points[rows, chosen],
-        np.concatenate([keypoints for _, keypoints in told])[each, chosen, :2], torch.cat([cells for cells, _ in told])[each, chosen],
+        np.concatenate([keypoints for _, keypoints in answers])[each, chosen, :2], torch.cat([cells for cells, _ in answers])[each, chosen],
         torsos[rows],
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ def grad_cams(model: nn.Module, card: Card, cases: Cases, layers: Sequence[str])
 
 
 def by(card: Card, method: str, layer: str | None = None, name: str = "window") -> Maps:
-    """One of `attribution.METHODS`, asked with the target `name` about each person's joint."""
+    """One of `attribution.METHODS`, of the target `name` of each person's joint."""
 
     def maps(model: nn.Module, cases: Cases) -> np.ndarray:
         device = next(model.parameters()).device
@@ -175,7 +175,7 @@ def answer(card: Card) -> Maps:
 
 
 def cascade(model: nn.Module) -> dict[str, list[str]]:
-    """What is randomised, from the head downwards: name of the last part reached to all places of the network so far."""
+    """What is randomised, from the head downwards: name of the last part reached to the hook points of all parts so far."""
     parts = dict.fromkeys(("heatmaps", "features", "merge"), "head") | dict.fromkeys(("skip", "encoder"), "encoder and skips")
     parts |= {"sum": "decoder"}
     reached: list[str] = []
@@ -192,21 +192,21 @@ def cascade(model: nn.Module) -> dict[str, list[str]]:
 
 
 def randomised(model: nn.Module, names: Sequence[str], seed: int = 0) -> nn.Module:
-    """A copy of the network in which the named places are as they were before any training: new weights, no statistics."""
-    forgetful = copy.deepcopy(model)
+    """A copy of the network in which what is behind the named hook points is as it was before any training: new weights, no statistics."""
+    anew = copy.deepcopy(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for name in names:
-            for module in forgetful.get_submodule(name).modules():
-                if callable(forget := getattr(module, "reset_parameters", None)):
-                    forget()
-    return forgetful.eval()
+            for module in anew.get_submodule(name).modules():
+                if callable(reset := getattr(module, "reset_parameters", None)):
+                    reset()
+    return anew.eval()
 
 
 def randomisation(
     model: nn.Module, cases: Cases, ways: Mapping[str, Maps], levels: Mapping[str, Sequence[str]], *, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
-    """The maps (N, R, R) of each way when the network forgets, by level of the cascade; `likeness` compares them with the trained one's.
+    """The maps (N, R, R) of each way and level of the cascade; `likeness` compares them with the trained one's.
 
     Each person has a random network of its own, the same for all ways: people who share one are not independent, and an interval over
     them would be too narrow.
@@ -215,17 +215,17 @@ def randomisation(
     found = {label: {level: np.zeros(shape, np.float32) for level in levels} for label in ways}
     for level, names in levels.items():
         for person in range(len(cases)):
-            forgetful = randomised(model, names, seed + person)
+            anew = randomised(model, names, seed + person)
             for label, maps in ways.items():
-                found[label][level][person] = maps(forgetful, cases.take(np.array([person])))[0]
+                found[label][level][person] = maps(anew, cases.take(np.array([person])))[0]
     return found
 
 
 def likeness(maps: np.ndarray, others: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
     """Spearman's correlation (N,) of the strengths of maps (N, R, R) and others, cell by cell; 0 where one does not vary.
 
-    With `around` (N, 2), x and y, it is the partial correlation given the distance from there. What is asked about a place in a
-    heatmap hangs on the pixels near by in any network, a random one too; that the maps share this says nothing.
+    With `around` (N, 2), x and y, it is the partial correlation given the distance from there. What is asked about a cell of a
+    heatmap depends on the pixels near by in any network, a random one too; that the maps share this says nothing.
     """
     one, other = (_ranks(in_cells(np.abs(values))) for values in (maps, others))
     alike = (one * other).sum(1)

@@ -67,7 +67,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "seen": metrics["seen"],
         "limit": number(metrics["cascade"]["limit"], 1),
         "step": f"+ {metrics['cascade']['decided at']}",
-        "forgotten": str(metrics["cascade"]["worst"]["people"]),
+        "drawn": str(metrics["cascade"]["worst"]["people"]),
         "limbs": "*On its limbs*. How much of the map lies on the silhouettes of the visible limbs that end in the joint?"
         if metrics["rendered"]
         else "*On its limbs*: only mannequins have true silhouettes, so that this test is in their edition alone.",
@@ -96,7 +96,7 @@ def answer(metrics: Mapping[str, Any]) -> str:
     return (
         f"**{len(failing)} of {len(metrics['methods'])} methods {'draws' if len(failing) == 1 else 'draw'} much the same map after the "
         "network "
-        "has forgotten every joint.** "
+        "has lost every joint identity.** "
         f"The map of {failing[0]} keeps a rank correlation of {number(most)}."
     )
 

@@ -1,0 +1,148 @@
+"""What 04_stacks says: what a later stack corrects, what it takes from the one before, and whether stacks are worth more than width."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from posekit.workflow.words import side_by_side, spoken
+from posekit.workflow.words.studies import gained, state, table
+
+WHOLE_WAY = "first to last"  # of `corrected`
+CONTRASTS = {
+    "2 stacks": "Two stacks against one wide stack of as many parameters",
+    "4 stacks": "Four stacks against one wide stack of as many parameters",
+    "2 stacks, large": "Two stacks against one large stack of as many parameters",
+}
+
+
+def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
+    """What the page says, by name, of the chapter's metrics."""
+    return {
+        "answer": answer(m),
+        "network": m["network"],
+        "people": f"{m['people']:,} {'mannequins' if m['rendered'] else 'people'}",
+        "gain": gain(m),
+        "errors": errors(m),
+        "handover": handover(m),
+        "cka": cka(m),
+        "study": study(m),
+        "table": side_by_side("04_stacks", data, verdicts(m)),
+    }
+
+
+def change(block: Mapping) -> str:
+    return spoken(block["change"], points=True)
+
+
+def answer(m: Mapping[str, Any]) -> str:
+    """The chapter's answer in one sentence with its one number."""
+    found = m["gain"]["change"]
+    points = f"{100 * abs(found['mean']):.1f} points"
+    if found["low"] > 0:
+        return f"**The last stack's answer is better than the first one's**, by {points} of PCK."
+    if found["high"] < 0:
+        return f"**The last stack's answer is worse than the first one's**, by {points} of PCK."
+    return f"**These people cannot tell the last stack's answer from the first one's**: the two differ by {points} of PCK."
+
+
+def gain(m: Mapping[str, Any]) -> str:
+    parts = [f"{label} {spoken(block)}" for label, block in m["stacks"].items()]
+    joints = m["gain"]["joint changes"]
+    order = sorted(joints, key=lambda joint: -joints[joint]["mean"])
+    better, worse = sum(block["low"] > 0 for block in joints.values()), sum(block["high"] < 0 for block in joints.values())
+    return (
+        f"The share of joints found: {', '.join(parts)}. From the first stack to the last, on the same people, it changes by "
+        f"{change(m['gain'])}. "
+        f"Of {len(joints)} joints, {better or 'none'} {'get' if better > 1 else 'gets'} better with an interval above 0, {worse or 'none'} "
+        f"{'get' if worse > 1 else 'gets'} worse with one below. The {order[0]} gains most, {spoken(joints[order[0]], points=True)}, the "
+        f"{order[-1]} least, {spoken(joints[order[-1]], points=True)}."
+    )
+
+
+def errors(m: Mapping[str, Any]) -> str:
+    block, names = m["corrected"][WHOLE_WAY], m["flow"]["kinds"]
+    parts = [
+        f"{kind} {spoken(block[f'corrected of {kind}'])} (of {sum(m['flow']['joints'][names.index(kind)]):,})"
+        for kind in names[1:]
+        if f"corrected of {kind}" in block
+    ]
+    text = (
+        f"From the first stack to the last {spoken(block['corrected'])} of all joints are corrected, and errors are introduced in "
+        f"{spoken(block['introduced'])}."
+    )
+    text += f" Corrected errors by kind: {', '.join(parts)}." if parts else " There are no errors to correct."
+    if not m["strangers"]:
+        text += " Nobody else is annotated in these pictures, so that a jump to another person counts as one of the other kinds."
+    return text
+
+
+def handover(m: Mapping[str, Any]) -> str:
+    groups, out = m["handovers"], f"stack {m['count'] - 1} out"
+    parts = [f"{group} {change(by_way['the mean'])}" for group, by_way in groups.items()]
+    rest = [f"{way} {change(block)}" for way, block in groups[out].items() if way != "the mean"]
+    order = sorted((group for group in groups if not group.endswith(" out")), key=lambda group: groups[group]["the mean"]["mean"])
+    clear = groups[order[0]]["the mean"]["change"]["high"] < 0
+    leans = f"It depends most on the {order[0]}." if clear else "It depends on none of them with an interval below 0."
+    return (
+        f"With each at its mean, the last stack's score changes by: {'; '.join(parts)}. With {out}, by: {'; '.join(rest)}. {leans} For "
+        "scale: "
+        f"from the first stack's score to the last one's the change is {change(m['gain'])}."
+    )
+
+
+def cka(m: Mapping[str, Any]) -> str:
+    pairs = m["cka"]["pairs"]
+    parts = [
+        f"{name}: {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] (chance: below {max(block['chance'], 0):.2f})"
+        for name, block in pairs.items()
+    ]
+    clear = [name for name, block in pairs.items() if block["low"] > max(block["chance"], 0)]
+    return (
+        f"CKA over {m['cka']['people']:,} people: {'; '.join(parts)}. Chance is the 97.5 % quantile with people exchanged at random. "
+        f"{len(clear)} of these {len(pairs)} pairs have more in common than chance gives."
+    )
+
+
+def study(m: Mapping[str, Any]) -> str:
+    """The trainings to the plateau: their table and what they decide, or which are missing."""
+    found = m["study"]
+    if not found["kept"]:
+        return state(found)
+    text = f"{state(found)}\n\n{table(found)}"
+    if not found["missing"]:
+        text += "\n\n" + " ".join(f"{what}: {gained(found['contrasts'][name])}." for name, what in CONTRASTS.items())
+    return text
+
+
+def judged(block: Mapping, better: str, worse: str) -> str:
+    found = block["change"]
+    return better if found["low"] > 0 else worse if found["high"] < 0 else "cannot be told apart"
+
+
+def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
+    """The chapter's table, question to answer."""
+    count, block = m["count"], m["corrected"][WHOLE_WAY]
+    labels, last = list(m["stacks"]), f"stack {m['count'] - 1}"
+    found = {
+        "Network": f"{m['network']}, {count} stacks, {m['people']:,} people",
+        "Joints found by the first stack": spoken(m["stacks"][labels[0]]),
+        "Joints found by the last": spoken(m["stacks"][labels[-1]]),
+        "A later stack is better": f"{judged(m['gain'], 'yes', 'no, worse')} ({change(m['gain'])})",
+        "Errors corrected, of all joints": spoken(block["corrected"]),
+        "Errors introduced, of all joints": spoken(block["introduced"]),
+    }
+    for kind in m["flow"]["kinds"]:
+        if f"corrected of {kind}" in block:
+            found[f"Corrected of errors of the kind {kind}"] = spoken(block[f"corrected of {kind}"])
+    handed = {
+        "features handed on": f"features of "
+        f"{last}", "predictions handed on": f"predictions of {last}", "stack before the last out": f"{last} out",
+        "bypass of the stack before": f"bypass of {last}",
+    }  # fmt: skip
+    found |= {
+        f"Change: {name} at {way}": change(m["handovers"][group][way]) for name, group in handed.items() for way in ("zero", "the mean")
+    }
+    pairs = m["cka"]["pairs"]
+    return found | {
+        "CKA of the last two stacks' codes": f"{pairs[f'code of stacks {count - 1} and {count}']['mean']:.2f}",
+        "CKA of their heatmaps": f"{pairs[f'heatmaps of stacks {count - 1} and {count}']['mean']:.2f}",
+    }

@@ -1,0 +1,63 @@
+"""What chapters say of a study, from its summary (`posekit.studies.summary.summarise`)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from posekit.workflow.words import listed, spoken
+
+
+def state(summary: Mapping[str, Any]) -> str:
+    """How much of a study is kept, and what keeps it from deciding."""
+    name, count = summary["study"], summary["trainings"]
+    if not summary["missing"]:
+        return f"All {count} trainings of the study *{name}* are kept, {len(summary['seeds'])} seeds of each variant."
+    missing = sum(map(len, summary["missing"].values()))
+    lacking = [
+        f"*{variant}*" + (f" (seed{'s' * (len(seeds) > 1)} {listed(map(str, seeds))})" if summary["variants"][variant]["seeds"] else "")
+        for variant, seeds in summary["missing"].items()
+    ]
+    return (
+        f"**{missing} of the {count} trainings of the study *{name}* are missing, and nothing is decided from it yet**: "
+        f"{'; '.join(lacking)}. "
+        f"`posekit study {name} --data {summary['source']}:FOLDER` trains them."
+    )
+
+
+def table(summary: Mapping[str, Any]) -> str:
+    """A Markdown table, a line a variant; the median pose and what labels allow below it."""
+    lines = [
+        "| | seeds | PCK@0.2·torso on test | difference in points | relative | parameters | multiply-adds | epochs | |",
+        "| --- " * 9 + "|",
+    ]
+    for name, variant in summary["variants"].items():
+        costs = f"{variant['parameters']:,} | {variant['macs'] / 1e6:.0f} M | {variant['epochs']}"
+        if not variant["seeds"]:
+            lines.append(f"| {name} | 0 |  |  |  | {costs} | not trained yet |")
+            continue
+        notes = [*([] if variant["plateau"] else ["not at its plateau"]), *(["has not learned"] if variant["learned"] is False else [])]
+        if variant["kind"] == "reference":
+            difference, relative = "", ""
+        else:
+            difference, relative = (_of(variant[key], points=key == "difference") for key in ("difference", "relative"))
+        lines.append(
+            f"| {name} | {len(variant['seeds'])} | {_of(variant['test'])} | {difference} | {relative} | {costs} | {', '.join(notes)} |"
+        )
+    if summary["floor"]:
+        lines.append(f"| *the median pose* |  | {100 * summary['floor']['test']:.1f} % |  |  | 0 | 0 |  |  |")
+    return "\n".join(lines)
+
+
+def gained(block: Mapping[str, Any]) -> str:
+    """`better` or `worse` where the whole interval of a contrast says so, else `undecided`; and `not decided yet`, with the reason."""
+    if block["why"]:
+        return f"not decided yet ({block['why']})"
+    side = "better" if block["low"] > 0 else "worse" if block["high"] < 0 else "undecided"
+    return f"{side}, {spoken(block, points=True)}"
+
+
+def _of(block: Mapping[str, Any], *, points: bool = False) -> str:
+    if block["mean"] is None:
+        return ""
+    if block["low"] is None:
+        return spoken(block, points=points).partition(",")[0].removesuffix(" points")
+    return spoken(block, points=points).removesuffix(" points")

@@ -1,0 +1,179 @@
+"""What 07_explanations says, by planted metrics: every branch."""
+
+import copy
+
+import pytest
+
+from posekit.interpret.attribution.judgement import verdict
+from posekit.workflow.words import explanations as words
+
+LEVELS = ["head", "decoder", "stem"]
+METHODS = ["saliency", "guided backprop", "deconvnet", "Grad-CAM (sum 1)"]
+CONTROLS = ["edges", "noise", "the answer"]
+
+
+def block(mean, half=0.05, people=12):
+    return {"mean": mean, "low": mean - half, "high": mean + half, "people": people}
+
+
+def cascade(at, end=0.1, half=0.05):
+    """The cascade of methods that keep `at` (by method) after the decoder and `end` at the end."""
+    kept = {label: at.get(label, 0.1) for label in METHODS} | {"edges": 1.0, "noise": 1.0, "the answer": 0.0, "random map": 0.0}
+    alike = {label: {"head": block(m, half), "decoder": block(m, half), "stem": block(min(m, end), half)} for label, m in kept.items()}
+    worst = max(METHODS, key=lambda label: kept[label])
+    return {
+        "levels": LEVELS, "decided at": "decoder", "limit": 0.5, "alike": alike,
+        "verdicts": {label: {level: verdict(b) for level, b in by.items()} for label, by in alike.items()},
+        "at": {label: by["decoder"] for label, by in alike.items()}, "worst": {"method": worst} | alike[worst]["decoder"],
+    }  # fmt: skip
+
+
+def planted(**changes):
+    matrix = [[0.3, 0.1, None], [-0.2, 0.4, 0.0], [0.05, None, 0.2]]
+
+    def shifted(by):
+        return [[None if value is None else value + by for value in row] for row in matrix]
+
+    agreement = {"mean": 0.4, "low": 0.2, "high": 0.6, "p": 0.01, "pairs": 20}
+    tests = {"other side": block(0.3), "deletion": block(0.2), "insertion": block(0.7), "pointing": block(0.4)}
+    metrics = {
+        "network": "net", "rendered": True, "seen": "none of whom is in the training split", "people": 32, "methods": METHODS,
+        "controls": CONTROLS, "cascade": cascade({"guided backprop": 0.95, "saliency": 0.5}),
+        "cascade, distance not taken off": {label: block(0.3 + 0.1 * i) for i, label in enumerate(METHODS)},
+        "tests": {label: copy.deepcopy(tests) for label in [*METHODS, *CONTROLS]},
+        "better than edges": {}, "better than the answer": {label: {"deletion": block(-0.2), "insertion": block(0)} for label in METHODS},
+        "faults": {label: [] for label in METHODS}, "targets": {"peak": block(0.9), "mean": block(0.4)},
+        "gradcam": {"stack0.sum1": {"pointing": block(0.6), "like the answer": block(0.5), "empty": 0.0},
+                    "stack0.skip1": {"pointing": block(0.1), "like the answer": block(0.1), "empty": 0.4}},
+        "code": "stack0.bottleneck1", "refused": {},
+        "dependency": {
+            "joints": ["nose", "neck", "hip"], "people": 100, "effect": {"mean": matrix, "low": shifted(-0.03), "high": shifted(0.03)},
+            "moved": matrix, "on the others": {"nose": block(0.1), "neck": block(0.02)}, "closeness": agreement,
+            "both ways": dict.fromkeys(("mean", "low", "high", "p")) | {"pairs": 2}, "other side": block(0.01),
+        },
+        "maximised": {"left wrist": {"made": 9.0, "best": 3.0}, "component 1": {"made": 5.0, "best": 3.0},
+                      "random direction": {"made": 2.0, "best": 3.0}},
+        "compared with": 400, "excited": {"channel 3": {"nine": 2.0, "all": 0.5}}, "projections like edges": block(0.5, people=36),
+    }  # fmt: skip
+    return metrics | changes
+
+
+def said(**changes):
+    return words.sentences(planted(**changes), "mannequins")
+
+
+def test_a_method_that_fails_is_named_in_the_answer_and_with_its_number():
+    found = said()
+    assert found["answer"].startswith("**1 of 4 methods draws much the same map")
+    assert "guided backprop keeps a rank correlation of 0.95" in found["answer"]
+    assert "1 of 4 methods fails: guided backprop 0.95 [0.90,\u00a01.00]." in found["cascade"]
+    assert "Undecided: saliency." in found["cascade"] and "Passing: deconvnet and Grad-CAM (sum 1)." in found["cascade"]
+    assert "the end of the cascade alone would have found none" in found["cascade"]
+
+
+def test_several_methods_fail_the_most_stubborn_first():
+    found = said(cascade=cascade({"guided backprop": 0.95, "saliency": 0.8}, end=0.9))
+    assert found["answer"].startswith("**2 of 4 methods draw ")
+    assert "2 of 4 methods fail: guided backprop 0.95 [0.90,\u00a01.00] and saliency" in found["cascade"]
+    assert "With all weights random, saliency and guided backprop still fail." in found["cascade"]
+    one = said(cascade=cascade({"guided backprop": 0.95}, end=0.9))
+    assert "With all weights random, guided backprop still fails." in one["cascade"]
+
+
+def test_where_no_method_fails_that_is_the_answer():
+    found = said(cascade=cascade({"saliency": 0.3}))
+    assert found["answer"].startswith("**No method clearly fails the cascade**: saliency")
+    assert "no method clearly fails; saliency keeps most" in found["cascade"] and "fail any more" not in found["cascade"]
+    assert "Undecided" not in found["cascade"]
+
+
+def test_each_kind_of_people_is_named():
+    assert said()["people"] == "32 mannequins" and "silhouettes of the visible limbs" in said()["limbs"]
+    found = said(rendered=False)
+    assert found["people"] == "32 people" and "alone" in found["limbs"]
+
+
+def test_the_other_side_and_a_code_of_one_cell():
+    metrics = planted(refused={"stack0.bottleneck1": "a single cell"})
+    for label in METHODS[:2]:
+        metrics["tests"][label]["other side"] = block(0.8)
+    text = words.test_words(metrics)
+    assert "saliency and guided backprop draw much the same map" in text and "the code is a single cell" in text
+    metrics["tests"]["saliency"]["other side"] = block(0.1)
+    assert "guided backprop draws much the same map" in words.test_words(metrics)
+    assert "same map" not in said()["tests"] and "single cell" not in said()["tests"]
+
+
+def test_controls_put_methods_into_proportion():
+    assert "No method is clearly ahead" in said()["controls"] and "Every method does better than edges" in said()["controls"]
+    lead = planted()["better than the answer"] | {"saliency": {"deletion": block(0.2)}}
+    faults = planted()["faults"] | {"deconvnet": ["fails the cascade", "not clearly better than edges"]}
+    found = said(**{"better than the answer": lead, "faults": faults})
+    assert "Clearly ahead of it in deletion: saliency (by 0.20" in found["controls"] and ": deconvnet." in found["controls"]
+    assert "The tests say of the deconvnet: fails the cascade and not clearly better than edges." in found["patches"]
+    assert "Nothing in the tests speaks against the deconvnet" in said()["patches"]
+
+
+def test_grad_cam_by_layer():
+    assert "The best layer is sum1." in said()["gradcam"] and "the map is empty: skip1 40 %" in said()["gradcam"]
+    weak = {"stack0.sum1": {"pointing": block(0.02), "like the answer": block(0.5), "empty": 0.0}}
+    assert "No layer points clearly." in said(gradcam=weak)["gradcam"] and "empty" not in said(gradcam=weak)["gradcam"]
+    assert said(gradcam={})["gradcam"].startswith("Every layer has a single cell")
+
+
+def test_dependency():
+    text = said()["dependency"]
+    assert "moves by 30 hundredths" in text
+    assert "Of 4 pairs of different joints, 2 have an effect with an interval above 0 and 1 one below" in text
+    assert "other parts of the person matter more" in text and "nose hidden, neck moves 10 [7,\u00a013]" in text
+    assert "Effects fall with the number of limbs" in text and "by too few pairs." in text
+    unknown = [[None] * 3] * 3
+    found = planted()["dependency"]
+    nothing = found | {"effect": {"mean": unknown, "low": unknown, "high": unknown}, "moved": unknown, "on the others": {},
+                       "closeness": found["both ways"]}  # fmt: skip
+    text = said(dependency=nothing)["dependency"]
+    assert text.startswith("Of 0 pairs") and "Which joint" not in text and "strongest pairs" not in text
+    assert "Closeness along the limbs does not clearly order the effects" in text
+    table = words.verdicts(planted(dependency=nothing))
+    assert (
+        table["Strongest pair (hundredths of the torso)"]
+        == table["Joints whose hiding moves the others most (hundredths of the torso)"]
+        == "none"
+    )
+
+
+def test_maximised_pictures():
+    assert "2 of 3 made pictures" in said()["maximised"] and "Not so: random direction." in said()["maximised"]
+    assert "Such codes lie outside the people's" in said()["maximised"]
+    all_beyond = {"component 1": {"made": 2.0, "best": 1.0}, "random direction": {"made": 2.0, "best": 1.0}}
+    text = said(maximised=all_beyond)["maximised"]
+    assert "Not so" not in text and "outside" not in text
+    assert words.maximised_label("left wrist", {"made": 9.04, "best": -0.51}) == "left wrist\n9.0 sd (−0.5)"
+
+
+def test_tables():
+    metrics = planted()
+    rows = words.cascade_rows(metrics["cascade"], ["edges", "random map", "the answer"])
+    by_name = {row[""]: row for row in rows}
+    assert "noise" not in by_name and by_name["guided backprop"]["+ decoder"] == "fails, 0.95 [0.90,\u00a01.00]"
+    assert by_name["edges: control"]["+ decoder"] == "1.00 [0.95,\u00a01.05]"
+    faults = metrics["faults"] | {"guided backprop": ["fails the cascade"]}
+    metrics["tests"]["saliency"]["on limbs"] = block(0.4)
+    rows = {row[""]: row for row in words.test_rows(metrics["cascade"], metrics["tests"], faults, CONTROLS)}
+    assert set(rows) == {
+        "saliency",
+        "guided backprop: fails the cascade",
+        "deconvnet",
+        "Grad-CAM (sum 1)",
+        *(f"{c}: control" for c in CONTROLS),
+    }
+    assert rows["saliency"]["on its limbs"] == "0.40 [0.35,\u00a00.45]"
+    table = words.verdicts(metrics)
+    assert table["Fail the cascade (head and decoder random)"] == "guided backprop" and table["Undecided in it"] == "saliency"
+    assert words.verdicts(planted(cascade=cascade({})))["Fail the cascade (head and decoder random)"] == "none"
+    assert said()["table"].startswith("| | mannequins | photographs |")
+
+
+@pytest.mark.parametrize("values", [[], [None]])
+def test_nothing_has_no_median(values):
+    assert words._median(values) is None and words._median([3.0, 1.0]) == 2.0

@@ -1,0 +1,98 @@
+"""What 04_stacks says, by planted metrics: every branch. Of its study: test_words_studies.py."""
+
+import pytest
+
+from posekit.workflow.words import stacks as words
+
+MISSING = {"study": "stacks", "trainings": 24, "missing": {"1 wide stack": [0]}, "kept": 0, "seeds": [0, 1, 2], "source": "lspet",
+           "variants": {"1 wide stack": {"seeds": [1]}}}  # fmt: skip
+
+
+def interval(mean, half=0.01):
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def block(mean, change=0.0, half=0.01):
+    return interval(mean, 0.02) | {"change": interval(change, half)}
+
+
+def gained(change, half=0.01, joints=None):
+    return block(0.35, change, half) | {"joint changes": joints or {"wrist": interval(0.05), "hip": interval(0.0), "knee": interval(-0.05)}}
+
+
+def planted(**changes):
+    handed = {"features of stack 1": -0.06, "predictions of stack 1": -0.04, "stack 1 out": -0.16, "bypass of stack 1": -0.05}
+    metrics = {
+        "network": "hg2", "count": 2, "people": 640, "rendered": False, "strangers": 0, "study": MISSING,
+        "stacks": {"stack 1": block(0.3), "stack 2": block(0.33)}, "gain": gained(0.03),
+        "corrected": {"first to last": {"corrected": interval(0.09), "introduced": interval(0.06), "net": interval(0.03),
+                                        "corrected of jitter": interval(0.2), "corrected of miss": interval(0.1)}},
+        "flow": {"kinds": ["found", "jitter", "miss"], "joints": [[5, 1, 0], [2, 10, 1], [1, 2, 1000]]},
+        "handovers": {name: {way: block(0.33 + d, d + 0.01 * i) for i, way in enumerate(("zero", "the mean", "another person's"))}
+                      for name, d in handed.items()},
+        "cka": {"people": 400, "pairs": {"code of stacks 1 and 2": interval(0.46, 0.05) | {"chance": 0.1},
+                                         "heatmaps of stacks 1 and 2": interval(0.05, 0.05) | {"chance": -0.1}}},
+    }  # fmt: skip
+    return metrics | changes
+
+
+def said(**changes):
+    return words.sentences(planted(**changes), "lspet:folder")
+
+
+@pytest.mark.parametrize(
+    ("change", "answer", "verdict"),
+    [
+        (0.03, "**The last stack's answer is better than the first one's**, by 3.0 points of PCK.", "yes"),
+        (-0.03, "**The last stack's answer is worse than the first one's**, by 3.0 points of PCK.", "no, worse"),
+        (0.002, "**These people cannot tell the last stack's answer from the first one's**: the two differ by 0.2 points of PCK.",
+         "cannot be told apart"),
+    ],
+)  # fmt: skip
+def test_the_answer(change, answer, verdict):
+    assert said(gain=gained(change))["answer"] == answer
+    assert words.verdicts(planted(gain=gained(change)))["A later stack is better"].startswith(verdict)
+
+
+def test_people():
+    assert said()["people"] == "640 people" and said(rendered=True)["people"] == "640 mannequins" and said()["network"] == "hg2"
+
+
+def test_joints():
+    text = said()["gain"]
+    assert "Of 3 joints, 1 gets better with an interval above 0, 1 gets worse with one below." in text
+    assert "The wrist gains most, +5.0" in text and "the knee least, −5.0" in text
+    alike = said(gain=gained(0.03, joints={"wrist": interval(0.05), "hip": interval(0.06)}))["gain"]
+    assert "2 get better" in alike and "none gets worse" in alike
+    worse = said(gain=gained(0.03, joints={"wrist": interval(-0.05), "hip": interval(-0.06)}))["gain"]
+    assert "none gets better" in worse and "2 get worse" in worse
+
+
+def test_errors():
+    text = said()["errors"]
+    assert "9.0 % [8.0, 10.0] of all joints are corrected, and errors are introduced in 6.0 % [5.0, 7.0]." in text
+    assert "jitter 20.0 % [19.0, 21.0] (of 13), miss 10.0 % [9.0, 11.0] (of 1,003)." in text and "Nobody else" in text
+    assert "Nobody else" not in said(strangers=3)["errors"]
+    none = {"first to last": {"corrected": interval(0.0), "introduced": interval(0.0), "net": interval(0.0)}}
+    assert "There are no errors to correct." in said(corrected=none)["errors"]
+
+
+def test_what_is_handed_on():
+    text = said()["handover"]
+    assert "features of stack 1 −5.0 " in text and "With stack 1 out, by: zero −16.0" in text
+    assert "It depends most on the features of stack 1." in text
+    idle = {name: {way: block(0.33, 0.0) for way in by_way} for name, by_way in planted()["handovers"].items()}
+    assert "It depends on none of them with an interval below 0." in said(handovers=idle)["handover"]
+
+
+def test_what_stacks_have_in_common():
+    text = said()["cka"]
+    assert "code of stacks 1 and 2: 0.46 [0.41, 0.51] (chance: below 0.10)" in text and "(chance: below 0.00)" in text
+    assert "1 of these 2 pairs have more in common" in text
+
+
+def test_the_table():
+    table = words.verdicts(planted())
+    assert table["Network"] == "hg2, 2 stacks, 640 people" and table["Corrected of errors of the kind jitter"] == "20.0 % [19.0, 21.0]"
+    assert table["Change: bypass of the stack before at the mean"].startswith("−4.0") and table["CKA of their heatmaps"] == "0.05"
+    assert said()["table"].startswith("| | mannequins") and "*1 wide stack* (seed 0)" in said()["study"]
