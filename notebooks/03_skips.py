@@ -45,6 +45,7 @@ from posekit.engine.evaluation import common
 from posekit.engine.fitting import same_recipe
 from posekit.files import plain
 from posekit.interpret.activations import ablation
+from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.activations.twins import load_twins
 from posekit.plots import ablation as figures
 from posekit.plots import studies as study_figures
@@ -63,6 +64,7 @@ if (retrained is None) != (baseline is None):
 people = posekit.load_people(data, on_error=on_error)
 network, card = weight_files.load(weights)
 groups = ablation.skip_groups(network)
+bottleneck = [code_hook_point(network, stack) for stack in range(network.config.stacks)]
 
 
 def store(chosen, of):
@@ -97,10 +99,11 @@ def hits(keypoints, factor=0.2):
 before = ablation.intact(network, card, crops, backend=backend)
 ways = {
     "zero": ablation.zero,
-    "the mean": ablation.mean(network, card, store(others, card), groups["all"], backend=backend),
+    "the mean": ablation.mean(network, card, store(others, card), [*groups["all"], *bottleneck], backend=backend),
     "another person's": ablation.resample,
 }
 after = ablation.ablate(network, card, crops, groups, ways, backend=backend)
+blind = ablation.ablate(network, card, crops, {"bottleneck": bottleneck}, ways, backend=backend)["bottleneck"]
 intact = hits(before)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How large a share of each person's joints is found, a panel each: grey, with all skip connections as they are; the outline, with all of them replaced. Triangles: the means over people.", "name": "fig-skips-histogram"}, "image": {"alt": "Histograms of the share of joints found by person, with skip connections to the right, without to the left"}}
@@ -126,16 +129,18 @@ levels = {
     for group, by_way in after.items()
 }
 whole = ablation.summary(intact, intact, skeleton, seed=seed)
+without_code = {way: ablation.summary(hits(keypoints), intact, skeleton, seed=seed) for way, keypoints in blind.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found with one level, or all, replaced in three ways, with 95 % intervals over people. The line and band are the network as it is. The same people are behind all of them, so that differences are surer than overlapping bands suggest.", "name": "fig-skips-levels"}, "image": {"alt": "Dots with intervals for each level and way of replacing it"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found with one level, or all, replaced in three ways; and, as a control, with the bottleneck replaced and all skip connections intact; with 95 % intervals over people. The line and band are the network as it is. The same people are behind all of them, so that differences are surer than overlapping bands suggest.", "name": "fig-skips-levels"}, "image": {"alt": "Dots with intervals for each level and way of replacing it"}}
 names = {"all": "all levels"} | {f"skip{i}": f"level {i}" for i in range(1, network.config.depth + 1)}
-run.save_figure(
-    figures.conditions({names[group]: by_way for group, by_way in levels.items()}, whole, "PCK@0.2·torso (%)", "as it is"), "levels"
-)
+rows = {names[group]: by_way for group, by_way in levels.items()} | {"bottleneck": without_code}
+run.save_figure(figures.conditions(rows, whole, "PCK@0.2·torso (%)", "as it is"), "levels")
 plt.show()
 
 # %% [markdown]
 # {{ runs["03_skips"].say.levels }}
+#
+# {{ runs["03_skips"].say.bottleneck }}
 #
 # Where zero costs more than the mean, the difference is not information about the person, which neither has: it is the shock of
 # a value that the next layer never met. Where another person's features cost more than the mean, the next layers rely on the skip
@@ -268,6 +273,7 @@ found = plain(
         "level names": names,
         "intact": whole,
         "levels": levels,
+        "bottleneck": without_code,
         "twins": pair,
         "study": study,
         "kinds": columns,

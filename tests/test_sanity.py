@@ -203,3 +203,13 @@ def test_the_counterpart_is_asked_about_where_the_network_puts_it(model, asked):
     assert other.names == [" ".join(sides.get(word, word) for word in name.split()) for name in asked.names]
     back = sanity.counterparts(model, TOY, other)
     assert back.names == asked.names and torch.equal(back.cells, asked.cells)
+
+
+def test_grad_cam_by_layer_says_where_it_cannot_be_had(stored):
+    torch.manual_seed(0)
+    config = HourglassConfig.narrow(8, joints=14, depth=3)
+    deep, card = Hourglass(config).eval(), Card("deep", config.to_dict(), "lsp", 32, "cross-entropy")
+    cases = sanity.draw_cases(deep, card, stored, people=3)
+    found, refused = sanity.grad_cams(deep, card, cases, ["stack0.sum1", "stack0.encoder3"])
+    assert list(found) == ["stack0.sum1"] and found["stack0.sum1"].shape == (3, 32, 32) and list(refused) == ["stack0.encoder3"]
+    assert np.allclose(found["stack0.sum1"], sanity.by(card, "grad-cam", "stack0.sum1")(deep, cases))

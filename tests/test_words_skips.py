@@ -28,7 +28,8 @@ def planted(**changes):
     kinds = {"wrist": {"mean": -0.1, "low": -0.12, "high": -0.08}, "hip": {"mean": 0.0, "low": -0.01, "high": 0.01}}
     metrics = {
         "network": "net", "people": 640, "cells": "16 × 16", "level names": {"all": "all levels", "skip1": "level 1", "skip2": "level 2"},
-        "intact": block(0.6), "levels": {"skip1": ways(-0.05), "skip2": ways(-0.02), "all": ways(-0.4)}, "twins": None, "study": MISSING,
+        "intact": block(0.6), "levels": {"skip1": ways(-0.05), "skip2": ways(-0.02), "all": ways(-0.4)}, "bottleneck": ways(-0.1),
+        "twins": None, "study": MISSING,
         "kinds": {"level 1": kinds, "all levels": kinds}, "small joints": dict.fromkeys(("absolute", "relative", "at 0.1·torso"), small),
     }  # fmt: skip
     return metrics | changes
@@ -69,6 +70,13 @@ def test_levels():
     levels = {"skip1": ways(-0.3, zero=0.03), "all": ways(-0.3)}
     text = said(levels=levels)["levels"]
     assert "where it costs 3.0 points less" in text and "stand in" not in text
+
+
+def test_the_bottleneck():
+    assert "changes by −10.0 [−11.0, −9.0] points. The bottleneck carries something" in said()["bottleneck"]
+    assert said()["bottleneck"].endswith("and less than they do.")
+    assert said(bottleneck=ways(-0.5))["bottleneck"].endswith("that the skip connections do not.")
+    assert said(bottleneck=ways(0.0))["bottleneck"].endswith("does not clearly need its bottleneck.")
 
 
 def test_joints():

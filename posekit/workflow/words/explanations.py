@@ -7,8 +7,11 @@ from posekit.workflow.words import listed, number, ranged, side_by_side, spoken
 
 Row = dict[str, str]
 HEADINGS = {
-    "other "
-    "side": "other side", "deletion": "deletion", "insertion": "insertion", "pointing": "points at the joint", "on limbs": "on its limbs",
+    "other side": "other side",
+    "deletion": "deletion",
+    "insertion": "insertion",
+    "pointing": "points at the joint",
+    "on limbs": "on its limbs",
 }  # fmt: skip
 
 
@@ -95,9 +98,7 @@ def answer(metrics: Mapping[str, Any]) -> str:
     most = cascade["at"][failing[0]]["mean"]
     return (
         f"**{len(failing)} of {len(metrics['methods'])} methods {'draws' if len(failing) == 1 else 'draw'} much the same map after the "
-        "network "
-        "has lost every joint identity.** "
-        f"The map of {failing[0]} keeps a rank correlation of {number(most)}."
+        f"network has lost every joint identity.** The map of {failing[0]} keeps a rank correlation of {number(most)}."
     )
 
 
@@ -105,8 +106,8 @@ def targets(metrics: Mapping[str, Any]) -> str:
     order = sorted(metrics["targets"].items(), key=lambda item: -item[1]["mean"])
     parts = [f"{label} {ranged(block)}" for label, block in order]
     return (
-        f"How much does the choice matter? The rank correlation of each map with that of the window, over {metrics['people']} "
-        f"people: {', '.join(parts)}."
+        f"How much does the choice matter? The rank correlation of each map with that of the window, over {metrics['people']} people: "
+        f"{', '.join(parts)}."
     )
 
 
@@ -123,8 +124,8 @@ def cascade_words(metrics: Mapping[str, Any]) -> str:
         )
     else:
         parts.append(
-            f"With head and decoder random, no method clearly fails; {worst['method']} keeps most, {ranged(worst)} (interval corrected "
-            f"for {len(metrics['methods'])} methods)."
+            f"With head and decoder random, no method clearly fails; {worst['method']} keeps most, {ranged(worst)} (interval corrected for "
+            f"{len(metrics['methods'])} methods)."
         )
     if named["undecided"]:
         parts.append(f"Undecided: {listed(named['undecided'])}.")
@@ -156,15 +157,14 @@ def test_words(metrics: Mapping[str, Any]) -> str:
     tests, named = metrics["tests"], {test: best(metrics, test) for test in ("deletion", "insertion", "pointing")}
     text = (
         f"Best in deletion is {named['deletion']}, {ranged(tests[named['deletion']]['deletion'])}; best in insertion is "
-        f"{named['insertion']}, {ranged(tests[named['insertion']]['insertion'])}. The peak of {named['pointing']} lies most often on "
-        "the joint, "
-        f"{spoken(tests[named['pointing']]['pointing'])}."
+        f"{named['insertion']}, {ranged(tests[named['insertion']]['insertion'])}. The peak of {named['pointing']} lies most often on the "
+        f"joint, {spoken(tests[named['pointing']]['pointing'])}."
     )
     sides = [label for label in metrics["methods"] if tests[label]["other side"]["low"] > metrics["cascade"]["limit"]]
     if sides:
         text += (
-            f" For the other side's joint, {listed(sides)} {'draws' if len(sides) == 1 else 'draw'} much the same map: "
-            f"the rank correlation is above {number(metrics['cascade']['limit'], 1)}."
+            f" For the other side's joint, {listed(sides)} {'draws' if len(sides) == 1 else 'draw'} much the same map: the rank "
+            f"correlation is above {number(metrics['cascade']['limit'], 1)}."
         )
     if metrics["code"] in metrics["refused"]:
         text += f" At the code, {metrics['code']}, there is no Grad-CAM: at this resolution the code is a single cell."
@@ -182,7 +182,7 @@ def control_words(metrics: Mapping[str, Any]) -> str:
     text += f"Clearly ahead of it in deletion: {listed(ahead)}. " if ahead else "No method is clearly ahead of it in deletion. "
     weak = [label for label, faults in metrics["faults"].items() if "not clearly better than edges" in faults]
     return text + (
-        f"Not clearly better than edges in deletion or in insertion, by 95 % intervals of the difference on the same people: "
+        "Not clearly better than edges in deletion or in insertion, by 95 % intervals of the difference on the same people: "
         f"{listed(weak)}."
         if weak
         else "Every method does better than edges in deletion or in insertion, by a 95 % interval of the difference on the same people "
@@ -255,8 +255,7 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
     if own is not None and raw is not None:
         parts.append(
             f"A joint that is hidden itself moves by {number(100 * own, 0)} hundredths of the torso beyond the control (median of the "
-            "joints; "
-            f"{number(100 * raw, 0)} with the control not taken off)."
+            f"joints; {number(100 * raw, 0)} with the control not taken off)."
         )
     known, up, down = counts(metrics)
     parts.append(f"Of {known} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below.")
@@ -266,8 +265,8 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
     if order:
         most = "; ".join(f"{joint} {hundredths(influence[joint], 1)}" for joint in order[:4])
         parts.append(
-            f"Which joint do the others depend on? The mean effect of hiding it on them, in hundredths of the torso: {most}; "
-            f"least {order[-1]} {hundredths(influence[order[-1]], 1)}."
+            f"Which joint do the others depend on? The mean effect of hiding it on them, in hundredths of the torso: {most}; least "
+            f"{order[-1]} {hundredths(influence[order[-1]], 1)}."
         )
     strongest = pairs(metrics)
     if strongest:

@@ -21,6 +21,7 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "cells": m["cells"],
         "blunt": blunt(m),
         "levels": levels(m),
+        "bottleneck": bottleneck(m),
         "joints": joints(m),
         "small": small(m),
         "twins": twins(m),
@@ -44,13 +45,12 @@ def answer(m: Mapping[str, Any]) -> str:
         return "**These people cannot tell**: with all skip connections at their mean, the network does not find clearly fewer joints."
     if share < 0.5:
         return (
-            "**Most of the answer goes through the skip connections**: with all of them at their mean over other people, the network finds "
-            f"{100 * share:.0f} % as many joints as with them."
+            "**Most of the answer goes through the skip connections**: with all of them at their mean over other people, the network "
+            f"finds {100 * share:.0f} % as many joints as with them."
         )
     return (
-        "**The answer does not hang on the skip connections alone**: with all of them at their mean over other people, the network "
-        "still finds "
-        f"{100 * share:.0f} % as many joints as with them."
+        "**The answer does not hang on the skip connections alone**: with all of them at their mean over other people, the network still "
+        f"finds {100 * share:.0f} % as many joints as with them."
     )
 
 
@@ -68,14 +68,27 @@ def levels(m: Mapping[str, Any]) -> str:
     total = 100 * sum(by_way["the mean"]["change"]["mean"] for by_way in single.values())
     together = 100 * at_mean(m)["change"]["mean"]
     text = (
-        f"At their means, the most costly level first: {'; '.join(parts)}. All levels together change the score by "
-        f"{change(at_mean(m))}; the "
-        f"single changes add up to {number(total, 1)}. Zero differs from the mean most at {m['level names'][apart]}, where it costs "
+        f"At their means, the most costly level first: {'; '.join(parts)}. All levels together change the score by {change(at_mean(m))}; "
+        f"the single changes add up to {number(total, 1)}. Zero differs from the mean most at {m['level names'][apart]}, where it costs "
         f"{100 * abs(gap[apart]):.1f} points {'more' if gap[apart] < 0 else 'less'}."
     )
     if abs(together) > 1.5 * abs(total):
         text += " The levels can stand in for each other: the network can do without any one of them, but not without all."
     return text
+
+
+def bottleneck(m: Mapping[str, Any]) -> str:
+    """The control: what goes past the skip connections, through the code."""
+    code, skips = m["bottleneck"]["the mean"], at_mean(m)
+    text = (
+        "The other way round, with the code of the bottleneck at its mean and all skip connections intact, the score changes by "
+        f"{change(code)}. "
+    )
+    if code["change"]["high"] >= 0:
+        return text + "The network does not clearly need its bottleneck."
+    if skips["change"]["high"] < code["change"]["low"]:
+        return text + "The bottleneck carries something that the skip connections do not, and less than they do."
+    return text + "The bottleneck carries something that the skip connections do not."
 
 
 def joints(m: Mapping[str, Any]) -> str:
@@ -135,11 +148,9 @@ def twins(m: Mapping[str, Any]) -> str:
         alike = f"not quite alike ({'; '.join(found['differences'])}), so that the comparison is not clean"
     text = (
         f"*{found['names'][0]}* has skip connections and *{found['names'][1]}* has none; they were trained {alike}. The first has "
-        f"{found['parameters'][0]:,} parameters, the second {found['parameters'][1]:,}; all that the second knows of a person passes "
-        "through "
-        f"{found['numbers']:,} numbers. With skip connections the network finds {spoken(with_)} of the joints, with all of them at "
-        "their mean "
-        f"{spoken(ablated)}, and trained without {spoken(bare)}. "
+        f"{found['parameters'][0]:,} parameters, the second {found['parameters'][1]:,}. All that the second knows of a person passes "
+        f"through {found['numbers']:,} numbers. With skip connections the network finds {spoken(with_)} of the joints, with all of them at "
+        f"their mean {spoken(ablated)}, and trained without {spoken(bare)}. "
     )
     lost, kept = with_["mean"] - ablated["mean"], bare["mean"] - ablated["mean"]
     if ablated["change"]["high"] < 0 < lost:
@@ -173,6 +184,7 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
         "Change: all skips at their mean": change(every["the mean"]),
         "Change: all skips another person's": change(every["another person's"]),
         "Change: finest skip at its mean": change(finest["the mean"]),
+        "Change: bottleneck at its mean, skips intact": change(m["bottleneck"]["the mean"]),
     }
     if m["twins"]:
         found |= {

@@ -51,10 +51,9 @@ def gain(m: Mapping[str, Any]) -> str:
     better, worse = sum(block["low"] > 0 for block in joints.values()), sum(block["high"] < 0 for block in joints.values())
     return (
         f"The share of joints found: {', '.join(parts)}. From the first stack to the last, on the same people, it changes by "
-        f"{change(m['gain'])}. "
-        f"Of {len(joints)} joints, {better or 'none'} {'get' if better > 1 else 'gets'} better with an interval above 0, {worse or 'none'} "
-        f"{'get' if worse > 1 else 'gets'} worse with one below. The {order[0]} gains most, {spoken(joints[order[0]], points=True)}, the "
-        f"{order[-1]} least, {spoken(joints[order[-1]], points=True)}."
+        f"{change(m['gain'])}. Of {len(joints)} joints, {better or 'none'} {'get' if better > 1 else 'gets'} better with an interval above "
+        f"0, {worse or 'none'} {'get' if worse > 1 else 'gets'} worse with one below. The {order[0]} gains most, "
+        f"{spoken(joints[order[0]], points=True)}, the {order[-1]} least, {spoken(joints[order[-1]], points=True)}."
     )
 
 
@@ -84,8 +83,7 @@ def handover(m: Mapping[str, Any]) -> str:
     leans = f"It depends most on the {order[0]}." if clear else "It depends on none of them with an interval below 0."
     return (
         f"With each at its mean, the last stack's score changes by: {'; '.join(parts)}. With {out}, by: {'; '.join(rest)}. {leans} For "
-        "scale: "
-        f"from the first stack's score to the last one's the change is {change(m['gain'])}."
+        f"scale: from the first stack's score to the last one's the change is {change(m['gain'])}."
     )
 
 

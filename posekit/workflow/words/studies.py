@@ -18,8 +18,7 @@ def state(summary: Mapping[str, Any]) -> str:
     ]
     return (
         f"**{missing} of the {count} trainings of the study *{name}* are missing, and nothing is decided from it yet**: "
-        f"{'; '.join(lacking)}. "
-        f"`posekit study {name} --data {summary['source']}:FOLDER` trains them."
+        f"{'; '.join(lacking)}. `posekit study {name} --data {summary['source']}:FOLDER` trains them."
     )
 
 
