@@ -96,7 +96,7 @@ def cka(m: Mapping[str, Any]) -> str:
     clear = [name for name, block in pairs.items() if block["low"] > max(block["chance"], 0)]
     return (
         f"CKA over {m['cka']['people']:,} people: {'; '.join(parts)}. Chance is the 97.5 % quantile with people exchanged at random. "
-        f"{len(clear)} of these {len(pairs)} pairs have more in common than chance gives."
+        f"{len(clear)} of these {len(pairs)} pairs {'has' if len(clear) == 1 else 'have'} more in common than chance gives."
     )
 
 
