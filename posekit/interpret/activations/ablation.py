@@ -168,8 +168,8 @@ def summary(hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, seed
     """The score of hits (N, K) and its paired change from `reference` (N, K), for all joints and for each.
 
     Returns:
-        {"mean", "low", "high", "change": {"mean", "low", "high", "people"}, "joints": {name: share found},
-        "joint changes": {name: {"mean", "low", "high", "people"}}}. A joint that nobody has labelled is left out.
+        `mean`, `low` and `high` of the score; under `change` those of the change, and the number of people; under `joints` the share found by
+        name, and under `joint changes` the change of each. A joint that nobody has labelled is left out.
     """
     counted = np.isfinite(hits)
     low_high = metrics.interval(np.nansum(hits, 1), counted.sum(1), seed=seed)
@@ -226,7 +226,7 @@ def small_joints(
     (N, K), or with `relative` that fall over the share found before. Negative: the smaller, the more it loses.
 
     Returns:
-        {"mean", "low", "high", "p", "kinds", "loss"}. `low` and `high` are a 95 % bootstrap interval over people, for these
+        `mean`, `low`, `high`, `p`, `kinds` and `loss`. `low` and `high` are a 95 % bootstrap interval over people, for these
         joints; `p` is the two-sided permutation test over joints, which are few: a correlation that it does not support may
         be chance however many people there are. `loss` is by kind. All but `loss` are None where fewer than 4 kinds are
         labelled or all lose alike.

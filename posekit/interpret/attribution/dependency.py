@@ -166,7 +166,7 @@ def agreement(values: np.ndarray, other: np.ndarray, *, seed: int = 0, resamples
         other: (K, K), `hops` say; or (N, K, K) of the same people, attention say, whose mean is taken.
 
     Returns:
-        {"mean", "low", "high", "p", "pairs"}: the 95 % interval is a bootstrap over the N people, the same for both matrices, moved
+        `mean`, `low`, `high`, `p` and `pairs`. The 95 % interval is a bootstrap over the N people, the same for both matrices, moved
         so that its middle is `mean`: the noise of people drawn twice pulls each draw towards 0. So does that of N people, and the
         interval is of what N people give, not of what all would. `p` is Mantel's (1967) test, in which joints change names, since pairs
         that share a joint are not independent. None where fewer than 6 pairs are known.
