@@ -168,8 +168,8 @@ def summary(hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, seed
     """The score of hits (N, K) and its paired change from `reference` (N, K), for all joints and for each.
 
     Returns:
-        `mean`, `low` and `high` of the score; under `change` those of the change, and the number of people; under `joints` the share found by
-        name, and under `joint changes` the change of each. A joint that nobody has labelled is left out.
+        `mean`, `low` and `high` of the score; under `change` those of the change, and the number of people; under `joints` the share
+        found by name, and under `joint changes` the change of each. A joint that nobody has labelled is left out.
     """
     counted = np.isfinite(hits)
     low_high = metrics.interval(np.nansum(hits, 1), counted.sum(1), seed=seed)
