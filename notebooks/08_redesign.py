@@ -192,12 +192,14 @@ plt.show()
 # ## Does it help?
 
 # %% tags=["hide-input"]
-rows = [words.cells(name, v) for name, v in variants.items()]
+rows = [
+    {column: cell for column, cell in words.cells(name, v).items() if column not in ("parameters", "MACs")} for name, v in variants.items()
+]
 if study["floor"]:
     rows.append({"variant": "the median pose", "val": words.percent(study["floor"]["val"]), "test": words.percent(study["floor"]["test"])})
 if study["ceiling"]:
     rows.append({"variant": "labels of limbs that are right", "test": f"about {100 * study['ceiling']:.0f} %"})
-caption = "PCK@0.2·torso with the mirror image; on test with intervals over seeds. Points: the difference on test from the base, for the autoencoder, linear and random from the base that is trained on, paired by seed and person, with intervals over both (Student's t, three seeds at least). MACs: multiply-adds."
+caption = "PCK@0.2·torso with the mirror image; on test with intervals over seeds. Points: the difference on test from the base, for the autoencoder, linear and random from the base that is trained on, paired by seed and person, with intervals over both (Student's t, three seeds at least)."
 pd.DataFrame(rows).fillna("").style.hide().set_caption(caption)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points: from the base, for the autoencoder and its controls from the base that is trained on. Large dots with 95 % intervals over seeds and people, hollow where there are too few seeds for one; small dots are the seeds. Redesigns drawn at random stand below the dotted line.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
