@@ -92,7 +92,7 @@ def _data(value: Any) -> str | None:
         return file_hash(shipped)[:16]
     if path.is_file() and not (match and path.name.endswith(ANNOTATIONS)):
         return file_hash(path)[:16]
-    if not match and path.is_dir():
+    if not match and "/" in value and path.is_dir():  # a word may be the name of a folder by accident
         return _hash("\n".join(sorted(_listing(path))))
     if match and path.exists():
         return _hash("\n".join(sorted(_listing(coco_folder.root(path)))) + f"\n{path.name}" * path.is_file())
