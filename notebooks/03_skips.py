@@ -45,11 +45,10 @@ from posekit.engine.evaluation import common
 from posekit.engine.fitting import same_recipe
 from posekit.files import plain
 from posekit.interpret.activations import ablation
-from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.activations.twins import load_twins
 from posekit.plots import ablation as figures
 from posekit.plots import studies as study_figures
-from posekit.skeleton import SKELETONS
+from posekit.skeleton import skeleton_of
 from posekit.studies import kept
 from posekit.studies.summary import summarise
 from posekit.workflow import runs
@@ -64,7 +63,7 @@ if (retrained is None) != (baseline is None):
 people = posekit.load_people(data, on_error=on_error)
 network, card = weight_files.load(weights)
 groups = ablation.skip_groups(network)
-bottleneck = [code_hook_point(network, stack) for stack in range(network.config.stacks)]
+bottleneck = network.code_hook_points()
 
 
 def store(chosen, of):
@@ -77,8 +76,8 @@ tested, others = ablation.tested_and_others(people, test_people, seed)
 crops = store(tested, card)
 order = ablation.mixed(crops.people.names, seed)
 crops = crops.select(order)
-skeleton = common(SKELETONS[card.skeleton], people.skeleton)
-own = SKELETONS[card.skeleton].index(*skeleton.joints)
+skeleton = common(skeleton_of(card.skeleton), people.skeleton)
+own = skeleton_of(card.skeleton).index(*skeleton.joints)
 truth = crops.people.keypoints[:, people.skeleton.index(*skeleton.joints)]
 torso = metrics.torso(truth, skeleton)
 
@@ -132,7 +131,7 @@ whole = ablation.summary(intact, intact, skeleton, seed=seed)
 without_code = {way: ablation.summary(hits(keypoints), intact, skeleton, seed=seed) for way, keypoints in blind.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found with one level, or all, replaced in three ways; and, as a control, with the bottleneck replaced and all skip connections intact; with 95 % intervals over people. The line and band are the network as it is. The same people are behind all of them, so that differences are surer than overlapping bands suggest.", "name": "fig-skips-levels"}, "image": {"alt": "Dots with intervals for each level and way of replacing it"}}
-names = {"all": "all levels"} | {f"skip{i}": f"level {i}" for i in range(1, network.config.depth + 1)}
+names = {group: group.replace("skip", "level ") if group[-1].isdigit() else group for group in levels} | {"all": "all levels"}
 rows = {names[group]: by_way for group, by_way in levels.items()} | {"bottleneck": without_code}
 run.save_figure(figures.conditions(rows, whole, "PCK@0.2·torso (%)", "as it is"), "levels")
 plt.show()
@@ -196,7 +195,8 @@ plt.show()
 columns = {names[group]: ablation.kind_changes(hits(by_way["the mean"]), intact, skeleton, seed=seed) for group, by_way in after.items()}
 if twins:
     columns[words.TRAINED_WITHOUT] = ablation.kind_changes(twin_hits["without"], twin_hits["with"], skeleton, seed=seed)
-kinds = list(columns[names["skip1"]])
+finest = next(iter(groups))
+kinds = list(columns[names[finest]])
 table = np.array([[100 * column[kind]["mean"] for column in columns.values()] for kind in kinds])
 sure = np.array([[column[kind]["low"] > 0 or column[kind]["high"] < 0 for column in columns.values()] for kind in kinds])
 run.save_figure(figures.changes(table, sure, kinds, list(columns), "change in points of PCK@0.2·torso"), "joints")
@@ -215,7 +215,7 @@ plt.show()
 
 # %% tags=["show-input"]
 conditions = {
-    "finest level at its mean": (after["skip1"]["the mean"], before),
+    "finest level at its mean": (after[finest]["the mean"], before),
     "all levels at their mean": (after["all"]["the mean"], before),
 }
 pairs = {name: (hits(edited), intact) for name, (edited, _) in conditions.items()}

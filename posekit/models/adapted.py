@@ -67,6 +67,9 @@ class Adapted(nn.Module):
             raise PosekitError(f"no stack {stack}: an adapted network has one code, {self.code}")
         return self.code
 
+    def code_hook_points(self) -> list[str]:
+        return [self.code_hook_point()]
+
     def skip_groups(self) -> dict[str, list[str]]:
         """The skip connections, by what is replaced together."""
         return {name: list(points) for name, points in self.skips.items()}

@@ -310,6 +310,10 @@ class Hourglass(nn.Module):
         squeezed = getattr(self, name).squeeze is not None
         return f"{name}.squeeze" if squeezed else f"{name}.bottleneck{self.config.bottleneck_residuals}"
 
+    def code_hook_points(self) -> list[str]:
+        """Where the codes of all stacks are."""
+        return [self.code_hook_point(stack) for stack in range(self.config.stacks)]
+
     def skip_groups(self) -> dict[str, list[str]]:
         """The hook points of the skip connections by level, `skip1` (the finest) first, of all stacks together."""
         stacks = range(self.config.stacks)

@@ -92,7 +92,7 @@ def bottleneck(m: Mapping[str, Any]) -> str:
 
 
 def joints(m: Mapping[str, Any]) -> str:
-    fine = m["kinds"][m["level names"]["skip1"]]
+    fine = m["kinds"][m["level names"][next(iter(m["levels"]))]]
     losers = sorted(fine, key=lambda kind: fine[kind]["mean"])
     clear = sum(block["high"] < 0 for block in fine.values())
     text = (
@@ -175,7 +175,7 @@ def study(m: Mapping[str, Any]) -> str:
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
     """The chapter's table, question to answer."""
-    every, finest = m["levels"]["all"], m["levels"]["skip1"]
+    every, finest = m["levels"]["all"], next(iter(m["levels"].values()))
     small_ = m["small joints"]["absolute"]
     found = {
         "Network": f"{m['network']}, {m['people']:,} people",
