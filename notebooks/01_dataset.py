@@ -13,7 +13,7 @@
 # %% [markdown]
 # # The people
 #
-# A pose network learns from pictures in which somebody has said where the joints are. Before asking what it has learned, this
+# A pose network learns from pictures in which the joints are annotated. Before we ask what it has learned, this
 # chapter looks at what it was shown: who is there, how they stand, what is hidden, and what the network will see of them.
 
 # %% tags=["parameters"]

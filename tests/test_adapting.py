@@ -1,5 +1,6 @@
 """Outside networks: planted ones, whose answers are known in closed form."""
 
+import pickle
 import types
 
 import numpy as np
@@ -317,3 +318,10 @@ def test_a_run_of_a_network_of_ones_own_is_stale_when_its_file_changes(tmp_path)
     before = _data(f"{file}:network")
     file.write_text(OWN.replace("17", "14"))
     assert before and before != _data(f"{file}:network")
+
+
+@pytest.mark.parametrize("values", ["raw", "sigmoid", "softmax"])
+def test_an_adapted_network_goes_into_another_process(values):
+    network = adapted(Chain(), COCO, values=values)
+    copy, picture = pickle.loads(pickle.dumps(network)), spot_at(30, 30, 64, 64, 5.0)
+    assert np.array_equal(copy.predict(picture).keypoints, network.predict(picture).keypoints)

@@ -29,3 +29,13 @@ def test_both_names_at_once_are_refused():
     assert function() == 0 and function(3) == 3 and function(new=4) == 4
     with pytest.raises(TypeError, match="old is the former name of new, and both are given"):
         function(old=1, new=2)
+
+
+def test_cards_from_before_are_read_under_todays_names():
+    from posekit.engine import weights
+    from posekit.engine.fitting import recipe_of, same_recipe
+
+    _, card = weights.load("lspet-64px-hg1")
+    assert "rate" not in card.recipe and recipe_of(card).lr == card.recipe["lr"] > 0  # without a warning
+    former = {{"lr": "rate"}.get(name, name): value for name, value in card.recipe.items()}
+    assert same_recipe(card, weights.Card.from_dict(card.to_dict() | {"recipe": former})) == []

@@ -167,7 +167,7 @@ def _apart(method: str, people: int, dimensions: int) -> dict:
     paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths})
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["killed, most often for want of memory"])[-1]
+        said = (done.stderr.strip().splitlines() or ["killed, most often because memory ran out"])[-1]
         raise PosekitError(f"{method} for {people:,} codes of {dimensions:,} numbers: {said}")
     return json.loads(done.stdout)
 

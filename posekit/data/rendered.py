@@ -96,7 +96,7 @@ def _render(indices: list[int], seed: int, size: int, workers: int) -> Iterator[
             for number in range(len(chunks)):
                 yield from pickle.load(pipes[number % workers])  # who is ahead waits
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
-            raise PosekitError("rendering: one of its processes ended before its time, most often for want of memory") from None
+            raise PosekitError("rendering: one of its processes ended before its time, most often because memory ran out") from None
 
 
 def work(chunks: list[list[int]], seed: int, size: int) -> None:

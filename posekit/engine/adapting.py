@@ -9,6 +9,7 @@ refused in a line that says what to give.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -81,10 +82,7 @@ def adapt(
             raise PosekitError(f"{name}: {what} is {tuple(three)}; give three numbers, of red, green and blue{above}")
     module.eval()
 
-    def read(answer: Any) -> Tensor:
-        maps = heatmaps_of(answer, output, name)
-        return maps.sigmoid() if values == "sigmoid" else maps
-
+    read = partial(heatmaps_of, output=output, name=name, sigmoid=values == "sigmoid")
     points, maps = _dry_pass(module, read, height, width, name)
     stride = _stride(maps, len(skeleton), height, width, stride, name)
     named = {point: (point,) for point in skips} if not isinstance(skips, Mapping) else {k: tuple(v) for k, v in skips.items()}
@@ -105,8 +103,8 @@ def adapt(
     return Predictor(model, card, backend)
 
 
-def heatmaps_of(answer: Any, output: Output | None, name: str) -> Tensor:
-    """The heatmaps (B, stages, K, h, w) in a network's answer.
+def heatmaps_of(answer: Any, output: Output | None, name: str, sigmoid: bool = False) -> Tensor:
+    """The heatmaps (B, stages, K, h, w) in a network's answer, after a sigmoid where they are its logits.
 
     Raises:
         PosekitError: it is not said which part of the answer they are.
@@ -131,7 +129,7 @@ def heatmaps_of(answer: Any, output: Output | None, name: str) -> Tensor:
     if not isinstance(answer, Tensor) or answer.ndim != 5:
         raise PosekitError(f"{name}: its answer is {_described(answer)}, not heatmaps (B, K, h, w) or a list of them, one a stage; say by "
                            "`output` which part they are: an index, a name or a function")  # fmt: skip
-    return answer
+    return answer.sigmoid() if sigmoid else answer
 
 
 def _described(answer: Any) -> str:

@@ -117,7 +117,7 @@ def _openvino() -> tuple[Any, Any]:
 def _converted(traced: torch.jit.ScriptModule, shape: list[int]) -> Any:
     """A traced network as OpenVINO's, for pictures of this shape, -1 for any number.
 
-    `openvino.convert_model` does the same, and sends statistics where somebody else has imported OpenVINO before.
+    `openvino.convert_model` does the same, and sends statistics where other code has imported OpenVINO before.
     """
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder

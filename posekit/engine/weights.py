@@ -103,6 +103,8 @@ class Card:
             TypeError, ValueError: an entry is missing or makes no sense.
         """
         known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        if "rate" in known.get("recipe", {}):  # what the learning rate was called before 0.1.0
+            known["recipe"] = {{"rate": "lr"}.get(name, name): value for name, value in known["recipe"].items()}
         card = cls(**{"versions": {}, **known})
         if card.architecture not in ARCHITECTURES:
             raise ValueError(f"no architecture {card.architecture!r}")

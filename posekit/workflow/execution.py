@@ -186,7 +186,7 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
                 where = f" (`{line[1].strip()}`)" if line else ""
                 what = f"cell {error.exec_count}{where}: {error.ename}: {error.evalue}"
             else:
-                what = "the kernel died, most often for want of memory"
+                what = "the kernel died, most often because memory ran out"
             raise PosekitError(
                 f"{notebook.stem} failed in {' '.join(what.split())} | with {_said(params)} | see {relative(failed)}"
             ) from error

@@ -83,6 +83,11 @@ def by_number(blocks: Mapping) -> dict[int, Any]:
     return {int(key): block for key, block in blocks.items()}
 
 
+def change(block: Mapping) -> str:
+    """How a score changed, as `ablation.summary` has it, in points."""
+    return spoken(block["change"], points=True)
+
+
 def correlation(block: Mapping) -> str:
     """A correlation with its interval and what chance has to say to it."""
     if block["mean"] is None:

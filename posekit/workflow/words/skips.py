@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import correlation, listed, number, side_by_side, spoken
+from posekit.workflow.words import change, correlation, listed, number, side_by_side, spoken
 from posekit.workflow.words.studies import state, table
 
 TRAINED_WITHOUT = "trained without"
@@ -28,10 +28,6 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "study": study(m),
         "table": side_by_side("03_skips", data, verdicts(m)),
     }
-
-
-def change(block: Mapping) -> str:
-    return spoken(block["change"], points=True)
 
 
 def at_mean(m: Mapping[str, Any]) -> Mapping:

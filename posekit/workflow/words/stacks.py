@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import side_by_side, spoken
+from posekit.workflow.words import change, side_by_side, spoken
 from posekit.workflow.words.studies import gained, state, table
 
 WHOLE_WAY = "first to last"  # of `corrected`
@@ -27,10 +27,6 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "study": study(m),
         "table": side_by_side("04_stacks", data, verdicts(m)),
     }
-
-
-def change(block: Mapping) -> str:
-    return spoken(block["change"], points=True)
 
 
 def answer(m: Mapping[str, Any]) -> str:
