@@ -231,13 +231,13 @@ def test_fingerprint_knows_the_files_of_a_folder_that_a_parameter_names(project)
     folder = project / "kept" / "lspet"
     folder.mkdir(parents=True)
     (folder / "base.json").write_text("1")
-    seen = [key(start="kept")]
+    seen = [key(start="kept/lspet")]
     (folder / "base.json").write_text("2")
-    seen.append(key(start="kept"))
+    seen.append(key(start="kept/lspet"))
     (folder / "lean.json").write_text("1")
-    seen.append(key(start="kept"))
+    seen.append(key(start="kept/lspet"))
     os.utime(folder / "lean.json", (0, 0))
-    assert len(set(seen)) == 3 and key(start="kept") == seen[-1]
+    assert len(set(seen)) == 3 and key(start="kept/lspet") == seen[-1]
 
 
 def test_fingerprint_knows_corrected_annotations_of_the_same_length_and_links_that_lead_nowhere(project):
