@@ -13,40 +13,48 @@
 # %% [markdown]
 # # The people
 #
-# A pose network learns from pictures in which the joints are annotated. Before we ask what it has learned, this
-# chapter looks at what it was shown: who is there, how they stand, what is hidden, and what the network will see of them.
+# A pose network learns from pictures in which the joints are annotated. What is it shown, and how far can the labels be trusted?
+# {{ runs["01_dataset"].say.answer }}
 
 # %% tags=["parameters"]
 data = "mannequins"  # which people: NAME[:PATH][@SPLIT]
 size = 160  # side of a stored crop in pixels, 1.25 times the network's view
 examples = 40  # people on the contact sheet
 seed = 0  # of everything drawn by chance
+beside: str | None = "mannequins:2000"  # rendered people to set beside photographs; none: nobody
 on_error = "raise"  # what a picture that cannot be read does: raise or skip
 
 # %% tags=["remove-cell"]
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
 import posekit
 from posekit import metrics, plots
-from posekit.coordinates import CONTEXT
+from posekit.coordinates import CONTEXT, MARGIN
 from posekit.data.augment import Augmentation, augment, eval_view
 from posekit.data.loading import load_batch
+from posekit.data.people import parse_spec
+from posekit.interpret.analysis import attributes
+from posekit.interpret.analysis.twice import annotated_twice
+from posekit.stats import over_people
+from posekit.studies.floor import median_pose
 from posekit.workflow import runs
+from posekit.workflow.words import dataset as words
 
 plots.style()
 run = runs.current()
 random = np.random.default_rng(seed)
 
 # %% [markdown]
-# ## Who is there
+# ## Where they come from
 #
 # Every data set that posekit reads becomes one table: a person is a row with a picture, a box, and joints that are *visible*,
-# *labelled but hidden*, or *not labelled*. A joint that nobody labelled has no coordinates at all, and takes no part in any loss
-# or score. This edition is built from **{{ runs["01_dataset"].say.data }}**: {{ runs["01_dataset"].say.count }} people, with
-# {{ runs["01_dataset"].say.labelled }} of {{ runs["01_dataset"].say.joints }} joints labelled on average. They are divided once
-# and for all: {{ runs["01_dataset"].say.splits }}. {{ runs["01_dataset"].say.left_out }}
+# *labelled but hidden*, or *not labelled*. A joint without a label has no coordinates, and takes no part in any loss or score.
+#
+# {{ runs["01_dataset"].say.provenance }}
 
 # %% tags=["show-input"]
 people = posekit.load_people(data, on_error=on_error)
@@ -67,38 +75,64 @@ plt.show()
 # %% [markdown]
 # ## How they stand
 #
-# Put the middle of the hips at the origin and measure in torso lengths, and the poses of all these people can be laid over each
-# other. What spreads is what the network has to find; what does not, it could guess without looking.
+# Put the middle of the hips at the origin and measure in torso lengths, and the poses of all these people can be overlaid.
+# The network has to find what spreads; it could guess the rest without looking.
 
 # %% tags=["show-input"]
 torso = metrics.torso(people.keypoints, skeleton)
-hips = people.keypoints[:, skeleton.index("left hip", "right hip"), :2].mean(1)
-shoulders = people.keypoints[:, skeleton.index("left shoulder", "right shoulder"), :2].mean(1)
-with np.errstate(invalid="ignore", divide="ignore"):
-    normalised = (people.keypoints[..., :2] - hips[:, None]) / torso[:, None, None]
+normalised = metrics.normalised(people.keypoints, skeleton)  # (people, joints, 2)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Where each joint but hips, eyes and ears lies relative to the middle of the hips (cross). The darker, the more people.", "name": "fig-cloud"}, "image": {"alt": "A density map a joint, of its place relative to the hips"}}
-trunk = shoulders - hips
-upward = np.arctan2(trunk[:, 0], -trunk[:, 1])  # 0: head up, clockwise
-upward = upward[np.isfinite(upward)]
-
 run.save_figure(plots.pose_cloud(normalised, skeleton), "cloud")
 plt.show()
 
 # %% [markdown]
 # The trunk points upwards, within 45°, in {{ runs["01_dataset"].say.upright }} of the people, and downwards in
-# {{ runs["01_dataset"].say.inverted }}.
+# {{ runs["01_dataset"].say.inverted }}. {{ runs["01_dataset"].say.floor }}
+#
+# {{ runs["01_dataset"].say.statistics }}
+
+# %% tags=["show-input"]
+upward = np.deg2rad(attributes.trunk_angle(people.keypoints, skeleton))  # 0: head up, clockwise
+upward = upward[np.isfinite(upward)]
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Which way the trunk points, from the hips to the shoulders. The area of a sector is the share of people.", "name": "fig-directions"}, "image": {"alt": "A rose of the trunk's directions in the picture"}}
 run.save_figure(plots.directions(upward), "directions")
 plt.show()
 
+# %% tags=["show-input"]
+values = attributes.attributes(people.keypoints, skeleton, people.boxes)
+table = attributes.table({name: values[name] for name in words.STATISTICS if name in values})
+has_splits = {"train", "test"} <= set(people.splits.tolist())
+floor = median_pose(people) if has_splits else None
+
+# %% [markdown]
+# ## How far the labels can be trusted
+#
+# {{ runs["01_dataset"].say.labels }}
+
+# %% tags=["show-input"]
+twice = annotated_twice(people)
+within = np.where(np.isnan(twice.distances), np.nan, twice.distances <= 0.2)  # (photographs, joints)
+agreement = None
+if len(within):
+    agreement = dataclasses.asdict(over_people(np.nansum(within, 1), np.isfinite(within).sum(1), seed=seed))
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Photographs that were annotated twice, the two annotations side by side: those that differ most first. The number is the median distance of the two, in torso lengths.", "name": "fig-twice"}, "image": {"alt": "Pairs of one photograph with two annotated skeletons, some of which differ or exchange left and right"}}
+if len(within):
+    worst = np.argsort(-np.nanmedian(twice.distances, 1), kind="stable")[:8]
+    pairs = twice.people[worst].ravel()
+    titles = [f"{np.nanmedian(twice.distances[i]):.2f}" for i in worst for _ in range(2)]
+    plots.people([crops[i] for i in pairs], [crops.keypoints[i] for i in pairs], skeleton, columns=8, titles=titles, annotated=True)
+    plt.show()
+
 # %% [markdown]
 # ## What the network sees
 #
-# In training every view is new: the crop is turned, scaled, shifted, mirrored (a mirrored left wrist is a right wrist: joints are
-# exchanged), tinted, and sometimes a patch hides a part. One matrix moves pixels and joints alike, for the whole batch at once, and
-# nothing is rounded to whole pixels on the way.
+# In training every view is new: the crop is rotated, scaled, shifted, mirrored (a mirrored left wrist is a right wrist: joints are
+# exchanged), tinted, and sometimes a patch hides a part. One matrix moves pixels and joints alike, and no coordinate is rounded to a whole pixel.
+#
+# {{ runs["01_dataset"].say.preprocessing }}
 
 # %% tags=["show-input"]
 resolution = int(size / CONTEXT)
@@ -113,34 +147,49 @@ shown = [(v.permute(1, 2, 0).mul(255).byte().numpy(), k.numpy()) for p, q in vie
 plots.people([p for p, _ in shown], [k for _, k in shown], skeleton, columns=6, annotated=True)
 plt.show()
 
+# %% [markdown]
+# ## Rendered people beside photographed ones
+#
+# {{ runs["01_dataset"].say.beside }}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Six photographed people and, below each, the mannequin whose pose is most like theirs, joint by joint, in torso lengths.", "name": "fig-beside"}, "image": {"alt": "Six photographs with skeletons above six rendered people in similar poses"}}
+photographed = parse_spec(data)[0] != "mannequins"
+if photographed and beside:
+    rendered = posekit.crops(posekit.load_people(beside), size)
+    shared = [j for j in skeleton.joints if j in rendered.people.skeleton.joints and not j.endswith("hip")]
+    theirs = metrics.normalised(rendered.people.keypoints, rendered.people.skeleton)[:, rendered.people.skeleton.index(*shared)]
+    whole = np.isfinite(normalised[:, skeleton.index(*shared)]).all((1, 2)) & (torso > 0)
+    six = random.permutation(np.flatnonzero(whole))[:6]
+    apart = np.linalg.norm(normalised[six][:, None, skeleton.index(*shared)] - theirs[None], axis=-1).mean(-1)
+    alike = np.nanargmin(apart, axis=1)
+    plots.pairs(
+        [(crops[i], crops.keypoints[i], skeleton) for i in six],
+        [(rendered[i], rendered.keypoints[i], rendered.people.skeleton) for i in alike],
+    )
+    plt.show()
+
 # %% tags=["hide-input"]
 splits = {str(name): int((people.splits == name).sum()) for name in ("train", "val", "test") if (people.splits == name).any()}
 if not splits:
     splits = {str(name): int((people.splits == name).sum()) for name in np.unique(people.splits)}
 
 # %% tags=["remove-cell"]
-left_out = [f"{count:,} {reason}" for reason, count in people.left_out.items() if count]
-run.write_metrics(
-    {
-        "people": len(people),
-        "joints": len(skeleton),
-        "labelled_per_person": labelled.mean(),
-        "hidden_share": (flags == 1).sum() / max((flags > 0).sum(), 1),
-        "fully_labelled_share": (labelled == len(skeleton)).mean(),
-        "upright_share": (np.abs(upward) < np.pi / 4).mean(),
-        "inverted_share": (np.abs(upward) > 3 * np.pi / 4).mean(),
-        "splits": splits,
-        "left_out": people.left_out,
-        "fingerprint": people.fingerprint(),
-        "say": {
-            "data": people.source,
-            "count": f"{len(people):,}",
-            "joints": str(len(skeleton)),
-            "labelled": f"{labelled.mean():.1f}",
-            "splits": ", ".join(f"{count:,} for {name}" for name, count in splits.items()),
-            "upright": f"{100 * (np.abs(upward) < np.pi / 4).mean():.0f} %",
-            "inverted": f"{100 * (np.abs(upward) > 3 * np.pi / 4).mean():.0f} %",
-            "left_out": f"Left out were {', '.join(left_out)}." if left_out else "Nobody was left out.",
-        },
-    }
-)
+found = {
+    "data": people.source,
+    "people": len(people),
+    "joints": len(skeleton),
+    "labelled_per_person": labelled.mean(),
+    "hidden_share": (flags == 1).sum() / max((flags > 0).sum(), 1),
+    "fully_labelled_share": (labelled == len(skeleton)).mean(),
+    "upright_share": (np.abs(upward) < np.pi / 4).mean(),
+    "inverted_share": (np.abs(upward) > 3 * np.pi / 4).mean(),
+    "splits": splits,
+    "left_out": people.left_out,
+    "fingerprint": people.fingerprint(),
+    "statistics": table.to_dict("records"),
+    "floor": floor,
+    "twice": {"photographs": len(within), "others": twice.others, "joints": int(np.isfinite(within).sum()), "agreement": agreement},
+    "preprocessing": {"crop": size, "context": CONTEXT, "margin": MARGIN} | dataclasses.asdict(Augmentation()),
+    "beside": photographed and bool(beside),
+}
+run.write_metrics(found | {"say": words.sentences(found)})

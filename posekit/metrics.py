@@ -32,6 +32,16 @@ def torso(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return np.where(mean > 0, mean, np.nan)
 
 
+def normalised(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Places (N, K, 2) of keypoints (N, K, 3) relative to the middle of the hips, in torso lengths.
+
+    NaN where a hip, the torso or the joint is not labelled.
+    """
+    xy = _labelled(keypoints)
+    hips = xy[:, skeleton.index("left hip", "right hip")].mean(1)
+    return (xy - hips[:, None]) / torso(keypoints, skeleton)[:, None, None]
+
+
 def head(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Head length (N,) of keypoints (N, K, 3): neck to head top. NaN where either is not labelled.
 

@@ -313,3 +313,12 @@ def test_a_persons_error_is_the_mean_over_labelled_joints(seed):
         assert found[n] == pytest.approx(np.mean(errors)) if errors else np.isnan(found[n])
     keypoints[:, :, 2] = 0
     assert np.isnan(metrics.person_error(predicted, keypoints, COCO)).all()
+
+
+@given(scale=st.floats(0.1, 10), x=st.floats(-100, 100), y=st.floats(-100, 100))
+def test_normalised_places_do_not_depend_on_where_and_how_large_the_person_is(scale, x, y):
+    keypoints = np.concatenate([np.random.default_rng(0).uniform(0, 100, (3, len(LSP), 2)), np.full((3, len(LSP), 1), 2.0)], -1)
+    moved = keypoints * [scale, scale, 1] + [x, y, 0]
+    np.testing.assert_allclose(metrics.normalised(moved, LSP), metrics.normalised(keypoints, LSP), atol=1e-6)
+    hips = metrics.normalised(keypoints, LSP)[:, LSP.index("left hip", "right hip")].mean(1)
+    np.testing.assert_allclose(hips, 0, atol=1e-9)

@@ -58,6 +58,12 @@ def people(
     return _sheet(shown, columns, titles)
 
 
+def pairs(above: Sequence[tuple], below: Sequence[tuple]) -> Figure:
+    """Two rows of people, each (picture, keypoints (K, 3), skeleton): who stand below one another belong together."""
+    shown = [draw(picture, keypoints, skeleton, annotated=True) for picture, keypoints, skeleton in (*above, *below)]
+    return _sheet(shown, len(above), None)
+
+
 def _sheet(pictures: Sequence, columns: int, titles: Sequence[str] | None) -> Figure:
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)

@@ -29,19 +29,25 @@ def groups(files: Sequence[Path], cache: str | Path = "data") -> np.ndarray:
     """
     if not len(files):
         return np.zeros(0, int)
+    edges = pairs(files, cache).T
+    graph = coo_matrix((np.ones(edges.shape[1], bool), (edges[0], edges[1])), shape=(len(files), len(files)))
+    return connected_components(graph, directed=False)[1]
+
+
+def pairs(files: Sequence[Path], cache: str | Path = "data", alike: float = ALIKE) -> np.ndarray:
+    """Indices (M, 2), the smaller one first, of photographs whose small grey copies correlate by `alike` or more."""
+    if not len(files):
+        return np.zeros((0, 2), int)
     small = _kept(files, Path(cache))
     flat = small.reshape(len(small), -1).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
     flat = np.where(length > 0, flat / np.where(length > 0, length, 1), 0)  # one of a single grey is like nothing
-    rows, columns = [], []
+    found = [np.zeros((0, 2), int)]
     for start in range(0, len(flat), 2048):
-        row, column = np.nonzero(flat[start : start + 2048] @ flat.T >= ALIKE)
-        rows.append(row + start)
-        columns.append(column)
-    edges = (np.concatenate(rows), np.concatenate(columns))
-    graph = coo_matrix((np.ones(len(edges[0]), bool), edges), shape=(len(files), len(files)))
-    return connected_components(graph, directed=False)[1]
+        row, column = np.nonzero(flat[start : start + 2048] @ flat.T >= alike)
+        found.append(np.stack([row + start, column], 1)[row + start < column])
+    return np.concatenate(found)
 
 
 def on_one_side(splits: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, int]:
