@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from posekit.files import write_json
+from posekit.models import architecture_of
 from posekit.studies import results
 from posekit.studies.designs import SEEDS, design
 from posekit.studies.floor import _file
@@ -33,7 +34,7 @@ def plant(folder, found, *, study="redesign", source="lspet", joints=14, seeds=S
         ]
         content = {
             "format": results.FORMAT, "metric": METRIC, "key": training.key(KEYS), "variant": training.variant, "seed": training.seed,
-            "why": training.why, "spec": {"architecture": "hourglass"},
+            "why": training.why, "spec": {"architecture": architecture_of(training.config)},
             "data": {"source": source, "skeleton": "lsp" if joints == 14 else "coco",
                      "people": {name: {"count": COUNTS[name], "fingerprint": KEYS[name]} for name in KEYS}},
             "parameters": 1000 + 10 * (training.variant == "wider" or training.squeeze_init is not None), "multiply_adds": 5000,

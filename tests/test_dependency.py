@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 from tiny_data import Memory
 from tiny_networks import CARD, Painted
 
-from posekit import Backend, PosekitError, crops
+from posekit import Backend, Card, PosekitError, crops, metrics
+from posekit.coordinates import transform_keypoints, view
 from posekit.data.people import People, joints_box
 from posekit.interpret.attribution import dependency as dp
+from posekit.interpret.attribution.attention import attended_joints, nearest_cells
 from posekit.interpret.attribution.explain import blurred
+from posekit.models.transpose import TransPose, TransPoseConfig
 from posekit.skeleton import COCO, LSP
 
 
@@ -149,8 +152,6 @@ def test_hops_along_limbs():
 
 
 def test_people_with_other_joints_are_refused(stored):
-    from posekit.engine.weights import Card
-
     with pytest.raises(PosekitError, match="other knows the joints of coco, these people have those of lsp"):
         dp.dependency(Painted(), Card("other", {"joints": 17}, "coco", 32, "mse"), stored)
 
@@ -170,3 +171,26 @@ def test_the_effect_on_the_other_side():
     for k, other in enumerate(LSP.mirrored):
         effect[:, k, other] = 9.0 if k == other else 0.1
     assert dp.on_counterparts(effect, LSP)["mean"] == pytest.approx(0.1)
+
+
+def test_attention_that_is_even_holds_of_a_square_what_it_covers(stored):
+    """Without queries every cell attends to all alike: a square's share is its cells, of 8 x 8."""
+    config = TransPoseConfig(joints=14, features=16, layers=1, heads=2, hidden=16)
+    model, card = TransPose(config).eval(), Card("even", config.to_dict(), "lsp", 32, "mse", architecture="transpose")
+    with torch.no_grad():
+        for parameter in model.layers[-1].queries.parameters():
+            parameter.zero_()
+    held = attended_joints(model, card, stored, backend=Backend.plain())
+    assert held.shape == (12, 14, 14)
+    seen = transform_keypoints(view(stored.size, 32), stored.keypoints[0])
+    points = (seen[:, :2] + 0.5) / 4 - 0.5  # in cells
+    side = dp.SIDE * metrics.torso(seen[None], LSP)[0] / 4
+    y, x = np.mgrid[:8, :8]
+    cells = np.maximum(np.abs(x - points[:, 0, None, None]), np.abs(y - points[:, 1, None, None])) <= side / 2
+    apart = np.isfinite(held[0])
+    assert apart.any() and np.allclose(held[0][apart], np.broadcast_to(cells.mean((1, 2))[:, None], (14, 14))[apart], atol=1e-6)
+
+
+def test_the_cell_nearest_to_a_point():
+    points = np.array([[1.5, 1.5], [3.4, 3.6], [-9.0, 99.0]])
+    assert nearest_cells(points, 32).tolist() == [[0, 0], [0, 1], [0, 7]]

@@ -38,6 +38,41 @@ def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equ
     return figure
 
 
+def learning(curves: Mapping[str, Sequence[Mapping]], names: Sequence[str], floor: float | None) -> Figure:
+    """PCK on validation people against wall time and against the compute of training, a line a seed, both on logarithmic axes.
+
+    `curves` has, by estimator, a block {"seconds", "macs", "pck"} a seed, each a value an epoch; colours are those of all `names`.
+    `floor` is the median pose's score, drawn dashed, and three times as much dotted.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
+    shades = colours(names)
+    for ax, key, unit, label in zip(
+        axes, ("seconds", "macs"), (60, 1e12), ("minutes of training", "multiply-adds of forward passes ($10^{12}$)"), strict=True
+    ):
+        for i, name in enumerate(names):
+            for seed, block in enumerate(curves.get(name, ())):
+                mark = MARKERS[i % len(MARKERS)]
+                x, y = np.array(block[key]) / unit, 100 * np.array(block["pck"])
+                ax.plot(x, y, color=shades[name], linewidth=1.2, alpha=0.8)
+                ax.plot(x[-1], y[-1], mark, color=shades[name], markersize=7, label=None if seed or key == "macs" else name)
+        if floor is not None:
+            ax.axhline(100 * floor, color="0.4", linestyle="--", linewidth=1)
+            ax.axhline(300 * floor, color="0.4", linestyle=":", linewidth=1)
+        if curves:
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter("{x:g}")
+        else:
+            ax.set_xticks([])
+            ax.text(0.5, 0.5, "not trained yet", transform=ax.transAxes, ha="center", va="center", color="0.4")
+        ax.set_xlabel(label)
+        ax.grid(color="0.93")
+    axes[0].set_ylim(bottom=0)  # of both
+    axes[0].set_ylabel("PCK@0.2·torso on val (%)")
+    if curves:
+        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+    return figure
+
+
 def joints(scores: Mapping[str, Mapping[str, float]], label: str) -> Figure:
     """A line a kind of joint, a mark an estimator: estimator to kind to share found."""
     kinds = list(next(iter(scores.values())))

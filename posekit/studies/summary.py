@@ -41,6 +41,10 @@ CONTRASTS: dict[str, dict[str, dict[str, float]]] = {
         "2 stacks, large": {"2 stacks, equal width": 1, "1 large stack": -1},
     },
     "skips": {name: {name: 1, "all skips": -1} for name in ("no skips", "without the finest", "without the coarsest")},
+    "estimators": {
+        name: {name: 1, "hourglass, 1 stack": -1}
+        for name in ("hourglass, 2 stacks", "hourglass, redesigned", "DeepPose", "error feedback", "TransPose", "templates on springs")
+    },
 }
 # By the claim's key: whose PCK is taken as a share of whose.
 SHARES: dict[str, dict[str, tuple[str, str]]] = {"skips": {"no skips, share": ("no skips", "all skips")}}
@@ -86,13 +90,31 @@ def summarise(kept: Kept) -> dict[str, Any]:
     return plain(out)
 
 
+def learning(kept: Kept) -> dict[str, list[dict[str, list[float]]]]:
+    """What each training cost up to each epoch and how good it was then, by variant, a dict a seed: `seconds` of wall time on the machine
+    that trained, `macs`, the multiply-adds of the forward passes, and `pck` on val. Of variants with a single stage of training.
+    """
+    found: dict[str, list[dict[str, list[float]]]] = {}
+    for training in kept.study.trainings:
+        result = kept.result(training)
+        if result is None or training.start:
+            continue
+        (curve,) = result.content["curve"]
+        epoch = result.content["multiply_adds"] * result.content["data"]["people"]["train"]["count"]
+        found.setdefault(training.variant, []).append({
+            "seconds": [line["seconds"] for line in curve], "macs": [epoch * (i + 1) for i in range(len(curve))],
+            "pck": [line["pck"] for line in curve],
+        })  # fmt: skip
+    return found
+
+
 def _variant(kept: Kept, name: str, row: verdict.Row | None) -> dict[str, Any]:
     training = next(t for t in kept.study.trainings if t.variant == name)
     against = verdict.compared_with(kept.study, name)
-    block: dict[str, Any] = {"kind": _kind(kept, name), "why": training.why, "against": against, "seeds": []}
+    block: dict[str, Any] = {"kind": _kind(kept, name), "why": training.why, "against": against, "seeds": [], "epochs": training.epochs}
     if isinstance(training.config, HourglassConfig):
         resolution = training.recipe.resolution
-        block |= {"parameters": parameters(training.config), "macs": macs(training.config, resolution), "epochs": training.epochs}
+        block |= {"parameters": parameters(training.config), "macs": macs(training.config, resolution)}
     if row is None:
         return block
     results, others = kept.of(name), kept.of(against) if against else {}

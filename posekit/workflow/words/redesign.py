@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from posekit.workflow.words import spoken
+from posekit.workflow.words.studies import LEARNED
 
 GOAL = 0.075  # relative, what the thesis gained
 ALONE = ", without an interval"
-LEARNED = 3  # times the median pose's score, under which nothing is concluded
 
 
 def sentences(metrics: Mapping) -> dict[str, str]:

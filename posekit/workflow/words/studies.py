@@ -5,6 +5,8 @@ from typing import Any
 
 from posekit.workflow.words import listed, spoken
 
+LEARNED = 3  # times the median pose's score, under which nothing is concluded: `posekit.studies.floor.FLOOR`
+
 
 def state(summary: Mapping[str, Any]) -> str:
     """How much of a study is kept, and what keeps it from deciding."""
@@ -29,7 +31,9 @@ def table(summary: Mapping[str, Any]) -> str:
         "| --- " * 9 + "|",
     ]
     for name, variant in summary["variants"].items():
-        costs = f"{variant['parameters']:,} | {variant['macs'] / 1e6:.0f} M | {variant['epochs']}"
+        known = "parameters" in variant  # of what is not trained yet, hourglasses alone
+        costs = f"{variant['parameters']:,} | {variant['macs'] / 1e6:.0f} M | " if known else " |  | "
+        costs += str(variant["epochs"])
         if not variant["seeds"]:
             lines.append(f"| {name} | 0 |  |  |  | {costs} | not trained yet |")
             continue

@@ -1,0 +1,272 @@
+"""What 09_comparison says: which estimator is best at its plateau, by the study, and what short trainings show of each kind."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from posekit.workflow.words import listed, number, ranged, side_by_side, spoken
+from posekit.workflow.words.studies import LEARNED, gained, state, table
+
+REFERENCE = "hourglass, 1 stack"
+STEPS = {"hourglass, 2 stacks": "stack", "error feedback": "step"}  # what a further prediction is called, where it is not a stage
+TRANSFORMER = "TransPose"
+EXCHANGED = "left-right exchange"
+NOT_LEARNED = "decides nothing: under three times the median pose's PCK"
+
+
+def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
+    """What the page says, by name, of the chapter's metrics."""
+    return {
+        "answer": answer(m["study"]),
+        "curves": curves(m["study"]),
+        "study": study(m["study"]),
+        "budget": budget(m),
+        "costs": costs(m),
+        "notes": notes(m),
+        "best": best(m),
+        "joints": joints(m),
+        "by_joint": by_joint(m),
+        "stages": stages(m),
+        "attention": attention(m),
+        "failures": failures(m),
+        "table": side_by_side("09_comparison", data, verdicts(m)),
+    }
+
+
+def answer(summary: Mapping[str, Any]) -> str:
+    """The chapter's answer in one sentence with its one number; the study decides, or it is not decided yet."""
+    if count := sum(map(len, summary["missing"].values())):
+        return f"**Not decided yet**: {count} of the {summary['trainings']} trainings of the study that decides this are missing."
+    blocks = _contrasts(summary)
+    decided = {name: block for name, block in blocks.items() if not block["why"]}
+    rest = [f"*{name}* ({block['why']})" for name, block in blocks.items() if block["why"]]
+    if not decided:
+        return f"**Not decided**: {listed(rest)}."
+    first = max(decided, key=lambda name: decided[name]["mean"])
+    gain = spoken(decided[first], points=True)
+    if decided[first]["low"] > 0:
+        text = f"**{_capital(first)} gains most over an hourglass of one stack**, each at its own plateau: {gain} of PCK."
+    else:
+        text = f"**None is better than an hourglass of one stack**, each at its own plateau; {first} comes nearest, with {gain} of PCK."
+    return text + (f" Not decided: {listed(rest)}." if rest else "")
+
+
+def curves(summary: Mapping[str, Any]) -> str:
+    """Which estimators the learning curves are of."""
+    trained = [f"*{name}*" for name, block in summary["variants"].items() if block["seeds"]]
+    absent = [f"*{name}*" for name, block in summary["variants"].items() if not block["seeds"]]
+    if not trained:
+        return "No training of the study is kept yet."
+    return f"The curves are of {listed(trained)}{f'; of {listed(absent)} no training is kept yet' if absent else ''}."
+
+
+def study(summary: Mapping[str, Any]) -> str:
+    """The trainings to the plateau: their table and what they decide, or which are missing."""
+    if not summary["kept"]:
+        return state(summary)
+    text = f"{state(summary)}\n\n{table(summary)}"
+    if not summary["missing"]:
+        parts = [f"{name}: {gained(block)}" for name, block in _contrasts(summary).items()]
+        text += f"\n\nAgainst an hourglass of one stack, each at its own plateau: {'; '.join(parts)}."
+    return text
+
+
+def budget(m: Mapping[str, Any]) -> str:
+    b = m["budget"]
+    return (
+        f"All learn from the same {b['people']:,} people of the training split, {b['resolution']} pixels a side. Each network trains for "
+        f"{_epochs(b['epochs'])} with the same augmentation, once; templates are fitted once, without augmentation. The epoch with the "
+        f"highest PCK on {b['validation']:,} validation people is kept. Scores are of {b['test']:,} test people, without flip test; "
+        "brackets are 95 % intervals over people, which do not cover how another training would end."
+    )
+
+
+def costs(m: Mapping[str, Any]) -> str:
+    """Scores and costs as a Markdown table."""
+    lines = ["| | PCK@0.2·torso | parameters | multiply-adds | training | a person |", "| --- " * 6 + "|"]
+    for name, cost in m["costs"].items():
+        training = "–" if cost["seconds"] is None else f"{cost['seconds']:,.0f} s"
+        beside = "" if name in m["equal"] else " *"
+        lines.append(
+            f"| {name}{beside} | {spoken(m['scores'][name])} | {_count(cost['numbers'])} | {_count(cost['multiply-adds'])} | {training} | "
+            f"{cost['milliseconds']:.2f} ms |"
+        )
+    return "\n".join([*lines, f"| *the median pose* | {_percent(m['floor'])} | 0 | 0 | | |"])
+
+
+def notes(m: Mapping[str, Any]) -> str:
+    b = m["budget"]
+    beside = " *: trained elsewhere, for more epochs or with more pixels." if len(m["equal"]) < len(m["costs"]) else ""
+    return (
+        f"PCK is over {b['joints']} joints. Multiply-adds are those of convolutions and matrix products; they leave out the gradients and "
+        "distance transforms of templates on springs, which the times include. Times are a person's share of a batch of "
+        f"{b['timed']} ({b['backend']}).{beside}"
+    )
+
+
+def best(m: Mapping[str, Any]) -> str:
+    """Who is ahead after the short training, of those that have learned."""
+    able = learned(m)
+    low = [f"*{name}*" for name in m["equal"] if name not in able]
+    parts = []
+    if REFERENCE not in able:
+        parts.append("The hourglass of one stack has not learned after so short a training, so that nothing is compared with it.")
+    elif others := [name for name in able if name != REFERENCE]:
+        compared = [f"{name} {_side(m['against the reference'][name], 'finds more', 'finds fewer', 'is not told apart')} "
+                    f"({spoken(m['against the reference'][name], points=True)})" for name in others]  # fmt: skip
+        parts.append(f"Against the {REFERENCE}, on the same people: {'; '.join(compared)}.")
+    if low:
+        parts.append(
+            f"Under three times the median pose's score ({_percent(LEARNED * m['floor'])}), so that nothing is concluded from "
+            f"{'it' if len(low) == 1 else 'them'}: {listed(low)}."
+        )
+    epochs = _epochs(m["budget"]["epochs"])
+    return " ".join([*parts, f"This is how far one training of {epochs} comes; which estimator is better, the study decides."])
+
+
+def joints(m: Mapping[str, Any]) -> str:
+    measured = (m["kinds of joint"][name] for name in learned(m))
+    blocks = [{kind: value for kind, value in block.items() if value is not None} for block in measured]
+    if not blocks:
+        return "None has learned, so that no joint is called hard or easy."
+
+    def most_often(chosen: list[str]) -> str:
+        counts = {kind: chosen.count(kind) for kind in dict.fromkeys(chosen)}
+        ordered = sorted(counts.items(), key=lambda item: -item[1])
+        return listed(f"the {kind} for {count} of {len(chosen)}" for kind, count in ordered)
+
+    worst, easiest = ([pick(block, key=lambda kind: block[kind]) for block in blocks] for pick in (min, max))
+    return f"Of those that have learned, the hardest joint is {most_often(worst)}, the easiest {most_often(easiest)}."
+
+
+def by_joint(m: Mapping[str, Any]) -> str:
+    """PCK by kind of joint in percent, as a Markdown table."""
+    blocks = m["kinds of joint"]
+    kinds = list(next(iter(blocks.values())))
+    lines = [f"| | {' | '.join(kinds)} |", "| --- " * (len(kinds) + 1) + "|"]
+    for name, block in blocks.items():
+        lines.append(f"| {name} | {' | '.join('–' if block[kind] is None else f'{100 * block[kind]:.0f}' for kind in kinds)} |")
+    return "\n".join(lines)
+
+
+def stages(m: Mapping[str, Any]) -> str:
+    """What each further prediction adds, of those that have learned."""
+    able = [name for name in m["stages"] if name in learned(m)]
+    parts: list[str] = []
+    better: list[str] = []
+    rest: list[str] = []
+    for name in able:
+        step, gains = STEPS.get(name, "stage"), m["gains"][name]
+        steps = [
+            f"{step} {i + 2} adds {spoken(gain, points=True)} and brings joints {_nearer(by)} torso lengths nearer"
+            for i, (gain, by) in enumerate(zip(gains, m["nearer"][name], strict=True))
+        ]
+        parts.append(f"{_capital(name)} begins at {spoken(m['stages'][name][0])}; {listed(steps)}.")
+        (better if all(gain["low"] > 0 for gain in gains) else rest).append(name)
+    if better:
+        parts.append(f"Every stage improves on the one before in {listed(better)}.")
+    if rest:
+        parts.append(f"In {listed(rest)} not every stage improves on the one before.")
+    if low := [name for name in m["stages"] if name not in able]:
+        scores = [f"{name} ({_percent(m['scores'][name]['mean'])})" for name in low]
+        parts.append(
+            f"Nothing is concluded from the stages of {listed(scores)}: under three times the median pose's score, "
+            f"{'it has' if len(low) == 1 else 'they have'} not learned."
+        )
+    return " ".join(parts)
+
+
+def attention(m: Mapping[str, Any]) -> str:
+    """Whether attention goes where hiding has an effect, where the transformer has learned."""
+    block = m["attention"]
+    if TRANSFORMER not in learned(m):
+        score = _percent(m["scores"][TRANSFORMER]["mean"])
+        return (
+            f"The transformer's PCK of {score} is under three times the median pose's ({_percent(m['floor'])}): it has not learned, and "
+            "nothing is concluded from its attention. The maps show how attention is read."
+        )
+    text = (
+        f"Over {block['people']} people, {100 * block['own']:.1f} % of the attention at a predicted joint lies in a square of "
+        f"{block['side']} torso lengths round the joint itself, and {100 * block['others']:.1f} % in such a square round another "
+        "joint. Hiding these squares one by one shows on which joints the network's predictions depend. "
+    )
+    agreed = block["agreement"]
+    if agreed["mean"] is None:
+        return f"{text}Too few pairs of joints could be measured to compare the two."
+    alike = agreed["low"] > 0.3 and agreed["p"] < 0.05
+    verdict = "orders the pairs of joints much as that effect does" if alike else "does not stand in for that effect"
+    return f"{text}Attention {verdict}: their rank correlation over {agreed['pairs']} pairs is {_correlation(agreed)}."
+
+
+def failures(m: Mapping[str, Any]) -> str:
+    """The commonest kind of error of each that has learned."""
+    parts = []
+    for name in learned(m):
+        kinds = {kind: block["mean"] for kind, block in m["errors"][name].items() if kind != "found"}
+        first = max(kinds, key=lambda kind: kinds[kind])
+        exchanged = spoken(m["errors"][name][EXCHANGED])
+        parts.append(f"{name}: mostly {first} ({100 * kinds[first]:.0f} % of all joints), left and right exchanged {exchanged}")
+    if not parts:
+        return "None has learned, so that the errors say nothing of the kind of estimator."
+    return f"Errors by kind, as in the chapter on stacks, of those that have learned. {_capital('; '.join(parts))}."
+
+
+def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
+    """The chapter's table, question to answer."""
+    b, able = m["budget"], learned(m)
+
+    def judged(names: set[str], block: Mapping, yes: str, no: str) -> str:
+        return f"{_side(block, yes, no, 'undecided')} ({spoken(block, points=True)})" if names <= {*able} else NOT_LEARNED
+
+    found = {"Short training": f"{b['people']:,} people, {_epochs(b['epochs'])}, {b['resolution']} px"}
+    found["Three times the median pose's PCK"] = _percent(LEARNED * m["floor"])
+    found |= {f"PCK: {name}": spoken(m["scores"][name]) for name in m["equal"]}
+    for name, block in m["against the reference"].items():
+        found[f"{_capital(name)} against the {REFERENCE}"] = judged({name, REFERENCE}, block, "better", "worse")
+    for name, gains in m["gains"].items():
+        step = STEPS.get(name, "stage")
+        for i, block in enumerate(gains):
+            question = f"{_capital(name)}: {step} {i + 2} improves on {step} {i + 1}"
+            found[question] = judged({name}, block, "yes", "no, worse")
+    agreed = m["attention"]["agreement"]
+    correlation = _correlation(agreed) if agreed["mean"] is not None else "too few pairs of joints"
+    found[f"{TRANSFORMER}: rank correlation of attention and effect"] = correlation if TRANSFORMER in able else NOT_LEARNED
+    return found
+
+
+def learned(m: Mapping[str, Any]) -> list[str]:
+    """Those trained here whose PCK is three times the median pose's or more: nothing is concluded from the others."""
+    return [name for name in m["equal"] if m["scores"][name]["mean"] >= LEARNED * m["floor"]]
+
+
+def _contrasts(summary: Mapping[str, Any]) -> dict[str, Mapping]:
+    """Each estimator against the hourglass of one stack."""
+    return {name: summary["contrasts"][name] for name in summary["variants"] if name != summary["reference"]}
+
+
+def _side(block: Mapping, above: str, below: str, undecided: str) -> str:
+    return above if block["low"] > 0 else below if block["high"] < 0 else undecided
+
+
+def _correlation(block: Mapping) -> str:
+    return f"{ranged(block)}, p = {block['p']:.2g}"
+
+
+def _nearer(block: Mapping) -> str:
+    mean, low, high = (("+" if block[key] > 0 else "") + number(block[key], 3) for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def _count(value: float) -> str:
+    return f"{value / 1e6:.2f} million" if value >= 1e6 else f"{value:,.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'s' * (count != 1)}"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
