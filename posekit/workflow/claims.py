@@ -12,7 +12,7 @@ book/claims.yaml.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from math import nan, sqrt
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,21 @@ from typing import Any
 import yaml
 
 from posekit.data.people import parse_spec
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, extra
 from posekit.workflow import runs
+
+with extra("book", "reading the ledger of claims"):
+    from pydantic import ConfigDict, ValidationError, model_validator
+    from pydantic.dataclasses import dataclass as checked
 
 MARKS = {"supported": "✓", "not supported": "✗", "undecided": "?", "not decided yet": "…", "not measured": "–"}
 KINDS = {"mannequins": "laptop", "photographs": "lspet"}  # of people, and the preset whose kept numbers stand in for a run
 GROUPS = ("skips", "stacks", "code", "clusters", "explanations", "training", "redesign")
+_STRICT = ConfigDict(extra="forbid", strict=True)
 _CENTRES = ("mean", "difference", "r", "r2")  # what the number between "low" and "high" is called
 
 
-@dataclass(frozen=True)
+@checked(frozen=True, config=_STRICT)
 class Rule:
     """What decides: one of `above`, `below` and `equals`."""
 
@@ -40,8 +45,16 @@ class Rule:
     margin: float = 0.0  # half an interval, for a plain number
     p: float | None = None  # highest chance of an accident
 
+    @model_validator(mode="after")
+    def _one_side(self) -> "Rule":
+        if sum(side is not None for side in (self.above, self.below, self.equals)) != 1:
+            raise ValueError("give one of above, below and equals")
+        if (self.equals is None) != (self.sure is None):
+            raise ValueError("equals and sure belong together")
+        return self
 
-@dataclass(frozen=True)
+
+@checked(frozen=True, config=_STRICT)
 class Claim:
     group: str
     id: str
@@ -89,15 +102,8 @@ class Verdict:
     seeds: int = 0  # of its trainings
 
 
-# What an entry of a type may be in YAML, and how that is called.
-_TYPES: dict[Any, tuple[Any, str]] = {
-    str: (str, "a text"),
-    bool: (bool, "true or false"),
-    float: ((int, float), "a number"),
-    float | None: ((int, float), "a number"),
-    list | None: (list, "a list"),
-    dict: (dict, "a mapping"),
-}
+# What pydantic calls a value of another type than wanted, and how the wanted one is called here.
+_WANTED = {"string_type": "a text", "bool_type": "true or false", "float_type": "a number", "list_type": "a list"}
 
 
 class _MissingError(Exception):
@@ -234,37 +240,42 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
 
 
 def _claim(who: str, group: str, entry: Any) -> Claim:
-    values = _checked(who, entry, Claim) | {"group": group}
-    missing = [f.name for f in fields(Claim) if f.default is MISSING and f.name not in values]
-    if missing:
-        raise PosekitError(f"{who} lacks {', '.join(missing)}")
-    if "why" in values:
-        if "metric" in values or "rule" in values:
-            raise PosekitError(f"{who}: either metric and rule decide it, or `why` says that nothing does")
-        return Claim(**values)
-    missing = [name for name in ("measure", "metric", "rule") if name not in values]
-    if missing:
-        raise PosekitError(f"{who} lacks {', '.join(missing)}; or say in `why` what keeps it from being decided")
-    rule = Rule(**_checked(f"{who}: rule", values["rule"], Rule))
-    if sum(side is not None for side in (rule.above, rule.below, rule.equals)) != 1:
-        raise PosekitError(f"{who}: rule: give one of above, below and equals")
-    if (rule.equals is None) != (rule.sure is None):
-        raise PosekitError(f"{who}: rule: equals and sure belong together")
-    return Claim(**(values | {"rule": rule}))
-
-
-def _checked(who: str, entry: Any, kind: type) -> dict[str, Any]:
-    """The entries of a mapping, each known to the dataclass `kind` and of its type."""
     if not isinstance(entry, dict):
-        raise PosekitError(f"{who} is no mapping of {', '.join(f.name for f in fields(kind))}")
-    types = {f.name: f.type for f in fields(kind)} | {"rule": dict}
-    for name, value in entry.items():
-        if name not in types or name == "group":
-            raise PosekitError(f"{who} has no entry {name!r}; there are {', '.join(set(types) - {'group'})}")
-        allowed, wanted = _TYPES[types[name]]
-        if not isinstance(value, allowed) or (isinstance(value, bool) and allowed is not bool):
-            raise PosekitError(f"{who}: {name} is {value!r}; give {wanted}")
-    return entry
+        raise PosekitError(f"{who} is no mapping of {', '.join(_entries(Claim))}")
+    if "group" in entry:
+        raise PosekitError(f"{who} has no entry 'group'; there are {', '.join(_entries(Claim))}")
+    values = entry | {"group": group}
+    if isinstance(rule := entry.get("rule"), dict):
+        values["rule"] = _made(f"{who}: rule", Rule, rule)
+    claim: Claim = _made(who, Claim, values)
+    if claim.why and (claim.metric or claim.rule):
+        raise PosekitError(f"{who}: either metric and rule decide it, or `why` says that nothing does")
+    lacking = [name for name in ("measure", "metric", "rule") if not getattr(claim, name)]
+    if lacking and not claim.why:
+        raise PosekitError(f"{who} lacks {', '.join(lacking)}; or say in `why` what keeps it from being decided")
+    return claim
+
+
+def _made(who: str, kind: Any, values: Mapping) -> Any:
+    """A checked dataclass of these values, or the first thing that is wrong with them in a line."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+    name = str(fault["loc"][0]) if fault["loc"] else ""
+    match fault["type"]:
+        case "missing":
+            raise PosekitError(f"{who} lacks {name}")
+        case "unexpected_keyword_argument":
+            raise PosekitError(f"{who} has no entry {name!r}; there are {', '.join(_entries(kind))}")
+        case "value_error":
+            raise PosekitError(f"{who}: {fault['ctx']['error']}")
+        case wrong:
+            raise PosekitError(f"{who}: {name} is {fault['input']!r}; give {_WANTED.get(wrong, 'a mapping')}")
+
+
+def _entries(kind: Any) -> list[str]:
+    return [field.name for field in fields(kind) if field.name != "group"]
 
 
 def _estimate(claim: Claim, metrics: Mapping, path: Sequence) -> Estimate:
