@@ -257,7 +257,7 @@ names = {name: name if name == "stem" else f"stack0.{name}" for name in fields}
 positive = receptive.positive_hourglass(HourglassConfig.narrow(4, joints=1, bottleneck_residuals=bottleneck_residuals))
 counted = receptive.pixels_seen(positive, names, LINE // 2)
 looked = {name: names[name] for name in ("encoder1", "encoder3", "heatmaps")}
-influence, centres = receptive.influence(Hourglass(config).eval(), looked, torch.rand(4, 3, resolution, resolution))
+influence, centres = receptive.pixel_influence(Hourglass(config).eval(), looked, torch.rand(4, 3, resolution, resolution))
 effective = {name: receptive.effective_side(influence[name], centres[name]) for name in looked}
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Bars of the receptive field by hook point, growing to far beyond the picture, with dots far inside; three maps of gradients, the last one a bright spot in a faint square"}}
@@ -348,13 +348,13 @@ for name, points in {"one cloud": one, "two clouds": two}.items():
     mean = clusters.silhouettes(points, {2: halves}, seed=seed)[2].mean()
     judged[name] = {
         "silhouette": clusters.over_halves(mean, clusters.halves(points, [2], seed=seed)[2]),
-        "stability": clusters.stability(points, 2, pairs=10, seed=seed),
+        "stability": clusters.cluster_stability(points, 2, pairs=10, seed=seed),
         "valley": clusters.valley(along, seed=seed),
     }
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left, one long cloud coloured in two halves, whose positions along the line between the centres pile up around the border. Right, two clouds, whose positions leave a gap at the border"}}
 titles = {name: f"silhouette {block['silhouette']['mean']:.2f}, border {block['valley']['mean']:.2f}" for name, block in judged.items()}
-run.save_figure(draw.cut(clouds, titles), "cut")
+run.save_figure(draw.two_clusters(clouds, titles), "cut")
 plt.show()
 
 # %% [markdown]
@@ -394,6 +394,6 @@ result = {
     "depth": {"signals": {n: v[-1] for n, v in signals.items()}, "gradients": {n: v[0] for n, v in gradients.items()}},
     "planted": {"above": real, "needed": found.components_for(0.95), "participation": found.participation_ratio},
     "cut": judged,
-    "coverage": {name: clusters.mean(held.astype(float), seed) for name, held in inside.items()},
+    "coverage": {name: clusters.mean_over_people(held.astype(float), seed) for name, held in inside.items()},
 }  # fmt: skip
 run.write_metrics(result | {"say": words.sentences(result)})

@@ -122,7 +122,7 @@ plt.show()
 halves = stability(codes, k, splits=halvings, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Agreement of two random halves of the people. Left, component by component, after matching: 1 is the same direction. Right, the largest angle between the spaces that the first components span, which is small where components merely change their order. Bands span all halvings; dashed, random directions.", "name": "fig-stability"}, "image": {"alt": "Cosines that fall from one, and angles that rise, over the number of the component"}}
-run.save_figure(draw.stability(halves.cosines, halves.angles, halves.chance_cosines, halves.chance_angles), "stability")
+run.save_figure(draw.half_stability(halves.cosines, halves.angles, halves.chance_cosines, halves.chance_angles), "stability")
 plt.show()
 
 # %% [markdown]
@@ -141,15 +141,17 @@ plt.show()
 drawn = np.random.default_rng(seed).permutation(count)
 tested, others = (crops.select(np.sort(part)) for part in np.split(drawn, [min(cut_people, count // 2)]))
 frame = pca(moments_of(batches_of(codes, np.sort(drawn[len(tested) :]))))
-means = ablation.means(network, card, others, walks.skip_hook_points(network, hook_point), backend=backend)
+means = ablation.means(network, card, others, walks.skips_beside(network, hook_point), backend=backend)
 cut = {
-    f"skips {skips}": cutting.scores(network, card, tested, hook_point, frame, cuts, skips=skips, means=means, backend=backend, seed=seed)
+    f"skips {skips}": cutting.cut_scores(
+        network, card, tested, hook_point, frame, cuts, skips=skips, means=means, backend=backend, seed=seed
+    )
     for skips in ("intact", "mean")  # the same for a network that has none
 }
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How many joints the network finds when the code is cut to its first components, and to as many random directions, with 95 % intervals over people. Grey: the whole code; dotted: the mean code for everybody.", "name": "fig-cut"}, "image": {"alt": "Two panels of rising curves, that of the components above that of random directions, which meet at all components"}}
 titles = {"skips intact": "skip connections intact", "skips mean": "skip connections at their mean"}
-run.save_figure(draw.cut({titles[name]: result for name, result in cut.items()}), "cut")
+run.save_figure(draw.pck_of_cuts({titles[name]: result for name, result in cut.items()}), "cut")
 plt.show()
 
 # %% [markdown]

@@ -123,7 +123,7 @@ measurable = [name for name in attributes(np.zeros((1, len(skeleton), 3)), skele
 related = probes.correlations(scores[:, :k], values)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the first components' scores with each attribute; the strong ones are written out. A component's sign is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
-run.save_figure(meaning.correlations(related, components=min(k, 10)), "correlations")
+run.save_figure(meaning.correlation_table(related, components=min(k, 10)), "correlations")
 plt.show()
 
 # %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "Show the {type}", "code_prompt_hide": "Hide the {type}"}
@@ -174,7 +174,7 @@ from_joints = {name: probes.probe(name, joints, column, permutations=0, seed=see
 posture = probes.classified(scores[:, :k], kind, seed=seed) if rendered else {}
 more = {name: probes.advantage(from_code[name], from_pixels[name], seed=seed) for name in values}
 
-run.save_figure(meaning.probes(from_code, from_pixels), "probes")
+run.save_figure(meaning.probe_scores(from_code, from_pixels), "probes")
 plt.show()
 
 # %% tags=["hide-input"]
@@ -222,7 +222,7 @@ plt.show()
 # person nearest to the mean, past the bottleneck. With each skip at its *mean* over people, or *off*, all it has is the code.
 
 # %% tags=["hide-input"]
-passing = walks.skip_hook_points(network, hook_point)
+passing = walks.skips_beside(network, hook_point)
 means = ablation.means(network, card, crops, passing, backend=backend)
 treatments = walks.SKIPS if passing else ("intact",)
 steps = np.arange(-3.0, 3.1)
@@ -325,10 +325,10 @@ for name, (vector, sd, attribute) in targets.items():
             )
         except PosekitError as error:
             refused[f"{name}, skips {skips}"] = str(error)
-causal = walks.corrected(causal)
+causal = walks.holm_corrected(causal)
 
 if causal:
-    run.save_figure(meaning.causal(causal), "causal")
+    run.save_figure(meaning.walk_effects(causal), "causal")
     plt.show()
 
 # %% [markdown]

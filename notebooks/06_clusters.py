@@ -150,7 +150,8 @@ values = {name: clusters.silhouettes(groups[name], divided, seed=seed) for name,
 halved = {name: clusters.halves(cloud, tried, seed=seed) for name, cloud in groups.items()}
 silhouettes = {name: {k: clusters.over_halves(v.mean(), halved[name][k]) for k, v in by_k.items()} for name, by_k in values.items()}
 stable = {
-    name: {k: clusters.stability(groups[name], k, pairs=pairs, seed=seed) for k in tried} for name in ("everyone", "no structure (control)")
+    name: {k: clusters.cluster_stability(groups[name], k, pairs=pairs, seed=seed) for k in tried}
+    for name in ("everyone", "no structure (control)")
 }
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the mean silhouette of k-means with its 95 % interval over people, by halves of them that are clustered anew. Right, the agreement of clusterings of two resamples, with the middle 95 % of the pairs. Grey: the same on points from one normal distribution of the same covariance, which has no clusters.", "name": "fig-silhouettes"}, "image": {"alt": "Falling curves of silhouette and stability over the number of clusters, those of people little above those of the control"}}
@@ -192,7 +193,10 @@ for dimensions in sorted({min(d, points.shape[1]) for d in (2, 5, 10, components
         row = {"components": dimensions, "at least": smallest}
         for name, cloud in (("people", points), ("control", control)):
             labels = clusters.dense(cloud[:, :dimensions], smallest)
-            row |= {f"{name}: clusters": int(labels.max()) + 1, f"{name}: noise": clusters.mean((labels < 0).astype(float), seed)}
+            row |= {
+                f"{name}: clusters": int(labels.max()) + 1,
+                f"{name}: noise": clusters.mean_over_people((labels < 0).astype(float), seed),
+            }
         density.append(row)
 tabled([{key: share(value) if isinstance(value, dict) else value for key, value in row.items()} for row in density])
 
@@ -219,12 +223,12 @@ def names(k):
 
 def nearest_people(k):
     """The people nearest to each centre, by cluster."""
-    index = clusters.nearest(points, found["everyone"][k], 8)
+    index = clusters.nearest_to_centres(points, found["everyone"][k], 8)
     return draw.gallery({f"cluster {c + 1}": [(crops[i], crops.keypoints[i]) for i in row] for c, row in enumerate(index)}, skeleton)
 
 
 if rich[shown[0]]:
-    run.save_figure(draw.differences([record for record in rich[shown[0]] if record["cluster"] == 0]), "two")
+    run.save_figure(draw.attribute_differences([record for record in rich[shown[0]] if record["cluster"] == 0]), "two")
     plt.show()
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people nearest to each of the two centres, as annotated. The nearest are not near: see below.", "name": "fig-two-people"}, "image": {"alt": "Two rows of people with skeletons"}}
@@ -236,7 +240,7 @@ plt.show()
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "A finer division: the difference between people in a cluster and all others, in standard deviations of the attribute, with half the width of its 95 % interval; pale grey figures where that holds 0.", "name": "fig-detail"}, "image": {"alt": "A matrix of attributes by clusters"}}
 if rich[shown[-1]]:
-    run.save_figure(draw.enrichment(rich[shown[-1]], names(shown[-1])), "detail")
+    run.save_figure(draw.enrichment_bars(rich[shown[-1]], names(shown[-1])), "detail")
     plt.show()
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people nearest to the centre of each cluster of the finer division, as annotated.", "name": "fig-detail-people"}, "image": {"alt": "Rows of people with skeletons, one row a cluster"}}
@@ -334,12 +338,12 @@ large = clusters.at_scale(points, scale, seed=seed) if scale else {}
 # valley between them.
 
 # %% tags=["hide-input"]
-whole = clusters.agreement(clusters.kmeans(codes, tried[0], seed=seed).labels, two.labels, seed=seed)
+whole = clusters.rand_index(clusters.kmeans(codes, tried[0], seed=seed).labels, two.labels, seed=seed)
 posture = {}
 if rendered:
     kinds = table.factors["posture"].astype(int)
     nearest_k = max(tried, key=lambda k: adjusted_rand_score(kinds, found["everyone"][k].labels))
-    agreed = clusters.agreement(found["everyone"][nearest_k].labels, kinds, seed=seed)
+    agreed = clusters.rand_index(found["everyone"][nearest_k].labels, kinds, seed=seed)
     posture = {"k": nearest_k, "agreement": agreed, "kinds": len(np.unique(kinds))}
 in_first = {record["attribute"]: record for record in rich[shown[0]] if record["cluster"] == 0}
 differ_in = [in_first[name] for name in distinct(known, sorted(in_first, key=lambda name: -abs(in_first[name]["difference"])), 3)]

@@ -132,7 +132,7 @@ ways = {name: sanity.by(card, method) for name, method in {"saliency": "saliency
 ways["deconvnet"] = sanity.by(card, "deconvnet")
 ways |= {f"Grad-CAM ({label})": sanity.by(card, "grad-cam", layer) for label, layer in cams.items() if layer in by_layer}
 ways |= {"occlusion": sanity.by(card, "occlusion"), "integrated gradients": sanity.by(card, "integrated-gradients")}
-controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer(card)}
+controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer_maps(card)}
 everything = ways | controls
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "What each method shows for the same five people; the last two rows are controls.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
@@ -160,7 +160,7 @@ plt.show()
 # are drawn anew for each of {{ runs["07_explanations"].say.drawn }} people, and the interval is Student's.
 
 # %% tags=["show-input"]
-levels = sanity.cascade(network)
+levels = sanity.cascade_levels(network)
 fewer = cases.take(np.arange(min(cascade_people, len(cases))))
 known = {label: found[: len(fewer)] for label, found in maps.items()}
 alike, untaken = judgement.cascade(network, fewer, everything, known, levels, seed=seed)
@@ -169,7 +169,7 @@ cascade = judgement.judged(alike, list(ways), list(levels))
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The cascade: how alike each method's maps stay to those of the trained network, with 95 % intervals over people. Each block is randomised in addition to those before it. Grey: controls. Dotted: the limit above which a method fails; dashed vertical: the step that decides.", "name": "fig-explanations-cascade"}, "image": {"alt": "Lines that begin at one and fall as more of the network is randomised, some of them steeply, two grey lines staying at one and at zero"}}
 drawn = {label: blocks for label, blocks in cascade["alike"].items() if label != "noise"}
 grey = ["edges", judgement.RANDOM_MAP, "the answer"]
-run.save_figure(plots.cascade(drawn, grey, cascade["limit"], cascade["decided at"]), "cascade")
+run.save_figure(plots.cascade_likeness(drawn, grey, cascade["limit"], cascade["decided at"]), "cascade")
 plt.show()
 
 # %% tags=["hide-input"]
@@ -205,12 +205,12 @@ curves = {label: sanity.curves(network, card, cases, found, backend) for label, 
 deletion, insertion = ({label: pair[i] for label, pair in curves.items()} for i in (0, 1))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Deletion and insertion: the probability of the joint while the picture is taken away (left) or brought back (right), cell by cell in the order of each map; means over people. Grey: controls.", "name": "fig-explanations-removal"}, "image": {"alt": "Curves that fall on the left and rise on the right, close together, those of the controls among them"}}
-masks = sanity.limb_masks(sanity.silhouettes(crops, cases.rows, card.resolution), cases.joints) if rendered else None
+masks = sanity.limb_masks(sanity.part_masks(crops, cases.rows, card.resolution), cases.joints) if rendered else None
 limbs = {label: sanity.share_within(found, masks) for label, found in maps.items()} if rendered else None
 tests = judgement.tests(cases, maps, across, deletion, insertion, limbs, seed=seed)
 better = judgement.ahead(deletion, insertion, seed=seed)  # than edges
 answer_behind = judgement.ahead(deletion, insertion, "the answer", seed=seed)
-run.save_figure(plots.removal(sanity.SHARES, deletion, insertion, list(controls)), "removal")
+run.save_figure(plots.removal_curves(sanity.SHARES, deletion, insertion, list(controls)), "removal")
 plt.show()
 
 # %% tags=["hide-input"]
@@ -247,11 +247,11 @@ cam_tests = judgement.coarse(cases, by_layer, maps["the answer"], seed=seed)
 
 # %% tags=["show-input"]
 depends = causes.dependency(network, card, crops.select(np.arange(min(hidden, len(crops)))), seed=seed, backend=backend)
-effect = causes.summary(depends.effect, seed=seed)
+effect = causes.matrix_interval(depends.effect, seed=seed)
 sure = (effect["low"] > 0) | (effect["high"] < 0)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people holds 0. Blank: too few people in whom the two lie apart.", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
-run.save_figure(plots.dependency(effect["mean"], sure, skeleton, "moves"), "dependency")
+run.save_figure(plots.dependency_matrix(effect["mean"], sure, skeleton, "moves"), "dependency")
 plt.show()
 
 # %% tags=["hide-input"]
@@ -259,7 +259,7 @@ dependency = {
     "joints": list(skeleton.joints),
     "people": len(depends.effect),
     "effect": effect,
-    "moved": causes.summary(depends.moved, seed=seed)["mean"],
+    "moved": causes.matrix_interval(depends.moved, seed=seed)["mean"],
     "on the others": causes.influence(depends.effect, skeleton, seed=seed),
     "closeness": causes.agreement(depends.effect, -causes.hops(skeleton), seed=seed),
     "both ways": causes.agreement(depends.effect, depends.effect.swapaxes(1, 2), seed=seed),
@@ -285,7 +285,7 @@ for kind in ("joints", "channels", "directions"):
     made[kind] = maximisation.maximise(network, card, of_kind, seen.palette, steps=steps, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pictures made to maximise joints in the middle of the picture, channels of the code, and directions of the code. Below each, its score in standard deviations over people from their mean, and in brackets that of the best person.", "name": "fig-explanations-maximised"}, "image": {"alt": "Three rows of colourful textures with hints of limbs"}}
-reached = maximisation.scores(network, card, torch.cat(list(made.values())), list(goals.values()), hook_point)
+reached = maximisation.goal_scores(network, card, torch.cat(list(made.values())), list(goals.values()), hook_point)
 relative = {
     name: {"made": goal.deviations(score), "best": goal.deviations(goal.reached.max())}
     for (name, goal), score in zip(goals.items(), reached, strict=True)

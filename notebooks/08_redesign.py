@@ -183,7 +183,7 @@ pd.DataFrame(rows).style.hide().set_caption("The variants, and of how many seeds
 # scores less than three times the floor, decides nothing. {{ runs["08_redesign"].say.floor }}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves: PCK@0.2·torso on validation people by epoch, one line a seed. Grey: the base. Dashed: the median pose. The last ten epochs of what goes on from the base follow its own curve.", "name": "fig-redesign-curves"}, "image": {"alt": "A small panel for each variant with rising curves that flatten, the base's in grey behind"}}
-run.save_figure(figures.curves(variants, reference, (study["floor"] or {}).get("val")), "curves")
+run.save_figure(figures.learning_curves(variants, reference, (study["floor"] or {}).get("val")), "curves")
 plt.show()
 
 # %% [markdown]
@@ -203,7 +203,7 @@ caption = "PCK@0.2·torso with the mirror image; on test with intervals over see
 pd.DataFrame(rows).fillna("").style.hide().set_caption(caption)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points: from the base, for the autoencoder and its controls from the base that is trained on. Large dots with 95 % intervals over seeds and people, hollow where there are too few seeds for one; small dots are the seeds. Redesigns drawn at random stand below the dotted line.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
-run.save_figure(figures.changes(variants, study["winner"]), "change")
+run.save_figure(figures.variant_changes(variants, study["winner"]), "change")
 plt.show()
 
 # %% [markdown]

@@ -26,7 +26,7 @@ def test_planted_clusters_are_found(k, seed):
     found = clusters.kmeans(points, k, seed=seed)
     assert adjusted_rand_score(truth, found.labels) == 1
     assert (np.diff(found.sizes) <= 0).all() and found.sizes.sum() == len(points)
-    for cluster, members in enumerate(clusters.nearest(points, found, 5)):
+    for cluster, members in enumerate(clusters.nearest_to_centres(points, found, 5)):
         assert len(members) == 5 and (found.labels[members] == cluster).all()
 
 
@@ -41,7 +41,7 @@ def test_silhouette_is_scikit_learns_and_a_sample_estimates_it():
     found = {k: clusters.kmeans(points, k) for k in (2, 3, 4)}
     values = clusters.silhouettes(points, found)
     assert values[3].mean() == pytest.approx(silhouette_score(points, found[3].labels))
-    some = clusters.mean(clusters.silhouettes(points, found, sample=200)[3])
+    some = clusters.mean_over_people(clusters.silhouettes(points, found, sample=200)[3])
     assert some["low"] < values[3].mean() < some["high"]
     whole = clusters.over_halves(values[3].mean(), clusters.halves(points, [2, 3])[3])
     assert whole["mean"] == values[3].mean() and whole["low"] > values[2].mean()
@@ -135,18 +135,18 @@ def test_structureless_points_keep_mean_and_covariance_and_lose_the_clusters():
 
 def test_stability_is_one_for_planted_clusters_and_low_for_a_round_cloud():
     points, _ = planted(3)
-    assert clusters.stability(points, 3, pairs=5) == {"mean": 1, "low": 1, "high": 1}
+    assert clusters.cluster_stability(points, 3, pairs=5) == {"mean": 1, "low": 1, "high": 1}
     round_cloud = np.random.default_rng(0).normal(size=(240, 6))
-    assert clusters.stability(round_cloud, 3, pairs=5)["mean"] < 0.5
+    assert clusters.cluster_stability(round_cloud, 3, pairs=5)["mean"] < 0.5
 
 
 def test_agreement_of_labellings():
     labels = np.arange(300) % 3
-    assert clusters.agreement(labels, (labels + 1) % 3) == {"mean": 1, "low": 1, "high": 1}
+    assert clusters.rand_index(labels, (labels + 1) % 3) == {"mean": 1, "low": 1, "high": 1}
     covered = 0
     for seed in range(40):  # many small groups of few people, where a bootstrap interval would lie above 0
         random = np.random.default_rng(seed)
-        chance = clusters.agreement(random.integers(20, size=60), random.integers(3, size=60))
+        chance = clusters.rand_index(random.integers(20, size=60), random.integers(3, size=60))
         assert chance["low"] <= chance["mean"] <= chance["high"]
         covered += chance["low"] <= 0 <= chance["high"]
     assert covered >= 32

@@ -16,7 +16,7 @@ from posekit.engine.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation, cuts
 from posekit.interpret.activations.codes import code_hook_point, collect
-from posekit.interpret.activations.walks import skip_hook_points
+from posekit.interpret.activations.walks import skips_beside
 from posekit.interpret.analysis.components import Components, batches_of, moments_of, pca
 from posekit.models.hourglass import Hourglass
 from posekit.skeleton import LSP
@@ -76,7 +76,7 @@ def test_nothing_is_lost_from_the_component_on_that_the_answer_depends_on(stored
     torso = 0.2 * np.hypot(2, 10)  # in cells, as the shift is
     without = (np.abs(codes[:, moves]) <= torso).mean()
     assert 0 < without < 0.9
-    found = cuts.scores(model, card, own, "stack0.bottleneck1", FRAME, [1, 2, 3, 4, 50], backend=PLAIN, batch=7)
+    found = cuts.cut_scores(model, card, own, "stack0.bottleneck1", FRAME, [1, 2, 3, 4, 50], backend=PLAIN, batch=7)
     assert found["whole"] == {"mean": 1, "low": 1, "high": 1} and found["mean code"]["mean"] == pytest.approx(without)
     assert list(found["components"]) == list(found["random directions"]) == [1, 2, 3, 4]
     for k, block in found["components"].items():
@@ -113,10 +113,10 @@ def test_all_components_of_an_hourglass_are_its_whole_code(stored, skips):
     model, card = Hourglass(config).eval(), Card("tiny", config.to_dict(), "lsp", 32, "cross-entropy")
     hook_point = code_hook_point(model, 0)
     own = annotated_by(model, card, stored)
-    means = ablation.means(model, card, own, skip_hook_points(model, hook_point), backend=PLAIN)
+    means = ablation.means(model, card, own, skips_beside(model, hook_point), backend=PLAIN)
     codes = collect(model, card, own, hook_point, backend=PLAIN)
     frame = pca(moments_of(batches_of(codes)))
-    found = cuts.scores(model, card, own, hook_point, frame, [1], skips=skips, means=means, backend=PLAIN)
+    found = cuts.cut_scores(model, card, own, hook_point, frame, [1], skips=skips, means=means, backend=PLAIN)
     assert list(found["components"]) == [1, len(frame)]
     assert found["components"][len(frame)]["mean"] == pytest.approx(found["whole"]["mean"], abs=0.01)
     assert not any(module._forward_hooks for module in model.modules())
@@ -126,4 +126,4 @@ def test_components_of_another_code_are_refused(stored):
     model, card = Puppet(0), Card("puppet", {"joints": 14}, "lsp", 128, "mse")
     frame = Components(10, np.zeros(3), np.eye(3), np.ones(3))
     with pytest.raises(PosekitError, match=r"components of 3 numbers do not fit stack0\.bottleneck1, where a code has 4"):
-        cuts.scores(model, card, stored, "stack0.bottleneck1", frame, [1], backend=PLAIN)
+        cuts.cut_scores(model, card, stored, "stack0.bottleneck1", frame, [1], backend=PLAIN)

@@ -41,11 +41,11 @@ def stored(tmp_path_factory):
 def test_hiding_the_joint_that_the_other_is_found_by_moves_it(stored):
     found = dp.dependency(Painted(), CARD, stored, backend=Backend.plain())
     assert found.moved.shape == (12, 14, 14)
-    table = dp.summary(found.moved)["mean"]
+    table = dp.matrix_interval(found.moved)["mean"]
     assert table[0, 1] > 0.3 and table[0, 0] > 0.3  # the second joint is read off the first one's dot
     assert table[1, 0] < 0.05  # and not the other way round
     assert table[13, 5] > 0.3 and table[5, 13] < 0.05
-    effect = dp.summary(found.effect)
+    effect = dp.matrix_interval(found.effect)
     assert effect["low"][0, 1] > 0 and effect["people"][0, 1] > 6
 
 
@@ -91,7 +91,7 @@ def test_summary_knows_the_mean_and_who_counts():
     values = np.zeros((40, 2, 2))
     values[:, 0, 1] = np.arange(40) % 2
     values[:35, 1, 0] = np.nan
-    table = dp.summary(values)
+    table = dp.matrix_interval(values)
     assert table["mean"][0, 1] == 0.5 and table["low"][0, 1] < 0.5 < table["high"][0, 1]
     assert np.isnan(table["mean"][1, 0]) and table["people"][1, 0] == 5
     assert table["low"][0, 0] == table["high"][0, 0] == 0

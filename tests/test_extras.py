@@ -92,7 +92,7 @@ USES = {  # what needs an extra: which one
     "from posekit.display import overlay": "plots",
     "posekit.explain('mannequins-hg1', np.zeros((64, 64, 3), np.uint8), 'nose', 'integrated-gradients')": "interpret",
     "embedding.umap(np.random.default_rng(0).normal(size=(30, 5)))": "interpret",
-    "parts.gradients(torch.zeros(1, 3, 32, 32))": "parts",
+    "parts.oriented_gradients(torch.zeros(1, 3, 32, 32))": "parts",
     "interchange.export_onnx('mannequins-hg1', 'net.onnx')": "onnx",
     "parameters.cells(pathlib.Path('notebook.py'))": "book",
     "evaluation.print_table({})": "cli",

@@ -1,11 +1,13 @@
 """The house: which room may import which (the contracts in pyproject.toml), and that no file of it grows beyond what one reads."""
 
+import ast
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,14 @@ def test_an_import_from_above_is_found(tmp_path, file, line, broken):
 def test_no_file_is_longer_than_one_reads():
     counts = {path: len(path.read_text("utf-8").splitlines()) for path in (ROOT / "posekit").rglob("*.py")}
     assert not [f"{path}: {count}" for path, count in counts.items() if count > LINES]
+
+
+def test_one_name_is_one_thing():
+    """No two modules of `interpret` and `plots` have a public function or class of the same name."""
+    defined = defaultdict(list)
+    for room in ("interpret", "plots"):
+        for path in (ROOT / "posekit" / room).rglob("*.py"):
+            for node in ast.parse(path.read_text("utf-8")).body:
+                if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                    defined[node.name].append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}

@@ -28,7 +28,7 @@ def test_the_cascade_finds_who_ignores_the_network(tmp_path):
     stored = crops(people(range(9)), 40, tmp_path)
     cases = sanity.draw_cases(model, TOY, stored, people=6)
     ways = {"edges": sanity.edges, "saliency": sanity.by(TOY, "saliency")}
-    maps, levels = {label: way(model, cases) for label, way in ways.items()}, sanity.cascade(model)
+    maps, levels = {label: way(model, cases) for label, way in ways.items()}, sanity.cascade_levels(model)
     found, untaken = judgement.cascade(model, cases, ways, maps, levels)
     assert set(found) == {*ways, judgement.RANDOM_MAP} and set(untaken) == set(ways)
     assert all(np.allclose(by_level, 1) for by_level in found["edges"].values()) and np.allclose(untaken["edges"], 1)
@@ -55,7 +55,7 @@ def test_the_worst_method_has_the_interval_of_the_highest_of_many():
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(-1, 1))
 def test_a_verdict_needs_the_whole_interval(mean, half, limit):
     low, high = mean - half, mean + half
-    said = judgement.verdict({"low": low, "high": high}, limit)
+    said = judgement.cascade_verdict({"low": low, "high": high}, limit)
     assert (said == "fails") == (low > limit) and (said == "passes") == (high < limit)
 
 

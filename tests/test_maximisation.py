@@ -12,7 +12,7 @@ from tiny_networks import CARD, SIZE, Tiny, hooks
 from posekit import PosekitError, crops
 from posekit.data.people import People, joints_box
 from posekit.interpret.attribution import maximisation as mx
-from posekit.interpret.attribution.patches import project, top_patches
+from posekit.interpret.attribution.patches import deconvnet_projection, top_patches
 from posekit.interpret.attribution.targets import Scored, target
 from posekit.skeleton import LSP
 
@@ -87,7 +87,7 @@ def test_the_strongest_patches_are_the_brightest_people_and_hold_the_dot(dots):
 
 def test_a_projection_lies_in_the_cell_that_it_is_of():
     model = bright()
-    found = project(model, CARD, torch.rand(1, 3, SIZE, SIZE), "features", 1, torch.tensor([8 * 2 + 5]))
+    found = deconvnet_projection(model, CARD, torch.rand(1, 3, SIZE, SIZE), "features", 1, torch.tensor([8 * 2 + 5]))
     expected = np.zeros((SIZE, SIZE, 3))
     expected[8:12, 20:24] = 2 / 16
     assert np.allclose(found[0], expected)
@@ -128,7 +128,7 @@ def test_goals_are_what_people_reach_and_scores_what_pictures_do(tmp_path):
     assert "tail" not in goals and list(goals)[-1] == "random direction"
     assert all(goal.reached.shape == (12,) for goal in goals.values())
     pictures = mx.maximise(model, CARD, [goal.target for goal in goals.values()], found.palette, steps=0)
-    reached = mx.scores(model, CARD, pictures, list(goals.values()), "features")
+    reached = mx.goal_scores(model, CARD, pictures, list(goals.values()), "features")
     for score, (i, goal) in zip(reached, enumerate(goals.values()), strict=True):
         with torch.no_grad():
             assert score == pytest.approx(float(Scored(model, CARD, goal.target)(pictures[i : i + 1])), abs=1e-4)

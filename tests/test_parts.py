@@ -78,13 +78,13 @@ def test_gradients_of_a_cell_say_its_direction_and_move_with_the_picture():
     picture = torch.zeros(2, 3, 32, 32)
     picture[0, :, :, 16:] = 1
     picture[1, :, 16:] = 1
-    across, down = parts.gradients(picture)
+    across, down = parts.oriented_gradients(picture)
     assert across.shape == (13, 8, 8)
     edge_across, edge_down = across[:9, 2:6, 3].mean(1), down[:9, 3, 2:6].mean(1)
     assert edge_across.argmax() != edge_down.argmax()
     assert abs(edge_across.max() - edge_down.max()) < 1e-6
     assert not across[:, :, 0].any()
-    moved = parts.gradients(torch.roll(picture, 4, -1))[0]
+    moved = parts.oriented_gradients(torch.roll(picture, 4, -1))[0]
     np.testing.assert_allclose(moved[:, :, 3:6], across[:, :, 2:5], atol=1e-6)
 
 
@@ -119,7 +119,7 @@ def test_templates_know_the_dots_that_they_were_fitted_to(crops, fitted):
     model, _ = weights.load(fitted)
     pictures, points = load_batch(crops[0], np.arange(8))
     views, points = eval_view(pictures, points, 64)
-    cells = torch.from_numpy(parts.gradients(views))
+    cells = torch.from_numpy(parts.oriented_gradients(views))
     scores = torch.nn.functional.conv2d(cells, model.templates, model.bias, padding=2).unflatten(1, (14, -1)).amax(2)
     places = ((points[..., :2] + 0.5) / 4 - 0.5).round().long().clamp(0, 15)
     at = scores.flatten(2).gather(2, (places[..., 1] * 16 + places[..., 0])[..., None])[..., 0]

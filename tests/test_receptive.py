@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from posekit.models.hourglass import HourglassConfig
-from posekit.models.receptive import effective_side, influence, pixels_seen, positive_hourglass, receptive_fields, sides
+from posekit.models.receptive import effective_side, pixel_influence, pixels_seen, positive_hourglass, receptive_fields, sides
 
 
 @pytest.mark.parametrize("residuals", [1, 3])
@@ -54,7 +54,7 @@ def test_sides_of_a_line_away_from_its_ends():
 def test_the_influence_of_a_network_of_one_convolution():
     convolution = nn.Sequential(nn.Conv2d(3, 2, 4, stride=4, bias=False))
     pictures = torch.rand(2, 3, 16, 16)
-    maps, centres = influence(convolution, {"cells": "0"}, pictures)
+    maps, centres = pixel_influence(convolution, {"cells": "0"}, pictures)
     expected = np.zeros((16, 16))
     expected[8:12, 8:12] = 2 * convolution[0].weight.detach().sum(0).abs().sum(0).numpy()
     assert centres == {"cells": 9.5} and np.allclose(maps["cells"], expected, atol=1e-5)

@@ -91,9 +91,9 @@ def test_begun_with_all_components_the_network_answers_as_before(crops, base, tm
 
 
 def test_random_directions_are_orthonormal():
-    directions = redesign.random_directions(5, 24, seed=1)
+    directions = redesign.orthonormal_directions(5, 24, seed=1)
     np.testing.assert_allclose(directions @ directions.T, np.eye(5), atol=1e-12)
-    assert not np.allclose(directions, redesign.random_directions(5, 24, seed=2))
+    assert not np.allclose(directions, redesign.orthonormal_directions(5, 24, seed=2))
 
 
 def test_an_autoencoder_alone_learns_codes_that_lie_on_a_few_directions():

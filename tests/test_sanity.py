@@ -50,7 +50,7 @@ def test_joints_can_be_chosen_and_unknown_ones_are_refused(model, stored):
 
 
 def test_the_randomisation_check_flags_a_detector_of_edges(model, asked):
-    levels = sanity.cascade(model)
+    levels = sanity.cascade_levels(model)
     assert list(levels) == ["head", "decoder", "bottleneck", "encoder and skips", "stem"]
     assert levels["head"] == ["stack0.heatmaps", "stack0.features"] and levels["stem"][-1] == "stem"
     ways = {"edges": sanity.edges, "noise": sanity.noise, "saliency": sanity.by(TOY, "saliency")}
@@ -65,7 +65,7 @@ def test_the_randomisation_check_flags_a_detector_of_edges(model, asked):
 
 
 def test_each_person_has_a_random_network_of_its_own(model, asked):
-    ways, levels = {"saliency": sanity.by(TOY, "saliency")}, {"head": sanity.cascade(model)["head"]}
+    ways, levels = {"saliency": sanity.by(TOY, "saliency")}, {"head": sanity.cascade_levels(model)["head"]}
     same = asked.take(np.array([2, 2, 2]))  # one person three times: what differs is the network
     maps = sanity.randomisation(model, same, ways, levels, seed=5)["saliency"]["head"]
     for person in range(3):
@@ -140,9 +140,9 @@ def test_the_pointing_game():
 
 
 def test_the_answer_points_as_well_as_the_network_finds(model, asked):
-    maps = sanity.answer(TOY)(model, asked)
+    maps = sanity.answer_maps(TOY)(model, asked)
     assert maps.shape == (6, 32, 32)
-    own = sanity.answer(CARD)(Tiny(), asked)
+    own = sanity.answer_maps(CARD)(Tiny(), asked)
     assert own.shape == (6, SIZE, SIZE)
 
 
@@ -162,7 +162,7 @@ def test_silhouettes_lie_under_the_joints(tmp_path):
     rendered = load_people("mannequins:20,size=80", cache=tmp_path, workers=0)
     stored = crops(rendered, 80, tmp_path)
     rows = np.arange(len(stored))
-    parts = sanity.silhouettes(stored, rows, 64)
+    parts = sanity.part_masks(stored, rows, 64)
     points = np.round(stored.keypoints[..., :2] * 1.0 - 8).astype(float)  # the view is the middle 64 of the crop's 80 pixels
     checked, hit = 0, 0
     for row in rows:
@@ -176,7 +176,7 @@ def test_silhouettes_lie_under_the_joints(tmp_path):
 
 def test_photographs_have_no_silhouettes(stored):
     with pytest.raises(PosekitError, match="only mannequins have true silhouettes"):
-        sanity.silhouettes(stored, np.arange(2), 32)
+        sanity.part_masks(stored, np.arange(2), 32)
 
 
 def test_intervals_over_people():

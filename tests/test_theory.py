@@ -20,7 +20,7 @@ FIGURES = {
     "receptive": lambda: draw.receptive({"stem": 29, "heatmaps": 961}, {"heatmaps": 60}, 8, {"heatmaps": SQUARE}, {"heatmaps": 3.5}),
     "depth": lambda: draw.depth({"plain": LINE}, {"plain": LINE}),
     "planted": lambda: draw.planted(LINE[::-1], LINE[::-1], 2, LINE, LINE, 0.5),
-    "cut": lambda: draw.cut({"one": (PLANE, np.array([0, 1, 0, 1, 0]), LINE)}, {"one": "a title"}),
+    "two clusters": lambda: draw.two_clusters({"one": (PLANE, np.array([0, 1, 0, 1, 0]), LINE)}, {"one": "a title"}),
     "coverage": lambda: draw.coverage({"people": np.array([[0.1, 0.2], [0.3, 0.9]])}, 0.5, {"people": "half"}),
 }
 

@@ -61,7 +61,7 @@ def test_everybodys_own_code_gives_everybodys_own_answer(model, stored, pictures
 def test_without_own_code_and_skips_the_first_stack_does_not_see_the_picture(model, stored, pictures):
     hook_point = code_hook_point(model, 0)
     code = collect(model, CARD, stored, hook_point, backend=PLAIN).mean(0, keepdims=True)
-    means = ablation.means(model, CARD, stored, wk.skip_hook_points(model, hook_point), backend=PLAIN, batch=4)
+    means = ablation.means(model, CARD, stored, wk.skips_beside(model, hook_point), backend=PLAIN, batch=4)
     intact, mean, off = (wk.answers(model, CARD, pictures, hook_point, code, skips, means, backend=PLAIN)[0] for skips in wk.SKIPS)
     assert not torch.equal(intact[0], intact[1])
     assert torch.equal(mean[0], mean[1]) and torch.equal(off[0], off[1])
@@ -69,7 +69,7 @@ def test_without_own_code_and_skips_the_first_stack_does_not_see_the_picture(mod
 
 
 def test_means_of_skips_are_the_means_of_their_activations(model, stored, pictures):
-    names = wk.skip_hook_points(model, "stack1.bottleneck2")
+    names = wk.skips_beside(model, "stack1.bottleneck2")
     assert names == ["stack1.skip1", "stack1.skip2"]
     with trace(model, names) as activations, torch.inference_mode():
         model(pictures)
@@ -81,7 +81,7 @@ def test_means_of_skips_are_the_means_of_their_activations(model, stored, pictur
 def test_a_network_without_skips_has_none_to_replace(stored, pictures):
     bare = Hourglass(dataclasses.replace(CONFIG, skips=False)).eval()
     hook_point = code_hook_point(bare, 0)
-    assert ablation.means(bare, CARD, stored, wk.skip_hook_points(bare, hook_point), backend=PLAIN) == {}
+    assert ablation.means(bare, CARD, stored, wk.skips_beside(bare, hook_point), backend=PLAIN) == {}
     intact, off = (wk.answers(bare, CARD, pictures, hook_point, None, skips, backend=PLAIN)[0] for skips in ("intact", "off"))
     assert torch.equal(intact, off)
 
@@ -230,10 +230,10 @@ def walked(p):
 
 
 def test_a_family_of_walks_is_corrected():
-    assert [walk.p for walk in wk.corrected([walked(0.01), walked(0.04), walked(0.001)])] == pytest.approx([0.02, 0.04, 0.003])
-    assert [walk.effect_verdict for walk in wk.corrected([walked(0.04) for _ in range(2)])] == ["no more than chance"] * 2
+    assert [walk.p for walk in wk.holm_corrected([walked(0.01), walked(0.04), walked(0.001)])] == pytest.approx([0.02, 0.04, 0.003])
+    assert [walk.effect_verdict for walk in wk.holm_corrected([walked(0.04) for _ in range(2)])] == ["no more than chance"] * 2
     assert walked(0.04).effect_verdict == "more than chance", "alone it is"
-    assert wk.corrected([walked(np.nan)])[0].effect_verdict == "undecided"
+    assert wk.holm_corrected([walked(np.nan)])[0].effect_verdict == "undecided"
 
 
 @pytest.mark.parametrize("decline", [0.5, 1.0])
@@ -252,7 +252,7 @@ def test_structureless_directions_are_more_than_chance_as_seldom_as_they_may(dec
             effect, *by_chance = np.concatenate([vector[None], others]) @ gradient + random.normal(size=1 + len(others)) / np.sqrt(people)
             found.append(walked(wk.chance_of_effect(effect, by_chance, wk.freedom_of(others))))
         alone += [walk.p for walk in found]
-        families += any(walk.effect_verdict == "more than chance" for walk in wk.corrected(found))
+        families += any(walk.effect_verdict == "more than chance" for walk in wk.holm_corrected(found))
     assert 0.03 <= np.mean(np.array(alone) < 0.05) <= 0.07
     assert families / draws <= 0.07
 

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from posekit.interpret.attribution.judgement import verdict
+from posekit.interpret.attribution.judgement import cascade_verdict
 from posekit.workflow.words import explanations as words
 
 LEVELS = ["head", "decoder", "stem"]
@@ -23,7 +23,7 @@ def cascade(at, end=0.1, half=0.05):
     worst = max(METHODS, key=lambda label: kept[label])
     return {
         "levels": LEVELS, "decided at": "decoder", "limit": 0.5, "alike": alike,
-        "verdicts": {label: {level: verdict(b) for level, b in by.items()} for label, by in alike.items()},
+        "verdicts": {label: {level: cascade_verdict(b) for level, b in by.items()} for label, by in alike.items()},
         "at": {label: by["decoder"] for label, by in alike.items()}, "worst": {"method": worst} | alike[worst]["decoder"],
     }  # fmt: skip
 

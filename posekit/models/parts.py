@@ -63,7 +63,7 @@ class Parts(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         with torch.autocast(pictures.device.type, enabled=False):
-            cells = torch.from_numpy(gradients(pictures.float())).to(pictures.device)
+            cells = torch.from_numpy(oriented_gradients(pictures.float())).to(pictures.device)
             found = nn.functional.conv2d(cells, self.templates, self.bias, padding=self.config.template // 2)
         scores = found.unflatten(1, (self.config.joints, -1)).double().cpu().numpy()
         rest, stiffness, together = (b.double().cpu().numpy() for b in (self.rest, self.stiffness, self.together))
@@ -71,7 +71,7 @@ class Parts(nn.Module):
         return torch.from_numpy(best).float().to(pictures.device)[:, None]
 
 
-def gradients(pictures: Tensor) -> np.ndarray:
+def oriented_gradients(pictures: Tensor) -> np.ndarray:
     """Histograms of oriented gradients (B, 13, S/4, S/4) float32 of pictures (B, 3, S, S): a cell is a heatmap's cell."""
     with extra("parts", "a network of templates"):
         from skimage.feature import hog
@@ -156,7 +156,7 @@ def fit(
     from sklearn.cluster import KMeans
 
     n, k = keypoints.shape[:2]
-    cells = np.concatenate([gradients(chunk.float() / 255) for chunk in pictures.split(64)])
+    cells = np.concatenate([oriented_gradients(chunk.float() / 255) for chunk in pictures.split(64)])
     size = cells.shape[-1]
     xy = np.where(keypoints[..., 2:] > 0, (keypoints[..., :2] + 0.5) / STRIDE - 0.5, np.nan)  # in cells
     parents = tree(xy, limbs)

@@ -88,7 +88,7 @@ def pixels_seen(model: Hourglass, hook_points: Mapping[str, str], line: int, hei
     return found
 
 
-def influence(model: nn.Module, hook_points: Mapping[str, str], pictures: Tensor) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+def pixel_influence(model: nn.Module, hook_points: Mapping[str, str], pictures: Tensor) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """How much each pixel matters to the middle cell of each activation: the absolute gradient (R, R), over pictures (B, 3, R, R) and
     colours; and where that cell's centre is, in pixels from the left and from the top.
     """

@@ -42,7 +42,7 @@ def maps(
     return figure
 
 
-def cascade(
+def cascade_likeness(
     rows: Mapping[str, Mapping[str, Mapping]], controls: Sequence[str] = (), limit: float | None = None, decisive: str | None = None,
 ) -> Figure:  # fmt: skip
     """How alike maps stay in the cascade: method to level to {"mean", "low", "high"}; levels from the head downwards.
@@ -66,7 +66,7 @@ def cascade(
     return figure
 
 
-def removal(
+def removal_curves(
     shares: Sequence[float], deletion: Mapping[str, np.ndarray], insertion: Mapping[str, np.ndarray], controls: Sequence[str] = ()
 ) -> Figure:  # fmt: skip
     """The mean over people of deletion and insertion curves (N, S), a line a method; controls are grey."""
@@ -84,7 +84,7 @@ def removal(
     return figure
 
 
-def dependency(mean: np.ndarray, sure: np.ndarray, skeleton: Skeleton, label: str) -> Figure:
+def dependency_matrix(mean: np.ndarray, sure: np.ndarray, skeleton: Skeleton, label: str) -> Figure:
     """A matrix (K, K) of hidden joints (rows) by joints that move (columns); pale numbers are not `sure` (K, K); blank: not counted."""
     count = len(skeleton)
     figure, ax = plt.subplots(figsize=(0.46 * count + 1.9, 0.36 * count + 1.9))

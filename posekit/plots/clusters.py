@@ -53,7 +53,7 @@ def gallery(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], skeleto
     return figure
 
 
-def enrichment(records: Sequence[Mapping], names: Sequence[str], most: int = 18) -> Figure:
+def enrichment_bars(records: Sequence[Mapping], names: Sequence[str], most: int = 18) -> Figure:
     """A matrix of attributes by clusters from the records of `clusters.enrichment`; `names` are the clusters'.
 
     Colour is the difference in standard deviations, written with half the width of its interval; grey text where that
@@ -107,7 +107,7 @@ def planes(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], columns: int = 3
     return figure
 
 
-def differences(records: Sequence[Mapping], most: int = 18) -> Figure:
+def attribute_differences(records: Sequence[Mapping], most: int = 18) -> Figure:
     """One cluster's records of `clusters.enrichment`, a dot with its interval each; of the attributes, the `most` that differ most."""
     shown = sorted(records, key=lambda record: -abs(record["difference"]))[:most]
     figure, ax = plt.subplots(figsize=(6.5, 0.27 * len(shown) + 0.9))

@@ -13,7 +13,7 @@ from posekit.plots.ablation import MARKERS
 from posekit.skeleton import Skeleton
 
 
-def colours(names: Sequence[str]) -> dict[str, tuple]:
+def estimator_colours(names: Sequence[str]) -> dict[str, tuple]:
     """A colour an estimator, the same in every figure."""
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
 
@@ -21,7 +21,7 @@ def colours(names: Sequence[str]) -> dict[str, tuple]:
 def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equal: Sequence[str]) -> Figure:
     """Score with its interval over a cost on a logarithmic axis; filled where the budget of training was `equal`."""
     figure, ax = plt.subplots(figsize=(7, 4))
-    shades = colours(list(rows))
+    shades = estimator_colours(list(rows))
     for i, (name, block) in enumerate(rows.items()):
         mean, low, high = (100 * block[key] for key in ("mean", "low", "high"))
         ax.plot([x[name]] * 2, [low, high], color=shades[name], linewidth=3, alpha=0.4)
@@ -45,7 +45,7 @@ def learning(curves: Mapping[str, Sequence[Mapping]], names: Sequence[str], floo
     `floor` is the median pose's score, drawn dashed, and three times as much dotted.
     """
     figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
-    shades = colours(names)
+    shades = estimator_colours(names)
     for ax, key, unit, label in zip(
         axes, ("seconds", "macs"), (60, 1e12), ("minutes of training", "multiply-adds of forward passes ($10^{12}$)"), strict=True
     ):
@@ -77,7 +77,7 @@ def joints(scores: Mapping[str, Mapping[str, float]], label: str) -> Figure:
     """A line a kind of joint, a mark an estimator: estimator to kind to share found."""
     kinds = list(next(iter(scores.values())))
     figure, ax = plt.subplots(figsize=(7, 0.42 * len(kinds) + 1.5))
-    shades = colours(list(scores))
+    shades = estimator_colours(list(scores))
     for i, (name, block) in enumerate(scores.items()):
         ax.plot([100 * block[kind] for kind in kinds], range(len(kinds)), MARKERS[i % 7], color=shades[name], label=name, markersize=7)
     ax.set_yticks(range(len(kinds)), kinds)
@@ -94,7 +94,7 @@ def stages(series: Mapping[str, Sequence[Mapping]], among: Sequence[str], label:
     Colours are those of the estimators `among` all.
     """
     figure, ax = plt.subplots(figsize=(6.5, 3.6))
-    shades = colours(among)
+    shades = estimator_colours(among)
     for i, (name, blocks) in enumerate(series.items()):
         x = np.arange(1, len(blocks) + 1) + 0.05 * (i - len(series) / 2)
         mean, low, high = (np.array([100 * block[key] for block in blocks]) for key in ("mean", "low", "high"))

@@ -39,7 +39,7 @@ def scree(spectrum: np.ndarray, floor: np.ndarray, shown: int, above: int, neede
     return figure
 
 
-def stability(cosines: np.ndarray, angles: np.ndarray, chance_cosines: np.ndarray, chance_angles: np.ndarray) -> Figure:
+def half_stability(cosines: np.ndarray, angles: np.ndarray, chance_cosines: np.ndarray, chance_angles: np.ndarray) -> Figure:
     """Left, |cos| between matched components of two halves (S, K); right, the angles (S, K) between the subspaces of the first
     components; both beside those of random subspaces (K,). Lines are means, bands span all S halvings.
     """
@@ -56,8 +56,8 @@ def stability(cosines: np.ndarray, angles: np.ndarray, chance_cosines: np.ndarra
     return figure
 
 
-def cut(found: Mapping[str, Mapping]) -> Figure:
-    """PCK over how many components a code was cut to, a panel a treatment of the skips: `cuts.scores` by its title.
+def pck_of_cuts(found: Mapping[str, Mapping]) -> Figure:
+    """PCK over how many components a code was cut to, a panel a treatment of the skips: `cuts.cut_scores` by its title.
 
     The band is the whole code's, and the dotted line that of one mean code for everybody; the other lines are the components' and as many
     random directions', with their intervals.

@@ -17,7 +17,7 @@ from posekit.skeleton import Skeleton
 STRONG = 0.2  # correlations from here on are printed
 
 
-def correlations(table: pd.DataFrame, components: int = 10) -> Figure:
+def correlation_table(table: pd.DataFrame, components: int = 10) -> Figure:
     """Attributes by components: `probes.correlations`' table as a matrix, its strong values printed."""
     matrix = table.pivot(index="attribute", columns="component", values="r")
     matrix = matrix.loc[table["attribute"].drop_duplicates(), matrix.columns[:components]]
@@ -34,7 +34,7 @@ def correlations(table: pd.DataFrame, components: int = 10) -> Figure:
     return figure
 
 
-def probes(code: Mapping[str, Probe], pixels: Mapping[str, Probe], lowest: float = -0.1) -> Figure:
+def probe_scores(code: Mapping[str, Probe], pixels: Mapping[str, Probe], lowest: float = -0.1) -> Figure:
     """R² of probes by attribute, best first: from codes, from pixels, and what chance reaches, with intervals."""
     names = sorted(code, key=lambda name: -code[name].r2)
     figure, ax = plt.subplots(figsize=(7.5, 0.27 * len(names) + 1.2))
@@ -78,7 +78,7 @@ def probe_curves(found: Mapping[str, Sequence[Probe]], control: Mapping[str, Seq
     return figure
 
 
-def causal(found: Sequence[Causal]) -> Figure:
+def walk_effects(found: Sequence[Causal]) -> Figure:
     """What walks do to the answer: left the effect on the attribute, right how far joints move, one mark a treatment of the skips.
 
     Small grey marks are random directions, one each.

@@ -17,7 +17,7 @@ KINDS = {
 }
 
 
-def curves(variants: Mapping[str, Mapping], reference: str, floor: float | None) -> Figure:
+def learning_curves(variants: Mapping[str, Mapping], reference: str, floor: float | None) -> Figure:
     """PCK on validation people by epoch, a panel a variant, a line a seed; the reference's in grey behind, the median pose's dashed.
 
     A variant is {"kind", "seeds", "curves"}, curves {seed: [[PCK by epoch] by stage]}; without seeds its panel says so.
@@ -50,7 +50,7 @@ def _curve(ax, stages, colour, width) -> None:
     ax.plot(range(1, len(values) + 1), values, color=colour, linewidth=width)
 
 
-def changes(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
+def variant_changes(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
     """Differences in points with intervals, a row a variant, seeds as small dots; drawn at random apart, at the bottom.
 
     A variant is {"kind", "difference", "differences"}: a block {"mean", "low", "high"}, low and high None without an interval, and the

@@ -203,7 +203,7 @@ def planted(spectrum: np.ndarray, floor: np.ndarray, true: int, variances: np.nd
     return figure
 
 
-def cut(clouds: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], titles: Mapping[str, str]) -> Figure:
+def two_clusters(clouds: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], titles: Mapping[str, str]) -> Figure:
     """Clouds in two clusters: name to points (N, 2), labels (N,) and positions (N,) along the line between the centres, drawn below."""
     figure, axes = plt.subplots(2, len(clouds), figsize=(WIDTH, 4.4), height_ratios=(1.6, 1), squeeze=False)
     for (top, bottom), (name, (points, labels, positions)) in zip(axes.T, clouds.items(), strict=True):

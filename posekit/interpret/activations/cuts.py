@@ -1,7 +1,7 @@
 """What a network needs of its code: its score when the code is cut to k components, beside k random directions.
 
     frame = pca(moments_of(batches_of(codes)))  # of other people than those whose codes are cut
-    cut = scores(model, card, crops, code_hook_point(model), frame, [1, 10, 100], skips="mean", means=means)
+    cut = cut_scores(model, card, crops, code_hook_point(model), frame, [1, 10, 100], skips="mean", means=means)
     cut["components"][10]["relative"]  # how many joints more or fewer than with the whole code, as a share, over the same people
 
 A component is noise to the network if it answers as well without it, whatever the component's variance.
@@ -47,7 +47,7 @@ def rotated(directions: np.ndarray, seed: int = 0) -> np.ndarray:
     return np.linalg.qr(random)[0].T @ directions
 
 
-def scores(
+def cut_scores(
     model: Hourglass, card: Card, crops: Crops, hook_point: str, frame: Components, ks: Iterable[int], *, skips: str = "intact",
     means: Mapping[str, Tensor] | None = None, backend: Backend | None = None, batch: int = 64, seed: int = 0,
 ) -> dict:  # fmt: skip

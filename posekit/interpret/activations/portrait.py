@@ -45,9 +45,9 @@ def portrait(
         few = components.first(min(READ, len(components)))
         direction = probes.reading_direction(name, points[:-count, :READ], fitted[name], few.directions)
         control = walks.random_directions(walks.CONTROLS, few.directions, few.variances)
-        means = ablation.means(network, card, crops, walks.skip_hook_points(network, hook_point), backend=backend)
+        means = ablation.means(network, card, crops, walks.skips_beside(network, hook_point), backend=backend)
         movers = crops.select(np.arange(len(crops))[-count:])
-        family = walks.corrected([
+        family = walks.holm_corrected([
             walks.causal(network, card, movers, hook_point, direction, control, attribute=name,
                          scale=float(np.nanstd(values[name])), skips=skips, means=means, backend=backend)
             for skips in ("intact", "mean")

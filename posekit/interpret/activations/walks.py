@@ -1,12 +1,12 @@
-"""Walks through code space: who lives there, and what the network answers when its code is replaced.
+"""Walks through code space: whose codes are near, and what the network predicts when its code is replaced.
 
-place = code_hook_point(model)
+hook_point = code_hook_point(model)
 near = nearest(codes, mean + steps[:, None] * sd * vector)  # real people, and how near "nearest" is
-means = ablation.means(model, card, crops, skip_hook_points(model, place))
-maps, keypoints = answers(model, card, picture, place, codes, "mean", means)  # to look at
+means = ablation.means(model, card, crops, skips_beside(model, hook_point))
+maps, keypoints = answers(model, card, picture, hook_point, codes, "mean", means)  # to look at
 control = random_directions(CONTROLS, components, variances)
-found = causal(model, card, crops, place, direction, control, attribute="sitting", skips="mean", means=means)
-family = corrected([found, ...])  # for how many walks are looked at
+found = causal(model, card, crops, hook_point, direction, control, attribute="sitting", skips="mean", means=means)
+family = holm_corrected([found, ...])  # for how many walks are looked at
 family[0].effect, family[0].effect_verdict  # is there more of it in the answer?
 
 A walk is *causal*: the code is the only thing that changes, and what changes in the answer changes because of it. It is compared
@@ -78,7 +78,7 @@ def random_directions(count: int, components: np.ndarray, variances: np.ndarray,
     return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
 
 
-def skip_hook_points(model: Hourglass, hook_point: str) -> list[str]:
+def skips_beside(model: Hourglass, hook_point: str) -> list[str]:
     """The skip connections of the stack that `hook_point` is in; none where the network has none."""
     stage = model.stage_of(hook_point)
     return [name for names in model.skip_groups().values() for name in names if model.stage_of(name) == stage]
@@ -277,7 +277,7 @@ def freedom_of(vectors: np.ndarray) -> float:
     return float(len(vectors) ** 2 / np.square(vectors.astype(float) @ vectors.T).sum())
 
 
-def corrected(family: Sequence[Causal]) -> list[Causal]:
+def holm_corrected(family: Sequence[Causal]) -> list[Causal]:
     """The same walks, with the p of their effects as Holm has it for so many."""
     found = holm(np.array([walk.p for walk in family]))
     return [replace(walk, p=float(p)) for walk, p in zip(family, found, strict=True)]
@@ -298,7 +298,7 @@ def skip_edits(model: Hourglass, hook_point: str, skips: str, means: Mapping[str
     """What `answers` does to the skip connections of the stack that `hook_point` is in, for `posekit.edit`."""
     if skips not in SKIPS:
         raise PosekitError(f"skips are {', '.join(SKIPS)}, not {skips!r}")
-    names = skip_hook_points(model, hook_point)
+    names = skips_beside(model, hook_point)
     if skips == "intact":
         return {}
     if skips == "off":

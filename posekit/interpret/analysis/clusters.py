@@ -2,7 +2,7 @@
 
 clustering = kmeans(points, 2)
 values = silhouettes(points, {2: clustering})[2]
-stability(points, 2)
+cluster_stability(points, 2)
 
 The points are the codes' first principal components, (N, D), not whitened: distances are then those between codes, less
 what the last components add to every one of them alike, and 124,040 codes of 4,096 numbers, 2 GB, become 25 MB. What
@@ -96,7 +96,7 @@ def silhouettes(
     return found
 
 
-def mean(values: np.ndarray, seed: int = 0) -> dict[str, float]:
+def mean_over_people(values: np.ndarray, seed: int = 0) -> dict[str, float]:
     """The mean of values (n,) with its 95 % bootstrap interval over people: {"mean", "low", "high"}."""
     found = interval(values, np.ones(len(values), int), seed=seed)
     return dict(zip(("mean", "low", "high"), found, strict=True))
@@ -212,7 +212,7 @@ def structureless(points: np.ndarray, seed: int = 0) -> np.ndarray:
     return centre + (drawn * scales) @ axes
 
 
-def stability(points: np.ndarray, k: int, *, pairs: int = 20, restarts: int = 3, seed: int = 0) -> dict[str, float]:
+def cluster_stability(points: np.ndarray, k: int, *, pairs: int = 20, restarts: int = 3, seed: int = 0) -> dict[str, float]:
     """Whether k-means finds the same clusters again: {"mean", "low", "high"} of the adjusted Rand index.
 
     Each of `pairs` times two bootstrap samples of the people are clustered; the index compares the labels of those who are
@@ -231,7 +231,7 @@ def stability(points: np.ndarray, k: int, *, pairs: int = 20, restarts: int = 3,
     return {"mean": float(np.mean(found)), "low": float(low), "high": float(high)}
 
 
-def agreement(a: np.ndarray, b: np.ndarray, *, groups: int = 50, seed: int = 0) -> dict[str, float]:
+def rand_index(a: np.ndarray, b: np.ndarray, *, groups: int = 50, seed: int = 0) -> dict[str, float]:
     """The adjusted Rand index of two labellings (N,) with its 95 % interval over people.
 
     By the jackknife, each of `groups` left out in turn. In a bootstrap sample people would meet themselves, and the two
@@ -279,7 +279,7 @@ def enrichment(labels: np.ndarray, attributes: Mapping[str, np.ndarray], least: 
     return found
 
 
-def nearest(points: np.ndarray, clustering: Clustering, count: int) -> list[np.ndarray]:
+def nearest_to_centres(points: np.ndarray, clustering: Clustering, count: int) -> list[np.ndarray]:
     """For each cluster, the indices of its `count` people (or all, if fewer) nearest to the centre, the nearest first."""
     found = []
     for cluster, centre in enumerate(clustering.centres):
@@ -292,7 +292,7 @@ def nearest(points: np.ndarray, clustering: Clustering, count: int) -> list[np.n
 def nearness(points: np.ndarray, clustering: Clustering, count: int) -> list[float]:
     """How far each cluster's `count` people nearest to the centre are from it, on average, over the mean distance of all its people."""
     ratios = []
-    for cluster, index in enumerate(nearest(points, clustering, count)):
+    for cluster, index in enumerate(nearest_to_centres(points, clustering, count)):
         distance = np.linalg.norm(points - clustering.centres[cluster], axis=1)
         ratios.append(float(distance[index].mean() / distance[clustering.labels == cluster].mean()))
     return ratios
@@ -310,7 +310,7 @@ def at_scale(points: np.ndarray, people: int, *, seed: int = 0) -> dict:
     started = time.perf_counter()
     divided = kmeans(many, 2, seed=seed)
     clustered = time.perf_counter()
-    silhouette = mean(silhouettes(many, {2: divided}, seed=seed)[2], seed)
+    silhouette = mean_over_people(silhouettes(many, {2: divided}, seed=seed)[2], seed)
     seconds, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return {

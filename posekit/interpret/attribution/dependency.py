@@ -1,7 +1,7 @@
 """The joint-dependency matrix: how far hiding one joint moves the network's answer for another.
 
 found = dependency(model, card, crops)
-table = summary(found.effect)  # {"mean": (K, K), "low", "high", "people"}; rows are hidden, columns move
+table = matrix_interval(found.effect)  # {"mean": (K, K), "low", "high", "people"}; rows are hidden, columns move
 
 Hiding is a cause and not a correlation: a square over the joint, in place of which there is the picture blurred so far that no limb
 shows. A square is also a disturbance, whatever it covers, and the more so the nearer it is; so equally large ones elsewhere on the same
@@ -117,7 +117,7 @@ def hide(picture: Tensor, centres: np.ndarray, side: float) -> Tensor:
     return torch.where((down[:, :, None] & across[:, None, :])[:, None].to(picture.device), blurred(picture[None]), picture)
 
 
-def summary(values: np.ndarray, *, seed: int = 0) -> dict[str, np.ndarray]:
+def matrix_interval(values: np.ndarray, *, seed: int = 0) -> dict[str, np.ndarray]:
     """The mean over people of values (N, K, K) with its 95 % bootstrap interval, and how many people count, all (K, K).
 
     NaN where fewer than LEAST people count.

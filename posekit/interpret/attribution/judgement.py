@@ -58,10 +58,10 @@ def decisive(levels: Sequence[str]) -> str:
     return next((level for level in levels if level.startswith("decoder")), list(levels)[-1])
 
 
-def verdict(block: Mapping[str, float], limit: float = LIMIT) -> str:
+def cascade_verdict(block: Mapping[str, float], limit: float = LIMIT) -> str:
     """`fails` where the whole interval of a likeness lies above the limit, `passes` where it lies below, else `undecided`.
 
-    >>> verdict({"low": 0.6, "high": 0.9}), verdict({"low": 0.4, "high": 0.6}), verdict({"low": 0.1, "high": 0.3})
+    >>> cascade_verdict({"low": 0.6, "high": 0.9}), cascade_verdict({"low": 0.4, "high": 0.6}), cascade_verdict({"low": 0.1, "high": 0.3})
     ('fails', 'undecided', 'passes')
     """
     return "fails" if block["low"] > limit else "passes" if block["high"] < limit else "undecided"
@@ -80,7 +80,7 @@ def judged(alike: Alike, ways: Sequence[str], levels: Sequence[str]) -> dict[str
     worst = max(ways, key=lambda label: blocks[label][at]["mean"])
     return {
         "levels": list(levels), "decided at": at, "limit": LIMIT, "alike": blocks,
-        "verdicts": {label: {level: verdict(block) for level, block in by_level.items()} for label, by_level in blocks.items()},
+        "verdicts": {label: {level: cascade_verdict(block) for level, block in by_level.items()} for label, by_level in blocks.items()},
         "at": {label: by_level[at] for label, by_level in blocks.items()},
         "worst": {"method": worst} | student_interval(alike[worst][at], family=len(ways)),
     }  # fmt: skip

@@ -103,7 +103,7 @@ def goals(of: Seen, card: Card, joints: Sequence[str], *, channels: int = 5, com
     return found
 
 
-def scores(model: nn.Module, card: Card, pictures: Tensor, wanted: Sequence[Goal], hook_point: str) -> list[float]:
+def goal_scores(model: nn.Module, card: Card, pictures: Tensor, wanted: Sequence[Goal], hook_point: str) -> list[float]:
     """What the i-th of pictures (G, 3, R, R) reaches of the i-th goal."""
     raw, code = _run(model, card, pictures.to(next(model.parameters()).device), hook_point)
     return [float(goal.target.of((raw if goal.target.hook_point is None else code)[i : i + 1])) for i, goal in enumerate(wanted)]

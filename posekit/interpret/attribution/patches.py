@@ -55,7 +55,7 @@ def top_patches(
     for number, value, cell in zip(channels, values.T, cells.swapaxes(0, 1), strict=True):
         best = np.argsort(-value, kind="stable")[:count]
         pictures = _views(crops, best, card, model)
-        projections = project(model, card, pictures, hook_point, number, torch.from_numpy(cell[best]))
+        projections = deconvnet_projection(model, card, pictures, hook_point, number, torch.from_numpy(cell[best]))
         side = round(SHARE * card.resolution)
         corners = np.array([_corner(projection, side) for projection in projections])
         shown = (pictures.permute(0, 2, 3, 1).cpu().numpy() * 255).round().astype(np.uint8)
@@ -66,7 +66,7 @@ def top_patches(
     return found
 
 
-def project(model: nn.Module, card: Card, pictures: Tensor, hook_point: str, number: int, cells: Tensor) -> np.ndarray:
+def deconvnet_projection(model: nn.Module, card: Card, pictures: Tensor, hook_point: str, number: int, cells: Tensor) -> np.ndarray:
     """The deconvnet's projection (B, R, R, 3) of a channel's value at one of its cells (B,), counted row by row, to the pixels."""
     target = Target(f"a position of channel {number} of {hook_point}", lambda activation: _at(activation[:, number], cells), hook_point)
     found = gradients(Scored(model, card, target), pictures, "deconvnet")

@@ -159,7 +159,7 @@ def noise(model: nn.Module, cases: Cases, seed: int = 0) -> np.ndarray:
     return softened(torch.from_numpy(drawn)[:, None], STRIDE)[:, 0].numpy()
 
 
-def answer(card: Card) -> Maps:
+def answer_maps(card: Card) -> Maps:
     """Maps (N, R, R) that are the joint's own heatmap, enlarged."""
 
     def maps(model: nn.Module, cases: Cases) -> np.ndarray:
@@ -174,7 +174,7 @@ def answer(card: Card) -> Maps:
     return maps
 
 
-def cascade(model: nn.Module) -> dict[str, list[str]]:
+def cascade_levels(model: nn.Module) -> dict[str, list[str]]:
     """What is randomised, from the head downwards: name of the last part reached to the hook points of all parts so far."""
     parts = dict.fromkeys(("heatmaps", "features", "merge"), "head") | dict.fromkeys(("skip", "encoder"), "encoder and skips")
     parts |= {"sum": "decoder"}
@@ -298,7 +298,7 @@ def pointing(maps: np.ndarray, truth: np.ndarray, torsos: np.ndarray) -> np.ndar
     return (near & (np.ptp(flat, axis=1) > 0)).astype(float)
 
 
-def silhouettes(crops: Crops, rows: np.ndarray, resolution: int) -> np.ndarray:
+def part_masks(crops: Crops, rows: np.ndarray, resolution: int) -> np.ndarray:
     """Which part of a mannequin each pixel of the network's view shows: (N, R, R) indices into `PARTS`, 0 for anything else.
 
     Raises:

@@ -83,7 +83,7 @@ def target(name: str, joint: str | Sequence[str], card: Card, cells: Tensor | No
         other = joint_index(skeleton, name.removeprefix("distance to "))
 
         def distance(raw: Tensor) -> Tensor:
-            maps = shares(raw, card)
+            maps = normalised_maps(raw, card)
             ends = [hm.decode(_of(maps, k)[:, None], "soft-argmax")[:, 0, :2] for k in (joints, torch.tensor(other))]
             return torch.linalg.vector_norm(ends[0] - ends[1], dim=-1)
 
@@ -96,7 +96,7 @@ def target(name: str, joint: str | Sequence[str], card: Card, cells: Tensor | No
         raise PosekitError(f"the target {name!r} looks at a cell of the heatmap: give cells, as `answered` finds them")
     where = torch.as_tensor(cells)
     if name == "probability":
-        return Target(label, lambda raw: (_of(shares(raw, card), joints) * _window(raw, where)).sum((-2, -1)))
+        return Target(label, lambda raw: (_of(normalised_maps(raw, card), joints) * _window(raw, where)).sum((-2, -1)))
 
     def mean_within(raw: Tensor) -> Tensor:
         inside = _window(raw, where, 0 if name == "peak" else None)
@@ -117,7 +117,7 @@ def joint_index(skeleton: Skeleton, *joints: str) -> list[int]:
         raise PosekitError(str(error)) from None
 
 
-def shares(raw: Tensor, card: Card) -> Tensor:
+def normalised_maps(raw: Tensor, card: Card) -> Tensor:
     """Raw outputs (B, K, h, w) as maps that are not negative and sum to 1, as far as there is anything in them."""
     if card.loss == "cross-entropy":
         return hm.probabilities(raw)

@@ -6,11 +6,24 @@ for variant in own_variants(base, resolution=64):  # each at no more parameters 
 """
 
 from posekit.studies.redesign.budget import macs, parameters, scaled, widened, within
-from posekit.studies.redesign.squeezed import Pretraining, init_squeeze, pretrain, random_directions
+from posekit.studies.redesign.squeezed import Pretraining, init_squeeze, orthonormal_directions, pretrain
 from posekit.studies.redesign.surgery import doubled, without_bottleneck
 from posekit.studies.redesign.variants import Variant, own_variants, study_variants, winner
 
 __all__ = [
-    "Pretraining", "Variant", "doubled", "init_squeeze", "macs", "own_variants", "parameters", "pretrain", "random_directions", "scaled",
-    "study_variants", "widened", "winner", "within", "without_bottleneck",
+    "Pretraining",
+    "Variant",
+    "doubled",
+    "init_squeeze",
+    "macs",
+    "orthonormal_directions",
+    "own_variants",
+    "parameters",
+    "pretrain",
+    "scaled",
+    "study_variants",
+    "widened",
+    "winner",
+    "within",
+    "without_bottleneck",
 ]  # fmt: skip

@@ -66,7 +66,7 @@ def init_squeeze(
         components = pca(moments_of(batches_of(codes)), config.dimensions)
         directions = components.directions
         if init == "random":
-            directions = random_directions(len(directions), directions.shape[1], seed)
+            directions = orthonormal_directions(len(directions), directions.shape[1], seed)
         cast(Linear, stack.squeeze).start(torch.from_numpy(directions).float(), torch.from_numpy(components.mean).float())
     weights.save(path, squeezed, replace(card, config=config.to_dict()))
 
@@ -102,7 +102,7 @@ def pretrain(
     return history
 
 
-def random_directions(count: int, dimensions: int, seed: int) -> np.ndarray:
+def orthonormal_directions(count: int, dimensions: int, seed: int) -> np.ndarray:
     """Orthonormal directions (count, dimensions), uniform over all of them."""
     q, r = np.linalg.qr(np.random.default_rng(seed).standard_normal((dimensions, count)))
     return (q * np.sign(np.diag(r))).T
