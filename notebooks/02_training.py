@@ -24,7 +24,7 @@ stacks = 1  # hourglasses in a row
 features = 64  # channels of the network
 bottleneck_residuals = 3  # residual modules at the lowest resolution
 resolution = 128  # side of the network's input in pixels
-epochs = 12  # passes over the training people
+epochs = 12  # of training
 batch = 32  # people in a step
 learning_rate = 2e-3  # highest learning rate
 loss = "cross-entropy"  # or mse
@@ -145,7 +145,7 @@ plt.show()
 # this chapter has {{ runs["02_training"].say.parameters }} parameters and sees {{ runs["02_training"].say.resolution }} pixels a
 # side; {{ runs["02_training"].say.training }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. A bar is a place in the network, by the name under which the later chapters trace and edit it; its height (logarithmic) and number are the side of its maps.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. A bar is a hook point, by the name under which the later chapters trace and edit it; its height (logarithmic) and number are the side of its maps.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
 config = network.config
 run.save_figure(plots.architecture(config.depth, resolution, config.features, config.bottleneck_residuals, config.joints), "architecture")
 plt.show()
@@ -310,7 +310,7 @@ def compare_words():
     return (
         f"Here, after {compare_epochs} short epochs over {min(compare_people, len(training)):,} people, cross-entropy finds "
         f"{100 * ce['pck']:.1f} % of the joints and mean squared error {100 * mse['pck']:.1f} %, though the latter's loss fell by "
-        f"{100 * fallen:.0f} % between its first and last epoch, to {mse['val_loss']:.2g} (maps of zeros: {np.pi / (recipe.resolution // STRIDE) ** 2:.2g}); its peaks stand {mse['val_peak']:.3f} high, where 1 is asked for."
+        f"{100 * fallen:.0f} % between its first and last epoch, to {mse['val_loss']:.2g} (maps of zeros: {np.pi / (recipe.resolution // STRIDE) ** 2:.2g}); its peaks stand {mse['val_peak']:.3f} high, where the target is 1."
     )
 
 

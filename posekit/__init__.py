@@ -5,7 +5,7 @@
     poses = posekit.load("lspet-hg1").predict("photograph.jpg")  # a notebook shows it drawn
     scores = posekit.evaluate("lspet-hg1", "lspet:photographs/lspet@test", flip=True)
 
-Modules and functions are imported when they are first asked for, so that `import posekit` itself is quick.
+Modules and functions are imported when they are first used, so that `import posekit` itself is quick.
 
 The modules at this level are the mathematics of poses, and what needs nothing else: files, hooks, memory, errors. On them stand the
 rooms, each on those before it alone: `display`; `data` and `models`, which know nothing of each other; `engine`; `interpret`; `plots`;

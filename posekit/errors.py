@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 
 class PosekitError(Exception):
-    """A mistake of use, told in one line; the command line prints it and exits with 1.
+    """A mistake of use, said in one line; the command line prints it and exits with 1.
 
     >>> import posekit
     >>> try:

@@ -50,7 +50,7 @@ def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
       Gaussian with sigma of at least 0.75 that lies four sigmas inside; biased towards the middle by any
       background, and refused (ValueError) where a cell is negative, which leaves no mass to take the mean of.
 
-    Of equally high cells the first counts; a map without a peak (constant, or all zero) decodes to a place in
+    Of equally high cells the first counts; a map without a peak (constant, or all zero) decodes to a position in
     it, not to NaN.
     """
     if method not in DECODERS:

@@ -1,4 +1,4 @@
-"""Named activations of a network: reading them with `trace`, replacing them with `edit`. Of torch's modules nothing else is asked.
+"""Named activations of a network: reading them with `trace`, replacing them with `edit`. It needs nothing but torch's modules.
 
 with trace(model, ["stack0.bottleneck3"]) as activations:
     model(pictures)
@@ -7,7 +7,7 @@ codes = activations["stack0.bottleneck3"].flatten(1)
 with edit(model, {"stack0.skip1": lambda activation, name: torch.zeros_like(activation)}):
     heatmaps = model(pictures)
 
-Both nest, in each other too: functions at the same place are called in the order of their `with` statements, each with what
+Both nest, in each other too: functions at the same hook point are called in the order of their `with` statements, each with what
 the one before it left. `with edit(...), trace(...)` therefore reads the edited activation, `with trace(...), edit(...)` the
 network's own.
 """
@@ -39,7 +39,7 @@ def hook_points(model: nn.Module) -> list[str]:
         return own()
     names = []
     for name, child in model.named_children():
-        inner = [f"{name}.{place}" for place, _ in child.named_children() if place != "pool"]
+        inner = [f"{name}.{inside}" for inside, _ in child.named_children() if inside != "pool"]
         names += inner if name.startswith("stack") else [name]
     return names
 
@@ -166,7 +166,7 @@ def _module(model: nn.Module, name: str) -> nn.Module:
     if name in known:
         return model.get_submodule(name)
     # Deeper modules can be named as well, `stack0.skip1.0.conv2` say; a stack returns a pair and a pool is used many times.
-    inside = any(name.startswith(f"{place}.") for place in known)
+    inside = any(name.startswith(f"{point}.") for point in known)
     if inside and name in dict(model.named_modules()):
         return model.get_submodule(name)
     near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)

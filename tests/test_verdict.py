@@ -41,7 +41,7 @@ def test_numbers_are_said_with_their_intervals():
     assert verdict.spoken(block, points=True) == "−3.1 [−5.0, 0.0] points"
     assert verdict.spoken({"mean": 0.5, "low": 0.25, "high": 0.75}) == "50.0 % [25.0, 75.0]"
     assert verdict.correlation(block) == "−0.03 [−0.05, 0.00], p = 0.043 over 9 kinds of joint"
-    assert "cannot be asked" in verdict.correlation({"mean": None})
+    assert "cannot be measured" in verdict.correlation({"mean": None})
     assert verdict.spoken({"mean": float("nan"), "low": 0, "high": 0}) == "nothing to measure it on"
 
 

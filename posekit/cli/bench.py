@@ -42,7 +42,7 @@ def bench(quick: bool = False, *, backend: Backend | None = None, compiled: bool
     Returns `processor`, `backend`, `limits` and `rows`. `limits` are the GFLOP/s that a large matrix product reaches, for bfloat16
     None where the processor lacks it. A row has `name`, `unit`, `plain` and `fast` (rates, medians of alternating measurements),
     `ratio`, `against` (what plain is), `expected` (the least ratio) and, where a network computes, `gflops` (of its convolutions, as
-    the plain network counts them; a training step is three passes), `share` (of the rate of a matrix product in the precision used)
+    the plain network counts them; a training step is three forward passes), `share` (of the rate of a matrix product in the precision used)
     and `at_most` (the ratio at that rate); a prediction also has `openvino`, the rate of OpenVINO given the plain network, or None
     where it is not installed.
     """

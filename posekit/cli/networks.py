@@ -238,11 +238,13 @@ def _pictures(paths: list[Path]) -> list[Path]:
     found = []
     for path in paths:
         inside, others = in_folder(path) if path.is_dir() else ([path], [])
-        told = f"{_count(len(others), 'file', 'files')} of kinds that are not read, {others[0].name if others else ''} say; convert to JPEG"
+        unread = (
+            f"{_count(len(others), 'file', 'files')} of kinds that are not read ({others[0].name if others else ''}, say); convert to JPEG"
+        )
         if not inside:
-            raise PosekitError(f"{path}: no pictures in this folder{f', but {told}' if others else ''}")
+            raise PosekitError(f"{path}: no pictures in this folder{f', but {unread}' if others else ''}")
         if others:
-            say.print(f"{path}: passed over {told}")
+            say.print(f"{path}: left out {unread}")
         found += inside
     return found
 

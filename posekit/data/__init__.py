@@ -27,7 +27,7 @@ def load_people(
     """The people that a data spec names: `mannequins@test`, `lspet:photographs/lspet@train`, `coco:/data/coco@val2017`.
 
     `default_split` is taken where the spec has none. Mannequins are rendered into `cache` by `workers`
-    processes, and `progress` hears how many more are done. Unknown names, folders and splits raise
+    processes, and `progress` is called with how many more are done. Unknown names, folders and splits raise
     PosekitError saying what there is.
 
     >>> import posekit

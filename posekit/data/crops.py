@@ -71,7 +71,7 @@ class Crops:
         size: pixels a side.
         keypoints: (N, K, 3) float32, in crop pixels.
         matrices: (N, 3, 3) float64, from picture pixels to crop pixels.
-        store: the crops themselves, read when they are asked for.
+        store: the crops themselves, read when they are needed.
         pictures: (N,) uint64: numbers of the pictures that they were cut from, by what these show (`posekit.data.seen`).
 
     >>> import posekit
@@ -136,7 +136,7 @@ def crops(
     `cache` remembers what a file held, and `posekit.data.digests` says when it is read again: as soon as its
     length or one of its times changes. Whoever gives `people` another `read` gives them another `version` too. A store that has all of
     `people` and more serves as well. People whose picture cannot be read or whose box lies outside it or has
-    no area raise PosekitError, or with `on_error="skip"` are left out and counted. `progress` hears how many
+    no area raise PosekitError, or with `on_error="skip"` are left out and counted. `progress` is called with how many
     more are done.
 
     >>> import posekit

@@ -1,4 +1,4 @@
-"""What files hold, told in 64 bits each: read once, and remembered for as long as the file is left alone."""
+"""What files hold, identified in 64 bits each: read once, and remembered for as long as the file is left alone."""
 
 import hashlib
 import os
@@ -61,8 +61,8 @@ def alike(root: str | Path, names: np.ndarray) -> np.ndarray:
     for look in (_length, _tail, _digest):
         suspects = [i for i, count in enumerate(_shared(groups)) if count > 1]
         seen = _read(root, [files[i] for i in suspects], look)
-        told = {i: (groups[i], seen[files[i]] or -1 - i) for i in suspects}
-        keys = [told.get(i, (-1, i)) for i in range(len(files))]
+        identified = {i: (groups[i], seen[files[i]] or -1 - i) for i in suspects}
+        keys = [identified.get(i, (-1, i)) for i in range(len(files))]
         order = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         groups = [order[key] for key in keys]
     return np.array(groups, np.int64)[rows]

@@ -65,7 +65,7 @@ SOURCES = {
 
 
 def fetch(name: str, folder: str | Path, progress: Progress | None = None) -> Path:
-    """Fetch a data set's archives and unpack them in `folder`, each once; `progress` hears file, bytes so far and bytes in all.
+    """Fetch a data set's archives and unpack them in `folder`, each once; `progress` is called with file, bytes so far and bytes in all.
 
     `folder/fetched.json` keeps the address, size and SHA-256 of what came. Nothing is left of an archive once it is
     unpacked.

@@ -14,7 +14,7 @@ from posekit.errors import PosekitError
 LARGEST = 300 * 10**6  # pixels; phones take 200 megapixels, and a file of a few KB can claim millions
 RANGES = (1, 255, 65535)  # where the values of pictures of more than 8 bits may end
 _DAMAGED = re.compile("truncated|broken|unrecognized data|not enough image data|bad header checksum|decoding error|failed to decode", re.I)
-_UNCLEAR = "a dark picture, or one of another range (10 or 12 bits, say)? That cannot be told; save it with 8 bits"
+_UNCLEAR = "a dark picture, or one of another range (10 or 12 bits, say)? That is ambiguous; save it with 8 bits"
 _NO_PICTURES = {".bufr", ".grib", ".h5", ".hdf", ".mpeg", ".mpg"}  # which Pillow knows and cannot decode
 _UNREAD = {".heic", ".heif", ".avif", ".jxl", ".exr", ".hdr", ".svg", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"}
 _OPENING = threading.Lock()
@@ -24,7 +24,7 @@ def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
     """Read a picture of any mode: grey, palette, alpha (over white), CMYK and more than 8 bits are converted, see `rgb`.
 
     `upright` applies the EXIF rotation; annotations count pixels as stored, so data sets are read without.
-    Raises PosekitError naming the file when it is missing, empty, damaged, too large, no picture, or of values whose range cannot be told.
+    Raises PosekitError naming the file when it is missing, empty, damaged, too large, no picture, or of values whose range is ambiguous.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -51,8 +51,8 @@ def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
         raise PosekitError(f"{path}: too large for the memory there is; make it smaller") from None
     except Exception as error:  # damaged files end in many ways
         reason = getattr(error, "strerror", None) or str(error).replace(str(path), "").strip() or type(error).__name__
-        told = "not a whole picture" if _DAMAGED.search(reason) else "cannot be read"
-        raise PosekitError(f"{path}: {told} ({reason}); replace or leave it out") from None
+        fault = "not a whole picture" if _DAMAGED.search(reason) else "cannot be read"
+        raise PosekitError(f"{path}: {fault} ({reason}); replace or leave it out") from None
 
 
 def _opened(path: Path) -> Image.Image:
@@ -66,19 +66,19 @@ def _opened(path: Path) -> Image.Image:
 
 
 def is_wide(image: Image.Image) -> bool:
-    """Whether a picture has 16 bits a colour, of which Pillow keeps the upper 8 when it reads them; asked before that."""
+    """Whether a picture has 16 bits a colour, of which Pillow keeps the upper 8 when it reads them; checked before that."""
     return any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
 def rgb(image: Image.Image, wide: bool = False) -> Image.Image:
     """An image of any mode as RGB: what is transparent over white, more than 8 bits scaled to 8.
 
-    Values of 16 and 32 bits and floats are told by where they end: within [0, 1], [0, 255] or [0, 65535], each where the largest
+    Values of 16 and 32 bits and floats are read by where they end: within [0, 1], [0, 255] or [0, 65535], each where the largest
     value lies in the upper three quarters (whatever it is up to 1, for floats). `wide` says that what is stored as 8 bits are the
     upper ones of 16.
 
     Raises:
-        PosekitError: the range cannot be told, or a value is negative or not finite.
+        PosekitError: the range is ambiguous, or a value is negative or not finite.
     """
     if image.mode.startswith("I") or image.mode == "F":  # 16 and 32 bits: Pillow's own conversion clips
         return Image.fromarray(_to_bytes(np.asarray(image))).convert("RGB")
@@ -99,7 +99,7 @@ def _to_bytes(values: np.ndarray) -> np.ndarray:
     """Values (H, W) of more than 8 bits as uint8."""
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(low + high):
-        raise PosekitError("has values that are not finite, so that its range cannot be told; save it with 8 bits")
+        raise PosekitError("has values that are not finite, so that its range is ambiguous; save it with 8 bits")
     slack = 1e-3 if values.dtype.kind == "f" else 0
     if low < -slack:
         raise PosekitError(f"has values from {low:.4g} to {high:.4g}, so that it cannot be told which is black; save it with 8 bits")

@@ -84,7 +84,7 @@ def build(
 ) -> Shards:  # fmt: skip
     """Store `count` pictures in `folder`, those that are not there yet, and open the store.
 
-    `produce` takes an index array and yields one item an index, in order. `progress` hears how many more are
+    `produce` takes an index array and yields one item an index, in order. `progress` is called with how many more are
     done, those already there included. `strict` makes again what was left out before, so that `produce` may
     complain about it. A full disk and other failures to write raise PosekitError; what is whole by then is
     kept.

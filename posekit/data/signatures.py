@@ -39,14 +39,14 @@ def no_content(head: bytes) -> str:
 
 def no_picture(head: bytes) -> str:
     """What a file is that cannot be opened as a picture, and what to do about it; `head` are its first HEAD bytes."""
-    if told := no_content(head):
-        return told
-    for start, told in _TAKEN_FOR_PICTURES:
+    if reason := no_content(head):
+        return reason
+    for start, reason in _TAKEN_FOR_PICTURES:
         if head.startswith(start):
-            return told
+            return reason
     if head[4:8] == b"ftyp":
         brands = {head[i : i + 4] for i in (8, *range(16, min(int.from_bytes(head[:4], "big"), len(head)), 4))}
-        return next((told for told, known in _BRANDS.items() if brands & known), "of no kind that is read; convert it to JPEG or PNG")
+        return next((reason for reason, known in _BRANDS.items() if brands & known), "of no kind that is read; convert it to JPEG or PNG")
     if b"<svg" in head.lower():
         return "an SVG drawing, which is not read; save it as PNG"
     for start, kind in _PICTURES:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def overview(model: nn.Module, resolution: int) -> "pd.DataFrame":
     """The named activations of a posekit network in the order of computation, for a picture of `resolution` pixels a side.
 
-    Columns: `activation`, its name; `shape`, what one picture gives there, C x H x W; `parameters`, how many the place owns. No picture
+    Columns: `activation`, its name; `shape`, what one picture gives there, C x H x W; `parameters`, how many its module owns. No picture
     is computed: the shapes are those of a copy of the network that holds no numbers. A part that is no activation has no shape.
 
     >>> from posekit import Hourglass, HourglassConfig

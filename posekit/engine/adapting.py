@@ -1,4 +1,4 @@
-"""`posekit.adapt`: an outside network asked as posekit's own are.
+"""`posekit.adapt`: an outside network in the form of posekit's own.
 
     network = posekit.adapt(module, skeleton="coco", size=(256, 192), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     network.predict("photograph.jpg"), posekit.evaluate(network, "coco:photographs"), posekit.trace(network.model, ["layer4"])
@@ -50,7 +50,7 @@ def adapt(
         code: the hook point whose activation is the network's code, for components, probes, walks and clusters.
         skips: hook points of its skip connections, by the name of what is replaced together or each by itself.
         name: how tables and figures call it; by default its class.
-        report: hears what the dry pass found, a line each; None for silence.
+        report: called with what the dry pass found, a line each; None for silence.
 
     Raises:
         PosekitError: the module cannot take such pictures; its answer can be read in several ways, is not finite, has another number of

@@ -86,8 +86,8 @@ def _native_bf16() -> bool:
     Without them bfloat16 is imitated, a hundred times as slow.
     """
     if hasattr(torch.cpu, "get_capabilities"):
-        told = torch.cpu.get_capabilities()
-        has = told.get("avx512_bf16") or told.get("amx_bf16")
+        capabilities = torch.cpu.get_capabilities()
+        has = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     else:  # torch older than that
         has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     used = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.ops.mkldnn._is_mkldnn_bf16_supported()

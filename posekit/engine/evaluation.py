@@ -54,7 +54,7 @@ def evaluate(
         cache: where crops are kept.
         seed: of the bootstrap.
         backend: where weights are put that are given by name or file; a predictor has its own.
-        progress: hears what is being done, how many are done and of how many, where that is known.
+        progress: called with what is being done, how many are done and of how many, where that is known.
 
     Returns:
         a dictionary, what `posekit evaluate --json` writes. `"metrics"` holds the last stack's scores by name, each with its
@@ -123,17 +123,17 @@ def _people(spec: str, on_error: str, cache: str | Path, progress: Callable[[int
 
 
 def _counting(progress: Callable | None, what: str, total: int | None) -> Callable[[int], None] | None:
-    """What hears how many more are done, and passes on how many that is in all."""
+    """A function of how many more are done, which calls `progress` with how many that is in all."""
     if progress is None:
         return None
     done = 0
 
-    def hear(count: int) -> None:
+    def count_on(count: int) -> None:
         nonlocal done
         done += count
         progress(what, done, total)
 
-    return hear
+    return count_on
 
 
 def _predictor(model: Predictor | str | Path, backend: Backend | None) -> Predictor:
@@ -150,8 +150,8 @@ def _predict(predictor, people, flip, on_error, cache, progress):
     if store.size < size:
         raise PosekitError(f"crops of {store.size} px are too small for {card.name}: give people, or crops of {size} px")
     joints = common(skeleton_of(card.skeleton), store.people.skeleton)
-    heard = _counting(progress, "predicting", len(store))
-    found = predict_crops(predictor.model, card, store, flip=flip, backend=predictor.backend, progress=heard)
+    counted = _counting(progress, "predicting", len(store))
+    found = predict_crops(predictor.model, card, store, flip=flip, backend=predictor.backend, progress=counted)
     of_network = skeleton_of(card.skeleton).index(*joints.joints)
     of_data = store.people.skeleton.index(*joints.joints)
     return found[:, :, of_network], store.people.keypoints[:, of_data], joints, store

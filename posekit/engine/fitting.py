@@ -44,8 +44,8 @@ def fit(
         teacher: weights of a trained network from which this one learns too (distillation; see `train`); it may be larger, but both
             answer the same pictures with heatmaps of the same joints, by cross-entropy.
         compiled: whether the network is compiled; by default where that pays.
-        report: hears each step's and each epoch's figures; see `train`.
-        progress: hears how many people were scored in the end.
+        report: called with each step's and each epoch's figures; see `train`.
+        progress: called with how many people were scored in the end.
 
     Raises:
         PosekitError, KeyboardInterrupt: as `train`; or `start` is of another network, or not what an earlier training in `folder`

@@ -28,8 +28,8 @@ def read(path: Path) -> Entries:
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD)
-        if told := no_content(head):
-            raise PosekitError(f"{path}: {told}")
+        if fault := no_content(head):
+            raise PosekitError(f"{path}: {fault}")
         if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < path.stat().st_size:
             content: Any = safetensors.torch.load_file(path)
         else:

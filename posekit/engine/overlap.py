@@ -1,4 +1,4 @@
-"""Whether a network is asked about people that it was trained on."""
+"""Whether a network is tested on people that it was trained on."""
 
 from typing import Any
 

@@ -294,8 +294,8 @@ def predict_crops(
 ) -> np.ndarray:  # fmt: skip
     """Keypoints (stacks, N, K, 3) of stored crops, in the pixels of the pictures that they were cut from, with scores.
 
-    `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `Fast(model, backend)`. `progress` hears how
-    many people were done.
+    `decoder` is one of `heatmaps.DECODERS`. `network` computes the heatmaps in place of `Fast(model, backend)`. `progress` is called with
+    how many people were done.
 
     Raises:
         PosekitError: there are no crops.

@@ -141,7 +141,7 @@ def train(
     begins with where that is not random, and a training that began with anything else is not resumed. The target of `cross-entropy` is half
     the Gaussian and half what a trained network, the `teacher`, answers (distillation, as in F. Zhang, X. Zhu, M. Ye: Fast Human Pose
     Estimation, CVPR 2019, where it is by squared error).
-    `report` hears each step's and each epoch's figures. The caller's random state stays as it is. Of several processes the
+    `report` is called with each step's and each epoch's figures. The caller's random state stays as it is. Of several processes the
     first alone reads and writes `folder` and reports, and a Ctrl-C that reaches any of them stops all after the same step.
 
     Returns:
@@ -186,8 +186,8 @@ def train(
     state = checkpoints.read(last, backend) if resume else None
     if state:
         if state["identity"] != identity:
-            told = f"{last} is of another recipe, network, start or data: {checkpoints.differences(state['identity'], identity)}"
-            raise PosekitError(f"{told}; train into another folder or with resume=False (no --resume)")
+            message = f"{last} is of another recipe, network, start or data: {checkpoints.differences(state['identity'], identity)}"
+            raise PosekitError(f"{message}; train into another folder or with resume=False (no --resume)")
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
     network: Callable = parallel.wrap(model, backend)  # every process now has the first one's weights

@@ -196,8 +196,8 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
         tensors = safetensors.torch.load(data)
         metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
     except (SafetensorError, ValueError, KeyError, TypeError):
-        if told := no_content(data[:HEAD]):
-            raise PosekitError(f"{path}: {told}") from None
+        if fault := no_content(data[:HEAD]):
+            raise PosekitError(f"{path}: {fault}") from None
         raise PosekitError(
             f"{path}: damaged, or not a weights file of posekit; get a fresh copy, or make one of a public "
             "checkpoint with `posekit convert`"

@@ -10,7 +10,7 @@ from typing import Any
 
 from posekit.errors import PosekitError
 
-# Module, network, configuration. Modules are imported when they are asked for: a chapter on hourglasses depends on no other.
+# Module, network, configuration. Modules are imported when they are used: a chapter on hourglasses depends on no other.
 ARCHITECTURES = {
     "hourglass": ("hourglass", "Hourglass", "HourglassConfig"),
     "deeppose": ("deeppose", "DeepPose", "DeepPoseConfig"),

@@ -60,7 +60,7 @@ class Adapted(nn.Module):
         return list(self.names)
 
     def code_hook_point(self, stack: int = -1) -> str:
-        """Raises PosekitError where the network was adapted without a code, or is asked for the code of another stack."""
+        """Raises PosekitError where the network was adapted without a code, or `stack` is another than its own."""
         if not self.code:
             raise PosekitError(f"no code was named; posekit.adapt(..., code=NAME) names one of {', '.join(self.names)}")
         if stack not in (0, -1):

@@ -1,4 +1,4 @@
-"""DeepPose: joints regressed from the whole view, then mended on a sub-image around each.
+"""DeepPose: joints regressed from the whole view, then corrected on a sub-image around each.
 
 A. Toshev, C. Szegedy: DeepPose: Human Pose Estimation via Deep Neural Networks, CVPR 2014.
 Section 3.1: keypoints are numbers, relative to a box and in units of its size. Section 3.2: each later stage sees, around every

@@ -1,4 +1,4 @@
-"""The generalised distance transform: the best of all places, each less a quadratic in its distance, in time linear in the places.
+"""The generalised distance transform: the best of all positions, each less a quadratic in its distance, in time linear in the positions.
 
 P. Felzenszwalb, D. Huttenlocher: Distance Transforms of Sampled Functions, Theory of Computing 8 (2012). Section 2 has the lower
 envelope of parabolas, here upside down, since scores are maximised. Many lines are taken at once; each is exact.

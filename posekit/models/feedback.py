@@ -2,7 +2,7 @@
 
 J. Carreira, P. Agrawal, K. Fragkiadaki, J. Malik: Human Pose Estimation with Iterative Error Feedback, CVPR 2016.
 Section 2: the network sees the picture and, as a map of Gaussians a joint, the current keypoints; it answers with a correction of
-each, and the same network is asked again. A correction is never longer than a bound, and the loss compares each with the bounded
+each, and goes through the same network again. A correction is never longer than a bound, and the loss compares each with the bounded
 correction that leads to the truth.
 
 Otherwise than there: all steps are trained together, and begin at the network's own answers. The paper lets them follow a fixed path
@@ -38,7 +38,7 @@ class FeedbackConfig:
 
 
 def mean_pose(keypoints: np.ndarray, side: int) -> tuple[tuple[float, float], ...]:
-    """The median place of each joint of keypoints (N, K, 3) in a view of `side` pixels, for `FeedbackConfig.start`."""
+    """The median position of each joint of keypoints (N, K, 3) in a view of `side` pixels, for `FeedbackConfig.start`."""
     middle = np.nanmedian((keypoints[..., :2] - (side - 1) / 2) / side, axis=0)
     return tuple((round(float(x), 4), round(float(y), 4)) for x, y in np.nan_to_num(middle))
 

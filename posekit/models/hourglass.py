@@ -5,7 +5,7 @@ Section 3.1 describes the hourglass, 3.2 the residual module and the stem, 3.3 s
 Layers are pre-activation (batch normalisation, ReLU, convolution), as in the authors' code.
 
 Every child has the name that tracing uses (`stem`, `stack0.encoder1`, `stack0.sum1`, ...); an `nn.Identity` marks a
-place that no layer owns. Level 1 is the finest.
+hook point that no layer owns. Level 1 is the finest.
 """
 
 from dataclasses import asdict, dataclass

@@ -3,9 +3,9 @@
 P. Felzenszwalb, R. Girshick, D. McAllester, D. Ramanan: Object Detection with Discriminatively Trained Part-Based Models, PAMI
 2010: templates on histograms of oriented gradients (section 6.2: 13 numbers a cell), parts with quadratic springs, the best
 placement by distance transforms (section 3.2). Y. Yang, D. Ramanan: Articulated Human Detection with Flexible Mixtures of Parts,
-PAMI 2013: a part a joint, in mixtures told apart by where its parent lies, and a score for which mixtures go together.
+PAMI 2013: a part a joint, in mixtures distinguished by where its parent lies, and a score for which mixtures go together.
 
-Otherwise than there: templates are fitted one by one to labelled joints, not all together with latent places; their scores are
+Otherwise than there: templates are fitted one by one to labelled joints, not all together with latent positions; their scores are
 calibrated to log-odds, so that they add to springs that are log-densities of the offsets seen; and the person's size is known
 from the crop, so that one scale is searched.
 """
@@ -104,7 +104,7 @@ def max_marginals(
     up = [scores[:, i] + together[i, :, 0, None, None] - away if i == root else scores[:, i] for i in range(k)]
     messages = {}
 
-    def spread(values: np.ndarray, joint: int, sign: int) -> np.ndarray:  # (B, T, H, W), over places, a spring a mixture
+    def spread(values: np.ndarray, joint: int, sign: int) -> np.ndarray:  # (B, T, H, W), over positions, a spring a mixture
         flat = values.reshape(b * t, h, w)
         moved = distance_transform(flat, np.tile(stiffness[joint], (b, 1)), sign * np.tile(rest[joint], (b, 1)))
         return moved.reshape(b, t, h, w)
@@ -132,7 +132,7 @@ def tree(keypoints: np.ndarray, limbs: Sequence[tuple[int, int]]) -> tuple[int, 
     """Parents (K,) of the joints of keypoints (N, K, >=2): the tree of limbs, and of other pairs where limbs do not join up.
 
     Of all trees with as many limbs as possible, that whose offsets vary least (Felzenszwalb & Huttenlocher, Pictorial Structures
-    for Object Recognition, IJCV 2005, section 4.3); the root is the joint whose place varies least.
+    for Object Recognition, IJCV 2005, section 4.3); the root is the joint whose position varies least.
     """
     xy = keypoints[..., :2]
     varies = np.nanvar(xy[:, :, None] - xy[:, None], axis=0).sum(-1)
@@ -161,15 +161,15 @@ def fit(
     xy = np.where(keypoints[..., 2:] > 0, (keypoints[..., :2] + 0.5) / STRIDE - 0.5, np.nan)  # in cells
     parents = tree(xy, limbs)
     model = Parts(PartsConfig(k, parents, mixtures, template))
-    # The root's offset is from the view's middle; its mixtures are told apart by where its children lie.
+    # The root's offset is from the view's middle; its mixtures are distinguished by where its children lie.
     offsets = np.stack([xy[:, i] - (xy[:, p] if p >= 0 else (size - 1) / 2) for i, p in enumerate(parents)], 1)
     kinds = np.full((n, k), -1)
     for i, parent in enumerate(parents):
-        told = offsets[:, i] if parent >= 0 else offsets[:, [j for j, p in enumerate(parents) if p == i]].reshape(n, -1)
-        known = np.flatnonzero(np.isfinite(told).all(1) & np.isfinite(offsets[:, i]).all(1))
+        described = offsets[:, i] if parent >= 0 else offsets[:, [j for j, p in enumerate(parents) if p == i]].reshape(n, -1)
+        known = np.flatnonzero(np.isfinite(described).all(1) & np.isfinite(offsets[:, i]).all(1))
         if len(known) < 10 * mixtures:
             raise PosekitError(f"joint {i + 1}: labelled with its parent in {len(known)} people, too few for {mixtures} mixtures")
-        kinds[known, i] = KMeans(mixtures, n_init=3, random_state=seed).fit_predict(told[known])
+        kinds[known, i] = KMeans(mixtures, n_init=3, random_state=seed).fit_predict(described[known])
     for i, parent in enumerate(parents):
         for kind in range(mixtures):
             seen = offsets[kinds[:, i] == kind, i]
@@ -188,7 +188,7 @@ def fit(
 
 
 def _fit_templates(model: Parts, cells: np.ndarray, xy: np.ndarray, kinds: np.ndarray, seed: int, most: int = 1500) -> None:
-    """A linear support vector machine a template, joints against places away from them, and its log-odds."""
+    """A linear support vector machine a template, joints against positions away from them, and its log-odds."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
@@ -198,17 +198,17 @@ def _fit_templates(model: Parts, cells: np.ndarray, xy: np.ndarray, kinds: np.nd
     padded = np.pad(cells, [(0, 0), (0, 0), (reach, reach), (reach, reach)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (p, p), axis=(2, 3))  # (N, 13, H, W, P, P)
 
-    def cut(people: np.ndarray, places: np.ndarray) -> np.ndarray:
-        return windows[people, :, places[:, 1], places[:, 0]].reshape(len(people), -1)
+    def cut(people: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        return windows[people, :, positions[:, 1], positions[:, 0]].reshape(len(people), -1)
 
     for i in range(config.joints):
         place = np.round(xy[:, i])
         inside = np.isfinite(place).all(1) & (place >= 0).all(1) & (place < size).all(1)
         labelled = np.flatnonzero(np.isfinite(xy[:, i]).all(1))
         people = random.choice(labelled, 2 * most)
-        places = random.integers(0, size, (len(people), 2))
-        away = np.abs(places - xy[people, i]).max(1) > 2
-        negative = cut(people[away], places[away])
+        positions = random.integers(0, size, (len(people), 2))
+        away = np.abs(positions - xy[people, i]).max(1) > 2
+        negative = cut(people[away], positions[away])
         for kind in range(config.mixtures):
             of_kind = np.flatnonzero((kinds[:, i] == kind) & inside)
             of_kind = random.permutation(of_kind)[:most]

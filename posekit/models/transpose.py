@@ -3,7 +3,7 @@
 S. Yang, Z. Quan, M. Nie, W. Yang: TransPose: Keypoint Localization via Transformer, ICCV 2021.
 Section 3.1: the first layers of a convolutional network turn the picture into maps whose cells are the tokens; an encoder with
 two-dimensional sine positions; a convolution from the tokens to heatmaps. Section 3.3: what a joint depends on is read off the
-last layer's attention at the place where it was found.
+last layer's attention at the cell where it is predicted.
 
 Otherwise than there: the convolutional network is the hourglass's stem, so that tokens are heatmap cells, and training is by the
 loss of the recipe, as for the hourglass.

@@ -262,14 +262,14 @@ def opening(pictures: np.ndarray, maps: np.ndarray, keypoints: np.ndarray, skele
 
 
 def architecture(depth: int, resolution: int, features: int, bottleneck_residuals: int, joints: int) -> Figure:
-    """One hourglass: a bar a place, as tall as its maps are wide; what skips is drawn above."""
+    """One hourglass: a bar a hook point, as tall as its maps are wide; what skips is drawn above."""
     side = resolution // 4
-    places = [("stem", side)] + [(f"encoder{i}", side >> i) for i in range(1, depth + 1)]
-    places += [(f"bottleneck{i}", side >> depth) for i in range(1, bottleneck_residuals + 1)]
-    places += [(f"decoder{i}", side >> i) for i in range(depth, 0, -1)] + [("features", side), ("heatmaps", side)]
+    points = [("stem", side)] + [(f"encoder{i}", side >> i) for i in range(1, depth + 1)]
+    points += [(f"bottleneck{i}", side >> depth) for i in range(1, bottleneck_residuals + 1)]
+    points += [(f"decoder{i}", side >> i) for i in range(depth, 0, -1)] + [("features", side), ("heatmaps", side)]
     figure, ax = plt.subplots(figsize=(9, 3.6))
-    at = {name: x for x, (name, _) in enumerate(places)}
-    for x, (name, width) in enumerate(places):
+    at = {name: x for x, (name, _) in enumerate(points)}
+    for x, (name, width) in enumerate(points):
         height = np.log2(width) + 1
         colour = PALETTE[1] if name.startswith("bottleneck") else PALETTE[2] if name == "heatmaps" else PALETTE[0]
         ax.bar(x, height, width=0.62, bottom=-height / 2, color=colour, alpha=0.85)
@@ -284,7 +284,7 @@ def architecture(depth: int, resolution: int, features: int, bottleneck_residual
         ax.plot([start, start, end, end], [low, high, high, low], color="0.45", linewidth=1.2)
         ax.text((start + end) / 2, high + 0.04, f"skip{level}", ha="center", va="bottom", fontsize=9, color="0.3")
     ax.text(at["stem"] - 0.6, np.log2(side) / 2 + 0.9 + 0.55 * depth, f"{features} channels; {joints} heatmaps", fontsize=9, color="0.3")
-    ax.set_xlim(-0.8, len(places) - 0.3)
+    ax.set_xlim(-0.8, len(points) - 0.3)
     ax.set_ylim(-np.log2(side) / 2 - 2.6, np.log2(side) / 2 + 1.5 + 0.55 * depth)
     ax.axis("off")
     return figure

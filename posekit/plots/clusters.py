@@ -125,7 +125,7 @@ def attribute_differences(records: Sequence[Mapping], most: int = 18) -> Figure:
 
 
 def border(panels: Mapping[str, np.ndarray]) -> Figure:
-    """Where people lie between two centres, 0 and 1: title to places (N,); the border is at a half."""
+    """Where people lie between two centres, 0 and 1: title to positions (N,); the border is at a half."""
     figure, axes = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 2.6), sharey=True, sharex=True, squeeze=False)
     for ax, (title, positions) in zip(axes[0], panels.items(), strict=True):
         colour = "0.6" if title.endswith("(control)") else PALETTE[0]

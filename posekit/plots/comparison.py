@@ -109,7 +109,7 @@ def stages(series: Mapping[str, Sequence[Mapping]], among: Sequence[str], label:
 def paths(pictures: Sequence[np.ndarray], poses: Mapping[str, np.ndarray], skeleton: Skeleton) -> Figure:
     """How each joint moves from stage to stage: a row an estimator, poses (S, N, K, 2) in the pixels of the N pictures.
 
-    A line leads from a joint's first place to its last, which has the dot.
+    A line leads from a joint's first position to its last, which has the dot.
     """
     shades = joint_colours(skeleton)
     figure, axes = plt.subplots(len(poses), len(pictures), figsize=(9, len(poses) * 9 / len(pictures) + 0.3), squeeze=False)
@@ -155,8 +155,8 @@ def templates(weights: np.ndarray, titles: Sequence[str], columns: int = 5) -> F
     return figure
 
 
-def dependencies(pictures: Sequence[np.ndarray], maps: np.ndarray, places: np.ndarray, names: Sequence[str]) -> Figure:
-    """Pictures (R, R, 3) under maps (N, J, h, w), a row a picture, a column a joint; a cross at its place (N, J, 2) in pixels."""
+def dependencies(pictures: Sequence[np.ndarray], maps: np.ndarray, points: np.ndarray, names: Sequence[str]) -> Figure:
+    """Pictures (R, R, 3) under maps (N, J, h, w), a row a picture, a column a joint; a cross at its point (N, J, 2) in pixels."""
     n, count = maps.shape[:2]
     figure, axes = plt.subplots(n, count, figsize=(9, n * 9 / count + 0.3), squeeze=False)
     _gap(figure, 0.01)
@@ -168,7 +168,7 @@ def dependencies(pictures: Sequence[np.ndarray], maps: np.ndarray, places: np.nd
             extent = (-0.5, side - 0.5, side - 0.5, -0.5)
             ax.imshow(grey, extent=extent)
             ax.imshow(strength, extent=extent, cmap="inferno", alpha=0.25 + 0.65 * strength, interpolation="nearest")
-            ax.plot(*places[i, j], "+", color="white", markersize=9, markeredgewidth=2)
+            ax.plot(*points[i, j], "+", color="white", markersize=9, markeredgewidth=2)
             ax.axis("off")
             if i == 0:
                 ax.set_title(names[j], fontsize=9, pad=2)

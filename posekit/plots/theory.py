@@ -142,8 +142,8 @@ def pictures(
 def receptive(
     sides: Mapping[str, int], effective: Mapping[str, int], resolution: int, maps: Mapping[str, np.ndarray], centres: Mapping[str, float]
 ) -> Figure:  # fmt: skip
-    """Left, the side of the receptive field by place, and of the square that holds most of the gradient where that was measured; right,
-    gradients (R, R) of one cell, each to its own maximum, with that square around the cell (its x and y, alike, in `centres`).
+    """Left, the side of the receptive field by hook point, and of the square that holds most of the gradient where that was measured;
+    right, gradients (R, R) of one cell, each to its own maximum, with that square around the cell (its x and y, alike, in `centres`).
     """
     figure = plt.figure(figsize=(WIDTH, 4.6))
     bars, grid = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.45, 1))[0]

@@ -149,8 +149,8 @@ def run(
     watch()
     if lacking := planned.missing:
         first = lacking[0]
-        told = folder / planned.key(first) / "failed.txt"
-        why = told.read_text("utf-8") if told.exists() else "its process was ended from outside (out of memory, say)"
+        failure = folder / planned.key(first) / "failed.txt"
+        why = failure.read_text("utf-8") if failure.exists() else "its process was ended from outside (out of memory, say)"
         raise PosekitError(f"{len(lacking)} of {len(missing)} trainings were not finished, and the same command goes on with those; "
                            f"{first.variant}, seed {first.seed}: {why}")  # fmt: skip
 

@@ -27,10 +27,10 @@ CEILINGS = {"lspet": 0.9}
 def median_pose(people: People, split: str = "test") -> float:
     """PCK@0.2·torso of answering everybody with the median pose of the training people, in the frame of their boxes."""
     middle = np.nanmedian(_in_view(people.split("train")), axis=0)
-    asked = people.split(split)
-    back = np.linalg.inv(_views(asked))
-    found = transform_keypoints(back, np.repeat(np.pad(middle, ((0, 0), (0, 1)))[None], len(asked), 0))
-    hits = metrics.hits(found, asked.keypoints, 0.2 * metrics.torso(asked.keypoints, asked.skeleton))
+    chosen = people.split(split)
+    back = np.linalg.inv(_views(chosen))
+    found = transform_keypoints(back, np.repeat(np.pad(middle, ((0, 0), (0, 1)))[None], len(chosen), 0))
+    hits = metrics.hits(found, chosen.keypoints, 0.2 * metrics.torso(chosen.keypoints, chosen.skeleton))
     return float(np.nanmean(hits))
 
 

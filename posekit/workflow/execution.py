@@ -96,8 +96,8 @@ def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[st
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             stamp(partial, key).touch()
-        told = {"notebook": notebook.stem, "fingerprint": key, "parameters": params}
-        write_json(partial / "params.json", told | {"ingredients": made_of})
+        about = {"notebook": notebook.stem, "fingerprint": key, "parameters": params}
+        write_json(partial / "params.json", about | {"ingredients": made_of})
         print(f"{notebook.stem}: {_said(params)}", flush=True)
         start = time.monotonic()
         facts = provenance()

@@ -33,7 +33,7 @@ def run_jobs(
 
     Raises:
         PosekitError: there is no such profile.
-        KeyboardInterrupt: after Ctrl-C; the jobs have been told too and have stopped.
+        KeyboardInterrupt: after Ctrl-C; the jobs are interrupted too and have stopped.
     """
     with extra("book", "running jobs"):
         if not importlib.util.find_spec("snakemake"):

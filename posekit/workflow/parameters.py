@@ -1,4 +1,4 @@
-"""What a notebook may be asked for: its parameters, and the presets that set them.
+"""What a notebook can be run with: its parameters, and the presets that set them.
 
 A notebook is py:percent. Its cell tagged `parameters` holds one literal a line and nothing else:
 
@@ -198,8 +198,8 @@ def _known(notebook: Path, known: dict[str, Parameter], name: str) -> Parameter:
 
 
 def _wrong_type(notebook: Path, parameter: Parameter, value: Any) -> PosekitError:
-    told = f"{notebook.stem}: {parameter.name} takes {type_name(parameter.type)}, not {value!r} (default {parameter.default!r})"
-    return PosekitError(told + _form(parameter.type, value))
+    message = f"{notebook.stem}: {parameter.name} takes {type_name(parameter.type)}, not {value!r} (default {parameter.default!r})"
+    return PosekitError(message + _form(parameter.type, value))
 
 
 def _form(type_: Any, value: Any) -> str:

@@ -112,8 +112,8 @@ def keep_reference(preset: str, notebook: str) -> Path:
         metrics, facts, params = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("metrics", "provenance", "params"))
     except OSError:
         raise PosekitError(f"{relative(folder)} is not a finished run: make book PRESET={preset}") from None
-    told = ("posekit", "torch", "numpy", "scikit-learn", "umap-learn")
-    facts["packages"] = {name: version for name, version in facts["packages"].items() if name in told}
+    quoted = ("posekit", "torch", "numpy", "scikit-learn", "umap-learn")
+    facts["packages"] = {name: version for name, version in facts["packages"].items() if name in quoted}
     path = root() / "book" / "reference" / preset / f"{notebook}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, metrics | {"provenance": facts | {"parameters": params["parameters"]}})

@@ -173,7 +173,7 @@ def render_many(
 ) -> Iterator[Mannequin]:
     """Render many people in order, in `workers` processes (all cores by default; 0 or 1 stay in this one).
 
-    `progress` is told after every person how many are done.
+    `progress` is called after every person with how many are done.
     """
     indices = list(indices)
     workers = min(cores() if workers is None else workers, max(1, len(indices) // 16))

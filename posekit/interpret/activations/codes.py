@@ -55,7 +55,8 @@ def stream(
 ) -> Iterator[tuple[np.ndarray, Tensor]]:  # fmt: skip
     """The activation at `hook_point` of one batch of people after the other: their rows (B,) and codes (B, D), float32, on the machine.
 
-    `code_hook_point(model, stack)` names a stack's code. A code is flattened as (C, H, W). `progress` hears how many people were done.
+    `code_hook_point(model, stack)` names a stack's code. A code is flattened as (C, H, W). `progress` is called with how
+    many people were done.
     """
     backend = backend or Backend.best()
     network = by_modules(model, backend)
@@ -189,7 +190,7 @@ def write_moments(path: str | Path, moments: Moments, model: Hourglass, card: Ca
 
 
 def open_moments(path: str | Path) -> tuple[Moments, dict[str, Any]]:
-    """The moments that `write_moments` wrote, and what they are of: shape, place, weights, source.
+    """The moments that `write_moments` wrote, and what they are of: shape, hook point, weights, source.
 
     Raises:
         PosekitError: the file is missing or damaged.

@@ -38,7 +38,7 @@ def portrait(
     components = pca(moments_of(batches_of(codes)))
     points = components.transform(codes)[:, :50]
     two = clusters.kmeans(points, 2, seed=0)
-    told = {name: probes.probe(name, points[:, :READ], values[name], permutations=0) for name in probed}
+    probed_by_name = {name: probes.probe(name, points[:, :READ], values[name], permutations=0) for name in probed}
     count = min(WALKERS, len(crops) // 4)
     fitted, walked = {name: values[name][:-count] for name in probed[:1]}, {}
     for name in usable(fitted)[0]:
@@ -60,7 +60,7 @@ def portrait(
         "participation": components.participation_ratio,
         "above": count_above_floor(components.spectrum, noise_floor(codes, seed=0)),
         "silhouette": clusters.over_halves(silhouette, clusters.halves(points, [2])[2]),
-        "probes": {name: {"mean": probe.r2, "low": probe.low, "high": probe.high} for name, probe in told.items()},
+        "probes": {name: {"mean": probe.r2, "low": probe.low, "high": probe.high} for name, probe in probed_by_name.items()},
         "walks": walked,
         "spectrum": components.shares[:100],
     }

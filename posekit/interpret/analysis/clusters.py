@@ -166,7 +166,7 @@ def between(points: np.ndarray, clustering: Clustering) -> np.ndarray:
 
 
 def valley(positions: np.ndarray, *, seed: int = 0) -> dict[str, float]:
-    """How many people lie at the border of two clusters, by the places (N,) that `between` gives, with a 95 % bootstrap interval.
+    """How many people lie at the border of two clusters, by the positions (N,) that `between` gives, with a 95 % bootstrap interval.
 
     The density half-way between the centres over the lower of the densities at the two centres. Below 1 there is a valley,
     as between two groups; at 1 and above the border runs through the thick of one cloud.

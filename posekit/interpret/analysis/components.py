@@ -1,6 +1,6 @@
 """Principal components of codes: exact, and in one pass whose memory does not grow with the number of people.
 
-moments = moments_of(codes for _, codes in stream(model, card, crops, place))
+moments = moments_of(codes for _, codes in stream(model, card, crops, hook_point))
 components = pca(moments, 20)
 scores = components.transform(codes)
 
@@ -164,7 +164,7 @@ def pca(moments: Moments, k: int | None = None) -> Components:
     An eigenvector's sign is free; each gets the one with which its largest number is positive, as in scikit-learn.
 
     Raises:
-        PosekitError: fewer than two people, codes that are all the same, or fewer components than asked for.
+        PosekitError: fewer than two people, codes that are all the same, or fewer components than `k`.
 
     >>> codes = torch.from_numpy(np.random.default_rng(0).normal(size=(400, 3)) * [3.0, 1.0, 0.1])
     >>> components = pca(moments_of(codes.split(50)), 2)
@@ -179,7 +179,7 @@ def pca(moments: Moments, k: int | None = None) -> Components:
     spectrum = values.flip(0).cpu().numpy() / (moments.count - 1)
     # Of a constant, what is left is the rounding of its mean.
     if spectrum[0] <= (1e-7 * float(moments.mean.abs().max())) ** 2:
-        raise PosekitError(f"the codes of all {moments.count:,} people are the same; take another place or other weights")
+        raise PosekitError(f"the codes of all {moments.count:,} people are the same; take another hook point or other weights")
     rank = min(int((spectrum > NEGLIGIBLE * spectrum[0]).sum()), moments.count - 1)
     if k is not None and not 1 <= k <= rank:
         raise PosekitError(

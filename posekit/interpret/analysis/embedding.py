@@ -44,7 +44,7 @@ def umap(points: np.ndarray, *, neighbours: int = 15, seed: int = 0, least_dista
         method = UMAP(n_neighbors=neighbours, min_dist=least_distance, random_state=seed, n_jobs=1)
         plane = method.fit_transform(points)
     if not np.isfinite(plane).all():
-        raise PosekitError("UMAP: people without neighbours have no place in the plane; take more neighbours")
+        raise PosekitError("UMAP: people without neighbours have no position in the plane; take more neighbours")
     return plane.astype(float)
 
 

@@ -68,7 +68,7 @@ class Probe:
     """How well a linear probe tells an attribute of people that it was not fitted to.
 
     R² is 1 − (sum of squared errors) / (sum of squares around the mean), over all folds' people together, so at most 1, and below
-    0 where the mean would have told better.
+    0 where the mean would have predicted better.
     """
 
     attribute: str

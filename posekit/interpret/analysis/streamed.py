@@ -25,7 +25,7 @@ class StreamedPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     After fitting to codes (N, D): `components_` (K, D), `explained_variance_` and `explained_variance_ratio_` (K,), `mean_` (D,),
     `n_components_` K, `n_samples_seen_` N, and `pca_`, the same as `Components`. Memory is D x D numbers, however many people
-    there are; `partial_fit` takes them batch by batch, and components are computed when they are first asked for.
+    there are; `partial_fit` takes them batch by batch, and components are computed when they are first used.
 
     Raises:
         PosekitError: as `pca`.

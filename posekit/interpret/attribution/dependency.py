@@ -33,7 +33,7 @@ from posekit.skeleton import Skeleton, skeleton_of
 SIDE = 0.4  # of the torso's length: the side of the square
 ALIKE = 2.0  # a control is at most this many times as near or as far as the joint whose control it is
 FARTHEST = 1.0  # torso lengths: a joint that jumps farther counts as this far
-CONTROLS = 12  # other places on the person that are hidden
+CONTROLS = 12  # other points on the person that are hidden
 LEAST = 10  # people without whom a pair of joints has no mean
 BATCH = 128  # pictures predicted at once
 
@@ -56,7 +56,7 @@ class Dependency:
 
 
 def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, backend: Backend | None = None) -> Dependency:
-    """Hide each labelled joint of each person, and CONTROLS other places on the person, and see which joints move.
+    """Hide each labelled joint of each person, and CONTROLS other points on the person, and see which joints move.
 
     Raises:
         PosekitError: the people have other joints than the network, or nobody has a torso.
@@ -239,7 +239,7 @@ def _seen(crops: Crops, row: int, card: Card) -> tuple[Tensor, np.ndarray]:
 
 
 def _on_limbs(points: np.ndarray, skeleton: Skeleton, random: np.random.Generator) -> np.ndarray:
-    """Places (CONTROLS, 2) on the person: anywhere on limbs both of whose ends (K, 2) are known."""
+    """Points (CONTROLS, 2) on the person: anywhere on limbs both of whose ends (K, 2) are known."""
     limbs = [limb for limb in skeleton.limb_indices if np.isfinite(points[list(limb)]).all()]
     if not limbs:
         return np.zeros((0, 2))

@@ -7,7 +7,7 @@ What a pixel's value is:
 - `saliency`: the gradient's largest absolute value over the colours (Simonyan et al., 2014, section 3.1).
 - `guided-backprop`: the same, where ReLUs let through only what is positive both forward and backward (Springenberg et al., 2015).
 - `deconvnet`: the same, where they let through what is positive backward, whatever it was forward (Zeiler & Fergus, 2014, section 2.1).
-- `grad-cam`: the channels of a place, each weighted with its mean gradient; of their sum what is positive (Selvaraju et al., 2017,
+- `grad-cam`: the channels at a hook point, each weighted with its mean gradient; of their sum what is positive (Selvaraju et al., 2017,
   equations 1 and 2). At the features before a 1 x 1 head this is the heatmap itself and explains nothing.
 - `occlusion`: what the target loses when a square is hidden, the mean over all squares over the pixel (Zeiler & Fergus, section 4.2).
 - `integrated-gradients`: the mean gradient on the way from the blurred picture to this one, times the way, summed over the colours
@@ -115,11 +115,11 @@ def explain(
         target: one of `targets.TARGETS`.
         layer: the hook point whose channels Grad-CAM weighs, `stack0.skip2` say; by default `default_layer`.
         box: (4,) x, y, w, h of the person in picture pixels; by default the whole picture.
-        keypoints: (K, 3) annotated joints in picture pixels: look at the true place of the joint, not at where the network puts it.
+        keypoints: (K, 3) annotated joints in picture pixels: explain the annotated position of the joint, not the predicted one.
 
     Raises:
         PosekitError: no such joint, method, target or hook point; one without spatial extent; a joint without annotation; a network
-            without heatmaps, or asked for attention that it does not have.
+            without heatmaps, or without the attention that the method needs.
 
     >>> from posekit.data.mannequins import render
     >>> found = explain("mannequins-hg1", render(3, size=64).picture, "left wrist", method="saliency")
@@ -307,7 +307,7 @@ def _labelled_cell(keypoints: np.ndarray, joint: str, matrix: np.ndarray, card: 
     k = skeleton.joints.index(joint)
     if not known[k]:
         labelled = ", ".join(name for name, there in zip(skeleton.joints, known, strict=True) if there) or "none"
-        raise PosekitError(f"{joint} is not labelled for this person; labelled: {labelled}; without keypoints the network's place is taken")
+        raise PosekitError(f"{joint} is not labelled for this person; labelled: {labelled}; without keypoints the predicted one is taken")
     return cells_of(transform(matrix, keypoints[k : k + 1, :2]), card, width)[0]
 
 

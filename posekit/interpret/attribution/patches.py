@@ -46,7 +46,7 @@ def top_patches(
     """For each of `channels` at `hook_point`, the `count` pictures that excite it most, and the deconvnet's projection of each.
 
     Raises:
-        PosekitError: no such place or channel, or fewer people than `count`.
+        PosekitError: no such hook point or channel, or fewer people than `count`.
     """
     if len(crops) < count:
         raise PosekitError(f"{count} patches of different people asked for, there are {len(crops)} people; take more, or fewer patches")

@@ -1,4 +1,4 @@
-"""Targets: what a network is asked about, as one number a picture. Every method of this package takes the same ones.
+"""Targets: what is explained of a network's output, as one number a picture. Every method of this package takes the same ones.
 
 cells = answered(model, card, pictures)[1]
 score = Scored(model, card, target("window", "left wrist", card, cells[:, 9]))

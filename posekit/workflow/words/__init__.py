@@ -91,7 +91,7 @@ def change(block: Mapping) -> str:
 def correlation(block: Mapping) -> str:
     """A correlation with its interval and what chance has to say to it."""
     if block["mean"] is None:
-        return "cannot be asked: too few kinds of joint, or all lose alike"
+        return "cannot be measured: too few kinds of joint, or all lose alike"
     mean, low, high = (_signed(block[name], 2) for name in ("mean", "low", "high"))
     return f"{mean} [{low}, {high}], p = {block['p']:.2g} over {block['kinds']} kinds of joint"
 
