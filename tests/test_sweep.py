@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from posekit.cli import commands as cli
 from posekit.errors import PosekitError
-from posekit.workflow import execution, sweep
+from posekit.workflow import execution, staleness, sweep
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -191,7 +191,7 @@ def test_runs_without_a_number_in_common_are_not_compared(project):
         sweep.report(planned)
     for point in planned.points:
         point.out.mkdir(parents=True)
-        point.stamp.touch()
+        staleness.stamp(point.out, point.fingerprint).touch()
         (point.out / "provenance.json").write_text('{"wall_seconds": 1}')
         (point.out / "metrics.json").write_text(json.dumps({f"only {point.varied['stacks']}": 1}))
     with pytest.raises(PosekitError, match="have no number in common"):

@@ -189,7 +189,7 @@ def test_gaps_are_failures_and_what_reads_them(library, project):
         workflow.gaps(steps)
     pretend(steps["03_third"])
     failure = {"fingerprint": steps["01_first"].fingerprint, "message": "no power"}
-    steps["01_first"].failure.write_text(json.dumps(failure))
+    (steps["01_first"].out.parent / "01_first.failed.json").write_text(json.dumps(failure))
     assert workflow.gaps(steps) == {"01_first": "no power.", "02_second": "It reads 01_first, and there is no run of that."}
     assert reasons("01_first") == ["failed last time"]
     replace(project / "notebooks" / "01_first.py", '"no power"', '"no light"')

@@ -39,9 +39,9 @@ class Step:
         return staleness.stamp(self.out, self.fingerprint)
 
     @property
-    def failure(self) -> Path:
-        """Where a run that failed leaves its fingerprint and what went wrong."""
-        return self.out.parent / f"{self.out.name}.failed.json"
+    def failure(self) -> str:
+        """What went wrong when just this run was last tried; nothing where it was not."""
+        return execution.failure(self.out, self.fingerprint)
 
 
 def plan(preset: str) -> dict[str, Step]:
@@ -95,7 +95,7 @@ def why_stale(step: Step) -> list[str]:
     try:
         old = json.loads((step.out / "params.json").read_text("utf-8"))
     except OSError:
-        return ["failed last time" if _failed(step) else "not run yet"]
+        return ["failed last time" if step.failure else "not run yet"]
     if "ingredients" not in old:
         return ["what the last run was made of is not known"]
     old, new = old["ingredients"], staleness.ingredients(step.notebook, step.params, step.upstream, step.out.parent.name)
@@ -155,35 +155,14 @@ def gaps(steps: dict[str, Step]) -> dict[str, str]:
     for name, step in steps.items():
         if step.stamp.exists():
             continue
-        failure = _failed(step)
         absent = [read for read in step.reads if read in found]
-        if failure:
-            found[name] = f"{failure}."
+        if step.failure:
+            found[name] = f"{step.failure}."
         elif absent:
             found[name] = f"It reads {' and '.join(absent)}, and there is no run of that."
         else:
             raise PosekitError(f"{name} is not up to date: make book PRESET={step.out.parent.name}")
     return found
-
-
-def _failed(step: Step) -> str:
-    """What went wrong when just this run was last tried; nothing where it was not."""
-    if not step.failure.is_file():
-        return ""
-    failure = json.loads(step.failure.read_text("utf-8"))
-    return failure["message"] if failure["fingerprint"] == step.fingerprint else ""
-
-
-def run(step: Step) -> None:
-    """Make a preset's run; a failure is kept, so that the book can say what is missing, and raised."""
-    step.failure.unlink(missing_ok=True)
-    try:
-        execution.execute(step.notebook, step.params, step.out, step.upstream)
-    except PosekitError as error:
-        content = {"fingerprint": step.fingerprint, "message": str(error)}
-        step.failure.parent.mkdir(parents=True, exist_ok=True)
-        step.failure.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
-        raise
 
 
 def main(arguments: list[str]) -> None:
@@ -193,7 +172,8 @@ def main(arguments: list[str]) -> None:
     try:
         match arguments:
             case ["run", preset, notebook]:
-                run(plan(preset)[notebook])
+                step = plan(preset)[notebook]
+                execution.execute(step.notebook, step.params, step.out, step.upstream)
             case ["build", preset]:
                 pages.build(preset)
             case ["gaps", preset]:

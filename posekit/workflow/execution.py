@@ -2,11 +2,13 @@
 
 A run that is under way lives beside its folder in `.02_training.partial/` and is renamed when whole. An interrupted
 one is taken up again as long as its fingerprint is still the same, so what a notebook keeps in its folder on
-the way (a checkpoint, say) is there the next time. A notebook that fails leaves `02_training.failed.ipynb`.
+the way (a checkpoint, say) is there the next time. A run that fails leaves what went wrong in `02_training.failed.json`, and
+its notebook, if it began, as `02_training.failed.ipynb`.
 """
 
 import contextlib
 import importlib.metadata
+import json
 import logging
 import os
 import platform
@@ -86,11 +88,11 @@ def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[st
     if is_fresh(out, key):
         print(f"{notebook.stem}: nothing to do, {relative(out)} is up to date")
         return out
-    for name in upstream or {}:
-        if not (root() / params[name]).exists():
-            raise PosekitError(f"{notebook.stem}: {name} is {params[name]}; its run has not written that")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(out):
+    with _locked(out), _failure_kept(out, key):
+        for name in upstream or {}:
+            if not (root() / params[name]).exists():
+                raise PosekitError(f"{notebook.stem}: {name} is {params[name]}; its run has not written that")
         partial = out.parent / f".{out.name}{PARTIAL}"
         if not is_fresh(partial, key):
             shutil.rmtree(partial, ignore_errors=True)
@@ -117,6 +119,30 @@ def execute(notebook: Path, params: dict[str, Any], out: Path, upstream: dict[st
         shutil.rmtree(old, ignore_errors=True)
     print(f"{notebook.stem}: done in {seconds:.0f} s, {relative(out)}", flush=True)
     return out
+
+
+def failure(out: Path, fingerprint: str) -> str:
+    """What went wrong when just this run was last tried; nothing where it was not, or went well."""
+    try:
+        found = json.loads(_failure_file(out).read_text("utf-8"))
+    except OSError:
+        return ""
+    return found["message"] if found["fingerprint"] == fingerprint else ""
+
+
+def _failure_file(out: Path) -> Path:
+    return out.parent / f"{out.name}.failed.json"
+
+
+@contextlib.contextmanager
+def _failure_kept(out: Path, fingerprint: str) -> Iterator[None]:
+    """Keep what goes wrong meanwhile, for `failure`."""
+    _failure_file(out).unlink(missing_ok=True)
+    try:
+        yield
+    except PosekitError as error:
+        write_json(_failure_file(out), {"fingerprint": fingerprint, "message": str(error)})
+        raise
 
 
 def provenance() -> dict[str, Any]:

@@ -14,7 +14,6 @@ import hashlib
 import itertools
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ from posekit.workflow import execution, graph, runs, staleness
 from posekit.workflow.parameters import notebook_path, parse, root
 
 SEED = "seed"  # the parameter over which means are taken
-FAILED = "failed-{}.txt"  # what went wrong in the run of that number, among those that waited
 MOST = 8  # numbers shown in the short table and in the figure
 
 Block = dict[str, float]  # mean, and low and high where there is an interval
@@ -42,7 +40,12 @@ class Point:
     varied: dict[str, Any]
     params: dict[str, Any]
     out: Path
-    stamp: Path
+    fingerprint: str
+    command: list[str]  # of `posekit run`
+
+    @property
+    def done(self) -> bool:
+        return staleness.is_fresh(self.out, self.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,11 @@ class Sweep:
 
     @property
     def done(self) -> list[Point]:
-        return [point for point in self.points if point.stamp.exists()]
+        return [point for point in self.points if point.done]
 
     @property
     def waiting(self) -> list[Point]:
-        return [point for point in self.points if not point.stamp.exists()]
+        return [point for point in self.points if not point.done]
 
 
 def plan(name: str, grid: dict[str, list[str]], preset: str | None = None) -> Sweep:
@@ -79,8 +82,10 @@ def plan(name: str, grid: dict[str, list[str]], preset: str | None = None) -> Sw
     for combination in itertools.product(*grid.values()):
         given = dict(zip(grid, combination, strict=True))
         _, params, out = execution.custom(name, given, preset)
-        stamp = staleness.stamp(out, staleness.fingerprint(notebook, params))
-        points.append(Point({key: params[key] for key in varying}, params, out, stamp))
+        command = [sys.executable, "-m", "posekit", "run", notebook.stem, *(["--preset", preset] if preset else [])]
+        command += [word for pair in given.items() for word in ("-p", *pair)]
+        key = staleness.fingerprint(notebook, params)
+        points.append(Point({name: params[name] for name in varying}, params, out, key, command))
     rest = {key: value for key, value in points[0].params.items() if key not in grid}
     key = hashlib.sha256(json.dumps([values, rest]).encode()).hexdigest()[:8]
     folder = root() / "runs" / "sweeps" / "-".join([notebook.stem, *varying, key])
@@ -107,24 +112,10 @@ def run(sweep: Sweep, at_once: int, threads: int, profile: str | None = None) ->
     waiting = sweep.waiting
     if not waiting:
         return
-    if profile:
-        graph.find_profile(profile)  # refused before anything is written
-    sweep.folder.mkdir(parents=True, exist_ok=True)
-    for old in sweep.folder.glob(FAILED.format("*")):
-        old.unlink()
-    listed = sweep.folder / f"runs-{os.getpid()}.json"
-    content = [{"notebook": sweep.notebook.stem, "params": p.params, "out": str(p.out)} for p in waiting]
-    listed.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    jobs = [
-        graph.Job(str(point.stamp), [sys.executable, "-m", "posekit.workflow.sweep", str(listed), str(number)])
-        for number, point in enumerate(waiting)
-    ]
-    try:
-        status = graph.run_jobs(jobs, sweep.folder, at_once, threads, profile)
-    finally:
-        listed.unlink(missing_ok=True)
+    jobs = [graph.Job(str(staleness.stamp(point.out, point.fingerprint)), point.command) for point in waiting]
+    status = graph.run_jobs(jobs, sweep.folder, at_once, threads, profile)
     if sweep.waiting:
-        why = [path.read_text("utf-8") for path in sorted(sweep.folder.glob(FAILED.format("*")))]
+        why = [failure for point in sweep.waiting if (failure := execution.failure(point.out, point.fingerprint))]
         count = f"{len(sweep.waiting)} of {len(sweep.points)} runs are not there, and the same command makes only those"
         raise PosekitError(f"{count}; {why[0] if why else 'see above'}")
     if status:
@@ -231,21 +222,3 @@ def _draw(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], shown:
 
 def _seconds(point: Point) -> float:
     return json.loads((point.out / "provenance.json").read_text("utf-8"))["wall_seconds"]
-
-
-def main(arguments: list[str]) -> None:
-    """What a job calls: the list of runs, and the number of the one to make."""
-    listed, row = arguments
-    wanted = json.loads(Path(listed).read_text("utf-8"))[int(row)]
-    try:
-        execution.execute(notebook_path(wanted["notebook"]), wanted["params"], Path(wanted["out"]))
-    except PosekitError as error:
-        Path(listed).with_name(FAILED.format(row)).write_text(str(error), encoding="utf-8")
-        sys.exit(f"posekit: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    main(sys.argv[1:])
