@@ -121,7 +121,7 @@ trainings = kept.read("estimators", "lspet", studies)
 study, curves = summarise(trainings), learning(trainings)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso on validation people during training, one line a seed, against wall time and against the multiply-adds of all forward passes. Dashed: the median pose. Dotted: three times its score, under which nothing is concluded.", "name": "fig-comparison-curves"}, "image": {"alt": "Rising curves that flatten, a colour for each estimator, once over time and once over compute"}}
-run.save_figure(figures.learning(curves, list(study["variants"]), (study["floor"] or {}).get("val")), "curves")
+run.save_figure(figures.accuracy_over_cost(curves, list(study["variants"]), (study["floor"] or {}).get("val")), "curves")
 plt.show()
 
 # %% [markdown]

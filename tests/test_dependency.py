@@ -53,7 +53,7 @@ def test_a_pair_whose_other_joint_is_covered_too_is_not_counted():
     points = np.array([[10.0, 10.0], [11.0, 10.0], [30.0, 10.0], [np.nan, np.nan]])
     squares = np.concatenate([np.nan_to_num(points), [[10.0, 30.0], [30.0, 11.0], [10.0, 90.0]]])
     far = np.arange(28.0).reshape(7, 4)
-    moved, control = dp.pairs(far, points, squares, 8.0)
+    moved, control = dp.moved_and_control(far, points, squares, 8.0)
     assert np.isnan(moved[0, 1]) and np.isnan(moved[1, 0]) and np.isnan(moved[3]).all() and np.isnan(moved[:, 3]).all()
     assert moved[0, 0] == far[0, 0] and moved[0, 2] == far[0, 2]
     assert control[0, 0] == (far[4, 0] + far[5, 0] + far[6, 0]) / 3  # all three leave the first joint in sight
@@ -79,7 +79,7 @@ def test_a_network_that_any_square_disturbs_alike_leans_on_no_joint():
         squares = np.concatenate([points, random.uniform(0, 60, (40, 2))])
         away = np.linalg.norm(squares[:, None] - points, axis=-1)
         covered = np.abs(squares[:, None] - points).max(-1) <= side / 2
-        moved, control = dp.pairs(np.where(covered, 10.0, 1 / (10 + away)), points, squares, side)
+        moved, control = dp.moved_and_control(np.where(covered, 10.0, 1 / (10 + away)), points, squares, side)
         effects.append(dp.Dependency(moved, control, LSP).effect)
     own = np.eye(5, dtype=bool)
     effect, moved = np.nanmean(effects, 0), 1 / 40

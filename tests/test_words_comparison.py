@@ -108,7 +108,7 @@ def test_the_curves_have_time_and_compute(tmp_path):
     block = curves[ONE][0]
     assert len(block["pck"]) == len(block["seconds"]) == 40 and block["macs"][:2] == [5000 * 60, 2 * 5000 * 60]
     for shown, floor in ((curves, 0.06), ({}, None)):
-        figure = figures.learning(shown, list(SHARES), floor)
+        figure = figures.accuracy_over_cost(shown, list(SHARES), floor)
         assert [ax.get_xscale() for ax in figure.axes] == (["log"] * 2 if shown else ["linear"] * 2)
         assert len(figure.axes[1].lines) == (2 * 6 * 3 + 2 if shown else 0) and bool(figure.legends) == bool(shown)
         assert bool(figure.axes[0].texts) != bool(shown)

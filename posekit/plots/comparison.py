@@ -38,7 +38,7 @@ def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equ
     return figure
 
 
-def learning(curves: Mapping[str, Sequence[Mapping]], names: Sequence[str], floor: float | None) -> Figure:
+def accuracy_over_cost(curves: Mapping[str, Sequence[Mapping]], names: Sequence[str], floor: float | None) -> Figure:
     """PCK on validation people against wall time and against the compute of training, a line a seed, both on logarithmic axes.
 
     `curves` has, by estimator, a block {"seconds", "macs", "pck"} a seed, each a value an epoch; colours are those of all `names`.

@@ -80,7 +80,7 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, bac
         ]
         found = np.concatenate(answers)[..., :2]
         far = np.minimum(np.linalg.norm(found[1:] - found[0], axis=-1) / torsos[row], FARTHEST)  # (K + C, K)
-        one, other = pairs(far, points, squares, side)
+        one, other = moved_and_control(far, points, squares, side)
         moved.append(one)
         control.append(other)
     if not moved:
@@ -88,7 +88,7 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, bac
     return Dependency(np.stack(moved), np.stack(control), skeleton)
 
 
-def pairs(far: np.ndarray, points: np.ndarray, squares: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
+def moved_and_control(far: np.ndarray, points: np.ndarray, squares: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
     """One person's `moved` and `control` (K, K).
 
     `far` (K + C, K) is how far each joint moves under each of `squares` (K + C, 2), the first K over the joints `points` (K, 2), NaN
