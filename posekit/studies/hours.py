@@ -52,5 +52,5 @@ def _work(result: Result) -> float:
     while stage:
         sides.insert(0, stage["recipe"]["resolution"])
         stage = stage.get("start")
-    passes = sum(len(curve) * (side / sides[-1]) ** 2 for curve, side in zip(result.content["curve"], sides, strict=True))
-    return result.content["multiply_adds"] * result.content["data"]["people"]["train"]["count"] * passes
+    epochs = sum(len(curve) * (side / sides[-1]) ** 2 for curve, side in zip(result.content["curve"], sides, strict=True))
+    return result.content["multiply_adds"] * result.content["data"]["people"]["train"]["count"] * epochs

@@ -23,18 +23,13 @@ from posekit.data.people import parse_spec
 from posekit.errors import PosekitError, extra
 from posekit.workflow import runs
 
-with extra("book", "reading the ledger of claims"):
-    from pydantic import ConfigDict, ValidationError, model_validator
-    from pydantic.dataclasses import dataclass as checked
-
 MARKS = {"supported": "✓", "not supported": "✗", "undecided": "?", "not decided yet": "…", "not measured": "–"}
 KINDS = {"mannequins": "laptop", "photographs": "lspet"}  # of people, and the preset whose kept numbers stand in for a run
 GROUPS = ("skips", "stacks", "code", "clusters", "explanations", "training", "redesign")
-_STRICT = ConfigDict(extra="forbid", strict=True)
 _CENTRES = ("mean", "difference", "r", "r2")  # what the number between "low" and "high" is called
 
 
-@checked(frozen=True, config=_STRICT)
+@dataclass(frozen=True)
 class Rule:
     """What decides: one of `above`, `below` and `equals`."""
 
@@ -45,16 +40,8 @@ class Rule:
     margin: float = 0.0  # half an interval, for a plain number
     p: float | None = None  # highest chance of an accident
 
-    @model_validator(mode="after")
-    def _one_side(self) -> "Rule":
-        if sum(side is not None for side in (self.above, self.below, self.equals)) != 1:
-            raise ValueError("give one of above, below and equals")
-        if (self.equals is None) != (self.sure is None):
-            raise ValueError("equals and sure belong together")
-        return self
 
-
-@checked(frozen=True, config=_STRICT)
+@dataclass(frozen=True)
 class Claim:
     group: str
     id: str
@@ -245,8 +232,12 @@ def _claim(who: str, group: str, entry: Any) -> Claim:
     if "group" in entry:
         raise PosekitError(f"{who} has no entry 'group'; there are {', '.join(_entries(Claim))}")
     values = entry | {"group": group}
-    if isinstance(rule := entry.get("rule"), dict):
-        values["rule"] = _made(f"{who}: rule", Rule, rule)
+    if isinstance(given := entry.get("rule"), dict):
+        values["rule"] = rule = _made(f"{who}: rule", Rule, given)
+        if sum(side is not None for side in (rule.above, rule.below, rule.equals)) != 1:
+            raise PosekitError(f"{who}: rule: give one of above, below and equals")
+        if (rule.equals is None) != (rule.sure is None):
+            raise PosekitError(f"{who}: rule: equals and sure belong together")
     claim: Claim = _made(who, Claim, values)
     if claim.why and (claim.metric or claim.rule):
         raise PosekitError(f"{who}: either metric and rule decide it, or `why` says that nothing does")
@@ -257,8 +248,12 @@ def _claim(who: str, group: str, entry: Any) -> Claim:
 
 
 def _made(who: str, kind: Any, values: Mapping) -> Any:
-    """A checked dataclass of these values, or the first thing that is wrong with them in a line."""
+    """A dataclass of these values, checked by pydantic, or the first thing that is wrong with them in a line."""
+    with extra("book", "reading the ledger of claims"):
+        from pydantic import ConfigDict, ValidationError
+        from pydantic.dataclasses import dataclass as checked
     try:
+        checked(kind, frozen=True, config=ConfigDict(extra="forbid", strict=True))(**values)
         return kind(**values)
     except ValidationError as error:
         fault = error.errors()[0]
@@ -268,8 +263,6 @@ def _made(who: str, kind: Any, values: Mapping) -> Any:
             raise PosekitError(f"{who} lacks {name}")
         case "unexpected_keyword_argument":
             raise PosekitError(f"{who} has no entry {name!r}; there are {', '.join(_entries(kind))}")
-        case "value_error":
-            raise PosekitError(f"{who}: {fault['ctx']['error']}")
         case wrong:
             raise PosekitError(f"{who}: {name} is {fault['input']!r}; give {_WANTED.get(wrong, 'a mapping')}")
 
