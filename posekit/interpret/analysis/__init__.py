@@ -1,1 +1,1 @@
-"""Structure in codes: components, probes, clusters, embedding, neighbours, and the attributes of people that they are compared with."""
+"""Structure in codes: components, probes, clusters, embedding, neighbours, alignment of layers (CKA), and the attributes of people that they are compared with."""

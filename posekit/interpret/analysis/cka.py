@@ -1,0 +1,120 @@
+"""How alike two layers arrange the same people: linear centred kernel alignment (Kornblith et al., 2019).
+
+    found = cka(codes, other_codes)                       # of (N, D) and (N, D'), the same people in the same order
+    table = cka_table({"encoder2": a, "encoder3": b}, {"encoder2": c, "encoder3": d})
+
+The numbers of two layers do not correspond, but their people do: compared are the two (N, N) matrices of scalar products between people.
+1 means that one layer is the other turned and scaled as a whole. The common estimate is far above 0 for unrelated layers of more numbers
+than people; the unbiased one, which is the default, is not: there 0 is chance, and a value a little below it is possible.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from posekit.errors import PosekitError
+
+COLUMNS = 1 << 14  # numbers of a code that are multiplied at a time: what bounds the memory beside the codes'
+FEWEST = 4  # people, of the unbiased estimate
+NEGLIGIBLE = 1e-12  # of the mean square of a matrix: below it there is nothing but rounding
+
+
+def gram(codes: np.ndarray) -> np.ndarray:
+    """The scalar products (N, N) between people of codes (N, ...), each number taken less its mean over people; float64.
+
+    Raises:
+        PosekitError: a value is not finite, or all people have the same code.
+    """
+    flat = np.asarray(codes).reshape(len(codes), -1)
+    products, largest = np.zeros((len(flat), len(flat))), 0.0
+    for start in range(0, flat.shape[1], COLUMNS):
+        part = np.asarray(flat[:, start : start + COLUMNS], np.float64)
+        if not np.isfinite(part).all():
+            raise PosekitError("codes: a value is not finite; leave that person out, or look at the weights")
+        largest = max(largest, float(np.abs(part).max(initial=0)))
+        part = part - part.mean(0)
+        products += part @ part.T
+    if np.trace(products) <= NEGLIGIBLE * largest**2 * flat.size:
+        raise PosekitError(f"the codes of all {len(flat):,} people are the same; take another layer or other weights")
+    return products
+
+
+def cka(one: np.ndarray, other: np.ndarray, *, unbiased: bool = True) -> float:
+    """Linear CKA of codes (N, ...) and (N, ...) of the same people in the same order; NaN if chance makes the estimate of a layer's own
+    HSIC negative, as it can of very few people.
+
+    Args:
+        unbiased: with the estimate of HSIC of Song et al. (2012), whose expectation is 0 for layers that have nothing in common; else
+            with the common one, which is never negative and grows with the number of dimensions to a person.
+
+    Raises:
+        PosekitError: other people, too few of them, codes that are all the same or not finite.
+
+    >>> codes = np.random.default_rng(0).normal(size=(50, 8))
+    >>> turned = 3 * codes @ np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0] + 5
+    >>> unrelated = np.random.default_rng(2).normal(size=(50, 400))
+    >>> round(cka(codes, turned), 6), round(cka(codes, unrelated), 1), round(cka(codes, unrelated, unbiased=False), 1)
+    (1.0, 0.0, 0.4)
+    """
+    return of_grams(gram(one), gram(other), unbiased=unbiased)
+
+
+def of_grams(one: np.ndarray, other: np.ndarray, *, unbiased: bool = True) -> float:
+    """CKA of two matrices (N, N) of `gram`.
+
+    Raises:
+        PosekitError: they are of other people, or of too few.
+    """
+    if one.shape != other.shape:
+        raise PosekitError(f"CKA: codes of {len(one):,} and of {len(other):,} people; give those of the same people in the same order")
+    if len(one) < FEWEST:
+        raise PosekitError(f"CKA needs {FEWEST} people, and there are {len(one)}")
+    hsic = _unbiased if unbiased else _biased
+    own = hsic(one, one) * hsic(other, other)
+    return float(hsic(one, other) / np.sqrt(own)) if own > 0 else float("nan")
+
+
+def cka_table(ones: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray], *, unbiased: bool = True) -> np.ndarray:
+    """CKA (L, L') of every layer of one network with every layer of another, given as codes (N, ...) by name."""
+    columns = [gram(codes) for codes in others.values()]
+    rows = columns if ones is others else [gram(codes) for codes in ones.values()]
+    return np.array([[of_grams(row, column, unbiased=unbiased) for column in columns] for row in rows])
+
+
+def interval(one: np.ndarray, other: np.ndarray, *, groups: int = 20, seed: int = 0) -> dict[str, float]:
+    """Unbiased CKA of two layers, {"mean", "low", "high"} with its 95 % interval over people, by the grouped jackknife.
+
+    People are dealt at random into `groups`, each of which is left out once. A bootstrap would not do: a person drawn twice is most like
+    himself in both layers, which makes any two layers look alike.
+
+    Raises:
+        PosekitError: as `cka` does, or fewer than 8 people.
+    """
+    if len(one) < 2 * FEWEST:
+        raise PosekitError(f"an interval of CKA needs {2 * FEWEST} people, and there are {len(one)}")
+    pair = gram(one), gram(other)
+    mean, groups = of_grams(*pair), min(groups, len(one))
+    dealt = np.array_split(np.random.default_rng(seed).permutation(len(one)), groups)
+    rest = []
+    for group in dealt:
+        kept = np.setdiff1d(np.arange(len(one)), group)
+        rest.append(of_grams(*(matrix[np.ix_(kept, kept)] for matrix in pair)))  # what all are moved by does not change it
+    width = 1.959964 * np.sqrt((groups - 1) * np.var(rest))
+    return {"mean": mean, "low": float(mean - width), "high": float(mean + width)}
+
+
+def _biased(one: np.ndarray, other: np.ndarray) -> float:
+    return float((_centred(one) * _centred(other)).sum())
+
+
+def _centred(matrix: np.ndarray) -> np.ndarray:
+    return matrix - matrix.mean(0) - matrix.mean(1)[:, None] + matrix.mean()
+
+
+def _unbiased(one: np.ndarray, other: np.ndarray) -> float:
+    """Song et al. (2012), eq. 5, but for the factor 1 / (N (N − 3)), which cancels."""
+    count = len(one)
+    one, other = (matrix - np.diag(np.diag(matrix)) for matrix in (one, other))
+    sums = one.sum(0), other.sum(0)
+    together = sums[0].sum() * sums[1].sum() / ((count - 1) * (count - 2))
+    return float((one * other).sum() + together - 2 * (sums[0] @ sums[1]) / (count - 2))

@@ -1,0 +1,109 @@
+"""Linear CKA: its closed forms, its invariances, and what chance gives."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from posekit.errors import PosekitError
+from posekit.interpret.analysis.cka import cka, cka_table, gram, interval, of_grams
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def codes_of(seed, people=12, numbers=5):
+    return np.random.default_rng(seed).normal(size=(people, numbers))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds, st.floats(0.01, 100), st.booleans())
+def test_turning_scaling_and_moving_a_layer_changes_nothing(seed, scale, unbiased):
+    codes = codes_of(seed)
+    turn = np.linalg.qr(np.random.default_rng(seed + 1).normal(size=(7, 5)))[0]  # into more numbers, lengths kept
+    assert cka(codes, scale * codes @ turn.T + 3, unbiased=unbiased) == pytest.approx(1, abs=1e-9)
+    other = codes_of(seed + 2, numbers=3)
+    assert cka(codes, other, unbiased=unbiased) == pytest.approx(cka(other, scale * codes @ turn.T - 1, unbiased=unbiased), abs=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds)
+def test_biased_cka_is_that_of_cross_products_of_features(seed):
+    """Kornblith et al. (2019), eq. 5: ‖Y'X‖² / (‖X'X‖ ‖Y'Y‖) of centred codes."""
+    x, y = codes_of(seed), codes_of(seed + 1, numbers=3)
+    x0, y0 = x - x.mean(0), y - y.mean(0)
+    expected = np.linalg.norm(y0.T @ x0) ** 2 / np.linalg.norm(x0.T @ x0) / np.linalg.norm(y0.T @ y0)
+    assert cka(x, y, unbiased=False) == pytest.approx(expected, abs=1e-12)
+
+
+def test_of_one_number_each_it_is_the_squared_correlation():
+    x, y = np.random.default_rng(0).multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 30).T
+    assert cka(x[:, None], y[:, None], unbiased=False) == pytest.approx(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def test_the_unbiased_estimate_is_the_u_statistic_over_all_quadruples():
+    """Each four different people: K_ij (L_ij + L_qr − 2 L_iq), averaged (Song et al., 2012, eq. 6)."""
+    one, other = gram(codes_of(0, people=6)), gram(codes_of(1, people=6, numbers=3))
+
+    def hsic(k, m):
+        fours = list(itertools.permutations(range(6), 4))
+        return np.mean([k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q]) for i, j, q, r in fours])
+
+    assert of_grams(one, other) == pytest.approx(hsic(one, other) / np.sqrt(hsic(one, one) * hsic(other, other)), abs=1e-12)
+
+
+def test_unrelated_layers_give_nothing_where_the_common_estimate_gives_much():
+    pairs = [(codes_of(seed, 40, 300), codes_of(seed + 100, 40, 300)) for seed in range(30)]
+    unbiased = np.array([cka(*pair) for pair in pairs])
+    assert abs(unbiased.mean()) < 3 * unbiased.std() / np.sqrt(30)
+    assert min(cka(*pair, unbiased=False) for pair in pairs) > 0.8
+
+
+def test_parts_of_a_wide_code_and_its_shape_change_nothing(monkeypatch):
+    wide = np.random.default_rng(0).normal(size=(8, 3, 4, 5)).astype(np.float32)
+    whole = gram(wide)
+    monkeypatch.setattr("posekit.interpret.analysis.cka.COLUMNS", 7)
+    np.testing.assert_allclose(gram(wide.reshape(8, -1)), whole, atol=1e-9)
+
+
+def test_a_table_has_each_pair_of_layers():
+    layers = {name: codes_of(seed, numbers=seed + 2) for seed, name in enumerate("abc")}
+    table = cka_table(layers, layers)
+    np.testing.assert_allclose(np.diag(table), 1)
+    np.testing.assert_allclose(table, table.T)
+    assert cka_table({"a": layers["a"]}, layers)[0] == pytest.approx(table[0])
+
+
+def test_an_interval_covers_what_many_people_give():
+    def draw(seed, people):
+        random = np.random.default_rng(seed)
+        shared = random.normal(size=(people, 3))
+        return (np.hstack([shared, random.normal(size=(people, 3))]) for _ in range(2))
+
+    truth = cka(*draw(99, 2000))
+    found = [interval(*draw(seed, 80)) for seed in range(40)]
+    assert sum(one["low"] <= truth <= one["high"] for one in found) >= 33
+    assert all(one["low"] < one["mean"] < one["high"] for one in found)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "says"),
+    [
+        (codes_of(0, 6), codes_of(0, 5), "6 and of 5 people"),
+        (codes_of(0, 3), codes_of(1, 3), "needs 4 people, and there are 3"),
+        (np.full((6, 4), 0.1), codes_of(1, 6), "all 6 people are the same"),
+        (np.full((6, 4), 1e6 + 0.1), codes_of(1, 6), "all 6 people are the same"),
+        (codes_of(0, 6), np.full((6, 2), np.nan), "not finite"),
+        (codes_of(0, 6), np.full((6, 2), np.inf), "not finite"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_cannot_be_compared_is_refused(one, other, says):
+    with pytest.raises(PosekitError, match=says):
+        cka(one, other)
+
+
+def test_an_interval_of_too_few_people_is_refused():
+    with pytest.raises(PosekitError, match="needs 8 people, and there are 7"):
+        interval(codes_of(0, 7), codes_of(1, 7))
