@@ -1,4 +1,4 @@
-"""Commands about people in pictures: data fetch, crops."""
+"""Commands about people in pictures: data fetch, crops; and fetch, of a network that others trained."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 from posekit.cli.app import Cache, OnError, OnErrorOption, app, command
 from posekit.cli.output import no_file
 from posekit.cli.terminal import bars, say
+from posekit.errors import PosekitError
 
 data_app = typer.Typer(no_args_is_help=True, help="Fetch data sets of photographs from their publishers.")
 
@@ -38,6 +39,19 @@ def fetch_data(
     if note := fetch.SOURCES[name].note:
         say.print(f"{name}: {note}")
     print(folder)
+
+
+@app.command("fetch")
+@command
+def fetch_network(name: Annotated[str, typer.Argument(help="blazepose")]) -> None:
+    """Fetch a network that others trained, to stand where weights are taken: BlazePose, from MediaPipe's wheel, by pip."""
+    from posekit.data import wheels
+    from posekit.engine import blazepose
+
+    if name != "blazepose":
+        raise PosekitError(f"no network named {name!r} to fetch; there is blazepose")
+    say.print(f"{name}: {blazepose.PACKED.requirement}, {blazepose.PACKED.wheel_size / 1e6:.0f} MB, of which one file is kept (Apache-2.0)")
+    print(wheels.fetch(blazepose.PACKED, blazepose.FOLDER))
 
 
 @app.command("crops")

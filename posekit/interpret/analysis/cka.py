@@ -8,13 +8,24 @@ The numbers of two layers do not correspond, but their people do: compared are t
 than people; the unbiased one, which is the default, is not: there 0 is chance, and a value a little below it is possible.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
+from torch import nn
 
+from posekit.data.augment import eval_view
+from posekit.data.crops import Crops
+from posekit.data.loading import batches
+from posekit.data.people import iterate
+from posekit.engine.backend import Backend
+from posekit.engine.prediction import by_modules
+from posekit.engine.weights import Card
 from posekit.errors import PosekitError
+from posekit.hooks import trace
 
 COLUMNS = 1 << 14  # numbers of a code that are multiplied at a time: what bounds the memory beside the codes'
+BATCH = 32  # people who pass through a network at once
 FEWEST = 4  # people, of the unbiased estimate
 NEGLIGIBLE = 1e-12  # of the mean square of a matrix: below it there is nothing but rounding
 
@@ -79,6 +90,26 @@ def cka_table(ones: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray], 
     columns = [gram(codes) for codes in others.values()]
     rows = columns if ones is others else [gram(codes) for codes in ones.values()]
     return np.array([[of_grams(row, column, unbiased=unbiased) for column in columns] for row in rows])
+
+
+def layers(
+    model: nn.Module, card: Card, crops: Crops, hook_points: Sequence[str], *, side: int = 16, backend: Backend | None = None
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """The activations (N, C, h, w), float32, at several hook points in one pass; maps of more than `side` cells are averaged to so many.
+
+    That keeps a few hundred people in memory, and compares where things are no finer than layers of few cells can.
+    """
+    backend, found = backend or Backend.best(), {}  # type: ignore[var-annotated]
+    network, indices = by_modules(model, backend), list(iterate(len(crops), BATCH))
+    with trace(model, list(hook_points)) as activations, torch.inference_mode():
+        for pictures, keypoints in batches(crops, indices):
+            seen, _ = eval_view(pictures.to(backend.device), keypoints.to(backend.device), card.resolution)
+            network(card.centred(seen))
+            for name in hook_points:
+                maps = activations[name].float()
+                smaller = maps if maps.shape[-1] <= side else nn.functional.adaptive_avg_pool2d(maps, side)
+                found.setdefault(name, []).append(smaller.cpu())
+    return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 
 def interval(one: np.ndarray, other: np.ndarray, *, groups: int = 20, seed: int = 0) -> dict[str, float]:

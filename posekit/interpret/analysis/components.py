@@ -193,6 +193,29 @@ def pca(moments: Moments, k: int | None = None) -> Components:
     return Components(moments.count, moments.mean.cpu().numpy(), directions * signs[:, None], spectrum[:rank].clip(0))
 
 
+def pca_of(codes: np.ndarray, k: int) -> Components:
+    """The first k components of codes (N, D) of fewer people than numbers, N < D: those of `pca`, from the (N, N) products of people.
+
+    The matrix of the numbers' products, which `pca` takes, would not fit into memory for wide codes.
+
+    Raises:
+        PosekitError: as `pca` does.
+
+    >>> codes = np.random.default_rng(0).normal(size=(20, 300)).astype(np.float32)
+    >>> one, other = pca_of(codes, 3), pca(moments_of([torch.from_numpy(codes)]), 3)
+    >>> bool(np.allclose(one.directions, other.directions, atol=1e-5) and np.allclose(one.spectrum, other.spectrum, rtol=1e-4))
+    True
+    """
+    codes = torch.from_numpy(np.asarray(codes))
+    mean = codes.mean(0, dtype=torch.float64)
+    centred = codes.double() - mean
+    small = pca(Moments(len(codes), torch.zeros(len(codes), dtype=torch.float64), centred @ centred.T), k)
+    directions = small.directions @ centred.numpy()
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    largest = np.abs(directions).argmax(1)
+    return Components(len(codes), mean.numpy(), directions * np.sign(directions[np.arange(k), largest])[:, None], small.spectrum)
+
+
 def noise_floor(codes: np.ndarray, *, permutations: int = 20, seed: int = 0, rows: int = 2 * ROWS) -> np.ndarray:
     """Parallel analysis (Horn, 1965): the variances (R,) that components would have if no number of a code went with another.
 

@@ -1,0 +1,90 @@
+"""Figures of a network that others trained, beside the book's own. All are drawn from numbers that a run keeps."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from posekit.plots import PALETTE
+from posekit.skeleton import Skeleton
+
+MARKERS = ("o", "s", "^", "D")
+
+
+def scores(conditions: Mapping[str, Mapping[str, Mapping]], floor: float | None, ceiling: float | None) -> Figure:
+    """Condition to network to {"mean", "low", "high"}: a row a network, a mark a condition; shares in percent."""
+    names = list(next(iter(conditions.values())))
+    figure, ax = plt.subplots(figsize=(7.5, 0.5 * len(names) + 1.4))
+    for k, (condition, blocks) in enumerate(conditions.items()):
+        for row, name in enumerate(names):
+            y, block = row + 0.26 * (k - (len(conditions) - 1) / 2), blocks[name]
+            ax.plot([100 * block["low"], 100 * block["high"]], [y, y], color=PALETTE[k], linewidth=2.5, alpha=0.5)
+            ax.plot(100 * block["mean"], y, MARKERS[k], color=PALETTE[k], markersize=6, label=None if row else condition)
+    for value, style, label in ((floor, "--", "median pose"), (ceiling, ":", "what the labels allow")):
+        if value is not None:
+            ax.axvline(100 * value, color="0.45", linestyle=style, linewidth=1.3, label=label)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(xlabel="PCK@0.2·torso (%)", xlim=(0, 100), ylim=(len(names) - 0.5, -0.5))
+    ax.grid(axis="x", color="0.92")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
+    return figure
+
+
+def headings(angles: Sequence[int], curves: Mapping[str, Sequence[Mapping]]) -> Figure:
+    """Scores by heading of the trunk in degrees, a line a network; the first angle is repeated at the end where the headings go all around."""
+    figure, ax = plt.subplots(figsize=(7.5, 3.8))
+    around = len(angles) > 1 and angles[0] + 360 == angles[-1] + (angles[1] - angles[0])
+    x = [*angles, angles[0] + 360] if around else list(angles)
+    for k, (name, blocks) in enumerate(curves.items()):
+        blocks = [*blocks, blocks[0]] if around else blocks
+        means, lows, highs = ([100 * block[key] for block in blocks] for key in ("mean", "low", "high"))
+        ax.plot(x, means, marker=MARKERS[k % 4], markersize=5, color=PALETTE[k], label=name)
+        ax.fill_between(x, lows, highs, color=PALETTE[k], alpha=0.15, linewidth=0)
+    ax.set_xticks(x, [f"{angle}°".replace("-", "−") for angle in x])
+    ax.set(xlabel="heading of the trunk: 0° is upright, 90° points to the right", ylabel="PCK@0.2·torso (%)", ylim=(0, None))
+    ax.grid(axis="y", color="0.92")
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
+    return figure
+
+
+def dependencies(tables: Mapping[str, Mapping], skeleton: Skeleton) -> Figure:
+    """Matrices of hidden joints (rows) by joints that move (columns), side by side, each {"mean", "low", "high"} (K, K), on one scale."""
+    means = {name: np.array(table["mean"], float) for name, table in tables.items()}
+    limit = max(max(float(np.nanmax(np.abs(mean))) for mean in means.values()), 1e-9)
+    count = len(skeleton)
+    figure, axes = plt.subplots(1, len(tables), figsize=(0.37 * count * len(tables) + 1.6, 0.34 * count + 1.7), sharey=True)
+    for ax, (name, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
+        mean, low, high = means[name], np.array(table["low"], float), np.array(table["high"], float)
+        sure = (low > 0) | (high < 0)
+        shade = np.sign(mean) * np.sqrt(np.abs(mean) / limit)
+        ax.imshow(shade, cmap="vlag", vmin=-1.15, vmax=1.15, aspect="auto", alpha=np.where(sure, 1.0, 0.35))
+        for (a, b), value in np.ndenumerate(mean):
+            if np.isfinite(value):
+                colour = "0.5" if not sure[a, b] else "white" if abs(value) > 0.5 * limit else "0.1"
+                ax.text(b, a, f"{round(100 * value)}".replace("-", "−"), ha="center", va="center", fontsize=7.5, color=colour)
+        ax.set_xticks(range(count), skeleton.joints, rotation=50, ha="right", rotation_mode="anchor", fontsize=8.5)
+        ax.set_yticks(range(count), skeleton.joints, fontsize=8.5)
+        ax.set(title=name, xlabel="moves")
+        ax.tick_params(length=0)
+        sns.despine(ax=ax, left=True, bottom=True)
+    np.atleast_1d(axes)[0].set_ylabel("hidden")
+    return figure
+
+
+def alignment(rows: Sequence[str], columns: Sequence[str], table: Sequence) -> Figure:
+    """A table (R, C) of CKA in hundredths, on colours."""
+    values = np.array(table, float)
+    figure, ax = plt.subplots(figsize=(0.52 * len(columns) + 2.2, 0.36 * len(rows) + 1.6))
+    ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (r, c), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            text = f"{round(100 * value)}".replace("-", "−")
+            ax.text(c, r, text, ha="center", va="center", fontsize=8.5, color="white" if value > 0.6 else "0.15")
+    ax.set_xticks(range(len(columns)), [name.removeprefix("stack0.") for name in columns], rotation=50, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0, labelsize=9)
+    ax.set(xlabel="the book's own network", ylabel="BlazePose")
+    sns.despine(ax=ax, left=True, bottom=True)
+    return figure
