@@ -40,6 +40,7 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 import posekit
 from posekit import metrics
@@ -71,7 +72,8 @@ started, limbs = time.monotonic(), blazepose.LIMBS
 try:
     heat, numbers, m, missing = blazepose.load("blazepose-lsp"), blazepose.load("blazepose-lsp-landmarks"), {}, ""
 except posekit.PosekitError as error:  # then what is kept of the reference run is shown
-    m, missing = runs.reference("11_another_network", "lspet") or {}, str(error)
+    kept = runs.reference("11_another_network", "lspet") or {}
+    m, missing = {key: value for key, value in kept.items() if key not in ("say", "verdicts", "provenance")}, str(error)
 here = not missing
 
 # %% tags=["remove-cell"]
@@ -192,12 +194,13 @@ if m:
 
 # %% tags=["show-input"]
 if here:
-    inner = [name for name in hook_points(ours.model) if name.rpartition(".")[2].startswith(("encoder", "sum", "features"))]
+    code, kinds = ours.model.code_hook_point(), ("encoder", "sum", "features")
+    inner = [name for name in hook_points(ours.model) if name == code or name.rpartition(".")[2].startswith(kinds)]
     theirs = cka.layers(heat.model, heat.card, coders, LAYERS)
-    mine = cka.layers(ours.model, ours.card, coders, [*inner, ours.model.code_hook_point()])
-    codes = {words.BLAZEPOSE: theirs["encoder5"], ours.card.name: mine[ours.model.code_hook_point()]}
-    flat = {name: code.reshape(len(coders), -1) for name, code in codes.items()}
-    found = {name: components.pca_of(code, 5) for name, code in flat.items()}
+    mine = cka.layers(ours.model, ours.card, coders, inner)
+    codes = {words.BLAZEPOSE: theirs["encoder5"], ours.card.name: mine[code]}
+    flat = {name: values.reshape(len(coders), -1) for name, values in codes.items()}
+    found = {name: components.pca_of(values, 5) for name, values in flat.items()}
 
 # %% tags=["hide-input"]
 if here:
@@ -271,7 +274,7 @@ if m:
 # %% tags=["show-input"]
 if here:
     cases = sanity.draw_cases(heat.model, heat.card, others, people=explained, seed=seed)
-    ways = {name: sanity.by(heat.card, name) for name in ("saliency", "guided-backprop", "integrated-gradients")}
+    ways = {name: sanity.by(heat.card, name) for name in ("saliency", "guided-backprop")}
     ways |= {f"Grad-CAM ({layer})": sanity.by(heat.card, "grad-cam", layer) for layer in ("encoder5", "sum2")}
     everything = ways | {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer(heat.card)}
     maps = {label: way(heat.model, cases) for label, way in everything.items()}

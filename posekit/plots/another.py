@@ -33,7 +33,7 @@ def scores(conditions: Mapping[str, Mapping[str, Mapping]], floor: float | None,
 
 
 def headings(angles: Sequence[int], curves: Mapping[str, Sequence[Mapping]]) -> Figure:
-    """Scores by heading of the trunk in degrees, a line a network; the first angle is repeated at the end where the headings go all around."""
+    """Scores by heading of the trunk in degrees, a line a network; the first is drawn again at the end where they go all around."""
     figure, ax = plt.subplots(figsize=(7.5, 3.8))
     around = len(angles) > 1 and angles[0] + 360 == angles[-1] + (angles[1] - angles[0])
     x = [*angles, angles[0] + 360] if around else list(angles)
@@ -52,7 +52,7 @@ def headings(angles: Sequence[int], curves: Mapping[str, Sequence[Mapping]]) -> 
 def dependencies(tables: Mapping[str, Mapping], skeleton: Skeleton) -> Figure:
     """Matrices of hidden joints (rows) by joints that move (columns), side by side, each {"mean", "low", "high"} (K, K), on one scale."""
     means = {name: np.array(table["mean"], float) for name, table in tables.items()}
-    limit = max(max(float(np.nanmax(np.abs(mean))) for mean in means.values()), 1e-9)
+    limit = max(float(np.abs(np.nan_to_num(mean)).max()) for mean in means.values()) or 1.0
     count = len(skeleton)
     figure, axes = plt.subplots(1, len(tables), figsize=(0.37 * count * len(tables) + 1.6, 0.34 * count + 1.7), sharey=True)
     for ax, (name, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):

@@ -62,8 +62,8 @@ def score(m: Mapping[str, Any]) -> str:
     """As the people are, and upright."""
     own = m["own"]
     text = (
-        f"As the people are, BlazePose finds {spoken(m['score'][HEATMAPS])} of the joints by its heatmaps and {spoken(m['score'][LANDMARKS])} "
-        f"by its landmarks; {own} finds {spoken(m['score'][own])}."
+        f"As the people are, BlazePose finds {spoken(m['score'][HEATMAPS])} of the joints by its heatmaps and "
+        f"{spoken(m['score'][LANDMARKS])} by its landmarks; {own} finds {spoken(m['score'][own])}."
     )
     if m["floor"] is not None:
         text += f" The median pose finds {number(100 * m['floor'], 1)} %."
@@ -128,8 +128,8 @@ def skips(m: Mapping[str, Any]) -> str:
 
 
 def kind(attribute: str) -> str:
-    """What an attribute is about: `heading`, `lean`, `rotation` or `something else`."""
-    return next((name for name, names in KINDS.items() if attribute in names), "something else")
+    """What an attribute is about: `heading`, `lean` or `rotation`; "" for anything else, and where its name says it."""
+    return next((name for name, names in KINDS.items() if attribute in names and attribute != name), "")
 
 
 def component_rows(code: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -150,11 +150,8 @@ def code(m: Mapping[str, Any]) -> str:
         first = rows[0]
         clear = min(abs(first["low"]), abs(first["high"])) >= 0.5 and first["low"] * first["high"] > 0
         strength = "goes clearly" if clear else "goes only weakly"
-        what = (
-            f"{kind(first['attribute'])} (*{first['attribute']}*)"
-            if kind(first["attribute"]) != "something else"
-            else f"*{first['attribute']}*"
-        )
+        about = kind(first["attribute"])
+        what = f"*{first['attribute']}*" + (f", which is {about}" if about else "")
         parts.append(f"the first component of {name} {strength} with {what}, r = {ranged({'mean': first['r']} | first)}")
     return f"Over {m['coded']:,} people, {listed(parts)}."
 
@@ -198,8 +195,8 @@ def alignment(m: Mapping[str, Any]) -> str:
     row, column, value = best_pair(m)
     random, pixels = cell(m, "encoder5, random", column), cell(m, "pixels", column)
     text = (
-        f"The layers most alike are {row} of BlazePose and {column.removeprefix('stack0.')} of {m['own']}, CKA {number(value)}. With that layer, "
-        f"the code of an untrained BlazePose has {number(random)} and the pixels have {number(pixels)}."
+        f"The layers most alike are {row} of BlazePose and {column.removeprefix('stack0.')} of {m['own']}, CKA {number(value)}. "
+        f"With that layer, the code of an untrained BlazePose has {number(random)} and the pixels have {number(pixels)}."
     )
     beyond = value - max(random, pixels)
     text += (
@@ -224,12 +221,8 @@ def explanations(m: Mapping[str, Any]) -> str:
     if by["undecided"]:
         text += f" Undecided: {listed(by['undecided'])}."
     good = [name for name in m["methods"] if any(block["low"] > 0 for block in m["better"][name].values())]
-    more = (
-        f"{listed(good)} {'is' if len(good) == 1 else 'are'} clearly better than edges"
-        if good
-        else "no method is clearly better than edges"
-    )
-    return f"{text} In deletion or insertion, over {m['explained']} people, {more}."
+    more = f"{listed(good)} {'is' if len(good) == 1 else 'are'}" if good else "no method is"
+    return f"{text} In deletion or insertion, over {m['explained']} people, {more} clearly better than edges."
 
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
