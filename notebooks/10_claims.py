@@ -30,6 +30,7 @@ probes: str | None = None  # of 05_probes
 clusters: str | None = None  # of 06_clusters
 explanations: str | None = None  # of 07_explanations
 redesign: str | None = None  # of 08_redesign
+another: str | None = None  # of 11_another_network
 studies = "book/studies"  # folder of the results of studies, which decide the claims about training
 claims = "book/claims.yaml"  # the claims and their rules
 
@@ -56,6 +57,7 @@ name, _, _ = parse_spec(data)
 paths = {
     "02_training": training, "03_skips": skips, "04_stacks": stacks, "05_components": components, "05_probes": probes,
     "06_clusters": clusters, "07_explanations": explanations, "08_redesign": redesign,
+    "11_another_network": another,
 }  # fmt: skip
 own = {chapter: json.loads(Path(path).read_text("utf-8")) if path else None for chapter, path in paths.items()}
 here = [chapter for chapter, metrics in own.items() if metrics]
@@ -89,7 +91,7 @@ groups = {group: [claim for claim in stated if claim.group == group] for group i
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim and its verdict, on rendered people and on photographs. Look for the lines where the two disagree, and for those where what was seen by eye is not supported.", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
 headings = {
     "skips": "Skip connections", "stacks": "Stacks", "code": "The code", "clusters": "Clusters and maps",
-    "explanations": "Where it looks", "training": "Training and reading off", "redesign": "The redesign",
+    "explanations": "Where it looks", "another": "A network of others", "training": "Training and reading off", "redesign": "The redesign",
 }  # fmt: skip
 lines = {
     headings[group]: [(claim.name, {kind: verdict.verdict for kind, verdict in verdicts[claim.id].items()}) for claim in members]
@@ -131,6 +133,12 @@ plt.show()
 # Whether maps of attribution depend on what the network learned.
 #
 # {{ runs["10_claims"].say.explanations }}
+#
+# ## A network of others
+#
+# Whether what is found here holds for BlazePose, which others trained.
+#
+# {{ runs["10_claims"].say.another }}
 #
 # ## Training and reading off
 #

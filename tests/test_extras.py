@@ -96,6 +96,7 @@ USES = {  # what needs an extra: which one
     "interchange.export_onnx('mannequins-hg1', 'net.onnx')": "onnx",
     "parameters.cells(pathlib.Path('notebook.py'))": "book",
     "evaluation.print_table({})": "cli",
+    "blazepose.convolutions(b'....TFL3')": "blazepose",
 }
 
 
@@ -104,7 +105,7 @@ def test_what_is_missing_is_told_in_one_line(tmp_path):
     done = bare(
         f"""
 import pathlib, numpy as np, torch, posekit
-from posekit.engine import evaluation, interchange
+from posekit.engine import blazepose, evaluation, interchange
 from posekit.interpret.analysis import embedding
 from posekit.models import parts
 from posekit.workflow import parameters

@@ -1,0 +1,142 @@
+"""What 11_another_network says, by planted metrics: every branch."""
+
+import pytest
+
+from posekit.workflow import claims
+from posekit.workflow.words import another_network as words
+
+OWN = "own-net"
+NAMES = (words.HEATMAPS, words.LANDMARKS, OWN)
+
+
+def block(mean, half=0.02, **more):
+    return {"mean": mean, "low": mean - half, "high": mean + half, "people": 150} | more
+
+
+def component(attribute, r, half=0.1, share=0.12):
+    return {"component": 1, "attribute": attribute, "r": r, "low": r - half, "high": r + half, "share": share}
+
+
+def part(mean, intact=0.5):
+    return block(mean) | {"change": block(mean - intact)}
+
+
+def planted(**changes):
+    metrics = {
+        "own": OWN, "people": 150, "seen": "none of whom it was trained on", "coded": 200, "hidden": 40, "explained": 10, "fewer": 5,
+        "score": dict(zip(NAMES, map(block, (0.47, 0.41, 0.63)), strict=True)),
+        "upright": dict(zip(NAMES, map(block, (0.6, 0.62, 0.64)), strict=True)),
+        "gain": dict(zip(NAMES, map(block, (0.13, 0.21, 0.01)), strict=True)),
+        "branches": block(0.06), "branches, upright": block(-0.05), "own ahead": block(0.16), "floor": 0.055, "ceiling": 0.9,
+        "angles": [-180, -90, 0, 90],
+        "headings": dict(zip(NAMES, ([block(v) for v in each] for each in (
+            (0.1, 0.3, 0.6, 0.3), (0.05, 0.2, 0.62, 0.2), (0.5, 0.6, 0.64, 0.6))), strict=True)),
+        "intact": block(0.5),
+        "skips": {"skip2": part(0.48), "skip3": part(0.4), "skip4": part(0.3), "all": part(0.2), "decoder5": part(0.1)},
+        "code": {words.BLAZEPOSE: [component("facing", 0.7)], OWN: [component("lean", -0.8)]},
+        "dependency": {}, "closeness": {words.BLAZEPOSE: block(0.3), OWN: block(0.4)}, "agreement": block(0.5, p=0.001),
+        "cka": {"rows": ["labels", "pixels", "encoder5, random", "encoder4", "encoder5"], "columns": ["labels", "pixels", "stack0.sum1"],
+                "table": [[1, 0, 0.6], [0, 1, 0.1], [0, 0.9, 0.05], [0, 0, 0.7], [0, 0, 0.5]]},
+        "cka of codes": block(0.52),
+        "methods": ["saliency", "guided"],
+        "cascade": {"decided at": "decoder", "verdicts": {"saliency": {"decoder": "passes"}, "guided": {"decoder": "fails"}},
+                    "at": {"saliency": block(0.2), "guided": block(0.95)}},
+        "better": {"saliency": {"deletion": block(0.1), "insertion": block(0.0)}, "guided": {"deletion": block(0.0), "insertion": block(0.0)}},
+    }  # fmt: skip
+    return metrics | changes
+
+
+def said(name, **changes):
+    return words.sentences(planted(**changes), "lspet")[name]
+
+
+def gains(mean, half=0.02):
+    return {"gain": planted()["gain"] | {words.LANDMARKS: block(mean, half)}}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "text"),
+    [
+        ("answer", {}, "more than anything else**: with the trunk turned upright its landmarks gain 21 points"),
+        ("answer", gains(0.01), "**BlazePose does not clearly gain from upright people**"),
+        ("people", {}, "*own-net*. Both are asked about 150 people, none of whom it was trained on."),
+        ("where", {}, ""),
+        ("score", {}, "The median pose finds 5.5 %. On the same people own-net finds more joints than the heatmaps"),
+        ("score", {"own ahead": block(-0.1)}, "own-net finds fewer joints"),
+        ("score", {"own ahead": block(0.0)}, "The difference between own-net and the heatmaps of BlazePose is not clear"),
+        ("headings", {}, "57 points for BlazePose, landmarks (worst at −180°) and 14 points for own-net (worst at −180°)."),
+        ("headings", {}, "depends on the heading less than half as much"),
+        ("branches", {}, "The heatmaps, which the product does not read, find more joints than the landmarks, which it reads"),
+        ("branches", {}, "it is the other way round: −5.0"),
+        ("branches", {"branches, upright": block(0.05)}, "it remains"),
+        ("branches", {"branches, upright": block(0.01)}, "it is no longer clear"),
+        ("branches", {"branches": block(-0.06)}, "The landmarks, which the product reads, find more joints than the heatmaps"),
+        ("branches", {"branches": block(0.0)}, "Heatmaps and landmarks find about as many joints"),
+        ("skips", {}, "At their means, the most costly first: the skip connection of 16 cells −20.0"),
+        ("skips", {}, "find 40 % as many joints as with them. Replacing what comes from the code instead costs more: −40.0"),
+        ("code", {}, "of BlazePose goes clearly with *facing*, which is heading, r = 0.70"),
+        ("code", {}, "of own-net goes clearly with *lean*, r = −0.80"),
+        ("code", {"code": {words.BLAZEPOSE: [component("sitting", 0.3)]}}, "goes only weakly with *sitting*, r ="),
+        ("code", {"code": {words.BLAZEPOSE: [component("tilt", 0.1, 0.9)]}}, "goes only weakly with *tilt*, which is rotation"),
+        ("dependency", {}, "find joints by much the same others: the rank correlation of the matrices is 0.50"),
+        ("dependency", {}, "0.30 [0.28,\u00a00.32] for BlazePose and 0.40 [0.38,\u00a00.42] for own-net"),
+        ("dependency", {"agreement": block(0.5, p=0.2)}, "is not clear"),
+        ("dependency", {"agreement": dict.fromkeys(("mean", "low", "high", "p"))}, "The 40 people are too few"),
+        ("cka", {}, "encoder4 of BlazePose and sum1 of own-net, CKA 0.70. With that layer, the code of an untrained BlazePose has 0.05"),
+        ("cka", {}, "beyond what the picture itself gives. The two codes have 0.52"),
+        ("explanations", {}, "guided 0.95 [0.93,\u00a00.97] fails the cascade, over 5 people. In deletion or insertion, over 10 people, saliency"),
+        ("table", {}, "| What goes with the first component of its code? | not measured in this edition | facing, r = 0.70 |"),
+    ],
+)  # fmt: skip
+def test_sentences(name, changes, text):
+    assert text in said(name, **changes)
+
+
+def test_headings_of_networks_that_depend_on_them_as_much():
+    level = planted()["headings"]
+    assert "depends on the heading no less" in said("headings", headings=level | {OWN: level[words.LANDMARKS]})
+    some = [block(value) for value in (0.3, 0.5, 0.64, 0.5)]
+    assert said("headings", headings=level | {OWN: some}).endswith("depends on the heading less.")
+
+
+def test_alignment_that_the_picture_gives():
+    table = planted()["cka"]
+    table["table"][1][2] = 0.65
+    assert "hardly more than the picture itself gives" in said("cka", cka=table)
+
+
+def test_methods_none_or_all_of_which_fail():
+    cascade = planted()["cascade"]
+    cascade["verdicts"] = {name: {"decoder": "undecided"} for name in planted()["methods"]}
+    better = {name: {"deletion": block(0.0)} for name in planted()["methods"]}
+    found = said("explanations", cascade=cascade, better=better)
+    assert "no method clearly fails" in found and "Undecided: saliency and guided." in found and "no method is clearly better" in found
+
+
+def test_without_the_network_the_page_says_how_to_get_it():
+    kept = words.sentences(planted(), "mannequins", "its weights are not here")
+    assert "`posekit fetch blazepose` fetches it" in kept["where"] and kept["answer"] == said("answer")
+    nothing = words.sentences({}, "mannequins", "its weights are not here")
+    assert nothing.keys() == kept.keys() and nothing["answer"] == "*Not measured in this edition.*"
+    assert nothing["where"] == "BlazePose is not here: its weights are not here."
+    assert words.verdicts({}) == {}
+
+
+def test_each_claim_is_decided_by_what_the_chapter_measures():
+    from pathlib import Path
+
+    stated = [claim for claim in claims.read(Path(__file__).parents[1] / "book" / "claims.yaml") if claim.group == "another"]
+    found = {claim.id: claims.decide(claim, planted()).verdict for claim in stated}
+    assert found == {
+        "blazepose-upright": "supported", "blazepose-landmarks": "not supported", "blazepose-skips": "supported",
+        "blazepose-component": "supported", "blazepose-dependency": "supported", "blazepose-cka": "undecided",
+    }  # fmt: skip
+    shown = {"kept": planted(), "say": {}}
+    assert {claims.decide(claim, shown).verdict for claim in stated} == {"not measured"}, "what is shown was not measured here"
+
+
+def test_component_rows_stand_beside_each_other():
+    row, *others = words.component_rows(planted()["code"])
+    assert not others and row == {
+        "component": "1", words.BLAZEPOSE: "12 %, facing, r = 0.70 [0.60,\u00a00.80]", OWN: "12 %, lean, r = −0.80 [−0.90,\u00a0−0.70]",
+    }  # fmt: skip
