@@ -206,9 +206,9 @@ def pca_of(codes: np.ndarray, k: int) -> Components:
     >>> bool(np.allclose(one.directions, other.directions, atol=1e-5) and np.allclose(one.spectrum, other.spectrum, rtol=1e-4))
     True
     """
-    codes = torch.from_numpy(np.asarray(codes))
-    mean = codes.mean(0, dtype=torch.float64)
-    centred = codes.double() - mean
+    values = torch.from_numpy(np.asarray(codes)).double()
+    mean = values.mean(0)
+    centred = values - mean
     small = pca(Moments(len(codes), torch.zeros(len(codes), dtype=torch.float64), centred @ centred.T), k)
     directions = small.directions @ centred.numpy()
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
