@@ -48,9 +48,10 @@ def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     gain = m["gain"][LANDMARKS]
     if gain["low"] > 0:
+        more = 100 * gain["mean"] / max(m["score"][LANDMARKS]["mean"], 1e-9)
         return (
-            "**BlazePose needs to know which way is up more than anything else**: with the trunk turned upright its landmarks gain "
-            f"{number(100 * gain['mean'], 0)} points of PCK."
+            "**BlazePose is a network for people who are upright**: with the trunk turned upright its landmarks find "
+            f"{number(more, 0)} % more joints, relative."
         )
     return (
         "**BlazePose does not clearly gain from upright people**: with the trunk turned upright its landmarks change by "
