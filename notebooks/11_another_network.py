@@ -25,10 +25,10 @@
 # %% tags=["parameters"]
 own = "mannequins-hg1"  # the book's own network: a weights file or the name of shipped weights
 data = "mannequins:6000"  # NAME[:PATH][@SPLIT]; without a split, people outside the training split
-people = 150  # people who are scored, turned, and predicted without skip connections
-coded = 200  # people for components of the code and for CKA
-hidden = 40  # people whose joints are hidden one after the other
-explained = 10  # people whose maps are tested, each for one joint
+people = 120  # people who are scored, turned, and predicted without skip connections
+coded = 150  # people for components of the code and for CKA
+hidden = 30  # people whose joints are hidden one after the other
+explained = 8  # people whose maps are tested, each for one joint
 cascade_people = 5  # of them, those in the cascade
 step = 45  # degrees from one heading to the next
 seed = 0  # of everything drawn by chance
@@ -50,6 +50,7 @@ from posekit.data import held_out
 from posekit.data.joints import people_with, with_joints
 from posekit.data.people import parse_spec
 from posekit.engine import blazepose
+from posekit.engine.prediction import Fast
 from posekit.files import plain
 from posekit.hooks import hook_points
 from posekit.interpret.activations import ablation
@@ -80,6 +81,7 @@ here = not missing
 if here:
     ours = posekit.load(own)
     networks = {words.HEATMAPS: heat, words.LANDMARKS: numbers, ours.card.name: ours}
+    fast = {name: Fast(one.model, one.backend, expected=people * 360 / step) for name, one in networks.items()}
     table = held_out(data, None, seed, on_error=on_error)
     able = np.isfinite(metrics.torso(table.keypoints, table.skeleton)) & np.isfinite(
         attributes.trunk_angle(table.keypoints, table.skeleton)
@@ -103,7 +105,7 @@ def hits(found, network):
 
 def turned(degrees):
     """Hits by network of people who are turned by so many degrees."""
-    return {name: hits(rotation.turned(one.model, one.card, scored, degrees), one) for name, one in networks.items()}
+    return {name: hits(rotation.turned(one.model, one.card, scored, degrees, network=fast[name]), one) for name, one in networks.items()}
 
 
 def score(found):
@@ -278,7 +280,7 @@ if here:
     ways |= {f"Grad-CAM ({layer})": sanity.by(heat.card, "grad-cam", layer) for layer in ("encoder5", "sum2")}
     everything = ways | {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer(heat.card)}
     maps = {label: way(heat.model, cases) for label, way in everything.items()}
-    curves = {label: sanity.curves(heat.model, heat.card, cases, found) for label, found in maps.items()}
+    curves = {label: sanity.curves(heat.model, heat.card, cases, found) for label, found in maps.items() if label != "noise"}
 
 # %% tags=["show-input"]
 if here:

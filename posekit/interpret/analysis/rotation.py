@@ -12,7 +12,7 @@ from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Fast, decode, predict_heatmaps
+from posekit.engine.prediction import Fast, Network, decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.interpret.analysis.attributes import trunk_angle
 
@@ -41,12 +41,14 @@ def turning(degrees: np.ndarray, size: int) -> np.ndarray:
 
 
 def turned(
-    model: torch.nn.Module, card: Card, crops: Crops, degrees: np.ndarray | float, *, backend: Backend | None = None
+    model: torch.nn.Module, card: Card, crops: Crops, degrees: np.ndarray | float, *, backend: Backend | None = None,
+    network: Network | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Keypoints (N, K, 3), as `predict_crops` gives them of the last stage, in the pixels of the pictures as they were before each person
     was turned by `degrees` (N,), or all by as many, clockwise around the middle of the crop. At 0 it is `predict_crops`.
 
-    A turned square shows a little of what lies beyond the stored crop, which is black, in its corners.
+    A turned square shows a little of what lies beyond the stored crop, which is black, in its corners. `network` computes the answers in
+    place of `Fast(model, backend)`: one for all angles is worth more preparation than one for each.
 
     Raises:
         ValueError: an angle is not finite.
@@ -56,7 +58,7 @@ def turned(
         raise ValueError(f"{int((~np.isfinite(degrees)).sum())} angles are not finite; select the people who have a trunk")
     backend = backend or Backend.best()
     backend.place(model.eval())
-    network = Fast(model, backend, expected=len(crops))
+    network = network or Fast(model, backend, expected=len(crops))
     plain = view(crops.size, card.resolution)
     found = []
     for index in iterate(len(crops), BATCH):
