@@ -45,6 +45,7 @@ from posekit.files import plain
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations import stacks as between
 from posekit.interpret.activations.codes import code_hook_point, collect
+from posekit.interpret.analysis import cka as alignment
 from posekit.plots import ablation as figures
 from posekit.plots import studies as study_figures
 from posekit.skeleton import SKELETONS
@@ -214,20 +215,20 @@ def hook_points(stack):
 
 
 def grams(chosen):
-    return {name: between.gram(collect(network, card, compared, point, backend=backend)) for name, point in chosen.items()}
+    return {name: alignment.gram(collect(network, card, compared, point, backend=backend)) for name, point in chosen.items()}
 
 
 # %% tags=["show-input"]
 ends = ("code", "heatmaps")
 inner = {i: grams(hook_points(i) if i in (0, count - 1) else {name: hook_points(i)[name] for name in ends}) for i in range(count)}
-cka = between.cka_table(inner[0], inner[count - 1])
+cka = alignment.table_of_grams(inner[0], inner[count - 1])
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA between the layers of the first stack (rows) and those of the last (columns), over people. On the diagonal, a layer and its counterpart.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between layers of two stacks"}}
 figure = figures.matrix(cka, list(inner[0]), list(inner[count - 1]), row_label="stack 1", column_label=f"stack {count}", power=2)
 run.save_figure(figure, "cka")
 plt.show()
 cka_pairs = {
-    f"{name} of stacks {i + 1} and {i + 2}": between.cka_interval(inner[i][name], inner[i + 1][name], seed=seed)
+    f"{name} of stacks {i + 1} and {i + 2}": alignment.interval_of_grams(inner[i][name], inner[i + 1][name], seed=seed)
     for name in ends
     for i in range(count - 1)
 }

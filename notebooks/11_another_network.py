@@ -238,7 +238,7 @@ if here:
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people holds 0. Blank: too few people in whom the two lie apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables side by side, both dark along the diagonal"}}
 if m:
-    run.save_figure(plots.dependencies(plain(m["dependency"]), limbs), "dependency")
+    run.save_figure(plots.dependency_pair(plain(m["dependency"]), limbs), "dependency")
     plt.show()
 
 # %% [markdown]

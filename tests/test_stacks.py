@@ -1,7 +1,6 @@
-"""Kinds of errors on constructed people, transitions that add up, hand-overs in closed form, and CKA against its definition."""
+"""Kinds of errors on constructed people, transitions that add up, and hand-overs in closed form."""
 
 from dataclasses import replace
-from itertools import permutations
 
 import numpy as np
 import pytest
@@ -166,56 +165,6 @@ def test_one_wide_stack_has_the_nearest_parameter_count(config):
     assert wide.stacks == 1 and wide.features > config.features and wide.features % 4 == 0
     assert min(count, key=lambda f: abs(count[f] - target)) == wide.features
     assert abs(count[wide.features] / target - 1) < 0.1
-
-
-def plain_hsic(x, y):
-    """Sums over distinct people, as the unbiased estimate is defined."""
-    n = len(x)
-    two = np.mean([x[i, j] * y[i, j] for i, j in permutations(range(n), 2)])
-    three = np.mean([x[i, j] * y[i, q] for i, j, q in permutations(range(n), 3)])
-    four = np.mean([x[i, j] * y[q, r] for i, j, q, r in permutations(range(n), 4)])
-    return two + four - 2 * three
-
-
-def test_hsic_is_its_definition():
-    random = np.random.default_rng(0)
-    x, y = random.normal(size=(6, 3)), random.normal(size=(6, 5))
-    assert stacks.hsic(x @ x.T, y @ y.T) == pytest.approx(plain_hsic(x @ x.T, y @ y.T))
-
-
-def test_cka_knows_turned_and_scaled_codes():
-    random = np.random.default_rng(1)
-    x = random.normal(size=(50, 8)) * np.arange(1, 9) + 100
-    turn = np.linalg.qr(random.normal(size=(8, 8)))[0]
-    assert stacks.cka(stacks.gram(x), stacks.gram(3 * x @ turn - 7)) == pytest.approx(1, abs=1e-6)
-    assert stacks.gram(x) == pytest.approx(np.array((x - x.mean(0)) @ (x - x.mean(0)).T))
-
-
-def test_cka_of_strangers_is_about_zero_in_many_dimensions():
-    random = np.random.default_rng(2)
-    x, y = (stacks.gram(random.normal(size=(60, 3000))) for _ in range(2))
-    block = stacks.cka_interval(x, y, resamples=50)
-    assert abs(block["mean"]) < 0.1 and block["low"] <= block["mean"] <= block["high"]
-    assert abs(block["mean"]) < 3 * max(block["chance"], 0.02)
-    plain = (x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum())
-    assert plain > 0.9  # what the estimate with its bias says of the same
-
-
-def test_cka_intervals_cover_what_is_shared():
-    random = np.random.default_rng(3)
-    common = random.normal(size=(80, 4))
-    x, y = (np.concatenate([common, random.normal(size=(80, 4))], 1) for _ in range(2))
-    block = stacks.cka_interval(stacks.gram(x), stacks.gram(y), resamples=100)
-    assert block["chance"] < block["low"] < 0.5 < block["high"] + 0.1
-    grams = {"x": stacks.gram(x), "y": stacks.gram(y), "still": stacks.gram(np.ones((80, 3)))}
-    table = stacks.cka_table(grams, {"y": grams["y"], "x": grams["x"]})
-    assert table[0, 0] == table[1, 1] == pytest.approx(block["mean"]) and table[0, 1] == pytest.approx(1)
-    assert (table[2] == 0).all()  # constant activations
-
-
-def test_cka_needs_people():
-    with pytest.raises(PosekitError, match="3 people: unbiased CKA needs at least 4"):
-        stacks.cka(np.eye(3), np.eye(3))
 
 
 def test_what_bypasses_a_stack_is_replaced_for_the_next_one_alone(model, tmp_path):

@@ -49,7 +49,7 @@ def headings(angles: Sequence[int], curves: Mapping[str, Sequence[Mapping]]) -> 
     return figure
 
 
-def dependencies(tables: Mapping[str, Mapping], skeleton: Skeleton) -> Figure:
+def dependency_pair(tables: Mapping[str, Mapping], skeleton: Skeleton) -> Figure:
     """Matrices of hidden joints (rows) by joints that move (columns), side by side, each {"mean", "low", "high"} (K, K), on one scale."""
     means = {name: np.array(table["mean"], float) for name, table in tables.items()}
     limit = max(float(np.abs(np.nan_to_num(mean)).max()) for mean in means.values()) or 1.0

@@ -33,8 +33,10 @@ NEGLIGIBLE = 1e-12  # of the mean square of a matrix: below it there is nothing 
 def gram(codes: np.ndarray) -> np.ndarray:
     """The scalar products (N, N) between people of codes (N, ...), each number taken less its mean over people; float64.
 
+    All 0 where all people have the same code, but for rounding.
+
     Raises:
-        PosekitError: a value is not finite, or all people have the same code.
+        PosekitError: a value is not finite.
     """
     flat = np.asarray(codes).reshape(len(codes), -1)
     products, largest = np.zeros((len(flat), len(flat))), 0.0
@@ -45,21 +47,20 @@ def gram(codes: np.ndarray) -> np.ndarray:
         largest = max(largest, float(np.abs(part).max(initial=0)))
         part = part - part.mean(0)
         products += part @ part.T
-    if np.trace(products) <= NEGLIGIBLE * largest**2 * flat.size:
-        raise PosekitError(f"the codes of all {len(flat):,} people are the same; take another layer or other weights")
-    return products
+    return products if np.trace(products) > NEGLIGIBLE * largest**2 * flat.size else np.zeros_like(products)
 
 
 def cka(one: np.ndarray, other: np.ndarray, *, unbiased: bool = True) -> float:
-    """Linear CKA of codes (N, ...) and (N, ...) of the same people in the same order; NaN if chance makes the estimate of a layer's own
-    HSIC negative, as it can of very few people.
+    """Linear CKA of codes (N, ...) and (N, ...) of the same people in the same order.
+
+    A layer that is the same for everybody has nothing in common with any: 0.
 
     Args:
         unbiased: with the estimate of HSIC of Song et al. (2012), whose expectation is 0 for layers that have nothing in common; else
             with the common one, which is never negative and grows with the number of dimensions to a person.
 
     Raises:
-        PosekitError: other people, too few of them, codes that are all the same or not finite.
+        PosekitError: other people, too few of them, or codes that are not finite.
 
     >>> codes = np.random.default_rng(0).normal(size=(50, 8))
     >>> turned = 3 * codes @ np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0] + 5
@@ -80,16 +81,20 @@ def of_grams(one: np.ndarray, other: np.ndarray, *, unbiased: bool = True) -> fl
         raise PosekitError(f"CKA: codes of {len(one):,} and of {len(other):,} people; give those of the same people in the same order")
     if len(one) < FEWEST:
         raise PosekitError(f"CKA needs {FEWEST} people, and there are {len(one)}")
-    hsic = _unbiased if unbiased else _biased
+    hsic = unbiased_hsic if unbiased else _biased
     own = hsic(one, one) * hsic(other, other)
-    return float(hsic(one, other) / np.sqrt(own)) if own > 0 else float("nan")
+    return float(hsic(one, other) / np.sqrt(own)) if own > 0 else 0.0
 
 
-def cka_table(ones: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray], *, unbiased: bool = True) -> np.ndarray:
-    """CKA (L, L') of every layer of one network with every layer of another, given as codes (N, ...) by name."""
-    columns = [gram(codes) for codes in others.values()]
-    rows = columns if ones is others else [gram(codes) for codes in ones.values()]
-    return np.array([[of_grams(row, column, unbiased=unbiased) for column in columns] for row in rows])
+def cka_table(ones: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray]) -> np.ndarray:
+    """CKA (L, L'), unbiased, of every layer of one network with every layer of another, given as codes (N, ...) by name."""
+    columns = {name: gram(codes) for name, codes in others.items()}
+    return table_of_grams(columns if ones is others else {name: gram(codes) for name, codes in ones.items()}, columns)
+
+
+def table_of_grams(rows: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The same of layers given as matrices (N, N) of `gram`, of which many fit in memory."""
+    return np.array([[of_grams(row, column) for column in columns.values()] for row in rows.values()])
 
 
 def layers(
@@ -112,26 +117,32 @@ def layers(
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 
-def interval(one: np.ndarray, other: np.ndarray, *, groups: int = 20, seed: int = 0) -> dict[str, float]:
-    """Unbiased CKA of two layers, {"mean", "low", "high"} with its 95 % interval over people, by the grouped jackknife.
+def interval(one: np.ndarray, other: np.ndarray, *, groups: int = 20, permutations: int = 200, seed: int = 0) -> dict[str, float]:
+    """`interval_of_grams` of codes (N, ...) and (N, ...)."""
+    return interval_of_grams(gram(one), gram(other), groups=groups, permutations=permutations, seed=seed)
 
-    People are dealt at random into `groups`, each of which is left out once. A bootstrap would not do: a person drawn twice is most like
-    himself in both layers, which makes any two layers look alike.
+
+def interval_of_grams(
+    one: np.ndarray, other: np.ndarray, *, groups: int = 20, permutations: int = 200, seed: int = 0
+) -> dict[str, float]:  # fmt: skip
+    """Unbiased CKA of two layers, matrices (N, N) of `gram`: {"mean", "low", "high", "chance"}.
+
+    The 95 % interval is over people, by the grouped jackknife: they are dealt at random into `groups`, each of which is left out once. A
+    bootstrap would not do: a person drawn twice is most like himself in both layers, which makes any two layers look alike. Of fewer than
+    8 people it has no width. `chance` is the 97.5 % quantile with the people of `other` exchanged at random.
 
     Raises:
-        PosekitError: as `cka` does, or fewer than 8 people.
+        PosekitError: as `of_grams` does.
     """
-    if len(one) < 2 * FEWEST:
-        raise PosekitError(f"an interval of CKA needs {2 * FEWEST} people, and there are {len(one)}")
-    pair = gram(one), gram(other)
-    mean, groups = of_grams(*pair), min(groups, len(one))
-    dealt = np.array_split(np.random.default_rng(seed).permutation(len(one)), groups)
-    rest = []
-    for group in dealt:
-        kept = np.setdiff1d(np.arange(len(one)), group)
-        rest.append(of_grams(*(matrix[np.ix_(kept, kept)] for matrix in pair)))  # what all are moved by does not change it
-    width = 1.959964 * np.sqrt((groups - 1) * np.var(rest))
-    return {"mean": mean, "low": float(mean - width), "high": float(mean + width)}
+    random, people = np.random.default_rng(seed), len(one)
+    mean, rest = of_grams(one, other), []
+    for group in np.array_split(random.permutation(people), min(groups, people)) if people >= 2 * FEWEST else ():
+        kept = np.ix_(*[np.setdiff1d(np.arange(people), group)] * 2)
+        rest.append(of_grams(one[kept], other[kept]))  # what all are moved by does not change it
+    width = 1.959964 * np.sqrt((len(rest) - 1) * np.var(rest)) if rest else 0.0
+    orders = [random.permutation(people) for _ in range(permutations)]
+    chance = np.quantile([of_grams(one, other[np.ix_(order, order)]) for order in orders], 0.975) if orders else np.nan
+    return {"mean": mean, "low": float(mean - width), "high": float(mean + width), "chance": float(chance)}
 
 
 def _biased(one: np.ndarray, other: np.ndarray) -> float:
@@ -142,10 +153,10 @@ def _centred(matrix: np.ndarray) -> np.ndarray:
     return matrix - matrix.mean(0) - matrix.mean(1)[:, None] + matrix.mean()
 
 
-def _unbiased(one: np.ndarray, other: np.ndarray) -> float:
-    """Song et al. (2012), eq. 5, but for the factor 1 / (N (N − 3)), which cancels."""
+def unbiased_hsic(one: np.ndarray, other: np.ndarray) -> float:
+    """The unbiased estimate of HSIC of matrices (N, N): Song et al. (2012), eq. 5."""
     count = len(one)
     one, other = (matrix - np.diag(np.diag(matrix)) for matrix in (one, other))
     sums = one.sum(0), other.sum(0)
     together = sums[0].sum() * sums[1].sum() / ((count - 1) * (count - 2))
-    return float((one * other).sum() + together - 2 * (sums[0] @ sums[1]) / (count - 2))
+    return float((one * other).sum() + together - 2 * (sums[0] @ sums[1]) / (count - 2)) / (count * (count - 3))
