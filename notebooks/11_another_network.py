@@ -232,7 +232,7 @@ if here:
     depends = causes.dependency(heat.model, heat.card, with_joints(asked, limbs), seed=seed)
     own_depends = causes.dependency(ours.model, ours.card, with_joints(asked, skeleton_of(ours.card.skeleton)), seed=seed)
     effects = {words.BLAZEPOSE: depends.effect, ours.card.name: own_depends.effect[:, inside][:, :, inside]}
-    m["dependency"] = {name: causes.summary(effect, seed=seed) for name, effect in effects.items()}
+    m["dependency"] = {name: causes.matrix_interval(effect, seed=seed) for name, effect in effects.items()}
     m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), seed=seed) for name, effect in effects.items()}
     m["agreement"] = causes.agreement(*effects.values(), seed=seed)
 
@@ -278,7 +278,7 @@ if here:
     cases = sanity.draw_cases(heat.model, heat.card, others, people=explained, seed=seed)
     ways = {name: sanity.by(heat.card, name) for name in ("saliency", "guided-backprop")}
     ways |= {f"Grad-CAM ({layer})": sanity.by(heat.card, "grad-cam", layer) for layer in ("encoder5", "sum2")}
-    everything = ways | {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer(heat.card)}
+    everything = ways | {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer_maps(heat.card)}
     maps = {label: way(heat.model, cases) for label, way in everything.items()}
     curves = {label: sanity.curves(heat.model, heat.card, cases, found) for label, found in maps.items() if label != "noise"}
 
@@ -298,7 +298,7 @@ if here:
 if m:
     shown = {label: by_level for label, by_level in m["cascade"]["alike"].items() if label != "noise"}
     grey = ["edges", judgement.RANDOM_MAP, "the answer"]
-    run.save_figure(attribution.cascade(shown, grey, m["cascade"]["limit"], m["cascade"]["decided at"]), "cascade")
+    run.save_figure(attribution.cascade_likeness(shown, grey, m["cascade"]["limit"], m["cascade"]["decided at"]), "cascade")
     plt.show()
 
 # %% [markdown]

@@ -15,7 +15,6 @@ KINDS = {  # of attributes, what they are about
     "lean": ("lean",),
     "rotation": ("upright", "tilt", "upside down"),
 }
-HOW = "`posekit fetch blazepose` fetches it"
 SAID = (
     "answer", "people", "where", "score", "headings", "branches", "skips", "code", "dependency", "cka", "explanations", "table",
 )  # fmt: skip
@@ -29,9 +28,7 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
     return {
         "answer": answer(m),
         "people": f"The book's own network is *{m['own']}*. Both are asked about {m['people']:,} people, {m['seen']}.",
-        "where": f"BlazePose is not here ({HOW}): numbers and figures of this page are those of the kept run on photographs."
-        if missing
-        else "",
+        "where": f"BlazePose is not here: {missing}. This page shows the numbers of the kept run on photographs." if missing else "",
         "score": score(m),
         "headings": headings(m),
         "branches": branches(m),
