@@ -1,0 +1,159 @@
+"""What turns a heatmap into a probability and a radius: a curve and a factor for each joint, fitted on held-out people, a few numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posekit.errors import PosekitError
+from posekit.files import read_json, write_json
+from posekit.skeleton import Skeleton
+
+LEVEL = 0.9  # how often a radius holds the true joint
+FORMAT = "posekit calibration"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Fitted on held-out people of one network: from what its heatmaps say to a probability and a radius for each joint.
+
+    Attributes:
+        network: its name.
+        fingerprint: of its weights, as `posekit.engine.weights.fingerprint` gives it.
+        data: whom it was fitted on, without a path.
+        people: how many they were.
+        flip: whether it is of the mean of picture and mirror image.
+        level: how often the true joint lies within the radius, of people like these.
+        mass, probability: (M,) each, not falling: the share of a joint's heatmap within 0.2 of the network's own torso lengths, and how
+            often such a joint lies within 0.2 torso lengths of the annotation (isotonic regression, straight lines between).
+        radius: by joint, the factor from the spread of its heatmap to the radius (normalised split-conformal prediction).
+    """
+
+    network: str
+    fingerprint: str
+    data: str
+    people: int
+    flip: bool
+    level: float
+    mass: tuple[float, ...]
+    probability: tuple[float, ...]
+    radius: dict[str, float]
+
+    to_dict = asdict
+
+    def probabilities(self, mass: np.ndarray) -> np.ndarray:
+        """How likely a joint is found, whose heatmap has `mass` (...) within 0.2 torso lengths; NaN stays."""
+        return np.interp(mass, self.mass, self.probability)
+
+    def radii(self, spreads: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+        """The radii (..., K), in the unit of spreads (..., K); NaN for a joint that nobody had labelled in the fit."""
+        return spreads * np.array([self.radius.get(joint, np.nan) for joint in skeleton.joints])
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
+        """The calibration of a mapping.
+
+        Raises:
+            ValueError: entries are missing, of another type, or make no curve.
+        """
+        missing = [f.name for f in fields(cls) if f.name not in values]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        try:
+            mass, probability = (tuple(float(v) for v in values[name]) for name in ("mass", "probability"))
+            radius = {str(joint): float(v) for joint, v in values["radius"].items()}
+            level, people = float(values["level"]), int(values["people"])
+        except (TypeError, ValueError, AttributeError):
+            raise ValueError("mass, probability, radius, level and people are numbers") from None
+        if not mass or len(mass) != len(probability) or not np.all(np.diff(mass) > 0) or not np.all(np.diff(probability) >= 0):
+            raise ValueError("mass and probability are as many numbers, mass rising and probability not falling")
+        if not (0 <= min(probability) and max(probability) <= 1 and 0 < level < 1 and np.isfinite([*radius.values()]).all()):
+            raise ValueError("probabilities and level lie between 0 and 1, and radii are finite")
+        names = {name: str(values[name]) for name in ("network", "fingerprint", "data")}
+        return cls(**names, people=people, flip=bool(values["flip"]), level=level, mass=mass, probability=probability, radius=radius)
+
+
+def save(path: str | Path, calibration: Calibration) -> None:
+    """Write a calibration as JSON, whole or not at all."""
+    write_json(Path(path), {"format": FORMAT} | calibration.to_dict())
+
+
+def load(path: str | Path) -> Calibration:
+    """The calibration of a JSON file that `posekit calibrate` wrote.
+
+    Raises:
+        PosekitError: the file cannot be read, or is none.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise PosekitError(f"{path}: no such file; `posekit calibrate` writes a calibration")
+    content = read_json(path)
+    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+        raise PosekitError(f"{path}: no calibration; `posekit calibrate` writes one")
+    try:
+        return Calibration.from_dict(content)
+    except ValueError as error:
+        raise PosekitError(f"{path}: a damaged calibration: {error}; make it anew by `posekit calibrate`") from None
+
+
+def isotonic(confidence: np.ndarray, hits: np.ndarray, digits: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """The not-falling curve that fits hits (N,), 0 or 1, best over confidence (N,): its corners, confidences and shares, (M,) each."""
+    from sklearn.isotonic import IsotonicRegression
+
+    fit = IsotonicRegression(out_of_bounds="clip", y_min=0, y_max=1).fit(confidence, hits)
+    x, y = np.round(fit.X_thresholds_, digits), np.round(fit.y_thresholds_, digits)
+    kept = np.append(np.diff(x) > 0, True)
+    return x[kept], y[kept]
+
+
+def temperature(confidence: np.ndarray, hits: np.ndarray) -> float:
+    """The temperature T by which the logits of confidence (N,) are divided so that hits (N,) are likeliest; above 1 where overconfident."""
+    from scipy.optimize import minimize_scalar
+
+    logits = _logits(confidence)
+
+    def loss(log_temperature: float) -> float:
+        z = logits * np.exp(-log_temperature)
+        return float(np.mean(np.logaddexp(0, z) - hits * z))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-6}).x))
+
+
+def tempered(confidence: np.ndarray, by: float) -> np.ndarray:
+    """Confidence (...) with its logits divided by a temperature."""
+    return 1 / (1 + np.exp(-_logits(confidence) / by))
+
+
+def _logits(confidence: np.ndarray) -> np.ndarray:
+    inside = np.clip(confidence, 1e-4, 1 - 1e-4)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def conformal(errors: np.ndarray, level: float = LEVEL, who: str = "these errors") -> float:
+    """Of errors (N,), NaN left out, the quantile that one more exchangeable error stays below with at least probability `level`.
+
+    The ceil((n + 1) level)-th smallest (split-conformal prediction: Vovk et al., 2005; Lei et al., 2018).
+
+    Raises:
+        PosekitError: there are too few for the level; `who` is named.
+    """
+    if not 0 < level < 1:
+        raise PosekitError(f"level is {level!r}; it lies between 0 and 1, 0.9 say")
+    known = np.sort(errors[~np.isnan(errors)])
+    rank = ceil(round((len(known) + 1) * level, 9))
+    if rank > len(known):
+        least = ceil(round(level / (1 - level), 9))
+        raise PosekitError(f"{who}: {len(known)} people are too few for a radius at {100 * level:g} %; it takes {least} at least")
+    return float(known[rank - 1])
+
+
+def conformal_factors(
+    distances: np.ndarray, spreads: np.ndarray, joints: Sequence[str], level: float = LEVEL
+) -> dict[str, float]:  # fmt: skip
+    """By joint, `conformal` of distances (N, K) over spreads (N, K); joints that nobody has labelled (NaN) are left out."""
+    ratios = distances / np.maximum(spreads, 1e-9)
+    known = [k for k in range(len(joints)) if np.isfinite(ratios[:, k]).any()]
+    return {joints[k]: round(conformal(ratios[:, k], level, joints[k]), 4) for k in known}
