@@ -62,6 +62,9 @@ def predict(
         typer.Option("--json", help="write COCO results here; standard output where neither is given"),
     ] = None,
     flip: Flip = False,
+    calibration: Annotated[
+        Path | None, typer.Option(help="what `posekit calibrate` wrote for these weights: gives each joint a probability and a radius")
+    ] = None,
     device: Device = None,
 ) -> None:
     """Find people's joints in pictures. Without --boxes, one person is looked for in the whole picture.
@@ -73,8 +76,11 @@ def predict(
     """
     from posekit.engine import boxes as people_in
     from posekit.engine import prediction
+    from posekit.engine.trust import calibration as calibrations
+    from posekit.engine.weights import fingerprint
 
     keep_memory()
+    fitted = calibrations.load(calibration) if calibration else None
     known = people_in.read(boxes) if boxes else None
     if out is None and json_file is None:
         json_file = Path("-")
@@ -88,6 +94,8 @@ def predict(
     for target in drawn:
         spare(target, paths)
     predictor = prediction.load(weights, device)
+    if fitted:
+        fitted.check(predictor.card.name, fingerprint(predictor.model), flip)
     if out is not None:
         make_folder(out)
     results: list[dict[str, Any]] = []
@@ -102,7 +110,7 @@ def predict(
                     unknown += 1
                     done(1)
                     continue
-                poses = predictor.predict(path, asked.boxes, flip=flip)
+                poses = predictor.predict(path, asked.boxes, flip=flip, calibration=fitted)
                 results += poses.to_coco(number)
                 if target is not None:
                     save_picture(poses.draw(), target)

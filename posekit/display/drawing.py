@@ -65,9 +65,10 @@ def enlargement(picture: np.ndarray) -> int:
 
 def draw(
     picture: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *, annotated: bool = False,
-    enlarge: int | None = None,
+    enlarge: int | None = None, radii: np.ndarray | None = None,
 ) -> Image.Image:  # fmt: skip
-    """A picture (H, W, 3) uint8 with the skeletons of keypoints (N, K, 3), in its pixels, drawn on it.
+    """A picture (H, W, 3) uint8 with the skeletons of keypoints (N, K, 3), in its pixels, drawn on it; with `radii` (N, K) a circle round
+    each joint.
 
     The third column is a score, or with `annotated` the flag 0, 1 or 2; hidden and doubtful joints are faint. Lines are as
     wide as suits the person's size. The picture is enlarged by `enlarge`, a whole number; None asks `enlargement`.
@@ -77,6 +78,8 @@ def draw(
     canvas = Image.fromarray(picture)
     if enlarge > 1:
         canvas = canvas.resize((canvas.width * enlarge, canvas.height * enlarge), Image.Resampling.BICUBIC)
+    for person, circle in zip(keypoints, [] if radii is None else enlarge * radii, strict=radii is not None):
+        _draw_circles(canvas, (person[:, :2] + 0.5) * enlarge - 0.5, circle, skeleton)
     for person in sorted(keypoints, key=_extent, reverse=True):  # small people stay visible in front of large ones
         shown = opacity(person, annotated=annotated)
         person = np.concatenate([(person[:, :2] + 0.5) * enlarge - 0.5, person[:, 2:]], 1)
@@ -136,3 +139,17 @@ def _draw_person(canvas: Image.Image, person: np.ndarray, shown: np.ndarray, ske
         small = layer.resize(size, Image.Resampling.BOX)
         small.putalpha(small.getchannel("A").point(lambda value, level=level: round(value * level)))
         canvas.paste(small, (left, top), small)
+
+
+def _draw_circles(canvas: Image.Image, points: np.ndarray, radii: np.ndarray, skeleton: Skeleton) -> None:
+    """A thin circle of `radii` (K,) round each of `points` (K, 2), in the joint's colour; none where either is not known."""
+    known = np.isfinite(points).all(1) & np.isfinite(radii)
+    s, layer = OVERSAMPLING, Image.new("RGBA", (canvas.width * OVERSAMPLING, canvas.height * OVERSAMPLING))
+    pen, width = ImageDraw.Draw(layer), max(round(s * max(canvas.size) / 400), 2)
+    for k in np.flatnonzero(known):
+        (x, y), r = (points[k] + 0.5) * s, radii[k] * s
+        for grown, colour in ((width // 2, RIM), (0, joint_colours(skeleton)[k])):
+            pen.ellipse((x - r - grown, y - r - grown, x + r + grown, y + r + grown), outline=colour, width=width + grown)
+    small = layer.resize(canvas.size, Image.Resampling.BOX)
+    small.putalpha(small.getchannel("A").point(lambda value: round(0.7 * value)))
+    canvas.paste(small, (0, 0), small)

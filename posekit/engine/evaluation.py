@@ -71,10 +71,10 @@ def evaluate(
     >>> sorted(scores["metrics"]["pck@0.2·torso"])
     ['definition', 'high', 'joints', 'labelled', 'low', 'mean', 'people']
     """
-    predictor = _predictor(model, backend)
+    predictor = predictor_of(model, backend)
     card = predictor.card
-    people = data if isinstance(data, People | Crops) else _people(data, on_error, cache, _counting(progress, "rendering", None))
-    predicted, truth, joints, store = _predict(predictor, people, flip, on_error, cache, progress)
+    people = data if isinstance(data, People | Crops) else people_of(data, on_error, cache, _counting(progress, "rendering", None))
+    predicted, truth, joints, store = predictions(predictor, people, flip, on_error, cache, progress)
     stacks = [_score(found, truth, joints, store, card, seed) for found in predicted]
     splits = sorted(set(store.people.splits))
     out = Scores({
@@ -93,8 +93,8 @@ def evaluate(
         "stacks": [{"metrics": block} for block in stacks],
     })  # fmt: skip
     if against is not None:
-        rival = _predictor(against, backend)
-        theirs, _, their_joints, their_store = _predict(rival, people, flip, on_error, cache, progress)
+        rival = predictor_of(against, backend)
+        theirs, _, their_joints, their_store = predictions(rival, people, flip, on_error, cache, progress)
         if len(their_store) != len(store):
             raise PosekitError("the two networks were given different people, since some pictures cannot be read; repair or remove these")
         out["against"] = {"weights": rival.card.name, "overlap": overlap(rival.card, store)} | _compare(
@@ -118,7 +118,7 @@ def common(network: Skeleton, data: Skeleton) -> Skeleton:
     return Skeleton(data.name, tuple(kept), limbs, sigmas)
 
 
-def _people(spec: str, on_error: str, cache: str | Path, progress: Callable[[int], None] | None) -> People:
+def people_of(spec: str, on_error: str, cache: str | Path, progress: Callable[[int], None] | None = None) -> People:
     return load_people(spec, default_split="test", on_error=on_error, cache=cache, progress=progress)
 
 
@@ -136,11 +136,11 @@ def _counting(progress: Callable | None, what: str, total: int | None) -> Callab
     return count_on
 
 
-def _predictor(model: Predictor | str | Path, backend: Backend | None) -> Predictor:
+def predictor_of(model: Predictor | str | Path, backend: Backend | None) -> Predictor:
     return model if isinstance(model, Predictor) else Predictor(*weights.load(model), backend)
 
 
-def _predict(predictor, people, flip, on_error, cache, progress):
+def predictions(predictor, people, flip, on_error, cache, progress):
     """Predictions (stacks, N, J, 3) and truth (N, J, 3) of the common joints, their skeleton, and the crops."""
     store, card = people, predictor.card
     size = round(card.resolution * CONTEXT)

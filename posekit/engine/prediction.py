@@ -1,8 +1,6 @@
 """From pictures to keypoints: `load(name).predict(picture)`, and the same for a store of crops."""
 
-import io
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,86 +18,19 @@ from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.data.pictures import is_wide, read_picture, rgb
 from posekit.deprecated import renamed
-from posekit.display.drawing import draw
 from posekit.display.html import listing
 from posekit.display.overview import overview
 from posekit.engine import runtime, weights
 from posekit.engine.backend import Backend
+from posekit.engine.poses import Poses
+from posekit.engine.trust import signals
+from posekit.engine.trust.calibration import Calibration
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton, skeleton_of
 
 BATCH = 16  # people predicted at once
-SHOWN = 1200  # pixels: a larger picture is shrunk where a notebook shows it
 Network = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Poses:
-    """The people that a network found in one picture. As the last value of a notebook's cell it draws itself.
-
-    Attributes:
-        keypoints: (N, K, 3) float: x, y in picture pixels, the centre of the first pixel at (0, 0), and the score, which is 1 for a heatmap
-            as high as the target's.
-        boxes: (N, 4) float: x, y of the upper left outer edge, width, height, as asked for.
-        skeleton: whose joints they are, in its order.
-        picture: (H, W, 3) uint8, red first.
-        name: the picture's file, where it came from one.
-
-    >>> from posekit.data.mannequins import render
-    >>> poses = load("mannequins-hg1").predict(render(3).picture)
-    >>> poses
-    <Poses of 1 person, coco skeleton, in a picture of 160 x 160 px>
-    >>> poses.keypoints.shape  # people, joints, and x, y, score
-    (1, 17, 3)
-    >>> poses.draw().size  # enlarged
-    (480, 480)
-    """
-
-    keypoints: np.ndarray
-    boxes: np.ndarray
-    skeleton: Skeleton
-    picture: np.ndarray
-    name: str | None = None
-
-    def __len__(self) -> int:
-        return len(self.keypoints)
-
-    def __repr__(self) -> str:
-        people = "1 person" if len(self) == 1 else f"{len(self)} people"
-        height, width = self.picture.shape[:2]
-        return f"<Poses of {people}, {self.skeleton.name} skeleton, in {self.name or 'a picture'} of {width} x {height} px>"
-
-    @property
-    def scores(self) -> np.ndarray:
-        """The mean of each person's joint scores, (N,)."""
-        return self.keypoints[..., 2].mean(-1)
-
-    def to_coco(self, image_id: int | str = 0) -> list[dict[str, Any]]:
-        """One entry a person in the form of COCO's results: keypoints x, y, score in a flat list, score, bbox.
-
-        In COCO, keypoints count pixels from 0 as here; boxes are measured from the picture's outer edge, half a pixel off.
-        """
-        entry: dict[str, Any] = {"image_id": image_id, "category_id": 1}
-        if self.name is not None:
-            entry["file_name"] = self.name
-        return [
-            entry | {"bbox": [round(float(v), 3) for v in box + np.array([0.5, 0.5, 0, 0])], "score": round(float(score), 4),
-                     "keypoints": [round(float(v), 4) for v in person.ravel()]}
-            for box, person, score in zip(self.boxes, self.keypoints, self.scores, strict=True)
-        ]  # fmt: skip
-
-    def draw(self) -> Image.Image:
-        """The picture with the skeletons on it; a small picture is enlarged."""
-        return draw(self.picture, self.keypoints, self.skeleton)
-
-    def _repr_png_(self) -> bytes:
-        height, width = self.picture.shape[:2]
-        size = (round(width * (scale := min(1.0, SHOWN / max(width, height)))), round(height * scale))
-        picture = np.asarray(Image.fromarray(self.picture).resize(size))
-        file = io.BytesIO()
-        draw(picture, transform_keypoints(rescaling(scale), self.keypoints), self.skeleton).save(file, "PNG")
-        return file.getvalue()
 
 
 class Predictor:
@@ -137,7 +68,10 @@ class Predictor:
         found = overview(self.model, size)
         return listing(caption, found.itertuples(index=False), list(found))
 
-    def predict(self, image: str | Path | Image.Image | np.ndarray, boxes: ArrayLike | None = None, *, flip: bool = False) -> Poses:
+    def predict(
+        self, image: str | Path | Image.Image | np.ndarray, boxes: ArrayLike | None = None, *, flip: bool = False,
+        calibration: Calibration | None = None,
+    ) -> Poses:  # fmt: skip
         """The people in a picture.
 
         Args:
@@ -145,10 +79,18 @@ class Predictor:
             boxes: one person each, (N, 4) of x, y, w, h in picture pixels, x and y of the upper left outer edge (-½ for
                 the first pixel's); without boxes one person is looked for in the whole picture.
             flip: predict the mirror image too and take the mean of the heatmaps.
+            calibration: gives each joint a probability and a radius, which hold for people cut out as those that it was fitted on; what
+                `posekit.calibrate` fitted to this network. By default that of the card, where it has one that was fitted with as without
+                `flip`.
 
         Raises:
-            PosekitError: no picture can be read, or a box has no area, is not finite or lies outside the picture.
+            PosekitError: no picture can be read, or a box has no area, is not finite or lies outside the picture; the calibration is of
+                another network, or was fitted with `flip` and this is without, or the other way round.
         """
+        if calibration is None:
+            calibration = self.card.calibrated if self.card.calibrated and self.card.calibrated.flip == flip else None
+        else:
+            calibration.check(self.card.name, weights.fingerprint(self.model), flip)
         picture, name = as_picture(image)
         height, width = picture.shape[:2]
         label = name or "the picture"
@@ -158,15 +100,21 @@ class Predictor:
         else:
             boxes = check_boxes(boxes, width, height, label)
             centres, sides = person_square(boxes, MARGIN)
-        size, found = self.card.resolution, []
+        size, found, sure = self.card.resolution, [], []
         matrices = cropping(centres, sides, size)
         for index in iterate(len(boxes), BATCH):
             crops = np.stack([cut(picture, centres[i], sides[i], size) for i in index])
             pictures = torch.from_numpy(crops).to(self.backend.device).permute(0, 3, 1, 2).float() / 255
             maps = predict_heatmaps(self._network, self.card, pictures, flip=flip)
             found.append(decode(maps[:, -1], self.card, matrices[index]))
-        keypoints = np.concatenate(found) if found else np.zeros((0, len(self.skeleton), 3))
-        return Poses(keypoints, boxes, self.skeleton, picture, name)
+            if calibration is not None:
+                sure.append(calibrated(maps[:, -1], self.card, matrices[index], calibration))
+        nobody = np.zeros((0, len(self.skeleton), 3))
+        keypoints = np.concatenate(found) if found else nobody
+        if calibration is None:
+            return Poses(keypoints, boxes, self.skeleton, picture, name)
+        probabilities, radii = (np.concatenate(parts) for parts in zip(*sure, strict=True)) if sure else (nobody[..., 0], nobody[..., 0])
+        return Poses(keypoints, boxes, self.skeleton, picture, name, probabilities, radii)
 
 
 def load(name_or_path: str | Path, device: str | torch.device | None = None) -> Predictor:
@@ -266,6 +214,15 @@ def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "da
         found[..., 2] /= target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0), card.stride)
     back = np.linalg.inv(matrices) @ rescaling(stride)
     return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
+
+
+def calibrated(maps: Tensor, card: Card, matrices: np.ndarray, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (B, K), and radii (B, K) in picture pixels, of heatmaps (B, K, h, w); matrices (B, 3, 3) lead to the input."""
+    skeleton = skeleton_of(card.skeleton)
+    points = decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
+    told = signals.of_maps(maps, points, card, skeleton)
+    probabilities = np.where([joint in calibration.radius for joint in skeleton.joints], calibration.probabilities(told["mass"]), np.nan)
+    return probabilities, calibration.radii(-told["spread"] / matrices[:, :1, 0], skeleton)
 
 
 def target_peak(loss: str, resolution: int, sigma: float = 1.0, stride: int = STRIDE) -> float:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from posekit.coordinates import STRIDE
 from posekit.data.signatures import HEAD, no_content
 from posekit.display.html import facts, scores
+from posekit.engine.trust.calibration import Calibration
 from posekit.errors import PosekitError
 from posekit.files import atomic_write, json_text
 from posekit.losses import LOSSES
@@ -63,6 +64,7 @@ class Card:
         versions: of posekit, torch and NumPy.
         note: terms of use, say.
         stride: input pixels to a heatmap cell.
+        calibration: of its confidence, the fields of a `Calibration`; empty where it has none.
 
     >>> card = load("mannequins-hg1")[1]
     >>> card.architecture, card.skeleton, card.resolution, card.loss
@@ -88,8 +90,14 @@ class Card:
     versions: dict[str, str] = field(default_factory=_versions)
     note: str = ""
     stride: int = STRIDE
+    calibration: dict[str, Any] = field(default_factory=dict, repr=False)
 
     to_dict = asdict
+
+    @property
+    def calibrated(self) -> Calibration | None:
+        """What turns this network's heatmaps into probabilities and radii."""
+        return Calibration.from_dict(self.calibration) if self.calibration else None
 
     def centred(self, pictures: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] as the network takes them: less `input_mean`."""
@@ -115,6 +123,8 @@ class Card:
         joints, wanted = card.config["joints"], len(skeleton_of(card.skeleton))
         if joints != wanted:
             raise ValueError(f"{joints} joints, the {card.skeleton} skeleton has {wanted}")
+        if card.calibration:
+            Calibration.from_dict(card.calibration)
         mean = tuple(float(value) for value in card.input_mean)
         if len(mean) != 3:
             raise ValueError(f"an input mean of {len(mean)} channels")

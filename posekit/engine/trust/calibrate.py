@@ -1,12 +1,13 @@
 """`posekit.calibrate`: what a network's confidence is worth, and a calibration that makes it worth what it says."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from posekit import metrics
 from posekit.coordinates import CONTEXT
@@ -14,6 +15,7 @@ from posekit.data import load_people
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People, parse_spec
 from posekit.display import html as display
+from posekit.engine import weights
 from posekit.engine.backend import Backend
 from posekit.engine.evaluation import common
 from posekit.engine.overlap import overlap
@@ -22,7 +24,6 @@ from posekit.engine.trust import reliability
 from posekit.engine.trust.calibration import LEVEL, Calibration, conformal_factors, isotonic, temperature, tempered
 from posekit.engine.trust.observe import Observed, observe
 from posekit.engine.trust.signals import REACH, SIGNALS, need_heatmaps
-from posekit.engine.weights import fingerprint
 from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton, skeleton_of
 
@@ -112,20 +113,35 @@ def calibrate(
         raise PosekitError(f"level is {level!r}; it lies between 0 and 1, 0.9 say")
     fitted, measured = _people(data, test, on_error, cache)
     common(skeleton_of(card.skeleton), fitted.skeleton)  # refused before anything is cut
-    options: dict[str, Any] = {"flip": flip, "on_error": on_error, "cache": cache, "progress": progress}
-    own = _cut(predictor, fitted.at_most(most, seed), **options)
+    size = round(card.resolution * CONTEXT)
+    own = crops(fitted.at_most(most, seed), size, cache, on_error=on_error)
     trained = overlap(card, own)
     if trained and trained["people"]:
-        raise PosekitError(f"{trained['people']:,} of these {len(own):,} people are in pictures that {card.name} was trained on, of whom it "
-                           "is surer than of others; calibrate on people that it has not seen")  # fmt: skip
+        raise PosekitError(f"{trained['people']:,} of these {len(own):,} people are in pictures that {card.name} was trained on, of whom "
+                           "it is surer than of others; calibrate on people that it has not seen")  # fmt: skip
     fit_on = measure(predictor, own, flip=flip, progress=progress)
     calibration, heat = _fit(predictor, fit_on, own, level, flip)
     if measured is None:
         return Calibrated(calibration, {"weights": card.name, "calibration": calibration.to_dict()})
-    theirs = _cut(predictor, measured.at_most(most, seed), **options)
+    theirs = crops(measured.at_most(most, seed), size, cache, on_error=on_error)
     if np.isin(theirs.pictures, own.pictures).any():
         raise PosekitError(f"{measured.source}: people to measure on are in pictures that were calibrated on; give others")
-    return Calibrated(calibration, _scores(predictor, calibration, heat, measure(predictor, theirs, flip=flip, progress=progress), theirs, seed))
+    return Calibrated(
+        calibration, _scores(predictor, calibration, heat, measure(predictor, theirs, flip=flip, progress=progress), theirs, seed)
+    )
+
+
+def into(path: str | Path, predictor: Predictor, calibration: Calibration) -> None:
+    """Write a network's weights with a calibration on their card, as exactly as they were stored.
+
+    Raises:
+        PosekitError: an adapted network, which has no weights file; the file cannot be written.
+    """
+    model, card = predictor.model, predictor.card
+    if card.architecture == "adapted":
+        raise PosekitError(f"{card.name} is an adapted network and has no weights file; write its calibration as .json")
+    half = all(torch.equal(v.half().float(), v.float()) for v in model.state_dict().values() if v.is_floating_point() and v.ndim > 1)
+    weights.save(path, model, replace(card, calibration=calibration.to_dict()), half=half)
 
 
 def measure(
@@ -146,7 +162,7 @@ def measure(
     distances = np.where(truth[..., 2] > 0, distances, np.nan)
     torsos = metrics.torso(store.people.keypoints, store.people.skeleton)
     return Measured(
-        seen, joints, {name: values[:, of_network] for name, values in seen.signals.items()}, seen.spreads[:, of_network], distances, torsos,
+        seen, joints, {name: told[:, of_network] for name, told in seen.signals.items()}, seen.spreads[:, of_network], distances, torsos,
         reliability.hits_of(distances, torsos, REACH), store.people.image_ids,
     )  # fmt: skip
 
@@ -164,11 +180,9 @@ def _people(data: str | People, test: str | People | None, on_error: str, cache:
     if "val" not in splits:
         raise PosekitError(f"{everybody.source} has no validation split to calibrate on; it has {', '.join(splits)}: name one that the "
                            f"network was not trained on, {data}@{splits[0]}, and others to measure on by test")  # fmt: skip
-    return everybody.split("val"), everybody.split("test") if test is None and "test" in splits else None if test is None else read(test, "test")
-
-
-def _cut(predictor: Predictor, people: People, *, flip: bool, on_error: str, cache: str | Path, progress: Callable | None) -> Crops:
-    return crops(people, round(predictor.card.resolution * CONTEXT), cache, on_error=on_error)
+    return everybody.split("val"), everybody.split("test") if test is None and "test" in splits else None if test is None else read(
+        test, "test"
+    )
 
 
 def _fit(predictor: Predictor, fit_on: Measured, store: Crops, level: float, flip: bool) -> tuple[Calibration, dict[str, Any]]:
@@ -184,7 +198,7 @@ def _fit(predictor: Predictor, fit_on: Measured, store: Crops, level: float, fli
     x, y = isotonic(fit_on.signals["mass"][known], hits)
     splits = sorted({str(split) for split in store.people.splits})
     calibration = Calibration(
-        network=predictor.card.name, fingerprint=fingerprint(predictor.model), people=len(store), flip=flip, level=level,
+        network=predictor.card.name, fingerprint=weights.fingerprint(predictor.model), people=len(store), flip=flip, level=level,
         data=f"{parse_spec(store.people.source)[0]}@{splits[0] if len(splits) == 1 else 'all'}",
         mass=tuple(x.tolist()), probability=tuple(y.tolist()),
         radius=conformal_factors(fit_on.distances, fit_on.spreads, fit_on.joints.joints, level),

@@ -52,6 +52,15 @@ class Calibration:
         """The radii (..., K), in the unit of spreads (..., K); NaN for a joint that nobody had labelled in the fit."""
         return spreads * np.array([self.radius.get(joint, np.nan) for joint in skeleton.joints])
 
+    def check(self, name: str, fingerprint: str, flip: bool) -> None:
+        """Raises PosekitError where this is of other weights than those of a fingerprint, or of another way to predict."""
+        if self.fingerprint != fingerprint:
+            raise PosekitError(f"this calibration is of {self.network}, fitted on {self.data}, and not of these weights of {name}; make "
+                               "one by `posekit calibrate`")  # fmt: skip
+        if self.flip != flip:
+            fitted, asked = ("with", "without") if self.flip else ("without", "with")
+            raise PosekitError(f"this calibration was fitted {fitted} the flip test, and this prediction is {asked} it; give the other")
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
         """The calibration of a mapping.
