@@ -140,16 +140,29 @@ def predictor_of(model: Predictor | str | Path, backend: Backend | None) -> Pred
     return model if isinstance(model, Predictor) else Predictor(*weights.load(model), backend)
 
 
-def predictions(predictor, people, flip, on_error, cache, progress):
-    """Predictions (stacks, N, J, 3) and truth (N, J, 3) of the common joints, their skeleton, and the crops."""
-    store, card = people, predictor.card
-    size = round(card.resolution * CONTEXT)
-    if isinstance(people, People):
+def crops_of(
+    predictor: Predictor, people: People | Crops, on_error: str, cache: str | Path, progress: Callable | None = None
+) -> tuple[Crops, Skeleton]:  # fmt: skip
+    """People's crops for a network, and the joints that both have.
+
+    Raises:
+        PosekitError: the crops are too small for the network, or hips and shoulders are not among the joints.
+    """
+    card, size = predictor.card, round(predictor.card.resolution * CONTEXT)
+    if isinstance(people, Crops):
+        store = people
+    else:
         common(skeleton_of(card.skeleton), people.skeleton)  # refused before anything is cut
         store = crops(people, size, cache, on_error=on_error, progress=_counting(progress, "cutting out", len(people)))
     if store.size < size:
         raise PosekitError(f"crops of {store.size} px are too small for {card.name}: give people, or crops of {size} px")
-    joints = common(skeleton_of(card.skeleton), store.people.skeleton)
+    return store, common(skeleton_of(card.skeleton), store.people.skeleton)
+
+
+def predictions(predictor, people, flip, on_error, cache, progress):
+    """Predictions (stacks, N, J, 3) and truth (N, J, 3) of the common joints, their skeleton, and the crops."""
+    card = predictor.card
+    store, joints = crops_of(predictor, people, on_error, cache, progress)
     counted = _counting(progress, "predicting", len(store))
     found = predict_crops(predictor.model, card, store, flip=flip, backend=predictor.backend, progress=counted)
     of_network = skeleton_of(card.skeleton).index(*joints.joints)

@@ -160,7 +160,7 @@ def summary(kinds: np.ndarray, skeleton: Skeleton, pictures: np.ndarray | None =
 def inversions_by_chance(
     predicted: np.ndarray, truth: np.ndarray, torsos: np.ndarray, skeleton: Skeleton, pictures: np.ndarray | None = None, *, seed: int = 0
 ) -> dict[str, Any]:  # fmt: skip
-    """How many of all labelled joints would be called inversions if errors knew nothing of the other side: {"mean", "low", "high", "people"}.
+    """The share of labelled joints that would be called inversions if errors knew nothing of the other side, with its interval.
 
     Each counterpart is put where it lies for somebody else, drawn by `seed`, in torso lengths from the joint.
     """
