@@ -168,4 +168,4 @@ def test_indices_of_people_are_measured_round_their_joints(crops):
     assert own.shape == others.shape == (len(cases), 64, 64) and not (own & others).any() and own.any((1, 2)).all()
     red = cases.pictures[:, 0].numpy()
     found = idx.indices(red * (red > 0.5), own, others)
-    assert np.allclose(found["locality"], 1, atol=0.02) and found["diffusion"].max() < 0.1
+    assert found["locality"].min() > 0.9 and found["diffusion"].max() < 0.1

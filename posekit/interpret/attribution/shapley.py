@@ -23,6 +23,7 @@ from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.interpret.attribution.dependency import BATCH, FARTHEST, SIDE, seen
 from posekit.interpret.attribution.explain import blurred
+from posekit.interpret.attribution.sanity import mean_interval
 from posekit.skeleton import skeleton_of
 
 
@@ -89,6 +90,16 @@ def shapley(
     if not values:
         raise PosekitError(f"{crops.people.source}: nobody has a torso to measure by; take people with shoulders and hips labelled")
     return Shapley(np.stack(values), tuple(players), np.stack(totals))
+
+
+def own_share(found: Shapley, *, seed: int = 0) -> dict:
+    """How much of what showing all joints is worth for a joint is that joint's own value: {"mean", "low", "high", "people"} over people.
+
+    Players are single joints, in the skeleton's order.
+    """
+    own = np.einsum("nkk->nk", found.values)
+    known = np.isfinite(own)
+    return mean_interval(np.where(known, own, 0).sum(1), np.where(known, found.total, 0).sum(1), seed=seed)
 
 
 def squares(picture: Tensor, points: np.ndarray, side: float, players: Sequence[Sequence[int]]) -> Tensor:

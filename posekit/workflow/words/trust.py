@@ -1,0 +1,294 @@
+"""What the chapter on confidence, errors and robustness says, from its metrics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from posekit.engine.trust.mistakes import KINDS
+from posekit.workflow.words import listed, number, ranged, share, side_by_side, spoken
+
+CALIBRATED = 0.05  # expected calibration error below which a confidence is called calibrated
+MIXED = 0.5  # of the joints not found: a kind above it is most errors
+
+
+def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
+    """By name, the Markdown of 13_trust."""
+    return {
+        "answer": answer(metrics), "network": metrics["network"], "level": f"{number(100 * metrics['confidence']['level'], 0)} %",
+        "confidence": confidence(metrics), "ranking": ranking(metrics), "radius": radius(metrics),
+        "visibility_method": visibility_method(metrics), "visibility": visibility(metrics), "errors": errors(metrics),
+        "robustness": robustness(metrics), "indices": indices(metrics), "shapley": shapley(metrics),
+        "table": side_by_side("13_trust", data, verdicts(metrics)),
+    }  # fmt: skip
+
+
+def answer(metrics: Mapping[str, Any]) -> str:
+    block = metrics["confidence"]["errors"]["peak"]
+    over = block["over"]["mean"]
+    by = f"{number(100 * abs(over), 0)} percentage points"
+    if block["mean"] < CALIBRATED:
+        said = f"**The peak is a fair probability: its calibration error is {number(block['mean'])}.**"
+    elif over < 0:
+        said = f"**The peak is no probability: on average it is {by} lower than the share of joints found.**"
+    else:
+        said = f"**The peak is no probability: on average it is {by} higher than the share of joints found.**"
+    kind, part = most_errors(metrics)
+    return f"{said} Most frequent among the errors is {article(kind)}, {share(part)} of the joints not found."
+
+
+def article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else kind if kind == "jitter" else f"a {kind}"
+
+
+def most_errors(metrics: Mapping[str, Any]) -> tuple[str, Mapping]:
+    """The most frequent kind of the first network's errors, and its share of the joints that are not found."""
+    blocks = metrics["errors"][metrics["first"]]["stacks"][-1]["of errors"]
+    kind = max((name for name in blocks if blocks[name]["mean"] is not None), key=lambda name: blocks[name]["mean"], default="miss")
+    return kind, blocks[kind]
+
+
+def confidence(metrics: Mapping[str, Any]) -> str:
+    scores = metrics["confidence"]
+    errors = scores["errors"]
+    parts = [
+        f"Fitted on {scores['calibration']['people']:,} people, measured on {scores['people']:,}, of whose joints "
+        f"{spoken(scores['found'])} are found. Expected calibration error: "
+        + listed(f"{way} {ranged(errors[way], 3)}" for way in errors) + ".",
+        f"With so many joints a perfect confidence would have {number(errors['peak']['floor'], 3)} by chance.",
+    ]  # fmt: skip
+    temperature = scores["temperature"]
+    kind = "too sure" if temperature > 1 else "not sure enough"
+    parts.append(f"The temperature is {number(temperature, 1)}: one number for all logits, as if the peak were {kind}.")
+    mass, peak = errors["mass"], errors["peak"]
+    if mass["high"] < peak["low"]:
+        parts.append("Without any fitting, the mass of the map is a better probability than its peak.")
+    elif mass["low"] > peak["high"]:
+        parts.append("The peak is a better probability than the mass of the map.")
+    else:
+        parts.append("Peak and mass do not clearly differ.")
+    fitted = errors["mass, isotonic"]["over"]
+    if fitted["low"] > 0:
+        parts.append(
+            f"After isotonic regression the mass is still too sure by {spoken(fitted, points=True)}: the validation people are easier than "
+            "the test people."
+        )
+    elif fitted["high"] < 0:
+        parts.append(
+            f"After isotonic regression the mass is off by {spoken(fitted, points=True)}: the validation people are harder than the test "
+            "people."
+        )
+    return " ".join(parts)
+
+
+def ranking(metrics: Mapping[str, Any]) -> str:
+    ranks, risk = metrics["confidence"]["ranking"], metrics["confidence"]["risk"]
+    order = sorted((name for name in ranks if ranks[name]["mean"] is not None), key=lambda name: -ranks[name]["mean"])
+    if not order:
+        return "All joints are found, or none, so that nothing can be ranked."
+    best = order[0]
+    text = f"Area under the ROC curve: {listed(f'{name} {ranged(ranks[name])}' for name in order)}."
+    clear = [name for name in order[1:] if ranks[name]["high"] < ranks[best]["low"]]
+    ahead = f" The {best} is clearly ahead of {listed(clear)}." if clear else f" The {best} ranks best, but not clearly."
+    half = risk[best]["half"]
+    return text + ahead + f" Of the half of the joints that it is surer of, {share(half)} are not found."
+
+
+def radius(metrics: Mapping[str, Any]) -> str:
+    scores = metrics["confidence"]
+    held, level, by_joint = scores["held"], scores["level"], scores["joints"]
+    low = [joint for joint, block in by_joint.items() if block["held"]["high"] < level]
+    sizes = {joint: block["radius"] for joint, block in by_joint.items() if block["radius"] is not None}
+    text = f"On the test people the circles hold {spoken(held)} of the annotations."
+    text += f" Clearly fewer than asked for: {listed(low)}." if low else " No joint falls clearly short."
+    if sizes:
+        small, large = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+        text += (
+            f" The median radius runs from {number(sizes[small])} torso lengths ({small}) to {number(sizes[large])} ({large}): the network "
+            "promises no more about a joint."
+        )
+    return text
+
+
+def visibility_method(metrics: Mapping[str, Any]) -> str:
+    text = "An annotator marks a joint as hidden or visible, and the network is never told. Is it in the code, or in the heatmap?"
+    if metrics["rendered"]:
+        return f"{text} The renderer knows it exactly for every mannequin."
+    return text
+
+
+def visibility(metrics: Mapping[str, Any]) -> str:
+    block = metrics["visibility"]
+    if not block["joints"]:
+        return f"It cannot be asked of these people: {block['why']}."
+    joints = block["joints"]
+    read = [joint for joint, ways in joints.items() if ways["code"]["low"] > 0.5]
+    best = max(joints, key=lambda joint: joints[joint]["code"]["mean"])
+    better = [joint for joint, ways in joints.items() if ways["code"]["low"] > ways["peak"]["high"]]
+    text = (
+        f"A linear probe of the code reads hiddenness above chance for {len(read)} of {len(joints)} joints, best for the {best}, "
+        f"{ranged(joints[best]['code'])}; the peak has {ranged(joints[best]['peak'])} there."
+    )
+    if better:
+        text += f" The code tells clearly more than the peak about {len(better)} joints."
+    else:
+        text += " About no joint does the code tell clearly more than the peak."
+    return text + (f" Left out for want of hidden or visible cases: {listed(block['left out'])}." if block.get("left out") else "")
+
+
+def error_rows(networks: Mapping[str, list], first: str) -> dict[str, Mapping]:
+    """Rows of the figure: each network, each of its stacks where it has several."""
+    rows: dict[str, Mapping] = {}
+    for name, stacks in networks.items():
+        label = str(name).removesuffix(".safetensors").rpartition("/")[2] or str(name)
+        for i, stack in enumerate(stacks, 1):
+            rows[f"{label}, stack {i}" if len(stacks) > 1 else label] = stack["kinds"]
+    return rows
+
+
+def repair_rows(errors: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row a kind: its share, and what the score would be without it."""
+    last, oks = errors["stacks"][-1], errors.get("oks")
+    rows = []
+    for kind in KINDS:
+        row = {"": kind, "share of labelled joints": spoken(last["kinds"][kind])}
+        row["PCK, were it repaired"] = spoken(last["repaired"][kind]) if kind in last["repaired"] else ""
+        if oks:
+            row["share by similarity"] = spoken(oks["kinds"][kind])
+            row["OKS-AP, were it repaired"] = ranged(oks["ap"][kind], 3) if kind in oks["ap"] else ranged(oks["ap"]["as it is"], 3)
+        rows.append(row)
+    return rows
+
+
+def errors(metrics: Mapping[str, Any]) -> str:
+    of, first = metrics["errors"], metrics["errors"][metrics["first"]]
+    last = first["stacks"][-1]
+    kinds, wrong, repaired = last["kinds"], last["of errors"], last["repaired"]
+    if all(block["mean"] is None for block in wrong.values()):
+        return "Every joint is found; there are no errors to sort."
+    shares = [f"{kind} {share(wrong[kind])}" for kind in KINDS[1:] if kind != "swap" or first["others"]]
+    parts = [f"Of the joints that {first['weights']} does not find: {listed(shares)}."]
+    if not first["others"]:
+        parts.append("Nobody shares a picture with another annotated person, so that no swap can be seen.")
+    chance, inversions = first["inversions by chance"], kinds["inversion"]
+    if inversions["low"] > chance["high"]:
+        parts.append(f"By chance, errors that know nothing of the other side would give {spoken(chance)} of all joints as inversions, "
+                     f"instead of {spoken(inversions)}.")  # fmt: skip
+    else:
+        parts.append(f"Inversions, {spoken(inversions)} of all joints, are not clearly more than chance gives, {spoken(chance)}.")
+    worth = max(repaired, key=lambda kind: repaired[kind]["mean"])
+    parts.append(f"Repairing every {worth} would bring the score from {spoken(kinds['found'])} to {spoken(repaired[worth])}.")
+    stacked = {block["weights"]: block["stacks"] for block in of.values() if len(block["stacks"]) > 1}
+    for name, stacks in stacked.items():
+        gone = max(KINDS[1:], key=lambda kind: stacks[0]["kinds"][kind]["mean"] - stacks[-1]["kinds"][kind]["mean"])
+        before, after = stacks[0]["kinds"][gone], stacks[-1]["kinds"][gone]
+        parts.append(
+            f"The last stack of {name} removes {article(gone)} most often: {spoken(before)} of joints before, {spoken(after)} after."
+        )
+    if metrics["ablations"]:
+        more = {group: block["kinds"]["miss"]["mean"] for group, block in metrics["ablations"].items()}
+        worst = max(more, key=more.__getitem__)
+        block = metrics["ablations"][worst]["kinds"]
+        parts.append(
+            f"With the skip connections of {worst} at their mean, misses rise to {spoken(block['miss'])} of joints and inversions change to "
+            f"{spoken(block['inversion'])}."
+        )
+    return " ".join(parts)
+
+
+def robustness(metrics: Mapping[str, Any]) -> str:
+    block = metrics["robustness"]
+    families = block["families"]
+    first = {
+        name: next((step["level"] for step in family["levels"] if step["change"]["high"] < 0), None) for name, family in families.items()
+    }
+    parts = [f"As it is, {spoken(block['clean'])} of the joints of these {block['people']:,} people are found."]
+    mild = [f"{name} ({families[name]['unit']}) at {level:g}" for name, level in first.items() if level is not None
+            and level == families[name]["levels"][0]["level"]]  # fmt: skip
+    never = [name for name, level in first.items() if level is None]
+    if mild:
+        parts.append(f"The mildest level already costs clearly: {listed(mild)}.")
+    if never:
+        parts.append(f"No level costs clearly, with so few people: {listed(never)}.")
+    worst = min(families, key=lambda name: families[name]["levels"][-1]["pck"]["mean"])
+    parts.append(f"Lowest at its last level is {worst}, {spoken(families[worst]['levels'][-1]['pck'])}.")
+    moved = {name: family["code at loss"] for name, family in families.items() if family["code at loss"] is not None}
+    if moved:
+        most, least = max(moved, key=moved.__getitem__), min(moved, key=moved.__getitem__)
+        parts.append(
+            f"Where a quarter of the joints found is lost, {most} has moved the code by {number(moved[most])} of the distance between two "
+            f"people, most of all; {least}, least, by {number(moved[least])}."
+        )
+    return " ".join(parts)
+
+
+def indices(metrics: Mapping[str, Any]) -> str:
+    block = metrics["indices"]
+    table, controls, even = block["table"], block["controls"], block["even"]
+    methods = [name for name in table if name not in controls]
+    parts = []
+    for index, word in (("foreground", "on the person"), ("locality", "near the joint"), ("relation", "near other joints")):
+        known = [name for name in methods if table[name][index]["mean"] is not None]
+        if not known:
+            continue
+        best = max(known, key=lambda name: table[name][index]["mean"])
+        parts.append(f"Most of its strength {word} has {best}, {share(table[best][index])} (an even map {number(100 * even[index], 0)} %, "
+                     f"edges {share(table['edges'][index])}).")  # fmt: skip
+    sharpest = min(methods, key=lambda name: table[name]["diffusion"]["mean"])
+    parts.append(f"The most concentrated maps are those of {sharpest}, with a diffusion of {ranged(table[sharpest]['diffusion'])}.")
+    parts += [f"Of {name} there is no map: {why}." for name, why in block["refused"].items()]
+    return " ".join(parts)
+
+
+def shapley(metrics: Mapping[str, Any]) -> str:
+    block = metrics["shapley"]
+    joints, effect, own = block["joints"], block["effect"], block["own"]
+    size = range(len(joints))
+    pairs = [(a, b) for a in size for b in size if a != b and effect["low"][a][b] is not None and effect["low"][a][b] > 0]
+    pairs.sort(key=lambda pair: -effect["mean"][pair[0]][pair[1]])
+    parts = [
+        f"Over {block['people']} people, {share(own)} of what showing all joints is worth is a joint's own value; the rest is the others'."
+    ]
+    if pairs:
+        named = [f"{joints[a]} for {joints[b]} {number(100 * effect['mean'][a][b], 0)}" for a, b in pairs[:3]]
+        parts.append(
+            f"{len(pairs)} pairs of different joints have a value above 0; the largest, in hundredths of the torso: {listed(named)}."
+        )
+    else:
+        parts.append("No pair of different joints has a value clearly above 0, with so few people.")
+    alike = block["agreement"]
+    if alike["mean"] is None:
+        parts.append("Too few pairs are known for a comparison with the dependency matrix.")
+    else:
+        same = "much the same order" if alike["low"] > 0.5 else "a similar order" if alike["low"] > 0 else "no clearly similar order"
+        parts.append(
+            f"Shapley values and the dependency matrix put the pairs in {same}: rank correlation {ranged(alike)}, p = {alike['p']:.2g}."
+        )
+    return " ".join(parts)
+
+
+def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Question to answer, for the table beside the other edition's."""
+    scores = metrics["confidence"]
+    kind, part = most_errors(metrics)
+    moved = {
+        name: family["code at loss"] for name, family in metrics["robustness"]["families"].items() if family["code at loss"] is not None
+    }
+    joints = metrics["visibility"]["joints"]
+    ranks = {name: block for name, block in scores["ranking"].items() if block["mean"] is not None}
+    best = max(ranks, key=lambda name: ranks[name]["mean"], default=None)
+    return {
+        "Network": f"{metrics['network']}, {scores['people']:,} test people",
+        **{f"Calibration error, {way}": ranged(block, 3) for way, block in scores["errors"].items()},
+        "Ranks best (AUROC)": f"{best}, {ranged(ranks[best])}" if best else "nothing to rank",
+        f"Within the {100 * scores['level']:g} % radius": spoken(scores["held"]),
+        "Hiddenness read from the code above chance": (
+            f"{sum(ways['code']['low'] > 0.5 for ways in joints.values())} of {len(joints)} joints" if joints else "not marked here"
+        ),
+        "Most frequent error": "none" if part["mean"] is None else f"{kind}, {spoken(part)} of joints not found",
+        "Moves the code most where a quarter of the joints is lost": (
+            f"{(most := max(moved, key=moved.__getitem__))}, {number(moved[most])}" if moved else "no family costs so much"
+        ),
+        "A joint's own share of its Shapley values": spoken(metrics["shapley"]["own"]),
+        "Shapley values against the dependency matrix": (
+            "too few pairs" if metrics["shapley"]["agreement"]["mean"] is None else ranged(metrics["shapley"]["agreement"])
+        ),
+    }  # fmt: skip
