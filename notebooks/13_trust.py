@@ -137,6 +137,7 @@ plt.show()
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How well hidden joints are told from visible ones, joint by joint, with 95 % intervals: by a linear probe of the code, and by two confidences. Dotted: chance.", "name": "fig-trust-visibility"}, "image": {"alt": "Dots for each joint between a half and one"}}
 try:
     seen = store(held_out(data, probed, seed, on_error=on_error))
+    visibility.askable(seen.people.keypoints[..., 2], seen.people.skeleton.joints)
     codes = collect(network.model, card, seen, code_hook_point(network.model), backend=network.backend)
     reduced = PCA(min(components, *codes.shape), random_state=seed).fit_transform(codes)
     own = measure(network, seen)

@@ -27,6 +27,25 @@ def hidden(flags: np.ndarray, joint: str) -> np.ndarray:
     return np.where(flags > 0, (flags == 1).astype(float), np.nan)
 
 
+def askable(flags: np.ndarray, joints: Sequence[str]) -> dict[str, str]:
+    """Of COCO's flags (N, K) of `joints`: by joint, why it cannot be told whether it is hidden; none for those of which it can.
+
+    Raises:
+        PosekitError: it can be told of no joint.
+    """
+    left_out = {}
+    for k, joint in enumerate(joints):
+        try:
+            hidden(flags[:, k], joint)
+        except PosekitError as error:
+            left_out[joint] = str(error)
+    if len(left_out) == len(joints):
+        raise PosekitError(
+            f"no joint is hidden in some people and visible in others: {next(iter(left_out.values()), 'there are no joints')}"
+        )
+    return left_out
+
+
 def visibility(
     scores: np.ndarray, flags: np.ndarray, signals: Mapping[str, np.ndarray], joints: Sequence[str], *, folds: int = 5, seed: int = 0
 ) -> dict[str, Any]:  # fmt: skip
@@ -45,19 +64,15 @@ def visibility(
         PosekitError: no joint has both kinds of people.
     """
     found: dict[str, dict[str, Any]] = {}
-    left_out: dict[str, str] = {}
+    left_out = askable(flags, joints)
     for k, joint in enumerate(joints):
-        try:
-            truth = hidden(flags[:, k], joint)
-        except PosekitError as error:
-            left_out[joint] = str(error)
+        if joint in left_out:
             continue
+        truth = hidden(flags[:, k], joint)
         read = probe(f"{joint} hidden", scores, truth, folds=folds, permutations=0, seed=seed)
         assert read.auc is not None
         block = dict(zip(("mean", "low", "high"), read.auc, strict=True)) | {"people": read.people}
         found[joint] = {"code": block} | {
             name: ranking(-values[:, k : k + 1], truth[:, None], seed=seed) for name, values in signals.items()
         }  # fmt: skip
-    if not found:
-        raise PosekitError(f"no joint is hidden in some people and visible in others: {next(iter(left_out.values()))}")
     return {"joints": found, "left out": left_out}

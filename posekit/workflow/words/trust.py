@@ -32,6 +32,8 @@ def answer(metrics: Mapping[str, Any]) -> str:
     else:
         said = f"**The peak is no probability: on average it is {by} higher than the share of joints found.**"
     kind, part = most_errors(metrics)
+    if part["mean"] is None:
+        return f"{said} Every joint is found."
     return f"{said} Most frequent among the errors is {article(kind)}, {share(part)} of the joints not found."
 
 
@@ -188,7 +190,7 @@ def errors(metrics: Mapping[str, Any]) -> str:
         worst = max(more, key=more.__getitem__)
         block = metrics["ablations"][worst]["kinds"]
         parts.append(
-            f"With the skip connections of {worst} at their mean, misses rise to {spoken(block['miss'])} of joints and inversions change to "
+            f"With {worst} at its mean, misses rise to {spoken(block['miss'])} of joints, inversions change to "
             f"{spoken(block['inversion'])}."
         )
     return " ".join(parts)
