@@ -31,7 +31,7 @@ worse_people = 60  # people whose pictures are made worse
 probed = 600  # people for the probe of visibility
 components = 40  # of the code, for that probe
 explained = 16  # people whose maps of attribution are measured, one joint each
-players_people = 12  # people for Shapley values
+players_people = 16  # people for Shapley values
 orders = 4  # of the joints, for Shapley values, each with its reverse
 joints: list[str] = ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"]  # to explain, of either side
 seed = 0  # of everything drawn by chance
@@ -96,6 +96,12 @@ scores = trusted.scores
 run.save_figure(plots.reliability(scores["diagrams"], scores["errors"]), "reliability")
 plt.show()
 
+# %% tags=["hide-input"]
+pd.DataFrame(words.confidence_rows(plain(scores))).style.hide().set_caption(
+    "Expected calibration error, with 95 % intervals over people; what a perfect confidence would have with so many joints; and the mean confidence less "
+    "the share found."
+)
+
 # %% [markdown]
 # {{ runs["13_trust"].say.confidence }}
 #
@@ -108,6 +114,11 @@ plt.show()
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Risk and coverage: of the joints that each confidence keeps, the surest first, the share that is not found.", "name": "fig-trust-risk"}, "image": {"alt": "Rising curves, the lowest of them the share of the map near the joint"}}
 run.save_figure(plots.risk(scores["risk"]), "risk")
 plt.show()
+
+# %% tags=["hide-input"]
+pd.DataFrame(words.ranking_rows(plain(scores))).style.hide().set_caption(
+    "How well each confidence ranks found joints above the others, and what share of the surer half of the joints is not found."
+)
 
 # %% [markdown]
 # {{ runs["13_trust"].say.ranking }}
@@ -242,7 +253,7 @@ alike = dependency.agreement(game.values, hidden.effect, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Shapley values: how many hundredths of the torso nearer to its place each joint (column) stays because another (row) is in sight. Pale: the 95 % interval over people holds 0. Blank: too few people.", "name": "fig-trust-shapley"}, "image": {"alt": "A square table with a strong diagonal"}}
 effect = dependency.summary(game.values, seed=seed)
-run.save_figure(maps_of.dependency(effect["mean"], (effect["low"] > 0) | (effect["high"] < 0), skeleton, "stays in place"), "shapley")
+run.save_figure(maps_of.dependency(effect["mean"], (effect["low"] > 0) | (effect["high"] < 0), skeleton, "stays in place", "in sight"), "shapley")
 plt.show()
 
 # %% [markdown]

@@ -88,15 +88,15 @@ def test_the_answer_has_one_number_for_each_half():
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        (["temperature"], 3.0, "as if the peak were too sure."),
-        (["temperature"], 0.5, "as if the peak were not sure enough."),
+        (["temperature"], 3.0, "is 3.0. It pulls every peak towards one half"),
+        (["temperature"], 0.5, "is 0.5. It pulls every peak away from one half"),
         (["errors", "mass"], block(0.03, 0.01, floor=0, over=block(0)), "the mass of the map is a better probability than its peak"),
         (["errors", "mass"], block(0.5, 0.01, floor=0, over=block(0)), "The peak is a better probability"),
         (["errors", "mass"], block(0.27, 0.01, floor=0, over=block(0)), "Peak and mass do not clearly differ"),
         (
             ["errors", "mass, isotonic", "over"],
             block(0.04, 0.02),
-            "still too sure by +4.0 [+2.0, +6.0] points: the validation people are easier",
+            "still +4.0 [+2.0, +6.0] points above the share found: the validation",
         ),
         (["errors", "mass, isotonic", "over"], block(-0.04, 0.02), "the validation people are harder"),
     ],
@@ -112,9 +112,9 @@ def test_confidence_that_holds_says_nothing_of_easier_people():
 
 def test_ranking():
     text = said()["ranking"]
-    assert text.startswith("Area under the ROC curve: mass 0.75 [0.74,\u00a00.76], spread") and "The mass is clearly ahead of peak." in text
+    assert text.startswith("The mass ranks best: its area under the ROC curve is 0.75 [0.74,\u00a00.76]. It is clearly ahead of peak.")
     metrics = changed(["confidence", "ranking"], {"peak": block(0.7), "mass": block(0.71)})
-    assert "The mass ranks best, but not clearly." in said(metrics)["ranking"]
+    assert "It is not clearly ahead of any other." in said(metrics)["ranking"]
     metrics = changed(["confidence", "ranking"], {"peak": block(None)})
     assert "nothing can be ranked" in said(metrics)["ranking"] and "nothing to rank" in words.verdicts(metrics)["Ranks best (AUROC)"]
 
@@ -187,7 +187,7 @@ def test_robustness():
 def test_indices():
     text = said()["indices"]
     assert (
-        "near the joint has occlusion, 50 % [45,\u00a055] (an even map 5 %, edges 20 %" in text
+        "share near the joint is that of occlusion, 50 % [45,\u00a055]; an even map has 5 %, edges have 20 %" in text
         and "concentrated maps are those of saliency" in text
     )
     metrics = planted()
@@ -214,3 +214,12 @@ def test_shapley(agreement, text):
 def test_shapley_without_a_clear_pair():
     metrics = changed(["shapley", "effect", "low"], [[None, -0.1], [-0.2, 0.1]])
     assert "No pair of different joints has a value clearly above 0" in said(metrics)["shapley"]
+
+
+def test_tables_of_confidence():
+    scores = planted()["confidence"]
+    rows = words.confidence_rows(scores)
+    assert rows[0] == {"": "peak", "calibration error": "0.270 [0.220,\u00a00.320]", "by chance alone": "0.010",
+                       "mean less share found": "−27.0 [−32.0, −22.0] points"}  # fmt: skip
+    scores["ranking"]["peak"] = block(None)
+    assert [row["AUROC"] for row in words.ranking_rows(scores)][:2] == ["nothing to rank", "0.75 [0.74,\u00a00.76]"]

@@ -145,11 +145,11 @@ def _draw_circles(canvas: Image.Image, points: np.ndarray, radii: np.ndarray, sk
     """A thin circle of `radii` (K,) round each of `points` (K, 2), in the joint's colour; none where either is not known."""
     known = np.isfinite(points).all(1) & np.isfinite(radii)
     s, layer = OVERSAMPLING, Image.new("RGBA", (canvas.width * OVERSAMPLING, canvas.height * OVERSAMPLING))
-    pen, width = ImageDraw.Draw(layer), max(round(s * max(canvas.size) / 400), 2)
+    pen, width = ImageDraw.Draw(layer), max(round(s * max(canvas.size) / 300), 2)
     for k in np.flatnonzero(known):
         (x, y), r = (points[k] + 0.5) * s, radii[k] * s
         for grown, colour in ((width // 2, RIM), (0, joint_colours(skeleton)[k])):
             pen.ellipse((x - r - grown, y - r - grown, x + r + grown, y + r + grown), outline=colour, width=width + grown)
     small = layer.resize(canvas.size, Image.Resampling.BOX)
-    small.putalpha(small.getchannel("A").point(lambda value: round(0.7 * value)))
+    small.putalpha(small.getchannel("A").point(lambda value: round(0.85 * value)))
     canvas.paste(small, (0, 0), small)

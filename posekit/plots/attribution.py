@@ -84,7 +84,7 @@ def removal_curves(
     return figure
 
 
-def dependency_matrix(mean: np.ndarray, sure: np.ndarray, skeleton: Skeleton, label: str) -> Figure:
+def dependency_matrix(mean: np.ndarray, sure: np.ndarray, skeleton: Skeleton, label: str, rows: str = "hidden") -> Figure:
     """A matrix (K, K) of hidden joints (rows) by joints that move (columns); pale numbers are not `sure` (K, K); blank: not counted."""
     count = len(skeleton)
     figure, ax = plt.subplots(figsize=(0.46 * count + 1.9, 0.36 * count + 1.9))
@@ -98,7 +98,7 @@ def dependency_matrix(mean: np.ndarray, sure: np.ndarray, skeleton: Skeleton, la
             ax.text(b, a, text, ha="center", va="center", fontsize=8, color=colour)
     ax.set_xticks(range(count), skeleton.joints, rotation=50, ha="right", rotation_mode="anchor", fontsize=9)
     ax.set_yticks(range(count), skeleton.joints, fontsize=9)
-    ax.set(xlabel=label, ylabel="hidden")
+    ax.set(xlabel=label, ylabel=rows)
     ax.tick_params(length=0)
     sns.despine(ax=ax, left=True, bottom=True)
     return figure

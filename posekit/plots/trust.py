@@ -12,18 +12,20 @@ from posekit.plots import PALETTE, side
 if TYPE_CHECKING:
     from posekit.engine.poses import Poses
 
+LEAST = 10  # joints of a bin that is drawn
 KINDS = {"found": "0.85", "jitter": PALETTE[9], "inversion": PALETTE[3], "swap": PALETTE[4], "miss": PALETTE[7]}
 
 
 def reliability(diagrams: Mapping[str, Sequence[Mapping]], errors: Mapping[str, Mapping]) -> Figure:
-    """A reliability diagram each: the share found against the confidence, by bin, over how many joints each bin holds."""
+    """A reliability diagram each: the share found against the confidence, by bin of LEAST joints at least, over how many each bin holds."""
     count = len(diagrams)
     figure, axes = plt.subplots(2, count, figsize=(9, 9 / count + 1.3), sharex=True, height_ratios=(4, 1), squeeze=False)
     for column, (name, bins) in enumerate(diagrams.items()):
         upper, lower = axes[:, column]
         upper.plot([0, 1], [0, 1], ":", color="0.5", linewidth=1)
-        x, y = ([b[key] for b in bins] for key in ("confidence", "mean"))
-        spread = np.abs(np.array([[b["mean"] - b["low"] for b in bins], [b["high"] - b["mean"] for b in bins]]))
+        several = [b for b in bins if b["joints"] >= LEAST]
+        x, y = ([b[key] for b in several] for key in ("confidence", "mean"))
+        spread = np.abs([[b["mean"] - b["low"] for b in several], [b["high"] - b["mean"] for b in several]])
         upper.errorbar(x, y, spread, fmt="o-", color=PALETTE[column], markersize=4, linewidth=1.3, elinewidth=1)
         upper.set(xlim=(0, 1), ylim=(0, 1), title=f"{name}\nerror {errors[name]['mean']:.3f}")
         upper.set_aspect("equal")
@@ -31,8 +33,10 @@ def reliability(diagrams: Mapping[str, Sequence[Mapping]], errors: Mapping[str, 
         for b in bins:
             lower.bar((b["low end"] + b["high end"]) / 2, 100 * b["joints"] / total, 0.09, color=PALETTE[column])
         lower.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        lower.set_ylim(0, 60)
         if column:
             upper.set_yticklabels([])
+            lower.set_yticklabels([])
     axes[0, 0].set_ylabel("share found")
     axes[1, 0].set_ylabel("joints (%)")
     figure.supxlabel("confidence", fontsize=10)
@@ -126,7 +130,7 @@ def robustness(clean: Mapping, families: Mapping[str, Mapping]) -> Figure:
     """A panel a family: the score, and dashed how far the code moves, level by level."""
     columns = min(len(families), 5)
     rows = -(-len(families) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(9, 2.5 * rows), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(9, 2.6 * rows + 0.3), sharey=True, squeeze=False)
     for ax in axes.flat[len(families) :]:
         ax.axis("off")
     for i, (ax, (name, family)) in enumerate(zip(axes.flat, families.items(), strict=False)):
@@ -142,7 +146,10 @@ def robustness(clean: Mapping, families: Mapping[str, Mapping]) -> Figure:
             other.plot(x, [0, *(step["code"]["mean"] for step in steps)], "--", color=PALETTE[1], linewidth=1.4)
             other.set(ylim=(0, 1.6))
             other.spines["right"].set_visible(False)
-            other.tick_params(axis="y", length=0, labelright=i % columns == columns - 1 or i == len(families) - 1, labelsize=8)
+            last = i % columns == columns - 1 or i == len(families) - 1
+            other.tick_params(axis="y", length=0, labelright=last, labelsize=8)
+            if last:
+                other.set_ylabel("code, dashed", fontsize=9)
     figure.supylabel("joints found (%), solid", fontsize=10)
     figure.supxlabel("level", fontsize=10)
     return figure

@@ -48,18 +48,33 @@ def most_errors(metrics: Mapping[str, Any]) -> tuple[str, Mapping]:
     return kind, blocks[kind]
 
 
+def confidence_rows(scores: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row a way to call something a probability."""
+    return [
+        {"": way, "calibration error": ranged(block, 3), "by chance alone": number(block["floor"], 3),
+         "mean less share found": spoken(block["over"], points=True)}
+        for way, block in scores["errors"].items()
+    ]  # fmt: skip
+
+
+def ranking_rows(scores: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A row a confidence."""
+    return [
+        {"": name, "AUROC": "nothing to rank" if block["mean"] is None else ranged(block),
+         "not found, of the surer half": spoken(scores["risk"][name]["half"])}
+        for name, block in scores["ranking"].items()
+    ]  # fmt: skip
+
+
 def confidence(metrics: Mapping[str, Any]) -> str:
     scores = metrics["confidence"]
-    errors = scores["errors"]
+    errors, temperature = scores["errors"], scores["temperature"]
     parts = [
-        f"Fitted on {scores['calibration']['people']:,} people, measured on {scores['people']:,}, of whose joints "
-        f"{spoken(scores['found'])} are found. Expected calibration error: "
-        + listed(f"{way} {ranged(errors[way], 3)}" for way in errors) + ".",
-        f"With so many joints a perfect confidence would have {number(errors['peak']['floor'], 3)} by chance.",
-    ]  # fmt: skip
-    temperature = scores["temperature"]
-    kind = "too sure" if temperature > 1 else "not sure enough"
-    parts.append(f"The temperature is {number(temperature, 1)}: one number for all logits, as if the peak were {kind}.")
+        f"The calibration was fitted on {scores['calibration']['people']:,} people and measured on {scores['people']:,}, of whose joints "
+        f"{spoken(scores['found'])} are found.",
+        f"The best temperature is {number(temperature, 1)}. It pulls every peak {'towards' if temperature > 1 else 'away from'} one half, "
+        "and cannot raise or lower all of them.",
+    ]
     mass, peak = errors["mass"], errors["peak"]
     if mass["high"] < peak["low"]:
         parts.append("Without any fitting, the mass of the map is a better probability than its peak.")
@@ -70,13 +85,13 @@ def confidence(metrics: Mapping[str, Any]) -> str:
     fitted = errors["mass, isotonic"]["over"]
     if fitted["low"] > 0:
         parts.append(
-            f"After isotonic regression the mass is still too sure by {spoken(fitted, points=True)}: the validation people are easier than "
-            "the test people."
+            f"After isotonic regression the mass is still {spoken(fitted, points=True)} above the share found: the validation people are "
+            "easier than the test people."
         )
     elif fitted["high"] < 0:
         parts.append(
-            f"After isotonic regression the mass is off by {spoken(fitted, points=True)}: the validation people are harder than the test "
-            "people."
+            f"After isotonic regression the mass is {spoken(fitted, points=True)} from the share found: the validation people are harder "
+            "than the test people."
         )
     return " ".join(parts)
 
@@ -87,9 +102,9 @@ def ranking(metrics: Mapping[str, Any]) -> str:
     if not order:
         return "All joints are found, or none, so that nothing can be ranked."
     best = order[0]
-    text = f"Area under the ROC curve: {listed(f'{name} {ranged(ranks[name])}' for name in order)}."
+    text = f"The {best} ranks best: its area under the ROC curve is {ranged(ranks[best])}."
     clear = [name for name in order[1:] if ranks[name]["high"] < ranks[best]["low"]]
-    ahead = f" The {best} is clearly ahead of {listed(clear)}." if clear else f" The {best} ranks best, but not clearly."
+    ahead = f" It is clearly ahead of {listed(clear)}." if clear else " It is not clearly ahead of any other."
     half = risk[best]["half"]
     return text + ahead + f" Of the half of the joints that it is surer of, {share(half)} are not found."
 
@@ -232,8 +247,8 @@ def indices(metrics: Mapping[str, Any]) -> str:
         if not known:
             continue
         best = max(known, key=lambda name: table[name][index]["mean"])
-        parts.append(f"Most of its strength {word} has {best}, {share(table[best][index])} (an even map {number(100 * even[index], 0)} %, "
-                     f"edges {share(table['edges'][index])}).")  # fmt: skip
+        parts.append(f"The largest share {word} is that of {best}, {share(table[best][index])}; an even map has "
+                     f"{number(100 * even[index], 0)} %, edges have {share(table['edges'][index])}.")  # fmt: skip
     sharpest = min(methods, key=lambda name: table[name]["diffusion"]["mean"])
     parts.append(f"The most concentrated maps are those of {sharpest}, with a diffusion of {ranged(table[sharpest]['diffusion'])}.")
     parts += [f"Of {name} there is no map: {why}." for name, why in block["refused"].items()]
