@@ -171,7 +171,7 @@ except posekit.PosekitError as error:  # people whose hidden joints nobody marke
 # %% tags=["show-input"]
 found = {name: posekit.errors_of(name, test, on_error=on_error, seed=seed) for name in [weights, *networks]}
 errors = found[weights]
-skips = ablation.skip_groups(network.model) if hasattr(network.model, "skip_groups") else {}
+skips = ablation.skip_groups(network.model) if getattr(network.model, "skip_groups", dict)() else {}
 some, others = store(test.at_most(ablated_people, seed)), store(held_out(f"{data}@val", ablated_people, seed, on_error=on_error))
 mean = ablation.mean(network.model, card, others, skips.get("all", []), backend=network.backend)
 without = ablation.ablate(network.model, card, some, skips, {"mean": mean}, backend=network.backend)
