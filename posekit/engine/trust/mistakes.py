@@ -185,11 +185,12 @@ def repair(predicted: np.ndarray, truth: np.ndarray, chosen: np.ndarray) -> np.n
 
 def _by_oks(predicted: np.ndarray, truth: np.ndarray, joints: Skeleton, people: People, seed: int) -> dict[str, Any]:
     assert people.areas is not None
-    kinds = by_similarity(predicted, truth, people.areas, joints, people.image_ids)
+    areas = people.areas
+    kinds = by_similarity(predicted, truth, areas, joints, people.image_ids)
 
     def precision(keypoints: np.ndarray) -> dict[str, Any]:
         also: dict[str, Any] = {"image_ids": people.image_ids, "boxes": people.boxes, "seed": seed, "resamples": 200}
-        block = metrics.oks_ap(keypoints, truth, joints, people.areas, **also)
+        block = metrics.oks_ap(keypoints, truth, joints, areas, **also)
         return {name: block[name] for name in ("mean", "low", "high", "people")}
 
     repaired = {kind: precision(repair(predicted, truth, kinds == KINDS.index(kind))) for kind in KINDS[1:]}

@@ -141,7 +141,8 @@ def _coalitions(playing: np.ndarray, count: int, orders: int, random: np.random.
     Who does not play is always there: nothing of them can be hidden.
     """
     rows: dict[bytes, int] = {}
-    ways, kept = [], []
+    ways: list[np.ndarray] = []
+    kept: list[np.ndarray] = []
     for _ in range(orders // 2):
         drawn = random.permutation(playing)
         for order in (drawn, drawn[::-1]):
