@@ -153,11 +153,15 @@ def test_errors():
 
 
 def test_errors_by_stack_and_by_skip():
-    metrics = planted(ablations={"skip1": kinds(miss=0.2), "all": kinds(0.1, 0.1, 0.1, 0, 0.7)})
+    metrics = planted(ablations={"nothing": kinds(), "skip1": kinds(miss=0.2), "all": kinds(0.1, 0.1, 0.1, 0, 0.7)})
     metrics["errors"]["two"] = {"weights": "two", "others": 0, "stacks": [kinds(0.5, 0.1, 0.3), kinds()], "inversions by chance": block(0)}
     text = said(metrics)["errors"]
     assert "The last stack of two removes an inversion most often: 30.0 %" in text
-    assert "With all at its mean, misses rise to 70.0 %" in text
+    assert "With all skip connections at their means, misses go from 10.0 %" in text and "inversions from 20.0 %" in text
+    metrics["ablations"].pop("all")
+    assert "With skip1 at its mean, misses" in said(metrics)["errors"]
+    metrics["ablations"].pop("skip1")
+    assert "at its mean" not in said(metrics)["errors"]
     rows = words.error_rows({"net": [kinds()], "runs/two.safetensors": [kinds(), kinds()]}, "net")
     assert list(rows) == ["net", "two, stack 1", "two, stack 2"]
 

@@ -19,7 +19,7 @@ KINDS = {"found": "0.85", "jitter": PALETTE[9], "inversion": PALETTE[3], "swap":
 def reliability(diagrams: Mapping[str, Sequence[Mapping]], errors: Mapping[str, Mapping]) -> Figure:
     """A reliability diagram each: the share found against the confidence, by bin of LEAST joints at least, over how many each bin holds."""
     count = len(diagrams)
-    figure, axes = plt.subplots(2, count, figsize=(9, 9 / count + 1.3), sharex=True, height_ratios=(4, 1), squeeze=False)
+    figure, axes = plt.subplots(2, count, figsize=(9, 9 / count + 1.3), sharex=True, sharey="row", height_ratios=(4, 1), squeeze=False)
     for column, (name, bins) in enumerate(diagrams.items()):
         upper, lower = axes[:, column]
         upper.plot([0, 1], [0, 1], ":", color="0.5", linewidth=1)
@@ -33,10 +33,6 @@ def reliability(diagrams: Mapping[str, Sequence[Mapping]], errors: Mapping[str, 
         for b in bins:
             lower.bar((b["low end"] + b["high end"]) / 2, 100 * b["joints"] / total, 0.09, color=PALETTE[column])
         lower.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-        lower.set_ylim(0, 60)
-        if column:
-            upper.set_yticklabels([])
-            lower.set_yticklabels([])
     axes[0, 0].set_ylabel("share found")
     axes[1, 0].set_ylabel("joints (%)")
     figure.supxlabel("confidence", fontsize=10)

@@ -201,13 +201,16 @@ def errors(metrics: Mapping[str, Any]) -> str:
             f"The last stack of {name} removes {article(gone)} most often: {spoken(before)} of joints before, {spoken(after)} after."
         )
     if metrics["ablations"]:
-        more = {group: block["kinds"]["miss"]["mean"] for group, block in metrics["ablations"].items()}
-        worst = max(more, key=more.__getitem__)
-        block = metrics["ablations"][worst]["kinds"]
-        parts.append(
-            f"With {worst} at its mean, misses rise to {spoken(block['miss'])} of joints, inversions change to "
-            f"{spoken(block['inversion'])}."
-        )
+        whole = metrics["ablations"]["nothing"]["kinds"]
+        more = {group: block["kinds"]["miss"]["mean"] for group, block in metrics["ablations"].items() if group != "nothing"}
+        worst = max(more, key=more.__getitem__, default=None)
+        if worst:
+            block = metrics["ablations"][worst]["kinds"]
+            which = "all skip connections at their means" if worst == "all" else f"{worst} at its mean"
+            parts.append(
+                f"With {which}, misses go from {spoken(whole['miss'])} of joints to {spoken(block['miss'])}, inversions from "
+                f"{spoken(whole['inversion'])} to {spoken(block['inversion'])}."
+            )
     return " ".join(parts)
 
 
