@@ -58,6 +58,10 @@ def robustness(
 
     Raises:
         PosekitError: no such family; else as `evaluate`.
+
+    >>> found = robustness("mannequins-hg1", "mannequins:10,size=64@all", families=["noise"])
+    >>> [step["level"] for step in found["families"]["noise"]["levels"]]
+    [0.05, 0.1, 0.2, 0.4]
     """
     for name in families:
         if name not in CORRUPTIONS:
