@@ -112,7 +112,7 @@ pd.DataFrame(words.confidence_rows(plain(scores))).style.hide().set_caption(
 # picture and to its mirror image lie.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Risk and coverage: of the joints that each confidence keeps, the surest first, the share that is not found.", "name": "fig-trust-risk"}, "image": {"alt": "Rising curves, the lowest of them the share of the map near the joint"}}
-run.save_figure(plots.risk(scores["risk"]), "risk")
+run.save_figure(plots.risk_coverage(scores["risk"]), "risk")
 plt.show()
 
 # %% tags=["hide-input"]
@@ -155,7 +155,7 @@ try:
     flags = seen.people.keypoints[:, seen.people.skeleton.index(*own.joints.joints), 2]
     told = {name: own.signals[name] for name in ("peak", "mass")}
     hiddenness = visibility.visibility(reduced, flags, told, own.joints.joints, seed=seed)
-    run.save_figure(plots.visibility(hiddenness["joints"]), "visibility")
+    run.save_figure(plots.hidden_joints(hiddenness["joints"]), "visibility")
     plt.show()
 except posekit.PosekitError as error:  # people whose hidden joints nobody marked
     hiddenness = {"joints": {}, "why": str(error)}
@@ -186,7 +186,7 @@ if some.people.skeleton.joints == skeleton.joints:
         kinds = mistakes.by_torso(predicted[-1], truth, torsos, skeleton, some.people.image_ids)
         ablations[group] = mistakes.summary(kinds, skeleton, some.people.image_ids, seed=seed)
 rows |= {f"at its mean: {group}": block["kinds"] for group, block in ablations.items()}
-run.save_figure(plots.errors(rows), "errors")
+run.save_figure(plots.mistake_bars(rows), "errors")
 plt.show()
 
 # %% tags=["hide-input"]
@@ -206,7 +206,7 @@ pd.DataFrame(words.repair_rows(plain(errors))).style.hide().set_caption(
 worse = posekit.robustness(network, test.at_most(worse_people, seed), on_error=on_error, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found as the view gets worse, from the first tick, which changes nothing; bands are 95 % intervals over people. Dashed, right axis: how far the code moves, in distances between two people.", "name": "fig-trust-robustness"}, "image": {"alt": "Ten small panels with falling solid lines and rising dashed ones"}}
-run.save_figure(plots.robustness(worse["clean"], worse["families"]), "robustness")
+run.save_figure(plots.robustness_curves(worse["clean"], worse["families"]), "robustness")
 plt.show()
 
 # %% [markdown]
@@ -224,11 +224,11 @@ cases = sanity.draw_cases(network.model, card, store(test), sides, people=explai
 methods = ["saliency", "guided-backprop", "deconvnet", "occlusion", "integrated-gradients"]
 ways = {method: sanity.by(card, method) for method in methods}
 ways["Grad-CAM"] = sanity.by(card, "grad-cam", default_layer(network.model))
-controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer(card)}
+controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer_maps(card)}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The indices of each method, with 95 % intervals over people. Grey: controls. Dotted: a map that is the same everywhere.", "name": "fig-trust-indices"}, "image": {"alt": "Three or four panels with a dot for each method"}}
 near, elsewhere = indices.neighbourhoods(store(test), cases, card.resolution)
-bodies = sanity.silhouettes(store(test), cases.rows, card.resolution) > 0 if rendered else None
+bodies = sanity.part_masks(store(test), cases.rows, card.resolution) > 0 if rendered else None
 table, refused = {}, {}
 for name, way in (ways | controls).items():
     try:
@@ -237,7 +237,7 @@ for name, way in (ways | controls).items():
     except posekit.PosekitError as error:  # a network without ReLUs, say
         refused[name] = str(error)
 even = {"locality": near.mean(), "relation": elsewhere.mean()} | ({"foreground": bodies.mean()} if rendered else {})
-run.save_figure(plots.indices(table, even, list(controls)), "indices")
+run.save_figure(plots.attribution_indices(table, even, list(controls)), "indices")
 plt.show()
 
 # %% [markdown]
@@ -253,8 +253,8 @@ hidden = dependency.dependency(network.model, card, players, seed=seed, backend=
 alike = dependency.agreement(game.values, hidden.effect, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Shapley values: how many hundredths of the torso nearer to its place each joint (column) stays because another (row) is in sight. Pale: the 95 % interval over people holds 0. Blank: too few people.", "name": "fig-trust-shapley"}, "image": {"alt": "A square table with a strong diagonal"}}
-effect = dependency.summary(game.values, seed=seed)
-run.save_figure(maps_of.dependency(effect["mean"], (effect["low"] > 0) | (effect["high"] < 0), skeleton, "stays in place", "in sight"), "shapley")
+effect = dependency.matrix_interval(game.values, seed=seed)
+run.save_figure(maps_of.dependency_matrix(effect["mean"], (effect["low"] > 0) | (effect["high"] < 0), skeleton, "stays in place", "in sight"), "shapley")
 plt.show()
 
 # %% [markdown]

@@ -25,9 +25,9 @@ def test_ginis_coefficient_of_one_pixel_of_all_and_of_a_ramp():
 @pytest.mark.parametrize("size", [5, 12])
 def test_a_map_that_says_nothing_has_the_share_of_the_area(size):
     masks = np.random.default_rng(size).random((6, size, size)) < 0.3
-    assert idx.share(np.ones_like(masks, float), masks) == pytest.approx(masks.mean((1, 2)))
-    assert idx.share(np.where(masks, -1.0, 0), masks) == pytest.approx(1), "strength counts, not sign"
-    assert np.isnan(idx.share(np.zeros_like(masks, float), masks)).all() and np.isnan(idx.share(masks, masks & False)).all()
+    assert idx.strength_share(np.ones_like(masks, float), masks) == pytest.approx(masks.mean((1, 2)))
+    assert idx.strength_share(np.where(masks, -1.0, 0), masks) == pytest.approx(1), "strength counts, not sign"
+    assert np.isnan(idx.strength_share(np.zeros_like(masks, float), masks)).all() and np.isnan(idx.strength_share(masks, masks & False)).all()
     found = idx.indices(masks.astype(float), masks, ~masks)
     assert found["locality"] == pytest.approx(1) and found["relation"] == pytest.approx(0) and np.isnan(found["foreground"]).all()
 

@@ -39,7 +39,7 @@ def reliability(diagrams: Mapping[str, Sequence[Mapping]], errors: Mapping[str, 
     return figure
 
 
-def risk(curves: Mapping[str, Mapping]) -> Figure:
+def risk_coverage(curves: Mapping[str, Mapping]) -> Figure:
     """The share not found among the surest joints, a line a confidence."""
     figure, ax = plt.subplots(figsize=(6.5, 3.6))
     for i, (name, curve) in enumerate(curves.items()):
@@ -83,7 +83,7 @@ def circles(poses: Sequence["Poses"]) -> Figure:
     return figure
 
 
-def visibility(joints: Mapping[str, Mapping[str, Mapping]]) -> Figure:
+def hidden_joints(joints: Mapping[str, Mapping[str, Mapping]]) -> Figure:
     """By joint, how well each way tells hidden joints from visible ones."""
     figure, ax = plt.subplots(figsize=(7, 0.27 * len(joints) + 1.2))
     ways = list(next(iter(joints.values())))
@@ -101,7 +101,7 @@ def visibility(joints: Mapping[str, Mapping[str, Mapping]]) -> Figure:
     return figure
 
 
-def errors(rows: Mapping[str, Mapping[str, Mapping]]) -> Figure:
+def mistake_bars(rows: Mapping[str, Mapping[str, Mapping]]) -> Figure:
     """A bar a row, its joints by kind: row to kind to {"mean"}."""
     figure, ax = plt.subplots(figsize=(8.5, 0.34 * len(rows) + 1.1))
     start = np.zeros(len(rows))
@@ -122,7 +122,7 @@ def errors(rows: Mapping[str, Mapping[str, Mapping]]) -> Figure:
     return figure
 
 
-def robustness(clean: Mapping, families: Mapping[str, Mapping]) -> Figure:
+def robustness_curves(clean: Mapping, families: Mapping[str, Mapping]) -> Figure:
     """A panel a family: the score, and dashed how far the code moves, level by level."""
     columns = min(len(families), 5)
     rows = -(-len(families) // columns)
@@ -151,7 +151,7 @@ def robustness(clean: Mapping, families: Mapping[str, Mapping]) -> Figure:
     return figure
 
 
-def indices(table: Mapping[str, Mapping[str, Mapping]], nothing: Mapping[str, float], controls: Sequence[str] = ()) -> Figure:
+def attribution_indices(table: Mapping[str, Mapping[str, Mapping]], nothing: Mapping[str, float], controls: Sequence[str] = ()) -> Figure:
     """A panel an index, a dot with its interval a method; a dotted line where a map that says nothing lies."""
     names = [name for name in next(iter(table.values())) if any(np.isfinite(blocks[name]["mean"]) for blocks in table.values())]
     figure, axes = plt.subplots(1, len(names), figsize=(9, 0.27 * len(table) + 1.1), sharey=True, squeeze=False)

@@ -69,7 +69,7 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, bac
     torsos = metrics.torso(crops.keypoints, skeleton) * view(crops.size, card.resolution)[0, 0]
     moved, control = [], []
     for row in np.flatnonzero(torsos > 0).tolist():
-        picture, points = seen(crops, row, card)
+        picture, points = person_view(crops, row, card)
         side = SIDE * torsos[row]
         elsewhere = _on_limbs(points, skeleton, random)
         squares = np.concatenate([np.nan_to_num(points), elsewhere])
@@ -230,7 +230,7 @@ def hops(skeleton: Skeleton) -> np.ndarray:
     return shortest_path(limbs, unweighted=True)
 
 
-def seen(crops: Crops, row: int, card: Card) -> tuple[Tensor, np.ndarray]:
+def person_view(crops: Crops, row: int, card: Card) -> tuple[Tensor, np.ndarray]:
     """One person as the network sees them (1, 3, R, R), and their joints (K, 2) in its pixels, NaN where not labelled or out of sight."""
     picture, keypoints = eval_view(*load_batch(crops, np.array([row])), card.resolution)
     points = keypoints[0].double().numpy()

@@ -24,7 +24,7 @@ def gini(maps: np.ndarray) -> np.ndarray:
     return np.where(total > 0, values @ rank / np.where(total > 0, total * count, 1), np.nan)
 
 
-def share(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+def strength_share(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """How much of the strength of maps (N, R, R) lies within masks (N, R, R): (N,); NaN for an empty map or an empty mask."""
     strength = np.abs(maps).astype(float)
     total = strength.sum((1, 2))
@@ -56,6 +56,6 @@ def indices(
     """
     nothing = np.full(len(maps), np.nan)
     return {
-        "diffusion": 1 - gini(maps), "foreground": nothing if silhouettes is None else share(maps, silhouettes),
-        "locality": share(maps, own), "relation": share(maps, others),
+        "diffusion": 1 - gini(maps), "foreground": nothing if silhouettes is None else strength_share(maps, silhouettes),
+        "locality": strength_share(maps, own), "relation": strength_share(maps, others),
     }  # fmt: skip

@@ -21,7 +21,7 @@ from posekit.engine.backend import Backend
 from posekit.engine.prediction import Fast, decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.interpret.attribution.dependency import BATCH, FARTHEST, SIDE, seen
+from posekit.interpret.attribution.dependency import BATCH, FARTHEST, SIDE, person_view
 from posekit.interpret.attribution.explain import blurred
 from posekit.interpret.attribution.sanity import mean_interval
 from posekit.skeleton import skeleton_of
@@ -73,8 +73,8 @@ def shapley(
     torsos = metrics.torso(crops.keypoints, skeleton) * view(crops.size, card.resolution)[0, 0]
     values, totals = [], []
     for row in np.flatnonzero(torsos > 0).tolist():
-        picture, points = seen(crops, row, card)
-        masks = squares(picture, points, SIDE * torsos[row], list(players.values()))
+        picture, points = person_view(crops, row, card)
+        masks = player_masks(picture, points, SIDE * torsos[row], list(players.values()))
         playing = np.flatnonzero(masks.flatten(1).any(1).numpy())
         coalitions, ways = _coalitions(playing, len(players), orders, random)
         shown = torch.cat([picture, without(picture, masks, ~coalitions)])
@@ -102,7 +102,7 @@ def own_share(found: Shapley, *, seed: int = 0) -> dict:
     return mean_interval(np.where(known, own, 0).sum(1), np.where(known, found.total, 0).sum(1), seed=seed)
 
 
-def squares(picture: Tensor, points: np.ndarray, side: float, players: Sequence[Sequence[int]]) -> Tensor:
+def player_masks(picture: Tensor, points: np.ndarray, side: float, players: Sequence[Sequence[int]]) -> Tensor:
     """Which pixels (G, R, R) of a picture (1, 3, R, R) the squares over each player's joints cover; none of a joint at NaN."""
     grid = torch.arange(picture.shape[-1], dtype=torch.float64)
     middle = torch.as_tensor(np.nan_to_num(points, nan=-1e9))
