@@ -27,7 +27,8 @@ def test_a_map_that_says_nothing_has_the_share_of_the_area(size):
     masks = np.random.default_rng(size).random((6, size, size)) < 0.3
     assert idx.strength_share(np.ones_like(masks, float), masks) == pytest.approx(masks.mean((1, 2)))
     assert idx.strength_share(np.where(masks, -1.0, 0), masks) == pytest.approx(1), "strength counts, not sign"
-    assert np.isnan(idx.strength_share(np.zeros_like(masks, float), masks)).all() and np.isnan(idx.strength_share(masks, masks & False)).all()
+    assert np.isnan(idx.strength_share(np.zeros_like(masks, float), masks)).all(), "an empty map"
+    assert np.isnan(idx.strength_share(masks, masks & False)).all(), "an empty mask"
     found = idx.indices(masks.astype(float), masks, ~masks)
     assert found["locality"] == pytest.approx(1) and found["relation"] == pytest.approx(0) and np.isnan(found["foreground"]).all()
 
