@@ -182,7 +182,8 @@ rows = words.error_rows({name: block["stacks"] for name, block in found.items()}
 torsos, truth = metrics.torso(some.people.keypoints, some.people.skeleton), some.people.keypoints
 ablations = {}
 if some.people.skeleton.joints == skeleton.joints:
-    for group, predicted in {"nothing": intact} | {group: ways["mean"] for group, ways in without.items()}.items():
+    replaced = {"nothing": intact} | {group: ways["mean"] for group, ways in without.items()}
+    for group, predicted in replaced.items():
         kinds = mistakes.by_torso(predicted[-1], truth, torsos, skeleton, some.people.image_ids)
         ablations[group] = mistakes.summary(kinds, skeleton, some.people.image_ids, seed=seed)
 rows |= {f"at its mean: {group}": block["kinds"] for group, block in ablations.items()}
