@@ -76,8 +76,8 @@ def changed(path, value):
 def test_the_answer_has_one_number_for_each_half():
     found = said()
     assert found["answer"] == (
-        "**The peak is no probability: on average it is 27 percentage points lower than the share of joints found.** Most frequent among "
-        "the errors is an inversion, 50 % [49,\u00a051] of the joints not found."
+        "**The peak is no probability: on average it is 27 percentage points lower than the share of joints found.** Of the joints "
+        "not found, 50 % [49,\u00a051] are inversions, the most frequent kind of error."
     )
     over = changed(["confidence", "errors", "peak", "over"], block(0.27))
     assert "27 percentage points higher than" in said(over)["answer"]
@@ -143,7 +143,7 @@ def test_visibility():
 def test_errors():
     text = said()["errors"]
     assert "Of the joints that net does not find: jitter 25 %" in text and "no swap can be seen" in text and "instead of 20.0 %" in text
-    assert "Repairing every inversion would bring the score from 60.0 %" in text
+    assert "Repairing all inversions would bring the score from 60.0 %" in text
     metrics = changed(["errors", "net", "others"], 12)
     metrics["errors"]["net"]["inversions by chance"] = block(0.2, 0.05)
     assert "swap 0 %" in said(metrics)["errors"] and "not clearly more than chance gives" in said(metrics)["errors"]
@@ -156,7 +156,7 @@ def test_errors_by_stack_and_by_skip():
     metrics = planted(ablations={"nothing": kinds(), "skip1": kinds(miss=0.2), "all": kinds(0.1, 0.1, 0.1, 0, 0.7)})
     metrics["errors"]["two"] = {"weights": "two", "others": 0, "stacks": [kinds(0.5, 0.1, 0.3), kinds()], "inversions by chance": block(0)}
     text = said(metrics)["errors"]
-    assert "The last stack of two removes an inversion most often: 30.0 %" in text
+    assert "The last stack of two removes inversions above all: 30.0 %" in text
     assert "With all skip connections at their means, misses go from 10.0 %" in text and "inversions from 20.0 %" in text
     metrics["ablations"].pop("all")
     assert "With skip1 at its mean, misses" in said(metrics)["errors"]

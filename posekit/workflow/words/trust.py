@@ -7,7 +7,7 @@ from posekit.engine.trust.mistakes import KINDS
 from posekit.workflow.words import listed, number, ranged, share, side_by_side, spoken
 
 CALIBRATED = 0.05  # expected calibration error below which a confidence is called calibrated
-MIXED = 0.5  # of the joints not found: a kind above it is most errors
+MANY = {"jitter": "jitter", "inversion": "inversions", "swap": "swaps", "miss": "misses"}
 
 
 def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
@@ -34,11 +34,7 @@ def answer(metrics: Mapping[str, Any]) -> str:
     kind, part = most_errors(metrics)
     if part["mean"] is None:
         return f"{said} Every joint is found."
-    return f"{said} Most frequent among the errors is {article(kind)}, {share(part)} of the joints not found."
-
-
-def article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else kind if kind == "jitter" else f"a {kind}"
+    return f"{said} Of the joints not found, {share(part)} are {MANY[kind]}, the most frequent kind of error."
 
 
 def most_errors(metrics: Mapping[str, Any]) -> tuple[str, Mapping]:
@@ -192,14 +188,12 @@ def errors(metrics: Mapping[str, Any]) -> str:
     else:
         parts.append(f"Inversions, {spoken(inversions)} of all joints, are not clearly more than chance gives, {spoken(chance)}.")
     worth = max(repaired, key=lambda kind: repaired[kind]["mean"])
-    parts.append(f"Repairing every {worth} would bring the score from {spoken(kinds['found'])} to {spoken(repaired[worth])}.")
+    parts.append(f"Repairing all {MANY[worth]} would bring the score from {spoken(kinds['found'])} to {spoken(repaired[worth])}.")
     stacked = {block["weights"]: block["stacks"] for block in of.values() if len(block["stacks"]) > 1}
     for name, stacks in stacked.items():
         gone = max(KINDS[1:], key=lambda kind: stacks[0]["kinds"][kind]["mean"] - stacks[-1]["kinds"][kind]["mean"])
         before, after = stacks[0]["kinds"][gone], stacks[-1]["kinds"][gone]
-        parts.append(
-            f"The last stack of {name} removes {article(gone)} most often: {spoken(before)} of joints before, {spoken(after)} after."
-        )
+        parts.append(f"The last stack of {name} removes {MANY[gone]} above all: {spoken(before)} of joints before, {spoken(after)} after.")
     if metrics["ablations"]:
         whole = metrics["ablations"]["nothing"]["kinds"]
         more = {group: block["kinds"]["miss"]["mean"] for group, block in metrics["ablations"].items() if group != "nothing"}
