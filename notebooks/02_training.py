@@ -13,9 +13,8 @@
 # %% [markdown]
 # # The network and its training
 #
-# A Stacked Hourglass {cite:p}`newell2016` looks at a picture of a person and answers with one small map a joint: how likely the
-# joint is to be in each cell. This chapter trains one, or takes one that is already trained, and asks how good it is, where it
-# errs, and what it costs to choose the wrong loss.
+# A Stacked Hourglass {cite:p}`newell2016` takes a picture of a person and returns one heatmap per joint: how likely the
+# joint is to be in each cell. How good is it, and where does it err? {{ runs["02_training"].say.answer }}
 
 # %% tags=["parameters"]
 data = "mannequins"  # people to train on, validate on and test on: NAME[:PATH]
@@ -59,9 +58,11 @@ from posekit.engine.backend import Backend
 from posekit.engine.evaluation import evaluate
 from posekit.engine.prediction import decode, predict_crops, predict_heatmaps, target_peak
 from posekit.engine.training import Recipe, train
+from posekit.engine.trust import mistakes
 from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.studies.floor import median_pose
 from posekit.workflow import runs
-from posekit.workflow import words as verdict
+from posekit.workflow.words import training as words
 
 plots.style()
 run = runs.current()
@@ -130,27 +131,28 @@ views, _ = eval_view(pictures, keypoints, resolution)
 
 # %% tags=["show-input"]
 maps = predict_heatmaps(network, card, views, flip=False, backend=Backend.plain())[:, -1]
-found = decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
+decoded = decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Six test people with most joints labelled, from the better half. Top: the network's input. Middle: its heatmaps, one a joint, each to its own peak, laid over each other in the joints' colours (left warm, right cool, middle white). Bottom: the joints, each where its map is highest; faint where the network is unsure.", "name": "fig-opening"}, "image": {"alt": "Six people, the glowing spots that the network answers with, and the skeletons read off them"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Six test people with most joints labelled, from the better half. Top: the network's input. Middle: its heatmaps, normalised by peak and overlaid in the joints' colours (left warm, right cool, middle white). Bottom: the joints, each where its map is highest; faint where the network is unsure.", "name": "fig-opening"}, "image": {"alt": "Six people, the glowing spots that the network answers with, and the skeletons read off them"}}
 seen = views.permute(0, 2, 3, 1).mul(255).byte().numpy()
-figure = plots.opening(seen, maps.numpy(), found, skeleton)
+figure = plots.opening(seen, maps.numpy(), decoded, skeleton)
 figure.savefig(run.path("figures/opening.png"), bbox_inches="tight")
 plt.show()
 
 # %% [markdown]
 # The picture is shrunk to a quarter of its side by the *stem*; the hourglass then halves it {{ runs["02_training"].say.depth }}
-# more times, down to the *bottleneck*, and builds it up again, adding at each size what a *skip connection* has kept of it. Out come
-# {{ runs["02_training"].say.joints }} heatmaps. A joint is where its map is highest, to a fraction of a cell. The network of
-# this chapter has {{ runs["02_training"].say.parameters }} parameters and sees {{ runs["02_training"].say.resolution }} pixels a
-# side; {{ runs["02_training"].say.training }}
+# more times, down to the *bottleneck*, and up-samples again, adding at each size what a *skip connection* carries across. Its output is
+# {{ runs["02_training"].say.joints }} heatmaps. A joint is predicted where its map is highest, to a fraction of a cell. The network of
+# this chapter has {{ runs["02_training"].say.parameters }} parameters; {{ runs["02_training"].say.training }} All that was set before training:
+#
+# {{ runs["02_training"].say.hyperparameters }}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. A bar is a hook point, by the name under which the later chapters trace and edit it; its height (logarithmic) and number are the side of its maps.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
 config = network.config
 run.save_figure(plots.architecture(config.depth, resolution, config.features, config.bottleneck_residuals, config.joints), "architecture")
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The heatmaps of the first of these people, one by one. Each is scaled to its own peak; the number is the height of that, 1 where the network is as sure as it was trained to be.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The heatmaps of the first of these people, one by one. Each is scaled to its own peak; the number is the peak's height, 1 where it is as high as that of a training target.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
 plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(loss, resolution), skeleton.joints, columns=6)
 plt.show()
 
@@ -164,9 +166,12 @@ if history:
     plt.show()
 
 # %% [markdown]
+# {{ runs["02_training"].say.curves }}
+
+# %% [markdown]
 # ## How good it is
 #
-# On {{ runs["02_training"].say.test_people }} people that it never saw, mirrored copies averaged in (*flip test*), it finds
+# On {{ runs["02_training"].say.test_people }} people that it never saw, with mirrored copies averaged in (*flip test*), it finds
 # **{{ runs["02_training"].say.pck }}** of the labelled joints. The score, *PCK@0.2·torso*, is the
 # {{ runs["02_training"].say.definition }}. The brackets are a 95 % bootstrap interval over people.
 
@@ -178,6 +183,16 @@ pck = result["metrics"]["pck@0.2·torso"]
 run.save_figure(plots.per_joint({card.name: pck}, "PCK@0.2·torso (%)"), "joints")
 plt.show()
 
+# %% [markdown]
+# {{ runs["02_training"].say.joint_table }}
+
+# %% tags=["remove-cell"]
+with np.errstate(all="ignore"):
+    medians = [np.nanmedian(column) if np.isfinite(column).any() else None for column in distance.T]
+joint_errors = {
+    joint: {"median": medians[k], "labelled": int(counted[:, k].sum())} for k, joint in enumerate(skeleton.joints) if joint in pck["joints"]
+}
+
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of joints within a distance of the truth, for all joints together, with its 95 % interval over people. The dotted line is the usual threshold.", "name": "fig-curve"}, "image": {"alt": "Rising curve of joints found over the tolerated distance"}}
 thresholds = np.linspace(0, 0.5, 51)
 within = np.array([list(interval(np.where(np.isnan(distance), np.nan, distance <= t)).values()) for t in thresholds])
@@ -185,13 +200,19 @@ run.save_figure(plots.threshold_curve({card.name: within.T}, thresholds, "distan
 plt.show()
 
 # %% [markdown]
-# ### Its best and its worst
+# ### Where it errs
 #
-# Among the people with at least two thirds of their joints labelled: those whom it got right throughout, and those whom it got most wrong.
-# The worst are not a matter of chance: look for people upside down, folded up, seen from behind with left and right exchanged, or
-# mislabelled.
+# {{ runs["02_training"].say.failures }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people whose joints it places most exactly, with the joints as predicted. Above each, the share of joints found.", "name": "fig-best"}, "image": {"alt": "Eight people with well predicted skeletons"}}
+# %% tags=["show-input"]
+kinds = mistakes.by_torso(predicted[-1], truth, torso, skeleton, test.people.image_ids)  # (people, joints)
+errors = mistakes.summary(kinds, skeleton, test.people.image_ids, seed=seed)
+
+# %% [markdown]
+# The best and the worst predictions are of people with at least two thirds of their joints labelled. Among the worst, look for people upside
+# down, folded up, seen from behind with left and right exchanged, or mislabelled.
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people with the smallest errors, with the joints as predicted. Above each, the share of joints found.", "name": "fig-best"}, "image": {"alt": "Eight people with well predicted skeletons"}}
 eligible = np.flatnonzero(np.isfinite(distance).sum(1) >= 2 * len(skeleton) / 3)
 score = np.nanmean(np.minimum(distance[eligible], 1), axis=1)
 ranked = eligible[np.argsort(score, kind="stable")]
@@ -207,16 +228,16 @@ def gallery(index):
 gallery(best_people)
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The sixteen people whom it gets most wrong, as predicted.", "name": "fig-worst"}, "image": {"alt": "Sixteen people with wrongly predicted skeletons"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The sixteen people with the largest errors, as predicted.", "name": "fig-worst"}, "image": {"alt": "Sixteen people with wrongly predicted skeletons"}}
 gallery(worst_people)
 plt.show()
 
 # %% [markdown]
 # ## From a map to a point
 #
-# A map of {{ runs["02_training"].say.cells }} cells would place a joint only to the nearest cell, were it read by its highest cell
-# alone. Three refinements are common; all four here read maps that were blurred a little
-# where they are probabilities (as in {cite:t}`zhang2020`), so that a joint is put where most of the mass lies close by.
+# The highest cell of a map of {{ runs["02_training"].say.cells }} cells gives a joint's place only to the nearest cell. Three refinements are common.
+# Maps that are probabilities are blurred first for all four decoders (as in {cite:t}`zhang2020`), so that they read the densest region
+# and not a single cell.
 
 # %% tags=["show-input"]
 strictly = {
@@ -243,9 +264,9 @@ gains["flip"] = metrics.paired_difference(metrics.hits(predicted[-1], truth, 0.2
 # %% [markdown]
 # ## The loss that may learn nothing
 #
-# Newell et al. minimise the mean squared difference between the predicted map and a Gaussian. Nearly all of the map is zero, and so
-# a network that answers zero everywhere has an almost perfect loss and finds no joint. A cross-entropy over the cells cannot
-# be pleased that way: the map must put its mass somewhere. {{ runs["02_training"].say.compared }}
+# Newell et al. minimise the mean squared difference between the predicted map and a Gaussian. Nearly all of the map is zero, so
+# a network that predicts zero everywhere has an almost perfect loss and finds no joint. A cross-entropy over the cells has no such
+# trap: the map must put its mass somewhere. {{ runs["02_training"].say.compared }}
 
 # %% tags=["show-input", "remove-output"]
 compared = {}
@@ -258,7 +279,7 @@ if compare_epochs:
         train(Hourglass(config), few, validation, short, folder, resume=True, backend=backend, report=report)
         compared[kind] = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same network, people, steps and rate, with the two losses. Left, the validation loss relative to its first epoch; middle, joints found; right, the height of the peaks. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same network, people, steps and learning rate, with the two losses. Left, the validation loss relative to its first epoch; middle, joints found; right, the height of the peaks. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
 if compared:
     run.save_figure(plots.history(compared), "losses")
     plt.show()
@@ -287,103 +308,44 @@ for other in [source, *others]:
         name = weight_files.load(other)[1].name
         elsewhere[f"{name} on {short(spec or test.people.source + '@test')}"] = block
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "First the network on its own people, then networks and people that were not made for each other, with 95 % intervals over people.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "First the network on people of its own data set, then networks on other data than they were trained on, with 95 % intervals over people.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
 if elsewhere:
     own = f"{card.name} on {short(test.people.source + '@test')}"
     run.save_figure(plots.intervals({own: pck, **elsewhere}, "PCK@0.2·torso (%)"), "elsewhere")
     plt.show()
 
+# %% [markdown]
+# ## What others report
+#
+# Scores of pose networks can be set beside each other only where people and definition are the same. None of these is this chapter's.
+#
+# {{ runs["02_training"].say.literature }}
 
 # %% tags=["remove-cell"]
-def spoken(block):
-    mean, low, high = (number(100 * block[end], ".1f") for end in ("mean", "low", "high"))
-    return f"{mean} % [{low}, {high}]"
-
-
-def compare_words():
-    if not compared:
-        return ""
-    ce, mse = compared["cross-entropy"][-1], compared["mse"][-1]
-    if ce["pck"] is None:
-        return "Nobody of validation has a labelled torso, so that the two losses cannot be compared by joints found."
-    fallen = 1 - mse["val_loss"] / compared["mse"][0]["val_loss"]
-    return (
-        f"Here, after {compare_epochs} short epochs over {min(compare_people, len(training)):,} people, cross-entropy finds "
-        f"{100 * ce['pck']:.1f} % of the joints and mean squared error {100 * mse['pck']:.1f} %, though the latter's loss fell by "
-        f"{100 * fallen:.0f} % between its first and last epoch, to {mse['val_loss']:.2g} (maps of zeros: {np.pi / (recipe.resolution // STRIDE) ** 2:.2g}); its peaks stand {mse['val_peak']:.3f} high, where the target is 1."
-    )
-
-
-def photograph_words():
-    if elsewhere:
-        return " ".join(
-            f"{name}: {spoken(block)}, over the {len(block['joints'])} joints that network and data both know."
-            for name, block in elsewhere.items()
-        )
-    known = runs.reference("02_training")
-    if known is None:
-        return "This edition has no photographs to test on."
-    return (
-        "This edition knows rendered people only. How far that carries is measured on real photographs in the reference run: "
-        + "; ".join(
-            f"{name}: {spoken(block)} of the {len(block['joints'])} joints that network and data both know"
-            for name, block in known["elsewhere"].items()
-            if name.startswith("mannequins")
-        )
-        + "."
-    )
-
-
-def gain_words():
-    quarter, dark, flip = (verdict.spoken(gains[name], points=True) for name in ("quarter over argmax", "dark over quarter", "flip"))
-    return f"the quarter of a cell adds {quarter} to the highest cell, DARK {dark} to that; and the flip test adds {flip} at a fifth of the torso."
-
-
-def landing_words():
-    if elsewhere:
-        name, block = next(iter(elsewhere.items()))
-        return f"{spoken(block)} by {name}."
-    known = runs.reference("02_training")
-    if known is None:
-        return "not tested in this edition."
-    name, block = next((n, b) for n, b in known["elsewhere"].items() if n.startswith("mannequins"))
-    own = known["metrics"]["pck@0.2·torso"]
-    return (
-        f"{spoken(block)} of the {len(block['joints'])} joints that both know, by {name}, trained on mannequins alone; {spoken(own)} of {len(own['joints'])} joints by a network "
-        "trained on photographs."
-    )
-
-
-trained = (
-    f"it was trained here, on {len(training):,} people for {epochs} epochs, in {history[-1]['seconds'] / 60:.1f} minutes ({backend})."
-    if weights is None
-    else f"it is the shipped *{card.name}*, trained on `{card.data}` for {len(history)} epochs."
-)
-run.write_metrics(
-    {
-        "metrics": result["metrics"],
-        "stacks": result["stacks"],
-        "decoders": strict,
-        "gains": gains,
-        "compared": compared,
-        "elsewhere": elsewhere,
-        "parameters": parameters,
-        "history": history,
-        "seconds": time.monotonic() - started,
-        "say": {
-            "joints": str(len(skeleton)),
-            "parameters": f"{parameters:,}",
-            "depth": {3: "three", 4: "four", 5: "five"}.get(config.depth, str(config.depth)),
-            "resolution": str(resolution),
-            "cells": f"{resolution // STRIDE} × {resolution // STRIDE}",
-            "training": trained,
-            "test_people": f"{pck['people']:,}",
-            "pck": spoken(pck),
-            "definition": pck["definition"],
-            "compared": compare_words(),
-            "gains": gain_words(),
-            "photographs": photograph_words(),
-            "landing": landing_words(),
-        },
-    }
-)
+settings = card.recipe and dict(card.recipe)
+here = history[-1]["seconds"] if weights is None else None
+found = {
+    "metrics": result["metrics"],
+    "stacks": result["stacks"],
+    "decoders": strict,
+    "gains": gains,
+    "compared": compared,
+    "compared people": min(compare_people, len(training)) if compared else 0,
+    "compared side": recipe.resolution // STRIDE,
+    "elsewhere": elsewhere,
+    "kinds": errors["kinds"],
+    "joint errors": joint_errors,
+    "floor": median_pose(people) if "train" in people.splits else None,
+    "parameters": parameters,
+    "joints": len(skeleton),
+    "depth": config.depth,
+    "resolution": resolution,
+    "stride": STRIDE,
+    "loss": loss,
+    "config": dataclasses.asdict(config),
+    "recipe": settings,
+    "history": history,
+    "seconds": time.monotonic() - started,
+    "training": words.trained(card.name, card.data, len(training) if weights is None else 0, len(history), here, str(backend)),
+}
+run.write_metrics(found | {"say": words.sentences(found, runs.reference("02_training"))})

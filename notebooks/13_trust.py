@@ -255,7 +255,9 @@ alike = dependency.agreement(game.values, hidden.effect, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Shapley values: how many hundredths of the torso nearer to its place each joint (column) stays because another (row) is in sight. Pale: the 95 % interval over people holds 0. Blank: too few people.", "name": "fig-trust-shapley"}, "image": {"alt": "A square table with a strong diagonal"}}
 effect = dependency.matrix_interval(game.values, seed=seed)
-run.save_figure(maps_of.dependency_matrix(effect["mean"], (effect["low"] > 0) | (effect["high"] < 0), skeleton, "stays in place", "in sight"), "shapley")
+run.save_figure(
+    maps_of.dependency_matrix(effect["mean"], (effect["low"] > 0) | (effect["high"] < 0), skeleton, "stays in place", "in sight"), "shapley"
+)
 plt.show()
 
 # %% [markdown]

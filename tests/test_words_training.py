@@ -1,0 +1,113 @@
+"""What 02_training says, by planted metrics: every branch."""
+
+import math
+
+import pytest
+
+from posekit.workflow.words import training as words
+
+PCK = {"mean": 0.634, "low": 0.622, "high": 0.645, "people": 1630, "labelled": 21022, "definition": "share of all labelled joints",
+       "joints": {"left wrist": 0.63, "neck": 0.84, "right wrist": None}}  # fmt: skip
+RECIPE = {"loss": "cross-entropy", "sigma": 1.0, "optimiser": "adamw", "weight_decay": 0.01, "clip": 2.0, "lr": 0.001, "warm_up": 0.05,
+          "epochs": 36, "batch": 32, "average": 0.999, "seed": 0}  # fmt: skip
+CONFIG = {"stacks": 1, "depth": 4, "features": 128, "residuals": 1, "bottleneck_residuals": 3, "stem": [32, 64, 64]}
+
+
+def block(mean, joints=12):
+    return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01, "joints": dict.fromkeys(range(joints))}
+
+
+def epoch(number, pck=0.5, loss=2.0, val_loss=2.1, val_peak=0.05):
+    return {"epoch": number, "loss": loss, "val_loss": val_loss, "pck": pck, "val_peak": val_peak}
+
+
+def planted(**changes):
+    metrics = {
+        "metrics": {"pck@0.2·torso": PCK}, "joints": 14, "parameters": 974158, "depth": 4, "resolution": 192, "stride": 4,
+        "loss": "cross-entropy", "training": "it is shipped.", "floor": 0.058, "recipe": RECIPE, "config": CONFIG,
+        "history": [epoch(1, 0.4, 2.4, 2.2), *(epoch(n, 0.5 + n / 100, 2.0, 2.1) for n in range(2, 11))],
+        "joint errors": {"left wrist": {"median": 0.151, "labelled": 1500}, "neck": {"median": 0.08, "labelled": 1600},
+                         "right wrist": {"median": None, "labelled": 0}},
+        "kinds": {"found": block(0.63), "jitter": block(0.1), "inversion": block(0.15), "swap": block(0.0), "miss": block(0.12)},
+        "gains": {name: {"mean": 0.01, "low": 0.005, "high": 0.015} for name in ("quarter over argmax", "dark over quarter", "flip")},
+        "compared": {}, "compared people": 0, "compared side": 48, "elsewhere": {"lspet-hg1 on coco@all": block(0.43)},
+    }  # fmt: skip
+    return metrics | changes
+
+
+def said(kept=None, **changes):
+    return words.sentences(planted(**changes), kept)
+
+
+def test_answer_has_the_score_beside_the_floor():
+    assert said()["answer"].endswith("63.4 % of the joints of people it never saw**; the median pose, which needs no picture, finds 5.8 %.")
+    assert said(floor=None)["answer"].endswith("it never saw**.")
+
+
+def test_hyperparameters_are_those_of_the_card():
+    text = said(recipe=RECIPE | {"start": "smaller"})["hyperparameters"]
+    assert "1 × hourglass, depth 4, 128 features" in text and "| learning rate | 0.001; linear warm-up over 5 %" in text
+    assert "| start | weights of smaller |" in text and "| start | random weights |" in said()["hyperparameters"]
+    assert "learning rate" not in said(recipe={})["hyperparameters"], "a card that says nothing"
+
+
+def test_every_curve_has_its_sentence():
+    text = said()["curves"]
+    assert "falls from 2.20 to 2.10, and ends 0.10 above that on training" in text
+    assert "40.0 % after epoch 1 and 60.0 % after epoch 10; its highest value, 60.0 %, is that of epoch 10" in text
+    assert "the last fifth of the epochs changed it by 2.0 points" in text
+    assert "end at a height of 0.050, 115 times that of a map" in text
+    assert "without any preference" not in said(loss="mse")["curves"]
+    assert "ends 0.10 below" in said(history=[epoch(1), epoch(2, loss=2.2)])["curves"]
+    assert said(history=[])["curves"] == said(history=[epoch(1, None)])["curves"] == "This network came without a record of its training."
+
+
+def test_table_has_a_row_a_joint_and_a_dash_where_nothing_is_known():
+    lines = said()["joint_table"].splitlines()
+    assert lines[2:] == ["| left wrist | 63.0 % | 0.15 | 1,500 |", "| neck | 84.0 % | 0.08 | 1,600 |", "| right wrist | – | – | 0 |"]
+
+
+def test_failures_are_counted_largest_first():
+    text = said()["failures"]
+    assert text.index("*inversion*") < text.index("*miss*") < text.index("*jitter*") and "*swap*" not in text
+    assert said(kinds={"found": block(1.0), "miss": block(0.0)})["failures"] == "It makes no errors on these people."
+
+
+def test_losses_are_compared_where_they_were_trained():
+    assert said()["compared"] == ""
+    mse = [epoch(1, 0.02, val_loss=0.004), epoch(2, 0.03, val_loss=0.003)]
+    curves = {"cross-entropy": [epoch(1), epoch(2, 0.24)], "mse": mse}
+    text = said(compared=curves, **{"compared people": 2000})["compared"]
+    assert "after 2 short epochs over 2,000 people, cross-entropy finds 24.0 %" in text and "loss fell by 25 %" in text
+    assert f"(maps of zeros: {math.pi / 48**2:.2g})" in text
+    assert "loss rose by 33 %" in said(compared=curves | {"mse": mse[::-1]})["compared"]
+    once = said(compared={"cross-entropy": [epoch(1)], "mse": mse[:1]})["compared"]
+    assert "after one short epoch" in once and "the latter has a loss of 0.004 (maps" in once
+    assert "cannot be compared" in said(compared={"cross-entropy": [epoch(1, None)], "mse": mse})["compared"]
+
+
+def test_photographs_of_this_edition_or_of_the_kept_run():
+    kept = {
+        "elsewhere": {"lspet-hg1 on coco@all": block(0.4), "mannequins-hg1 on coco@all": block(0.28, 17)},
+        "metrics": {"pck@0.2·torso": PCK},
+    }
+    assert said()["photographs"] == "lspet-hg1 on coco@all: 43.0 % [42.0, 44.0], over the 12 joints that network and data share."
+    assert said()["landing"] == "43.0 % [42.0, 44.0] by lspet-hg1 on coco@all."
+    rendered = said(kept, elsewhere={})
+    assert "mannequins-hg1 on coco@all: 28.0 %" in rendered["photographs"] and "lspet-hg1" not in rendered["photographs"]
+    assert rendered["landing"].startswith("28.0 % [27.0, 29.0] of the 17 joints")
+    nothing = said(elsewhere={})
+    assert nothing["photographs"] == "This edition has no photographs to test on." and nothing["landing"] == "not tested in this edition."
+
+
+def test_published_scores_stand_with_their_definitions():
+    lines = said()["literature"].splitlines()
+    assert all(line.count("|") == 5 for line in lines) and "PCKh@0.5" in lines[2]
+    assert lines[-1] == "| this chapter's | 1,630 of this edition | PCK@0.2·torso, 3 joints | 63.4 % |"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "the shipped *x*, trained on `d` for 3 epochs."), (90.0, "people for 3 epochs, in 1.5 minutes (cpu).")]
+)
+def test_where_the_network_came_from(seconds, text):
+    assert words.trained("x", "d", 500, 3, seconds, "cpu").endswith(text)
