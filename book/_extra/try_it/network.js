@@ -1,20 +1,22 @@
 // A pose network in plain JavaScript: what posekit/engine/browser.py describes, computed with typed arrays.
 //
-// All is within one function, whose text also makes the worker: pages opened from a disk may not load one from a file.
+// All that computes is within two functions, whose text also makes the worker: pages opened from a disk may not load one from a file.
 // Activations are {size, channels, data}: a square map, row by row, the channels of a cell side by side.
 
+// Base64 of float16 numbers as Float32Array.
+function fromText(text) {
+  const bits = new Uint16Array(Uint8Array.from(atob(text), letter => letter.charCodeAt(0)).buffer)
+  return Float32Array.from(bits, number => {
+    const sign = number & 0x8000 ? -1 : 1
+    const exponent = (number >> 10) & 31
+    const fraction = (number & 0x3ff) / 1024
+    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction)
+  })
+}
+
 function poseNetwork(description) {
-  const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0)).buffer
-
-  const fromHalf = bits => {
-    const sign = bits & 0x8000 ? -1 : 1
-    const exponent = (bits >> 10) & 31
-    const fraction = bits & 0x3ff
-    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024))
-  }
-
-  const kernels = Float32Array.from(new Uint16Array(bytes(description.kernels)), fromHalf)
-  const constants = new Float32Array(bytes(description.constants))
+  const kernels = fromText(description.kernels)
+  const constants = new Float32Array(Uint8Array.from(atob(description.constants), letter => letter.charCodeAt(0)).buffer)
   const part = (offset, count) => constants.subarray(offset, offset + count)
 
   // The cells that a convolution sees, one row of kernel * kernel * channels numbers for each cell of the result; 0 outside.
@@ -231,7 +233,7 @@ function poseWorker(description) {
   const waiting = new Map()
   let worker
   try {
-    worker = new Worker(URL.createObjectURL(new Blob([`(${work})(${poseNetwork})`], { type: "text/javascript" })))
+    worker = new Worker(URL.createObjectURL(new Blob([`${fromText};(${work})(${poseNetwork})`], { type: "text/javascript" })))
   } catch {
     const network = poseNetwork(description)
     return request => Promise.resolve(network.answer(request))

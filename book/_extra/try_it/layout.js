@@ -1,0 +1,86 @@
+// The page's controls, as HTML.
+
+function layout(data) {
+  const { network, people, walks, covered, count } = data
+  const options = entries => entries.map(([value, text]) => `<option value="${value}">${text}</option>`).join("")
+  const sizes = placeSizes(network)
+  const places = Object.keys(network.places).map(place => {
+    const name = shortName(place, data)
+    const [size, channels] = sizes[place]
+    const hows = options([["", "as is"], ["zero", "zero"], ["mean", "mean over people"], ["another", "another person’s"]])
+    const label = name.replace("skip", "skip ").replace("bottleneck", "bottleneck (the code)")
+    return `<label><span>${label}<small>${size} × ${size} × ${channels}</small></span><select data-place="${place}">${hows}</select></label>`
+  })
+  const gallery = people.map(
+    ({ name, picture }, i) => `<label><input type="radio" name="person" value="${i}"><img src="${picture}" alt="${name}"></label>`,
+  )
+  const maps = network.joints.map(
+    (joint, i) => `<button type="button" data-joint="${i}" aria-pressed="false"><canvas width="16" height="16"></canvas>
+      <span>${joint}</span><output></output></button>`,
+  )
+  return `
+<fieldset class="gallery"><legend>A person</legend>
+  <div class="people">${gallery.join("")}</div>
+  <div class="row">
+    <label class="button">Your own picture …<input type="file" accept="image/*" data-file></label>
+    <label class="button">Take a photograph …<input type="file" accept="image/*" capture="environment" data-file></label>
+    <span class="hint">or drop one here. It stays in this browser.</span>
+  </div>
+</fieldset>
+<p class="says fault" role="alert"></p>
+<div class="views">
+  <figure>
+    <canvas class="whole" tabindex="0" role="application"
+      aria-label="The picture, and the square that the network sees: arrows move it, plus and minus resize it"></canvas>
+    <figcaption>Drag the square, or pull its corner. Keys: arrows, + and −.</figcaption>
+  </figure>
+  <figure>
+    <canvas class="seen" tabindex="0" role="application"
+      aria-label="What the network sees, and its prediction. To erase: arrows move the brush, space erases"></canvas>
+    <figcaption>What the network sees (${network.resolution} × ${network.resolution} pixels) and the joints that it reads off its heatmaps: left limbs in
+      warm colours, right ones in cool. <span class="ghost">Dashed: as it was before your changes.</span></figcaption>
+  </figure>
+</div>
+<p class="says moved" role="status"></p>
+<div class="row">
+  <label><input type="checkbox" data-circles> confidence circles</label>
+  <label><input type="checkbox" data-erase> erase with a brush</label>
+  <button type="button" data-restore>Restore what was erased</button>
+  <button type="button" data-reset>Undo all changes</button>
+  <button type="button" data-copy>Copy the address of this state</button>
+</div>
+<p class="hint circles">A circle holds the joint of ${Math.round(100 * covered)} % of mannequins (split conformal prediction on ${count} of them, for each joint).
+  For photographs that is not known.</p>
+<h3>Heatmaps</h3>
+<p class="hint">One a joint, each as bright as its own peak; the number is the peak as a share of what training aims at. Press one to lay it over the view.</p>
+<div class="maps">${maps.join("")}</div>
+<div class="controls">
+  <fieldset><legend>Replace activations</legend>${places.join("")}
+    <label class="other"><span>the other person</span><select data-other>${options(people.map(({ name }, i) => [i, name]))}</select></label>
+  </fieldset>
+  <fieldset><legend>Walk the code</legend>
+    <label><span>along</span><select data-walk>${options(walks.map(({ name }, i) => [i, name]))}</select></label>
+    <label><span>how far</span><input type="range" data-step min="-3" max="3" step="0.25" value="0"></label>
+    <p class="hint walks"></p>
+  </fieldset>
+</div>
+<details><summary>The prediction as a table</summary>
+  <div class="wide" tabindex="0" role="region" aria-label="The prediction as a table"><table><thead><tr><th>joint</th><th>x</th><th>y</th><th>peak</th><th>circle</th><th>moved</th></tr></thead><tbody></tbody></table></div>
+  <p class="hint">In pixels of the view, from its upper left; the circle is its radius.</p>
+</details>
+<p class="hint time" aria-live="off"></p>`
+}
+
+// The side and the channels of the activation at each place.
+function placeSizes({ operations, resolution, places }) {
+  const shapes = []
+  for (const { op, of, ...step } of operations) {
+    const [size, channels] = shapes[of[0]] ?? [resolution, 3]
+    if (op === "conv") shapes.push([Math.floor((size + 2 * step.padding - step.kernel) / step.stride) + 1, step.outputs])
+    else if (op === "pool") shapes.push([size >> 1, channels])
+    else if (op === "upsample") shapes.push([2 * size, channels])
+    else if (op === "shuffle") shapes.push([2 * size, channels / 4])
+    else shapes.push([size, channels])
+  }
+  return Object.fromEntries(Object.entries(places).map(([name, number]) => [name, shapes[number]]))
+}

@@ -1,0 +1,174 @@
+"""The data of the page *Try it*: a network, mannequins to try it on, and what the page's switches and sliders need to know of people.
+
+The page's own scripts lie in book/_extra/try_it; this module writes the one beside them that holds the data, `data.js`.
+"""
+
+import base64
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posekit.files import json_text, write_text
+from posekit.workflow.parameters import root
+
+WEIGHTS = "lspet-64px-hg1"
+PEOPLE = "mannequins:300"
+GALLERY = 12  # people to choose from
+COMPONENTS = 8  # to walk along
+ATTRIBUTES = ("sitting", "lean", "arm elevation", "facing", "spread")  # whose probe's direction there is to walk along
+COVERED = 0.8  # share of people whose joint lies within its circle
+LEAST = 50  # people whose joint is labelled: fewer, and a joint's circle is that of all joints
+
+
+def lay(source: Path) -> None:
+    """Write the page's data into a book's source, from a copy in build/ where neither weights nor library have changed since."""
+    from posekit.engine.weights import SHIPPED
+
+    files = [SHIPPED / f"{WEIGHTS}.safetensors", *sorted(Path(__file__).parents[1].rglob("*.py"))]
+    digest = hashlib.sha256("".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files).encode()).hexdigest()
+    kept = root() / "build" / f"try_it-{digest[:16]}.js"
+    if not kept.is_file():
+        for old in kept.parent.glob("try_it-*.js"):
+            old.unlink()
+        write_text(kept, script(WEIGHTS, PEOPLE))
+    write_text(source / "_extra" / "try_it" / "data.js", kept.read_text("utf-8"))
+
+
+def script(weights: str, people: str, gallery: int = GALLERY) -> str:
+    """JavaScript that puts all that the page needs into `tryIt`."""
+    return f"tryIt = {json_text(data(weights, people, gallery), indent=None)}\n"
+
+
+def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
+    """The network of shipped weights as `browser.export` gives it, and:
+
+    - `people`: of the split test those `gallery` whom the network predicts best: `name`, `picture` (a data address), and the square
+      that the network sees as `view`: x and y of its centre and its side, in picture pixels from the picture's outer edge.
+    - `means`: by place the mean activation over all others, ordered (rows, columns, channels).
+    - `walks`: directions of the last stack's code: `name`, `says` what it is, and `step`, one standard deviation along it.
+    - `radii`: for each joint by how much a heatmap's spread is multiplied to give the radius of a circle that holds the joint of
+      `covered` of the others: split conformal prediction with normalised residuals (Lei et al., JASA 2018, section 5.2).
+    - `count`: how many others there are.
+    - `colours`, `limb_colours`: those of the book's drawings.
+
+    Arrays are float16, little-endian in base64.
+    """
+    import posekit
+    from posekit.coordinates import CONTEXT
+    from posekit.display.drawing import joint_colours, limb_colours
+    from posekit.engine import browser
+    from posekit.interpret.activations import ablation
+
+    network = posekit.load(weights)
+    model, card = network.model, network.card
+    everybody = posekit.load_people(people)
+    crops = posekit.crops(everybody, int(card.resolution * CONTEXT))
+    test = crops.people.splits == "test"
+    known, tried = crops.select(~test), crops.select(test)
+    description = browser.export(model, card)
+    means = ablation.means(model, card, known, description["places"])
+    errors, _ = _errors(model, card, tried)
+    best = np.sort(np.argsort(np.nanmean(errors, 1), kind="stable")[:gallery])
+    return {
+        "network": description,
+        "people": [_person(tried.people, i, number) for number, i in enumerate(best, 1)],
+        "means": {place: _text(mean.numpy().transpose(1, 2, 0)) for place, mean in means.items()},
+        "walks": _walks(model, card, known),
+        "radii": _radii(*_errors(model, card, known)),
+        "covered": COVERED,
+        "count": len(known),
+        "colours": joint_colours(network.skeleton),
+        "limb_colours": limb_colours(network.skeleton),
+    }
+
+
+def _person(people: Any, index: int, number: int) -> dict[str, Any]:
+    from PIL import Image
+
+    from posekit.coordinates import MARGIN, person_square
+    from posekit.data.mannequins import POSTURES
+    from posekit.display.html import webp
+
+    centre, side = person_square(people.boxes[index], MARGIN)
+    posture = list(POSTURES)[int(people.factors["posture"][index])]
+    picture = webp(Image.fromarray(people.read(people.names[index])), 90)
+    return {"name": f"mannequin {number}, {posture}", "picture": picture, "view": [float(v) for v in (*(centre + 0.5), side)]}
+
+
+def _walks(model: Any, card: Any, crops: Any) -> list[dict[str, str]]:
+    from posekit.engine.backend import Backend
+    from posekit.interpret.activations.codes import activation_shape, code_hook_point, collect
+    from posekit.interpret.analysis import components, probes
+    from posekit.interpret.analysis.attributes import attributes
+
+    place = code_hook_point(model)
+    codes = collect(model, card, crops, place, backend=Backend.plain())
+    found = components.pca(components.moments_of(components.batches_of(codes)))
+    scores = found.transform(codes)
+    values = attributes(crops.people.keypoints, crops.people.skeleton)
+    shape = activation_shape(model, card, place)
+
+    def walk(name: str, says: str, step: np.ndarray) -> dict[str, str]:
+        return {"name": name, "says": says, "step": _text(step.reshape(shape).transpose(1, 2, 0))}
+
+    walks = [
+        walk(f"component {i + 1}", f"{found.shares[i]:.0%} of the variance of codes", math.sqrt(found.variances[i]) * found.directions[i])
+        for i in range(min(COMPONENTS, len(found)))
+    ]
+    for name in ATTRIBUTES:
+        direction = probes.reading_direction(name, scores, values[name], found.directions)
+        walks.append(walk(f"probe: {name}", f"the direction in which a linear probe reads “{name}”", direction.sd * direction.vector))
+    return walks
+
+
+def _errors(model: Any, card: Any, crops: Any) -> tuple[np.ndarray, np.ndarray]:
+    """By person and joint of the network, (N, K): how far a prediction is off, NaN where that is not known, and its heatmap's spread.
+
+    Both in pixels of the view. The spread is the root mean square distance of the map's mass from the keypoint.
+    """
+    import torch
+
+    from posekit import heatmaps as hm
+    from posekit.coordinates import rescaling, transform
+    from posekit.data.augment import eval_view
+    from posekit.data.loading import batches
+    from posekit.data.people import iterate
+    from posekit.engine.prediction import predict_heatmaps
+    from posekit.skeleton import skeleton_of
+
+    own, theirs = skeleton_of(card.skeleton), crops.people.skeleton
+    shared = [joint for joint in own.joints if joint in theirs.joints]
+    back = rescaling(card.stride)
+    errors, spreads = [], []
+    for pictures, keypoints in batches(crops, list(iterate(len(crops), 64))):
+        views, truth = eval_view(pictures, keypoints, card.resolution)
+        maps = predict_heatmaps(model, card, views)[:, -1]
+        found = hm.decode_output(maps, card.loss)[..., :2].double().numpy()
+        cells = np.stack(np.meshgrid(*(np.arange(maps.shape[-1]),) * 2), -1).reshape(-1, 2)
+        mass = torch.clamp(maps, min=0).flatten(2).double().numpy()
+        squares = np.square(cells - found[:, :, None]).sum(-1)
+        spreads.append(card.stride * np.sqrt((mass * squares).sum(-1) / mass.sum(-1)))
+        off = np.full(found.shape[:2], np.nan)
+        there = truth[:, theirs.index(*shared)].double().numpy()
+        distance = np.linalg.norm(transform(back, found)[:, own.index(*shared)] - there[..., :2], axis=-1)
+        off[:, own.index(*shared)] = np.where(there[..., 2] > 0, distance, np.nan)
+        errors.append(off)
+    return np.concatenate(errors), np.concatenate(spreads)
+
+
+def _radii(errors: np.ndarray, spreads: np.ndarray) -> list[float]:
+    """For each joint the quantile of (errors over spreads), both (N, K), that the next person's stays below with probability COVERED."""
+    ratios = errors / spreads
+
+    def quantile(values: np.ndarray) -> float:
+        values = np.sort(values[np.isfinite(values)])
+        return float(values[min(math.ceil((len(values) + 1) * COVERED), len(values)) - 1])
+
+    return [round(quantile(column if np.isfinite(column).sum() >= LEAST else ratios), 4) for column in ratios.T]
+
+
+def _text(values: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, "<f2").tobytes()).decode()
