@@ -35,7 +35,7 @@ def export(model: Any, card: Card) -> dict[str, Any]:
     - `input`: the picture (R, R, 3) in [0, 1], less the card's `mean`.
     - `conv`: `outputs`, `kernel`, `stride`, `padding`; `weights`, an offset into `kernels`, ordered (outputs, rows, columns, inputs);
       `scale` (null: 1) and `shift` (null: 0), offsets into `constants`, a value for each output; `relu`, whether one follows.
-    - `affine`: a batch normalisation behind no convolution: `scale`, `shift`, `relu`.
+    - `affine`: a batch normalisation or ReLU behind no convolution: `scale`, `shift`, `relu`.
     - `pool` (maximum of 2 x 2), `upsample` (nearest, by 2), `shuffle` (sub-pixel, by 2), `add`.
 
     `kernels` is float16 and `constants` float32, both little-endian in base64. `places` gives by name the operations whose results may be
@@ -50,23 +50,29 @@ def export(model: Any, card: Card) -> dict[str, Any]:
     >>> description["resolution"], sorted(description["places"])[0], len(description["joints"])
     (64, 'stack0.bottleneck3', 14)
     """
-    if card.loss == "coordinates" or not hasattr(model, "skip_groups"):
-        raise PosekitError(f"{card.name}: an {card.architecture} network is not computed in the browser; give an hourglass")
+    if not hasattr(model, "skip_groups") or card.config.get("squeeze"):
+        what = f"a squeeze of {card.config['squeeze']}" if card.config.get("squeeze") else card.architecture
+        raise PosekitError(f"{card.name}: {what} is not computed in the browser; give a plain hourglass")
     tracer = _Tracer()
-    graph = tracer.trace(model.eval())
+    try:
+        graph = tracer.trace(model.eval())
+    except fx.proxy.TraceError as error:
+        raise PosekitError(f"{card.name}: its forward pass depends on the picture, so it is not computed in the browser: {error}") from None
     graph.owning_module = model  # what can be left out is asked of it
     graph.eliminate_dead_code()
-    operations, index = _operations(graph, dict(model.named_modules()), card.name)
+    stacked = next(node for node in graph.nodes if node.op == "output").args[0]
+    if stacked.target is not torch.stack:
+        raise PosekitError(f"{card.name}: its result is not a stack of heatmaps, so it is not computed in the browser; give an hourglass")
+    places = {place: tracer.results[place] for place in (*chain.from_iterable(model.skip_groups().values()), *model.code_hook_points())}
+    operations, index = _operations(graph, dict(model.named_modules()), {*places.values()}, card.name)
     kernels, constants = _packed(operations, card.name)
-    places = [*chain.from_iterable(model.skip_groups().values()), *model.code_hook_points()]
-    output = next(node for node in graph.nodes if node.op == "output").args[0]
     skeleton = skeleton_of(card.skeleton)
     return {
         "name": card.name, "resolution": card.resolution, "stride": card.stride, "loss": card.loss, "mean": list(card.input_mean),
         "blur": BLUR, "peak": target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0), card.stride),
         "joints": list(skeleton.joints), "limbs": [list(limb) for limb in skeleton.limb_indices],
-        "operations": operations, "places": {place: index[tracer.results[place]] for place in places},
-        "outputs": [index[node] for node in output.args[0]],
+        "operations": operations, "places": {place: index[node] for place, node in places.items()},
+        "outputs": [index[node] for node in stacked.args[0]],
         "kernels": _text(kernels.astype("<f2")), "constants": _text(constants.astype("<f4")),
     }  # fmt: skip
 
@@ -88,8 +94,13 @@ class _Tracer(fx.Tracer):
         return result
 
 
-def _operations(graph: fx.Graph, modules: dict[str, nn.Module], name: str) -> tuple[list[Operation], dict[fx.Node, int]]:
-    """The operations, convolutions with their `module`, and which of them each node of the graph has become."""
+def _operations(
+    graph: fx.Graph, modules: dict[str, nn.Module], places: set[fx.Node], name: str,
+) -> tuple[list[Operation], dict[fx.Node, int]]:  # fmt: skip
+    """The operations, with arrays where there will be offsets, and which of them gives each node of the graph.
+
+    Nothing is folded over one of `places`, whose own result may be replaced.
+    """
     operations: list[Operation] = []
     index: dict[fx.Node, int] = {}
     for node in graph.nodes:
@@ -100,20 +111,21 @@ def _operations(graph: fx.Graph, modules: dict[str, nn.Module], name: str) -> tu
         if isinstance(module, nn.Identity) or (node.target is operator.add and 0 in node.args):  # a level without its skip connection
             index[node] = index[sources[0]]
             continue
-        before = operations[index[sources[0]]] if sources and len(sources[0].users) == 1 else {"op": ""}
+        foldable = sources and len(sources[0].users) == 1 and sources[0] not in places
+        before = operations[index[sources[0]]] if foldable else Operation(op="")
         if isinstance(module, nn.BatchNorm2d):
             scale, shift = _affine(module)
             if before["op"] == "conv" and before["scale"] is None and not before["relu"]:
                 before |= {"scale": scale, "shift": scale * before["shift"] + shift}  # in place
                 index[node] = index[sources[0]]
                 continue
-            operation: Operation = {"op": "affine", "scale": scale, "shift": shift, "relu": False}
+            operation = {"op": "affine", "scale": scale, "shift": shift, "relu": False}
         elif isinstance(module, nn.ReLU):
-            if before["op"] not in ("conv", "affine"):
-                raise PosekitError(f"{name}: a ReLU behind no convolution or batch normalisation is not computed in the browser")
-            before["relu"] = True
-            index[node] = index[sources[0]]
-            continue
+            if before["op"] in ("conv", "affine"):
+                before["relu"] = True
+                index[node] = index[sources[0]]
+                continue
+            operation = {"op": "affine", "scale": None, "shift": None, "relu": True}
         else:
             operation = _operation(node, module, name)
         operations.append(operation | {"of": [index[source] for source in sources]})

@@ -86,6 +86,10 @@ def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: P
         if (step.out / "figures").is_dir():
             shutil.copytree(step.out / "figures", source / "figures" / name)
     lay_scripts(source)
+    if (source / "try_it.md").is_file():
+        from posekit.workflow import try_it
+
+        try_it.lay(source)
     measured = _metrics({name: step for name, step in steps.items() if name not in missing})
     leave_open(source, {path.stem for path in (root() / "notebooks").glob("*.py")} - set(measured))
 

@@ -5,18 +5,43 @@ The page's own scripts lie in book/_extra/try_it; this module writes the one bes
 
 import base64
 import hashlib
+import io
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image
 
-from posekit.files import json_text, write_text
+import posekit
+from posekit import heatmaps as hm
+from posekit.coordinates import CONTEXT, MARGIN, person_square, rescaling, transform
+from posekit.data.augment import eval_view
+from posekit.data.crops import Crops, cut
+from posekit.data.loading import batches
+from posekit.data.mannequins import POSTURES
+from posekit.data.people import People, iterate
+from posekit.display.drawing import draw, joint_colours, limb_colours
+from posekit.display.html import webp
+from posekit.engine import browser
+from posekit.engine.backend import Backend
+from posekit.engine.prediction import decode, predict_heatmaps
+from posekit.engine.weights import SHIPPED, Card
+from posekit.files import atomic_write, json_text, write_text
+from posekit.interpret.activations import ablation
+from posekit.interpret.activations.codes import activation_shape, code_hook_point, collect
+from posekit.interpret.analysis import components, probes
+from posekit.interpret.analysis.attributes import attributes
+from posekit.plots.meaning import glow
+from posekit.skeleton import skeleton_of
 from posekit.workflow.parameters import root
 
 WEIGHTS = "lspet-64px-hg1"
 PEOPLE = "mannequins:300"
 GALLERY = 12  # people to choose from
+SHOWN = 5  # of them, on paper
 COMPONENTS = 8  # to walk along
 ATTRIBUTES = ("sitting", "lean", "arm elevation", "facing", "spread")  # whose probe's direction there is to walk along
 COVERED = 0.8  # share of people whose joint lies within its circle
@@ -24,22 +49,26 @@ LEAST = 50  # people whose joint is labelled: fewer, and a joint's circle is tha
 
 
 def lay(source: Path) -> None:
-    """Write the page's data into a book's source, from a copy in build/ where neither weights nor library have changed since."""
-    from posekit.engine.weights import SHIPPED
-
+    """Write the page's data and its still for paper into a book's source, copied from build/ where weights and library are the same."""
     files = [SHIPPED / f"{WEIGHTS}.safetensors", *sorted(Path(__file__).parents[1].rglob("*.py"))]
     digest = hashlib.sha256("".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files).encode()).hexdigest()
-    kept = root() / "build" / f"try_it-{digest[:16]}.js"
-    if not kept.is_file():
-        for old in kept.parent.glob("try_it-*.js"):
-            old.unlink()
-        write_text(kept, script(WEIGHTS, PEOPLE))
-    write_text(source / "_extra" / "try_it" / "data.js", kept.read_text("utf-8"))
+    kept = root() / "build" / f"try_it-{digest[:16]}"
+    script, picture = kept.with_suffix(".js"), kept.with_suffix(".png")
+    if not script.is_file():
+        for old in kept.parent.glob("try_it-*"):
+            old.unlink(missing_ok=True)
+        found = data(WEIGHTS, PEOPLE)
+        with atomic_write(picture) as file:
+            still(WEIGHTS, found["people"][:SHOWN]).save(file, "PNG")
+        write_text(script, as_script(found))
+    for path, place in ((script, "_extra/try_it/data.js"), (picture, "figures/try_it/still.png")):
+        (source / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, source / place)
 
 
-def script(weights: str, people: str, gallery: int = GALLERY) -> str:
-    """JavaScript that puts all that the page needs into `tryIt`."""
-    return f"tryIt = {json_text(data(weights, people, gallery), indent=None)}\n"
+def as_script(found: dict[str, Any]) -> str:
+    """JavaScript that puts all that the page needs, as `data` gives it, into `tryIt`."""
+    return f"tryIt = {json_text(found, indent=None)}\n"
 
 
 def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
@@ -56,20 +85,14 @@ def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
 
     Arrays are float16, little-endian in base64.
     """
-    import posekit
-    from posekit.coordinates import CONTEXT
-    from posekit.display.drawing import joint_colours, limb_colours
-    from posekit.engine import browser
-    from posekit.interpret.activations import ablation
-
-    network = posekit.load(weights)
+    network, backend = posekit.load(weights, "cpu"), Backend.plain()
     model, card = network.model, network.card
     everybody = posekit.load_people(people)
     crops = posekit.crops(everybody, int(card.resolution * CONTEXT))
     test = crops.people.splits == "test"
     known, tried = crops.select(~test), crops.select(test)
     description = browser.export(model, card)
-    means = ablation.means(model, card, known, description["places"])
+    means = ablation.means(model, card, known, description["places"], backend=backend)
     errors, _ = _errors(model, card, tried)
     best = np.sort(np.argsort(np.nanmean(errors, 1), kind="stable")[:gallery])
     return {
@@ -85,25 +108,31 @@ def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
     }
 
 
-def _person(people: Any, index: int, number: int) -> dict[str, Any]:
-    from PIL import Image
+def still(weights: str, people: list[dict[str, Any]]) -> Image.Image:
+    """What the network sees of people of the page and predicts, and below, its heatmaps laid over each other."""
+    network = posekit.load(weights, "cpu")
+    card, views = network.card, []
+    for person in people:
+        file = io.BytesIO(base64.b64decode(person["picture"].partition(",")[2]))
+        x, y, side = person["view"]
+        views.append(cut(np.asarray(Image.open(file).convert("RGB")), np.array([x - 0.5, y - 0.5]), side, card.resolution))
+    maps = predict_heatmaps(network.model, card, torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255)[:, -1]
+    keypoints = decode(maps, card, np.eye(3)[None].repeat(len(views), 0))
+    above = [draw(view, points, network.skeleton) for view, points in zip(views, keypoints, strict=True)]
+    below = [Image.fromarray(light) for light in glow(maps.numpy(), network.skeleton)]
+    rows = [np.concatenate([np.asarray(cell.resize((256, 256))) for cell in cells], 1) for cells in (above, below)]
+    return Image.fromarray(np.concatenate(rows))
 
-    from posekit.coordinates import MARGIN, person_square
-    from posekit.data.mannequins import POSTURES
-    from posekit.display.html import webp
+
+def _person(people: People, index: int, number: int) -> dict[str, Any]:
 
     centre, side = person_square(people.boxes[index], MARGIN)
     posture = list(POSTURES)[int(people.factors["posture"][index])]
-    picture = webp(Image.fromarray(people.read(people.names[index])), 90)
+    picture = webp(Image.fromarray(people.read(people.names[index])), 80)
     return {"name": f"mannequin {number}, {posture}", "picture": picture, "view": [float(v) for v in (*(centre + 0.5), side)]}
 
 
-def _walks(model: Any, card: Any, crops: Any) -> list[dict[str, str]]:
-    from posekit.engine.backend import Backend
-    from posekit.interpret.activations.codes import activation_shape, code_hook_point, collect
-    from posekit.interpret.analysis import components, probes
-    from posekit.interpret.analysis.attributes import attributes
-
+def _walks(model: Any, card: Card, crops: Crops) -> list[dict[str, str]]:
     place = code_hook_point(model)
     codes = collect(model, card, crops, place, backend=Backend.plain())
     found = components.pca(components.moments_of(components.batches_of(codes)))
@@ -124,20 +153,11 @@ def _walks(model: Any, card: Any, crops: Any) -> list[dict[str, str]]:
     return walks
 
 
-def _errors(model: Any, card: Any, crops: Any) -> tuple[np.ndarray, np.ndarray]:
+def _errors(model: Any, card: Card, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
     """By person and joint of the network, (N, K): how far a prediction is off, NaN where that is not known, and its heatmap's spread.
 
     Both in pixels of the view. The spread is the root mean square distance of the map's mass from the keypoint.
     """
-    import torch
-
-    from posekit import heatmaps as hm
-    from posekit.coordinates import rescaling, transform
-    from posekit.data.augment import eval_view
-    from posekit.data.loading import batches
-    from posekit.data.people import iterate
-    from posekit.engine.prediction import predict_heatmaps
-    from posekit.skeleton import skeleton_of
 
     own, theirs = skeleton_of(card.skeleton), crops.people.skeleton
     shared = [joint for joint in own.joints if joint in theirs.joints]

@@ -42,18 +42,6 @@ function layout(data) {
   </figure>
 </div>
 <p class="says moved" role="status"></p>
-<div class="row">
-  <label><input type="checkbox" data-circles> confidence circles</label>
-  <label><input type="checkbox" data-erase> erase with a brush</label>
-  <button type="button" data-restore>Restore what was erased</button>
-  <button type="button" data-reset>Undo all changes</button>
-  <button type="button" data-copy>Copy the address of this state</button>
-</div>
-<p class="hint circles">A circle holds the joint of ${Math.round(100 * covered)} % of mannequins (split conformal prediction on ${count} of them, for each joint).
-  For photographs that is not known.</p>
-<h3>Heatmaps</h3>
-<p class="hint">One a joint, each as bright as its own peak; the number is the peak as a share of what training aims at. Press one to lay it over the view.</p>
-<div class="maps">${maps.join("")}</div>
 <div class="controls">
   <fieldset><legend>Replace activations</legend>${places.join("")}
     <label class="other"><span>the other person</span><select data-other>${options(people.map(({ name }, i) => [i, name]))}</select></label>
@@ -64,8 +52,20 @@ function layout(data) {
     <p class="hint walks"></p>
   </fieldset>
 </div>
+<div class="row">
+  <label><input type="checkbox" data-circles> confidence circles</label>
+  <label><input type="checkbox" data-erase> erase with a brush</label>
+  <button type="button" data-restore>Restore what was erased</button>
+  <button type="button" data-reset>Undo all changes</button>
+  <button type="button" data-copy>Copy the address of this state</button>
+</div>
+<p class="hint circles">A circle holds the joint of ${Math.round(100 * covered)} % of mannequins (split conformal prediction on ${count} of them, for each joint).
+  For photographs that is not known.</p>
+<p class="hint"><strong>Heatmaps.</strong> One a joint, each as bright as its own peak; the number is the peak as a share of what training aims at. Press one to lay it over the view.</p>
+<div class="maps">${maps.join("")}</div>
 <details><summary>The prediction as a table</summary>
-  <div class="wide" tabindex="0" role="region" aria-label="The prediction as a table"><table><thead><tr><th>joint</th><th>x</th><th>y</th><th>peak</th><th>circle</th><th>moved</th></tr></thead><tbody></tbody></table></div>
+  <div class="wide" tabindex="0" role="region" aria-label="The prediction as a table"><table>
+    <thead><tr><th>joint</th><th>x</th><th>y</th><th>peak</th><th>circle</th><th>moved</th></tr></thead><tbody></tbody></table></div>
   <p class="hint">In pixels of the view, from its upper left; the circle is its radius.</p>
 </details>
 <p class="hint time" aria-live="off"></p>`

@@ -78,7 +78,7 @@ function poseNetwork(description) {
   // In place: scale and shift each channel, then cut off below 0.
   function finish(data, channels, { scale, shift, relu }) {
     const scales = scale === null ? new Float32Array(channels).fill(1) : part(scale, channels)
-    const shifts = part(shift, channels)
+    const shifts = shift === null ? new Float32Array(channels) : part(shift, channels)
     for (let i = 0; i < data.length; i += channels)
       for (let c = 0; c < channels; c++) {
         const value = data[i + c] * scales[c] + shifts[c]

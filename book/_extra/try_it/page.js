@@ -93,9 +93,9 @@ async function tryItPage(root, data) {
     const canvas = find(".seen")
     const side = Math.min(find(".views figure").clientWidth, 360)
     const [pen, scale] = [sharp(canvas, side, side), side / network.resolution]
-    pen.filter = "brightness(0.75)"
     pen.drawImage(viewCanvas(shown.view, network.resolution), 0, 0, side, side)
-    pen.filter = "none"
+    pen.fillStyle = "rgb(0 0 0 / 0.25)"
+    pen.fillRect(0, 0, side, side)
     if (state.joint !== null) {
       const map = document.createElement("canvas")
       drawHeatmap(map, shown.now.heatmaps[state.joint], data.colours[state.joint], true)
@@ -237,9 +237,7 @@ async function tryItPage(root, data) {
   })
   addEventListener("hashchange", () => {
     if (!location.hash.includes("=")) return
-    const person = state.person
-    state = readState(location.hash.slice(1), data)
-    if (person === "own" && !new URLSearchParams(location.hash.slice(1)).has("person")) state.person = "own"
+    state = readState(location.hash.slice(1), data, state)
     show()
   })
   let width = innerWidth

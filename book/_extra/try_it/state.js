@@ -18,17 +18,17 @@ function writeState(state, data) {
   return words.toString()
 }
 
-// The state of an address; what it does not say, or says wrong, is as at first.
-function readState(text, data) {
+// The state of an address. What it does not say, or says wrong, is as at first; but a person and the square stay those `of` a state.
+function readState(text, data, { person, view } = firstState(data)) {
   const words = new URLSearchParams(text)
-  const state = firstState(data)
+  const state = { ...firstState(data), ...(words.has("person") ? {} : { person, view }) }
   const index = (name, count) => {
     const number = Number(words.get(name)) - 1
     return Number.isInteger(number) && number >= 0 && number < count ? number : null
   }
   state.person = index("person", data.people.length) ?? state.person
-  const view = (words.get("view") ?? "").split(",").map(Number)
-  if (view.length === 3 && view.every(Number.isFinite) && view[2] >= 4 && view[2] < 1e5) state.view = view
+  const square = (words.get("view") ?? "").split(",").map(Number)
+  if (square.length === 3 && square.every(Number.isFinite) && square[2] >= 4 && square[2] < 1e5) state.view = square
   for (const place of Object.keys(data.network.places)) {
     const how = words.get(shortName(place, data))
     if (HOWS.includes(how)) state.edits[place] = how
