@@ -32,26 +32,29 @@ async function tryItPage(root, data) {
   // Predict and draw the state; of states that come faster than predictions only the last one is drawn.
   async function show() {
     const turn = ++asked
+    root.ariaBusy = "true"
+    controls()
     const picture = await pictureOf()
     const square = squareOf(picture)
     if (turn !== asked) return
     drawSquare(find(".whole"), picture, square, wholeWidth(picture))
     const plain = cutView(picture, square, network.resolution)
     const view = state.erased.some(Boolean) ? erase(plain, state.erased, network.resolution) : plain
-    const changed = view !== plain || state.step !== 0 || Object.keys(state.edits).length > 0
     const before = await base(plain)
     if (turn !== asked) return
-    const now = changed ? await predict({ view, ...(await request()) }) : before
+    const now = changed() ? await predict({ view, ...(await request()) }) : before
     if (turn !== asked) return
     const from = shown?.points ?? now.keypoints
-    shown = { before, now, view, changed, points: from }
-    controls()
+    shown = { before, now, view, points: from }
     say()
     heatmaps()
     move(from, now.keypoints, turn)
-    root.dataset.shown = turn
+    root.shown = shown // to look at from the browser's console
+    root.ariaBusy = "false"
     remember()
   }
+
+  const changed = () => state.step !== 0 || Object.keys(state.edits).length > 0 || state.erased.some(Boolean)
 
   // The prediction for a view with nothing changed, kept until the view is another.
   let kept = null
@@ -102,7 +105,7 @@ async function tryItPage(root, data) {
       pen.drawImage(map, 0, 0, side, side)
     }
     if (state.circles) shown.points.forEach((point, i) => ring(pen, (point.x + 0.5) * scale, (point.y + 0.5) * scale, radius(point, i) * scale, data.colours[i]))
-    if (shown.changed) drawSkeleton(pen, shown.before.keypoints, scale, { ...colours, ghost: true })
+    if (changed()) drawSkeleton(pen, shown.before.keypoints, scale, { ...colours, ghost: true })
     drawSkeleton(pen, shown.points, scale, colours)
     if (find("[data-erase]").checked) ring(pen, ((brush.x + 0.5) * side) / cells, ((brush.y + 0.5) * side) / cells, (2.5 * side) / cells, "#fff")
   }
@@ -129,20 +132,20 @@ async function tryItPage(root, data) {
     find("[data-circles]").checked = state.circles
     find(".circles").hidden = !state.circles
     find("[data-restore]").disabled = !state.erased.some(Boolean)
-    find("[data-reset]").disabled = !shown.changed
-    find(".ghost").hidden = !shown.changed
+    find("[data-reset]").disabled = !changed()
+    find(".ghost").hidden = !changed()
     for (const button of all("[data-joint]")) button.setAttribute("aria-pressed", Number(button.dataset.joint) === state.joint)
   }
 
   // In words: which joints have moved, and all numbers in a table.
   function say() {
-    const { before, now, changed } = shown
+    const { before, now } = shown
     const share = now.keypoints.map((point, i) => Math.hypot(point.x - before.keypoints[i].x, point.y - before.keypoints[i].y) / network.resolution)
     const order = share.map((_, i) => i).filter(i => share[i] >= 0.05).sort((a, b) => share[b] - share[a])
     const list = order.slice(0, 5).map(i => `${network.joints[i]} ${Math.round(100 * share[i])} %`).join(", ")
     const rest = order.length > 5 ? ` and ${order.length - 5} more` : ""
     const few = order.length === 1 ? "1 joint moves" : `${order.length} joints move`
-    find(".moved").textContent = !changed
+    find(".moved").textContent = !changed()
       ? "The network as it was trained. Change something below, or erase a part of the picture."
       : order.length ? `${few} by at least 5 % of the square’s side: ${list}${rest}.` : "No joint moves by 5 % of the square’s side."
     find("tbody").innerHTML = now.keypoints.map((point, i) => {
