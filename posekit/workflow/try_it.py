@@ -74,7 +74,7 @@ def as_script(found: dict[str, Any]) -> str:
 def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
     """The network of shipped weights as `browser.export` gives it, and:
 
-    - `people`: of the split test those `gallery` whom the network predicts best: `name`, `picture` (a data address), and the square
+    - `people`: of the split test those `gallery` whom the network predicts best, the best first: `name`, `picture` (a data address), and the square
       that the network sees as `view`: x and y of its centre and its side, in picture pixels from the picture's outer edge.
     - `means`: by place the mean activation over all others, ordered (rows, columns, channels).
     - `walks`: directions of the last stack's code: `name`, `says` what it is, and `step`, one standard deviation along it.
@@ -94,7 +94,7 @@ def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
     description = browser.export(model, card)
     means = ablation.means(model, card, known, description["places"], backend=backend)
     errors, _ = _errors(model, card, tried)
-    best = np.sort(np.argsort(np.nanmean(errors, 1), kind="stable")[:gallery])
+    best = np.argsort(np.nanmean(errors, 1), kind="stable")[:gallery]
     return {
         "network": description,
         "people": [_person(tried.people, i, number) for number, i in enumerate(best, 1)],
@@ -119,7 +119,7 @@ def still(weights: str, people: list[dict[str, Any]]) -> Image.Image:
     maps = predict_heatmaps(network.model, card, torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255)[:, -1]
     keypoints = decode(maps, card, np.eye(3)[None].repeat(len(views), 0))
     above = [draw(view, points, network.skeleton) for view, points in zip(views, keypoints, strict=True)]
-    below = [Image.fromarray(light) for light in glow(maps.numpy(), network.skeleton)]
+    below = [Image.fromarray(light) for light in glow(maps.numpy(), network.skeleton, enlarge=1)]
     rows = [np.concatenate([np.asarray(cell.resize((256, 256))) for cell in cells], 1) for cells in (above, below)]
     return Image.fromarray(np.concatenate(rows))
 
@@ -144,7 +144,7 @@ def _walks(model: Any, card: Card, crops: Crops) -> list[dict[str, str]]:
         return {"name": name, "says": says, "step": _text(step.reshape(shape).transpose(1, 2, 0))}
 
     walks = [
-        walk(f"component {i + 1}", f"{found.shares[i]:.0%} of the variance of codes", math.sqrt(found.variances[i]) * found.directions[i])
+        walk(f"component {i + 1}", f"{100 * found.shares[i]:.0f} % of the variance of codes", math.sqrt(found.variances[i]) * found.directions[i])
         for i in range(min(COMPONENTS, len(found)))
     ]
     for name in ATTRIBUTES:

@@ -21,7 +21,7 @@ function layout(data) {
   return `
 <fieldset class="gallery"><legend>A person</legend>
   <div class="people">${gallery.join("")}</div>
-  <div class="row">
+  <div class="line">
     <label class="button">Your own picture …<input type="file" accept="image/*" data-file></label>
     <label class="button">Take a photograph …<input type="file" accept="image/*" capture="environment" data-file></label>
     <span class="hint">or drop one here. It stays in this browser.</span>
@@ -32,13 +32,13 @@ function layout(data) {
   <figure>
     <canvas class="whole" tabindex="0" role="application"
       aria-label="The picture, and the square that the network sees: arrows move it, plus and minus resize it"></canvas>
-    <figcaption>Drag the square, or pull its corner. Keys: arrows, + and −.</figcaption>
+    <figcaption>Drag the square, or pull its corner. By keys: arrows, + and −.</figcaption>
   </figure>
   <figure>
     <canvas class="seen" tabindex="0" role="application"
       aria-label="What the network sees, and its prediction. To erase: arrows move the brush, space erases"></canvas>
-    <figcaption>What the network sees (${network.resolution} × ${network.resolution} pixels) and the joints that it reads off its heatmaps: left limbs in
-      warm colours, right ones in cool. <span class="ghost">Dashed: as it was before your changes.</span></figcaption>
+    <figcaption>What the network sees, ${network.resolution} × ${network.resolution} pixels, and the joints it predicts: left limbs warm, right ones cool.
+      <span class="ghost">Dashed: before your changes.</span></figcaption>
   </figure>
 </div>
 <p class="says moved" role="status"></p>
@@ -52,7 +52,7 @@ function layout(data) {
     <p class="hint walks"></p>
   </fieldset>
 </div>
-<div class="row">
+<div class="line">
   <label><input type="checkbox" data-circles> confidence circles</label>
   <label><input type="checkbox" data-erase> erase with a brush</label>
   <button type="button" data-restore>Restore what was erased</button>

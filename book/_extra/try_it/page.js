@@ -126,7 +126,7 @@ async function tryItPage(root, data) {
     find("[data-other]").value = state.other
     find(".other").hidden = !Object.values(state.edits).includes("another")
     find("[data-walk]").value = state.walk
-    const far = `${String(state.step).replace("-", "−")} standard deviations`
+    const far = `${String(state.step).replace("-", "−")} standard deviation${Math.abs(state.step) === 1 ? "" : "s"}`
     Object.assign(find("[data-step]"), { value: state.step, ariaValueText: far })
     find(".walks").textContent = `${far}; ${data.walks[state.walk].name} is ${data.walks[state.walk].says}.`
     find("[data-circles]").checked = state.circles
@@ -187,11 +187,12 @@ async function tryItPage(root, data) {
       target.value = ""
     } else if (target.name === "person") {
       find(".fault").textContent = ""
-      change({ person: Number(value), view: null, erased: firstState(data).erased })
+      const person = Number(value)
+      change({ person, view: null, erased: firstState(data).erased, other: anotherThan(person, state.other, data) })
     } else if ("place" in dataset) {
       const { [dataset.place]: _, ...edits } = state.edits
       change({ edits: value ? { ...edits, [dataset.place]: value } : edits })
-    } else if ("other" in dataset) change({ other: Number(value) })
+    } else if ("other" in dataset) change({ other: anotherThan(state.person, Number(value), data) })
     else if ("walk" in dataset) change({ walk: Number(value) })
     else if ("circles" in dataset) change({ circles: target.checked })
     else if ("erase" in dataset) result()

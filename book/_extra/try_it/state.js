@@ -34,6 +34,7 @@ function readState(text, data, { person, view } = firstState(data)) {
     if (HOWS.includes(how)) state.edits[place] = how
   }
   state.other = index("other", data.people.length) ?? state.other
+  state.other = anotherThan(state.person, state.other, data)
   const walk = data.walks.findIndex(({ name }) => name === words.get("walk"))
   const step = Number(words.get("step"))
   if (walk >= 0 && Math.abs(step) <= 3) Object.assign(state, { walk, step })
@@ -43,6 +44,9 @@ function readState(text, data, { person, view } = firstState(data)) {
   state.erased = unpacked(words.get("erased"), state.erased.length) ?? state.erased
   return state
 }
+
+// The other person, or the next one where that is the person shown.
+const anotherThan = (person, other, data) => (other === person ? (other + 1) % data.people.length : other)
 
 // As at first: the first person, nothing changed.
 function firstState(data) {
