@@ -90,6 +90,8 @@ def hits(keypoints, factor=0.2):
 # %% [markdown]
 # ## With and without, person by person
 #
+# [Try it](try_it): there you can replace each skip connection yourself, for one person.
+#
 # First the blunt question of the thesis: take all skip connections of a trained network away, and count for each person how many
 # joints are still found. They can be replaced in three ways. *Zero* is what most ablations take, and the layers behind never met it. The *mean* over other people, for
 # each channel and position, is the most ordinary activation there is, and says nothing about this person. *Another person's* activation is entirely ordinary, and wrong.

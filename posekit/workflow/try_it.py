@@ -41,6 +41,7 @@ from posekit.workflow.parameters import root
 WEIGHTS = "lspet-64px-hg1"
 PEOPLE = "mannequins:300"
 GALLERY = 12  # people to choose from
+UPRIGHT = 0.7  # cosine of the trunk's angle from the vertical
 SHOWN = 5  # of them, on paper
 COMPONENTS = 8  # to walk along
 ATTRIBUTES = ("sitting", "lean", "arm elevation", "facing", "spread")  # whose probe's direction there is to walk along
@@ -74,7 +75,7 @@ def as_script(found: dict[str, Any]) -> str:
 def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
     """The network of shipped weights as `browser.export` gives it, and:
 
-    - `people`: of the split test those `gallery` whom the network predicts best, the best first: `name`, `picture` (a data address), and the square
+    - `people`: of the split test those `gallery` whom the network predicts best, upright ones first: `name`, `picture` (a data address), and the square
       that the network sees as `view`: x and y of its centre and its side, in picture pixels from the picture's outer edge.
     - `means`: by place the mean activation over all others, ordered (rows, columns, channels).
     - `walks`: directions of the last stack's code: `name`, `says` what it is, and `step`, one standard deviation along it.
@@ -95,6 +96,8 @@ def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
     means = ablation.means(model, card, known, description["places"], backend=backend)
     errors, _ = _errors(model, card, tried)
     best = np.argsort(np.nanmean(errors, 1), kind="stable")[:gallery]
+    upright = attributes(tried.people.keypoints[best], tried.people.skeleton)["upright"] > UPRIGHT
+    best = best[np.argsort(~upright, kind="stable")]
     return {
         "network": description,
         "people": [_person(tried.people, i, number) for number, i in enumerate(best, 1)],
