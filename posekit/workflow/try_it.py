@@ -42,6 +42,7 @@ WEIGHTS = "lspet-64px-hg1"
 PEOPLE = "mannequins:300"
 GALLERY = 12  # people to choose from
 UPRIGHT = 0.7  # cosine of the trunk's angle from the vertical
+LONGEST = 400  # pixels of a picture's side
 SHOWN = 5  # of them, on paper
 COMPONENTS = 8  # to walk along
 ATTRIBUTES = ("sitting", "lean", "arm elevation", "facing", "spread")  # whose probe's direction there is to walk along
@@ -75,13 +76,13 @@ def as_script(found: dict[str, Any]) -> str:
 def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
     """The network of shipped weights as `browser.export` gives it, and:
 
-    - `people`: of the split test those `gallery` whom the network predicts best, upright ones first: `name`, `picture` (a data address), and the square
-      that the network sees as `view`: x and y of its centre and its side, in picture pixels from the picture's outer edge.
+    - `people`: of the split test those `gallery` whom the network predicts best, upright ones first: `name`, `picture` (a data address),
+      and the square that the network sees as `view`: x and y of its centre and its side, in picture pixels from the picture's outer edge.
     - `means`: by place the mean activation over all others, ordered (rows, columns, channels).
     - `walks`: directions of the last stack's code: `name`, `says` what it is, and `step`, one standard deviation along it.
     - `radii`: for each joint by how much a heatmap's spread is multiplied to give the radius of a circle that holds the joint of
       `covered` of the others: split conformal prediction with normalised residuals (Lei et al., JASA 2018, section 5.2).
-    - `count`: how many others there are.
+    - `count`: how many others there are, and of which `kind`.
     - `colours`, `limb_colours`: those of the book's drawings.
 
     Arrays are float16, little-endian in base64.
@@ -106,6 +107,7 @@ def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
         "radii": _radii(*_errors(model, card, known)),
         "covered": COVERED,
         "count": len(known),
+        "kind": "mannequins" if known.people.factors else "people",
         "colours": joint_colours(network.skeleton),
         "limb_colours": limb_colours(network.skeleton),
     }
@@ -128,11 +130,13 @@ def still(weights: str, people: list[dict[str, Any]]) -> Image.Image:
 
 
 def _person(people: People, index: int, number: int) -> dict[str, Any]:
-
     centre, side = person_square(people.boxes[index], MARGIN)
-    posture = list(POSTURES)[int(people.factors["posture"][index])]
-    picture = webp(Image.fromarray(people.read(people.names[index])), 80)
-    return {"name": f"mannequin {number}, {posture}", "picture": picture, "view": [float(v) for v in (*(centre + 0.5), side)]}
+    picture = Image.fromarray(people.read(people.names[index]))
+    factor = min(1, LONGEST / max(picture.size))
+    if factor < 1:
+        picture = picture.resize((round(factor * picture.width), round(factor * picture.height)), Image.Resampling.LANCZOS)
+    name = f"mannequin {number}, {list(POSTURES)[int(people.factors['posture'][index])]}" if people.factors else f"person {number}"
+    return {"name": name, "picture": webp(picture, 80), "view": [factor * float(v) for v in (*(centre + 0.5), side)]}
 
 
 def _walks(model: Any, card: Card, crops: Crops) -> list[dict[str, str]]:
@@ -147,7 +151,11 @@ def _walks(model: Any, card: Card, crops: Crops) -> list[dict[str, str]]:
         return {"name": name, "says": says, "step": _text(step.reshape(shape).transpose(1, 2, 0))}
 
     walks = [
-        walk(f"component {i + 1}", f"{100 * found.shares[i]:.0f} % of the variance of codes", math.sqrt(found.variances[i]) * found.directions[i])
+        walk(
+            f"component {i + 1}",
+            f"{100 * found.shares[i]:.0f} % of the variance of codes",
+            math.sqrt(found.variances[i]) * found.directions[i],
+        )
         for i in range(min(COMPONENTS, len(found)))
     ]
     for name in ATTRIBUTES:

@@ -1,7 +1,7 @@
 // The page's controls, as HTML.
 
 function layout(data) {
-  const { network, people, walks, covered, count } = data
+  const { network, people, walks, covered, count, kind } = data
   const options = entries => entries.map(([value, text]) => `<option value="${value}">${text}</option>`).join("")
   const sizes = placeSizes(network)
   const places = Object.keys(network.places).map(place => {
@@ -59,8 +59,8 @@ function layout(data) {
   <button type="button" data-reset>Undo all changes</button>
   <button type="button" data-copy>Copy the address of this state</button>
 </div>
-<p class="hint circles">A circle holds the joint of ${Math.round(100 * covered)} % of mannequins (split conformal prediction on ${count} of them, for each joint).
-  For photographs that is not known.</p>
+<p class="hint circles">A circle holds the joint of ${Math.round(100 * covered)} % of ${kind} (split conformal prediction on ${count} of them, for each joint).
+  For a picture of your own that is not known.</p>
 <p class="hint"><strong>Heatmaps.</strong> One a joint, each as bright as its own peak; the number is the peak as a share of what training aims at. Press one to lay it over the view.</p>
 <div class="maps">${maps.join("")}</div>
 <details><summary>The prediction as a table</summary>
