@@ -8,30 +8,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_networks import hourglass
 from torch import nn
 
-from posekit import Hourglass, HourglassConfig, PosekitError
+from posekit import PosekitError
 from posekit.engine import browser
-from posekit.engine.weights import Card, load
-
-
-def network(seed=0, **changes):
-    """A small hourglass with weights that float16 holds and a batch normalisation that has seen something, and its card."""
-    torch.manual_seed(seed)
-    config = HourglassConfig.narrow(8, joints=14, **changes)
-    model = Hourglass(config).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for values, low, high in (
-                (module.weight, 0.5, 1.5),
-                (module.bias, -0.5, 0.5),
-                (module.running_mean, -0.5, 0.5),
-                (module.running_var, 0.5, 2),
-            ):
-                nn.init.uniform_(values, low, high)
-        if isinstance(module, nn.Conv2d):
-            module.weight.data = module.weight.data.half().float()
-    return model, Card("small", config.to_dict(), "lsp", config.multiple, "mse")
+from posekit.engine.weights import load
 
 
 def computed(description, pictures, edits=()):
@@ -67,7 +49,7 @@ CONFIGS = st.fixed_dictionaries({
 @settings(max_examples=8, deadline=None)
 @given(CONFIGS, st.integers(0, 99))
 def test_any_hourglass_is_described(changes, seed):
-    model, card = network(seed, **changes)
+    model, card = hourglass(seed, **changes)
     description = browser.export(model, card)
     pictures = torch.rand(2, 3, card.resolution, card.resolution)
     with torch.inference_mode():
@@ -77,7 +59,7 @@ def test_any_hourglass_is_described(changes, seed):
 def test_places_are_those_of_edits():
     import posekit
 
-    model, card = network(stacks=2, depth=2, residuals=2)
+    model, card = hourglass(stacks=2, depth=2, residuals=2)
     description = browser.export(model, card)
     assert set(description["places"]) == {f"stack{i}.{name}" for i in (0, 1) for name in ("skip1", "skip2", "bottleneck1")}
     pictures = torch.rand(2, 3, card.resolution, card.resolution)
@@ -101,10 +83,10 @@ def test_shipped_kernels_are_kept_exactly():
 
 
 def test_what_a_browser_does_not_compute_is_refused():
-    model, card = network(squeeze="linear", dimensions=3, code_side=1)
+    model, card = hourglass(squeeze="linear", dimensions=3, code_side=1)
     with pytest.raises(PosekitError, match=r"small: a squeeze of linear is not computed in the browser"):
         browser.export(model, card)
-    model, card = network()
+    model, card = hourglass()
     model.stem.residual1.relu1 = nn.GELU()
     with pytest.raises(PosekitError, match=r"small: GELU\(.*\) is not computed in the browser"):
         browser.export(model, card)
@@ -114,7 +96,7 @@ def test_what_a_browser_does_not_compute_is_refused():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
 def test_a_weight_that_float16_does_not_hold_is_refused(value):
-    model, card = network()
+    model, card = hourglass()
     model.stem.conv.weight.data[0, 0, 0, 0] = value
     with pytest.raises(PosekitError, match="small: a weight is not finite, or beyond what float16 holds"):
         browser.export(model, card)

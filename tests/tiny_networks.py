@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from posekit import Hourglass, HourglassConfig
 from posekit.engine.weights import Card
 
 SIZE = 32  # pixels, so heatmaps of 8 x 8 cells
@@ -37,6 +38,25 @@ class Painted(nn.Module):
     def forward(self, x):
         red, _, blue = self.features(x).unbind(1)
         return torch.stack([red, red.roll(2, -1), *[blue] * 12], 1)[:, None] + 0 * self.unused
+
+
+def hourglass(seed=0, **changes):
+    """A small hourglass and its card: weights that float16 holds, and batch normalisations that do something."""
+    torch.manual_seed(seed)
+    config = HourglassConfig.narrow(8, joints=14, **changes)
+    model = Hourglass(config).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values, low, high in (
+                (module.weight, 0.5, 1.5),
+                (module.bias, -0.5, 0.5),
+                (module.running_mean, -0.5, 0.5),
+                (module.running_var, 0.5, 2),
+            ):
+                nn.init.uniform_(values, low, high)
+        if isinstance(module, nn.Conv2d):
+            module.weight.data = module.weight.data.half().float()
+    return model, Card("small", config.to_dict(), "lsp", config.multiple, "mse")
 
 
 def hooks(model: nn.Module) -> int:

@@ -132,7 +132,7 @@ async function tryItPage(root, data) {
     find("[data-circles]").checked = state.circles
     find(".circles").hidden = !state.circles
     find("[data-restore]").disabled = !state.erased.some(Boolean)
-    find("[data-reset]").disabled = !changed()
+    find("[data-reset]").disabled = !changed() && !state.view
     find(".ghost").hidden = !changed()
     for (const button of all("[data-joint]")) button.setAttribute("aria-pressed", Number(button.dataset.joint) === state.joint)
   }
@@ -203,7 +203,7 @@ async function tryItPage(root, data) {
     if (!button) return
     if ("joint" in button.dataset) change({ joint: Number(button.dataset.joint) === state.joint ? null : Number(button.dataset.joint) })
     if ("restore" in button.dataset) change({ erased: firstState(data).erased })
-    if ("reset" in button.dataset) change({ edits: {}, step: 0, erased: firstState(data).erased })
+    if ("reset" in button.dataset) change({ edits: {}, step: 0, view: null, erased: firstState(data).erased })
     if ("copy" in button.dataset) copy(button)
   })
   async function copy(button) {
@@ -212,12 +212,13 @@ async function tryItPage(root, data) {
     button.textContent = said
     setTimeout(() => (button.textContent = text), 2000)
   }
-  root.addEventListener("dragover", event => {
+  // Dropped anywhere on the page, a file would otherwise take its place.
+  addEventListener("dragover", event => {
     event.preventDefault()
     root.classList.add("over")
   })
-  root.addEventListener("dragleave", () => root.classList.remove("over"))
-  root.addEventListener("drop", event => {
+  addEventListener("dragleave", event => event.relatedTarget || root.classList.remove("over"))
+  addEventListener("drop", event => {
     event.preventDefault()
     root.classList.remove("over")
     if (event.dataTransfer.files.length) take(event.dataTransfer.files[0])
