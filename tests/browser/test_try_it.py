@@ -60,7 +60,7 @@ def opened(page, site):
 
 
 def settle(page):
-    expect(page.locator(".try-it")).to_have_attribute("aria-busy", "false")
+    expect(page.locator(".try-it")).to_have_attribute("aria-busy", "false", timeout=60_000)
 
 
 def shown(page):
@@ -311,6 +311,7 @@ def test_a_picture_of_the_readers_own(opened, tmp_path):
         expect(opened.locator("[name=person]:checked")).to_have_count(0)
         expect(opened.locator(".fault")).to_be_empty()
         expect(opened).not_to_have_url(re.compile("person"))
+        assert "place the square" in moves(opened)
     opened.get_by_label("skip 2").select_option("mean")
     assert np.isfinite(shown(opened)[0]).all()
 

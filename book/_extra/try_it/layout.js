@@ -41,6 +41,12 @@ function layout(data) {
       <span class="ghost">Dashed: before your changes.</span></figcaption>
   </figure>
 </div>
+<div class="line">
+  <label><input type="checkbox" data-circles> confidence circles</label>
+  <label><input type="checkbox" data-erase> erase with a brush</label>
+</div>
+<p class="hint circles">A circle holds the joint of ${Math.round(100 * covered)} % of ${kind} (split conformal prediction on ${count} of them, for each joint).
+  For a picture of your own that is not known.</p>
 <p class="says moved" role="status"></p>
 <div class="controls">
   <fieldset><legend>Replace activations</legend>${places.join("")}
@@ -53,14 +59,10 @@ function layout(data) {
   </fieldset>
 </div>
 <div class="line">
-  <label><input type="checkbox" data-circles> confidence circles</label>
-  <label><input type="checkbox" data-erase> erase with a brush</label>
   <button type="button" data-restore>Restore what was erased</button>
   <button type="button" data-reset>Undo all changes</button>
   <button type="button" data-copy>Copy the address of this state</button>
 </div>
-<p class="hint circles">A circle holds the joint of ${Math.round(100 * covered)} % of ${kind} (split conformal prediction on ${count} of them, for each joint).
-  For a picture of your own that is not known.</p>
 <p class="hint"><strong>Heatmaps.</strong> One a joint, each as bright as its own peak; the number is the peak as a share of what training aims at. Press one to lay it over the view.</p>
 <div class="maps">${maps.join("")}</div>
 <details><summary>The prediction as a table</summary>

@@ -145,9 +145,12 @@ async function tryItPage(root, data) {
     const list = order.slice(0, 5).map(i => `${network.joints[i]} ${Math.round(100 * share[i])} %`).join(", ")
     const rest = order.length > 5 ? ` and ${order.length - 5} more` : ""
     const few = order.length === 1 ? "1 joint moves" : `${order.length} joints move`
-    find(".moved").textContent = !changed()
-      ? "The network as it was trained. Change something below, or erase a part of the picture."
-      : order.length ? `${few} by at least 5 % of the square’s side: ${list}${rest}.` : "No joint moves by 5 % of the square’s side."
+    const unchanged =
+      state.person === "own" && !state.view
+        ? "Now place the square: the person should fill about four fifths of it."
+        : "The network as it was trained. Change something below, or erase a part of the picture."
+    const moved = order.length ? `${few} by at least 5 % of the square’s side: ${list}${rest}.` : "No joint moves by 5 % of the square’s side."
+    find(".moved").textContent = changed() ? moved : unchanged
     find("tbody").innerHTML = now.keypoints.map((point, i) => {
       const numbers = [point.x, point.y].map(value => value.toFixed(1)).concat(point.score.toFixed(2), radius(point, i).toFixed(1))
       return `<tr><th scope="row">${network.joints[i]}</th>${[...numbers, (share[i] * network.resolution).toFixed(1)].map(n => `<td>${n}</td>`).join("")}</tr>`
