@@ -154,6 +154,7 @@ def test_with_all_of_another_person_the_prediction_is_that_persons(opened):
     )
     opened.get_by_label("the other person").select_option(index=6)
     given, _ = shown(opened)
+    expect(opened).to_have_url(re.compile("other=7"))
     opened.goto("about:blank")
     opened.go_back()
     expect(opened.get_by_label("the other person")).to_have_value("6")  # kept in the address

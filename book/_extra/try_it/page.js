@@ -49,9 +49,9 @@ async function tryItPage(root, data) {
     say()
     heatmaps()
     move(from, now.keypoints, turn)
+    remember()
     root.shown = shown // to look at from the browser's console
     root.ariaBusy = "false"
-    remember()
   }
 
   const changed = () => state.step !== 0 || Object.keys(state.edits).length > 0 || state.erased.some(Boolean)
@@ -158,11 +158,16 @@ async function tryItPage(root, data) {
     find(".time").textContent = `${network.name}, computed in ${Math.round(now.milliseconds)} ms in this browser.`
   }
 
-  // Into the address, not more often than a browser allows.
-  let waiting = 0
+  // Into the address: at once, but not more often than a browser allows.
+  let [waiting, written] = [0, -Infinity]
   function remember() {
+    const write = () => {
+      written = performance.now()
+      history.replaceState(null, "", `#${writeState(state, data)}`)
+    }
     clearTimeout(waiting)
-    waiting = setTimeout(() => history.replaceState(null, "", `#${writeState(state, data)}`), 200)
+    if (performance.now() - written > 200) write()
+    else waiting = setTimeout(write, 200)
   }
 
   const change = changes => {
