@@ -68,7 +68,7 @@ bottleneck = network.code_hook_points()
 
 def store(chosen, of):
     """Their crops, at the size that a network takes."""
-    return posekit.crops(chosen, int(of.resolution * CONTEXT), on_error=on_error)
+    return posekit.crops(chosen, int(of.resolution * CONTEXT), aspect=of.aspect, on_error=on_error)
 
 
 # %% tags=["hide-input"]

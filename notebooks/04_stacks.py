@@ -65,7 +65,7 @@ people = posekit.load_people(data, on_error=on_error)
 
 def store(chosen):
     """Their crops, at the size that the network takes."""
-    return posekit.crops(chosen, int(card.resolution * CONTEXT), on_error=on_error)
+    return posekit.crops(chosen, int(card.resolution * CONTEXT), aspect=card.aspect, on_error=on_error)
 
 
 # %% tags=["hide-input"]

@@ -81,7 +81,7 @@ network, card = weight_files.load(weights)
 hook_point = layer or code_hook_point(network, stack)
 skeleton = skeleton_of(card.skeleton)
 table = held_out(data, people, seed, on_error=on_error)
-crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
+crops = posekit.crops(table, int(card.resolution * CONTEXT), aspect=card.aspect, on_error=on_error)
 table, count = crops.people, len(crops)
 
 # %% tags=["show-input"]

@@ -79,7 +79,7 @@ started = time.monotonic()
 network, card = weight_files.load(weights)
 hook_point = code_hook_point(network, stack)
 table = held_out(data, people, seed, on_error=on_error)
-crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
+crops = posekit.crops(table, int(card.resolution * CONTEXT), aspect=card.aspect, on_error=on_error)
 table, skeleton, count = crops.people, crops.people.skeleton, len(crops)
 if count <= max(*ks, detail):
     raise PosekitError(

@@ -72,7 +72,7 @@ network, card = weight_files.load(weights)
 backend.place(network)
 skeleton, hook_point = SKELETONS[card.skeleton], code_hook_point(network)
 table = held_out(data, max(people, hidden, coded), seed, on_error=on_error)
-crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
+crops = posekit.crops(table, int(card.resolution * CONTEXT), aspect=card.aspect, on_error=on_error)
 rendered = parse_spec(data)[0] == "mannequins"
 
 # %% [markdown]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 CONTEXT = 1.25  # a stored crop is this many times as wide as what the network sees, so that a shift shows real pixels
-MARGIN = 1.25  # the network's view is a square this many times as wide as the longer side of the person's box
+MARGIN = 1.25  # the network's view is this many times as large as the person's box, and of its input's shape
 STRIDE = 4  # network input pixels to a heatmap cell
 
 
@@ -51,10 +51,18 @@ def cropping(centre, side, size: int) -> np.ndarray:
     return matrix
 
 
-def person_square(boxes: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Centre (..., 2) and side (...) of the square `scale` times the longer side of boxes (..., 4) of x, y, w, h."""
+def person_square(boxes: np.ndarray, scale: float, aspect: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Centre (..., 2) and side (...) of the square `scale` times the longer side of boxes (..., 4) of x, y, w, h.
+
+    Of an input that is no square but `aspect`, its width over its height, the square is that of its longer side, and large enough that
+    the box fits into the input in its middle.
+
+    >>> boxes = np.array([[0, 0, 30, 40], [0, 0, 60, 40]])
+    >>> person_square(boxes, 1.0)[1].tolist(), person_square(boxes, 1.0, 192 / 256)[1].tolist()
+    ([40.0, 60.0], [40.0, 80.0])
+    """
     boxes = np.asarray(boxes, float)
-    return boxes[..., :2] + boxes[..., 2:] / 2, scale * boxes[..., 2:].max(-1)
+    return boxes[..., :2] + boxes[..., 2:] / 2, scale * (boxes[..., 2:] / (min(aspect, 1.0), min(1 / aspect, 1.0))).max(-1)
 
 
 def view(crop_size: int, resolution: int) -> np.ndarray:

@@ -6,12 +6,15 @@ import types
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
 import posekit
 from posekit import PosekitError, Skeleton, adapt
-from posekit.coordinates import transform
+from posekit.coordinates import person_square, transform
+from posekit.data.people import People
 from posekit.engine.prediction import Fast, by_modules
 from posekit.hooks import edit, hook_points, trace
 from posekit.skeleton import COCO
@@ -57,13 +60,61 @@ def test_a_spot_is_where_it_is_whatever_the_stride(stride):
 @pytest.mark.parametrize("height, width", [(64, 48), (48, 64), (96, 32)])
 def test_a_spot_is_where_it_is_in_an_input_that_is_no_square(height, width):
     network = adapted(Spot(4), size=(height, width))
-    side = max(height, width)
-    assert network.card.resolution == side
-    x, y = side / 2 + 5, side / 2 - 7
-    found = network.predict(spot_at(x, y, side, side, 4.0)).keypoints[0, 0]
-    assert np.allclose(found[:2], (x, y), atol=0.4)
-    beside = spot_at(2, 2, side, side, 1.5)  # outside of what the network sees
-    assert network.predict(beside).keypoints[0, 0, 2] < 0.05
+    assert network.card.resolution == max(height, width) and network.card.aspect == width / height
+    for x, y in ((width / 2 + 5, height / 2 - 7), (8, 9), (width - 9, height - 8)):
+        found = network.predict(spot_at(x, y, width, height, 4.0)).keypoints[0, 0]
+        assert np.allclose(found[:2], (x, y), atol=0.4)
+
+
+BOXES = {"tall": (200.0, 160.0, 60.0, 160.0), "wide": (150.0, 220.0, 170.0, 50.0), "square": (180.0, 190.0, 110.0, 110.0)}
+
+
+def planted(box, x: float, y: float, spread: float = 9.0) -> People:
+    """One person of COCO's joints, all of them where the one red spot of the picture is."""
+    keypoints = np.tile([x, y, 2.0], (1, 17, 1))
+    picture = spot_at(x, y, 480, 500, spread)
+    return People(
+        COCO, np.array(["planted"]), np.array([box]), keypoints, np.array([1]), np.array(["test"]), {"planted": picture}.__getitem__,
+        "planted", version=f"{x} {y} {spread}",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(64, 48), (48, 64), (64, 64), (96, 32)])
+@pytest.mark.parametrize("shape", BOXES)
+def test_a_spot_at_the_edge_of_a_box_is_found_whatever_the_shapes_of_box_and_input(shape, size, tmp_path):
+    """By prediction in a picture and by stored crops, in the picture's pixels, to a fraction of a heatmap cell."""
+    network = adapted(Spot(4, joints=17), COCO, size)
+    left, top, width, height = BOXES[shape]
+    cell = person_square(np.array(BOXES[shape]), 1.25, size[1] / size[0])[1] / max(size) * 4
+    for x, y in ((left + 3, top + height / 2), (left + width - 4, top + 3), (left + width / 2, top + height - 4)):
+        found = network.predict(spot_at(x, y, 480, 500, 0.8 * cell), [BOXES[shape]]).keypoints[0, :, :2]
+        assert np.allclose(found, (x, y), atol=0.15 * cell), (shape, size)
+        cut = posekit.crops(
+            planted(BOXES[shape], x, y, 0.8 * cell), round(1.25 * network.card.resolution), tmp_path, aspect=network.card.aspect
+        )
+        assert np.allclose(posekit.predict_crops(network.model, network.card, cut, backend=PLAIN)[0, 0, :, :2], (x, y), atol=0.15 * cell)
+
+
+@given(st.floats(0.25, 4), st.floats(1, 300), st.floats(1, 300), st.floats(1, 2))
+def test_the_square_around_a_box_holds_it_in_the_middle_of_any_input_and_no_smaller_one_would(aspect, width, height, scale):
+    centre, side = person_square(np.array([10.0, 20.0, width, height]), scale, aspect)
+    across, down = side * min(aspect, 1), side * min(1 / aspect, 1)  # of the input
+    assert np.allclose(centre, (10 + width / 2, 20 + height / 2)) and np.isclose(across / down, aspect)
+    assert across >= scale * width * (1 - 1e-9) and down >= scale * height * (1 - 1e-9)
+    assert np.isclose(across, scale * width) or np.isclose(down, scale * height)
+    assert person_square(np.array([0, 0, width, height]), scale)[1] == scale * max(width, height)  # to the bit
+
+
+def test_crops_of_an_input_of_another_shape_are_refused(tmp_path):
+    network, people = adapted(Spot(4, joints=17), COCO, (64, 48)), planted(BOXES["wide"], 200, 240)
+    square = posekit.crops(people, 80, tmp_path)
+    own = posekit.crops(people, 80, tmp_path, aspect=0.75)
+    assert square.aspect == 1 and own.select([0]).aspect == 0.75 and not np.allclose(square.matrices, own.matrices)
+    with pytest.raises(PosekitError, match=r"width is 1 of its height.* is 0.75; cut them by posekit.crops\(people, size, aspect=0.75\)"):
+        posekit.predict_crops(network.model, network.card, square, backend=PLAIN)
+    with pytest.raises(PosekitError, match=r"cut for an input whose width is 0\.75"):
+        square_network = adapted(Spot(4, joints=17), COCO, 64)
+        posekit.evaluate(square_network, own)
 
 
 def test_probabilities_of_an_input_that_is_no_square_sum_to_one_within_it():

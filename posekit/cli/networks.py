@@ -221,7 +221,7 @@ def codes(
         people = load_people(data, default_split="all", on_error=on_error, cache=cache, progress=rendered)
     with bars(first) as bar:
         with bar.task("cutting out", len(people)) as cut:
-            stored = crops.crops(people, round(card.resolution * CONTEXT), cache, on_error=on_error, progress=cut)
+            stored = crops.crops(people, round(card.resolution * CONTEXT), cache, aspect=card.aspect, on_error=on_error, progress=cut)
         if len(stored) < world.size:
             raise PosekitError(f"{world.size} processes for {len(stored)} people; start fewer")
         mine = stored.select(world.rows(len(stored)))

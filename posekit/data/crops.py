@@ -73,6 +73,7 @@ class Crops:
         matrices: (N, 3, 3) float64, from picture pixels to crop pixels.
         store: the crops themselves, read when they are needed.
         pictures: (N,) uint64: numbers of the pictures that they were cut from, by what these show (`posekit.data.seen`).
+        aspect: width over height of the network input that they were cut for.
 
     >>> import posekit
     >>> stored = posekit.crops(posekit.load_people("mannequins:4,size=40"), 24)
@@ -90,6 +91,7 @@ class Crops:
     matrices: np.ndarray
     store: Shards
     pictures: np.ndarray
+    aspect: float = 1.0
 
     def __len__(self) -> int:
         return len(self.store)
@@ -122,16 +124,18 @@ class Crops:
             self.matrices[index],
             self.store.select(index),
             self.pictures[index],
+            self.aspect,
         )
 
 
 def crops(
-    people: People, size: int, cache: str | Path = "data", *, workers: int | None = None, on_error: str = "raise",
+    people: People, size: int, cache: str | Path = "data", *, aspect: float = 1.0, workers: int | None = None, on_error: str = "raise",
     progress: Callable[[int], None] | None = None,
 ) -> Crops:  # fmt: skip
     """The stored crops of `people`, `size` pixels a side; cut now, in parallel, where they are not yet in `cache`.
 
-    A crop is the square MARGIN * CONTEXT times the longer side of the person's box. The store's name follows
+    A crop is the square MARGIN * CONTEXT times the longer side of the person's box, or so much larger that the box fits into a network's
+    input of `aspect`, its width over its height, in the middle (`Card.aspect`). The store's name follows
     from who is cut, how, and what the pictures' files hold, so that others under the same names are cut anew.
     `cache` remembers what a file held, and `posekit.data.digests` says when it is read again: as soon as its
     length or one of its times changes. Whoever gives `people` another `read` gives them another `version` too. A store that has all of
@@ -156,11 +160,11 @@ def crops(
     root = Path(cache) / "crops"
     kind = f"{people.source.partition(':')[0]}-{size}px"
     numbers = seen.pictures(people, cache)
-    keys = _keys(people, numbers)
+    keys = _keys(people, numbers, aspect)
     folder = root / f"{kind}-{len(people)}-{hashlib.sha256(keys.tobytes()).hexdigest()[:12]}"
     store = None if is_complete(folder, len(people)) else _larger(root, kind, keys)
     if store is None:
-        cutting = partial(_produce, people, keys, size, workers or cores(), on_error)
+        cutting = partial(_produce, people, keys, size, aspect, workers or cores(), on_error)
         store = build(folder, len(people), cutting, strict=on_error == "raise", progress=progress)
     elif progress:
         progress(len(people))
@@ -168,15 +172,16 @@ def crops(
     kept = replace(kept, left_out=people.left_out | store.left_out)
     if not len(kept):
         raise PosekitError(f"{people.source}: nobody could be cut out ({kept.summary()})")
-    return Crops(kept, size, store.table["keypoints"], store.table["matrices"], store, numbers)
+    return Crops(kept, size, store.table["keypoints"], store.table["matrices"], store, numbers, aspect)
 
 
-def _keys(people: People, pictures: np.ndarray) -> np.ndarray:
+def _keys(people: People, pictures: np.ndarray, aspect: float) -> np.ndarray:
     """A number (N,) uint64 for each person's crop, which follows from everything that decides it but its size.
 
     The pixels go in as a hash of the picture's file, which is the same in every copy of a folder.
     """
-    how = hashlib.sha256(f"{people.version} {MARGIN * CONTEXT} {QUALITY}".encode()).digest()
+    shape = "" if aspect == 1 else f" {aspect:.6f}"
+    how = hashlib.sha256(f"{people.version} {MARGIN * CONTEXT} {QUALITY}{shape}".encode()).digest()
     numbers = np.concatenate([people.boxes, people.keypoints.reshape(len(people), -1)], 1).astype(np.float64)
     letters = np.ascontiguousarray(people.names).view(np.uint32).reshape(len(people), -1)
     keys = np.full(len(people), int.from_bytes(how[:8], "little"), np.uint64)
@@ -211,13 +216,15 @@ def _larger(root: Path, kind: str, keys: np.ndarray) -> Shards | None:
     return None
 
 
-def _produce(people: People, keys: np.ndarray, size: int, workers: int, on_error: str, index: np.ndarray) -> Iterator[Item | LeftOut]:
+def _produce(
+    people: People, keys: np.ndarray, size: int, aspect: float, workers: int, on_error: str, index: np.ndarray
+) -> Iterator[Item | LeftOut]:  # fmt: skip
     """Cut the people of an index array, in order, a few chunks ahead of whoever takes them."""
     pool = ThreadPoolExecutor(workers)  # decoding, resizing and encoding release the interpreter lock
     waiting: deque = deque()
     try:
         for chunk in iterate(len(index), CHUNK):
-            waiting.append(pool.submit(_cut_chunk, people[index[chunk]], keys[index[chunk]], size, on_error))
+            waiting.append(pool.submit(_cut_chunk, people[index[chunk]], keys[index[chunk]], size, aspect, on_error))
             if len(waiting) > 2 * workers:
                 yield from waiting.popleft().result()
         while waiting:
@@ -226,8 +233,8 @@ def _produce(people: People, keys: np.ndarray, size: int, workers: int, on_error
         pool.shutdown(cancel_futures=True)
 
 
-def _cut_chunk(people: People, keys: np.ndarray, size: int, on_error: str) -> list[Item | LeftOut]:
-    centres, sides = person_square(people.boxes, MARGIN * CONTEXT)
+def _cut_chunk(people: People, keys: np.ndarray, size: int, aspect: float, on_error: str) -> list[Item | LeftOut]:
+    centres, sides = person_square(people.boxes, MARGIN * CONTEXT, aspect)
     out: list[Item | LeftOut] = []
     last, picture = None, np.zeros((0, 0, 3), np.uint8)
     for i, name in enumerate(people.names):

@@ -40,8 +40,8 @@ def adapt(
     Args:
         module: takes pictures (B, 3, H, W) of RGB, normalised by `mean` and `std`, and answers with heatmaps.
         skeleton: whose joints its maps are of, in their order: a name of posekit.SKELETONS or a `Skeleton` of your own.
-        size: (H, W) of its input in pixels, or the side of a square. People are cut out as squares of the longer side; a network whose
-            input is narrower sees the middle.
+        size: (H, W) of its input in pixels, or the side of a square. People are cut out as squares of the longer side, large enough that
+            their boxes fit into the input in the middle.
         mean, std: by which pictures in [0, 1] are normalised, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225) for ImageNet's.
         values: what its maps become: "raw", they are heatmaps as they come; "sigmoid"; "softmax", over the cells of a map.
         output: which part of its answer the heatmaps are, where that is no tensor: an index, a name, or a function of the answer.
@@ -92,7 +92,7 @@ def adapt(
             raise PosekitError(f"{name}: {point} {times}; there are {', '.join(p for p, count in points.items() if count == 1)}")
     once = tuple(point for point, count in points.items() if count == 1)
     model = Adapted(module, read, (height, width), mean, std, stride, logits=values == "softmax", names=once, code=code, skips=named)
-    card = Card(name, {}, skeleton, max(height, width), VALUES[values], architecture="adapted", stride=stride)
+    card = Card(name, {}, skeleton, max(height, width), VALUES[values], architecture="adapted", stride=stride, aspect=width / height)
     if report:
         _, stages, count, rows, columns = maps.shape
         staged = f"{stages} stage{'s' * (stages > 1)} of {count} maps"

@@ -153,7 +153,7 @@ def crops_of(
         store = people
     else:
         common(skeleton_of(card.skeleton), people.skeleton)  # refused before anything is cut
-        store = crops(people, size, cache, on_error=on_error, progress=_counting(progress, "cutting out", len(people)))
+        store = crops(people, size, cache, aspect=card.aspect, on_error=on_error, progress=_counting(progress, "cutting out", len(people)))
     if store.size < size:
         raise PosekitError(f"crops of {store.size} px are too small for {card.name}: give people, or crops of {size} px")
     return store, common(skeleton_of(card.skeleton), store.people.skeleton)

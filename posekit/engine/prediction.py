@@ -96,10 +96,10 @@ class Predictor:
         label = name or "the picture"
         if boxes is None:
             boxes = np.array([[-0.5, -0.5, width, height]])
-            centres, sides = person_square(boxes, 1.0)
+            centres, sides = person_square(boxes, 1.0, self.card.aspect)
         else:
             boxes = check_boxes(boxes, width, height, label)
-            centres, sides = person_square(boxes, MARGIN)
+            centres, sides = person_square(boxes, MARGIN, self.card.aspect)
         size, found, sure = self.card.resolution, [], []
         matrices = cropping(centres, sides, size)
         for index in iterate(len(boxes), BATCH):
@@ -255,7 +255,7 @@ def predict_crops(
     how many people were done.
 
     Raises:
-        PosekitError: there are no crops.
+        PosekitError: there are no crops, or they were cut for an input of another shape.
 
     >>> import posekit
     >>> people = posekit.load_people("mannequins:4,size=64")
@@ -265,6 +265,7 @@ def predict_crops(
     """
     if not len(crops):
         raise PosekitError(f"{crops.people.source}: nobody to predict")
+    card.check(crops)
     backend = backend or Backend.best()
     backend.place(model.eval())
     network = network or Fast(model, backend, expected=len(crops) * (1 + flip))

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from posekit.coordinates import STRIDE
+from posekit.data.crops import Crops
 from posekit.data.signatures import HEAD, no_content
 from posekit.display.html import facts, scores
 from posekit.engine.trust.calibration import Calibration
@@ -65,6 +66,7 @@ class Card:
         note: terms of use, say.
         stride: input pixels to a heatmap cell.
         calibration: of its confidence, the fields of a `Calibration`; empty where it has none.
+        aspect: width over height of the input; where it is no square, `resolution` is its longer side.
 
     >>> card = load("mannequins-hg1")[1]
     >>> card.architecture, card.skeleton, card.resolution, card.loss
@@ -91,6 +93,7 @@ class Card:
     note: str = ""
     stride: int = STRIDE
     calibration: dict[str, Any] = field(default_factory=dict, repr=False)
+    aspect: float = 1.0
 
     to_dict = asdict
 
@@ -98,6 +101,14 @@ class Card:
     def calibrated(self) -> Calibration | None:
         """What turns this network's heatmaps into probabilities and radii."""
         return Calibration.from_dict(self.calibration) if self.calibration else None
+
+    def check(self, crops: Crops) -> None:
+        """Raises PosekitError where crops were cut for an input of another shape: the network would see people cut off, or too small."""
+        if abs(crops.aspect - self.aspect) > 1e-6:
+            raise PosekitError(
+                f"{crops.people.source}: crops were cut for an input whose width is {crops.aspect:g} of its height, and that of "
+                f"{self.name} is {self.aspect:g}; cut them by posekit.crops(people, size, aspect={self.aspect:g})"
+            )
 
     def centred(self, pictures: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] as the network takes them: less `input_mean`."""

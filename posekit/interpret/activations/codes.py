@@ -58,6 +58,7 @@ def stream(
     `code_hook_point(model, stack)` names a stack's code. A code is flattened as (C, H, W). `progress` is called with how
     many people were done.
     """
+    card.check(crops)
     backend = backend or Backend.best()
     network = by_modules(model, backend)
     indices = list(iterate(len(crops), batch))

@@ -318,6 +318,7 @@ def _shaped(codes: Tensor, activation: Tensor, name: str) -> Tensor:
 
 
 def _pictures(crops: Crops, card: Card, backend: Backend, batch: int):
+    card.check(crops)
     indices = list(iterate(len(crops), batch))
     for pictures, keypoints in batches(crops, indices):
         yield eval_view(pictures.to(backend.device), keypoints.to(backend.device), card.resolution)[0]

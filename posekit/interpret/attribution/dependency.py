@@ -232,6 +232,7 @@ def hops(skeleton: Skeleton) -> np.ndarray:
 
 def person_view(crops: Crops, row: int, card: Card) -> tuple[Tensor, np.ndarray]:
     """One person as the network sees them (1, 3, R, R), and their joints (K, 2) in its pixels, NaN where not labelled or out of sight."""
+    card.check(crops)
     picture, keypoints = eval_view(*load_batch(crops, np.array([row])), card.resolution)
     points = keypoints[0].double().numpy()
     inside = ((points[:, :2] >= -0.5) & (points[:, :2] <= card.resolution - 0.5)).all(1) & (points[:, 2] > 0)

@@ -144,13 +144,14 @@ def explain(
     boxes = np.array([[-0.5, -0.5, width, height]]) if whole else check_boxes(box, width, height, label)
     if len(boxes) != 1:
         raise PosekitError(f"{label}: box is one person's x, y, width, height, and there are {len(boxes)}")
-    centres, sides = person_square(boxes, 1.0 if whole else MARGIN)
+    centres, sides = person_square(boxes, 1.0 if whole else MARGIN, card.aspect)
     matrix = cropping(centres[0], sides[0], size)
     view = torch.from_numpy(cut(picture, centres[0], sides[0], size))[None].permute(0, 3, 1, 2).float() / 255
     view = view.to(predictor.backend.device)
     maps, cells, found = answered(predictor.model, card, view)
     cell = cells[0, k] if keypoints is None else _labelled_cell(np.asarray(keypoints, float), joint, matrix, card, maps.shape[-1])
     wanted = targets.target(target, joint, card, cell)
+    reach = sides[0] / 2 * np.array([min(card.aspect, 1), min(1 / card.aspect, 1)])  # of what the network sees
     if method == "attention":
         values = _attention(predictor.model, card, view, cells)[0, k]
     else:
@@ -160,7 +161,7 @@ def explain(
         map=back(values, matrix, width, height),
         heatmap=back(maps[0, k].cpu().numpy(), rescaling(1 / card.stride) @ matrix, width, height),
         picture=picture,
-        seen=np.clip([*(centres[0] - sides[0] / 2), *(centres[0] + sides[0] / 2)], -0.5, [width - 0.5, height - 0.5] * 2),
+        seen=np.clip([*(centres[0] - reach), *(centres[0] + reach)], -0.5, [width - 0.5, height - 0.5] * 2),
         point=transform(np.linalg.inv(matrix), found[0, k : k + 1, :2])[0],
         joint=joint,
         method=f"{method} at {layer}" if layer else method,

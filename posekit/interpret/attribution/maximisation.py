@@ -68,6 +68,7 @@ class Goal:
 
 def seen(model: nn.Module, card: Card, crops: Crops, hook_point: str) -> Seen:
     """What the network makes of people, whole: a few hundred fit in memory."""
+    card.check(crops)
     device = next(model.parameters()).device
     codes, raws, cells, views = [], [], [], []
     for part in iterate(len(crops), BATCH):

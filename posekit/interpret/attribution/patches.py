@@ -95,6 +95,7 @@ def _strongest(model: nn.Module, card: Card, crops: Crops, hook_point: str, chan
 
 
 def _views(crops: Crops, index: np.ndarray, card: Card, model: nn.Module) -> Tensor:
+    card.check(crops)
     pictures, keypoints = load_batch(crops, index)
     return eval_view(pictures, keypoints, card.resolution)[0].to(next(model.parameters()).device)
 

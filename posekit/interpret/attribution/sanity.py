@@ -96,6 +96,7 @@ def draw_cases(
     skeleton = skeleton_of(card.skeleton)
     if crops.people.skeleton.joints != skeleton.joints:
         raise PosekitError(f"{card.name} knows the joints of {skeleton.name}, these people have those of {crops.people.skeleton.name}")
+    card.check(crops)
     wanted = np.isin(np.arange(len(skeleton)), joint_index(skeleton, *(joints or skeleton.joints)))
     random = np.random.default_rng(seed)
     points = transform(view(crops.size, card.resolution), crops.keypoints[..., :2].astype(float))
