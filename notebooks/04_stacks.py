@@ -48,7 +48,7 @@ from posekit.interpret.activations.codes import code_hook_point, collect
 from posekit.interpret.analysis import cka as alignment
 from posekit.plots import ablation as figures
 from posekit.plots import studies as study_figures
-from posekit.skeleton import SKELETONS
+from posekit.skeleton import skeleton_of
 from posekit.studies import kept
 from posekit.studies.summary import summarise
 from posekit.workflow import runs
@@ -73,8 +73,8 @@ tested, others = ablation.tested_and_others(people, test_people, seed)
 crops = store(tested)
 order = ablation.mixed(crops.people.names, seed)
 crops = crops.select(order)
-skeleton = common(SKELETONS[card.skeleton], people.skeleton)
-own = SKELETONS[card.skeleton].index(*skeleton.joints)
+skeleton = common(skeleton_of(card.skeleton), people.skeleton)
+own = skeleton_of(card.skeleton).index(*skeleton.joints)
 truth = crops.people.keypoints[:, people.skeleton.index(*skeleton.joints)]
 threshold = 0.2 * metrics.torso(truth, skeleton)
 
@@ -90,7 +90,7 @@ def hits(keypoints):
 # Every stack is trained to give the whole answer, so that each one's can be scored. The network here is *{{ runs["04_stacks"].say.network }}*, on {{ runs["04_stacks"].say.people }}.
 
 # %% tags=["show-input"]
-count = network.config.stacks
+count = network.stage_count()
 before = ablation.intact(network, card, crops, backend=backend)
 found = [hits(keypoints) for keypoints in before]
 labels = [f"stack {i + 1}" for i in range(count)]
@@ -175,22 +175,23 @@ if harmed:
 
 # %% tags=["show-input"]
 groups = between.hand_overs(network)
-handed = {name for names in groups.values() for name in names} | {between.source(i) for i in range(count - 1)}
+handed = {name for names in groups.values() for name in names} | {between.source(i) for i in range(count - 1) if groups}
 ways = {
     "zero": ablation.zero,
     "the mean": ablation.mean(network, card, store(others), handed, backend=backend),
     "another person's": ablation.resample,
 }
-after = ablation.ablate(network, card, crops, groups, ways, backend=backend)
-after |= between.ablate_bypass(network, card, crops, ways, backend=backend)
+after = ablation.ablate(network, card, crops, groups, ways, backend=backend) if groups else {}
+after |= between.ablate_bypass(network, card, crops, ways, backend=backend) if groups else {}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found by the last stack when what a stack hands on is replaced, with 95 % intervals over people. The line and band are the network as it is.", "name": "fig-stacks-handover"}, "image": {"alt": "Dots with intervals for each thing handed on and each way of replacing it"}}
 handovers = {
     group: {way: ablation.summary(hits(keypoints[-1]), found[-1], skeleton, seed=seed) for way, keypoints in by_way.items()}
     for group, by_way in after.items()
 }
-run.save_figure(figures.conditions(handovers, by_stack[labels[-1]], "PCK@0.2·torso of the last stack (%)", "as it is"), "handover")
-plt.show()
+if handovers:
+    run.save_figure(figures.conditions(handovers, by_stack[labels[-1]], "PCK@0.2·torso of the last stack (%)", "as it is"), "handover")
+    plt.show()
 
 # %% [markdown]
 # {{ runs["04_stacks"].say.handover }}
@@ -204,7 +205,7 @@ plt.show()
 
 # %% tags=["hide-input"]
 compared = crops.select(np.sort(np.random.default_rng(seed).permutation(len(crops))[:cka_people]))
-depth = network.config.depth
+depth = network.config.depth if groups else 0
 
 
 def hook_points(stack):
@@ -220,17 +221,18 @@ def grams(chosen):
 
 # %% tags=["show-input"]
 ends = ("code", "heatmaps")
-inner = {i: grams(hook_points(i) if i in (0, count - 1) else {name: hook_points(i)[name] for name in ends}) for i in range(count)}
-cka = alignment.table_of_grams(inner[0], inner[count - 1])
+inner = {i: grams(hook_points(i) if i in (0, count - 1) else {name: hook_points(i)[name] for name in ends}) for i in range(count) if groups}
+cka = alignment.table_of_grams(inner[0], inner[count - 1]) if groups else None
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA between the layers of the first stack (rows) and those of the last (columns), over people. On the diagonal, a layer and its counterpart.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between layers of two stacks"}}
-figure = figures.matrix(cka, list(inner[0]), list(inner[count - 1]), row_label="stack 1", column_label=f"stack {count}", power=2)
-run.save_figure(figure, "cka")
-plt.show()
+if groups:
+    figure = figures.matrix(cka, list(inner[0]), list(inner[count - 1]), row_label="stack 1", column_label=f"stack {count}", power=2)
+    run.save_figure(figure, "cka")
+    plt.show()
 cka_pairs = {
     f"{name} of stacks {i + 1} and {i + 2}": alignment.interval_of_grams(inner[i][name], inner[i + 1][name], seed=seed)
     for name in ends
-    for i in range(count - 1)
+    for i in range(count - 1 if groups else 0)
 }
 
 # %% [markdown]
@@ -275,7 +277,7 @@ kept_numbers = plain(
         "corrected": corrected,
         "strangers": sum(map(len, strangers)) if strangers is not None else 0,
         "handovers": handovers,
-        "cka": {"hook points": list(inner[0]), "table": cka, "pairs": cka_pairs, "people": len(compared)},
+        "cka": {"hook points": list(inner[0]) if groups else [], "table": cka, "pairs": cka_pairs, "people": len(compared)},
         "study": study,
         "seconds": time.monotonic() - started,
     }

@@ -50,14 +50,12 @@ from posekit.data.people import parse_spec
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
 from posekit.files import plain
-from posekit.hooks import hook_points
 from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.attribution import dependency as causes
-from posekit.interpret.attribution import judgement, maximisation, sanity
-from posekit.interpret.attribution.explain import default_layer
+from posekit.interpret.attribution import judgement, maximisation, sanity, tried
 from posekit.interpret.attribution.patches import top_patches
 from posekit.plots import attribution as plots
-from posekit.skeleton import SKELETONS
+from posekit.skeleton import skeleton_of
 from posekit.workflow import runs
 from posekit.workflow.words import explanations as words
 from posekit.workflow.words import seen as overlap
@@ -70,7 +68,8 @@ started = time.monotonic()
 # %% tags=["remove-cell"]
 network, card = weight_files.load(weights)
 backend.place(network)
-skeleton, hook_point = SKELETONS[card.skeleton], code_hook_point(network)
+card.need_heatmaps()
+skeleton, hook_point = skeleton_of(card.skeleton), code_hook_point(network)
 table = held_out(data, max(people, hidden, coded), seed, on_error=on_error)
 crops = posekit.crops(table, int(card.resolution * CONTEXT), aspect=card.aspect, on_error=on_error)
 rendered = parse_spec(data)[0] == "mannequins"
@@ -121,11 +120,8 @@ plt.show()
 # points at the joint as well as the network can, and explains nothing.
 
 # %% tags=["hide-input"]
-deep, inner = network.config.depth, hook_point.partition(".")[0]
-layers = [f"{inner}.skip1", f"{inner}.skip{deep}", f"{inner}.encoder{deep - 1}", hook_point]
-layers += [*(f"{inner}.sum{level}" for level in range(deep, 0, -1)), f"{inner}.features"]
-by_layer, refused = sanity.grad_cams(network, card, cases, [layer for layer in layers if layer in hook_points(network)])
-cams = {"code": hook_point, "skip 1": f"{inner}.skip1", "sum 1": default_layer(network)}
+layers, cams = tried.cam_layers(network, hook_point)
+by_layer, refused = sanity.grad_cams(network, card, cases, layers)
 
 # %% tags=["show-input"]
 ways = {name: sanity.by(card, method) for name, method in {"saliency": "saliency", "guided backprop": "guided-backprop"}.items()}
@@ -136,11 +132,8 @@ controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.a
 everything = ways | controls
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "What each method shows for the same five people; the last two rows are controls.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
-spent, maps = {}, {}
-for label, way in everything.items():
-    begun = time.monotonic()
-    maps[label] = way(network, cases)
-    spent[label] = (time.monotonic() - begun) / len(cases)
+maps, spent, impossible = tried.possible(network, cases, everything)
+ways, everything = ({label: way for label, way in some.items() if label in maps} for some in (ways, everything))
 run.save_figure(sheet({label: found[shown] for label, found in maps.items() if label != "noise"}), "methods")
 plt.show()
 
@@ -155,8 +148,8 @@ plt.show()
 # drawn anew at each step, stays at 0.
 #
 # The rule: a method *fails* at a step if its correlation is above {{ runs["07_explanations"].say.limit }}, halfway between the two controls, with its whole 95 %
-# interval; if the interval holds that limit, the step is undecided. The step that decides is *{{ runs["07_explanations"].say.step }}*. There the head and the decoder of the last stack
-# are random, so that no joint identity survives: what a map still keeps comes from the layers below, which know no joints. Random weights
+# interval; if the interval holds that limit, the step is undecided. The step that decides is *{{ runs["07_explanations"].say.step }}*.
+# {{ runs["07_explanations"].say.decides }} Random weights
 # are drawn anew for each of {{ runs["07_explanations"].say.drawn }} people, and the interval is Student's.
 
 # %% tags=["show-input"]
@@ -180,10 +173,10 @@ pd.DataFrame(words.cascade_rows(plain(cascade), grey)).style.hide().set_caption(
 # %% [markdown]
 # {{ runs["07_explanations"].say.cascade }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The method that changes least in the cascade, for the same five people: its maps of the trained network, of one whose head and decoder are random, and of one that is random throughout.", "name": "fig-explanations-failing"}, "image": {"alt": "Five people, and below each three maps of which the first two look much alike"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The method that changes least in the cascade, for the same five people: its maps of the trained network, of one that is random down to the step that decides, and of one that is random throughout.", "name": "fig-explanations-failing"}, "image": {"alt": "Five people, and below each three maps of which the first two look much alike"}}
 worst = cascade["worst"]["method"]
 rows = {f"{worst},\ntrained": maps[worst][shown]}
-for label, level in {"random head\nand decoder": cascade["decided at"], "random\nweights": cascade["levels"][-1]}.items():
+for label, level in words.steps(cascade).items():
     rows[label] = ways[worst](sanity.randomised(network, levels[level], seed), cases.take(shown))
 run.save_figure(sheet(rows), "failing")
 plt.show()
@@ -230,9 +223,10 @@ pd.DataFrame(words.test_rows(plain(cascade), plain(tests), faults, list(controls
 # Grad-CAM's maps are as coarse as their layer. The nearer the layer is to the head, the more the map is simply the answer: at the features
 # before the last 1 × 1 convolution, Grad-CAM's weights are that convolution's, up to a factor, and its map is the positive part of the joint's raw map.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at two skip connections, then from the last encoder but one to the head, for the same five people.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
-run.save_figure(sheet({layer.partition(".")[2]: found[shown] for layer, found in by_layer.items()}), "gradcam")
-plt.show()
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at layers in the order of computation, for the same five people: of an hourglass two skip connections, then from the last encoder but one to the head.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
+if by_layer:
+    run.save_figure(sheet({words.layer(name): found[shown] for name, found in by_layer.items()}), "gradcam")
+    plt.show()
 cam_tests = judgement.coarse(cases, by_layer, maps["the answer"], seed=seed)
 
 # %% [markdown]
@@ -309,12 +303,13 @@ plt.show()
 
 # %% tags=["show-input"]
 strongest = [int(name.split()[1]) for name, goal in goals.items() if goal.kind == "channels"][:4]
-nine = top_patches(network, card, coders, hook_point, strongest, count=min(9, len(coders)))
+nine = [] if "deconvnet" in impossible else top_patches(network, card, coders, hook_point, strongest, count=min(9, len(coders)))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Top, the nine people who excite a channel of the code most; below, the deconvnet's projection of that cell for each (grey is nothing).", "name": "fig-explanations-patches"}, "image": {"alt": "Four blocks of three by three parts of people, and below them four blocks of grey projections with coloured edges"}}
-run.save_figure(plots.patches(nine, [f"channel {one.channel}" for one in nine]), "patches")
-plt.show()
-outlines = np.concatenate([sanity.likeness(np.abs(one.projections).sum(-1), sanity.steepness(one.pictures.mean(-1))) for one in nine])
+if nine:
+    run.save_figure(plots.patches(nine, [f"channel {one.channel}" for one in nine]), "patches")
+    plt.show()
+outlines = [sanity.likeness(np.abs(one.projections).sum(-1), sanity.steepness(one.pictures.mean(-1))) for one in nine]
 excited = {f"channel {one.channel}": {"nine": one.values.mean(), "all": seen.codes[:, one.channel].amax((1, 2)).mean()} for one in nine}
 
 # %% [markdown]
@@ -363,8 +358,9 @@ metrics = plain(
         "maximised": relative,
         "compared with": len(coders),
         "excited": excited,
-        "projections like edges": sanity.mean_interval(outlines, seed=seed),
+        "projections like edges": sanity.mean_interval(np.concatenate(outlines), seed=seed) if nine else None,
         "refused": refused,
+        "impossible": impossible,
         "seconds a map": spent,
         "seconds": time.monotonic() - started,
     }

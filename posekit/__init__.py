@@ -52,8 +52,8 @@ EXPORTS = {  # by name, the module that defines it
     "Skeleton": "skeleton",
 }
 MODULES = {  # by the short name under which `posekit.NAME` gives it, where it lies
-    "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data", "display": "display",
-    "drawing": "display.drawing", "engine": "engine", "errors": "errors", "evaluation": "engine.evaluation",
+    "adapters": "engine.adapters", "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data",
+    "display": "display", "drawing": "display.drawing", "engine": "engine", "errors": "errors", "evaluation": "engine.evaluation",
     "execution": "workflow.execution", "fitting": "engine.fitting", "heatmaps": "heatmaps", "hooks": "hooks",
     "interchange": "engine.interchange", "interpret": "interpret", "losses": "losses", "backend": "engine.backend",
     "metrics": "metrics", "models": "models", "parameters": "workflow.parameters", "plots": "plots",

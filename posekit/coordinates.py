@@ -12,6 +12,7 @@ from torch import Tensor
 CONTEXT = 1.25  # a stored crop is this many times as wide as what the network sees, so that a shift shows real pixels
 MARGIN = 1.25  # the network's view is this many times as large as the person's box, and of its input's shape
 STRIDE = 4  # network input pixels to a heatmap cell
+ALIGNMENTS = ("centres", "msra", "udp")  # of heatmap cells with the input's pixels; see `cells`
 
 
 def transform(matrix, points):
@@ -69,6 +70,30 @@ def view(crop_size: int, resolution: int) -> np.ndarray:
     """Matrix (3, 3) from a stored crop's pixels to the network's input: its middle, 1 / CONTEXT wide."""
     centre = (crop_size - 1) / 2
     return cropping([centre, centre], crop_size / CONTEXT, resolution)
+
+
+def cells(resolution: int, stride: int, alignment: str = "centres", aspect: float = 1.0) -> np.ndarray:
+    """Matrix (3, 3) from heatmap cells to the pixels of an input of `resolution` along its longer side.
+
+    `centres`: a cell covers its pixels. `msra`: cell i is at pixel i times stride, as targets have it in SimpleBaseline's, HRNet's and
+    mmpose's MSRAHeatmap. `udp`: the first and the last cell are at the first and the last pixel (Huang et al., CVPR 2020).
+
+    >>> transform(cells(64, 4), np.array([[0.0, 15.0]])).tolist(), transform(cells(64, 4, "msra"), np.array([[0.0, 15.0]])).tolist()
+    ([[1.5, 61.5]], [[0.0, 60.0]])
+    >>> transform(cells(64, 4, "udp"), np.array([[0.0, 15.0]])).tolist()
+    [[0.0, 63.0]]
+    """
+    if alignment == "centres":
+        return rescaling(stride)
+    if alignment == "msra":
+        return np.diag([stride, stride, 1.0])
+    matrix = np.eye(3)
+    for axis, share in enumerate((min(aspect, 1), min(1 / aspect, 1))):
+        pixels = round(resolution * share)
+        beside = (resolution - pixels) / 2  # of an input that is no square
+        matrix[axis, axis] = factor = (pixels - 1) / (pixels / stride - 1)
+        matrix[axis, 2] = beside - beside / stride * factor
+    return matrix
 
 
 def mirroring(size: int) -> np.ndarray:

@@ -123,6 +123,11 @@ def mirror(heatmaps: Tensor, mirrored: tuple[int, ...]) -> Tensor:
     return heatmaps.flip(-1)[..., list(mirrored), :, :]
 
 
+def shifted(heatmaps: Tensor, right: float) -> Tensor:
+    """Heatmaps (..., H, W) moved to the right by a part of a cell, between 0 and 1, linearly; what comes in from the left is 0."""
+    return (1 - right) * heatmaps + right * torch.nn.functional.pad(heatmaps, (1, 0))[..., :-1]
+
+
 def entropy(probability: Tensor) -> Tensor:
     """Spread of maps that sum to 1 (..., H, W), between 0 (one cell) and 1 (uniform)."""
     flat = probability.flatten(-2)

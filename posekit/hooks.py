@@ -166,7 +166,8 @@ def _module(model: nn.Module, name: str) -> nn.Module:
     if name in known:
         return model.get_submodule(name)
     # Deeper modules can be named as well, `stack0.skip1.0.conv2` say; a stack returns a pair and a pool is used many times.
-    inside = any(name.startswith(f"{point}.") for point in known)
+    # Of an outside network all that can be named is: a deeper module may be computed twice in a pass, or overwritten.
+    inside = not hasattr(model, "hook_points") and any(name.startswith(f"{point}.") for point in known)
     if inside and name in dict(model.named_modules()):
         return model.get_submodule(name)
     near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)

@@ -314,7 +314,7 @@ def test_without_a_code_or_skips_what_needs_them_says_so():
         code_hook_point(network.model)
     with pytest.raises(PosekitError, match="adapted without naming them"):
         ablation.skip_hook_points(network.model)
-    with pytest.raises(PosekitError, match="a Adapted has no stacks"):
+    with pytest.raises(PosekitError, match="one stage, so that there is no later one"):
         stacks.need_stacks(network.model, "spot")
 
 

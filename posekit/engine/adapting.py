@@ -7,7 +7,6 @@ What a network does is not guessed where it can be read in two ways: a dry pass 
 refused in a line that says what to give.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from posekit.coordinates import ALIGNMENTS, STRIDE
 from posekit.engine.backend import Backend
 from posekit.engine.prediction import Predictor
 from posekit.engine.weights import Card
@@ -24,7 +24,9 @@ from posekit.hooks import first_tensor
 from posekit.models.adapted import Adapted
 from posekit.skeleton import Skeleton, skeleton_of
 
-VALUES = {"raw": "mse", "sigmoid": "mse", "softmax": "cross-entropy"}  # what maps become, and the card's word for it
+VALUES = {  # what a network's numbers are, and the card's word for it
+    "raw": "mse", "sigmoid": "mse", "softmax": "cross-entropy", "pixels": "coordinates", "shares": "coordinates",
+}  # fmt: skip
 Output = int | str | Callable[[Any], Tensor]
 
 
@@ -32,30 +34,38 @@ Output = int | str | Callable[[Any], Tensor]
 def adapt(
     module: nn.Module, skeleton: Skeleton | str, size: int | tuple[int, int], *, mean: Sequence[float] = (0.0, 0.0, 0.0),
     std: Sequence[float] = (1.0, 1.0, 1.0), values: str = "raw", output: Output | None = None, stride: int | None = None,
-    code: str = "", skips: Sequence[str] | Mapping[str, Sequence[str]] = (), name: str = "", backend: Backend | None = None,
+    code: str = "", skips: Sequence[str] | Mapping[str, Sequence[str]] = (), attention: str = "",
+    alignment: str = "centres", name: str = "", backend: Backend | None = None,
     report: Callable[[str], None] | None = print,
 ) -> Predictor:  # fmt: skip
-    """A predictor of an outside network that answers with heatmaps; every function that takes one of posekit's networks takes it.
+    """A predictor of an outside network; every function that takes one of posekit's networks takes it.
 
     Args:
-        module: takes pictures (B, 3, H, W) of RGB, normalised by `mean` and `std`, and answers with heatmaps.
+        module: takes pictures (B, 3, H, W) of RGB, normalised by `mean` and `std`, and answers with heatmaps or coordinates. It is put into
+            eval mode, and activations that it computes in place are computed anew, so that they can be traced.
         skeleton: whose joints its maps are of, in their order: a name of posekit.SKELETONS or a `Skeleton` of your own.
         size: (H, W) of its input in pixels, or the side of a square. People are cut out as squares of the longer side, large enough that
             their boxes fit into the input in the middle.
         mean, std: by which pictures in [0, 1] are normalised, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225) for ImageNet's.
-        values: what its maps become: "raw", they are heatmaps as they come; "sigmoid"; "softmax", over the cells of a map.
-        output: which part of its answer the heatmaps are, where that is no tensor: an index, a name, or a function of the answer.
-            Maps are (B, K, h, w), or (B, stages, K, h, w), or a list of the former, one a stage.
+        values: what its maps become: "raw", they are heatmaps as they come; "sigmoid"; "softmax", over the cells of a map. Or, of a
+            network that answers with coordinates x and y, their unit: "pixels" of its input, the centre of the first at (0, 0), or
+            "shares" of its width and height, from the outer edges.
+        output: which part of its answer these are, where that is no tensor: an index, a name, or a function of the answer.
+            Maps are (B, K, h, w), or (B, stages, K, h, w), or a list of the former, one a stage; coordinates (B, K, 2) likewise.
         stride: input pixels to a heatmap cell; measured by the dry pass, and checked against it where given.
         code: the hook point whose activation is the network's code, for components, probes, walks and clusters.
         skips: hook points of its skip connections, by the name of what is replaced together or each by itself.
+        attention: the hook point of a transformer's attention that answers with its weights (B, heads, T, T) over the cells of the input,
+            row by row, as the second of a tuple; for `explain(..., method="attention")`.
+        alignment: of the maps' cells with the input's pixels: "centres", a cell covers its pixels; "msra", cell i is at pixel i times
+            stride; "udp", the first and the last cell are at the first and the last pixel. It is the trainer's; mmpose's codecs name it.
         name: how tables and figures call it; by default its class.
         report: called with what the dry pass found, a line each; None for silence.
 
     Raises:
         PosekitError: the module cannot take such pictures; its answer can be read in several ways, is not finite, has another number of
             maps than the skeleton has joints or maps of another shape than its input; a hook point that it does not have, or that is
-            computed several times in a pass.
+            computed several times in a pass or overwritten later in it.
 
     >>> module = torch.nn.Conv2d(3, 17, 8, stride=8)
     >>> network = adapt(module, "coco", 64, name="toy", report=None)
@@ -76,29 +86,62 @@ def adapt(
     height, width = (size, size) if isinstance(size, int) else size
     if values not in VALUES:
         raise PosekitError(f"{name}: values is {values!r}; give {' or '.join(VALUES)}")
+    if alignment not in ALIGNMENTS:
+        raise PosekitError(f"{name}: alignment is {alignment!r}; give {' or '.join(ALIGNMENTS)}")
     for what, three in (("mean", mean), ("std", std)):
         if len(three) != 3 or (what == "std" and min(three) <= 0):
             above = ", above 0" if what == "std" else ""
             raise PosekitError(f"{name}: {what} is {tuple(three)}; give three numbers, of red, green and blue{above}")
     module.eval()
+    for child in module.modules():
+        if getattr(child, "inplace", False) is True:
+            child.inplace = False  # type: ignore[assignment]
 
-    read = partial(heatmaps_of, output=output, name=name, sigmoid=values == "sigmoid")
+    coordinates = VALUES[values] == "coordinates"
+    shares = (height, width) if values == "shares" else None
+    read: Callable[[Any], Tensor] = (
+        partial(coordinates_of, output=output, name=name, shares=shares)
+        if coordinates
+        else partial(heatmaps_of, output=output, name=name, sigmoid=values == "sigmoid")
+    )
     points, maps = _dry_pass(module, read, height, width, name)
-    stride = _stride(maps, len(skeleton), height, width, stride, name)
+    if coordinates:
+        _check_coordinates(maps, len(skeleton), height, width, values, name)
+        stride = stride or STRIDE
+    else:
+        stride = _stride(maps, len(skeleton), height, width, stride, name)
     named = {point: (point,) for point in skips} if not isinstance(skips, Mapping) else {k: tuple(v) for k, v in skips.items()}
-    for point in chain([code] if code else [], *named.values()):
-        if points.get(point) != 1:
-            times = f"is computed {points[point]} times in a pass" if point in points else "is none of its modules that compute a tensor"
-            raise PosekitError(f"{name}: {point} {times}; there are {', '.join(p for p, count in points.items() if count == 1)}")
-    once = tuple(point for point, count in points.items() if count == 1)
-    model = Adapted(module, read, (height, width), mean, std, stride, logits=values == "softmax", names=once, code=code, skips=named)
-    card = Card(name, {}, skeleton, max(height, width), VALUES[values], architecture="adapted", stride=stride, aspect=width / height)
+    for point in chain(filter(None, (code, attention)), *named.values()):
+        if not isinstance(points.get(point), tuple):
+            fault = points.get(point, "is none of its modules that compute a tensor")
+            raise PosekitError(
+                f"{name}: {point} {fault}; there are {', '.join(p for p, shape in points.items() if isinstance(shape, tuple))}"
+            )
+    shapes = {point: shape for point, shape in points.items() if isinstance(shape, tuple)}
+    model = Adapted(
+        module, read, (height, width), mean, std, stride, kind=VALUES[values], joints=len(skeleton), stages=maps.shape[1], shapes=shapes,
+        code=code, skips=named, attention=attention,
+    )  # fmt: skip
+    card = Card(
+        name,
+        {},
+        skeleton,
+        max(height, width),
+        VALUES[values],
+        architecture="adapted",
+        stride=stride,
+        aspect=width / height,
+        alignment=alignment,
+    )
     if report:
-        _, stages, count, rows, columns = maps.shape
-        staged = f"{stages} stage{'s' * (stages > 1)} of {count} maps"
-        report(f"{name}: {staged} of {rows} x {columns} cells for {height} x {width} pixels, rows first, "
-               f"stride {stride}; of noise {float(maps.min()):.3g} to {float(maps.max()):.3g}, taken as {values}")  # fmt: skip
-        report(f"{name}: {len(once)} hook points, from {once[0]} to {once[-1]}; code: {code or 'none named'}; "
+        stages, count = maps.shape[1:3]
+        answer = f"{count} joints' x and y" if coordinates else f"{count} maps of {maps.shape[3]} x {maps.shape[4]} cells"
+        strided = "" if coordinates else f", stride {stride}"
+        strided += "" if coordinates or alignment == "centres" else f" aligned as {alignment}"
+        report(f"{name}: {stages} stage{'s' * (stages > 1)} of {answer} for {height} x {width} pixels, rows first{strided}; of noise "
+               f"{float(maps.min()):.3g} to {float(maps.max()):.3g}, taken as {'pixels' if coordinates else values}")  # fmt: skip
+        between = f", from {next(iter(shapes))} to {list(shapes)[-1]}" if shapes else ""
+        report(f"{name}: {len(shapes)} hook points{between}; code: {code or 'none named'}; "
                f"skip connections: {', '.join(named) or 'none named'}")  # fmt: skip
     return Predictor(model, card, backend)
 
@@ -109,27 +152,47 @@ def heatmaps_of(answer: Any, output: Output | None, name: str, sigmoid: bool = F
     Raises:
         PosekitError: it is not said which part of the answer they are.
     """
-    if callable(output):
-        answer = output(answer)
-    elif output is not None:
-        try:
-            answer = getattr(answer, output) if isinstance(output, str) and hasattr(answer, output) else answer[output]
-        except (KeyError, IndexError, TypeError):
-            raise PosekitError(f"{name}: its answer is {_described(answer)} and has no {output!r}") from None
-    elif isinstance(found := getattr(answer, "heatmaps", None), Tensor):
+    if output is None and isinstance(found := getattr(answer, "heatmaps", None), Tensor):
         answer = found
-    if (
-        isinstance(answer, list | tuple)
-        and answer
-        and all(isinstance(a, Tensor) and a.ndim == 4 and a.shape == answer[0].shape for a in answer)
-    ):
-        answer = torch.stack(list(answer), 1)
-    if isinstance(answer, Tensor) and answer.ndim == 4:
-        answer = answer[:, None]
+    answer = _staged(_part(answer, output, name), 4)
     if not isinstance(answer, Tensor) or answer.ndim != 5:
         raise PosekitError(f"{name}: its answer is {_described(answer)}, not heatmaps (B, K, h, w) or a list of them, one a stage; say by "
                            "`output` which part they are: an index, a name or a function")  # fmt: skip
     return answer.sigmoid() if sigmoid else answer
+
+
+def coordinates_of(answer: Any, output: Output | None, name: str, shares: tuple[int, int] | None = None) -> Tensor:
+    """The coordinates (B, stages, K, 2), in pixels of the input, in a network's answer: `shares` of its (H, W), or pixels already.
+
+    Raises:
+        PosekitError: it is not said which part of the answer they are, or they are no x and y.
+    """
+    answer = _staged(_part(answer, output, name), 3)
+    if not isinstance(answer, Tensor) or answer.ndim != 4 or answer.shape[-1] != 2:
+        raise PosekitError(f"{name}: its answer is {_described(answer)}, not coordinates (B, K, 2) of x and y or a list of them, one a "
+                           "stage; say by `output` what they are: output=lambda answer: answer.unflatten(-1, (-1, 2)) where they come as "
+                           "x, y, x, y, ...; answer[..., :2] where there is a third")  # fmt: skip
+    return answer if shares is None else answer * answer.new_tensor(shares[::-1]) - 0.5
+
+
+def _part(answer: Any, output: Output | None, name: str) -> Any:
+    """The part of an answer that `output` names."""
+    if callable(output):
+        return output(answer)
+    if output is None:
+        return answer
+    try:
+        return getattr(answer, output) if isinstance(output, str) and hasattr(answer, output) else answer[output]
+    except (KeyError, IndexError, TypeError):
+        raise PosekitError(f"{name}: its answer is {_described(answer)} and has no {output!r}") from None
+
+
+def _staged(answer: Any, axes: int) -> Any:
+    """A tensor of so many axes, or a list of such of one shape, as one tensor that has the stages for its second axis."""
+    if isinstance(answer, list | tuple) and answer:
+        if all(isinstance(a, Tensor) and a.ndim == axes and a.shape == answer[0].shape for a in answer):
+            return torch.stack(list(answer), 1)
+    return answer[:, None] if isinstance(answer, Tensor) and answer.ndim == axes else answer
 
 
 def _described(answer: Any) -> str:
@@ -142,15 +205,18 @@ def _described(answer: Any) -> str:
     return f"a {type(answer).__name__}"
 
 
-def _dry_pass(module: nn.Module, read: Callable, height: int, width: int, name: str) -> tuple[Counter, Tensor]:
-    """How often each module computed a tensor, in the order of computation, and the heatmaps (2, stages, K, h, w) of pictures of noise."""
-    points: Counter = Counter()
+def _dry_pass(module: nn.Module, read: Callable, height: int, width: int, name: str) -> tuple[dict[str, Any], Tensor]:
+    """What each module that computes a tensor is as a hook point, in the order of computation, and the answer to two pictures of noise.
+
+    A hook point is the shape of its activation, without the pictures' axis, or a clause on why it is none.
+    """
+    seen: dict[str, list[tuple[Tensor, int]]] = {}
 
     def count(point: str) -> Callable:
         def hook(_module: nn.Module, _inputs: tuple, answer: Any) -> None:
             found = first_tensor(answer)
             if found is not None and found.ndim and len(found) == 2:
-                points[point] += 1
+                seen.setdefault(point, []).append((found, found._version))
 
         return hook
 
@@ -172,7 +238,26 @@ def _dry_pass(module: nn.Module, read: Callable, height: int, width: int, name: 
         raise PosekitError(f"{name}: answers to 2 pictures with {len(maps)}; give `output` so that the first axis is the picture")
     if not maps.isfinite().all():
         raise PosekitError(f"{name}: answers to noise with numbers that are not finite; its weights are damaged, or it wants another input")
-    return points, maps.float()
+    return {point: _as_hook_point(found) for point, found in seen.items()}, maps.float()
+
+
+def _as_hook_point(found: list[tuple[Tensor, int]]) -> tuple[int, ...] | str:
+    if len(found) > 1:
+        return f"is computed {len(found)} times in a pass"
+    activation, version = found[0]
+    return "is overwritten in place later in the pass" if activation._version != version else tuple(activation.shape[1:])
+
+
+def _check_coordinates(found: Tensor, joints: int, height: int, width: int, values: str, name: str) -> None:
+    """Raises PosekitError where coordinates are not of these joints, or can hardly be in the unit that they are said to be in."""
+    if found.shape[2] != joints:
+        raise PosekitError(f"{name}: answers with {found.shape[2]} joints, the skeleton has {joints}")
+    if values == "pixels" and found.abs().max() <= 1.5:
+        raise PosekitError(f"{name}: all of its coordinates lie in the corner of the input, {float(found.min()):.3g} to "
+                           f"{float(found.max()):.3g} pixels; give values='shares' where they are shares of width and height")  # fmt: skip
+    if values == "shares" and found.abs().max() > 4 * max(height, width):
+        raise PosekitError(f"{name}: its coordinates are far outside of the input as shares of its width and height; give "
+                           'values="pixels" where they are pixels')  # fmt: skip
 
 
 def _stride(maps: Tensor, joints: int, height: int, width: int, given: int | None, name: str) -> int:

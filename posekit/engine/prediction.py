@@ -179,7 +179,7 @@ def predict_heatmaps(
 
     A network trained with cross-entropy gives probabilities that sum to 1, others what they were trained towards; a regressor
     gives coordinates (B, stages, K, 2) in input pixels. With
-    `flip` the mean of the answers to picture and mirror image; no pixel is shifted. With a
+    `flip` the mean of the answers to picture and mirror image. With a
     `backend` the network is prepared for it; to do so once for many batches, hand in `Fast`.
     """
     if backend is not None:
@@ -197,6 +197,9 @@ def predict_heatmaps(
             other = transform(torch.as_tensor(mirroring(pictures.shape[-1])).to(other), other)[..., list(counterparts), :]
         else:
             other = hm.mirror(other, counterparts)
+            (across, _, first), side = card.cells[0], other.shape[-1]
+            apart = (pictures.shape[-1] - 1 - 2 * first) / across - (side - 1)  # cells, where they do not lie alike on both sides
+            other = other if abs(apart) < 1e-6 else hm.shifted(other, apart)
         found = (found + other) / 2
     return found
 
@@ -208,11 +211,11 @@ def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "da
     was asked to be. A regressor's coordinates (B, ..., K, 2) are only moved, and their score is 1.
     """
     if card.loss == "coordinates":
-        found, stride = np.pad(heatmaps.double().cpu().numpy(), [(0, 0)] * (heatmaps.ndim - 1) + [(0, 1)], constant_values=1), 1
+        found, cells = np.pad(heatmaps.double().cpu().numpy(), [(0, 0)] * (heatmaps.ndim - 1) + [(0, 1)], constant_values=1), np.eye(3)
     else:
-        found, stride = hm.decode_output(heatmaps, card.loss, method).double().cpu().numpy(), card.stride
+        found, cells = hm.decode_output(heatmaps, card.loss, method).double().cpu().numpy(), card.cells
         found[..., 2] /= target_peak(card.loss, card.resolution, card.recipe.get("sigma", 1.0), card.stride)
-    back = np.linalg.inv(matrices) @ rescaling(stride)
+    back = np.linalg.inv(matrices) @ cells
     return transform_keypoints(back.reshape(len(back), *(1,) * (found.ndim - 3), 3, 3), found)
 
 

@@ -14,11 +14,13 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from posekit import coordinates
 from posekit.coordinates import STRIDE
 from posekit.data.crops import Crops
 from posekit.data.signatures import HEAD, no_content
@@ -67,6 +69,7 @@ class Card:
         stride: input pixels to a heatmap cell.
         calibration: of its confidence, the fields of a `Calibration`; empty where it has none.
         aspect: width over height of the input; where it is no square, `resolution` is its longer side.
+        alignment: of the heatmap's cells with the input's pixels, one of `coordinates.ALIGNMENTS`.
 
     >>> card = load("mannequins-hg1")[1]
     >>> card.architecture, card.skeleton, card.resolution, card.loss
@@ -94,6 +97,7 @@ class Card:
     stride: int = STRIDE
     calibration: dict[str, Any] = field(default_factory=dict, repr=False)
     aspect: float = 1.0
+    alignment: str = "centres"
 
     to_dict = asdict
 
@@ -101,6 +105,11 @@ class Card:
     def calibrated(self) -> Calibration | None:
         """What turns this network's heatmaps into probabilities and radii."""
         return Calibration.from_dict(self.calibration) if self.calibration else None
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Matrix (3, 3) from heatmap cells to the input's pixels."""
+        return coordinates.cells(self.resolution, self.stride, self.alignment, self.aspect)
 
     def check(self, crops: Crops) -> None:
         """Raises PosekitError where crops were cut for an input of another shape: the network would see people cut off, or too small."""
@@ -113,6 +122,12 @@ class Card:
     def centred(self, pictures: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] as the network takes them: less `input_mean`."""
         return pictures - pictures.new_tensor(self.input_mean).view(3, 1, 1) if any(self.input_mean) else pictures
+
+    def need_heatmaps(self) -> None:
+        """Raises PosekitError where the network answers with coordinates: what is asked of heatmaps cannot be asked of it."""
+        if self.loss == "coordinates":
+            raise PosekitError(f"{self.name} answers with coordinates and has no heatmaps to ask about; occlusion, dependency, ablation, "
+                               "components and probes can be asked of it")  # fmt: skip
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Card":

@@ -264,6 +264,11 @@ def squeeze(config: HourglassConfig) -> nn.Module:
     return kinds[config.squeeze](config.features, config.code_side, config.dimensions)
 
 
+PARTS = {  # kinds of hook points by what they are randomised with
+    "heatmaps": "head", "features": "head", "merge": "head", "skip": "encoder and skips", "encoder": "encoder and skips", "sum": "decoder",
+}  # fmt: skip
+
+
 class Hourglass(nn.Module):
     """Picture (B, 3, S, S), values in [0, 1], to heatmaps (B, stacks, K, S/4, S/4).
 
@@ -318,6 +323,20 @@ class Hourglass(nn.Module):
         """The hook points of the skip connections by level, `skip1` (the finest) first, of all stacks together."""
         stacks = range(self.config.stacks)
         return {f"skip{level}": [f"stack{stack}.skip{level}" for stack in stacks] for level in self.config.skip_levels}
+
+    def stage_count(self) -> int:
+        return self.config.stacks
+
+    def default_layer(self) -> str:
+        """Grad-CAM's hook point where none is named: the finest sum of decoder and skip connection of the last stack."""
+        return f"stack{self.config.stacks - 1}.sum1"
+
+    def part_of(self, hook_point: str) -> str:
+        """What is randomised together with a hook point: head, decoder, bottleneck, encoder and skips, stem, each of its stack."""
+        stack, _, inner = hook_point.rpartition(".")
+        kind = (inner or stack).rstrip("0123456789")
+        label = PARTS.get(kind, kind)
+        return f"{label} of {stack}" if self.config.stacks > 1 and stack else label
 
     def stage_of(self, hook_point: str) -> int:
         """The stack, counted from 0, that an activation is in."""

@@ -70,6 +70,10 @@ class TransPose(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         return self.heatmaps(self.encode(pictures)[0])[:, None]
 
+    def dependencies(self, pictures: Tensor, cells: Tensor) -> Tensor:
+        """What each joint's prediction reads from, (B, K, H, W); see `dependencies`."""
+        return dependencies(self, pictures, cells)
+
     def encode(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The last maps (B, F, H, W), and each layer's attention (B, heads, T, T) between the T = H * W cells, row by row."""
         maps = self.stem(pictures)

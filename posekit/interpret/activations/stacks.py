@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from posekit import metrics
 from posekit.data.crops import Crops
@@ -13,7 +13,7 @@ from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import Edit, edit
 from posekit.interpret.activations.ablation import intact
-from posekit.models.hourglass import Hourglass
+from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.skeleton import Skeleton
 
 KINDS = ("found", "jitter", "left-right exchange", "another joint", "another person", "miss")
@@ -106,23 +106,26 @@ def corrected(before: np.ndarray, after: np.ndarray, *, seed: int = 0) -> dict[s
     }
 
 
-def need_stacks(model: Hourglass, name: str) -> None:
-    """PosekitError where the network has a single stack, which has no later one to compare with, or is no hourglass."""
-    stacks = getattr(getattr(model, "config", None), "stacks", 0)
+def need_stacks(model: nn.Module, name: str) -> None:
+    """PosekitError where the network has a single stack, which has no later one to compare with, or is none of stacks."""
+    stacks = getattr(model, "stage_count", int)()
     if not stacks:
         raise PosekitError(f"weights {name}: a {type(model).__name__} has no stacks; give an hourglass of two or more")
     if stacks < 2:
-        raise PosekitError(f"weights {name}: one stack, so that there is no later one to look at; give a network of two or more")
+        raise PosekitError(f"weights {name}: one stage, so that there is no later one to look at; give a network of two or more")
 
 
-def hand_overs(model: Hourglass) -> dict[str, list[str]]:
+def hand_overs(model: nn.Module) -> dict[str, list[str]]:
     """What each stack but the last adds to the features that it got, before the next one sees them: names to hook points.
+
+    Empty for another network than an hourglass, which does not say what a stage hands on.
 
     The next stack gets x + `merge_features` + `merge_heatmaps`, where x is what this one got (`past`). `stack 1 out`
     replaces both terms; replaced by zero, the next stack sees x alone, as if this one were not there.
     """
     found: dict[str, list[str]] = {}
-    for i in range(model.config.stacks - 1):
+    config = getattr(model, "config", None)
+    for i in range(config.stacks - 1 if isinstance(config, HourglassConfig) else 0):
         features, heatmaps = f"stack{i}.merge_features", f"stack{i}.merge_heatmaps"
         found |= {f"features of stack {i + 1}": [features], f"predictions of stack {i + 1}": [heatmaps]}
         found[f"stack {i + 1} out"] = [features, heatmaps]

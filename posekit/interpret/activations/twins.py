@@ -61,8 +61,8 @@ def load_twins(baseline: str, retrained: str, skeleton: str) -> Twins:
             not those of `skeleton`.
     """
     twins = Twins(*weights.load(baseline), *weights.load(retrained))
-    for name, network in ((baseline, twins.network), (retrained, twins.bare)):
-        if not isinstance(network, Hourglass):
+    for name, network, card in ((baseline, twins.network, twins.card), (retrained, twins.bare, twins.bare_card)):
+        if card.architecture != "hourglass":
             raise PosekitError(f"{name}: a {type(network).__name__}; give hourglasses, one with skip connections and one without")
     if twins.bare.config.skips:
         raise PosekitError(f"retrained {retrained}: this network has skip connections; give one trained without")

@@ -97,6 +97,7 @@ def answers(
         skips: `intact`, or each skip connection of the stack replaced by its `mean` over people (from `means`, which
             `ablation.means` gives) or by zero, `off`.
     """
+    card.need_heatmaps()
     backend = backend or Backend.best()
     edits = skip_edits(model, hook_point, skips, means)
     if codes is not None:
@@ -139,6 +140,7 @@ def walks(
     means: Mapping[str, Tensor] | None = None, backend: Backend | None = None, batch: int = 64,
 ) -> list[Walk]:  # fmt: skip
     """Move each person's own code at `hook_point` along each of vectors (V, D) by each of `lengths` (S,); see `answers` for the skips."""
+    card.need_heatmaps()
     backend = backend or Backend.best()
     network, stack = by_modules(model, backend), model.stage_of(hook_point)
     shift = torch.zeros(())

@@ -34,9 +34,9 @@ from scipy.ndimage import map_coordinates
 from torch import Tensor, nn
 
 from posekit import heatmaps as hm
-from posekit.coordinates import MARGIN, cropping, person_square, rescaling, transform
+from posekit.coordinates import MARGIN, cropping, person_square, transform
 from posekit.data.crops import cut
-from posekit.engine.prediction import Predictor, as_picture, check_boxes, load
+from posekit.engine.prediction import Predictor, as_picture, check_boxes, load, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError, extra
 from posekit.hooks import hook_points, trace
@@ -60,7 +60,7 @@ class Explanation:
 
     Attributes:
         map: (H, W) float: the attribution of each pixel of the picture, 0 outside of what the network saw.
-        heatmap: (H, W) float: the joint's heatmap, in the picture's pixels.
+        heatmap: (H, W) float: the joint's heatmap, in the picture's pixels; None of a network that answers with coordinates.
         picture: (H, W, 3) uint8.
         seen: (4,) left, top, right and lower edge of what the network saw of it, picture pixels.
         point: (2,) x, y where the network puts the joint, picture pixels.
@@ -71,7 +71,7 @@ class Explanation:
     """
 
     map: np.ndarray
-    heatmap: np.ndarray
+    heatmap: np.ndarray | None
     picture: np.ndarray
     seen: np.ndarray
     point: np.ndarray
@@ -88,7 +88,8 @@ class Explanation:
         """Picture, heatmap and map side by side, as far as the network saw the picture."""
         from posekit.display.overlay import beside
 
-        return beside(self.picture, self.seen, self.point, {f"heatmap of the {self.joint}": self.heatmap, self.method: self.map})
+        heatmap = {} if self.heatmap is None else {f"heatmap of the {self.joint}": self.heatmap}
+        return beside(self.picture, self.seen, self.point, heatmap | {self.method: self.map})
 
     def draw(self) -> Image.Image:
         """The same as a picture."""
@@ -112,7 +113,7 @@ def explain(
         image: a file, a Pillow image or an array (H, W, 3) uint8 RGB.
         joint: by the skeleton's name.
         method: one of METHODS, see the module; or, of a transformer, `attention`: what the joint's cell reads from in the last layer.
-        target: one of `targets.TARGETS`.
+        target: one of `targets.TARGETS`; of a network that answers with coordinates it is always how far the joint moves, in its pixels.
         layer: the hook point whose channels Grad-CAM weighs, `stack0.skip2` say; by default `default_layer`.
         box: (4,) x, y, w, h of the person in picture pixels; by default the whole picture.
         keypoints: (K, 3) annotated joints in picture pixels: explain the annotated position of the joint, not the predicted one.
@@ -131,10 +132,8 @@ def explain(
     predictor = model if isinstance(model, Predictor) else load(model)
     predictor.model.eval()
     card, size = predictor.card, predictor.card.resolution
-    if card.loss == "coordinates":
-        raise PosekitError(
-            f"{card.name} answers with coordinates and has no heatmap to explain; give a network with heatmaps, an hourglass say"
-        )
+    if card.loss == "coordinates" and method != "occlusion":
+        raise PosekitError(f"{card.name} answers with coordinates and has no heatmap to explain by {method}; occlusion explains it")
     k = joint_index(predictor.skeleton, joint)[0]
     joint = predictor.skeleton.joints[k]
     picture, name = as_picture(image)
@@ -148,9 +147,14 @@ def explain(
     matrix = cropping(centres[0], sides[0], size)
     view = torch.from_numpy(cut(picture, centres[0], sides[0], size))[None].permute(0, 3, 1, 2).float() / 255
     view = view.to(predictor.backend.device)
-    maps, cells, found = answered(predictor.model, card, view)
-    cell = cells[0, k] if keypoints is None else _labelled_cell(np.asarray(keypoints, float), joint, matrix, card, maps.shape[-1])
-    wanted = targets.target(target, joint, card, cell)
+    if card.loss == "coordinates":
+        maps, cells = None, torch.zeros(0)
+        found = predict_heatmaps(predictor.model, card, view)[:, -1].double().cpu().numpy()
+        wanted = targets.displacement(k, joint, torch.from_numpy(found[:, k]))
+    else:
+        maps, cells, found = answered(predictor.model, card, view)
+        cell = cells[0, k] if keypoints is None else _labelled_cell(np.asarray(keypoints, float), joint, matrix, card, maps.shape[-1])
+        wanted = targets.target(target, joint, card, cell)
     reach = sides[0] / 2 * np.array([min(card.aspect, 1), min(1 / card.aspect, 1)])  # of what the network sees
     if method == "attention":
         values = _attention(predictor.model, card, view, cells)[0, k]
@@ -159,7 +163,7 @@ def explain(
         values = attribute(predictor.model, card, view, wanted, method, layer)[0]
     return Explanation(
         map=back(values, matrix, width, height),
-        heatmap=back(maps[0, k].cpu().numpy(), rescaling(1 / card.stride) @ matrix, width, height),
+        heatmap=None if maps is None else back(maps[0, k].cpu().numpy(), np.linalg.inv(card.cells) @ matrix, width, height),
         picture=picture,
         seen=np.clip([*(centres[0] - reach), *(centres[0] + reach)], -0.5, [width - 0.5, height - 0.5] * 2),
         point=transform(np.linalg.inv(matrix), found[0, k : k + 1, :2])[0],
@@ -195,7 +199,7 @@ def attribute(
     if method in ("saliency", "guided-backprop", "deconvnet"):
         return gradients(scored, pictures, method).abs().amax(1).cpu().numpy()
     pictures = pictures.detach().clone()
-    with _quietly():
+    with _quietly(), differentiated(card):
         if method == "grad-cam":
             assert layer is not None
             found = _channels(scored, model, pictures, layer)
@@ -206,11 +210,9 @@ def attribute(
 
 def _attention(model: nn.Module, card: Card, pictures: Tensor, cells: Tensor) -> np.ndarray:
     """The attention (B, K, R, R) at each joint's cell (B, K, 2), enlarged."""
-    if card.architecture != "transpose":
+    if not callable(dependencies := getattr(model, "dependencies", None)):
         raise PosekitError(f"{card.name} is no transformer and has no attention to show; it can be explained by {', '.join(METHODS)}")
-    from posekit.models.transpose import dependencies
-
-    read = dependencies(model, pictures, cells.to(pictures.device))
+    read = dependencies(pictures, cells.to(pictures.device))
     return nn.functional.interpolate(read, size=pictures.shape[-2:], mode="bilinear", align_corners=False).cpu().numpy()
 
 
@@ -227,17 +229,15 @@ def gradients(scored: Scored, pictures: Tensor, method: str) -> Tensor:
     attr = _captum()
     ways = {"saliency": attr.Saliency, "guided-backprop": attr.GuidedBackprop, "deconvnet": attr.Deconvolution}
     options = {"abs": False} if method == "saliency" else {}
-    with _quietly():
+    with _quietly(), differentiated(scored.card):
         return ways[method](scored.eval()).attribute(pictures.detach().clone(), **options).detach()
 
 
 def _channels(scored: Scored, model: nn.Module, pictures: Tensor, layer: str) -> Tensor:
     """Grad-CAM at a layer, enlarged to the pictures (B, R, R)."""
-    with trace(model, [layer]):  # refuses an unknown hook point, naming those near it
-        pass
-    found = _captum().LayerGradCam(scored, model.get_submodule(layer)).attribute(pictures, relu_attributions=True)
-    if math.prod(found.shape[2:]) == 1:
+    if math.prod(shape_at(model, pictures, layer)[1:]) == 1:
         raise PosekitError(_flat(model, pictures, layer))
+    found = _captum().LayerGradCam(scored, model.get_submodule(layer)).attribute(pictures, relu_attributions=True)
     return nn.functional.interpolate(found, size=pictures.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
 
 
@@ -267,6 +267,20 @@ def _captum() -> ModuleType:
 
 
 @contextmanager
+def differentiated(card: Card) -> Iterator[None]:
+    """Meanwhile a gradient that does not reach the pixels raises PosekitError: the network computes outside of torch, or detaches."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "does not require grad" not in str(error) and "not have been used in the graph" not in str(error):
+            raise
+        raise PosekitError(
+            f"{card.name} has no gradient by its pixels: it computes outside of torch, or detaches on the way; occlusion and dependency "
+            "explain it"
+        ) from None
+
+
+@contextmanager
 def _quietly() -> Iterator[None]:
     """Without captum's warnings that it sets hooks, and takes them away again."""
     with warnings.catch_warnings():
@@ -275,10 +289,25 @@ def _quietly() -> Iterator[None]:
 
 
 def default_layer(model: nn.Module) -> str:
-    """Grad-CAM's hook point where none is named: the finest sum of decoder and skip connection of the last stack, or the code."""
-    names = hook_points(model)
-    code = getattr(model, "code_hook_point", None)
-    return next((name for name in reversed(names) if ".sum" in name), None) or (code() if code else names[0])
+    """Grad-CAM's hook point where none is named: what the network says, the finest sum of an hourglass's last stack, or its first."""
+    own = getattr(model, "default_layer", None)
+    return own() if own else hook_points(model)[0]
+
+
+def shape_at(model: nn.Module, pictures: Tensor, hook_point: str) -> tuple[int, int, int]:
+    """Channels, height and width of the activation at a hook point, for pictures as large as these.
+
+    Raises:
+        PosekitError: no such hook point; or its activation is no map, tokens say, so that no channel can be told from a position.
+    """
+    with trace(model, [hook_point]) as activations, torch.no_grad():
+        model(pictures[:1])
+    shape = tuple(activations[hook_point].shape[1:])
+    if len(shape) != 3:
+        maps = [name for name, other in getattr(model, "shapes", {}).items() if len(other) == 3]
+        known = f"; maps are {', '.join(maps)}" if maps else ""
+        raise PosekitError(f"{hook_point}: its activation is {shape} for a picture, and no map of channels, height and width{known}")
+    return shape
 
 
 def blurred(pictures: Tensor) -> Tensor:
@@ -315,5 +344,5 @@ def _labelled_cell(keypoints: np.ndarray, joint: str, matrix: np.ndarray, card: 
 def _flat(model: nn.Module, pictures: Tensor, layer: str) -> str:
     with trace(model, hook_points(model)) as activations, torch.no_grad():
         model(pictures[:1])
-    wide = [name for name, value in activations.items() if math.prod(value.shape[2:]) > 1]
+    wide = [name for name, value in activations.items() if value.ndim == 4 and math.prod(value.shape[2:]) > 1]
     return f"{layer} has no spatial extent at {pictures.shape[-1]} px, so Grad-CAM cannot say where; {', '.join(wide)} have"

@@ -23,9 +23,11 @@ from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate
 from posekit.engine.weights import Card
+from posekit.errors import PosekitError
 from posekit.hooks import trace
 from posekit.interpret.activations.walks import random_directions
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
+from posekit.interpret.attribution.explain import differentiated
 from posekit.interpret.attribution.targets import Target, answered, target
 from posekit.skeleton import skeleton_of
 
@@ -92,6 +94,9 @@ def goals(of: Seen, card: Card, joints: Sequence[str], *, channels: int = 5, com
         if name in skeleton.joints:
             there = target("window", name, card, of.cells[:, skeleton.joints.index(name)])
             found[name] = Goal("joints", target("window", name, card, middle(card)), there.of(of.raws).numpy())
+    if of.codes.ndim != 4:
+        raise PosekitError(f"{of.hook_point}: its activation is {tuple(of.codes.shape[1:])} for a picture, and no map whose channels "
+                           "can be told from positions; name a code that is one")  # fmt: skip
     for number in of.codes.mean((2, 3)).std(0).argsort(descending=True)[:channels].tolist():
         of_channel = channel(of.hook_point, number)
         found[f"channel {number}"] = Goal("channels", of_channel, of_channel.of(of.codes).numpy())
@@ -167,7 +172,8 @@ def maximise(
         with trace(model, names) as activations:
             raw = model(card.centred(seen))[:, -1]
         reached = [goal.of((raw if goal.hook_point is None else activations[goal.hook_point])[i : i + 1]) for i, goal in enumerate(goals)]
-        (gradient,) = torch.autograd.grad(-torch.cat(reached).sum(), [waves])
+        with differentiated(card):
+            (gradient,) = torch.autograd.grad(-torch.cat(reached).sum(), [waves])
         waves.grad = gradient
         climb.step()
     with torch.no_grad():

@@ -21,7 +21,7 @@ from posekit.data.people import iterate
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import trace
-from posekit.interpret.attribution.explain import gradients
+from posekit.interpret.attribution.explain import gradients, shape_at
 from posekit.interpret.attribution.targets import Scored, Target
 
 SHARE = 1 / 2  # of the picture's width: the side of a patch
@@ -46,10 +46,11 @@ def top_patches(
     """For each of `channels` at `hook_point`, the `count` pictures that excite it most, and the deconvnet's projection of each.
 
     Raises:
-        PosekitError: no such hook point or channel, or fewer people than `count`.
+        PosekitError: no such hook point or channel, one that is no map, no ReLUs, or fewer people than `count`.
     """
     if len(crops) < count:
         raise PosekitError(f"{count} patches of different people asked for, there are {len(crops)} people; take more, or fewer patches")
+    shape_at(model, _views(crops, np.arange(1), card, model), hook_point)
     values, cells, wide = _strongest(model, card, crops, hook_point, channels, batch)
     found = []
     for number, value, cell in zip(channels, values.T, cells.swapaxes(0, 1), strict=True):

@@ -177,18 +177,15 @@ def answer_maps(card: Card) -> Maps:
 
 def cascade_levels(model: nn.Module) -> dict[str, list[str]]:
     """What is randomised, from the head downwards: name of the last part reached to the hook points of all parts so far."""
-    parts = dict.fromkeys(("heatmaps", "features", "merge"), "head") | dict.fromkeys(("skip", "encoder"), "encoder and skips")
-    parts |= {"sum": "decoder"}
+    part_of = getattr(model, "part_of", lambda hook_point: hook_point)
     reached: list[str] = []
     levels: dict[str, list[str]] = {}
     for hook_point in reversed(hook_points(model)):
-        stack, _, inner = hook_point.rpartition(".")
-        kind = (inner or stack).rstrip("0123456789")
-        label = parts.get(kind, kind)
-        if hasattr(model, "stack1") and stack:
-            label = f"{label} of {stack}"
         reached.append(hook_point)
-        levels[label] = list(reached)
+        levels[part_of(hook_point)] = list(reached)
+    inside = {id(value) for name in reached for value in model.get_submodule(name).parameters()}
+    if any(id(value) not in inside for value in model.parameters()):  # of modules that are no hook points
+        levels[list(levels)[-1]].append("")
     return levels
 
 
@@ -201,6 +198,9 @@ def randomised(model: nn.Module, names: Sequence[str], seed: int = 0) -> nn.Modu
             for module in anew.get_submodule(name).modules():
                 if callable(reset := getattr(module, "reset_parameters", None)):
                     reset()
+                else:  # a parameter of which nobody says how it begins
+                    for value in module.parameters(recurse=False):
+                        value.data = value.data.flatten()[torch.randperm(value.numel())].view_as(value)
     return anew.eval()
 
 

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit import heatmaps as hm
-from posekit.coordinates import rescaling, transform
+from posekit.coordinates import transform
 from posekit.engine.prediction import decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
@@ -74,8 +74,9 @@ def target(name: str, joint: str | Sequence[str], card: Card, cells: Tensor | No
             multiples of B, which go through the same B cells again and again.
 
     Raises:
-        PosekitError: no such target, or the skeleton lacks a joint.
+        PosekitError: no such target, the skeleton lacks a joint, or the network has no heatmaps.
     """
+    card.need_heatmaps()
     skeleton = skeleton_of(card.skeleton)
     joints = torch.tensor(joint_index(skeleton, *([joint] if isinstance(joint, str) else joint)))
     label = f"{name} of {joint}" if isinstance(joint, str) else name
@@ -105,6 +106,11 @@ def target(name: str, joint: str | Sequence[str], card: Card, cells: Tensor | No
     return Target(label, mean_within)
 
 
+def displacement(joint: int, name: str, points: Tensor) -> Target:
+    """Of a network that answers with coordinates: how far a joint stays from leaving its points (B, 2), in input pixels below 0."""
+    return Target(f"place of {name}", lambda found: -torch.linalg.vector_norm(found[:, joint] - points.to(found), dim=-1))
+
+
 def joint_index(skeleton: Skeleton, *joints: str) -> list[int]:
     """Indices of the named joints.
 
@@ -129,6 +135,7 @@ def answered(model: nn.Module, card: Card, pictures: Tensor) -> tuple[Tensor, Te
     """What the network answers to pictures (B, 3, R, R) in [0, 1]: the last stack's heatmaps (B, K, h, w) as it predicts them, the
     cells (B, K, 2), column and row, of its joints, and its keypoints (B, K, 3) in input pixels, with scores.
     """
+    card.need_heatmaps()
     maps = predict_heatmaps(model, card, pictures)[:, -1]
     keypoints = decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
     return maps, cells_of(keypoints[..., :2], card, maps.shape[-1]), keypoints
@@ -136,7 +143,7 @@ def answered(model: nn.Module, card: Card, pictures: Tensor) -> tuple[Tensor, Te
 
 def cells_of(points: np.ndarray, card: Card, width: int) -> Tensor:
     """The heatmap cells (..., 2), column and row, in which points (..., 2) of the input lie; the nearest for points outside."""
-    return torch.from_numpy(np.clip(np.round(transform(rescaling(1 / card.stride), points)), 0, width - 1)).long()
+    return torch.from_numpy(np.clip(np.round(transform(np.linalg.inv(card.cells), points)), 0, width - 1)).long()
 
 
 def _of(maps: Tensor, joints: Tensor) -> Tensor:

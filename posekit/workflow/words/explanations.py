@@ -70,6 +70,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "seen": metrics["seen"],
         "limit": number(metrics["cascade"]["limit"], 1),
         "step": f"+ {metrics['cascade']['decided at']}",
+        "decides": decides(metrics["cascade"]),
         "drawn": str(metrics["cascade"]["worst"]["people"]),
         "limbs": "*On its limbs*. How much of the map lies on the silhouettes of the visible limbs that end in the joint?"
         if metrics["rendered"]
@@ -84,6 +85,32 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "patches": patch_words(metrics),
         "table": side_by_side("07_explanations", data, verdicts(metrics)),
     }
+
+
+def decoder(cascade: Mapping[str, Any]) -> bool:
+    """Whether the step that decides ends at a decoder, as an hourglass's does; of other networks it is the last step."""
+    return cascade["decided at"].startswith("decoder")
+
+
+def decides(cascade: Mapping[str, Any]) -> str:
+    if decoder(cascade):
+        return (
+            "There the head and the decoder of the last stack are random, so that no joint identity survives: what a map still keeps comes "
+            "from the layers below, which know no joints."
+        )
+    return "There all weights are random: this network does not say where its decoder ends."
+
+
+def steps(cascade: Mapping[str, Any]) -> dict[str, str]:
+    """The rows of the figure of the worst method, and the step of each."""
+    last = {"random\nweights": cascade["levels"][-1]}
+    return {"random head\nand decoder": cascade["decided at"]} | last if decoder(cascade) else last
+
+
+def layer(name: str) -> str:
+    """An hourglass's hook point without its stack; another network's whole name."""
+    stack, _, inner = name.partition(".")
+    return inner if stack.removeprefix("stack").isdigit() else name
 
 
 def answer(metrics: Mapping[str, Any]) -> str:
@@ -114,17 +141,16 @@ def targets(metrics: Mapping[str, Any]) -> str:
 def cascade_words(metrics: Mapping[str, Any]) -> str:
     cascade = metrics["cascade"]
     at, worst = cascade["at"], cascade["worst"]
+    there = "With head and decoder random" if decoder(cascade) else "With all weights random"
     named = {verdict: of_verdict(metrics, verdict) for verdict in ("fails", "undecided", "passes")}
     parts = []
     if named["fails"]:
         most = [f"{label} {ranged(at[label])}" for label in named["fails"]]
         one = len(most) == 1
-        parts.append(
-            f"With head and decoder random, {len(most)} of {len(metrics['methods'])} methods {'fails' if one else 'fail'}: {listed(most)}."
-        )
+        parts.append(f"{there}, {len(most)} of {len(metrics['methods'])} methods {'fails' if one else 'fail'}: {listed(most)}.")
     else:
         parts.append(
-            f"With head and decoder random, no method clearly fails; {worst['method']} keeps most, {ranged(worst)} (interval corrected for "
+            f"{there}, no method clearly fails; {worst['method']} keeps most, {ranged(worst)} (interval corrected for "
             f"{len(metrics['methods'])} methods)."
         )
     if named["undecided"]:
@@ -133,7 +159,9 @@ def cascade_words(metrics: Mapping[str, Any]) -> str:
         parts.append(f"Passing: {listed(named['passes'])}.")
     last = cascade["levels"][-1]
     end = [label for label in metrics["methods"] if cascade["verdicts"][label][last] == "fails"]
-    if named["fails"] and not end:
+    if not decoder(cascade):
+        pass
+    elif named["fails"] and not end:
         parts.append(
             "With all weights random no method fails any more, so that the end of the cascade alone would have found none of them."
         )
@@ -168,6 +196,9 @@ def test_words(metrics: Mapping[str, Any]) -> str:
         )
     if metrics["code"] in metrics["refused"]:
         text += f" At the code, {metrics['code']}, there is no Grad-CAM: at this resolution the code is a single cell."
+    if missing := metrics.get("impossible", {}):
+        reasons = {reason: [label for label in missing if missing[label] == reason] for reason in missing.values()}
+        text += "".join(f" Not tested: {listed(labels)}; {reason}." for reason, labels in reasons.items())
     return text
 
 
@@ -191,14 +222,14 @@ def control_words(metrics: Mapping[str, Any]) -> str:
 
 
 def cam_words(metrics: Mapping[str, Any]) -> str:
-    found = {layer.partition(".")[2]: block for layer, block in metrics["gradcam"].items()}
+    found = {layer(name): block for name, block in metrics["gradcam"].items()}
     if not found:
-        return "Every layer has a single cell at this resolution, so that there is no map of Grad-CAM."
-    parts = [f"{layer} {spoken(block['pointing'])} ({ranged(block['like the answer'])})" for layer, block in found.items()]
+        return "Every layer has a single cell at this resolution or is no map, so that there is no map of Grad-CAM."
+    parts = [f"{name} {spoken(block['pointing'])} ({ranged(block['like the answer'])})" for name, block in found.items()]
     text = f"How often its peak lies on the joint, by layer, and in brackets how its map correlates with the answer's: {'; '.join(parts)}. "
-    top = max(found, key=lambda layer: found[layer]["pointing"]["mean"])
+    top = max(found, key=lambda name: found[name]["pointing"]["mean"])
     text += f"The best layer is {top}." if found[top]["pointing"]["low"] > 0 else "No layer points clearly."
-    empty = [f"{layer} {100 * block['empty']:.0f} %" for layer, block in found.items() if block["empty"] > 0.05]
+    empty = [f"{name} {100 * block['empty']:.0f} %" for name, block in found.items() if block["empty"] > 0.05]
     return text + (f" Sometimes nothing positive is left and the map is empty: {', '.join(empty)}." if empty else "")
 
 
@@ -304,6 +335,8 @@ def maximised_words(metrics: Mapping[str, Any]) -> str:
 
 
 def patch_words(metrics: Mapping[str, Any]) -> str:
+    if not metrics["excited"]:
+        return f"There is no such figure of {metrics['network']}: {metrics['impossible']['deconvnet']}."
     parts = [f"{name} {number(block['nine'], 1)} (all people: {number(block['all'], 1)})" for name, block in metrics["excited"].items()]
     outlines, against = metrics["projections like edges"], metrics["faults"]["deconvnet"]
     text = (
@@ -331,7 +364,10 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
         )  # fmt: skip
     named = {test: best(metrics, test) for test in ("deletion", "insertion", "pointing")}
     return found | {
-        "Fail the cascade (head and decoder random)": listed(of_verdict(metrics, "fails")) or "none",
+        ("Fail the cascade (head and decoder random)" if decoder(cascade) else "Fail the cascade (all weights random)"): listed(
+            of_verdict(metrics, "fails")
+        )
+        or "none",
         "Undecided in it": listed(of_verdict(metrics, "undecided")) or "none",
         "Not clearly better than edges in deletion or insertion": listed(weak) or "none",
         **{

@@ -72,6 +72,10 @@ def errors(m: Mapping[str, Any]) -> str:
 
 def handover(m: Mapping[str, Any]) -> str:
     groups, out = m["handovers"], f"stack {m['count'] - 1} out"
+    if not groups:
+        return (
+            f"*{m['network']}* is no hourglass and does not say what a stage hands on to the next, so that nothing of it can be replaced."
+        )
     parts = [f"{group} {change(by_way['the mean'])}" for group, by_way in groups.items()]
     rest = [f"{way} {change(block)}" for way, block in groups[out].items() if way != "the mean"]
     order = sorted((group for group in groups if not group.endswith(" out")), key=lambda group: groups[group]["the mean"]["mean"])
@@ -85,6 +89,8 @@ def handover(m: Mapping[str, Any]) -> str:
 
 def cka(m: Mapping[str, Any]) -> str:
     pairs = m["cka"]["pairs"]
+    if not pairs:
+        return f"*{m['network']}* is no hourglass and does not say which activations are of which stage, so that none are compared."
     parts = [
         f"{name}: {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] (chance: below {max(block['chance'], 0):.2f})"
         for name, block in pairs.items()
@@ -133,10 +139,18 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
         "bypass of the stack before": f"bypass of {last}",
     }  # fmt: skip
     found |= {
-        f"Change: {name} at {way}": change(m["handovers"][group][way]) for name, group in handed.items() for way in ("zero", "the mean")
+        f"Change: {name} at {way}": change(m["handovers"][group][way])
+        for name, group in handed.items()
+        for way in ("zero", "the mean")
+        if group in m["handovers"]
     }
     pairs = m["cka"]["pairs"]
-    return found | {
-        "CKA of the last two stacks' codes": f"{pairs[f'code of stacks {count - 1} and {count}']['mean']:.2f}",
-        "CKA of their heatmaps": f"{pairs[f'heatmaps of stacks {count - 1} and {count}']['mean']:.2f}",
-    }
+    return (
+        found | {}
+        if not pairs
+        else found
+        | {
+            "CKA of the last two stacks' codes": f"{pairs[f'code of stacks {count - 1} and {count}']['mean']:.2f}",
+            "CKA of their heatmaps": f"{pairs[f'heatmaps of stacks {count - 1} and {count}']['mean']:.2f}",
+        }
+    )

@@ -1,0 +1,12 @@
+"""Ready adapters: pose networks of other libraries and files as `posekit.adapt` gives them, a file each.
+
+posekit.adapters.vitpose(model)                  # VitPoseForPoseEstimation of transformers
+posekit.adapters.simple_baseline("res50.pth")    # a checkpoint of mmpose, or of Microsoft's code
+posekit.adapters.onnx("network.onnx", "coco")    # any network as an ONNX file, for questions that need no gradients
+"""
+
+from posekit.engine.adapters.mmpose import simple_baseline
+from posekit.engine.adapters.onnx_file import onnx
+from posekit.engine.adapters.vitpose import vitpose
+
+__all__ = ["onnx", "simple_baseline", "vitpose"]
