@@ -11,19 +11,28 @@ from types import ModuleType
 
 import numpy as np
 
+from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton
 from posekit.stats import draws, over_people
 
+TORSO = ("left shoulder", "right shoulder", "left hip", "right hip")
 AP_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of OKS, COCO's
+
+
+def has_torso(skeleton: Skeleton) -> bool:
+    """Whether a skeleton has the shoulders and hips that a torso is measured between."""
+    return set(TORSO) <= set(skeleton.joints)
 
 
 def torso(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Torso length (N,) of keypoints (N, K, 3): shoulder to opposite hip, mean of the labelled diagonals.
 
     Sapp & Taskar (CVPR 2013) take one diagonal, left shoulder to right hip. NaN where neither diagonal is
-    labelled, and where the length is 0, which measures nothing.
+    labelled, and where the length is 0, which measures nothing. PosekitError where the skeleton lacks them.
     """
-    ls, rs, lh, rh = skeleton.index("left shoulder", "right shoulder", "left hip", "right hip")
+    if not has_torso(skeleton):
+        raise PosekitError(f"the {skeleton.name} skeleton has no shoulders and hips, so there is no torso to measure by")
+    ls, rs, lh, rh = skeleton.index(*TORSO)
     xy = _labelled(keypoints)
     diagonals = np.stack([xy[:, ls] - xy[:, rh], xy[:, rs] - xy[:, lh]])
     lengths = np.linalg.norm(diagonals, axis=-1)
@@ -101,13 +110,13 @@ def score(
 
     | name | needs |
     | --- | --- |
-    | `pck@0.2·torso` | |
+    | `pck@0.2·torso` | a skeleton with shoulders and hips |
     | `pckh@0.5` | `heads` (N,), MPII's head sizes in image pixels; as MPII has it, without pelvis and thorax |
     | `pckh@0.5·16` | the same with both, of a skeleton (here of 16 joints) that has them |
     | `pck@0.5·head` | a skeleton with neck and head top |
     | `pck@0.5·hm/10` | `heatmap_cell` (N,), image pixels to a heatmap cell, and `heatmap_width` in cells |
-    | `oks` | `areas` (N,) in square image pixels |
-    | `oks-ap` | `areas`, and `image_ids` (N,) where people share a picture; see `oks_ap` |
+    | `oks` | `areas` (N,) in square image pixels, and a skeleton with sigmas |
+    | `oks-ap` | the same, and `image_ids` (N,) where people share a picture; see `oks_ap` |
 
     Each is `{"mean", "low", "high", "people", "labelled", "definition", "joints"}`: `low` and `high` are a 95
     % bootstrap interval over people, or over pictures where by `image_ids` some share one, `people` counts those with at least one
@@ -133,7 +142,8 @@ def score(
         definition = f"share of all labelled joints ({which}) predicted within {factor} {words}"
         scores[name] = _block(hit, skeleton, definition, seed, resamples, pictures=image_ids)
 
-    pck("pck@0.2·torso", torso(keypoints, skeleton), 0.2, f"torso lengths ({torsos})")
+    if has_torso(skeleton):
+        pck("pck@0.2·torso", torso(keypoints, skeleton), 0.2, f"torso lengths ({torsos})")
     if heads is not None:
         words = "head sizes (MPII's: 0.6 times the diagonal of the annotated head box)"
         pck("pckh@0.5", heads, 0.5, words, outside)
@@ -149,7 +159,7 @@ def score(
     if heatmap_cell is not None and heatmap_width is not None:
         words = f"times a tenth of the heatmap's width ({heatmap_width} cells; the study's own)"
         pck("pck@0.5·hm/10", np.asarray(heatmap_cell) * heatmap_width / 10, 0.5, words)
-    if areas is not None:
+    if areas is not None and len(skeleton.sigmas) == len(skeleton):
         value = similarity(predicted, keypoints, areas, skeleton.sigmas)
         definition = "mean over people of COCO's object keypoint similarity; a joint's where it is labelled"
         if skeleton.borrowed:

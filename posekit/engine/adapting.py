@@ -22,7 +22,7 @@ from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import first_tensor
 from posekit.models.adapted import Adapted
-from posekit.skeleton import Skeleton, skeleton_of
+from posekit.skeleton import SKELETONS, Skeleton, skeleton_of
 
 VALUES = {  # what a network's numbers are, and the card's word for it
     "raw": "mse", "sigmoid": "mse", "softmax": "cross-entropy", "pixels": "coordinates", "shares": "coordinates",
@@ -122,10 +122,11 @@ def adapt(
         module, read, (height, width), mean, std, stride, kind=VALUES[values], joints=len(skeleton), stages=maps.shape[1], shapes=shapes,
         code=code, skips=named, attention=attention,
     )  # fmt: skip
+    named_so = skeleton.name if SKELETONS.get(skeleton.name) == skeleton else skeleton
     card = Card(
         name,
         {},
-        skeleton,
+        named_so,
         max(height, width),
         VALUES[values],
         architecture="adapted",

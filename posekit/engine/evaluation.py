@@ -60,7 +60,8 @@ def evaluate(
         a dictionary, what `posekit evaluate --json` writes. `"metrics"` holds the last stack's scores by name, each with its
         definition, 95 % interval and joints; `"stacks"` the same for each stack. The scores run over `"joints"`: those
         that network and data both have. `"overlap"` says how many of the people are in pictures that the network was trained on, and
-        is None where its card does not tell. What a metric is divided by comes from the data's annotation alone.
+        is None where its card does not tell.
+        `"without"` says which metrics the skeleton has not. What a metric is divided by comes from the data's annotation alone.
 
     Raises:
         PosekitError: weights or data cannot be read, they have too few joints in common, or crops are smaller than what the network sees.
@@ -89,11 +90,13 @@ def evaluate(
         "joints": list(joints.joints),
         "joints_of_the_network": list(skeleton_of(card.skeleton).joints),
         "joints_of_the_data": list(store.people.skeleton.joints),
+        "without": _without(joints),
         "metrics": stacks[-1],
         "stacks": [{"metrics": block} for block in stacks],
     })  # fmt: skip
     if against is not None:
         rival = predictor_of(against, backend)
+        metrics.torso(store.people.keypoints[:0], store.people.skeleton)  # by which the two are compared
         theirs, _, their_joints, their_store = predictions(rival, people, flip, on_error, cache, progress)
         if len(their_store) != len(store):
             raise PosekitError("the two networks were given different people, since some pictures cannot be read; repair or remove these")
@@ -107,15 +110,24 @@ def common(network: Skeleton, data: Skeleton) -> Skeleton:
     """The data's skeleton, less the joints whose names the network does not know.
 
     Raises:
-        PosekitError: hips and shoulders, which the scores need, are not all among them.
+        PosekitError: hips and shoulders, which the scores need where the data have them, are not all among them; or no joint is.
     """
     kept = [joint for joint in data.joints if joint in network.joints]
-    needed = {f"{side} {joint}" for side in ("left", "right") for joint in ("shoulder", "hip")}
-    if needed - set(kept):
+    if not kept:
+        raise PosekitError(f"a network of the {network.name} skeleton cannot be scored on {data.name}: they have no joint in common")
+    if metrics.has_torso(data) and not set(metrics.TORSO) <= set(kept):
         raise PosekitError(f"a network of the {network.name} skeleton cannot be scored on {data.name}: both must have shoulders and hips")
     limbs = tuple(limb for limb in data.limbs if set(limb) <= set(kept))
-    sigmas = tuple(sigma for joint, sigma in zip(data.joints, data.sigmas, strict=True) if joint in kept)
-    return Skeleton(data.name, tuple(kept), limbs, sigmas)
+    sigmas = tuple(sigma for joint, sigma in zip(data.joints, data.sigmas, strict=True) if joint in kept) if data.sigmas else ()
+    pairs = data.pairs and tuple(pair for pair in data.pairs if set(pair) <= set(kept))
+    return Skeleton(data.name, tuple(kept), limbs, sigmas, pairs)
+
+
+def _without(skeleton: Skeleton) -> str:
+    """Why metrics are missing that people are scored by elsewhere, or ""."""
+    torso = "" if metrics.has_torso(skeleton) else "no PCK by the torso, for it has no shoulders and hips"
+    sigmas = "" if len(skeleton.sigmas) == len(skeleton) else "no OKS, for it has no sigmas"
+    return f"of the {skeleton.name} skeleton there is {' and '.join(filter(None, (torso, sigmas)))}" if torso or sigmas else ""
 
 
 def people_of(spec: str, on_error: str, cache: str | Path, progress: Callable[[int], None] | None = None) -> People:
@@ -220,7 +232,8 @@ def _people_words(result: dict[str, Any]) -> list[str]:
     first = f"{result['weights']} on {result['data']}: {result['people']:,} people, {len(result['joints'])} joints{lacking}"
     against = result.get("against", {})
     return [
-        first + (", flip test" if result["flip"] else ""), *(f"left out: {n:,} {reason}" for reason, n in result["left_out"].items()),
+        first + (", flip test" if result["flip"] else ""), *filter(None, [result.get("without")]),
+        *(f"left out: {n:,} {reason}" for reason, n in result["left_out"].items()),
         *words(result["weights"], result["overlap"], result["people"]),
         *words(against.get("weights", ""), against.get("overlap"), result["people"]),
     ]  # fmt: skip

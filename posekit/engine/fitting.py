@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from posekit.coordinates import STRIDE
 from posekit.data.augment import Augmentation, eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
@@ -158,6 +159,8 @@ def _save(
 def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[Any, weights.Card]:
     """The network of `start` and its card."""
     network, card = weights.load(start)
+    if card.architecture == "adapted":
+        raise PosekitError(f"{start}: cannot be begun with, since it is an adapted network, which its own library trains")
     given, wanted = (
         {"architecture": architecture_of(c), **c.to_dict(), "skeleton": s, "loss": x}
         for c, s, x in ((network.config, card.skeleton, card.loss), (config, skeleton, loss))
@@ -170,8 +173,9 @@ def _begin(start: str | Path, config: Any, skeleton: str, loss: str) -> tuple[An
 def _teacher(teacher: str | Path, recipe: Recipe, skeleton: str) -> tuple[Any, weights.Card]:
     """The network to learn from and its card."""
     network, card = weights.load(teacher)
-    given, wanted = (card.resolution, card.skeleton, card.loss), (recipe.resolution, skeleton, "cross-entropy")
-    names = zip(("resolution", "skeleton", "loss"), given, wanted, strict=True)
+    given = (card.resolution, str(card.skeleton), card.loss, card.stride, card.aspect, card.alignment)
+    wanted = (recipe.resolution, skeleton, "cross-entropy", STRIDE, 1.0, "centres")
+    names = zip(("resolution", "skeleton", "loss", "stride", "aspect", "alignment"), given, wanted, strict=True)
     unlike = [f"{name} {its}, not {needed}" for name, its, needed in names if its != needed]
     if unlike:
         raise PosekitError(f"{teacher}: cannot be learnt from: {'; '.join(unlike)}")

@@ -122,6 +122,8 @@ def check_crops(training: Crops, validation: Crops, resolution: int) -> None:
             raise PosekitError(f"{name} is empty: nobody of {given.people.source}; give at least one person")
         if given.size < size:
             raise PosekitError(f"{name} has crops of {given.size} px, too small for resolution {resolution}; cut them at {size} px")
+        if given.aspect != 1:
+            raise PosekitError(f"{name} has crops for an input that is no square (aspect {given.aspect:g}); cut them without aspect=")
 
 
 @torch.inference_mode(False)

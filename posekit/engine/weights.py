@@ -161,9 +161,9 @@ class Card:
         trained = f"{len(self.history)} epochs, seed {self.seed}" if self.history else ""
         return facts({
             "name": self.name,
-            "architecture": f"{self.architecture}: {', '.join(f'{name} {value}' for name, value in self.config.items())}",
+            "architecture": ": ".join(filter(None, (self.architecture, ", ".join(f"{n} {v}" for n, v in self.config.items())))),
             "skeleton": f"{self.skeleton}, {len(skeleton_of(self.skeleton))} joints",
-            "input": f"{self.resolution} x {self.resolution} pixels",
+            "input": "{} x {} pixels".format(*(round(self.resolution * min(share, 1)) for share in (self.aspect, 1 / self.aspect))),
             "loss": self.loss, "trained": trained, "on": self.data,
             "scored on": self.metrics.get("data"), **scores(self.metrics),
             "versions": ", ".join(f"{name} {version}" for name, version in self.versions.items()), "note": self.note,
@@ -182,7 +182,7 @@ def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> Non
 
     Raises:
         ValueError: the card does not describe this network.
-        PosekitError: a weight is not finite, or the file cannot be written.
+        PosekitError: a weight is not finite, the network is an adapted one, or the file cannot be written.
 
     >>> model, card = load("mannequins-hg1")
     >>> save("copy.safetensors", model, card, half=True)
@@ -190,6 +190,9 @@ def save(path: str | Path, model: Any, card: Card, *, half: bool = False) -> Non
     True
     """
     path = Path(path)
+    if card.architecture == "adapted":
+        raise PosekitError(f"{path}: not written, for {card.name} is an adapted network: its own library saves it, and FILE.py:FUNCTION "
+                           "stands wherever weights do")  # fmt: skip
     Card.from_dict(card.to_dict())
     if card.architecture != architecture_of(model.config) or type(model.config).from_dict(card.config) != model.config:
         raise ValueError(f"the card's config {card.config} is not the network's {model.config.to_dict()}")

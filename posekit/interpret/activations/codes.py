@@ -103,7 +103,7 @@ class Codes:
     """N codes in a file, and whose they are."""
 
     values: np.ndarray  # (N, D) float16, memory-mapped
-    shape: tuple[int, int, int]  # C, H, W of an activation: D = C * H * W, flattened in this order
+    shape: tuple[int, ...]  # C, H, W of an activation: D = C * H * W, flattened in this order
     hook_point: str  # the activation's name: stack0.bottleneck3, say
     weights: str  # the network's name
     weights_fingerprint: str
@@ -204,13 +204,12 @@ def open_moments(path: str | Path) -> tuple[Moments, dict[str, Any]]:
         raise PosekitError(f"{path}: no whole file of moments ({error}); write it again with `posekit codes --statistics`") from None
 
 
-def activation_shape(model: Hourglass, card: Card, hook_point: str) -> tuple[int, int, int]:
-    """Channels, height and width of the activation at `hook_point` for a picture of the network's resolution."""
+def activation_shape(model: Hourglass, card: Card, hook_point: str) -> tuple[int, ...]:
+    """Channels, height and width of the activation at `hook_point` for a picture of the network's resolution; or what it has instead."""
     device = next(model.parameters()).device
     with trace(model, [hook_point]) as activations, torch.inference_mode():
         model.eval()(torch.zeros(1, 3, card.resolution, card.resolution, device=device))
-    channels, height, width = activations[hook_point].shape[1:]
-    return channels, height, width
+    return tuple(activations[hook_point].shape[1:])
 
 
 def _half(codes: Tensor, ids: np.ndarray, hook_point: str) -> np.ndarray:

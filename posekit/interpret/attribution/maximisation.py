@@ -64,8 +64,9 @@ class Goal:
     reached: np.ndarray  # (N,)
 
     def deviations(self, score: float) -> float:
-        """How many standard deviations over people the score lies above their mean."""
-        return float((score - self.reached.mean()) / self.reached.std())
+        """How many standard deviations over people the score lies above their mean; NaN where all reach the same."""
+        spread = float(self.reached.std())
+        return float((score - self.reached.mean()) / spread) if spread > 0 else math.nan
 
 
 def seen(model: nn.Module, card: Card, crops: Crops, hook_point: str) -> Seen:

@@ -316,15 +316,17 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
 
 def beyond(metrics: Mapping[str, Any]) -> list[str]:
     """Targets that the made picture excites more than any person does."""
-    return [name for name, block in metrics["maximised"].items() if block["made"] > block["best"]]
+    return [name for name, block in metrics["maximised"].items() if block["made"] is not None and block["made"] > block["best"]]
 
 
 def maximised_words(metrics: Mapping[str, Any]) -> str:
     relative, above = metrics["maximised"], beyond(metrics)
     text = f"{len(above)} of {len(relative)} made pictures excite their target more than any of {metrics['compared with']} people. "
-    falls = [name for name in relative if name not in above]
+    falls = [name for name in relative if name not in above and relative[name]["made"] is not None]
     text += f"Not so: {listed(falls)}. " if falls else ""
-    along = [block["made"] for name, block in relative.items() if name.startswith("component")]
+    if same := [name for name, block in relative.items() if block["made"] is None]:
+        text += f"All people reach the same: {listed(same)}. "
+    along = [block["made"] for name, block in relative.items() if name.startswith("component") and block["made"] is not None]
     text += (
         f"Along the components they reach {number(min(along), 1)} to {number(max(along), 1)} standard deviations, along a random direction "
         f"{number(relative['random direction']['made'], 1)}."
