@@ -38,7 +38,7 @@ import numpy as np
 
 import posekit
 from posekit import metrics, plots
-from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
+from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
 from posekit.engine.evaluation import common
@@ -266,7 +266,7 @@ if len(worst):
 # it in another way. The networks are small, and of one stack.
 
 # %% tags=["remove-cell"]
-side = (card.resolution // STRIDE,) * 2
+side = (card.resolution // card.stride,) * 2
 found = plain(
     {
         "network": card.name,

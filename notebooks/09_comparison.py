@@ -76,7 +76,7 @@ from posekit.models.hourglass import HourglassConfig
 from posekit.models.transpose import TransPoseConfig, dependencies
 from posekit.plots import ablation as skip_figures
 from posekit.plots import comparison as figures
-from posekit.skeleton import SKELETONS
+from posekit.skeleton import skeleton_of
 from posekit.studies import comparison, kept, redesign
 from posekit.studies.floor import median_pose
 from posekit.studies.summary import learning, summarise
@@ -90,9 +90,9 @@ people = posekit.load_people(data, on_error=on_error)
 joints = len(people.skeleton)
 
 
-def store(chosen, side):
+def store(chosen, side, aspect=1.0):
     """Their crops, at the size that a network of such an input takes."""
-    return posekit.crops(chosen, int(side * CONTEXT), on_error=on_error)
+    return posekit.crops(chosen, int(side * CONTEXT), aspect=aspect, on_error=on_error)
 
 
 def report(line):
@@ -179,13 +179,13 @@ tested = people.split("test").at_most(test_people, seed)
 if len({card.skeleton for _, card in estimators.values()}) > 1:
     raise posekit.PosekitError("the networks do not have the same joints; give networks of one skeleton")
 card = estimators[equal[0]][1]
-skeleton = common(SKELETONS[card.skeleton], people.skeleton)
-own = SKELETONS[card.skeleton].index(*skeleton.joints)
+skeleton = common(skeleton_of(card.skeleton), people.skeleton)
+own = skeleton_of(card.skeleton).index(*skeleton.joints)
 truth = tested.keypoints[:, people.skeleton.index(*skeleton.joints)]
 torso = metrics.torso(truth, skeleton)
 predicted, costs = {}, {}
 for name, (network, card) in estimators.items():
-    crops = store(tested, card.resolution)
+    crops = store(tested, card.resolution, card.aspect)
     costs[name] = {
         "numbers": fitted_numbers(network),
         "multiply-adds": multiply_adds(network, card.resolution),

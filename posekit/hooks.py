@@ -37,11 +37,7 @@ def hook_points(model: nn.Module) -> list[str]:
         raise PosekitError(f"a {type(model).__name__} has no named activations, a network has: give the `model` of what posekit.load gives")
     if callable(own := getattr(model, "hook_points", None)):
         return own()
-    names = []
-    for name, child in model.named_children():
-        inner = [f"{name}.{inside}" for inside, _ in child.named_children() if inside != "pool"]
-        names += inner if name.startswith("stack") else [name]
-    return names
+    return [name for name, _ in model.named_children()]
 
 
 def hooked(model: nn.Module) -> bool:
@@ -167,7 +163,7 @@ def _module(model: nn.Module, name: str) -> nn.Module:
         return model.get_submodule(name)
     # Deeper modules can be named as well, `stack0.skip1.0.conv2` say; a stack returns a pair and a pool is used many times.
     # Of an outside network all that can be named is: a deeper module may be computed twice in a pass, or overwritten.
-    inside = not hasattr(model, "hook_points") and any(name.startswith(f"{point}.") for point in known)
+    inside = not hasattr(model, "shapes") and any(name.startswith(f"{point}.") for point in known)
     if inside and name in dict(model.named_modules()):
         return model.get_submodule(name)
     near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)

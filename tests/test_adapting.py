@@ -123,6 +123,16 @@ def test_probabilities_of_an_input_that_is_no_square_sum_to_one_within_it():
     assert torch.allclose(maps.sum((-2, -1)), torch.ones(2, 1, 1)) and maps[..., :2].abs().max() == 0 and maps[..., -2:].abs().max() == 0
 
 
+@pytest.mark.parametrize("below", [0.0, 0.5, 3.0])
+def test_beside_an_input_that_is_no_square_nothing_is_found_whatever_the_sign_of_the_maps(below):
+    network = adapted(Spot(4, lambda maps: maps - below), size=(64, 48))
+    found = network.predict(spot_at(30, 21, 48, 64, 4.0)).keypoints[0, 0]
+    assert np.allclose(found[:2], (30, 21), atol=2.0 if below else 0.4)
+    pictures = torch.rand(2, 3, 64, 64, requires_grad=True)
+    network.model(pictures).sum().backward()
+    assert torch.allclose(pictures.grad[:, 0, :, 8:56], torch.tensor(1 / 16)) and not pictures.grad[..., :8].any()
+
+
 def test_pictures_are_normalised_as_the_network_was_trained():
     seen = []
     module = Spot(4)
@@ -279,6 +289,28 @@ def test_a_method_of_relus_is_refused_where_there_are_none(chain, method):
         posekit.explain(chain, spot_at(30, 30, 64, 64, 5.0), "left wrist", method)
 
 
+class Functional(nn.Module):
+    """A ReLU module, and functional activations beside it."""
+
+    def __init__(self, activation):
+        super().__init__()
+        self.conv, self.relu, self.head, self.activation = nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Conv2d(4, 17, 1), activation
+
+    def forward(self, x):
+        return self.activation(self.head(self.relu(self.conv(x))))
+
+
+@pytest.mark.parametrize("activation, said", [(F.relu, "1 functional Relu"), (F.gelu, "1 Gelu"), (F.leaky_relu, "1 LeakyRelu"),
+                                              (F.relu6, "1 Hardtanh"), (F.silu, "1 Silu")])  # fmt: skip
+def test_a_method_of_relus_is_refused_beside_other_activations(activation, said):
+    pytest.importorskip("captum")
+    network = adapted(Functional(activation), COCO, 64, name="mixed")
+    assert posekit.explain(network, spot_at(30, 30, 64, 64, 5.0), "nose", "saliency").map.max() >= 0
+    with pytest.raises(PosekitError, match=rf"other activations beside its 1, {said}: they would"):
+        posekit.explain(network, spot_at(30, 30, 64, 64, 5.0), "nose", "deconvnet")
+    assert not any(m._forward_hooks for m in network.model.modules())
+
+
 def test_a_planted_network_is_explained_by_the_spot_alone():
     pytest.importorskip("captum")
     network = adapted(Spot(8), code="pool")
@@ -314,7 +346,7 @@ def test_without_a_code_or_skips_what_needs_them_says_so():
         code_hook_point(network.model)
     with pytest.raises(PosekitError, match="adapted without naming them"):
         ablation.skip_hook_points(network.model)
-    with pytest.raises(PosekitError, match="one stage, so that there is no later one"):
+    with pytest.raises(PosekitError, match="one stack, so that there is no later one"):
         stacks.need_stacks(network.model, "spot")
 
 

@@ -174,7 +174,7 @@ OF_HOURGLASSES = {"save", "train", "fit", "teach", "stacks", "twins"}
 REFUSED = {  # by network, what it cannot be asked
     "baseline": OF_HOURGLASSES | {"attention"},
     "planted": OF_HOURGLASSES | {"attention"},
-    "vit": OF_HOURGLASSES | {"ablate"},
+    "vit": OF_HOURGLASSES | {"ablate", "guided-backprop", "deconvnet", "patches"},  # of its activations most are GELUs
     "regression": OF_HOURGLASSES | NO_HEATMAPS | {"attention", "ablate", "patches"},
 }
 OPEN = {"onnx"}  # what torch's exporter makes of an outside network is its own business: an answer or a line, either is fine

@@ -18,7 +18,7 @@ class Adapted(nn.Module):
     """Pictures (B, 3, R, R) in [0, 1], R the longer side of the outside network's input, to heatmaps (B, stages, K, R/stride, R/stride).
 
     Or to coordinates (B, stages, K, 2) in their pixels. A network whose input is no square sees the middle of the picture; its heatmaps
-    are empty beside that.
+    are lowest beside that.
 
     Args:
         module: the outside network.
@@ -61,9 +61,12 @@ class Adapted(nn.Module):
             return found
         if self.kind == "coordinates":
             return found + found.new_tensor([left, top])
-        lowest = found.amin() - NOTHING if self.kind == "cross-entropy" else 0.0
+        # Beside the input nothing is found, whatever the maps' sign; and no gradient comes from there.
+        lowest = found.detach().amin((-2, -1), keepdim=True) - (NOTHING if self.kind == "cross-entropy" else 0.0)
         across, down = left // self.stride, top // self.stride
-        return F.pad(found - lowest, (across, across, down, down)) + lowest
+        border = (across, across, down, down)
+        inside = F.pad(torch.ones_like(found[:1, :1, :1]), border) > 0
+        return torch.where(inside, F.pad(found, border), lowest)
 
     def get_submodule(self, target: str) -> nn.Module:
         """By the names that the outside network's modules have in it."""

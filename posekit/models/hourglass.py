@@ -331,6 +331,23 @@ class Hourglass(nn.Module):
         """Grad-CAM's hook point where none is named: the finest sum of decoder and skip connection of the last stack."""
         return f"stack{self.config.stacks - 1}.sum1"
 
+    def cam_layers(self, code: str) -> tuple[list[str], str]:
+        """Hook points of the code's stack at which Grad-CAM is worth a look, and the finest skip connection: on the way down and up."""
+        deep, stack = self.config.depth, code.partition(".")[0]
+        layers = [f"{stack}.skip1", f"{stack}.skip{deep}", f"{stack}.encoder{deep - 1}", code]
+        return [*layers, *(f"{stack}.sum{level}" for level in range(deep, 0, -1)), f"{stack}.features"], f"{stack}.skip1"
+
+    def hand_overs(self) -> list[tuple[str, str]]:
+        """Of each stack but the last, the hook points of the features and of the predictions that it adds for the next."""
+        return [(f"stack{i}.merge_features", f"stack{i}.merge_heatmaps") for i in range(self.config.stacks - 1)]
+
+    def hook_points(self) -> list[str]:
+        """Names of the activations in the order of computation."""
+        names = ["stem"]
+        for i in range(self.config.stacks):
+            names += [f"stack{i}.{name}" for name, _ in getattr(self, f"stack{i}").named_children() if name != "pool"]
+        return names
+
     def part_of(self, hook_point: str) -> str:
         """What is randomised together with a hook point: head, decoder, bottleneck, encoder and skips, stem, each of its stack."""
         stack, _, inner = hook_point.rpartition(".")

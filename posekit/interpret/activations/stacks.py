@@ -13,7 +13,7 @@ from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import Edit, edit
 from posekit.interpret.activations.ablation import intact
-from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.models.hourglass import Hourglass
 from posekit.skeleton import Skeleton
 
 KINDS = ("found", "jitter", "left-right exchange", "another joint", "another person", "miss")
@@ -112,7 +112,7 @@ def need_stacks(model: nn.Module, name: str) -> None:
     if not stacks:
         raise PosekitError(f"weights {name}: a {type(model).__name__} has no stacks; give an hourglass of two or more")
     if stacks < 2:
-        raise PosekitError(f"weights {name}: one stage, so that there is no later one to look at; give a network of two or more")
+        raise PosekitError(f"weights {name}: one stack, so that there is no later one to look at; give a network of two or more")
 
 
 def hand_overs(model: nn.Module) -> dict[str, list[str]]:
@@ -124,11 +124,9 @@ def hand_overs(model: nn.Module) -> dict[str, list[str]]:
     replaces both terms; replaced by zero, the next stack sees x alone, as if this one were not there.
     """
     found: dict[str, list[str]] = {}
-    config = getattr(model, "config", None)
-    for i in range(config.stacks - 1 if isinstance(config, HourglassConfig) else 0):
-        features, heatmaps = f"stack{i}.merge_features", f"stack{i}.merge_heatmaps"
-        found |= {f"features of stack {i + 1}": [features], f"predictions of stack {i + 1}": [heatmaps]}
-        found[f"stack {i + 1} out"] = [features, heatmaps]
+    for i, (features, heatmaps) in enumerate(getattr(model, "hand_overs", list)(), 1):
+        found |= {f"features of stack {i}": [features], f"predictions of stack {i}": [heatmaps]}
+        found[f"stack {i} out"] = [features, heatmaps]
     return found
 
 
@@ -162,7 +160,7 @@ def ablate_bypass(
 ) -> dict[str, dict[str, np.ndarray]]:  # fmt: skip
     """As `ablation.ablate`, of what bypasses each stack but the last (`past`), by `bypass of stack 1` and way."""
     found: dict[str, dict[str, np.ndarray]] = {}
-    for i in range(model.config.stacks - 1):
+    for i in range(model.stage_count() - 1):
         found[f"bypass of stack {i + 1}"] = {}
         for way, function in ways.items():
             with edit(model, past(i, function)):

@@ -19,6 +19,7 @@ Whatever is hidden or taken away is replaced by the picture blurred so far that 
 import io
 import math
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ from posekit.skeleton import skeleton_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ACTIVATIONS = ("Gelu", "Silu", "LeakyRelu", "Elu", "Hardtanh", "Hardswish", "Softplus", "Mish", "PreluKernel")  # none of them a ReLU
 METHODS = ("saliency", "guided-backprop", "deconvnet", "grad-cam", "occlusion", "integrated-gradients")
 BLUR = 1 / 10  # sigma of what replaces a hidden part, as a share of the picture's width
 SQUARE = 1 / 6  # side of the square that occlusion hides, as a share of the picture's width; it moves by half its side
@@ -223,14 +225,43 @@ def gradients(scored: Scored, pictures: Tensor, method: str) -> Tensor:
     has it. Nothing remains in the model.
     """
     _check_gradients(scored)
-    if method != "saliency" and not any(isinstance(module, nn.ReLU) for module in scored.modules()):
-        raise PosekitError(f"{method} changes what ReLU modules hand back, and this network has none, but other or functional activations: "
-                           "it would be saliency under another name")  # fmt: skip
+    if method != "saliency":
+        _check_relus(scored.model, pictures, method)
     attr = _captum()
     ways = {"saliency": attr.Saliency, "guided-backprop": attr.GuidedBackprop, "deconvnet": attr.Deconvolution}
     options = {"abs": False} if method == "saliency" else {}
     with _quietly(), differentiated(scored.card):
         return ways[method](scored.eval()).attribute(pictures.detach().clone(), **options).detach()
+
+
+def _check_relus(model: nn.Module, pictures: Tensor, method: str) -> None:
+    """Raises PosekitError where a network's activations are not all ReLU modules, whose backward pass a method changes."""
+    modules = [module for module in model.modules() if isinstance(module, nn.ReLU)]
+    if not modules:
+        raise PosekitError(f"{method} changes what ReLU modules hand back, and this network has none, but other or functional activations: "
+                           "it would be saliency under another name")  # fmt: skip
+    called: list[nn.Module] = []
+    handles = [module.register_forward_hook(lambda module, *_: called.append(module)) for module in modules]
+    try:
+        answer = model(pictures[:1].detach().clone().requires_grad_())
+    finally:
+        for handle in handles:
+            handle.remove()
+    todo, seen, kinds = [answer.grad_fn], set(), Counter[str]()
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        kinds[node.name().removesuffix("0").removesuffix("Backward")] += 1
+        todo += [behind for behind, _ in node.next_functions]
+    others = {name: count for name, count in kinds.items() if name in ACTIVATIONS}
+    if kinds["Relu"] > len(called):
+        others["functional Relu"] = kinds["Relu"] - len(called)
+    if others:
+        said = ", ".join(f"{count} {name}" for name, count in others.items())
+        raise PosekitError(f"{method} changes what ReLU modules hand back, and this network has other activations beside its "
+                           f"{len(called)}, {said}: they would be passed as saliency passes them")  # fmt: skip
 
 
 def _channels(scored: Scored, model: nn.Module, pictures: Tensor, layer: str) -> Tensor:

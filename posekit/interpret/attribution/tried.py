@@ -10,7 +10,6 @@ from posekit.errors import PosekitError
 from posekit.hooks import hook_points
 from posekit.interpret.attribution.explain import default_layer
 from posekit.interpret.attribution.sanity import Cases, Maps
-from posekit.models.hourglass import HourglassConfig
 
 LAYERS = 6  # of a network that is no hourglass, from its first map to its last
 
@@ -22,11 +21,9 @@ def cam_layers(model: nn.Module, code: str) -> tuple[list[str], dict[str, str]]:
     code and where Grad-CAM looks by default.
     """
     names, default = hook_points(model), default_layer(model)
-    if isinstance(config := getattr(model, "config", None), HourglassConfig):
-        deep, stack = config.depth, code.partition(".")[0]
-        layers = [f"{stack}.skip1", f"{stack}.skip{deep}", f"{stack}.encoder{deep - 1}", code]
-        layers += [*(f"{stack}.sum{level}" for level in range(deep, 0, -1)), f"{stack}.features"]
-        return [layer for layer in layers if layer in names], {"code": code, "skip 1": f"{stack}.skip1", "sum 1": default}
+    if callable(own := getattr(model, "cam_layers", None)):
+        layers, finest = own(code)
+        return [layer for layer in layers if layer in names], {"code": code, "skip 1": finest, "sum 1": default}
     maps = [name for name, shape in getattr(model, "shapes", {}).items() if len(shape) == 3 and shape[1] * shape[2] > 1]
     skips = [name for group in getattr(model, "skip_groups", dict)().values() for name in group]
     spaced = {maps[i] for i in np.linspace(0, len(maps) - 1, min(LAYERS, len(maps))).round().astype(int)} if maps else set()
