@@ -177,3 +177,38 @@ def test_tables():
 @pytest.mark.parametrize("values", [[], [None]])
 def test_nothing_has_no_median(values):
     assert words._median(values) is None and words._median([3.0, 1.0]) == 2.0
+
+
+def outside(**changes):
+    """The metrics of a network that is no hourglass and has no ReLUs."""
+    metrics = planted()
+    kept = {label: block(0.1) for label in METHODS} | {"edges": block(1.0), "noise": block(1.0), "the answer": block(0.0)}
+    levels = ["final", "layer4", "conv1"]
+    metrics["cascade"] |= {
+        "levels": levels, "decided at": "conv1", "alike": {label: dict.fromkeys(levels, value) for label, value in kept.items()},
+        "verdicts": {label: dict.fromkeys(levels, verdict(value)) for label, value in kept.items()}, "at": kept,
+    }  # fmt: skip
+    metrics["cascade"]["worst"] = {"method": "saliency"} | kept["saliency"]
+    metrics["gradcam"] = {f"backbone.{name.partition('.')[2]}": value for name, value in metrics["gradcam"].items()}
+    why = "deconvnet changes what ReLU modules hand back, and this network has none"
+    return metrics | {"impossible": {"guided backprop": why, "deconvnet": why}, "excited": {}, "projections like edges": None} | changes
+
+
+def test_a_network_that_is_no_hourglass_is_told_of_by_its_own_parts():
+    metrics = outside()
+    text = words.sentences(metrics, "lspet:folder")
+    assert text["step"] == "+ conv1" and text["decides"].startswith("There all weights are random")
+    assert "With all weights random, no method clearly fails" in text["cascade"] and "head and decoder" not in text["cascade"]
+    assert "backbone.sum1" in text["gradcam"] and words.layer("stack1.sum1") == "sum1"
+    assert "Not tested: guided backprop and deconvnet; deconvnet changes what ReLU modules hand back" in text["tests"]
+    assert text["patches"] == "There is no such figure of net: deconvnet changes what ReLU modules hand back, and this network has none."
+    assert words.steps(metrics["cascade"]) == {"random\nweights": "conv1"} and "all weights random" in text["table"]
+    assert words.steps(planted()["cascade"]) == {"random head\nand decoder": "decoder", "random\nweights": "stem"}
+
+
+def test_targets_that_everybody_reaches_alike_are_said():
+    maximised = planted()["maximised"] | {"left elbow": {"made": None, "best": None}}
+    text = words.sentences(outside(maximised=maximised), "lspet:folder")
+    assert (
+        "All people reach the same: left elbow." in text["maximised"] and "left elbow" not in text["maximised"].partition("All people")[0]
+    )

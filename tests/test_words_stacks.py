@@ -96,3 +96,11 @@ def test_the_table():
     assert table["Network"] == "hg2, 2 stacks, 640 people" and table["Corrected of errors of the kind jitter"] == "20.0 % [19.0, 21.0]"
     assert table["Change: bypass of the stack before at the mean"].startswith("−4.0") and table["CKA of their heatmaps"] == "0.05"
     assert said()["table"].startswith("| | mannequins") and "*1 wide stack* (seed 0)" in said()["study"]
+
+
+def test_a_network_that_is_no_hourglass_is_asked_what_it_can_be():
+    text = said(handovers={}, cka={"people": 400, "pairs": {}})
+    assert text["handover"] == "*hg2* is no hourglass and does not say what a stage hands on to the next, so nothing of it is replaced."
+    assert text["cka"].startswith("*hg2* is no hourglass and does not say which activations are of which stage")
+    verdicts = words.verdicts(planted(handovers={}, cka={"people": 400, "pairs": {}}))
+    assert "Joints found by the last" in verdicts and not [name for name in verdicts if name.startswith(("Change", "CKA"))]

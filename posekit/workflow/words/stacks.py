@@ -73,9 +73,7 @@ def errors(m: Mapping[str, Any]) -> str:
 def handover(m: Mapping[str, Any]) -> str:
     groups, out = m["handovers"], f"stack {m['count'] - 1} out"
     if not groups:
-        return (
-            f"*{m['network']}* is no hourglass and does not say what a stage hands on to the next, so that nothing of it can be replaced."
-        )
+        return f"*{m['network']}* is no hourglass and does not say what a stage hands on to the next, so nothing of it is replaced."
     parts = [f"{group} {change(by_way['the mean'])}" for group, by_way in groups.items()]
     rest = [f"{way} {change(block)}" for way, block in groups[out].items() if way != "the mean"]
     order = sorted((group for group in groups if not group.endswith(" out")), key=lambda group: groups[group]["the mean"]["mean"])
