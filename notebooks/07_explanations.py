@@ -132,7 +132,7 @@ controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.a
 everything = ways | controls
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "What each method shows for the same five people; the last two rows are controls.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
-maps, spent, impossible = tried.possible(network, cases, everything)
+maps, spent, impossible = tried.attempted(network, cases, everything)
 ways, everything = ({label: way for label, way in some.items() if label in maps} for some in (ways, everything))
 run.save_figure(sheet({label: found[shown] for label, found in maps.items() if label != "noise"}), "methods")
 plt.show()

@@ -78,8 +78,8 @@ def goals(a):
 
 def cascaded(a):
     cases, ways = drawn(a), {"saliency": sanity.by(a.card, "saliency")}
-    maps = tried.possible(a.model, cases, ways)[0]
-    levels = sanity.cascade(a.model)
+    maps = tried.attempted(a.model, cases, ways)[0]
+    levels = sanity.cascade_levels(a.model)
     assert len(levels) > 1
     anew = dict(sanity.randomised(a.model, levels[list(levels)[-1]]).named_parameters())
     assert not any(torch.equal(p, anew[n]) for n, p in a.model.named_parameters() if p.numel() > 3 and p.std() > 0), "all are random"
@@ -146,7 +146,7 @@ QUESTIONS = {  # every public function that takes a network, and what the notebo
     "probe": lambda a: probes.probe("sitting", frame(a).transform(codes(a))[:, :2], np.arange(32.0), permutations=0).r2,
     "walk": walked,
     "answers": lambda a: walks.answers(a.model, a.card, torch.rand(2, 3, *[a.card.resolution] * 2), code(a), None, backend=PLAIN)[1],
-    "cut code": lambda a: cuts.scores(a.model, a.card, a.crops, code(a), frame(a), [1], backend=PLAIN)["whole"]["mean"],
+    "cut code": lambda a: cuts.cut_scores(a.model, a.card, a.crops, code(a), frame(a), [1], backend=PLAIN)["whole"]["mean"],
     "portrait": lambda a: portrait.portrait(a.model, a.card, a.crops, {"x": np.arange(32.0)}, ["x"], backend=PLAIN)["participation"],
     "ablate": lambda a: ablation.ablate(a.model, a.card, a.crops, ablation.skip_groups(a.model), {"zero": ablation.zero},
                                         backend=PLAIN)["all"]["zero"],

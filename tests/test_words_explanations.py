@@ -186,7 +186,7 @@ def outside(**changes):
     levels = ["final", "layer4", "conv1"]
     metrics["cascade"] |= {
         "levels": levels, "decided at": "conv1", "alike": {label: dict.fromkeys(levels, value) for label, value in kept.items()},
-        "verdicts": {label: dict.fromkeys(levels, verdict(value)) for label, value in kept.items()}, "at": kept,
+        "verdicts": {label: dict.fromkeys(levels, cascade_verdict(value)) for label, value in kept.items()}, "at": kept,
     }  # fmt: skip
     metrics["cascade"]["worst"] = {"method": "saliency"} | kept["saliency"]
     metrics["gradcam"] = {f"backbone.{name.partition('.')[2]}": value for name, value in metrics["gradcam"].items()}

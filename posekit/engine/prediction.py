@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from posekit import heatmaps as hm
-from posekit.coordinates import MARGIN, STRIDE, cropping, mirroring, person_square, rescaling, transform, transform_keypoints, view
+from posekit.coordinates import MARGIN, STRIDE, cropping, mirroring, person_square, transform, transform_keypoints, view
 from posekit.data.augment import eval_view
 from posekit.data.crops import Crops, cut
 from posekit.data.loading import batches

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from posekit import heatmaps as hm
 from posekit import metrics
+from posekit.coordinates import transform
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton, skeleton_of
@@ -47,7 +48,7 @@ def of_maps(maps: Tensor, points: np.ndarray, card: Card, skeleton: Skeleton) ->
         points: (B, K, 3) their joints with scores, in input pixels.
     """
     share = shares(maps)
-    cells = torch.as_tensor((points[..., :2] + 0.5) / card.stride - 0.5).to(share)
+    cells = torch.as_tensor(transform(np.linalg.inv(card.cells), points[..., :2])).to(share)
     x, y = (torch.arange(size).to(share) for size in (maps.shape[-1], maps.shape[-2]))
     squared = (x - cells[..., :1])[..., None, :] ** 2 + (y - cells[..., 1:])[..., :, None] ** 2  # (B, K, h, w), in cells
     reach = REACH * np.nan_to_num(own_torso(points, skeleton)) / card.stride

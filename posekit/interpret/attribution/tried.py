@@ -31,7 +31,7 @@ def cam_layers(model: nn.Module, code: str) -> tuple[list[str], dict[str, str]]:
     return [name for name in names if name in {*spaced, *skips[:1], code, default, *cams.values()}], cams
 
 
-def possible(model: nn.Module, cases: Cases, ways: Mapping[str, Maps]) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, str]]:
+def attempted(model: nn.Module, cases: Cases, ways: Mapping[str, Maps]) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, str]]:
     """The maps (N, R, R) of each way and the seconds that a map takes; and why others cannot be had: the network has no ReLUs, say."""
     found, spent, refused = {}, {}, {}
     for label, way in ways.items():
