@@ -126,6 +126,9 @@ QUESTIONS = {  # every public function that takes a network, and what the notebo
     "heatmaps": lambda a: predict_heatmaps(a.model, a.card, torch.rand(2, 3, a.card.resolution, a.card.resolution), flip=True).numpy(),
     "evaluate": lambda a: posekit.evaluate(a.network, a.crops, flip=True)["metrics"]["pck@0.2·torso"]["mean"],
     "against": lambda a: posekit.evaluate(a.network, a.crops, against=a.network)["against"]["mean"],
+    "errors of": lambda a: len(repr(posekit.errors_of(a.network, a.crops))),
+    "robustness": lambda a: len(repr(posekit.robustness(a.network, a.crops.select(slice(4)), families=("blur",)))),
+    "calibrate": lambda a: posekit.calibrate(a.network, a.people, cache=a.folder).calibration.people,
     "scores as a page": lambda a: len(posekit.evaluate(a.network, a.crops)._repr_html_()),
     "network as a page": lambda a: len(a.network._repr_html_()),
     "card as a page": lambda a: len(a.card._repr_html_()),
@@ -177,7 +180,8 @@ REFUSED = {  # by network, what it cannot be asked
     "vit": OF_HOURGLASSES | {"ablate", "guided-backprop", "deconvnet", "patches"},  # of its activations most are GELUs
     "regression": OF_HOURGLASSES | NO_HEATMAPS | {"attention", "ablate", "patches"},
 }
-OPEN = {"onnx"}  # what torch's exporter makes of an outside network is its own business: an answer or a line, either is fine
+# A network at random finds nobody, and calibration needs somebody; what torch exports of an outside network is its own business.
+OPEN = {"onnx", "calibrate"}  # an answer or a line, either is fine
 
 
 def network_file(a):
@@ -221,6 +225,9 @@ def test_every_public_function_is_among_the_questions():
         "Card",
         "trace",
         "edit",
+        "errors_of",
+        "robustness",
+        "calibrate",
     }
     none = {"fit_parts", "Recipe", "load_people", "Crops", "People", "Hourglass", "HourglassConfig", "Backend", "PosekitError", "SKELETONS",
             "Skeleton"}  # fmt: skip
@@ -304,6 +311,7 @@ COMMANDS = {
     "codes": lambda a, weights: ["codes", weights, "--data", "mannequins:3,size=64@all", "--out", a.folder / "k.npy", "--cache", a.folder],
     "statistics": lambda a, weights: ["codes", weights, "--data", "mannequins:3,size=64@all", "--out", a.folder / "k.npz", "--statistics",
                                       "--cache", a.folder],
+    "errors": lambda a, weights: ["errors", weights, "--data", "mannequins:3,size=64@all", "--cache", a.folder],
     "convert": lambda a, weights: ["convert", network_file(a), "--out", a.folder / "x.safetensors"],
     "train": lambda a, weights: ["train", "--data", "mannequins:3,size=64@all", "--val", "mannequins:3,size=64@all", "--start", weights,
                                  "--out", a.folder / "t", "--resolution", 32, "--depth", 1, "--features", 8, "--cache", a.folder],
@@ -333,8 +341,18 @@ def test_commands_take_an_outside_network(asked, name, monkeypatch):
 
 
 def test_every_command_that_takes_a_network_is_tried():
-    takes = {"evaluate", "predict", "explain", "codes", "convert", "train"}
-    none = {"crops", "doctor", "bench", "run", "sweep", "study", "data"}  # the notebooks are asked by `run`; the rest take no network
+    takes = {"evaluate", "predict", "explain", "codes", "convert", "train", "errors"}
+    none = {
+        "crops",
+        "doctor",
+        "bench",
+        "run",
+        "sweep",
+        "study",
+        "data",
+        "fetch",
+        "calibrate",
+    }  # asked above by its function; the notebooks are asked by `run`; the rest take no network
     names = {command.name or command.callback.__name__ for command in app.registered_commands} | {
         group.name for group in app.registered_groups
     }

@@ -114,7 +114,7 @@ def calibrate(
     fitted, measured = _people(data, test, on_error, cache)
     common(skeleton_of(card.skeleton), fitted.skeleton)  # refused before anything is cut
     size = round(card.resolution * CONTEXT)
-    own = crops(fitted.at_most(most, seed), size, cache, on_error=on_error)
+    own = crops(fitted.at_most(most, seed), size, cache, aspect=card.aspect, on_error=on_error)
     trained = overlap(card, own)
     if trained and trained["people"]:
         raise PosekitError(f"{trained['people']:,} of these {len(own):,} people are in pictures that {card.name} was trained on, of whom "
@@ -123,7 +123,7 @@ def calibrate(
     calibration, heat = _fit(predictor, fit_on, own, level, flip)
     if measured is None:
         return Calibrated(calibration, {"weights": card.name, "calibration": calibration.to_dict()})
-    theirs = crops(measured.at_most(most, seed), size, cache, on_error=on_error)
+    theirs = crops(measured.at_most(most, seed), size, cache, aspect=card.aspect, on_error=on_error)
     if np.isin(theirs.pictures, own.pictures).any():
         raise PosekitError(f"{measured.source}: people to measure on are in pictures that were calibrated on; give others")
     return Calibrated(
