@@ -1,7 +1,7 @@
 """Drawing a scene: the person, what they sit on or hang from, other people, things, light and camera."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from posekit.data.mannequins.bodies import (  # fmt: skip
     pose_bones,
     rotation,
 )
-from posekit.data.mannequins.flesh import body_solids, draw_clothes
+from posekit.data.mannequins.flesh import Clothes, body_solids, draw_clothes
 from posekit.data.mannequins.postures import Pose, draw_pose
 from posekit.data.mannequins.raycasting import Quadrics, bounds, first_met, quadrics
 from posekit.data.mannequins.solids import SOLID, Camera, box, cone, seen_solids, solid_ends
@@ -45,17 +45,62 @@ class Scene:
     indoors: bool
 
 
-def draw_person(rng: np.random.Generator, owner: int, heading: float, posture: int | None = None):
-    """A posed, clothed body on the ground at x = z = 0: (solids, bones, pose, build)."""
+@dataclass(frozen=True)
+class Body:
+    """A person: all that their solids follow from."""
+
+    pose: Pose
+    build: Build
+    clothes: Clothes
+    root: np.ndarray  # (3, 3) frame of the pelvis in the world
+    at: np.ndarray  # (3,) where the pelvis is in the world
+
+    def bones(self) -> tuple[np.ndarray, np.ndarray]:
+        """Beginnings (17, 3) and frames (17, 3, 3) of the bones in the world."""
+        origins, frames = pose_bones(self.pose.angles, self.build, self.root)
+        return origins + self.at, frames
+
+    def solids(self, owner: int) -> np.ndarray:
+        """Their `SOLID` in the world; materials count from 0."""
+        return body_solids(*self.bones(), self.build, self.clothes, owner)
+
+
+@dataclass(frozen=True)
+class Staging:
+    """What a scene is drawn from. With one field replaced, one thing differs; `scene` works out the rest."""
+
+    body: Body
+    things: np.ndarray  # (n,) SOLID in the world: what the person rests on, other people, clutter
+    colours: np.ndarray  # (m, 2, 3) two colours a material, the person's first
+    patterns: np.ndarray  # (m, 5)
+    camera: Camera
+    light: np.ndarray  # (3,) towards the light, in the camera's frame
+    ambient: float
+    people: int
+    backdrop: int
+    indoors: bool
+    occluder: np.ndarray = field(default_factory=lambda: np.zeros(0, SOLID))  # SOLID in the world, before the person
+
+    def scene(self) -> Scene:
+        """The scene: solids as the camera sees them, keypoints and their visibility."""
+        bones, build = self.body.bones(), self.body.build
+        solids = seen_solids(np.concatenate([self.body.solids(1), self.things, self.occluder]), self.camera)
+        places, pieces = keypoint_positions(*bones, build), quadrics(solids)
+        flags = visibility(solids, pieces, self.camera, places, build)
+        return Scene(
+            solids, pieces, self.colours, self.patterns, self.camera, places, bones, self.body.pose, build, self.people, self.light,
+            self.ambient, flags, self.backdrop, self.indoors,
+        )  # fmt: skip
+
+
+def draw_body(rng: np.random.Generator, heading: float, posture: int | None = None) -> Body:
+    """Draw a posed, clothed body on the ground at x = z = 0."""
     pose, build, clothes = draw_pose(rng, posture), draw_build(rng), draw_clothes(rng)
-    root = rotation(1, heading) @ pose.root
-    origins, frames = pose_bones(pose.angles, build, root)
-    solids = body_solids(origins, frames, build, clothes, owner)
-    lift = pose.lift - solid_ends(solids).min()
+    body = Body(pose, build, clothes, rotation(1, heading) @ pose.root, np.zeros(3))
+    origins, _ = body.bones()
+    lift = pose.lift - solid_ends(body.solids(1)).min()
     middle = (origins.max(0) + origins.min(0)) / 2
-    shift = np.array([-middle[0], lift, -middle[2]])
-    solids["start"] += shift
-    return solids, (origins + shift, frames), pose, build
+    return replace(body, at=np.array([-middle[0], lift, -middle[2]]))
 
 
 def props(rng: np.random.Generator, solids: np.ndarray, bones, pose: Pose, material: int) -> tuple[np.ndarray, float]:
@@ -109,9 +154,15 @@ def props(rng: np.random.Generator, solids: np.ndarray, bones, pose: Pose, mater
 
 def draw_scene(index: int, seed: int = 0) -> Scene:
     """Draw everything that picture `index` of the set `seed` shows."""
+    return draw_staging(index, seed)[1]
+
+
+def draw_staging(index: int, seed: int = 0) -> tuple[Staging, Scene]:
+    """Draw what picture `index` of the set `seed` is made from, and the scene that follows."""
     rng = np.random.default_rng((seed, index))
     heading = rng.normal(0, 50) if rng.random() < 0.45 else rng.uniform(-180, 180)
-    solids, (origins, frames), pose, build = draw_person(rng, 1, heading)
+    body = draw_body(rng, heading)
+    build = body.build
     colours, patterns = person_materials(rng)
     palette, looks, groups = [colours], [patterns], []
 
@@ -120,12 +171,11 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
         looks.append(patterns)
         return sum(len(c) for c in palette[:-1])
 
-    extra, rise = props(rng, solids, (origins, frames), pose, new_material(*thing_materials(rng)))
-    solids["start"][:, 1] += rise
+    extra, rise = props(rng, body.solids(1), body.bones(), body.pose, new_material(*thing_materials(rng)))
     extra["start"][:, 1] += rise
-    origins = origins + np.array([0, rise, 0])
-    groups += [solids, extra]
-    places = keypoint_positions(origins, frames, build)
+    body = replace(body, at=body.at + np.array([0, rise, 0]))
+    groups.append(extra)
+    places = keypoint_positions(*body.bones(), build)
 
     # The camera looks at the middle of the keypoints; focal length and centre then frame them.
     indoors = rng.random() < 0.35
@@ -152,7 +202,7 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     # Other people: behind or beside, seldom in front.
     people = int(rng.random() < 0.33) * (1 + int(3 * rng.random() ** 2))
     for owner in range(2, 2 + people):
-        other, _, _, _ = draw_person(rng, owner, rng.uniform(-180, 180), None if rng.random() < 0.4 else pick(rng, 0, 1, 3))
+        other = draw_body(rng, rng.uniform(-180, 180), None if rng.random() < 0.4 else pick(rng, 0, 1, 3)).solids(owner)
         colours, patterns = person_materials(rng)
         other["materials"] += new_material(colours, patterns)
         if rng.random() < 0.12:  # in front, to the side
@@ -172,20 +222,17 @@ def draw_scene(index: int, seed: int = 0) -> Scene:
     ambient = 0.25 + 0.6 * rng.random()
     if rng.random() < 0.06:  # against the light
         light, ambient = np.array([0.1, -0.4, 0.9]), 0.08 + 0.15 * rng.random()
-    solids = seen_solids(np.concatenate(groups), camera)
-    pieces = quadrics(solids)
-    flags = visibility(solids, pieces, camera, places, build)
-    if (flags == 2).sum() < 7:  # clear the view
-        near = (camera.see(places)[:, 2]).max()
-        solids = solids[(solids["owner"] == 1) | (solids["start"][:, 2] > near)]
-        solids = solids[(solids["owner"] == 1) | (bounds(solids, camera)[:, 2, 2] < 9)]
-        pieces = quadrics(solids)
-        flags = visibility(solids, pieces, camera, places, build)
-    return Scene(
-        solids, pieces, np.concatenate(palette), np.concatenate(looks), camera, places, (origins, frames), pose,
-        build, people,
-        light / np.linalg.norm(light), float(ambient), flags, int(rng.integers(2**62)), bool(indoors),
+    staging = Staging(
+        body, np.concatenate(groups), np.concatenate(palette), np.concatenate(looks), camera, light / np.linalg.norm(light),
+        float(ambient), people, int(rng.integers(2**62)), bool(indoors),
     )  # fmt: skip
+    scene = staging.scene()
+    if (scene.flags == 2).sum() < 7:  # clear the view
+        things = scene.solids[scene.solids["owner"] != 1]
+        behind = things["start"][:, 2] > (camera.see(places)[:, 2]).max()
+        staging = replace(staging, things=staging.things[behind & (bounds(things, camera)[:, 2, 2] < 9)])
+        scene = staging.scene()
+    return staging, scene
 
 
 def clutter(rng: np.random.Generator, camera: Camera, middle: np.ndarray, distance: float, new_material) -> list[np.ndarray]:
