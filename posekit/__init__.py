@@ -29,6 +29,7 @@ EXPORTS = {  # by name, the module that defines it
     "adapt": "engine.adapting",
     "explain": "interpret.attribution.explain",
     "Poses": "engine.poses",
+    "patch": "interpret.activations.patching",
     "Predictor": "engine.prediction",
     "predict_crops": "engine.prediction",
     "evaluate": "engine.evaluation",

@@ -1,0 +1,254 @@
+"""Activation patching: run A with an activation of B's, and see how far the answer goes from A's towards B's.
+
+    pairs = counterfactuals("left arm", 32)
+    found = posekit.patch("mannequins-hg1", *views(pairs, card), ["stack0.skip1", "stack0.bottleneck3"])
+    found.lands("stack0.skip1", ["left wrist"])  # the share of wrists that stay at A's answer, go to B's, or go elsewhere
+    found.toward("stack0.skip1", ["left wrist"])  # how far they go, 0 not at all and 1 all the way
+
+A and B are pictures: of counterfactual pairs (`posekit.data.mannequins.counterfactuals`), where one factor differs and what is patched can
+carry that factor alone; or photographs of two people, where everything differs (resample ablation, with the difference known).
+Heimersheim & Nanda (2024), How to use and interpret activation patching, has the vocabulary.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posekit.coordinates import MARGIN, person_square
+from posekit.data.augment import eval_view
+from posekit.data.crops import Crops, cut
+from posekit.data.loading import load_batch
+from posekit.data.mannequins import Pairs
+from posekit.data.people import iterate
+from posekit.engine.prediction import Predictor, by_modules, decode, load, predict_heatmaps
+from posekit.engine.weights import Card
+from posekit.errors import PosekitError
+from posekit.hooks import Edit, edit
+from posekit.skeleton import Skeleton
+from posekit.stats import Interval, over_people
+
+BATCH = 32
+NEAR = 0.05  # shares of the view's side, about a fifth of a trunk: within it an answer is at another one
+STILL = 0.02  # a joint whose answers to A and B are nearer than this on average does not move
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of a network is patched: one or several activations together, whole or in part.
+
+    Attributes:
+        hook_points: whose activations are replaced by B's, all at once.
+        channels: of them only these, where given.
+        directions: (m, D), where given: of an activation flattened to D numbers only what lies in their span. A component, a
+            probe's direction, a random one.
+    """
+
+    hook_points: Sequence[str]
+    channels: Sequence[int] | None = None
+    directions: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Patched:
+    """What became of the answers to N pictures A, part by part.
+
+    Attributes:
+        a, b: (N, K, 3) keypoints that the network gives for A and for B: x, y in pixels of the view, and the score.
+        patched: by part, (N, K, 3) those for A with the part's activation from B.
+        size: side of the view in pixels.
+        skeleton: whose joints they are.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    patched: dict[str, np.ndarray]
+    size: int
+    skeleton: Skeleton
+
+    def select(self, index: np.ndarray) -> "Patched":
+        """The pairs that an index array or a boolean mask (N,) selects."""
+        return replace(self, a=self.a[index], b=self.b[index], patched={name: found[index] for name, found in self.patched.items()})
+
+    def moving(self) -> list[str]:
+        """The joints whose answers to A and B differ, by more than STILL of the view's side on average."""
+        way = np.linalg.norm(self.b[..., :2] - self.a[..., :2], axis=-1).mean(0)
+        return [name for name, far in zip(self.skeleton.joints, way, strict=True) if far > STILL * self.size]
+
+    def toward(self, part: str, joints: Sequence[str] | None = None, *, seed: int = 0) -> Interval:
+        """How far joints go from A's answer towards B's: the way's projection on B − A as a share of it, 0 not at all, 1 all the way.
+
+        A ratio of sums over pairs and joints, so that one whose answers hardly differ hardly counts, with its 95 % bootstrap
+        interval over pairs. NaN where no answer differs. `joints` are names, all by default. An answer that falls apart goes some of
+        the way towards anything, half of it on average where it has nothing to do with A or B: `lands` tells the two apart.
+        """
+        rows = self._rows(joints)
+        way = (self.b - self.a)[:, rows, :2]
+        gone = (self.patched[part] - self.a)[:, rows, :2]
+        return over_people((gone * way).sum((1, 2)), np.square(way).sum((1, 2)), seed=seed)
+
+    def lands(self, part: str, joints: Sequence[str] | None = None, *, seed: int = 0) -> dict[str, Interval]:
+        """Where joints go: "A", they stay; "B", they follow; or "elsewhere". Shares of the joints whose answers to A and B are farther apart
+        than twice NEAR, within NEAR of the one or the other, with 95 % bootstrap intervals over pairs; NaN where there are none."""
+        rows = self._rows(joints)
+        a, b, gone = (found[:, rows, :2] for found in (self.a, self.b, self.patched[part]))
+        near = NEAR * self.size
+        apart = np.linalg.norm(b - a, axis=-1) > 2 * near
+        at = {name: apart & (np.linalg.norm(gone - one, axis=-1) <= near) for name, one in (("A", a), ("B", b))}
+        at["elsewhere"] = apart & ~at["A"] & ~at["B"]
+        return {name: over_people(hit.sum(1), apart.sum(1), seed=seed) for name, hit in at.items()}
+
+    def aside(self, part: str, joints: Sequence[str] | None = None, *, seed: int = 0) -> Interval:
+        """What else moves: how far joints land from the line from A's answer to B's, in shares of the view's side; a mean over pairs and
+        joints with its 95 % bootstrap interval over pairs."""
+        rows = self._rows(joints)
+        way = (self.b - self.a)[:, rows, :2]
+        gone = (self.patched[part] - self.a)[:, rows, :2]
+        along = (gone * way).sum(-1) / np.maximum(np.square(way).sum(-1), 1e-9)
+        off = np.linalg.norm(gone - along[..., None] * way, axis=-1) / self.size
+        return over_people(off.sum(1), np.full(len(off), len(rows)), seed=seed)
+
+    def table(self, *, seed: int = 0) -> dict[str, dict[str, dict[str, float]]]:
+        """By part and joint, {"mean", "low", "high"} of the share that follows B (`lands`); joints that do not move (`moving`) are left out."""
+        return {part: {joint: block(self.lands(part, [joint], seed=seed)["B"]) for joint in self.moving()} for part in self.patched}
+
+    def _rows(self, joints: Sequence[str] | None) -> list[int]:
+        return [self.skeleton.joints.index(joint) for joint in (self.skeleton.joints if joints is None else joints)]
+
+
+def block(interval: Interval) -> dict[str, float]:
+    """An interval as metrics.json keeps it."""
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
+
+
+def parts(model: torch.nn.Module) -> dict[str, Part]:
+    """The parts that a network names: each skip connection, all together, each stack's code, what each stack hands over, and everything
+    that its last stack's answer is made from; of an adapted network those that it was adapted with.
+
+    With `all skips and codes` patched, an hourglass answers as it does to B: the measure's upper end.
+    """
+    groups: dict[str, list[str]] = getattr(model, "skip_groups", dict)()
+    found = {name: Part(points) for name, points in groups.items()}
+    skips = [point for points in groups.values() for point in points]
+    try:
+        codes = list(model.code_hook_points())  # type: ignore[operator]
+    except (AttributeError, PosekitError):
+        codes = []
+    if skips:
+        found["all skips"] = Part(skips)
+    if codes:
+        found["code"] = Part(codes)
+    if skips and codes:
+        found["all skips and codes"] = Part([*skips, *codes])
+    for stack in range(getattr(getattr(model, "config", None), "stacks", 1) - 1):
+        found[f"hand-over of stack {stack + 1}"] = Part([f"stack{stack}.merge"])
+    return found
+
+
+def views(pairs: Pairs, card: Card) -> tuple[Tensor, Tensor]:
+    """Pictures A and B (N, 3, R, R) in [0, 1] of counterfactual pairs, as the network of a card sees people, each pair cut out alike."""
+    centres, sides = person_square(pairs.boxes, MARGIN)
+    found = []
+    for pictures in (pairs.a, pairs.b):
+        seen = [cut(picture, at, float(side), card.resolution) for picture, at, side in zip(pictures, centres, sides, strict=True)]
+        found.append(torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2).float() / 255)
+    return found[0], found[1]
+
+
+def photographs(crops: Crops, card: Card, index: np.ndarray | None = None) -> Tensor:
+    """Pictures (N, 3, R, R) in [0, 1] of stored crops, all or those of an index array, as the network of a card sees them."""
+    pictures, keypoints = load_batch(crops, np.arange(len(crops)) if index is None else index)
+    return eval_view(pictures, keypoints, card.resolution)[0]
+
+
+def patch(
+    network: Predictor | str | Path, a: Tensor, b: Tensor, hook_points: Mapping[str, Part] | Iterable[str], *, stage: int = -1,
+    batch: int = BATCH,
+) -> Patched:  # fmt: skip
+    """Run each picture A with activations of its partner B, one part after the other.
+
+    Args:
+        network: what `posekit.load` or `posekit.adapt` gives, or the name or file of weights.
+        a, b: pictures (N, 3, R, R) in [0, 1], partners in the same row.
+        hook_points: names of hook points, each a part of its own; or parts by name, see `Part` and `parts`.
+        stage: whose answer counts, the last by default.
+
+    Raises:
+        PosekitError: A and B are not of the same number or size; no such hook point; an activation of another shape in B; channels or
+            directions that an activation does not have; a network without heatmaps.
+
+    >>> from posekit.data.mannequins import counterfactuals
+    >>> network = load("mannequins-hg1")
+    >>> a, b = views(counterfactuals("left arm", 2), network.card)
+    >>> found = patch(network, a, b, parts(network.model))
+    >>> round(found.toward("all skips and codes", ["left wrist"]).mean, 3)
+    1.0
+    """
+    predictor = network if isinstance(network, Predictor) else load(network)
+    model, card, backend = predictor.model, predictor.card, predictor.backend
+    if card.loss == "coordinates":
+        raise PosekitError(f"{card.name} answers with coordinates and not with heatmaps; give a network with heatmaps, an hourglass say")
+    if len(a) != len(b) or not len(a):
+        raise PosekitError(f"{len(a)} pictures A and {len(b)} pictures B; give one B for each A, and at least one")
+    given = dict(hook_points) if isinstance(hook_points, Mapping) else {name: Part([name]) for name in hook_points}
+    needed = list(dict.fromkeys(point for part in given.values() for point in part.hook_points))
+    spans = {name: _span(name, part) for name, part in given.items()}
+    run = by_modules(model, backend)
+    theirs: dict[str, Tensor] = {}
+
+    def answer(pictures: Tensor) -> np.ndarray:
+        maps = predict_heatmaps(run, card, pictures.to(backend.device))[:, stage]
+        return decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
+
+    def keep(activation: Tensor, name: str) -> None:
+        theirs[name] = activation
+
+    found: dict[str, list[np.ndarray]] = {name: [] for name in ("a", "b", *given)}
+    for index in iterate(len(a), batch):
+        with edit(model, dict.fromkeys(needed, keep)):
+            found["b"].append(answer(b[index]))
+        found["a"].append(answer(a[index]))
+        for name, part in given.items():
+            with edit(model, {point: _edit(theirs[point], part, spans[name]) for point in part.hook_points}):
+                found[name].append(answer(a[index]))
+    whole = {name: np.concatenate(batches) for name, batches in found.items()}
+    return Patched(whole.pop("a"), whole.pop("b"), whole, card.resolution, predictor.skeleton)
+
+
+def _span(name: str, part: Part) -> Tensor | None:
+    """An orthonormal basis (m, D) of a part's directions."""
+    if part.directions is None:
+        return None
+    directions = np.atleast_2d(np.asarray(part.directions, float))
+    if not np.isfinite(directions).all() or not np.linalg.norm(directions, axis=1).all():
+        raise PosekitError(f"{name}: a direction is zero or not finite; give directions (m, D) with a length")
+    return torch.from_numpy(np.linalg.svd(directions, full_matrices=False)[2][: np.linalg.matrix_rank(directions)]).float()
+
+
+def _edit(theirs: Tensor, part: Part, span: Tensor | None) -> Edit:
+    def patched(activation: Tensor, name: str) -> Tensor:
+        if activation.shape != theirs.shape:
+            shapes = [f"{tuple(one.shape[1:])} in {which}" for which, one in (("A", activation), ("B", theirs))]
+            raise PosekitError(f"{name}: the activation is {' and '.join(shapes)}; give pictures of one size")
+        change = theirs - activation
+        if part.channels is not None:
+            chosen = list(part.channels)
+            if not chosen or min(chosen) < 0 or max(chosen) >= activation.shape[1]:
+                raise PosekitError(f"{name} has channels 0 to {activation.shape[1] - 1}, not {', '.join(map(str, chosen)) or 'none'}")
+            mask = torch.zeros(activation.shape[1], dtype=torch.bool, device=activation.device)
+            mask[chosen] = True
+            change = change * mask.view(1, -1, *[1] * (activation.ndim - 2))
+        if span is not None:
+            flat = change.flatten(1).float()
+            if flat.shape[1] != span.shape[1]:
+                raise PosekitError(f"{name}: directions of {span.shape[1]} numbers do not fit an activation of {flat.shape[1]}")
+            basis = span.to(flat.device)
+            change = (flat @ basis.T @ basis).reshape(change.shape).to(activation.dtype)
+        elif part.channels is None:
+            return theirs.clone()
+        return activation + change
+
+    return patched
