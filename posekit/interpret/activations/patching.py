@@ -91,8 +91,11 @@ class Patched:
         return over_people((gone * way).sum((1, 2)), np.square(way).sum((1, 2)), seed=seed)
 
     def lands(self, part: str, joints: Sequence[str] | None = None, *, seed: int = 0) -> dict[str, Interval]:
-        """Where joints go: "A", they stay; "B", they follow; or "elsewhere". Shares of the joints whose answers to A and B are farther apart
-        than twice NEAR, within NEAR of the one or the other, with 95 % bootstrap intervals over pairs; NaN where there are none."""
+        """Where joints go: "A", they stay; "B", they follow; or "elsewhere".
+
+        Shares of the joints whose answers to A and B are farther apart than twice NEAR, within NEAR of the one or the other, with 95 %
+        bootstrap intervals over pairs; NaN where there are none.
+        """
         rows = self._rows(joints)
         a, b, gone = (found[:, rows, :2] for found in (self.a, self.b, self.patched[part]))
         near = NEAR * self.size
@@ -112,7 +115,7 @@ class Patched:
         return over_people(off.sum(1), np.full(len(off), len(rows)), seed=seed)
 
     def table(self, *, seed: int = 0) -> dict[str, dict[str, dict[str, float]]]:
-        """By part and joint, {"mean", "low", "high"} of the share that follows B (`lands`); joints that do not move (`moving`) are left out."""
+        """By part and joint, {"mean", "low", "high"} of the share that follows B (`lands`), for the joints that move (`moving`)."""
         return {part: {joint: block(self.lands(part, [joint], seed=seed)["B"]) for joint in self.moving()} for part in self.patched}
 
     def _rows(self, joints: Sequence[str] | None) -> list[int]:
