@@ -8,15 +8,16 @@ as A's, since a network can look at it.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count, islice
 
 import numpy as np
 
 from posekit.data.mannequins.bodies import LIMB_ANGLES, MIRROR, mirror_angles, rotation
 from posekit.data.mannequins.flesh import BOTTOM, MATERIALS, SHOE, TOP
 from posekit.data.mannequins.postures import POSTURES, draw_pose
-from posekit.data.mannequins.rendering import render_scene
+from posekit.data.mannequins.rendering import Mannequin, render_scene
 from posekit.data.mannequins.scenes import Scene, Staging, draw_staging
 from posekit.data.mannequins.solids import box
 from posekit.data.mannequins.textures import person_materials, thing_materials
@@ -165,6 +166,12 @@ def counterfactuals(factor: str, n: int, seed: int = 0, *, size: int = 160) -> P
     return rendered(factor, list(_drawn(factor, n, seed)), size)
 
 
+def unpaired(n: int, seed: int = 0, *, size: int = 160) -> list[Mannequin]:
+    """`n` people of the kind that pairs are made of, none of whom is in one: to fit a probe to, say."""
+    found = islice(_suitable(seed, count(2 * FIRST)), n)
+    return [render_scene(scene, size) for _, _, scene in found]
+
+
 def rendered(factor: str, stagings: Sequence[tuple[Staging, Staging]], size: int = 160) -> Pairs:
     """Pairs of stagings of your own, at `size` pixels a side.
 
@@ -245,12 +252,9 @@ def _same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _drawn(factor: str, n: int, seed: int) -> Iterator[tuple[Staging, Staging]]:
-    """People on their feet who rest on nothing, in full view, whole in the picture before and after, with the change clearly there."""
+    """Suitable people who are whole in the picture after the change too, with the change clearly there."""
     change, found = _CHANGES[factor], 0
-    for index in range(FIRST, FIRST + FARTHEST * n):
-        a, scene = draw_staging(index, seed)
-        if POSTURES[a.body.pose.posture] not in ON_FEET or a.body.pose.prop or scene.flags.min() == 0 or (scene.flags == 2).sum() < SEEN:
-            continue
+    for index, a, scene in _suitable(seed, range(FIRST, FIRST + FARTHEST * n)):
         b = change(a, np.random.default_rng((seed, index, COUNTERFACTUALS.index(factor))))
         after = b.scene()
         if after.flags.min() == 0 or not _clear(factor, scene, after):
@@ -260,6 +264,15 @@ def _drawn(factor: str, n: int, seed: int) -> Iterator[tuple[Staging, Staging]]:
         if found == n:
             return
     raise PosekitError(f"{factor}: only {found} of {n} pairs found among {FARTHEST * n} people; give another seed")
+
+
+def _suitable(seed: int, indices: Iterable[int]) -> Iterator[tuple[int, Staging, Scene]]:
+    """People on their feet who rest on nothing, in full view and whole in the picture."""
+    for index in indices:
+        staging, scene = draw_staging(index, seed)
+        pose, flags = staging.body.pose, scene.flags
+        if POSTURES[pose.posture] in ON_FEET and not pose.prop and flags.min() > 0 and (flags == 2).sum() >= SEEN:
+            yield index, staging, scene
 
 
 def _clear(factor: str, before: Scene, after: Scene) -> bool:

@@ -153,12 +153,14 @@ def parts(model: torch.nn.Module) -> dict[str, Part]:
 
 def views(pairs: Pairs, card: Card) -> tuple[Tensor, Tensor]:
     """Pictures A and B (N, 3, R, R) in [0, 1] of counterfactual pairs, as the network of a card sees people, each pair cut out alike."""
-    centres, sides = person_square(pairs.boxes, MARGIN)
-    found = []
-    for pictures in (pairs.a, pairs.b):
-        seen = [cut(picture, at, float(side), card.resolution) for picture, at, side in zip(pictures, centres, sides, strict=True)]
-        found.append(torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2).float() / 255)
-    return found[0], found[1]
+    return seen(pairs.a, pairs.boxes, card), seen(pairs.b, pairs.boxes, card)
+
+
+def seen(pictures: Iterable[np.ndarray], boxes: np.ndarray, card: Card) -> Tensor:
+    """People (N, 3, R, R) in [0, 1] as the network of a card sees them, of one picture (H, W, 3) uint8 each, by boxes (N, 4)."""
+    centres, sides = person_square(boxes, MARGIN)
+    found = [cut(picture, at, float(side), card.resolution) for picture, at, side in zip(pictures, centres, sides, strict=True)]
+    return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).float() / 255
 
 
 def photographs(crops: Crops, card: Card, index: np.ndarray | None = None) -> Tensor:

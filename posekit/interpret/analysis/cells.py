@@ -1,0 +1,111 @@
+"""Single cells of an activation: where joints are and elsewhere, and those that a feature answers most to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from posekit.data.people import iterate
+from posekit.engine.prediction import Predictor, by_modules
+from posekit.errors import PosekitError
+from posekit.hooks import trace
+from posekit.interpret.analysis.sparse import Dictionary
+
+BATCH = 32
+SHARE = 1 / 4  # of the view's side: the side of the patch that is shown of a cell
+
+
+@dataclass(frozen=True)
+class Cells:
+    """M cells of N people.
+
+    Attributes:
+        values: (M, C) float32, the activation's channels.
+        marked: (M, K) bool, which joints lie in the cell.
+        person: (M,) row of the person.
+    """
+
+    values: np.ndarray
+    marked: np.ndarray
+    person: np.ndarray
+
+
+def sampled(
+    network: Predictor, pictures: Tensor, hook_point: str, joints: np.ndarray, *, elsewhere: int = 24, seed: int = 0, batch: int = BATCH
+) -> Cells:  # fmt: skip
+    """The cells in which joints lie, and some others drawn at random.
+
+    Args:
+        pictures: (N, 3, R, R) in [0, 1].
+        joints: (N, K, 2) in pixels of the pictures, NaN where not known; those outside of the picture are in no cell.
+        elsewhere: cells drawn from each person beside.
+
+    Raises:
+        PosekitError: no such hook point, or its activation is no map.
+    """
+    random, found = np.random.default_rng(seed), []
+    for index, activation in _maps(network, pictures, hook_point, batch):
+        height, width = activation.shape[-2:]
+        for person, values in zip(index, activation.movedim(1, -1).flatten(1, 2).cpu().numpy(), strict=True):
+            column, row = _cell(joints[person], width, height, pictures.shape[-1])
+            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+            where = np.where(inside, row * width + column, -1).astype(int)
+            drawn = random.choice(height * width, min(elsewhere, height * width), replace=False)
+            chosen = np.unique(np.concatenate([where[inside], drawn]))
+            found.append((values[chosen], chosen[:, None] == where[None], np.full(len(chosen), person)))
+    values, marked, who = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Cells(values.astype(np.float32), marked, who)
+
+
+@dataclass(frozen=True)
+class Strongest:
+    """The P pictures in which a feature is largest, at most one cell of each, the largest first."""
+
+    atom: int
+    values: np.ndarray  # (P,)
+    people: np.ndarray  # (P,) rows of the pictures
+    patches: np.ndarray  # (P, S, S, 3) uint8, round the cell; black outside of the picture
+
+
+def strongest(
+    network: Predictor, pictures: Tensor, hook_point: str, dictionary: Dictionary, atoms: Sequence[int], *, count: int = 8,
+    batch: int = BATCH,
+) -> list[Strongest]:  # fmt: skip
+    """What each of some atoms answers most to in pictures (N, 3, R, R)."""
+    peaks, cells, wide = [], [], 1
+    for _, activation in _maps(network, pictures, hook_point, batch):
+        number, _, height, wide = activation.shape
+        flat = activation.movedim(1, -1).reshape(-1, activation.shape[1]).cpu().numpy()
+        values = dictionary.coefficients(flat)[:, list(atoms)].reshape(number, height * wide, len(atoms))
+        peaks.append(values.max(1))
+        cells.append(values.argmax(1))
+    value, cell = np.concatenate(peaks), np.concatenate(cells)
+    shown = (pictures.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
+    side = round(SHARE * shown.shape[1])
+    padded = np.pad(shown, [(0, 0), (side, side), (side, side), (0, 0)])
+    stride, found = shown.shape[1] / wide, []
+    for i, atom in enumerate(atoms):
+        best = np.argsort(-value[:, i], kind="stable")[:count]
+        corners = [(round((c % wide + 0.5) * stride + side / 2), round((c // wide + 0.5) * stride + side / 2)) for c in cell[best, i]]
+        patches = np.stack([padded[p, y : y + side, x : x + side] for p, (x, y) in zip(best, corners, strict=True)])
+        found.append(Strongest(int(atom), value[best, i], best, patches))
+    return found
+
+
+def _cell(joints: np.ndarray, width: int, height: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Column and row (K,) of the cell in which each joint (K, 2) lies; −1 where it is not known."""
+    scaled = np.floor((np.nan_to_num(joints, nan=-1e6) + 0.5) * np.array([width, height]) / size)
+    return scaled[:, 0], scaled[:, 1]
+
+
+def _maps(network: Predictor, pictures: Tensor, hook_point: str, batch: int):
+    run = by_modules(network.model, network.backend)
+    for index in iterate(len(pictures), batch):
+        with trace(network.model, [hook_point]) as activations, torch.inference_mode():
+            run(network.card.centred(pictures[index].to(network.backend.device)))
+        activation = activations[hook_point].float()
+        if activation.ndim != 4:
+            raise PosekitError(f"{hook_point}: an activation of shape {tuple(activation.shape)} is no map (N, C, h, w)")
+        yield index, activation
