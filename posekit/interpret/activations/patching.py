@@ -18,17 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from posekit.coordinates import MARGIN, person_square
+from posekit.coordinates import MARGIN, cropping, person_square, transform
 from posekit.data.augment import eval_view
 from posekit.data.crops import Crops, cut
 from posekit.data.loading import load_batch
-from posekit.data.mannequins import Pairs
+from posekit.data.mannequins import KEYPOINTS, Pairs
 from posekit.data.people import iterate
 from posekit.engine.prediction import Predictor, by_modules, decode, load, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import Edit, edit
-from posekit.skeleton import Skeleton
+from posekit.skeleton import Skeleton, skeleton_of
 from posekit.stats import Interval, over_people
 
 BATCH = 32
@@ -114,6 +114,23 @@ class Patched:
         off = np.linalg.norm(gone - along[..., None] * way, axis=-1) / self.size
         return over_people(off.sum(1), np.full(len(off), len(rows)), seed=seed)
 
+    def follows_more(self, part: str, other: str, joints: Sequence[str] | None = None, *, seed: int = 0) -> Interval:
+        """How much larger the share of joints that follow B is with one part patched than with another; paired, over pairs."""
+        rows = self._rows(joints)
+        a, b = self.a[:, rows, :2], self.b[:, rows, :2]
+        near = NEAR * self.size
+        apart = np.linalg.norm(b - a, axis=-1) > 2 * near
+        one, two = (apart & (np.linalg.norm(self.patched[name][:, rows, :2] - b, axis=-1) <= near) for name in (part, other))
+        return over_people(one.sum(1) - two.sum(1), apart.sum(1), seed=seed)
+
+    def right(self, truth: tuple[np.ndarray, np.ndarray], joints: Sequence[str]) -> np.ndarray:
+        """The pairs (N,) whose answers to A and to B both have all of `joints` within twice NEAR of their true places (`truth`)."""
+        rows = self._rows(joints)
+        return np.all([
+            (np.linalg.norm(found[:, rows, :2] - true[:, rows], axis=-1) <= 2 * NEAR * self.size).all(1)
+            for found, true in zip((self.a, self.b), truth, strict=True)
+        ], axis=0)  # fmt: skip
+
     def table(self, *, seed: int = 0) -> dict[str, dict[str, dict[str, float]]]:
         """By part and joint, {"mean", "low", "high"} of the share that follows B (`lands`), for the joints that move (`moving`)."""
         return {part: {joint: block(self.lands(part, [joint], seed=seed)["B"]) for joint in self.moving()} for part in self.patched}
@@ -163,6 +180,31 @@ def seen(pictures: Iterable[np.ndarray], boxes: np.ndarray, card: Card) -> Tenso
     return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).float() / 255
 
 
+def truth(pairs: Pairs, card: Card) -> tuple[np.ndarray, np.ndarray]:
+    """The true joints (N, K, 2) of A and B in pixels of `views`, in the network's order; NaN for one that mannequins do not have."""
+    matrices = cropping(*person_square(pairs.boxes, MARGIN), card.resolution)
+    return joints_seen(pairs.keypoints_a, matrices, card), joints_seen(pairs.keypoints_b, matrices, card)
+
+
+def joints_seen(keypoints: np.ndarray, matrices: np.ndarray, card: Card) -> np.ndarray:
+    """Mannequins' keypoints (N, 17, 3) as joints (N, K, 2) of the network, moved by matrices (N, 3, 3) to what it sees."""
+    names = skeleton_of(card.skeleton).joints
+    found = np.full((len(keypoints), len(names), 2), np.nan)
+    rows = [k for k, name in enumerate(names) if name in KEYPOINTS]
+    chosen = keypoints[:, [KEYPOINTS.index(names[k]) for k in rows], :2].astype(float)
+    found[:, rows] = transform(matrices, chosen)
+    return found
+
+
+def answers(network: Predictor, pictures: Tensor, *, stage: int = -1, batch: int = BATCH) -> np.ndarray:
+    """Keypoints (N, K, 3) in pixels of pictures (N, 3, R, R), through the very path that `patch` takes: within `edit`, the edited ones."""
+    run, found = by_modules(network.model, network.backend), []
+    for index in iterate(len(pictures), batch):
+        maps = predict_heatmaps(run, network.card, pictures[index].to(network.backend.device))[:, stage]
+        found.append(decode(maps, network.card, np.tile(np.eye(3), (len(maps), 1, 1))))
+    return np.concatenate(found)
+
+
 def photographs(crops: Crops, card: Card, index: np.ndarray | None = None) -> Tensor:
     """Pictures (N, 3, R, R) in [0, 1] of stored crops, all or those of an index array, as the network of a card sees them."""
     pictures, keypoints = load_batch(crops, np.arange(len(crops)) if index is None else index)
@@ -193,7 +235,7 @@ def patch(
     1.0
     """
     predictor = network if isinstance(network, Predictor) else load(network)
-    model, card, backend = predictor.model, predictor.card, predictor.backend
+    model, card = predictor.model, predictor.card
     if card.loss == "coordinates":
         raise PosekitError(f"{card.name} answers with coordinates and not with heatmaps; give a network with heatmaps, an hourglass say")
     if len(a) != len(b) or not len(a):
@@ -201,12 +243,7 @@ def patch(
     given = dict(hook_points) if isinstance(hook_points, Mapping) else {name: Part([name]) for name in hook_points}
     needed = list(dict.fromkeys(point for part in given.values() for point in part.hook_points))
     spans = {name: _span(name, part) for name, part in given.items()}
-    run = by_modules(model, backend)
     theirs: dict[str, Tensor] = {}
-
-    def answer(pictures: Tensor) -> np.ndarray:
-        maps = predict_heatmaps(run, card, pictures.to(backend.device))[:, stage]
-        return decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
 
     def keep(activation: Tensor, name: str) -> None:
         theirs[name] = activation
@@ -214,11 +251,11 @@ def patch(
     found: dict[str, list[np.ndarray]] = {name: [] for name in ("a", "b", *given)}
     for index in iterate(len(a), batch):
         with edit(model, dict.fromkeys(needed, keep)):
-            found["b"].append(answer(b[index]))
-        found["a"].append(answer(a[index]))
+            found["b"].append(answers(predictor, b[index], stage=stage))
+        found["a"].append(answers(predictor, a[index], stage=stage))
         for name, part in given.items():
             with edit(model, {point: _edit(theirs[point], part, spans[name]) for point in part.hook_points}):
-                found[name].append(answer(a[index]))
+                found[name].append(answers(predictor, a[index], stage=stage))
     whole = {name: np.concatenate(batches) for name, batches in found.items()}
     return Patched(whole.pop("a"), whole.pop("b"), whole, card.resolution, predictor.skeleton)
 

@@ -1,0 +1,410 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What causes an answer?
+#
+# The chapters before this one decode and correlate. Decoding shows that an activation holds information, not that the network uses it. Does an arm's
+# position travel through the skip connections or through the code? Where is left told from right? Does a component carry the heading, or only go along with it?
+#
+# {{ runs["12_causes"].say.answer }}
+#
+# The network is *{{ runs["12_causes"].say.network }}*. Brackets are 95 % intervals over pairs, unless something else is said.
+
+# %% tags=["parameters"]
+weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
+data = "mannequins:6000"  # people to exchange activations between, and whose cells are looked at: NAME[:PATH][@SPLIT]
+pairs = 24  # counterfactual pairs of each factor
+people = 32  # people of the data who are patched with each other
+readers = 240  # mannequins that probes are fitted to
+looked = 160  # people of the data whose cells are written in atoms, and whose layers are compared
+controls = 20  # random directions beside those of components and probes
+points: list[str] | None = None  # two hook points whose cells are looked at; by default the finest skip connection and the third
+atoms = 256  # of a sparse autoencoder
+active = 8  # atoms, or components, that a cell has at most
+compared: list[str] = ["lspet-hg1-128px", "lspet-hg1-128px-30", "lspet-hg1-128px-redesign", "lspet-64px-hg2"]  # networks beside this one
+seed = 0  # of everything drawn by chance
+on_error = "raise"  # what a picture that cannot be read does: raise or skip
+
+# %% tags=["remove-cell"]
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+import posekit
+from posekit import plots as general
+from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform, view
+from posekit.data import held_out
+from posekit.data.mannequins import COUNTERFACTUALS, counterfactuals
+from posekit.data.mannequins.pairs import unpaired
+from posekit.data.people import joints_box
+from posekit.files import plain
+from posekit.hooks import edit
+from posekit.interpret.activations import patching, walks
+from posekit.interpret.activations.patching import Part, block
+from posekit.interpret.analysis import sparse
+from posekit.interpret.analysis.cells import sampled, strongest
+from posekit.interpret.analysis.cka import cka_table
+from posekit.interpret.analysis.components import batches_of, moments_of, pca
+from posekit.interpret.analysis.decodability import pooled
+from posekit.interpret.analysis.probes import correlations, probe, reading_direction
+from posekit.plots import causes as plots
+from posekit.plots.ablation import matrix
+from posekit.stats import over_people, over_seeds
+from posekit.workflow import runs
+from posekit.workflow.words import causes as words
+from posekit.workflow.words import number, ranged
+
+general.style()
+run = runs.current()
+started = time.monotonic()
+
+# %% tags=["remove-cell"]
+network = posekit.load(weights)
+card, skeleton = network.card, network.skeleton
+parts = patching.parts(network.model)
+channels = {name: part for name, part in parts.items() if name != "all skips and codes"}
+single = {name: part for name, part in channels.items() if len(part.hook_points) == 1}
+code = parts["code"].hook_points[-1]
+
+# %% [markdown]
+# ## Pairs that differ in one factor
+#
+# Mannequins are rendered from a scene that is known, so that one factor can be changed and everything else kept: the angles of the left arm, the heading, how far the trunk
+# leans, the light, the clothing, something in front of the person, the person's height. *Sides* mirrors the body in depth, which exchanges left and right and leaves
+# the outline nearly as it was. Both pictures of a pair are cut out alike. {{ runs["12_causes"].say.pairs }}
+
+# %% tags=["show-input"]
+every = {factor: counterfactuals(factor, pairs, seed) for factor in COUNTERFACTUALS if factor != "right arm"}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pairs of pictures, A left and B right, that differ in one factor.", "name": "fig-causes-pairs"}, "image": {"alt": "Rows of rendered people in pairs; in the first row only the left arm differs, in the next the lean, the heading, the sides, the size, the light, the clothes, and a box in front"}}
+run.save_figure(plots.pairs({factor: [*zip(p.a[:4], p.b[:4], strict=True)] for factor, p in every.items()}), "pairs")
+plt.show()
+
+# %% [markdown]
+# ## One patch
+#
+# *Activation patching* {cite:p}`heimersheim2024` runs the network on A and replaces one activation by that of B. If the arm's position travels there, the answer goes to B's.
+# A joint *follows* B if it lands within a twentieth of the picture's side, a fifth of a trunk, of the answer to B; it may *stay* at A's answer; or it lands *elsewhere*: the
+# answer has fallen apart. Only joints whose answers to A and B are farther apart than twice that count. With all skip connections and the code
+# patched nothing of A is left, and every joint follows.
+
+# %% tags=["show-input"]
+arm = [joint for joint in ("left elbow", "left wrist") if joint in skeleton.joints]
+found = {"left arm": posekit.patch(network, *patching.views(every["left arm"], card), parts)}
+right = found["left arm"].right(patching.truth(every["left arm"], card), arm)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where the left elbow and wrist land when one part of the network comes from B, whose left arm lies elsewhere. Black: 95 % interval of those that follow.", "name": "fig-causes-arm"}, "image": {"alt": "Stacked bars, one a part of the network; the share that follows B grows from the code and the coarse skip connections to the finest, and is nearly all for all skip connections together"}}
+if right.sum() >= 8:  # where the network finds the arm in both pictures
+    found["left arm"] = found["left arm"].select(right)
+landed = {part: {at: block(share) for at, share in found["left arm"].lands(part, arm, seed=seed).items()} for part in parts}
+run.save_figure(plots.lands(landed), "arm")
+plt.show()
+
+# %% [markdown]
+# {{ runs["12_causes"].say.arm }}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same by joint: the share (%) that follows B when the part is patched. Joints whose answers do not differ are left out; those of other limbs differ where the network errs.", "name": "fig-causes-joints"}, "image": {"alt": "A table of shares with parts of the network in rows and joints in columns"}}
+by_joint = found["left arm"].table(seed=seed)
+moving = found["left arm"].moving()
+if moving:
+    shares = np.array([[by_joint[part][joint]["mean"] for joint in moving] for part in parts])
+    run.save_figure(matrix(shares, list(parts), moving, percent=True, digits=0), "joints")
+    plt.show()
+
+# %% [markdown]
+# ## Where each factor travels
+#
+# The same for every factor that moves joints; all joints count.
+
+# %% tags=["show-input"]
+still = ("light", "clothing", "occluder")  # factors that move no joint
+for factor, given in every.items():
+    if factor != "left arm":
+        found[factor] = posekit.patch(network, *patching.views(given, card), {} if factor in still else channels)
+chosen = {"left arm": arm}
+share = {
+    factor: {part: block(found[factor].lands(part, chosen.get(factor), seed=seed)["B"]) for part in channels}
+    for factor in found if factor not in still
+}  # fmt: skip
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share (%) of joints that follow B, by the factor in which B differs and the part that is patched.", "name": "fig-causes-factors"}, "image": {"alt": "A table of shares with factors in rows and parts of the network in columns, the column of all skip connections much the darkest"}}
+table = np.array([[blocks[part]["mean"] for part in channels] for blocks in share.values()])
+run.save_figure(matrix(table, list(share), list(channels), percent=True, digits=0), "factors")
+plt.show()
+toward = {factor: {part: block(found[factor].toward(part, chosen.get(factor), seed=seed)) for part in channels} for factor in share}
+aside = {factor: {part: block(found[factor].aside(part, seed=seed)) for part in channels} for factor in share}
+nuisance = {}
+for factor in still:
+    moved = np.linalg.norm(found[factor].b[..., :2] - found[factor].a[..., :2], axis=-1) / card.resolution
+    nuisance[factor] = block(over_people(moved.sum(1), np.full(len(moved), moved.shape[1]), seed=seed))
+
+# %% tags=["hide-input"]
+rows = [
+    {"factor": factor, "patched": part, "follow B (%)": ranged(words.percent(share[factor][part]), 0), "way towards B": ranged(toward[factor][part]),
+     "beside the way (% of the side)": ranged(words.percent(aside[factor][part]), 1)}
+    for factor in share for part in channels
+]  # fmt: skip
+pd.DataFrame(rows).style.hide().set_caption(
+    "How far answers go towards B, and what else moves: how far joints land beside the line from A to B."
+)
+
+# %% [markdown]
+# {{ runs["12_causes"].say.factors }}
+#
+# {{ runs["12_causes"].say.sides }}
+#
+# {{ runs["12_causes"].say.nuisance }}
+#
+# ## Between people of the data
+#
+# Between two people of {{ runs["12_causes"].say.data }} everything differs: pose, clothes, light, background. Each gets activations of another one.
+
+# %% tags=["show-input"]
+table = held_out(data, max(people, looked), seed, on_error=on_error)
+crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
+pictures = patching.photographs(crops, card)
+some = pictures[:people]
+between = posekit.patch(network, some, some.roll(len(some) // 2, 0), channels)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where joints land when one part of the network comes from another person.", "name": "fig-causes-between"}, "image": {"alt": "Stacked bars, one a part of the network: shares of joints that follow the other person, stay, and land elsewhere"}}
+exchanged = {part: {at: block(one) for at, one in between.lands(part, seed=seed).items()} for part in channels}
+run.save_figure(plots.lands(exchanged), "between")
+plt.show()
+
+# %% [markdown]
+# {{ runs["12_causes"].say.between }}
+#
+# ## Probe beside patch
+#
+# A linear probe reads a factor at each hook point from {{ runs["12_causes"].say.readers }} other mannequins, cross-validated; the patch at the same hook point says what that changes. Were
+# information used wherever it can be read, the points would lie along a rising line.
+
+# %% tags=["remove-cell"]
+others = unpaired(readers, seed)
+keypoints = np.stack([one.keypoints for one in others])
+boxes = joints_box(keypoints)
+joints = patching.joints_seen(keypoints, cropping(*person_square(boxes, MARGIN), card.resolution), card) / card.resolution
+named = {joint: joints[:, k] for k, joint in enumerate(skeleton.joints)}
+values = {
+    "left arm": named["left wrist"][:, 1] - named["left shoulder"][:, 1],  # how high the hand is held
+    "trunk lean": np.array([one.factors["trunk lean"] for one in others]),
+    "heading": np.array([one.factors["heading cos"] for one in others]),
+    "sides": named["left shoulder"][:, 0] - named["right shoulder"][:, 0],
+}
+
+# %% tags=["show-input"]
+features = pooled(network, patching.seen([one.picture for one in others], boxes, card), [part.hook_points[0] for part in single.values()])
+probes = {
+    factor: {part: probe(factor, features[single[part].hook_points[0]], column, permutations=10, seed=seed) for part in single}
+    for factor, column in values.items()
+}  # fmt: skip
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What can be read at a hook point, and what it does: R² of a linear probe for the factor, and the share of joints that follow B when the hook point is patched. Bars: 95 % intervals, over mannequins and over pairs.", "name": "fig-causes-probes"}, "image": {"alt": "Four panels of points with error bars in both directions, most of them low however far to the right they lie"}}
+readable = {
+    factor: {part: {"mean": p.r2, "low": p.low, "high": p.high, "chance": p.chance} for part, p in by.items()}
+    for factor, by in probes.items()
+}
+best = {factor: max(by, key=lambda part: by[part]["mean"]) for factor, by in readable.items()}
+run.save_figure(plots.probe_beside_patch(readable, share), "probes")
+plt.show()
+
+# %% [markdown]
+# {{ runs["12_causes"].say.probes }}
+#
+# ## Does a component carry the heading?
+#
+# Of the principal components of the code, one correlates most with the heading's cosine: 1 faces the camera, −1 faces away. If it carries the heading, then giving
+# A this one number of B's code turns the person. The direction in which a probe reads the heading and the span of twenty components are patched the same way, beside {{ runs["12_causes"].say.controls }}
+# random directions, drawn as codes are spread.
+
+# %% tags=["hide-input"]
+codes = pooled(network, patching.seen([one.picture for one in others], boxes, card), [code], cells=64)[code]
+axes = pca(moments_of(batches_of(codes)))
+count = min(20, len(axes), len(codes) // 4)
+scores = axes.transform(codes)[:, :count]
+related = correlations(scores, {"heading": values["heading"]}).set_index("component")["r"]
+strongest_one = int(related.abs().idxmax())
+read_in = reading_direction("heading", scores, values["heading"], axes.directions[:count])
+drawn = walks.random_directions(controls, axes.directions[:count], axes.variances[:count], seed=seed)
+
+# %% tags=["show-input"]
+tested = {
+    f"component {strongest_one} (r = {number(related[strongest_one])})": Part([code], directions=axes.directions[strongest_one - 1]),
+    "the probe's direction": Part([code], directions=read_in.vector),
+    f"the first {count} components": Part([code], directions=axes.directions[:count]),
+}
+at_random = {f"random {i}": Part([code], directions=vector) for i, vector in enumerate(drawn)}
+turned = posekit.patch(network, *patching.views(every["heading"], card), tested | {"the whole code": Part([code])} | at_random)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far answers go from A's towards B's, whose heading differs, when a direction of the code is patched. Grey: random directions.", "name": "fig-causes-heading"}, "image": {"alt": "Four dots with intervals near zero, the whole code farthest, over grey marks"}}
+carried = {part: block(turned.toward(part, seed=seed)) for part in (*tested, "the whole code")}
+chance = [turned.toward(part, seed=seed).mean for part in at_random]
+p_values = {part: walks.chance_of_effect(carried[part]["mean"], chance, walks.freedom_of(drawn)) for part in (*tested,)[:2]}
+run.save_figure(plots.effects(carried, chance, "way from A's answer towards B's (%)"), "heading")
+plt.show()
+
+# %% [markdown]
+# {{ runs["12_causes"].say.heading }}
+#
+# ## Sparse features
+#
+# A component is a direction; a *sparse autoencoder* writes the vector of channels of a cell as a sum of at most {{ runs["12_causes"].say.active }} of {{ runs["12_causes"].say.atoms }} atoms {cite:p}`gao2024`. Are atoms better units? They are compared
+# with principal components and with non-negative matrix factorisation at the same sparsity: how much variance they write, whether two trainings on different halves of the cells find the
+# same atoms, and how well the best single feature marks the cell in which a joint lies. The feature is chosen on half of the people and judged on the others.
+
+# %% tags=["remove-cell"]
+skips = [part.hook_points[0] for name, part in single.items() if name.startswith("skip")]
+where = points or [skips[0], skips[min(2, len(skips) - 1)]]
+seen_joints = transform(view(crops.size, card.resolution), crops.keypoints[..., :2].astype(float))
+order = [table.skeleton.joints.index(joint) if joint in table.skeleton.joints else None for joint in skeleton.joints]
+seen_joints = np.stack([np.full((len(crops), 2), np.nan) if k is None else seen_joints[:, k] for k in order], 1)
+halves = np.random.default_rng(seed).permutation(len(crops)) % 2
+
+
+# %% tags=["show-input"]
+def dictionaries(values):
+    """Three sets of each kind, each of another half of the cells."""
+    parts = [values[np.random.default_rng(seed + 10 + i).permutation(len(values))[: len(values) // 2]] for i in range(3)]
+    return {
+        "sparse autoencoder": [sparse.autoencoder(part, atoms, active, seed=seed + i) for i, part in enumerate(parts)],
+        "principal components": [sparse.components(part, active) for part in parts],
+        "NMF": [sparse.nmf(part, active, seed=seed + i) for i, part in enumerate(parts)],
+    }
+
+
+# %% tags=["hide-input"]
+written, known = {}, {}
+for point in where:
+    cells = sampled(network, pictures, point, seen_joints, seed=seed)
+    sets = dictionaries(cells.values)
+    first = halves[cells.person] == 0
+    marks = [k for k in range(len(skeleton)) if cells.marked[first, k].any() and cells.marked[~first, k].any()]
+    marked = {name: sparse.detection(kind[0].code(cells.values), cells.marked[:, marks], first) for name, kind in sets.items()}
+    better = marked["sparse autoencoder"][1] - marked["principal components"][1]
+    known[point] = (sets["sparse autoencoder"][0], marked["sparse autoencoder"][0], [skeleton.joints[k] for k in marks])
+    written[point] = {
+        "cells": len(cells.values),
+        "joints": known[point][2],
+        "explained": {name: kind[0].explained(cells.values) for name, kind in sets.items()},
+        "dead": sets["sparse autoencoder"][0].dead(cells.values),
+        "stability": {name: sparse.stability([one.atoms for one in kind], cells.values, seed=seed) for name, kind in sets.items()},
+        "areas": {name: area for name, (_, area) in marked.items()},
+        "more": block(over_seeds(better)),  # Student's, over joints
+    }
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How well the best single feature at the first hook point marks the cell of each joint: an atom, a component, a factor of NMF. 0.5 is chance.", "name": "fig-causes-atoms"}, "image": {"alt": "Three marks a joint, close together, between 0.6 and 1"}}
+run.save_figure(plots.detection(written[where[0]]["areas"], written[where[0]]["joints"]), "atoms")
+plt.show()
+
+# %% tags=["hide-input"]
+pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption(
+    "Three ways to write cells, each with as many coefficients a cell."
+)
+
+# %% [markdown]
+# {{ runs["12_causes"].say.sparse }}
+#
+# What do the atoms that mark limbs' ends answer to, and does the network need them? Each is taken out of every cell; as much is taken along random directions.
+
+# %% tags=["show-input"]
+atom_set, chosen_atoms, marked_joints = known[where[0]]
+ends = {
+    joint: int(chosen_atoms[marked_joints.index(joint)])
+    for joint in ("left wrist", "left elbow", "left knee", "left ankle")
+    if joint in marked_joints
+}
+shown = dict(zip(ends, strongest(network, pictures, where[0], atom_set, list(ends.values())), strict=True))
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The patches that four atoms answer most to, each the atom that marks a joint best; a patch a person.", "name": "fig-causes-patches"}, "image": {"alt": "Rows of small cut-outs of people round the cell that excites the atom"}}
+if shown:
+    run.save_figure(plots.atoms({f"{joint}\natom {ends[joint]}": one.patches for joint, one in shown.items()}), "patches")
+    plt.show()
+
+# %% tags=["hide-input"]
+intact, removed = patching.answers(network, some), {}
+draw = np.random.default_rng(seed)
+for joint, atom in ends.items():
+    moved = {}
+    for label in ("atom", "random direction"):
+        vector = draw.normal(size=atom_set.atoms.shape[1])
+        taken = sparse.without(atom_set, atom, None if label == "atom" else vector / np.linalg.norm(vector))
+        with edit(network.model, {where[0]: taken}):
+            gone = patching.answers(network, some)
+        moved[label] = np.linalg.norm(gone[..., :2] - intact[..., :2], axis=-1) / card.resolution
+    k, ones = skeleton.joints.index(joint), np.ones(len(some))
+    rest = [j for j in range(len(skeleton)) if j != k]
+    removed[joint] = {
+        "its joint": block(over_people(moved["atom"][:, k], ones, seed=seed)),
+        "other joints": block(over_people(moved["atom"][:, rest].mean(1), ones, seed=seed)),
+        "its joint, random direction": block(over_people(moved["random direction"][:, k], ones, seed=seed)),
+        "more than others": block(over_people(moved["atom"][:, k] - moved["atom"][:, rest].mean(1), ones, seed=seed)),
+    }
+pd.DataFrame(
+    [{"joint": joint} | {name: ranged(words.percent(one), 1) for name, one in by.items()} for joint, by in removed.items()]
+).style.hide().set_caption("How far joints move when the atom that marks a joint is taken out, in % of the picture's side.")
+
+# %% [markdown]
+# {{ runs["12_causes"].say.removed }}
+#
+# ## Do networks arrange people alike?
+#
+# *Centred kernel alignment* {cite:p}`kornblith2019` compares the codes of networks by how they arrange the same people: 1 where one arrangement is the other turned and scaled, about 0 where they have
+# nothing in common. An untrained network of the same architecture is the control.
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How alike the codes of networks arrange the same people (unbiased linear CKA).", "name": "fig-causes-cka"}, "image": {"alt": "A square table of similarities, high among the trained networks and low against the untrained one"}}
+bare = posekit.Predictor(type(network.model)(network.model.config), card) if hasattr(network.model, "config") else None
+layers = {}
+for name, one in {card.name: network, **{name: posekit.load(name) for name in compared if name != card.name}, "untrained": bare}.items():
+    if one is not None:
+        own = posekit.crops(crops.people, int(one.card.resolution * CONTEXT), on_error=on_error)
+        codes_of = one.model.code_hook_points()
+        for stack, point in enumerate(codes_of, 1):
+            label = name if len(codes_of) == 1 else f"{name}, stack {stack}"
+            layers[label] = pooled(one, patching.photographs(own, one.card), [point], cells=64)[point]
+alike = cka_table(layers, layers)
+run.save_figure(matrix(alike, list(layers), list(layers)), "cka")
+plt.show()
+
+# %% [markdown]
+# {{ runs["12_causes"].say.alike }}
+#
+# ## In one table
+#
+# {{ runs["12_causes"].say.table }}
+#
+# ## What this does not show
+#
+# A patch gives the network activations that do not belong together, such as a skip connection of B beside a code of A; a joint that lands elsewhere says so. A part whose patch moves nothing may still
+# carry the factor together with another part: single parts do not add up to all of them. Pairs are of mannequins on their feet, and a network trained on photographs sees them as
+# pictures of another kind. A probe is linear, and so are components; an autoencoder of more atoms, or trained on more cells, may find others.
+
+# %% tags=["remove-cell"]
+metrics = plain(
+    {
+        "network": card.name, "people": len(some), "source": crops.people.source.partition(":")[0], "looked": len(crops), "pairs": pairs,
+        "readers": len(others), "controls": controls, "atoms": atoms, "active": active, "parts": list(channels),
+        "arm": {"pairs": int(found["left arm"].a.shape[0]), "joints": arm, "lands": landed, "table": by_joint,
+                "code over skips": block(found["left arm"].follows_more("code", "all skips", arm, seed=seed)) if "all skips" in parts else None},
+        "share": share, "toward": toward, "aside": aside, "nuisance": nuisance,
+        "sides": block(found["sides"].follows_more("code", "all skips", seed=seed)) if "all skips" in parts else None,
+        "between": exchanged, "probes": readable, "best": best,
+        "used": {factor: share[factor][part] | {"part": part, "r2": readable[factor][part]["mean"]} for factor, part in best.items()},
+        "heading": {"component": strongest_one, "r": related[strongest_one], "carried": carried, "chance": chance, "p": p_values,
+                    "own": carried[next(iter(tested))] | {"p": p_values[next(iter(tested))]}},
+        "features": written, "where": where, "removed": removed, "cka": {"names": list(layers), "table": alike},
+        "seconds": time.monotonic() - started,
+    }
+)  # fmt: skip
+run.write_metrics(metrics | {"verdicts": words.verdicts(metrics), "say": words.sentences(metrics, data)})

@@ -1,0 +1,266 @@
+"""What the chapter on causes says, from its metrics."""
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+from typing import Any
+
+from posekit.workflow.words import listed, number, ranged, share, side_by_side
+
+Block = Mapping[str, float]
+FACTORS = {"left arm": "the left arm's position", "trunk lean": "the lean of the trunk", "heading": "the heading", "sides": "left and right",
+           "size": "the person's size"}  # fmt: skip
+DOUBTFUL = 0.1  # a probe that explains less of the variance than this reads nothing worth a comparison
+
+
+def percent(block: Block) -> dict[str, float]:
+    """A block in hundredths."""
+    return {end: 100 * block[end] for end in ("mean", "low", "high")}
+
+
+def feature_rows(features: Mapping[str, Mapping]) -> list[dict[str, str]]:
+    """A row for each hook point and way of writing cells."""
+    rows = []
+    for point, found in features.items():
+        for name, explained in found["explained"].items():
+            stable = found["stability"][name]
+            areas = known(found["areas"][name])
+            rows.append({
+                "hook point": point, "": name, "variance written (%)": number(100 * explained, 0),
+                "dead (%)": number(100 * found["dead"], 0) if name == "sparse autoencoder" else "",
+                "agreement of halves": f"{number(stable['mean'])} (chance {number(stable['chance'])})",
+                "marks a joint, area": number(sum(areas) / len(areas)) if areas else "",
+            })  # fmt: skip
+    return rows
+
+
+def known(values: Sequence[float | None]) -> list[float]:
+    """The values that are numbers."""
+    return [value for value in values if value is not None and not isnan(value)]
+
+
+def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
+    """Every sentence of the chapter, by the name that its page has for it."""
+    return {
+        "answer": answer(metrics),
+        "network": metrics["network"],
+        "data": "mannequins" if metrics["source"] == "mannequins" else "the photographs",
+        "pairs": f"There are {metrics['pairs']} pairs of each factor, of mannequins that no network was trained on.",
+        "readers": f"{metrics['readers']:,}",
+        "controls": str(metrics["controls"]),
+        "atoms": str(metrics["atoms"]),
+        "active": str(metrics["active"]),
+        "arm": arm(metrics),
+        "factors": factors(metrics),
+        "sides": sides(metrics),
+        "nuisance": nuisance(metrics),
+        "between": between(metrics),
+        "probes": probes(metrics),
+        "heading": heading(metrics),
+        "sparse": sparse(metrics),
+        "removed": removed(metrics),
+        "alike": alike(metrics),
+        "table": side_by_side("12_causes", data, verdicts(metrics)),
+    }
+
+
+def measured(block: Block | None) -> bool:
+    """Whether a block holds a number."""
+    return block is not None and block["mean"] is not None and not isnan(block["mean"])
+
+
+def carrier(difference: Block | None) -> str:
+    """Which of the two carries a factor, by how many more joints follow the code than the skip connections."""
+    if not measured(difference):
+        return "unknown"
+    assert difference is not None
+    return "code" if difference["low"] > 0 else "skips" if difference["high"] < 0 else "undecided"
+
+
+def answer(metrics: Mapping[str, Any]) -> str:
+    lands = metrics["arm"]["lands"]
+    whom = "left elbows and wrists"
+    if "all skips" not in lands or not measured(lands["all skips"]["B"]):
+        follow = lands.get("code", {}).get("B")
+        return (
+            f"**With the code patched, {share(follow)} of {whom} follow.**"
+            if measured(follow)
+            else "**No answer differs between the pairs.**"
+        )
+    skips, code = lands["all skips"]["B"], lands["code"]["B"]
+    return {
+        "skips": f"**An arm's position travels through the skip connections**: with those patched, {share(skips)} of {whom} follow.",
+        "code": f"**An arm's position travels through the code**: with it patched, {share(code)} of {whom} follow.",
+    }.get(
+        carrier(metrics["arm"]["code over skips"]),
+        f"**Whether an arm's position travels through the code or the skip connections is undecided**: with the code patched, {share(code)} of {whom} follow.",
+    )
+
+
+def arm(metrics: Mapping[str, Any]) -> str:
+    found = metrics["arm"]
+    lands = {part: block for part, block in found["lands"].items() if measured(block["B"])}
+    if not lands:
+        return "The network answers alike to A and B, so that nothing can be said."
+    single = [part for part in lands if part not in ("all skips", "all skips and codes")]
+    most = max(single, key=lambda part: lands[part]["B"]["mean"])
+    parts = [
+        f"In {found['pairs']} pairs the network finds the arm. Of single parts, {most} moves most: {share(lands[most]['B'])} of joints follow."
+    ]
+    if "all skips" in lands:
+        parts.append(
+            f"All skip connections together move {share(lands['all skips']['B'])}, and the code moves {share(lands['code']['B'])}."
+        )
+        total = sum(lands[part]["B"]["mean"] for part in single if part != "code")
+        if total < lands["all skips"]["B"]["mean"] - 0.1:
+            parts.append("The skip connections do more together than the sum of what each does.")
+    broken = max(single, key=lambda part: lands[part]["elsewhere"]["mean"])
+    if lands[broken]["elsewhere"]["mean"] >= 0.1:
+        parts.append(f"Answers fall apart most when {broken} is patched: {share(lands[broken]['elsewhere'])} of joints land elsewhere.")
+    return " ".join(parts)
+
+
+def factors(metrics: Mapping[str, Any]) -> str:
+    parts = []
+    for factor, blocks in metrics["share"].items():
+        single = {part: block for part, block in blocks.items() if part != "all skips" and measured(block)}
+        if single:
+            most = max(single, key=lambda part: single[part]["mean"])
+            parts.append(f"{FACTORS[factor]} most through {most} ({number(100 * single[most]['mean'], 0)} %)")
+    if not parts:
+        return "No factor moves an answer."
+    text = f"Of single parts, joints follow {listed(parts)}."
+    behind = [
+        FACTORS[f]
+        for f, b in metrics["share"].items()
+        if "all skips" in b and measured(b["all skips"]) and b["all skips"]["low"] > b["code"]["high"]
+    ]
+    if behind:
+        text += f" All skip connections together carry more than the code of {listed(behind)}."
+    return text
+
+
+def sides(metrics: Mapping[str, Any]) -> str:
+    blocks = metrics["share"]["sides"]
+    if "all skips" not in blocks or not measured(blocks["all skips"]):
+        return ""
+    skips, code = blocks["all skips"], blocks["code"]
+    numbers = f"when sides are exchanged, {share(code)} of joints follow the code and {share(skips)} follow all skip connections"
+    return {
+        "skips": f"Left and right are decided before the skip connections branch off: {numbers}.",
+        "code": f"Left and right are decided in the code: {numbers}.",
+    }.get(carrier(metrics["sides"]), f"Where left and right are decided cannot be told: {numbers}.")
+
+
+def nuisance(metrics: Mapping[str, Any]) -> str:
+    parts = [f"{factor} {ranged(percent(block), 1)}" for factor, block in metrics["nuisance"].items()]
+    return f"Three factors should move no joint. In percent of the picture's side, answers move by: {listed(parts)}."
+
+
+def between(metrics: Mapping[str, Any]) -> str:
+    found = {part: block for part, block in metrics["between"].items() if measured(block["B"])}
+    if not found:
+        return "The network answers alike to everybody, so that nothing can be said."
+    text = f"With the code of another person {share(found['code']['B'])} of joints follow that person." if "code" in found else ""
+    if "all skips" in found:
+        text += f" With all skip connections of another person {share(found['all skips']['B'])} do."
+    broken = max(found, key=lambda part: found[part]["elsewhere"]["mean"])
+    return f"{text} Most answers fall apart with {broken}: {share(found[broken]['elsewhere'])} land elsewhere.".strip()
+
+
+def probes(metrics: Mapping[str, Any]) -> str:
+    parts, unused = [], []
+    for factor, used in metrics["used"].items():
+        if used["r2"] is None or used["r2"] < DOUBTFUL or not measured(used):
+            continue
+        parts.append(f"{FACTORS[factor]} at {used['part']} (R² {number(used['r2'])}), whose patch moves {share(used)} of joints")
+        if used["high"] < 0.5:
+            unused.append(FACTORS[factor])
+    if not parts:
+        return "No probe reads a factor well enough for a comparison."
+    text = f"Probes read best {listed(parts)}."
+    if unused:
+        text += f" Less than half of joints follow there for {listed(unused)}: what can be read there is not what the answer rests on."
+    return text
+
+
+def heading(metrics: Mapping[str, Any]) -> str:
+    found = metrics["heading"]
+    own, r = found["own"], number(found["r"])
+    if not measured(own):
+        return "No answer differs between the headings, so that nothing can be said."
+    whole = found["carried"]["the whole code"]
+    component = f"Component {found['component']} correlates with the heading (r = {r})"
+    verdict = {
+        "carries": f"{component} and carries some of it: answers go {share(own)} of the way.",
+        "goes along": f"{component} and goes along with it: patched, it moves answers no more than random directions do ({share(own)} of the way).",
+        "undecided": f"{component}; {metrics['controls']} random directions are too few to judge what its patch does ({share(own)} of the way).",
+    }[carries(own)]
+    return f"{verdict} The whole code moves them {share(whole)} of the way."
+
+
+def carries(own: Mapping[str, Any]) -> str:
+    """Whether a direction carries a factor: its patch moves answers towards B, and more than random directions do."""
+    if own["p"] is None or isnan(own["p"]):
+        return "undecided"
+    return "carries" if own["low"] > 0 and own["p"] < 0.05 else "goes along"
+
+
+def sparse(metrics: Mapping[str, Any]) -> str:
+    parts = []
+    for point, found in metrics["features"].items():
+        stable, more = found["stability"]["sparse autoencoder"], found["more"]
+        firm = "agree more than random atoms" if stable["least"] > stable["chance"] else "agree no more than random atoms do"
+        text = f"At {point}, trainings on different halves of the cells {firm} (|cosine| {number(stable['mean'])}, chance {number(stable['chance'])})."
+        if measured(more):
+            mean = (
+                "mark joints better than"
+                if more["low"] > 0
+                else "mark joints worse than"
+                if more["high"] < 0
+                else "do not mark joints clearly better than"
+            )
+            text += f" Atoms {mean} components: the area differs by {ranged(more)} (over joints)."
+        parts.append(text)
+    return " ".join(parts)
+
+
+def removed(metrics: Mapping[str, Any]) -> str:
+    found = metrics["removed"]
+    if not found:
+        return "No joint is marked by an atom here."
+    own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0]
+    if not own:
+        return "No atom's removal moves its own joint more than the others: an atom that marks a joint is not what the joint rests on."
+    rest = [joint for joint in found if joint not in own]
+    text = f"Removed, the atom of {listed(own)} moves its joint more than others."
+    return text + (f" That of {listed(rest)} does not." if rest else "")
+
+
+def alike(metrics: Mapping[str, Any]) -> str:
+    names, table = metrics["cka"]["names"], metrics["cka"]["table"]
+    trained = [i for i, name in enumerate(names) if not name.startswith("untrained")]
+    couples = [(table[i][j], names[i], names[j]) for i in trained for j in trained if i < j and known([table[i][j]])]
+    if not couples:
+        return "There is one network, and nothing to compare it with."
+    (most, one, other), (least, third, fourth) = max(couples), min(couples)
+    text = f"Most alike are the codes of {one} and {other} ({number(most)}), least those of {third} and {fourth} ({number(least)})."
+    control = known([table[i][names.index("untrained")] for i in trained]) if "untrained" in names else []
+    return text + (f" With an untrained network the highest is {number(max(control))}." if control else "")
+
+
+def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Question to answer, for the table of mannequins and photographs."""
+    lands, used, own = metrics["arm"]["lands"], metrics["used"], metrics["heading"]["own"]
+    words = {"skips": "the skip connections", "code": "the code", "undecided": "undecided", "unknown": "cannot be told"}
+    found = {"An arm's position travels through": words[carrier(metrics["arm"]["code over skips"])]}
+    for part in ("all skips", "code"):
+        if part in lands and measured(lands[part]["B"]):
+            found[f"Arm's joints that follow {part}"] = share(lands[part]["B"])
+    found["Left and right are decided in"] = words[carrier(metrics["sides"])]
+    if measured(used["left arm"]):
+        found["Arm's joints that follow where it is read best"] = f"{share(used['left arm'])} at {used['left arm']['part']}"
+    found["The component of the heading"] = carries(own) if measured(own) else "cannot be told"
+    for point, block in metrics["features"].items():
+        if measured(block["more"]):
+            found[f"Atoms over components at {point.rpartition('.')[2]} (area)"] = ranged(block["more"])
+    return found
