@@ -29,6 +29,7 @@ components: str | None = None  # of 05_components
 probes: str | None = None  # of 05_probes
 clusters: str | None = None  # of 06_clusters
 explanations: str | None = None  # of 07_explanations
+causes: str | None = None  # of 12_causes
 trust: str | None = None  # of 13_trust
 redesign: str | None = None  # of 08_redesign
 another: str | None = None  # of 11_another_network
@@ -57,7 +58,7 @@ run = runs.current()
 name, _, _ = parse_spec(data)
 paths = {
     "02_training": training, "03_skips": skips, "04_stacks": stacks, "05_components": components, "05_probes": probes,
-    "06_clusters": clusters, "07_explanations": explanations, "13_trust": trust, "08_redesign": redesign,
+    "06_clusters": clusters, "07_explanations": explanations, "12_causes": causes, "13_trust": trust, "08_redesign": redesign,
     "11_another_network": another,
 }  # fmt: skip
 own = {chapter: json.loads(Path(path).read_text("utf-8")) if path else None for chapter, path in paths.items()}
@@ -92,7 +93,7 @@ groups = {group: [claim for claim in stated if claim.group == group] for group i
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim and its verdict, on rendered people and on photographs. Look for the lines where the two disagree, and for those where what was seen by eye is not supported.", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
 headings = {
     "skips": "Skip connections", "stacks": "Stacks", "code": "The code", "clusters": "Clusters and maps",
-    "explanations": "Where it looks", "another": "A network of others", "trust": "Confidence and errors",
+    "explanations": "Where it looks", "causes": "What is used", "trust": "Confidence and errors", "another": "A network of others",
     "training": "Training and reading off", "redesign": "The redesign",
 }  # fmt: skip
 lines = {
@@ -135,6 +136,12 @@ plt.show()
 # Whether maps of attribution depend on what the network learned.
 #
 # {{ runs["10_claims"].say.explanations }}
+#
+# ## What is used
+#
+# Whether what can be read out is what answers rest on.
+#
+# {{ runs["10_claims"].say.causes }}
 #
 # ## A network of others
 #

@@ -50,11 +50,10 @@ from posekit.data.mannequins import COUNTERFACTUALS, counterfactuals
 from posekit.data.mannequins.pairs import unpaired
 from posekit.data.people import joints_box
 from posekit.files import plain
-from posekit.hooks import edit
 from posekit.interpret.activations import patching, walks
 from posekit.interpret.activations.patching import Part, block
 from posekit.interpret.analysis import sparse
-from posekit.interpret.analysis.cells import sampled, strongest
+from posekit.interpret.analysis.cells import removal, sampled, strongest
 from posekit.interpret.analysis.cka import cka_table
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
 from posekit.interpret.analysis.decodability import pooled
@@ -333,27 +332,12 @@ if shown:
     plt.show()
 
 # %% tags=["hide-input"]
-intact, removed = patching.answers(network, some), {}
-draw = np.random.default_rng(seed)
-for joint, atom in ends.items():
-    moved = {}
-    for label in ("atom", "random direction"):
-        vector = draw.normal(size=atom_set.atoms.shape[1])
-        taken = sparse.without(atom_set, atom, None if label == "atom" else vector / np.linalg.norm(vector))
-        with edit(network.model, {where[0]: taken}):
-            gone = patching.answers(network, some)
-        moved[label] = np.linalg.norm(gone[..., :2] - intact[..., :2], axis=-1) / card.resolution
-    k, ones = skeleton.joints.index(joint), np.ones(len(some))
-    rest = [j for j in range(len(skeleton)) if j != k]
-    removed[joint] = {
-        "its joint": block(over_people(moved["atom"][:, k], ones, seed=seed)),
-        "other joints": block(over_people(moved["atom"][:, rest].mean(1), ones, seed=seed)),
-        "its joint, random direction": block(over_people(moved["random direction"][:, k], ones, seed=seed)),
-        "more than others": block(over_people(moved["atom"][:, k] - moved["atom"][:, rest].mean(1), ones, seed=seed)),
-    }
-pd.DataFrame(
-    [{"joint": joint} | {name: ranged(words.percent(one), 1) for name, one in by.items()} for joint, by in removed.items()]
-).style.hide().set_caption("How far joints move when the atom that marks a joint is taken out, in % of the picture's side.")
+lost = removal(network, some, where[0], atom_set, ends, seed=seed)
+removed = {joint: {name: block(one) for name, one in by.items()} for joint, by in lost.items()}
+rows = [{"joint": joint} | {name: ranged(words.percent(one), 1) for name, one in by.items()} for joint, by in removed.items()]
+pd.DataFrame(rows).style.hide().set_caption(
+    "How far joints move when the atom that marks a joint is taken out, in % of the picture's side."
+)
 
 # %% [markdown]
 # {{ runs["12_causes"].say.removed }}
@@ -403,7 +387,7 @@ metrics = plain(
         "used": {factor: share[factor][part] | {"part": part, "r2": readable[factor][part]["mean"]} for factor, part in best.items()},
         "heading": {"component": strongest_one, "r": related[strongest_one], "carried": carried, "chance": chance, "p": p_values,
                     "own": carried[next(iter(tested))] | {"p": p_values[next(iter(tested))]}},
-        "features": written, "where": where, "removed": removed, "cka": {"names": list(layers), "table": alike},
+        "features": written, "atoms over components": written[where[0]]["more"], "where": where, "removed": removed, "cka": {"names": list(layers), "table": alike},
         "seconds": time.monotonic() - started,
     }
 )  # fmt: skip

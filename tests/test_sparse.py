@@ -8,7 +8,7 @@ from torch import nn
 import posekit
 from posekit import PosekitError, Skeleton, adapt
 from posekit.interpret.analysis import sparse
-from posekit.interpret.analysis.cells import sampled, strongest
+from posekit.interpret.analysis.cells import removal, sampled, strongest
 from posekit.interpret.analysis.decodability import pooled
 from posekit.interpret.analysis.probes import probe
 
@@ -170,6 +170,20 @@ def test_an_atom_taken_out_takes_its_part_alone():
     assert torch.equal(edited[:, :2], activation[:, :2]) and edited[:, 2].abs().max() < 1e-6
     control = sparse.without(blue, 2, np.array([1.0, 0, 0]))(activation)
     assert torch.allclose(activation[:, 0] - control[:, 0], activation[:, 2]) and torch.equal(control[:, 1:], activation[:, 1:])
+
+
+def test_a_joint_that_rests_on_an_atom_moves_when_it_is_taken_out():
+    """The left wrist is where the picture is blue; the right one where it is red. Without the blue atom only the left one is lost."""
+    network, _ = colours(), torch.manual_seed(0)
+    with torch.no_grad():
+        network.model.module.head.weight[:] = torch.tensor([[0.0, 0, 1], [1, 0, 0]]).view(2, 3, 1, 1)
+        network.model.module.head.bias.zero_()
+    pictures, _ = dotted()
+    pictures[:, 0] = pictures[:, 2].flip(-1)
+    primary = sparse.Dictionary("planted", np.eye(3, dtype=np.float32), np.zeros(3), 3, lambda given: given)
+    found = removal(network, pictures, "cells", primary, {"left wrist": 2, "right wrist": 1})
+    assert found["left wrist"]["more than others"].low > 0.1 and found["left wrist"]["other joints"].mean < 1e-6
+    assert found["right wrist"]["its joint"].mean < 1e-6  # nothing is green
 
 
 def test_a_place_is_read_where_it_is_and_not_from_noise():

@@ -1,6 +1,6 @@
 """Single cells of an activation: where joints are and elsewhere, and those that a feature answers most to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,10 @@ from torch import Tensor
 from posekit.data.people import iterate
 from posekit.engine.prediction import Predictor, by_modules
 from posekit.errors import PosekitError
-from posekit.hooks import trace
-from posekit.interpret.analysis.sparse import Dictionary
+from posekit.hooks import edit, trace
+from posekit.interpret.activations.patching import answers
+from posekit.interpret.analysis.sparse import Dictionary, without
+from posekit.stats import Interval, over_people
 
 BATCH = 32
 SHARE = 1 / 4  # of the view's side: the side of the patch that is shown of a cell
@@ -91,6 +93,35 @@ def strongest(
         corners = [(round((c % wide + 0.5) * stride + side / 2), round((c // wide + 0.5) * stride + side / 2)) for c in cell[best, i]]
         patches = np.stack([padded[p, y : y + side, x : x + side] for p, (x, y) in zip(best, corners, strict=True)])
         found.append(Strongest(int(atom), value[best, i], best, patches))
+    return found
+
+
+def removal(
+    network: Predictor, pictures: Tensor, hook_point: str, dictionary: Dictionary, atoms: Mapping[str, int], *, seed: int = 0
+) -> dict[str, dict[str, Interval]]:  # fmt: skip
+    """How far joints move when the atom that marks one is taken out of every cell, in shares of the pictures' side.
+
+    Args:
+        atoms: by joint, the atom that marks it.
+
+    Returns:
+        By joint, the distances that it moves itself, `its joint`; that the `other joints` move; how much farther it moves than they do,
+        `more than others`; and `its joint, random direction`, where as much is taken along one. Intervals are over people.
+    """
+    random, names = np.random.default_rng(seed), network.skeleton.joints
+    intact, ones = answers(network, pictures), np.ones(len(pictures))
+
+    def moved(atom: int, direction: np.ndarray | None = None) -> np.ndarray:
+        with edit(network.model, {hook_point: without(dictionary, atom, direction)}):
+            return np.linalg.norm(answers(network, pictures)[..., :2] - intact[..., :2], axis=-1) / pictures.shape[-1]
+
+    found = {}
+    for joint, atom in atoms.items():
+        drawn: np.ndarray = random.normal(size=dictionary.atoms.shape[1])
+        k, way, control = names.index(joint), moved(atom), moved(atom, drawn / np.sqrt(drawn @ drawn))
+        own, rest = way[:, k], np.delete(way, k, 1).mean(1)
+        columns = {"its joint": own, "other joints": rest, "more than others": own - rest, "its joint, random direction": control[:, k]}
+        found[joint] = {name: over_people(column, ones, seed=seed) for name, column in columns.items()}
     return found
 
 

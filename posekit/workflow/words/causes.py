@@ -7,8 +7,10 @@ from typing import Any
 from posekit.workflow.words import listed, number, ranged, share, side_by_side
 
 Block = Mapping[str, float]
-FACTORS = {"left arm": "the left arm's position", "trunk lean": "the lean of the trunk", "heading": "the heading", "sides": "left and right",
-           "size": "the person's size"}  # fmt: skip
+FACTORS = {
+    "left arm": "the left arm's position", "trunk lean": "the lean of the trunk", "heading": "the heading", "sides": "left and right",
+    "size": "the person's size",
+}  # fmt: skip
 DOUBTFUL = 0.1  # a probe that explains less of the variance than this reads nothing worth a comparison
 
 
@@ -77,23 +79,21 @@ def carrier(difference: Block | None) -> str:
 
 
 def answer(metrics: Mapping[str, Any]) -> str:
+    """The chapter's answer in one sentence with its one number."""
     lands = metrics["arm"]["lands"]
-    whom = "left elbows and wrists"
-    if "all skips" not in lands or not measured(lands["all skips"]["B"]):
-        follow = lands.get("code", {}).get("B")
-        return (
-            f"**With the code patched, {share(follow)} of {whom} follow.**"
-            if measured(follow)
-            else "**No answer differs between the pairs.**"
-        )
-    skips, code = lands["all skips"]["B"], lands["code"]["B"]
-    return {
-        "skips": f"**An arm's position travels through the skip connections**: with those patched, {share(skips)} of {whom} follow.",
-        "code": f"**An arm's position travels through the code**: with it patched, {share(code)} of {whom} follow.",
-    }.get(
-        carrier(metrics["arm"]["code over skips"]),
-        f"**Whether an arm's position travels through the code or the skip connections is undecided**: with the code patched, {share(code)} of {whom} follow.",
-    )
+    code = lands.get("code", {}).get("B")
+    through = carrier(metrics["arm"]["code over skips"])
+    if through == "skips":
+        skips = share(lands["all skips"]["B"])
+        return f"**An arm's position travels through the skip connections**: with those patched, {skips} of left elbows and wrists follow."
+    if not measured(code):
+        return "**The network answers alike whatever the arm does**, so that no patch can tell through what its position travels."
+    follow = f"with it patched, {share(code)} of left elbows and wrists follow."
+    if through == "code":
+        return f"**An arm's position travels through the code**: {follow}"
+    if through == "undecided":
+        return f"**An arm's position travels through the code as much as through the skip connections, as far as can be told**: {follow}"
+    return f"**What the code carries of an arm's position**: {follow}"
 
 
 def arm(metrics: Mapping[str, Any]) -> str:
@@ -104,12 +104,13 @@ def arm(metrics: Mapping[str, Any]) -> str:
     single = [part for part in lands if part not in ("all skips", "all skips and codes")]
     most = max(single, key=lambda part: lands[part]["B"]["mean"])
     parts = [
-        f"In {found['pairs']} pairs the network finds the arm. Of single parts, {most} moves most: {share(lands[most]['B'])} of joints follow."
+        f"In {found['pairs']} pairs the network finds the arm.",
+        f"Of single parts, {most} moves most: {share(lands[most]['B'])} of joints follow.",
     ]
     if "all skips" in lands:
-        parts.append(
-            f"All skip connections together move {share(lands['all skips']['B'])}, and the code moves {share(lands['code']['B'])}."
-        )
+        parts.append(f"All skip connections together move {share(lands['all skips']['B'])}.")
+        if "code" in lands:
+            parts.append(f"The code moves {share(lands['code']['B'])}.")
         total = sum(lands[part]["B"]["mean"] for part in single if part != "code")
         if total < lands["all skips"]["B"]["mean"] - 0.1:
             parts.append("The skip connections do more together than the sum of what each does.")
@@ -129,26 +130,27 @@ def factors(metrics: Mapping[str, Any]) -> str:
     if not parts:
         return "No factor moves an answer."
     text = f"Of single parts, joints follow {listed(parts)}."
-    behind = [
-        FACTORS[f]
-        for f, b in metrics["share"].items()
-        if "all skips" in b and measured(b["all skips"]) and b["all skips"]["low"] > b["code"]["high"]
-    ]
+    named = {factor: blocks for factor, blocks in metrics["share"].items() if {"all skips", "code"} <= set(blocks)}
+    both = {factor: (blocks["all skips"], blocks["code"]) for factor, blocks in named.items() if measured(blocks["all skips"])}
+    ahead = [FACTORS[factor] for factor, (skips, code) in both.items() if skips["low"] > code["high"]]
+    behind = [FACTORS[factor] for factor, (skips, code) in both.items() if skips["high"] < code["low"]]
+    if ahead:
+        text += f" For {listed(ahead)}, all skip connections together move more joints than the code."
     if behind:
-        text += f" All skip connections together carry more than the code of {listed(behind)}."
+        text += f" For {listed(behind)}, the code moves more joints than all skip connections together."
     return text
 
 
 def sides(metrics: Mapping[str, Any]) -> str:
     blocks = metrics["share"]["sides"]
-    if "all skips" not in blocks or not measured(blocks["all skips"]):
+    if not {"all skips", "code"} <= set(blocks) or not measured(blocks["all skips"]):
         return ""
     skips, code = blocks["all skips"], blocks["code"]
     numbers = f"when sides are exchanged, {share(code)} of joints follow the code and {share(skips)} follow all skip connections"
     return {
-        "skips": f"Left and right are decided before the skip connections branch off: {numbers}.",
-        "code": f"Left and right are decided in the code: {numbers}.",
-    }.get(carrier(metrics["sides"]), f"Where left and right are decided cannot be told: {numbers}.")
+        "skips": f"Left and right come from the skip connections more than from the code: {numbers}.",
+        "code": f"Left and right come from the code more than from the skip connections: {numbers}.",
+    }.get(carrier(metrics["sides"]), f"Whether left and right come from the code or from the skip connections is undecided: {numbers}.")
 
 
 def nuisance(metrics: Mapping[str, Any]) -> str:
@@ -192,8 +194,9 @@ def heading(metrics: Mapping[str, Any]) -> str:
     component = f"Component {found['component']} correlates with the heading (r = {r})"
     verdict = {
         "carries": f"{component} and carries some of it: answers go {share(own)} of the way.",
-        "goes along": f"{component} and goes along with it: patched, it moves answers no more than random directions do ({share(own)} of the way).",
-        "undecided": f"{component}; {metrics['controls']} random directions are too few to judge what its patch does ({share(own)} of the way).",
+        "goes along": f"{component} and goes along with it: its patch moves answers {share(own)} of the way, as random ones do.",
+        "undecided": f"{component}. Its patch moves answers {share(own)} of the way; {metrics['controls']} random directions are too few "
+        "to judge that.",
     }[carries(own)]
     return f"{verdict} The whole code moves them {share(whole)} of the way."
 
@@ -209,17 +212,14 @@ def sparse(metrics: Mapping[str, Any]) -> str:
     parts = []
     for point, found in metrics["features"].items():
         stable, more = found["stability"]["sparse autoencoder"], found["more"]
-        firm = "agree more than random atoms" if stable["least"] > stable["chance"] else "agree no more than random atoms do"
-        text = f"At {point}, trainings on different halves of the cells {firm} (|cosine| {number(stable['mean'])}, chance {number(stable['chance'])})."
+        firm = "find the same atoms more often than" if stable["least"] > stable["chance"] else "agree on atoms no more than"
+        text = (
+            f"At {point}, trainings on different halves of the cells {firm} random atoms would (|cosine| {number(stable['mean'])}, chance "
+            f"{number(stable['chance'])})."
+        )
         if measured(more):
-            mean = (
-                "mark joints better than"
-                if more["low"] > 0
-                else "mark joints worse than"
-                if more["high"] < 0
-                else "do not mark joints clearly better than"
-            )
-            text += f" Atoms {mean} components: the area differs by {ranged(more)} (over joints)."
+            mark = "better than" if more["low"] > 0 else "worse than" if more["high"] < 0 else "about as well as"
+            text += f" Atoms mark joints {mark} components: the area differs by {ranged(more)}, over joints."
         parts.append(text)
     return " ".join(parts)
 
@@ -256,7 +256,7 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
     for part in ("all skips", "code"):
         if part in lands and measured(lands[part]["B"]):
             found[f"Arm's joints that follow {part}"] = share(lands[part]["B"])
-    found["Left and right are decided in"] = words[carrier(metrics["sides"])]
+    found["Left and right come from"] = words[carrier(metrics["sides"])]
     if measured(used["left arm"]):
         found["Arm's joints that follow where it is read best"] = f"{share(used['left arm'])} at {used['left arm']['part']}"
     found["The component of the heading"] = carries(own) if measured(own) else "cannot be told"

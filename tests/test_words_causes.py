@@ -1,0 +1,189 @@
+"""What 12_causes says, by planted metrics: every branch."""
+
+import copy
+
+import pytest
+
+from posekit.workflow.words import causes as words
+
+PARTS = ["skip1", "skip2", "all skips", "code"]
+NOTHING = {"mean": None, "low": None, "high": None}
+
+
+def block(mean, half=0.05):
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def landed(follow, elsewhere=0.05):
+    return {"A": block(1 - follow - elsewhere), "B": block(follow), "elsewhere": block(elsewhere)}
+
+
+def features(more=0.1, least=0.7, areas=(0.8, None, 0.9)):
+    kinds = ("sparse autoencoder", "principal components", "NMF")
+    stable = {"mean": 0.75, "least": least, "most": 0.8, "chance": 0.6}
+    return {
+        "cells": 1000, "joints": ["nose", "neck", "hip"], "explained": dict.fromkeys(kinds, 0.8), "dead": 0.25,
+        "stability": dict.fromkeys(kinds, stable), "areas": {kind: list(areas) for kind in kinds}, "more": block(more),
+    }  # fmt: skip
+
+
+def planted(**changes):
+    shares = {"skip1": block(0.4), "skip2": block(0.2), "all skips": block(0.9), "code": block(0.1)}
+    metrics = {
+        "network": "net", "source": "mannequins", "pairs": 24, "readers": 240, "controls": 20, "atoms": 256, "active": 8, "parts": PARTS,
+        "arm": {"pairs": 20, "lands": {part: landed(b["mean"]) for part, b in shares.items()}, "code over skips": block(-0.8)},
+        "share": {factor: dict(shares) for factor in words.FACTORS}, "sides": block(-0.6),
+        "nuisance": {"light": block(0.02, 0.01), "clothing": block(0.01, 0.005)},
+        "between": {part: landed(b["mean"], 0.08 if part != "skip2" else 0.3) for part, b in shares.items()},
+        "used": {"left arm": block(0.1) | {"part": "code", "r2": 0.6}, "heading": block(0.8) | {"part": "skip1", "r2": 0.4},
+                 "sides": block(0.1) | {"part": "skip1", "r2": 0.02}},
+        "heading": {"component": 3, "r": -0.61, "own": block(0.2) | {"p": 0.01}, "carried": {"the whole code": block(0.3)}},
+        "features": {"stack0.skip1": features()}, "removed": {"left wrist": {"more than others": block(0.2)}},
+        "cka": {"names": ["net", "other", "third", "untrained"],
+                "table": [[1, 0.8, 0.3, 0.1], [0.8, 1, 0.4, 0.2], [0.3, 0.4, 1, None], [0.1, 0.2, None, 1]]},
+    }  # fmt: skip
+    return copy.deepcopy(metrics) | changes
+
+
+def said(**changes):
+    return words.sentences(planted(**changes), "mannequins")
+
+
+def with_arm(over, **lands):
+    found = planted()["arm"]
+    return found | {"code over skips": over, "lands": found["lands"] | lands}
+
+
+@pytest.mark.parametrize(
+    ("over", "text"),
+    [
+        (block(-0.8), "travels through the skip connections**: with those patched, 90 % [85,\u00a095]"),
+        (block(0.8), "travels through the code**: with it patched, 10 % [5,\u00a015]"),
+        (block(0.0), "as far as can be told**: with it patched, 10 %"),
+        (None, "**What the code carries of an arm's position**: with it patched, 10 %"),
+    ],
+)
+def test_the_answer_has_one_number(over, text):
+    answer = said(arm=with_arm(over))["answer"]
+    assert text in answer and answer.count("%") == 1
+
+
+def test_where_no_arm_moves_that_is_the_answer():
+    nothing = dict.fromkeys(("A", "B", "elsewhere"), NOTHING)
+    found = said(arm=with_arm(NOTHING, **dict.fromkeys(PARTS, nothing)))
+    assert "answers alike whatever the arm does" in found["answer"] and "nothing can be said" in found["arm"]
+    assert "An arm's position travels through | cannot be told" in found["table"]
+
+
+def test_the_arm():
+    text = said()["arm"]
+    assert "In 20 pairs" in text and "skip1 moves most: 40 %" in text and "All skip connections together move 90 %" in text
+    assert "The code moves 10 %" in text and "more together than the sum" in text and "fall apart" not in text
+    text = said(arm=with_arm(block(-0.8), skip2=landed(0.5, 0.4)))["arm"]
+    assert "fall apart most when skip2 is patched: 40 %" in text and "sum" not in text
+    bare = {"pairs": 20, "lands": {"code": landed(0.5)}, "code over skips": None}
+    assert "All skip" not in said(arm=bare)["arm"]
+    skips = {"pairs": 20, "lands": {"skip1": landed(0.5), "all skips": landed(0.5)}, "code over skips": None}
+    assert "The code" not in said(arm=skips)["arm"]
+
+
+def test_factors():
+    text = said()["factors"]
+    assert "the heading most through skip1 (40 %)" in text and "all skip connections together move more joints than the code" in text
+    turned = planted()["share"] | {"heading": {"all skips": block(0.1), "code": block(0.8)}}
+    text = said(share=turned)["factors"]
+    assert "the heading most through code (80 %)" in text
+    assert "For the heading, the code moves more joints than all skip connections together." in text
+    nothing = {factor: dict.fromkeys(PARTS, NOTHING) for factor in words.FACTORS}
+    assert said(share=nothing)["factors"] == "No factor moves an answer." and said(share=nothing)["sides"] == ""
+    alone = {factor: {"code": block(0.3)} for factor in words.FACTORS}
+    assert "all skip" not in said(share=alone)["factors"].lower() and said(share=alone)["sides"] == ""
+
+
+@pytest.mark.parametrize(
+    ("difference", "text", "verdict"),
+    [
+        (block(-0.5), "come from the skip connections more than", "the skip connections"),
+        (block(0.5), "come from the code more than", "the code"),
+        (block(0.0), "is undecided", "undecided"),
+        (None, "is undecided", "cannot be told"),
+    ],
+)
+def test_sides(difference, text, verdict):
+    assert text in said(sides=difference)["sides"] and f"come from | {verdict} |" in said(sides=difference)["table"]
+
+
+def test_nuisance_and_people():
+    assert "light 2.0 [1.0,\u00a03.0] and clothing 1.0" in said()["nuisance"]
+    text = said()["between"]
+    assert "With the code of another person 10 %" in text and "another person 90 %" in text and "with skip2: 30 %" in text
+    bare = {"code": landed(0.4)}
+    assert "all skip" not in said(between=bare)["between"]
+    assert "With the code" not in said(between={"skip1": landed(0.4)})["between"]
+    nothing = {"code": dict.fromkeys(("A", "B", "elsewhere"), NOTHING)}
+    assert "alike to everybody" in said(between=nothing)["between"]
+    assert said()["data"] == "mannequins" and said(source="lspet")["data"] == "the photographs"
+
+
+def test_probes():
+    text = said()["probes"]
+    assert "the left arm's position at code (R² 0.60), whose patch moves 10 %" in text and "left and right" not in text
+    assert "Less than half of joints follow there for the left arm's position:" in text
+    used = {"left arm": block(0.8) | {"part": "skip1", "r2": 0.6}}
+    assert "Less than half" not in said(used=used)["probes"]
+    assert "No probe reads" in said(used={"left arm": block(0.8) | {"part": "skip1", "r2": 0.0}})["probes"]
+
+
+@pytest.mark.parametrize(
+    ("own", "text", "verdict"),
+    [
+        (block(0.2) | {"p": 0.01}, "carries some of it: answers go 20 %", "carries"),
+        (block(0.2) | {"p": 0.3}, "goes along with it", "goes along"),
+        (block(0.02) | {"p": 0.01}, "goes along with it", "goes along"),
+        (block(0.2) | {"p": None}, "20 random directions are too few", "undecided"),
+        (block(0.2) | {"p": float("nan")}, "too few to judge", "undecided"),
+        (NOTHING | {"p": None}, "No answer differs", "cannot be told"),
+    ],
+)
+def test_heading(own, text, verdict):
+    heading = planted()["heading"] | {"own": own}
+    found = said(heading=heading)
+    assert text in found["heading"] and f"component of the heading | {verdict} |" in found["table"]
+    assert ("Component 3 correlates with the heading (r = −0.61)" in found["heading"]) == (own["mean"] is not None)
+
+
+def test_sparse_features():
+    assert "find the same atoms more often than random" in said()["sparse"] and "mark joints better than" in said()["sparse"]
+    worse = {"p": features(more=-0.1, least=0.5)}
+    assert "worse than" in said(features=worse)["sparse"] and "no more than random" in said(features=worse)["sparse"]
+    assert "about as well as" in said(features={"p": features(more=0.0)})["sparse"]
+    none = {"stack0.p": features(areas=(None,)) | {"more": NOTHING}}
+    assert "mark joints" not in said(features=none)["sparse"] and "Atoms over components" not in said(features=none)["table"]
+    rows = words.feature_rows(planted()["features"] | none)
+    assert rows[0]["marks a joint, area"] == "0.85" and rows[0]["dead (%)"] == "25" and rows[1]["dead (%)"] == ""
+    assert rows[3]["marks a joint, area"] == "" and rows[0]["agreement of halves"] == "0.75 (chance 0.60)"
+
+
+def test_removed():
+    assert said()["removed"] == "Removed, the atom of left wrist moves its joint more than others."
+    some = {"left wrist": {"more than others": block(0.2)}, "left knee": {"more than others": block(0.0)}}
+    assert "That of left knee does not." in said(removed=some)["removed"]
+    assert "No atom's removal" in said(removed={"left knee": {"more than others": block(0.0)}})["removed"]
+    assert "No joint is marked" in said(removed={})["removed"]
+
+
+def test_likeness():
+    text = said()["alike"]
+    assert "net and other (0.80)" in text and "net and third (0.30)" in text and "untrained network the highest is 0.20" in text
+    assert "nothing to compare" in said(cka={"names": ["net", "untrained"], "table": [[1, 0.1], [0.1, 1]]})["alike"]
+    assert "untrained" not in said(cka={"names": ["net", "other"], "table": [[1, 0.1], [0.1, 1]]})["alike"]
+
+
+def test_tables():
+    table = words.verdicts(planted())
+    assert table["An arm's position travels through"] == "the skip connections" and table["Arm's joints that follow code"].startswith(
+        "10 %"
+    )
+    assert table["Arm's joints that follow where it is read best"] == "10 % [5,\u00a015] at code"
+    assert table["Atoms over components at skip1 (area)"].startswith("0.10")
+    assert words.percent(block(0.5)) == pytest.approx({"mean": 50, "low": 45, "high": 55})
