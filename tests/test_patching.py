@@ -204,6 +204,27 @@ def test_pairs_of_mannequins_are_cut_out_alike():
     assert a.shape == b.shape == (2, 3, SIZE, SIZE) and 0 <= a.min() and a.max() <= 1 and not torch.equal(a, b)
 
 
+class Tokens(nn.Module):
+    """Answers through a sequence of tokens (B, T, C), as a transformer does, in a tuple."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool, self.layer, self.norm = nn.AvgPool2d(4), nn.Identity(), nn.Identity()
+
+    def forward(self, pictures):
+        tokens = self.layer(self.pool(pictures).flatten(2).transpose(1, 2))
+        maps = self.norm(tokens).transpose(1, 2).reshape(-1, 3, CELLS, CELLS)
+        return maps[:, [2, 0]]
+
+
+def test_a_foreign_network_of_tokens_is_patched_whole_and_not_by_channels():
+    network = adapt(Tokens(), WRISTS, SIZE, code="layer", name="tokens", backend=PLAIN, report=None)
+    found = posekit.patch(network, *pair(), ["layer"])
+    assert found.toward("layer", ["left wrist"]).mean == pytest.approx(1)
+    with pytest.raises(PosekitError, match=r"layer: an activation of shape \(6, 64, 3\) has no channels"):
+        posekit.patch(network, *pair(), {"blue": Part(["layer"], channels=[2])})
+
+
 def test_what_cannot_be_patched_is_refused_by_name():
     network = hourglass()
     a, b = torch.rand(2, 3, 3, SIZE, SIZE)

@@ -42,7 +42,7 @@ class Part:
 
     Attributes:
         hook_points: whose activations are replaced by B's, all at once.
-        channels: of them only these, where given.
+        channels: of them only these, where given; of maps (B, C, h, w).
         directions: (m, D), where given: of an activation flattened to D numbers only what lies in their span. A component, a
             probe's direction, a random one.
     """
@@ -277,12 +277,14 @@ def _edit(theirs: Tensor, part: Part, span: Tensor | None) -> Edit:
             raise PosekitError(f"{name}: the activation is {' and '.join(shapes)}; give pictures of one size")
         change = theirs - activation
         if part.channels is not None:
+            if activation.ndim != 4:
+                raise PosekitError(f"{name}: an activation of shape {tuple(activation.shape)} has no channels (B, C, h, w) to choose from")
             chosen = list(part.channels)
             if not chosen or min(chosen) < 0 or max(chosen) >= activation.shape[1]:
                 raise PosekitError(f"{name} has channels 0 to {activation.shape[1] - 1}, not {', '.join(map(str, chosen)) or 'none'}")
             mask = torch.zeros(activation.shape[1], dtype=torch.bool, device=activation.device)
             mask[chosen] = True
-            change = change * mask.view(1, -1, *[1] * (activation.ndim - 2))
+            change = change * mask.view(1, -1, 1, 1)
         if span is not None:
             flat = change.flatten(1).float()
             if flat.shape[1] != span.shape[1]:

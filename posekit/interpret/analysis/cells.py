@@ -117,8 +117,8 @@ def removal(
 
     found = {}
     for joint, atom in atoms.items():
-        drawn: np.ndarray = random.normal(size=dictionary.atoms.shape[1])
-        k, way, control = names.index(joint), moved(atom), moved(atom, drawn / np.sqrt(drawn @ drawn))
+        drawn = random.normal(size=dictionary.atoms.shape[1])
+        k, way, control = names.index(joint), moved(atom), moved(atom, drawn / np.sqrt(np.square(drawn).sum()))
         own, rest = way[:, k], np.delete(way, k, 1).mean(1)
         columns = {"its joint": own, "other joints": rest, "more than others": own - rest, "its joint, random direction": control[:, k]}
         found[joint] = {name: over_people(column, ones, seed=seed) for name, column in columns.items()}
