@@ -25,7 +25,7 @@ weights = "mannequins-hg1"  # a trained network: a weights file or the name of s
 data = "mannequins:6000"  # people to exchange activations between, and whose cells are looked at: NAME[:PATH][@SPLIT]
 pairs = 24  # counterfactual pairs of each factor
 people = 32  # people of the data who are patched with each other
-readers = 240  # mannequins that probes are fitted to
+readers = 480  # mannequins that probes are fitted to
 looked = 160  # people of the data whose cells are written in atoms, and whose layers are compared
 controls = 20  # random directions beside those of components and probes
 points: list[str] | None = None  # two hook points whose cells are looked at; by default the finest skip connection and the third
@@ -85,7 +85,9 @@ code = parts["code"].hook_points[-1]
 # the outline nearly as it was. Both pictures of a pair are cut out alike. {{ runs["12_causes"].say.pairs }}
 
 # %% tags=["show-input"]
-every = {factor: counterfactuals(factor, pairs, seed) for factor in COUNTERFACTUALS if factor != "right arm"}
+every = {
+    factor: counterfactuals(factor, pairs * (3 if factor == "left arm" else 1), seed) for factor in COUNTERFACTUALS if factor != "right arm"
+}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pairs of pictures, A left and B right, that differ in one factor.", "name": "fig-causes-pairs"}, "image": {"alt": "Rows of rendered people in pairs; in the first row only the left arm differs, in the next the lean, the heading, the sides, the size, the light, the clothes, and a box in front"}}
 run.save_figure(plots.pairs({factor: [*zip(p.a[:4], p.b[:4], strict=True)] for factor, p in every.items()}), "pairs")
@@ -96,17 +98,14 @@ plt.show()
 #
 # *Activation patching* {cite:p}`heimersheim2024` runs the network on A and replaces one activation by that of B. If the arm's position travels there, the answer goes to B's.
 # A joint *follows* B if it lands within a twentieth of the picture's side, a fifth of a trunk, of the answer to B; it may *stay* at A's answer; or it lands *elsewhere*: the
-# answer has fallen apart. Only joints whose answers to A and B are farther apart than twice that count. With all skip connections and the code
+# answer has fallen apart. Those joints count that the network finds in both pictures and whose answers are farther apart than twice that. With all skip connections and the code
 # patched nothing of A is left, and every joint follows.
 
 # %% tags=["show-input"]
 arm = [joint for joint in ("left elbow", "left wrist") if joint in skeleton.joints]
-found = {"left arm": posekit.patch(network, *patching.views(every["left arm"], card), parts)}
-right = found["left arm"].right(patching.truth(every["left arm"], card), arm)
+found = {"left arm": patching.patch_pairs(network, every["left arm"], parts, arm)}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Where the left elbow and wrist land when one part of the network comes from B, whose left arm lies elsewhere. Black: 95 % interval of those that follow.", "name": "fig-causes-arm"}, "image": {"alt": "Stacked bars, one a part of the network; the share that follows B grows from the code and the coarse skip connections to the finest, and is nearly all for all skip connections together"}}
-if right.sum() >= 8:  # where the network finds the arm in both pictures
-    found["left arm"] = found["left arm"].select(right)
 landed = {part: {at: block(share) for at, share in found["left arm"].lands(part, arm, seed=seed).items()} for part in parts}
 run.save_figure(plots.lands(landed), "arm")
 plt.show()
@@ -114,24 +113,16 @@ plt.show()
 # %% [markdown]
 # {{ runs["12_causes"].say.arm }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same by joint: the share (%) that follows B when the part is patched. Joints whose answers do not differ are left out; those of other limbs differ where the network errs.", "name": "fig-causes-joints"}, "image": {"alt": "A table of shares with parts of the network in rows and joints in columns"}}
-by_joint = found["left arm"].table(seed=seed)
-moving = found["left arm"].moving()
-if moving:
-    shares = np.array([[by_joint[part][joint]["mean"] for joint in moving] for part in parts])
-    run.save_figure(matrix(shares, list(parts), moving, percent=True, digits=0), "joints")
-    plt.show()
-
 # %% [markdown]
 # ## Where each factor travels
 #
-# The same for every factor that moves joints; all joints count.
+# The same for every factor that moves joints, over all joints.
 
 # %% tags=["show-input"]
 still = ("light", "clothing", "occluder")  # factors that move no joint
 for factor, given in every.items():
     if factor != "left arm":
-        found[factor] = posekit.patch(network, *patching.views(given, card), {} if factor in still else channels)
+        found[factor] = patching.patch_pairs(network, given, {} if factor in still else channels)
 chosen = {"left arm": arm}
 share = {
     factor: {part: block(found[factor].lands(part, chosen.get(factor), seed=seed)["B"]) for part in channels}
@@ -148,6 +139,15 @@ nuisance = {}
 for factor in still:
     moved = np.linalg.norm(found[factor].b[..., :2] - found[factor].a[..., :2], axis=-1) / card.resolution
     nuisance[factor] = block(over_people(moved.sum(1), np.full(len(moved), moved.shape[1]), seed=seed))
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same by joint for another heading: the share (%) that follows B when the part is patched.", "name": "fig-causes-joints"}, "image": {"alt": "A table of shares with parts of the network in rows and joints in columns"}}
+by_joint = {factor: found[factor].table(seed=seed) for factor in share}
+turning = by_joint["heading"]
+moving = list(turning["code"])
+if moving:
+    shown_shares = np.array([[turning[part][joint]["mean"] for joint in moving] for part in channels])
+    run.save_figure(matrix(shown_shares, list(channels), moving, percent=True, digits=0), "joints")
+    plt.show()
 
 # %% tags=["hide-input"]
 rows = [
@@ -204,7 +204,9 @@ values = {
 }
 
 # %% tags=["show-input"]
-features = pooled(network, patching.seen([one.picture for one in others], boxes, card), [part.hook_points[0] for part in single.values()])
+features = pooled(
+    network, patching.seen([one.picture for one in others], boxes, card), [part.hook_points[0] for part in single.values()], cells=4
+)
 probes = {
     factor: {part: probe(factor, features[single[part].hook_points[0]], column, permutations=10, seed=seed) for part in single}
     for factor, column in values.items()
@@ -298,7 +300,7 @@ for point in where:
         "joints": known[point][2],
         "explained": {name: kind[0].explained(cells.values) for name, kind in sets.items()},
         "dead": sets["sparse autoencoder"][0].dead(cells.values),
-        "stability": {name: sparse.stability([one.atoms for one in kind], cells.values, seed=seed) for name, kind in sets.items()},
+        "stability": {name: sparse.stability([one.atoms for one in kind], seed=seed) for name, kind in sets.items()},
         "areas": {name: area for name, (_, area) in marked.items()},
         "more": block(over_seeds(better)),  # Student's, over joints
     }
@@ -379,9 +381,9 @@ metrics = plain(
     {
         "network": card.name, "people": len(some), "source": crops.people.source.partition(":")[0], "looked": len(crops), "pairs": pairs,
         "readers": len(others), "controls": controls, "atoms": atoms, "active": active, "parts": list(channels),
-        "arm": {"pairs": int(found["left arm"].a.shape[0]), "joints": arm, "lands": landed, "table": by_joint,
+        "arm": {"pairs": int(found["left arm"].a.shape[0]), "joints": arm, "lands": landed,
                 "code over skips": block(found["left arm"].follows_more("code", "all skips", arm, seed=seed)) if "all skips" in parts else None},
-        "share": share, "toward": toward, "aside": aside, "nuisance": nuisance,
+        "share": share, "by joint": by_joint, "toward": toward, "aside": aside, "nuisance": nuisance,
         "sides": block(found["sides"].follows_more("code", "all skips", seed=seed)) if "all skips" in parts else None,
         "between": exchanged, "probes": readable, "best": best,
         "used": {factor: share[factor][part] | {"part": part, "r2": readable[factor][part]["mean"]} for factor, part in best.items()},

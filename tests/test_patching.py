@@ -198,6 +198,45 @@ def test_the_measure_in_closed_form(steps, turn):
     assert few.toward("part", ["right wrist"]).mean == pytest.approx(share[[0, 2]].mean(), abs=1e-9)
 
 
+def test_joints_count_where_the_network_is_right():
+    """Of two joints in three pairs: wrong in A, wrong in B, unknown; what is left decides."""
+    a, b = np.zeros((3, 2, 3)), np.full((3, 2, 3), 40.0)
+    gone = a.copy()
+    gone[:2, 0] = 40  # the left wrist follows in the first two pairs
+    truth = a[..., :2].copy(), b[..., :2].copy()
+    truth[0][0, 0] = 90
+    truth[1][1, 1] = np.nan
+    found = p.Patched(a, b, {"part": gone}, 100, WRISTS).where_right(truth)
+    assert found.counted.tolist() == [[False, True], [True, False], [True, True]]
+    assert found.lands("part", ["left wrist"])["B"].mean == 0.5 and found.lands("part", ["right wrist"])["B"].mean == 0
+    assert found.toward("part").mean == pytest.approx(0.25) and found.follows_more("part", "part").mean == 0
+    assert found.select(np.array([1])).lands("part")["B"].mean == 1
+
+
+def test_the_true_joints_lie_where_the_pictures_show_them():
+    network = hourglass()
+    pairs = counterfactuals("left arm", 2, seed=3, size=96)
+    first, second = p.truth(pairs, network.card)
+    assert first.shape == (2, 14, 2) and np.isnan(first[:, 12:]).all(), "of lsp, mannequins lack the neck and the head's top"
+    moved = np.linalg.norm(second - first, axis=-1).mean(0)
+    names = np.array(network.skeleton.joints)
+    assert {*names[moved > 1e-3]} == {"left shoulder", "left elbow", "left wrist"}
+    assert first[:, :12].min() > 0 and first[:, :12].max() < SIZE
+
+
+def test_pairs_are_patched_where_the_network_is_right(monkeypatch):
+    network, pairs = hourglass(), counterfactuals("left arm", 3, seed=3, size=48)
+    true = p.truth(pairs, network.card)
+    monkeypatch.setattr(p, "truth", lambda pairs, card: (found.a[..., :2], found.b[..., :2] + np.array([0, 90.0, 0])[:, None, None]))
+    found = posekit.patch(network, *p.views(pairs, network.card), {})
+    right = p.patch_pairs(network, pairs, p.parts(network.model), ["left wrist"])
+    assert len(right.a) == 2 and right.counted.all() and len(true) == 2
+    assert len(p.patch_pairs(network, pairs, ["stack0.skip1"]).a) == 3
+    monkeypatch.setattr(p, "truth", lambda pairs, card: (found.a[..., :2] + 90, found.b[..., :2]))
+    nobody = p.patch_pairs(network, pairs, ["stack0.skip1"], ["left wrist"])
+    assert len(nobody.a) == 3 and np.isnan(nobody.lands("stack0.skip1")["B"].mean)
+
+
 def test_pairs_of_mannequins_are_cut_out_alike():
     pairs = counterfactuals("light", 2, size=48)
     a, b = p.views(pairs, hourglass().card)

@@ -35,7 +35,7 @@ def found():
 def test_planted_atoms_are_found_and_stable(found):
     cells, atoms, _ = planted()
     assert np.median(sparse.matched(found[0].atoms, atoms)) > 0.95
-    stable = sparse.stability([one.atoms for one in found], cells)
+    stable = sparse.stability([one.atoms for one in found])
     assert stable["least"] > stable["chance"] + 0.1 and stable["mean"] > 0.8
     assert found[0].explained(cells) > 0.9 and (found[0].coefficients(cells) != 0).sum(1).max() <= 2
 

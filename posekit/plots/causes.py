@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from posekit.plots import PALETTE
 from posekit.plots.ablation import MARKERS
+
+SMALL = 80  # pixels a side of a picture among many: a vector figure holds each pixel
 
 
 def pairs(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Figure:
@@ -21,7 +24,8 @@ def pairs(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Figure
             ax.set_yticks([])
             ax.spines[:].set_visible(False)
         for ax, (a, b) in zip(line, shown, strict=False):
-            ax.imshow(np.concatenate([a, np.full_like(a[:, :2], 255), b], 1), interpolation="bilinear")
+            small = [np.asarray(Image.fromarray(picture).resize((SMALL, SMALL), Image.Resampling.BOX)) for picture in (a, b)]
+            ax.imshow(np.concatenate([small[0], np.full_like(small[0][:, :2], 255), small[1]], 1), interpolation="none")
         line[0].set_ylabel(factor, fontsize=10, rotation=0, ha="right", va="center")
     return figure
 
@@ -50,8 +54,12 @@ def probe_beside_patch(readable: Mapping[str, Mapping[str, Mapping]], caused: Ma
 
     `readable` is factor to hook point to {"mean", "low", "high"} of R², `caused` the same of the share of joints that follow B.
     """
-    figure, axes = plt.subplots(1, len(readable), figsize=(3.2 * len(readable) + 0.8, 3.5), sharey=True, squeeze=False)
-    for ax, (factor, points) in zip(axes[0], readable.items(), strict=True):
+    columns = min(len(readable), 2)
+    rows = -(-len(readable) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns + 0.6, 2.7 * rows + 0.9), sharex=True, sharey=True, squeeze=False)
+    for ax in axes.flat[len(readable) :]:
+        ax.axis("off")
+    for ax, (factor, points) in zip(axes.flat, readable.items(), strict=False):
         for i, (point, r2) in enumerate(points.items()):
             effect, colour = caused[factor][point], PALETTE[i % len(PALETTE)]
             at = max(r2["mean"], -0.1), 100 * effect["mean"]
@@ -61,7 +69,7 @@ def probe_beside_patch(readable: Mapping[str, Mapping[str, Mapping]], caused: Ma
         ax.set(title=factor, xlim=(-0.12, 1), ylim=(-3, 103))
         ax.grid(color="0.94")
     figure.supxlabel("read by a probe: R²", fontsize=10)
-    axes[0, 0].set_ylabel("moved by a patch: joints that follow B (%)")
+    figure.supylabel("moved by a patch: joints that follow B (%)", fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=6, fontsize=9)
     return figure
 

@@ -33,7 +33,7 @@ from posekit.stats import Interval, over_people
 
 BATCH = 32
 NEAR = 0.05  # shares of the view's side, about a fifth of a trunk: within it an answer is at another one
-STILL = 0.02  # a joint whose answers to A and B are nearer than this on average does not move
+MANY = 5  # pairs in which a joint has to move for a table to show it
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Patched:
         patched: by part, (N, K, 3) those for A with the part's activation from B.
         size: side of the view in pixels.
         skeleton: whose joints they are.
+        counted: (N, K) bool, which joints count; by default all.
     """
 
     a: np.ndarray
@@ -68,15 +69,25 @@ class Patched:
     patched: dict[str, np.ndarray]
     size: int
     skeleton: Skeleton
+    counted: np.ndarray | None = None
 
     def select(self, index: np.ndarray) -> "Patched":
         """The pairs that an index array or a boolean mask (N,) selects."""
-        return replace(self, a=self.a[index], b=self.b[index], patched={name: found[index] for name, found in self.patched.items()})
+        patched = {name: found[index] for name, found in self.patched.items()}
+        return replace(self, a=self.a[index], b=self.b[index], patched=patched, counted=self._counted()[index])
+
+    def where_right(self, truth: tuple[np.ndarray, np.ndarray]) -> "Patched":
+        """The same, where a joint counts in those pairs alone in which the network finds it in A and in B: within twice NEAR of its true
+        place (`truth`). A joint whose place is not known, NaN, does not count."""
+        with np.errstate(invalid="ignore"):
+            pairs = zip((self.a, self.b), truth, strict=True)
+            found = [np.linalg.norm(one[..., :2] - true, axis=-1) <= 2 * NEAR * self.size for one, true in pairs]
+        return replace(self, counted=self._counted() & found[0] & found[1])
 
     def moving(self) -> list[str]:
-        """The joints whose answers to A and B differ, by more than STILL of the view's side on average."""
-        way = np.linalg.norm(self.b[..., :2] - self.a[..., :2], axis=-1).mean(0)
-        return [name for name, far in zip(self.skeleton.joints, way, strict=True) if far > STILL * self.size]
+        """The joints whose answers to A and B are farther apart than twice NEAR in MANY pairs or more."""
+        many = self._apart(None).sum(0)
+        return [name for name, count in zip(self.skeleton.joints, many, strict=True) if count >= MANY]
 
     def toward(self, part: str, joints: Sequence[str] | None = None, *, seed: int = 0) -> Interval:
         """How far joints go from A's answer towards B's: the way's projection on B − A as a share of it, 0 not at all, 1 all the way.
@@ -86,7 +97,7 @@ class Patched:
         the way towards anything, half of it on average where it has nothing to do with A or B: `lands` tells the two apart.
         """
         rows = self._rows(joints)
-        way = (self.b - self.a)[:, rows, :2]
+        way = (self.b - self.a)[:, rows, :2] * self._counted()[:, rows, None]
         gone = (self.patched[part] - self.a)[:, rows, :2]
         return over_people((gone * way).sum((1, 2)), np.square(way).sum((1, 2)), seed=seed)
 
@@ -99,7 +110,7 @@ class Patched:
         rows = self._rows(joints)
         a, b, gone = (found[:, rows, :2] for found in (self.a, self.b, self.patched[part]))
         near = NEAR * self.size
-        apart = np.linalg.norm(b - a, axis=-1) > 2 * near
+        apart = self._apart(joints)
         at = {name: apart & (np.linalg.norm(gone - one, axis=-1) <= near) for name, one in (("A", a), ("B", b))}
         at["elsewhere"] = apart & ~at["A"] & ~at["B"]
         return {name: over_people(hit.sum(1), apart.sum(1), seed=seed) for name, hit in at.items()}
@@ -111,29 +122,29 @@ class Patched:
         way = (self.b - self.a)[:, rows, :2]
         gone = (self.patched[part] - self.a)[:, rows, :2]
         along = (gone * way).sum(-1) / np.maximum(np.square(way).sum(-1), 1e-9)
-        off = np.linalg.norm(gone - along[..., None] * way, axis=-1) / self.size
-        return over_people(off.sum(1), np.full(len(off), len(rows)), seed=seed)
+        counted = self._counted()[:, rows]
+        off = np.where(counted, np.linalg.norm(gone - along[..., None] * way, axis=-1) / self.size, 0)
+        return over_people(off.sum(1), counted.sum(1), seed=seed)
 
     def follows_more(self, part: str, other: str, joints: Sequence[str] | None = None, *, seed: int = 0) -> Interval:
         """How much larger the share of joints that follow B is with one part patched than with another; paired, over pairs."""
         rows = self._rows(joints)
-        a, b = self.a[:, rows, :2], self.b[:, rows, :2]
-        near = NEAR * self.size
-        apart = np.linalg.norm(b - a, axis=-1) > 2 * near
-        one, two = (apart & (np.linalg.norm(self.patched[name][:, rows, :2] - b, axis=-1) <= near) for name in (part, other))
+        b, apart = self.b[:, rows, :2], self._apart(joints)
+        one, two = (apart & (np.linalg.norm(self.patched[name][:, rows, :2] - b, axis=-1) <= NEAR * self.size) for name in (part, other))
         return over_people(one.sum(1) - two.sum(1), apart.sum(1), seed=seed)
-
-    def right(self, truth: tuple[np.ndarray, np.ndarray], joints: Sequence[str]) -> np.ndarray:
-        """The pairs (N,) whose answers to A and to B both have all of `joints` within twice NEAR of their true places (`truth`)."""
-        rows = self._rows(joints)
-        return np.all([
-            (np.linalg.norm(found[:, rows, :2] - true[:, rows], axis=-1) <= 2 * NEAR * self.size).all(1)
-            for found, true in zip((self.a, self.b), truth, strict=True)
-        ], axis=0)  # fmt: skip
 
     def table(self, *, seed: int = 0) -> dict[str, dict[str, dict[str, float]]]:
         """By part and joint, {"mean", "low", "high"} of the share that follows B (`lands`), for the joints that move (`moving`)."""
         return {part: {joint: block(self.lands(part, [joint], seed=seed)["B"]) for joint in self.moving()} for part in self.patched}
+
+    def _counted(self) -> np.ndarray:
+        return np.ones(self.a.shape[:2], bool) if self.counted is None else self.counted
+
+    def _apart(self, joints: Sequence[str] | None) -> np.ndarray:
+        """The joints (N, J) that count and whose answers to A and B are far enough apart to tell where an answer lands."""
+        rows = self._rows(joints)
+        way = np.linalg.norm(self.b[:, rows, :2] - self.a[:, rows, :2], axis=-1)
+        return self._counted()[:, rows] & (way > 2 * NEAR * self.size)
 
     def _rows(self, joints: Sequence[str] | None) -> list[int]:
         return [self.skeleton.joints.index(joint) for joint in (self.skeleton.joints if joints is None else joints)]
@@ -258,6 +269,23 @@ def patch(
                 found[name].append(answers(predictor, a[index], stage=stage))
     whole = {name: np.concatenate(batches) for name, batches in found.items()}
     return Patched(whole.pop("a"), whole.pop("b"), whole, card.resolution, predictor.skeleton)
+
+
+def patch_pairs(
+    network: Predictor, pairs: Pairs, hook_points: Mapping[str, Part] | Iterable[str], joints: Sequence[str] = (), *, batch: int = BATCH
+) -> Patched:  # fmt: skip
+    """`patch` of counterfactual pairs, where joints count that the network finds in both pictures; see `Patched.where_right`.
+
+    Where `joints` are given, of the pairs in which it finds one of them in both; of all, if there is none.
+    """
+    first, second = views(pairs, network.card)
+    true = truth(pairs, network.card)
+    if joints:
+        known = patch(network, first, second, {}, batch=batch).where_right(true)
+        rows = np.flatnonzero(known.counted[:, known._rows(joints)].any(1)) if known.counted is not None else np.arange(0)
+        rows = rows if len(rows) else np.arange(len(first))
+        first, second, true = first[rows], second[rows], (true[0][rows], true[1][rows])
+    return patch(network, first, second, hook_points, batch=batch).where_right(true)
 
 
 def _span(name: str, part: Part) -> Tensor | None:

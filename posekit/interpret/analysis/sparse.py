@@ -52,9 +52,15 @@ class Dictionary:
         return np.where(size >= least, found, 0)
 
     def explained(self, cells: np.ndarray) -> float:
-        """The share of the variance of cells (M, C) that is written with k atoms a cell."""
-        rest = cells - self.mean - self.coefficients(cells) @ self.atoms
-        return float(1 - np.square(rest).sum() / np.square(cells - cells.mean(0)).sum())
+        """The share of the variance of cells (M, C) that is written with k atoms a cell, whose sizes least squares gives."""
+        chosen = np.argpartition(-np.abs(self.coefficients(cells)), self.k - 1, axis=1)[:, : self.k]
+        total = 0.0
+        for index in np.array_split(np.arange(len(cells)), max(1, len(cells) // 2048)):
+            atoms, wanted = self.atoms[chosen[index]].astype(float), (cells[index] - self.mean).astype(float)
+            gram = atoms @ atoms.swapaxes(1, 2) + 1e-6 * np.eye(self.k)
+            sizes = np.linalg.solve(gram, atoms @ wanted[..., None])
+            total += np.square(wanted - (sizes * atoms).sum(1)).sum()
+        return float(1 - total / np.square(cells - cells.mean(0)).sum())
 
     def dead(self, cells: np.ndarray) -> float:
         """The share of atoms that none of the cells (M, C) has."""
@@ -131,12 +137,12 @@ def check(cells: np.ndarray, atoms: int, k: int) -> None:
         raise PosekitError("cells are all the same or not finite; take another hook point or other weights")
 
 
-def stability(dictionaries: Sequence[np.ndarray], cells: np.ndarray | None = None, *, seed: int = 0) -> dict[str, float]:
+def stability(dictionaries: Sequence[np.ndarray], *, seed: int = 0) -> dict[str, float]:
     """Whether trainings find the same atoms: the mean |cosine| of atoms (A, C) matched one to one between each pair of dictionaries.
 
     Returns:
-        `mean`, `least` and `most` over pairs, and `chance`: the highest mean of DRAWS pairs of dictionaries drawn at random, spread as
-        `cells` are where given. Atoms are stable where `least` is above `chance`.
+        `mean`, `least` and `most` over pairs, and `chance`: the highest mean of DRAWS pairs of dictionaries drawn at random, spread over
+        the channels as these atoms are. Atoms are stable where `least` is above `chance`.
 
     Raises:
         PosekitError: fewer than two dictionaries, or of different shapes.
@@ -146,7 +152,9 @@ def stability(dictionaries: Sequence[np.ndarray], cells: np.ndarray | None = Non
         raise PosekitError(f"stability compares two or more dictionaries of one shape, not {', '.join(map(str, shapes)) or 'none'}")
     found = [matched(a, b).mean() for i, a in enumerate(dictionaries) for b in dictionaries[:i]]
     random, (atoms, channels) = np.random.default_rng(seed), shapes.pop()
-    spread = np.eye(channels) if cells is None else np.linalg.cholesky(np.cov(cells, rowvar=False) + 1e-9 * np.eye(channels))
+    every = np.concatenate(dictionaries).astype(float)
+    every /= np.maximum(np.linalg.norm(every, axis=1, keepdims=True), 1e-12)
+    spread = np.linalg.cholesky(every.T @ every / len(every) + 1e-9 * np.eye(channels))
     drawn = [[random.normal(size=(atoms, channels)) @ spread.T for _ in range(2)] for _ in range(DRAWS)]
     chance = max(float(matched(a, b).mean()) for a, b in drawn)
     return {"mean": float(np.mean(found)), "least": float(min(found)), "most": float(max(found)), "chance": chance}

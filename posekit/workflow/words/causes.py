@@ -46,7 +46,8 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "answer": answer(metrics),
         "network": metrics["network"],
         "data": "mannequins" if metrics["source"] == "mannequins" else "the photographs",
-        "pairs": f"There are {metrics['pairs']} pairs of each factor, of mannequins that no network was trained on.",
+        "pairs": f"There are {metrics['pairs']} pairs of each factor, and three times as many of the left arm, of mannequins that no "
+        "network was trained on.",
         "readers": f"{metrics['readers']:,}",
         "controls": str(metrics["controls"]),
         "atoms": str(metrics["atoms"]),
@@ -104,7 +105,7 @@ def arm(metrics: Mapping[str, Any]) -> str:
     single = [part for part in lands if part not in ("all skips", "all skips and codes")]
     most = max(single, key=lambda part: lands[part]["B"]["mean"])
     parts = [
-        f"In {found['pairs']} pairs the network finds the arm.",
+        f"In {found['pairs']} pairs the network finds the elbow or the wrist both times.",
         f"Of single parts, {most} moves most: {share(lands[most]['B'])} of joints follow.",
     ]
     if "all skips" in lands:
