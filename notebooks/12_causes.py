@@ -51,6 +51,7 @@ from posekit.data.mannequins.pairs import unpaired
 from posekit.data.people import joints_box
 from posekit.files import plain
 from posekit.interpret.activations import patching, walks
+from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.activations.patching import Part, block
 from posekit.interpret.analysis import sparse
 from posekit.interpret.analysis.cells import removal, sampled, strongest
@@ -75,7 +76,7 @@ card, skeleton = network.card, network.skeleton
 parts = patching.parts(network.model)
 channels = {name: part for name, part in parts.items() if name != "all skips and codes"}
 single = {name: part for name, part in channels.items() if len(part.hook_points) == 1}
-code = parts["code"].hook_points[-1]
+code = code_hook_point(network.model)
 
 # %% [markdown]
 # ## Pairs that differ in one factor
@@ -266,7 +267,7 @@ plt.show()
 # same atoms, and how well the best single feature marks the cell in which a joint lies. The feature is chosen on half of the people and judged on the others.
 
 # %% tags=["remove-cell"]
-skips = [part.hook_points[0] for name, part in single.items() if name.startswith("skip")]
+skips = parts["all skips"].hook_points if "all skips" in parts else [code]
 where = points or [skips[0], skips[min(2, len(skips) - 1)]]
 seen_joints = transform(view(crops.size, card.resolution), crops.keypoints[..., :2].astype(float))
 order = [table.skeleton.joints.index(joint) if joint in table.skeleton.joints else None for joint in skeleton.joints]
@@ -381,7 +382,7 @@ metrics = plain(
     {
         "network": card.name, "people": len(some), "source": crops.people.source.partition(":")[0], "looked": len(crops), "pairs": pairs,
         "readers": len(others), "controls": controls, "atoms": atoms, "active": active, "parts": list(channels),
-        "arm": {"pairs": int(found["left arm"].a.shape[0]), "joints": arm, "lands": landed,
+        "arm": {"pairs": int(found["left arm"].a.shape[0]), "joints": arm, "lands": landed, "skips": [name for name, part in single.items() if part.hook_points[0] in skips],
                 "code over skips": block(found["left arm"].follows_more("code", "all skips", arm, seed=seed)) if "all skips" in parts else None},
         "share": share, "by joint": by_joint, "toward": toward, "aside": aside, "nuisance": nuisance,
         "sides": block(found["sides"].follows_more("code", "all skips", seed=seed)) if "all skips" in parts else None,

@@ -138,7 +138,12 @@ def test_everything_of_b_makes_its_answer(stacks):
     network = hourglass(stacks=stacks)
     a, b = torch.rand(2, 4, 3, SIZE, SIZE)
     parts = p.parts(network.model)
-    assert list(parts) == ["skip1", "skip2", "all skips", "code", "all skips and codes"] + ["hand-over of stack 1"] * (stacks - 1)
+    together = ["all skips", "code", "all skips and codes"]
+    assert list(parts) == (
+        ["skip1", "skip2", *together] if stacks == 1 else
+        ["stack0.skip1", "stack1.skip1", "stack0.skip2", "stack1.skip2", "all skips", "stack0.bottleneck1", "stack1.bottleneck1",
+         *together[1:], "hand-over of stack 1"]
+    )  # fmt: skip
     found = posekit.patch(network, a, b, parts)
     assert hooks(network.model) == 0
     if stacks == 1:

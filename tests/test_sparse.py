@@ -62,6 +62,14 @@ def test_random_atoms_are_called_unstable(seed, atoms, channels):
     assert found["mean"] < found["chance"] * 1.05 and found["least"] <= found["chance"]
 
 
+def test_atoms_of_cells_without_structure_are_called_unstable():
+    """Two trainings on halves of Gaussian noise agree no more than random atoms do."""
+    cells = np.random.default_rng(0).normal(size=(2000, 16)).astype(np.float32)
+    found = [sparse.autoencoder(half, 20, 2, seed=i, steps=100, batch=128).atoms for i, half in enumerate(np.split(cells, 2))]
+    agreed = sparse.stability(found)
+    assert agreed["least"] < agreed["chance"] * 1.1
+
+
 def test_the_same_atoms_in_another_order_and_sign_are_stable():
     atoms = np.random.default_rng(0).normal(size=(20, 12))
     other = -atoms[np.random.default_rng(1).permutation(20)]

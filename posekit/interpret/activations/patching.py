@@ -156,13 +156,15 @@ def block(interval: Interval) -> dict[str, float]:
 
 
 def parts(model: torch.nn.Module) -> dict[str, Part]:
-    """The parts that a network names: each skip connection, all together, each stack's code, what each stack hands over, and everything
-    that its last stack's answer is made from; of an adapted network those that it was adapted with.
+    """The parts that a network names: each skip connection and `all skips`, each stack's code and all as `code`, everything of these, and
+    what each stack hands over; of an adapted network those that it was adapted with.
 
-    With `all skips and codes` patched, an hourglass answers as it does to B: the measure's upper end.
+    With `all skips and codes` patched, an hourglass of one stack answers as it does to B: the measure's upper end.
     """
     groups: dict[str, list[str]] = getattr(model, "skip_groups", dict)()
-    found = {name: Part(points) for name, points in groups.items()}
+    found: dict[str, Part] = {}
+    for name, points in groups.items():
+        found |= {name: Part(points)} if len(points) == 1 else {point: Part([point]) for point in points}
     skips = [point for points in groups.values() for point in points]
     try:
         codes = list(model.code_hook_points())  # type: ignore[operator]
@@ -170,6 +172,8 @@ def parts(model: torch.nn.Module) -> dict[str, Part]:
         codes = []
     if skips:
         found["all skips"] = Part(skips)
+    if len(codes) > 1:
+        found |= {point: Part([point]) for point in codes}
     if codes:
         found["code"] = Part(codes)
     if skips and codes:

@@ -112,7 +112,7 @@ def arm(metrics: Mapping[str, Any]) -> str:
         parts.append(f"All skip connections together move {share(lands['all skips']['B'])}.")
         if "code" in lands:
             parts.append(f"The code moves {share(lands['code']['B'])}.")
-        total = sum(lands[part]["B"]["mean"] for part in single if part != "code")
+        total = sum(lands[part]["B"]["mean"] for part in found["skips"] if part in lands)
         if total < lands["all skips"]["B"]["mean"] - 0.1:
             parts.append("The skip connections do more together than the sum of what each does.")
     broken = max(single, key=lambda part: lands[part]["elsewhere"]["mean"])
