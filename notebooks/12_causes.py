@@ -41,6 +41,7 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
 
 import posekit
 from posekit import plots as general
@@ -351,6 +352,7 @@ pd.DataFrame(rows).style.hide().set_caption(
 # nothing in common. An untrained network of the same architecture is the control.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How alike the codes of networks arrange the same people (unbiased linear CKA).", "name": "fig-causes-cka"}, "image": {"alt": "A square table of similarities, high among the trained networks and low against the untrained one"}}
+torch.manual_seed(seed)
 bare = posekit.Predictor(type(network.model)(network.model.config), card) if hasattr(network.model, "config") else None
 layers = {}
 for name, one in {card.name: network, **{name: posekit.load(name) for name in compared if name != card.name}, "untrained": bare}.items():

@@ -31,7 +31,8 @@ def planted(**changes):
     shares = {"skip1": block(0.4), "skip2": block(0.2), "all skips": block(0.9), "code": block(0.1)}
     metrics = {
         "network": "net", "source": "mannequins", "pairs": 24, "readers": 240, "controls": 20, "atoms": 256, "active": 8, "parts": PARTS,
-        "arm": {"pairs": 20, "skips": ["skip1", "skip2"], "lands": {part: landed(b["mean"]) for part, b in shares.items()}, "code over skips": block(-0.8)},
+        "arm": {"pairs": 20, "skips": ["skip1", "skip2"],
+                "lands": {part: landed(b["mean"]) for part, b in shares.items()}, "code over skips": block(-0.8)},
         "share": {factor: dict(shares) for factor in words.FACTORS}, "sides": block(-0.6),
         "nuisance": {"light": block(0.02, 0.01), "clothing": block(0.01, 0.005)},
         "between": {part: landed(b["mean"], 0.08 if part != "skip2" else 0.3) for part, b in shares.items()},
