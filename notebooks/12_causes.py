@@ -23,7 +23,7 @@
 # %% tags=["parameters"]
 weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
 data = "mannequins:6000"  # people to exchange activations between, and whose cells are looked at: NAME[:PATH][@SPLIT]
-pairs = 24  # counterfactual pairs of each factor
+pairs = 24  # counterfactual pairs of each factor; three times as many of the left arm and of exchanged sides
 people = 32  # people of the data who are patched with each other
 readers = 480  # mannequins that probes are fitted to
 looked = 160  # people of the data whose cells are written in atoms, and whose layers are compared
@@ -88,7 +88,9 @@ code = code_hook_point(network.model)
 
 # %% tags=["show-input"]
 every = {
-    factor: counterfactuals(factor, pairs * (3 if factor == "left arm" else 1), seed) for factor in COUNTERFACTUALS if factor != "right arm"
+    factor: counterfactuals(factor, pairs * (3 if factor in ("left arm", "sides") else 1), seed)
+    for factor in COUNTERFACTUALS
+    if factor != "right arm"
 }
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pairs of pictures, A left and B right, that differ in one factor.", "name": "fig-causes-pairs"}, "image": {"alt": "Rows of rendered people in pairs; in the first row only the left arm differs, in the next the lean, the heading, the sides, the size, the light, the clothes, and a box in front"}}
@@ -249,7 +251,7 @@ tested = {
     f"the first {count} components": Part([code], directions=axes.directions[:count]),
 }
 at_random = {f"random {i}": Part([code], directions=vector) for i, vector in enumerate(drawn)}
-turned = posekit.patch(network, *patching.views(every["heading"], card), tested | {"the whole code": Part([code])} | at_random)
+turned = patching.patch_pairs(network, every["heading"], tested | {"the whole code": Part([code])} | at_random)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How far answers go from A's towards B's, whose heading differs, when a direction of the code is patched. Grey: random directions.", "name": "fig-causes-heading"}, "image": {"alt": "Four dots with intervals near zero, the whole code farthest, over grey marks"}}
 carried = {part: block(turned.toward(part, seed=seed)) for part in (*tested, "the whole code")}
