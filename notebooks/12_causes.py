@@ -78,6 +78,7 @@ parts = patching.parts(network.model)
 channels = {name: part for name, part in parts.items() if name != "all skips and codes"}
 single = {name: part for name, part in channels.items() if len(part.hook_points) == 1}
 code = code_hook_point(network.model)
+wanted = {factor: pairs * (3 if factor in ("left arm", "sides") else 1) for factor in COUNTERFACTUALS if factor != "right arm"}
 
 # %% [markdown]
 # ## Pairs that differ in one factor
@@ -87,11 +88,7 @@ code = code_hook_point(network.model)
 # the outline nearly as it was. Both pictures of a pair are cut out alike. {{ runs["12_causes"].say.pairs }}
 
 # %% tags=["show-input"]
-every = {
-    factor: counterfactuals(factor, pairs * (3 if factor in ("left arm", "sides") else 1), seed)
-    for factor in COUNTERFACTUALS
-    if factor != "right arm"
-}
+every = {factor: counterfactuals(factor, count, seed) for factor, count in wanted.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pairs of pictures, A left and B right, that differ in one factor.", "name": "fig-causes-pairs"}, "image": {"alt": "Rows of rendered people in pairs; in the first row only the left arm differs, in the next the lean, the heading, the sides, the size, the light, the clothes, and a box in front"}}
 run.save_figure(plots.pairs({factor: [*zip(p.a[:4], p.b[:4], strict=True)] for factor, p in every.items()}), "pairs")

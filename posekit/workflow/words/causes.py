@@ -46,8 +46,8 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "answer": answer(metrics),
         "network": metrics["network"],
         "data": "mannequins" if metrics["source"] == "mannequins" else "the photographs",
-        "pairs": f"There are {metrics['pairs']} pairs of each factor, and three times as many of the left arm and of sides, of mannequins that no "
-        "network was trained on.",
+        "pairs": f"There are {metrics['pairs']} pairs of each factor, and three times as many of the left arm and of sides; no network was "
+        "trained on these mannequins.",
         "readers": f"{metrics['readers']:,}",
         "controls": str(metrics["controls"]),
         "atoms": str(metrics["atoms"]),
