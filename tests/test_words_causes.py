@@ -82,6 +82,7 @@ def test_the_arm():
     assert "The code moves 10 %" in text and "more together than the sum" in text and "fall apart" not in text
     text = said(arm=with_arm(block(-0.8), skip2=landed(0.5, 0.4)))["arm"]
     assert "fall apart most when skip2 is patched: 40 %" in text and "sum" not in text
+    assert "skip1 moves most" in said(arm=with_arm(block(-0.8), **{"hand-over of stack 1": landed(1.0, 0)}))["arm"]
     bare = {"pairs": 20, "lands": {"code": landed(0.5)}, "code over skips": None}
     assert "All skip" not in said(arm=bare)["arm"]
     skips = {"pairs": 20, "skips": ["skip1"], "lands": {"skip1": landed(0.5), "all skips": landed(0.5)}, "code over skips": None}

@@ -71,6 +71,11 @@ def measured(block: Block | None) -> bool:
     return block is not None and block["mean"] is not None and not isnan(block["mean"])
 
 
+def whole(part: str) -> bool:
+    """Whether a part is so much of the network that an answer has to follow."""
+    return part.startswith(("all skips", "hand-over"))
+
+
 def carrier(difference: Block | None) -> str:
     """Which of the two carries a factor, by how many more joints follow the code than the skip connections."""
     if not measured(difference):
@@ -102,7 +107,7 @@ def arm(metrics: Mapping[str, Any]) -> str:
     lands = {part: block for part, block in found["lands"].items() if measured(block["B"])}
     if not lands:
         return "The network answers alike to A and B, so that nothing can be said."
-    single = [part for part in lands if part not in ("all skips", "all skips and codes")]
+    single = [part for part in lands if not whole(part)]
     most = max(single, key=lambda part: lands[part]["B"]["mean"])
     parts = [
         f"In {found['pairs']} pairs the network finds the elbow or the wrist both times.",
@@ -124,7 +129,7 @@ def arm(metrics: Mapping[str, Any]) -> str:
 def factors(metrics: Mapping[str, Any]) -> str:
     parts = []
     for factor, blocks in metrics["share"].items():
-        single = {part: block for part, block in blocks.items() if part != "all skips" and measured(block)}
+        single = {part: block for part, block in blocks.items() if not whole(part) and measured(block)}
         if single:
             most = max(single, key=lambda part: single[part]["mean"])
             parts.append(f"{FACTORS[factor]} most through {most} ({number(100 * single[most]['mean'], 0)} %)")
