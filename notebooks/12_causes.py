@@ -55,7 +55,7 @@ from posekit.interpret.activations import patching, walks
 from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.activations.patching import Part, block
 from posekit.interpret.analysis import sparse
-from posekit.interpret.analysis.cells import removal, sampled, strongest
+from posekit.interpret.analysis.cells import ablate_atoms, sampled, strongest
 from posekit.interpret.analysis.cka import cka_table
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
 from posekit.interpret.analysis.decodability import pooled
@@ -91,7 +91,7 @@ wanted = {factor: pairs * (3 if factor in ("left arm", "sides") else 1) for fact
 every = {factor: counterfactuals(factor, count, seed) for factor, count in wanted.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pairs of pictures, A left and B right, that differ in one factor.", "name": "fig-causes-pairs"}, "image": {"alt": "Rows of rendered people in pairs; in the first row only the left arm differs, in the next the lean, the heading, the sides, the size, the light, the clothes, and a box in front"}}
-run.save_figure(plots.pairs({factor: [*zip(p.a[:4], p.b[:4], strict=True)] for factor, p in every.items()}), "pairs")
+run.save_figure(plots.counterfactual_pairs({factor: [*zip(p.a[:4], p.b[:4], strict=True)] for factor, p in every.items()}), "pairs")
 plt.show()
 
 # %% [markdown]
@@ -206,7 +206,10 @@ values = {
 
 # %% tags=["show-input"]
 features = pooled(
-    network, patching.seen([one.picture for one in others], boxes, card), [part.hook_points[0] for part in single.values()], cells=4
+    network,
+    patching.cropped_views([one.picture for one in others], boxes, card),
+    [part.hook_points[0] for part in single.values()],
+    cells=4,
 )
 probes = {
     factor: {part: probe(factor, features[single[part].hook_points[0]], column, permutations=10, seed=seed) for part in single}
@@ -232,7 +235,7 @@ plt.show()
 # random directions, drawn as codes are spread.
 
 # %% tags=["hide-input"]
-codes = pooled(network, patching.seen([one.picture for one in others], boxes, card), [code], cells=64)[code]
+codes = pooled(network, patching.cropped_views([one.picture for one in others], boxes, card), [code], cells=64)[code]
 axes = pca(moments_of(batches_of(codes)))
 count = min(20, len(axes), len(codes) // 4)
 scores = axes.transform(codes)[:, :count]
@@ -293,7 +296,7 @@ for point in where:
     sets = dictionaries(cells.values)
     first = halves[cells.person] == 0
     marks = [k for k in range(len(skeleton)) if cells.marked[first, k].any() and cells.marked[~first, k].any()]
-    marked = {name: sparse.detection(kind[0].code(cells.values), cells.marked[:, marks], first) for name, kind in sets.items()}
+    marked = {name: sparse.atom_detection(kind[0].code(cells.values), cells.marked[:, marks], first) for name, kind in sets.items()}
     better = marked["sparse autoencoder"][1] - marked["principal components"][1]
     known[point] = (sets["sparse autoencoder"][0], marked["sparse autoencoder"][0], [skeleton.joints[k] for k in marks])
     written[point] = {
@@ -301,13 +304,13 @@ for point in where:
         "joints": known[point][2],
         "explained": {name: kind[0].explained(cells.values) for name, kind in sets.items()},
         "dead": sets["sparse autoencoder"][0].dead(cells.values),
-        "stability": {name: sparse.stability([one.atoms for one in kind], seed=seed) for name, kind in sets.items()},
+        "stability": {name: sparse.atom_stability([one.atoms for one in kind], seed=seed) for name, kind in sets.items()},
         "areas": {name: area for name, (_, area) in marked.items()},
         "more": block(over_seeds(better)),  # Student's, over joints
     }
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How well the best single feature at the first hook point marks the cell of each joint: an atom, a component, a factor of NMF. 0.5 is chance.", "name": "fig-causes-atoms"}, "image": {"alt": "Three marks a joint, close together, between 0.6 and 1"}}
-run.save_figure(plots.detection(written[where[0]]["areas"], written[where[0]]["joints"]), "atoms")
+run.save_figure(plots.detection_by_atoms(written[where[0]]["areas"], written[where[0]]["joints"]), "atoms")
 plt.show()
 
 # %% tags=["hide-input"]
@@ -335,7 +338,7 @@ if shown:
     plt.show()
 
 # %% tags=["hide-input"]
-lost = removal(network, some, where[0], atom_set, ends, seed=seed)
+lost = ablate_atoms(network, some, where[0], atom_set, ends, seed=seed)
 removed = {joint: {name: block(one) for name, one in by.items()} for joint, by in lost.items()}
 rows = [{"joint": joint} | {name: ranged(words.percent(one), 1) for name, one in by.items()} for joint, by in removed.items()]
 pd.DataFrame(rows).style.hide().set_caption(

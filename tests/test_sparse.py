@@ -8,7 +8,7 @@ from torch import nn
 import posekit
 from posekit import PosekitError, Skeleton, adapt
 from posekit.interpret.analysis import sparse
-from posekit.interpret.analysis.cells import removal, sampled, strongest
+from posekit.interpret.analysis.cells import ablate_atoms, sampled, strongest
 from posekit.interpret.analysis.decodability import pooled
 from posekit.interpret.analysis.probes import probe
 
@@ -35,7 +35,7 @@ def found():
 def test_planted_atoms_are_found_and_stable(found):
     cells, atoms, _ = planted()
     assert np.median(sparse.matched(found[0].atoms, atoms)) > 0.95
-    stable = sparse.stability([one.atoms for one in found])
+    stable = sparse.atom_stability([one.atoms for one in found])
     assert stable["least"] > stable["chance"] + 0.1 and stable["mean"] > 0.8
     assert found[0].explained(cells) > 0.9 and (found[0].coefficients(cells) != 0).sum(1).max() <= 2
 
@@ -48,8 +48,8 @@ def test_planted_atoms_need_fewer_coefficients_than_components(found):
 def test_an_atom_marks_what_it_was_planted_for(found):
     cells, _, has = planted()
     fitted = np.arange(len(cells)) < 2000
-    best, by_atoms = sparse.detection(found[0].code(cells), has, fitted)
-    _, by_components = sparse.detection(sparse.components(cells, 2).code(cells), has, fitted)
+    best, by_atoms = sparse.atom_detection(found[0].code(cells), has, fitted)
+    _, by_components = sparse.atom_detection(sparse.components(cells, 2).code(cells), has, fitted)
     assert np.median(by_atoms) > 0.95 and by_atoms.mean() > by_components.mean() + 0.05
     assert len(set(best.tolist())) > ATOMS * 0.7
 
@@ -58,7 +58,7 @@ def test_an_atom_marks_what_it_was_planted_for(found):
 @pytest.mark.parametrize("atoms, channels", [(20, 12), (64, 16), (16, 64)])
 def test_random_atoms_are_called_unstable(seed, atoms, channels):
     drawn = np.random.default_rng(seed).normal(size=(3, atoms, channels))
-    found = sparse.stability(list(drawn), seed=seed + 100)
+    found = sparse.atom_stability(list(drawn), seed=seed + 100)
     assert found["mean"] < found["chance"] * 1.05 and found["least"] <= found["chance"]
 
 
@@ -66,14 +66,14 @@ def test_atoms_of_cells_without_structure_are_called_unstable():
     """Two trainings on halves of Gaussian noise agree no more than random atoms do."""
     cells = np.random.default_rng(0).normal(size=(2000, 16)).astype(np.float32)
     found = [sparse.autoencoder(half, 20, 2, seed=i, steps=100, batch=128).atoms for i, half in enumerate(np.split(cells, 2))]
-    agreed = sparse.stability(found)
+    agreed = sparse.atom_stability(found)
     assert agreed["least"] < agreed["chance"] * 1.1
 
 
 def test_the_same_atoms_in_another_order_and_sign_are_stable():
     atoms = np.random.default_rng(0).normal(size=(20, 12))
     other = -atoms[np.random.default_rng(1).permutation(20)]
-    found = sparse.stability([atoms, other])
+    found = sparse.atom_stability([atoms, other])
     assert found["mean"] == pytest.approx(1) and found["least"] > found["chance"]
 
 
@@ -82,7 +82,7 @@ def test_noise_has_no_meaning_and_chosen_features_are_judged_on_other_cells():
     random = np.random.default_rng(0)
     features, marked = random.normal(size=(2000, 256)), random.random((2000, 10)) < 0.05
     fitted = np.arange(2000) < 1000
-    best, judged = sparse.detection(features, marked, fitted)
+    best, judged = sparse.atom_detection(features, marked, fitted)
     chosen = sparse.areas(features[fitted], marked[fitted])[best, np.arange(10)]
     assert np.abs(chosen - 0.5).mean() > 0.1 and abs(judged.mean() - 0.5) < 0.05
 
@@ -125,8 +125,8 @@ def test_what_is_no_cells_is_refused():
         "k is 0": lambda: sparse.autoencoder(cells, 8, 0),
         "all the same or not finite": lambda: sparse.components(0 * cells),
         "the same or not finite; take another": lambda: sparse.nmf(cells * np.nan),
-        "two or more dictionaries of one shape": lambda: sparse.stability([cells]),
-        r"of one shape, not .*\(30, 4\)": lambda: sparse.stability([cells, cells[:5]]),
+        "two or more dictionaries of one shape": lambda: sparse.atom_stability([cells]),
+        r"of one shape, not .*\(30, 4\)": lambda: sparse.atom_stability([cells, cells[:5]]),
     }.items():
         with pytest.raises(PosekitError, match=said):
             call()
@@ -174,9 +174,9 @@ def test_cells_are_where_joints_are_and_atoms_answer_there():
 def test_an_atom_taken_out_takes_its_part_alone():
     blue = sparse.Dictionary("planted", np.eye(3, dtype=np.float32), np.zeros(3), 3, lambda given: given)
     activation = torch.rand(2, 3, 4, 4)
-    edited = sparse.without(blue, 2)(activation)
+    edited = sparse.without_atom(blue, 2)(activation)
     assert torch.equal(edited[:, :2], activation[:, :2]) and edited[:, 2].abs().max() < 1e-6
-    control = sparse.without(blue, 2, np.array([1.0, 0, 0]))(activation)
+    control = sparse.without_atom(blue, 2, np.array([1.0, 0, 0]))(activation)
     assert torch.allclose(activation[:, 0] - control[:, 0], activation[:, 2]) and torch.equal(control[:, 1:], activation[:, 1:])
 
 
@@ -189,7 +189,7 @@ def test_a_joint_that_rests_on_an_atom_moves_when_it_is_taken_out():
     pictures, _ = dotted()
     pictures[:, 0] = pictures[:, 2].flip(-1)
     primary = sparse.Dictionary("planted", np.eye(3, dtype=np.float32), np.zeros(3), 3, lambda given: given)
-    found = removal(network, pictures, "cells", primary, {"left wrist": 2, "right wrist": 1})
+    found = ablate_atoms(network, pictures, "cells", primary, {"left wrist": 2, "right wrist": 1})
     assert found["left wrist"]["more than others"].low > 0.1 and found["left wrist"]["other joints"].mean < 1e-6
     assert found["right wrist"]["its joint"].mean < 1e-6  # nothing is green
 

@@ -13,7 +13,7 @@ from posekit.plots.ablation import MARKERS
 SMALL = 80  # pixels a side of a picture among many: a vector figure holds each pixel
 
 
-def pairs(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Figure:
+def counterfactual_pairs(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Figure:
     """Pairs of pictures side by side, a row a factor: factor to (A, B) each (H, W, 3) uint8."""
     count = max(map(len, rows.values()))
     figure, axes = plt.subplots(len(rows), count, figsize=(9, 9 / count / 2 * len(rows) + 0.2), squeeze=False)
@@ -105,7 +105,7 @@ def atoms(rows: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def detection(series: Mapping[str, Sequence[float]], joints: Sequence[str]) -> Figure:
+def detection_by_atoms(series: Mapping[str, Sequence[float]], joints: Sequence[str]) -> Figure:
     """How well the best single feature marks each joint's cell, by kind of feature: areas under the ROC curve, 0.5 is chance."""
     figure, ax = plt.subplots(figsize=(7, 0.26 * len(joints) + 1.3))
     for i, (name, values) in enumerate(series.items()):

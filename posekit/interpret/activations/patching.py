@@ -185,10 +185,10 @@ def parts(model: torch.nn.Module) -> dict[str, Part]:
 
 def views(pairs: Pairs, card: Card) -> tuple[Tensor, Tensor]:
     """Pictures A and B (N, 3, R, R) in [0, 1] of counterfactual pairs, as the network of a card sees people, each pair cut out alike."""
-    return seen(pairs.a, pairs.boxes, card), seen(pairs.b, pairs.boxes, card)
+    return cropped_views(pairs.a, pairs.boxes, card), cropped_views(pairs.b, pairs.boxes, card)
 
 
-def seen(pictures: Iterable[np.ndarray], boxes: np.ndarray, card: Card) -> Tensor:
+def cropped_views(pictures: Iterable[np.ndarray], boxes: np.ndarray, card: Card) -> Tensor:
     """People (N, 3, R, R) in [0, 1] as the network of a card sees them, of one picture (H, W, 3) uint8 each, by boxes (N, 4)."""
     centres, sides = person_square(boxes, MARGIN)
     found = [cut(picture, at, float(side), card.resolution) for picture, at, side in zip(pictures, centres, sides, strict=True)]
@@ -211,7 +211,7 @@ def joints_seen(keypoints: np.ndarray, matrices: np.ndarray, card: Card) -> np.n
     return found
 
 
-def answers(network: Predictor, pictures: Tensor, *, stage: int = -1, batch: int = BATCH) -> np.ndarray:
+def stage_answers(network: Predictor, pictures: Tensor, *, stage: int = -1, batch: int = BATCH) -> np.ndarray:
     """Keypoints (N, K, 3) in pixels of pictures (N, 3, R, R), through the very path that `patch` takes: within `edit`, the edited ones."""
     run, found = by_modules(network.model, network.backend), []
     for index in iterate(len(pictures), batch):
@@ -266,11 +266,11 @@ def patch(
     found: dict[str, list[np.ndarray]] = {name: [] for name in ("a", "b", *given)}
     for index in iterate(len(a), batch):
         with edit(model, dict.fromkeys(needed, keep)):
-            found["b"].append(answers(predictor, b[index], stage=stage))
-        found["a"].append(answers(predictor, a[index], stage=stage))
+            found["b"].append(stage_answers(predictor, b[index], stage=stage))
+        found["a"].append(stage_answers(predictor, a[index], stage=stage))
         for name, part in given.items():
             with edit(model, {point: _edit(theirs[point], part, spans[name]) for point in part.hook_points}):
-                found[name].append(answers(predictor, a[index], stage=stage))
+                found[name].append(stage_answers(predictor, a[index], stage=stage))
     whole = {name: np.concatenate(batches) for name, batches in found.items()}
     return Patched(whole.pop("a"), whole.pop("b"), whole, card.resolution, predictor.skeleton)
 

@@ -11,8 +11,8 @@ from posekit.data.people import iterate
 from posekit.engine.prediction import Predictor, by_modules
 from posekit.errors import PosekitError
 from posekit.hooks import edit, trace
-from posekit.interpret.activations.patching import answers
-from posekit.interpret.analysis.sparse import Dictionary, without
+from posekit.interpret.activations.patching import stage_answers
+from posekit.interpret.analysis.sparse import Dictionary, without_atom
 from posekit.stats import Interval, over_people
 
 BATCH = 32
@@ -96,7 +96,7 @@ def strongest(
     return found
 
 
-def removal(
+def ablate_atoms(
     network: Predictor, pictures: Tensor, hook_point: str, dictionary: Dictionary, atoms: Mapping[str, int], *, seed: int = 0
 ) -> dict[str, dict[str, Interval]]:  # fmt: skip
     """How far joints move when the atom that marks one is taken out of every cell, in shares of the pictures' side.
@@ -109,11 +109,11 @@ def removal(
         `more than others`; and `its joint, random direction`, where as much is taken along one. Intervals are over people.
     """
     random, names = np.random.default_rng(seed), network.skeleton.joints
-    intact, ones = answers(network, pictures), np.ones(len(pictures))
+    intact, ones = stage_answers(network, pictures), np.ones(len(pictures))
 
     def moved(atom: int, direction: np.ndarray | None = None) -> np.ndarray:
-        with edit(network.model, {hook_point: without(dictionary, atom, direction)}):
-            return np.linalg.norm(answers(network, pictures)[..., :2] - intact[..., :2], axis=-1) / pictures.shape[-1]
+        with edit(network.model, {hook_point: without_atom(dictionary, atom, direction)}):
+            return np.linalg.norm(stage_answers(network, pictures)[..., :2] - intact[..., :2], axis=-1) / pictures.shape[-1]
 
     found = {}
     for joint, atom in atoms.items():

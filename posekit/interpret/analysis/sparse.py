@@ -2,7 +2,7 @@
 
     cells = sampled(network, pictures, "stack0.skip1", joints)
     dictionaries = [autoencoder(cells.values, 256, 8, seed=seed) for seed in range(3)]
-    stability([dictionary.atoms for dictionary in dictionaries])  # do they find the same atoms?
+    atom_stability([dictionary.atoms for dictionary in dictionaries])  # do they find the same atoms?
 
 A cell is the vector (C,) of an activation's channels at one place. An autoencoder writes it as a sum of at most k of its atoms (Gao et
 al., Scaling and evaluating sparse autoencoders, 2024). Whether atoms mean more than components is measured, not assumed.
@@ -137,7 +137,7 @@ def check(cells: np.ndarray, atoms: int, k: int) -> None:
         raise PosekitError("cells are all the same or not finite; take another hook point or other weights")
 
 
-def stability(dictionaries: Sequence[np.ndarray], *, seed: int = 0) -> dict[str, float]:
+def atom_stability(dictionaries: Sequence[np.ndarray], *, seed: int = 0) -> dict[str, float]:
     """Whether trainings find the same atoms: the mean |cosine| of atoms (A, C) matched one to one between each pair of dictionaries.
 
     Returns:
@@ -178,7 +178,7 @@ def areas(features: np.ndarray, marked: np.ndarray) -> np.ndarray:
         return (ranks.T @ marked - there * (there + 1) / 2) / (there * (len(marked) - there))
 
 
-def detection(features: np.ndarray, marked: np.ndarray, fitted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def atom_detection(features: np.ndarray, marked: np.ndarray, fitted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each mark, which single feature, with which sign, tells it best on the cells of mask `fitted` (M,), and how well on the others.
 
     Returns:
@@ -190,7 +190,7 @@ def detection(features: np.ndarray, marked: np.ndarray, fitted: np.ndarray) -> t
     return best, 0.5 + np.sign(chosen[best, marks] - 0.5) * (tested[best, marks] - 0.5)
 
 
-def without(dictionary: Dictionary, atom: int, direction: np.ndarray | None = None) -> Callable[[Tensor], Tensor]:
+def without_atom(dictionary: Dictionary, atom: int, direction: np.ndarray | None = None) -> Callable[[Tensor], Tensor]:
     """The edit that takes an atom out of an activation (B, C, h, w): its coefficient times the atom, from every cell.
 
     With a `direction` (C,) of length 1, as much is taken along that one: the control.
