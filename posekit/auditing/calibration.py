@@ -1,0 +1,95 @@
+"""From rows of evidence to probabilities, by planted errors, without knowing which labels are right.
+
+A multinomial logistic regression tells labels as they are from planted errors, all kinds alike frequent, and gives for each label the ratio
+of densities, of an error of a kind over the labels as they are. Among the latter there are real errors of that kind at an unknown rate; the
+probability that a label is one is the rate times the ratio (Elkan and Noto, KDD 2008). The rate can be no higher than where the labels
+as they are, beyond some threshold, are as many as so many planted errors (Blanchard, Lee and Scott, JMLR 2010), and is taken to be that:
+the most suspicious labels count as wrong. Nobody's planted errors take part in the fit that judges them (`FOLDS`, by picture).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from posekit.errors import PosekitError
+
+FOLDS = 5
+LEAST = 0.1  # share of the planted errors that a threshold must keep, and
+CAUTION = 1  # labels that are added to those beyond it, since few of them say little
+STRENGTH = 0.1  # inverse of the penalty of the coefficients, of standardised columns
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Probabilities (N, kinds) of each kind of error, in the order of `kinds`, which sum to 1 at most; and the rate of each kind."""
+
+    kinds: tuple[str, ...]
+    probabilities: np.ndarray
+    rates: np.ndarray
+
+
+def calibrate(as_is: np.ndarray, planted: Mapping[str, tuple[np.ndarray, np.ndarray]], owners: np.ndarray) -> Calibrated:
+    """Probabilities for rows `as_is` (N, F) by planted errors, a kind each: rows (n, F), and whose they are (n,), an index into `owners`.
+
+    `owners` (N,) are the pictures: what is of one is judged by fits on the others. Kinds without a planted error are left out.
+
+    Raises:
+        PosekitError: there are fewer pictures than FOLDS, or nothing can be planted.
+    """
+    kinds = tuple(kind for kind, (rows, _) in planted.items() if len(rows))
+    names, picture = np.unique(owners, return_inverse=True)
+    if len(names) < FOLDS:
+        raise PosekitError(f"people in {len(names)} pictures; an audit judges nobody by their own errors and needs {FOLDS} pictures at least")
+    if not kinds:
+        raise PosekitError("no error can be planted in these labels, so that none can be recognised; are enough joints labelled?")
+    fold = np.random.default_rng(0).permutation(len(names))[picture] % FOLDS
+    whose = {kind: planted[kind][1] for kind in kinds}
+    ratios = np.zeros((len(as_is), len(kinds)))
+    of_planted = {kind: np.zeros((len(whose[kind]), len(kinds))) for kind in kinds}
+    for held in range(FOLDS):
+        rows = [as_is[fold != held], *(planted[kind][0][fold[whose[kind]] != held] for kind in kinds)]
+        model = _fit(rows)
+        ratios[fold == held] = _log_ratios(model, as_is[fold == held], len(rows))
+        for kind in kinds:
+            theirs = fold[whose[kind]] == held
+            of_planted[kind][theirs] = _log_ratios(model, planted[kind][0][theirs], len(rows))
+    rates = np.array([rate(ratios[:, i], of_planted[kind][:, i]) for i, kind in enumerate(kinds)])
+    found = np.exp(np.clip(ratios, -50, 50)) * rates
+    return Calibrated(kinds, found / np.maximum(found.sum(1, keepdims=True), 1), rates)
+
+
+def rate(as_is: np.ndarray, planted: np.ndarray) -> float:
+    """The highest rate (in [0, 1]) of errors among scores as they are (N,) that planted errors' scores (n,) allow.
+
+    >>> rate(np.r_[np.zeros(90), np.full(10, 5.0)], np.full(50, 5.0))  # one more than there are is allowed for
+    0.11
+    """
+    thresholds = np.quantile(planted, np.linspace(0, 1 - LEAST, 91))
+    beyond = (as_is[:, None] >= thresholds).sum(0)
+    share = (planted[:, None] >= thresholds).mean(0)
+    return float(min(((beyond + CAUTION) / (len(as_is) * share)).min(), 1.0))
+
+
+def _fit(rows: list[np.ndarray]):
+    there = [i for i, part in enumerate(rows) if len(part)]
+    if there == [0]:
+        return None
+    features, kinds = np.concatenate(rows), np.repeat(range(len(rows)), [len(part) for part in rows])
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000))
+    return model.fit(features, kinds)
+
+
+def _log_ratios(model, rows: np.ndarray, classes: int) -> np.ndarray:
+    """Log-ratios (n, kinds) of each kind to the labels as they are; far down for kinds that a fit has not seen."""
+    out = np.full((len(rows), classes - 1), -50.0)
+    if model is None or not len(rows):
+        return out
+    log = model.predict_log_proba(rows)
+    for column, kind in enumerate(model.classes_):
+        if kind:
+            out[:, kind - 1] = log[:, column] - log[:, list(model.classes_).index(0)]
+    return out

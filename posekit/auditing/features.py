@@ -1,0 +1,112 @@
+"""What a calibration sees of a label: a row of numbers a person and a row a joint, of what opinions say and of the pose itself."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from posekit.auditing.evidence import BEST, OTHER, OWN
+from posekit.auditing.planted import groups, pairs
+from posekit.data.people import People
+from posekit.skeleton import Skeleton
+
+SHARE = 95  # percentile of a limb's length over the person's size: what is longer is stretched
+
+
+def gains(likelihoods: np.ndarray) -> np.ndarray:
+    """What each label (..., K) gains in log-likelihood if it is the other side's; 0 where nothing is known."""
+    return np.nan_to_num(likelihoods[..., OTHER] - likelihoods[..., OWN])
+
+
+def by_exchange(likelihoods: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """The log-likelihood ratio (N,) of each exchange to the labels as they are, of likelihoods (N, K, 3): groups, then pairs by name."""
+    gain = gains(likelihoods)
+    found = {name: gain[:, joints].sum(1) for name, joints in groups(skeleton).items()}
+    for left, right in pairs(skeleton):
+        found[f"{skeleton.joints[left]}, {skeleton.joints[right]}"] = gain[:, [left, right]].sum(1)
+    return found
+
+
+def exchanged(likelihoods: np.ndarray, skeleton: Skeleton, joints: list[int]) -> np.ndarray:
+    """Likelihoods (..., K, 3) of the same labels with left and right exchanged at `joints`, which hold both of each pair."""
+    out, counterparts = likelihoods.copy(), [skeleton.mirrored[k] for k in joints]
+    out[..., joints, OWN], out[..., joints, OTHER] = likelihoods[..., counterparts, OTHER], likelihoods[..., counterparts, OWN]
+    return out
+
+
+def of_people(opinions: Sequence[np.ndarray], strangers: Sequence[np.ndarray], labels: np.ndarray, people: People) -> np.ndarray:
+    """Rows (N, F) of opinions' likelihoods (N, K, 3) each, about labels (N, K, 3).
+
+    `strangers` are their likelihoods of the joints of other people near by: where these fit, an opinion is about somebody else.
+    """
+    skeleton, columns = people.skeleton, []
+    for likelihoods, of_others in zip(opinions, strangers, strict=True):
+        ratios, gain = by_exchange(likelihoods, skeleton), gains(likelihoods)
+        named = [ratios[name] for name in groups(skeleton)]
+        by_pair = np.stack([ratio for name, ratio in ratios.items() if name not in groups(skeleton)], 1)
+        own, best = np.nan_to_num(likelihoods[..., OWN]).sum(1), _best(likelihoods).sum(1)
+        columns += [*named, by_pair.max(1), by_pair.max(1) - gain.sum(1) / 2, np.abs(gain).sum(1), own, best,
+                    np.isfinite(likelihoods[..., OWN]).sum(1), np.nan_to_num(of_others[..., OWN]).sum(1)]  # fmt: skip
+    return np.concatenate([np.stack(columns, 1), handedness(labels, people)], 1)
+
+
+def handedness(labels: np.ndarray, people: People) -> np.ndarray:
+    """On which side the left joint of each pair lies, seen upright, and the same times whether a nose is seen: rows (N, 2 P).
+
+    Whoever shows their face has their left on the picture's right; an exchange changes every sign.
+    """
+    skeleton = people.skeleton
+    xy = np.where(labels[..., 2:] > 0, labels[..., :2], np.nan)
+    down = np.zeros((len(labels), 2)) + (0, 1)
+    if {"left hip", "right hip", "left shoulder", "right shoulder"} <= set(skeleton.joints):
+        ls, rs, lh, rh = skeleton.index("left shoulder", "right shoulder", "left hip", "right hip")
+        trunk = (xy[:, lh] + xy[:, rh] - xy[:, ls] - xy[:, rs]) / 2
+        length = np.linalg.norm(trunk, axis=1, keepdims=True)
+        down = np.where(length > 0, trunk / np.where(length > 0, length, 1), down)
+    columns = []
+    for left, right in pairs(skeleton):
+        side = xy[:, left] - xy[:, right]
+        columns.append((side[:, 0] * down[:, 1] - side[:, 1] * down[:, 0]) / np.maximum(people.boxes[:, 2:].max(1), 1e-6))
+    side = np.clip(np.nan_to_num(np.stack(columns, 1)), -1, 1)
+    face = labels[:, skeleton.joints.index("nose"), 2] == 2 if "nose" in skeleton.joints else np.zeros(len(labels))
+    return np.concatenate([side, side * (2 * np.asarray(face, float) - 1)[:, None]], 1)
+
+
+def of_joints(
+    opinions: Sequence[np.ndarray], strangers: Sequence[np.ndarray], labels: np.ndarray, reference: np.ndarray, others: np.ndarray,
+    people: People,
+) -> np.ndarray:  # fmt: skip
+    """Rows (N, K, F) of each label, its person's other labels being those of `reference` (N, K, 3).
+
+    `others` (N, K, 3) are other people's joints of the same name, flag 0 where there is none, and `strangers` their likelihoods.
+    """
+    columns = []
+    for likelihoods, of_others in zip(opinions, strangers, strict=True):
+        own, best = np.nan_to_num(likelihoods[..., OWN]), _best(likelihoods)
+        known = np.isfinite(likelihoods[..., OWN])
+        behind = best - own
+        rest = (behind.sum(1, keepdims=True) - behind) / np.maximum(known.sum(1, keepdims=True) - known, 1)
+        columns += [own, best, np.minimum(behind, 4), gains(likelihoods), rest, np.nan_to_num(of_others[..., OWN])]
+    size = np.maximum(people.boxes[:, 2:].max(1), 1e-6)[:, None]
+    distance = np.linalg.norm(labels[..., :2] - others[..., :2], axis=-1) / size
+    columns += [np.nan_to_num(np.exp(-np.square(distance / 0.05) / 2)), stretch(labels, reference, people)]
+    return np.stack(columns, -1)
+
+
+def stretch(labels: np.ndarray, reference: np.ndarray, people: People) -> np.ndarray:
+    """How much longer than usual the longest limb at each label (N, K) is, as a log; 0 where none is, or no limb is labelled."""
+    size, out = np.maximum(people.boxes[:, 2:].max(1), 1e-6), np.zeros(labels.shape[:2])
+    there = np.where(reference[..., 2:] > 0, reference[..., :2], np.nan)
+    for a, b in people.skeleton.limb_indices:
+        usual = np.linalg.norm(there[:, a] - there[:, b], axis=1) / size
+        if not np.isfinite(usual).any():
+            continue
+        limit = max(float(np.nanpercentile(usual, SHARE)), 1e-6)
+        for joint, neighbour in ((a, b), (b, a)):
+            length = np.linalg.norm(labels[:, joint, :2] - there[:, neighbour], axis=1) / size
+            out[:, joint] = np.fmax(out[:, joint], np.log(np.maximum(length / limit, 1)))
+    return np.nan_to_num(out)
+
+
+def _best(likelihoods: np.ndarray) -> np.ndarray:
+    """The height of each map (..., K) whose joint is labelled, else 0."""
+    return np.nan_to_num(np.where(np.isfinite(likelihoods[..., OWN]), likelihoods[..., BEST], 0))
