@@ -8,7 +8,7 @@
 Modules and functions are imported when they are first used, so that `import posekit` itself is quick.
 
 The modules at this level are the mathematics of poses, and what needs nothing else: files, hooks, memory, errors. On them stand the
-rooms, each on those before it alone: `display`; `data` and `models`, which know nothing of each other; `engine`; `interpret`; `plots`;
+rooms, each on those before it alone: `display`; `data` and `models`, which know nothing of each other; `engine`; `interpret`; `auditing`; `plots`;
 `workflow`; `studies`; `cli`. Contracts in pyproject.toml hold this.
 """
 
@@ -28,6 +28,8 @@ EXPORTS = {  # by name, the module that defines it
     "edit": "hooks",
     "adapt": "engine.adapting",
     "explain": "interpret.attribution.explain",
+    "audit": "auditing.judging",
+    "Audit": "auditing.judging",
     "Poses": "engine.poses",
     "patch": "interpret.activations.patching",
     "Predictor": "engine.prediction",
@@ -53,8 +55,8 @@ EXPORTS = {  # by name, the module that defines it
     "Skeleton": "skeleton",
 }
 MODULES = {  # by the short name under which `posekit.NAME` gives it, where it lies
-    "adapters": "engine.adapters", "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates", "data": "data",
-    "display": "display", "drawing": "display.drawing", "engine": "engine", "errors": "errors", "evaluation": "engine.evaluation",
+    "adapters": "engine.adapters", "auditing": "auditing", "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates",
+    "data": "data", "display": "display", "drawing": "display.drawing", "engine": "engine", "errors": "errors", "evaluation": "engine.evaluation",
     "execution": "workflow.execution", "fitting": "engine.fitting", "heatmaps": "heatmaps", "hooks": "hooks",
     "interchange": "engine.interchange", "interpret": "interpret", "losses": "losses", "backend": "engine.backend",
     "metrics": "metrics", "models": "models", "parameters": "workflow.parameters", "plots": "plots",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from posekit.auditing import features, opinions, planted
-from posekit.auditing.calibration import Calibrated, calibrate
+from posekit.auditing.calibration import FOLDS, Calibrated, calibrate
 from posekit.auditing.evidence import OWN, Opinion
 from posekit.auditing.planted import groups
 from posekit.coordinates import CONTEXT
@@ -64,8 +64,11 @@ class Audit:
         return f"<Audit of {self.people.source}: {self.summary()}>"
 
     def order(self) -> np.ndarray:
-        """The people's rows, those with the most wrong labels to be expected first, those that cannot be judged last."""
-        return np.argsort(-np.nan_to_num(self.expected, nan=-1.0), kind="stable")
+        """The people's rows, the likeliest to be wrong as a whole first, then those of whom more labels are expected to be wrong.
+
+        Those who cannot be judged are last.
+        """
+        return np.lexsort([-np.nan_to_num(self.expected, nan=-1.0), -np.nan_to_num(self.exchanged, nan=-1.0).round(3)])
 
     def summary(self) -> str:
         """One line."""
@@ -115,7 +118,7 @@ def audit(
     """
     if isinstance(people, str):
         people = load_people(people, on_error=on_error, cache=cache)
-    planted.pairs(people.skeleton)
+    check(people)
     networks = opinions.predictors(weights)
     many = len(people)
     done = {"judging": 0}
@@ -144,6 +147,13 @@ def audit(
     elif against is not None:
         found.append(opinions.of_file(against, people, sets))  # type: ignore[arg-type]
     return judge(people, found, sets, notes)
+
+
+def check(people: People) -> None:
+    """Refuse with PosekitError people whose labels cannot be audited: too few of them, or without left and right."""
+    planted.pairs(people.skeleton)
+    if (count := len(set(people.names.tolist()))) < FOLDS:
+        raise PosekitError(f"{people.source}: {count} pictures of people; an audit calibrates itself by others and needs {FOLDS} at least")
 
 
 def label_sets(people: People, seed: int = 0) -> list[np.ndarray]:

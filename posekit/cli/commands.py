@@ -4,7 +4,7 @@ import os
 import re
 import sys
 
-from posekit.cli import data, machine, networks, notebooks, train, trust  # noqa: F401
+from posekit.cli import audit, data, machine, networks, notebooks, train, trust  # noqa: F401
 from posekit.cli.app import app
 from posekit.cli.output import show_like_signs
 

@@ -53,7 +53,7 @@ def load(path: str | Path, *, on_error: str = "raise") -> People:
     path = Path(path)
     root = coco_folder.root(path)
     root = root / "images" if (root / "images").is_dir() else root
-    tables = [_table(root, file, split) for file, split in _find(path).items()]
+    tables = [_table(root, file, split) for file, split in find(path).items()]
     rows = [(table, i) for table in tables for i in range(len(table.names))]
     joints, flags, centres, scales, names, splits, rects, sizes = (
         np.concatenate([getattr(table, column) for table in tables])
@@ -120,7 +120,7 @@ class _Table:
     sizes: np.ndarray  # (N, 2)
 
 
-def _find(path: Path) -> dict[Path, str]:
+def find(path: Path) -> dict[Path, str]:
     """The files to read, each with the split of all its people, "" where its rows say it."""
     if path.is_file():
         name = path.name.partition(".")[0]
