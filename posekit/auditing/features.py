@@ -72,20 +72,20 @@ def handedness(labels: np.ndarray, people: People) -> np.ndarray:
 
 
 def of_joints(
-    opinions: Sequence[np.ndarray], strangers: Sequence[np.ndarray], labels: np.ndarray, reference: np.ndarray, others: np.ndarray,
-    people: People,
+    opinions: Sequence[np.ndarray], as_is: Sequence[np.ndarray], strangers: Sequence[np.ndarray], labels: np.ndarray, reference: np.ndarray,
+    others: np.ndarray, people: People,
 ) -> np.ndarray:  # fmt: skip
-    """Rows (N, K, F) of each label, its person's other labels being those of `reference` (N, K, 3).
+    """Rows (N, K, F) of labels (N, K, 3), each judged by itself: the person's other labels are those of `reference` (N, K, 3).
 
-    `others` (N, K, 3) are other people's joints of the same name, flag 0 where there is none, and `strangers` their likelihoods.
+    `opinions` are the likelihoods of the labels, `as_is` of the reference, and `strangers` of `others` (N, K, 3), other people's joints of
+    the same name, whose flag is 0 where there is none.
     """
     columns = []
-    for likelihoods, of_others in zip(opinions, strangers, strict=True):
+    for likelihoods, usual, of_others in zip(opinions, as_is, strangers, strict=True):
         own, best = np.nan_to_num(likelihoods[..., OWN]), _best(likelihoods)
-        known = np.isfinite(likelihoods[..., OWN])
-        behind = best - own
+        known, behind = np.isfinite(usual[..., OWN]), _best(usual) - np.nan_to_num(usual[..., OWN])
         rest = (behind.sum(1, keepdims=True) - behind) / np.maximum(known.sum(1, keepdims=True) - known, 1)
-        columns += [own, best, np.minimum(behind, 4), gains(likelihoods), rest, np.nan_to_num(of_others[..., OWN])]
+        columns += [own, best, np.minimum(best - own, 4), gains(likelihoods), rest, np.nan_to_num(of_others[..., OWN])]
     size = np.maximum(people.boxes[:, 2:].max(1), 1e-6)[:, None]
     distance = np.linalg.norm(labels[..., :2] - others[..., :2], axis=-1) / size
     columns += [np.nan_to_num(np.exp(-np.square(distance / 0.05) / 2)), stretch(labels, reference, people)]

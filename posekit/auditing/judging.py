@@ -228,14 +228,14 @@ def _persons(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray
 def _joints(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray], known: np.ndarray) -> Calibrated:
     """Probabilities (N, K, kinds) of the kinds of error of one joint."""
     labels, strangers = sets[0], sets[3]
-    near = [opinion.likelihoods[3] for opinion in heard]
+    usual, near = ([opinion.likelihoods[i] for opinion in heard] for i in (0, 3))
     apart = np.linalg.norm(strangers[..., :2] - labels[..., :2], axis=-1) > planted.NEAR * people.boxes[:, 2:].max(1)[:, None]
     rows = {}
     for kind, number in (("displaced", 1), ("another person", 3), ("flag", 2)):
         able = np.isfinite(heard[0].likelihoods[number, ..., OWN]) & (apart if number == 3 else True)
         likelihoods = [opinion.likelihoods[number] for opinion in heard]
-        rows[kind] = (features.of_joints(likelihoods, near, sets[number], labels, strangers, people)[able], np.nonzero(able)[0])
-    as_is = features.of_joints([opinion.likelihoods[0] for opinion in heard], near, labels, labels, strangers, people)
+        rows[kind] = (features.of_joints(likelihoods, usual, near, sets[number], labels, strangers, people)[able], np.nonzero(able)[0])
+    as_is = features.of_joints(usual, usual, near, labels, labels, strangers, people)
     owner = np.nonzero(known)[0]
     place = np.full(len(people), -1)  # a row of each person in what is judged, for whose picture it is
     place[owner] = np.arange(len(owner))
