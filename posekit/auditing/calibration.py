@@ -43,7 +43,9 @@ def calibrate(as_is: np.ndarray, planted: Mapping[str, tuple[np.ndarray, np.ndar
     kinds = tuple(kind for kind, (rows, _) in planted.items() if len(rows))
     names, picture = np.unique(owners, return_inverse=True)
     if len(names) < FOLDS:
-        raise PosekitError(f"only {len(names)} pictures have people who can be judged; an audit calibrates itself by others, {FOLDS} at least")
+        raise PosekitError(
+            f"only {len(names)} pictures have people who can be judged; an audit calibrates itself by others, {FOLDS} at least"
+        )
     if not kinds:
         raise PosekitError("no error can be planted in these labels, so that none can be recognised; are enough joints labelled?")
     fold = np.random.default_rng(0).permutation(len(names))[picture] % FOLDS

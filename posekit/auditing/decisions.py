@@ -41,7 +41,9 @@ def read(file: str | Path, people: People) -> list[Decision]:
     if not isinstance(content, dict) or content.get("form") != FORM or not isinstance(content.get("decisions"), list):
         raise PosekitError(f"{file}: not decisions about labels; the page review.html of an audit downloads them")
     if content.get("fingerprint") != people.fingerprint():
-        raise PosekitError(f"{file}: decisions about {content.get('data')}, and not about {people.source} as it is now; nothing was written")
+        raise PosekitError(
+            f"{file}: decisions about {content.get('data')}, and not about {people.source} as it is now; nothing was written"
+        )
     known, found = people.ids.tolist(), []
     for number, entry in enumerate(content["decisions"], 1):
         where = f"{file}: decision {number}"
@@ -79,7 +81,9 @@ def apply(file: str | Path, people: People, out: str | Path) -> tuple[str, int]:
     decisions = [decision for decision in read(file, people) if decision.exchange or decision.remove]
     name, path, _ = parse_spec(people.source)
     if name not in _WRITERS or not path:
-        raise PosekitError(f"{people.source}: corrected copies are written of {', '.join(_WRITERS)}; in Python, auditing.decisions.corrected")
+        raise PosekitError(
+            f"{people.source}: corrected copies are written of {', '.join(_WRITERS)}; in Python, auditing.decisions.corrected"
+        )
     source, out = Path(path), Path(out)
     if out.exists():
         raise PosekitError(f"{out}: is there already; give a new folder for the corrected copy")

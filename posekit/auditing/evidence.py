@@ -110,7 +110,9 @@ def density(maps: Tensor, loss: str) -> Tensor:
 def _look_up(log: Tensor, points: np.ndarray, counterparts: Sequence[int]) -> np.ndarray:
     """The three numbers (L, B, K, 3) of labels at points (L, B, K, 2), in cells of the maps' log-densities (B, K, h, w)."""
     sets, people, joints = points.shape[:3]
-    both = torch.as_tensor(np.stack([points, points[:, :, list(counterparts)]], 3)).to(log)  # each map at its own label and its counterpart's
+    both = torch.as_tensor(np.stack([points, points[:, :, list(counterparts)]], 3)).to(
+        log
+    )  # each map at its own label and its counterpart's
     grid = (2 * both + 1) / both.new_tensor([log.shape[-1], log.shape[-2]]) - 1  # as grid_sample has it: the outer edges at -1 and 1
     outside = (~(grid.abs() <= 1).all(-1)).permute(1, 2, 0, 3)
     grid = torch.nan_to_num(grid, nan=2.0).permute(1, 2, 0, 3, 4).reshape(people * joints, sets, 2, 2)

@@ -74,7 +74,9 @@ class Audit:
         """One line."""
         judged, doubtful = np.isfinite(self.expected), np.nan_to_num(self.exchanged) > 0.5
         labels = int((np.nan_to_num(self.wrong) > 0.5).sum())
-        line = f"{judged.sum():,} people judged; {doubtful.sum() or 'nobody'} {'is' if doubtful.sum() < 2 else 'are'} more likely wrong than "
+        line = (
+            f"{judged.sum():,} people judged; {doubtful.sum() or 'nobody'} {'is' if doubtful.sum() < 2 else 'are'} more likely wrong than "
+        )
         line += f"right as a whole, {f'{labels:,}' if labels else 'none'} of {np.isfinite(self.wrong).sum():,} labels are"
         return line + (f"; {(~judged).sum():,} cannot be judged" if (~judged).any() else "")
 
@@ -174,7 +176,7 @@ def judge(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray], 
     as_a_whole = np.sum(list(by_kind.values()), 0)
     by_kind |= {kind: np.where(known, joints.probabilities[..., i], 0) * (1 - as_a_whole) for i, kind in enumerate(joints.kinds)}
     kinds, every = np.array(list(by_kind), dtype=object), np.stack(list(by_kind.values()))
-    wrong, joint_kinds = every.sum(0), np.vectorize(WORDS.get, otypes=[object])(kinds[every.argmax(0)])
+    wrong, joint_kinds = np.minimum(every.sum(0), 1), np.vectorize(WORDS.get, otypes=[object])(kinds[every.argmax(0)])
     outside = _outside(people)
     wrong, joint_kinds = np.where(outside, 1.0, wrong), np.where(outside, WORDS["flag"], joint_kinds)
     judged = known | outside
@@ -187,7 +189,7 @@ def judge(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray], 
     best = [persons.kinds[exchanges[i]] for i in persons.probabilities[:, exchanges].argmax(1)] if exchanges else ["whole"] * len(people)
     return Audit(
         people,
-        exchanged=np.where(there, persons.probabilities.sum(1), np.nan),
+        exchanged=np.where(there, np.minimum(persons.probabilities.sum(1), 1), np.nan),
         kinds=np.where(there, np.array(words, object), UNJUDGED),
         wrong=wrong,
         joint_kinds=joint_kinds,
@@ -267,7 +269,9 @@ def _outside(people: People) -> np.ndarray:
     names, row = np.unique(people.names, return_inverse=True)
     turned = people.read.turned if isinstance(people.read, FramedFolder) else frozenset()
     found = headers(Path(people.read.root) / name for name in names)
-    sizes = np.array([each.shown if name in turned else each.stored for name, each in zip(names.tolist(), found, strict=True)])[row][:, None]
+    sizes = np.array([each.shown if name in turned else each.stored for name, each in zip(names.tolist(), found, strict=True)])[row][
+        :, None
+    ]
     limit = OUTSIDE * people.boxes[:, 2:].max(1)[:, None, None]
     xy = people.keypoints[..., :2]
     return ((xy < -0.5 - limit) | (xy > sizes - 0.5 + limit)).any(-1)

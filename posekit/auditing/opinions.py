@@ -73,7 +73,9 @@ def heard(
     return Opinion(name, predicted, total / np.where(count, count, np.nan)), lines
 
 
-_WARNING = "errors that it has learned look right, so that fewer are found than there are; --folds judges everybody by a network that did not"
+_WARNING = (
+    "errors that it has learned look right, so that fewer are found than there are; --folds judges everybody by a network that did not"
+)
 
 
 def _by_name(network: Predictor, people: People) -> str:
@@ -82,7 +84,9 @@ def _by_name(network: Predictor, people: People) -> str:
     named, _, split = parse_spec(card.data)[0], None, parse_spec(card.data)[2] or "train"
     if named != source or split not in people.splits:
         return ""
-    return f"{card.name}: trained on {named}@{split}, as {(people.splits == split).sum():,} of these {len(people):,} people may be; {_WARNING}"
+    return (
+        f"{card.name}: trained on {named}@{split}, as {(people.splits == split).sum():,} of these {len(people):,} people may be; {_WARNING}"
+    )
 
 
 def of_file(file: str | Path, people: People, labels: Sequence[np.ndarray]) -> Opinion:
@@ -142,5 +146,3 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
     common = np.maximum(high - low, 0).prod(-1)
     return np.nan_to_num(common / (a[:, None, 2:].prod(-1) + b[None, :, 2:].prod(-1) - common + 1e-9))
-
-

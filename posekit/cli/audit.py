@@ -21,7 +21,9 @@ def audit(
         typer.Option(help="a network; several, each given so, judge the people whom they did not learn from; lspet-hg1 by default"),
     ] = None,
     against: Annotated[str | None, typer.Option(help="a second opinion: another network, or a JSON file of COCO's results")] = None,
-    out: Annotated[Path, typer.Option(help="folder for the table, the JSON and the page; with --apply for the corrected copy")] = Path("audit"),
+    out: Annotated[Path, typer.Option(help="folder for the table, the JSON and the page; with --apply for the corrected copy")] = Path(
+        "audit"
+    ),
     folds: Annotated[
         int | None, typer.Option(min=2, help="train so many small networks (hours), so that nobody is judged by one that learned from them")
     ] = None,
@@ -35,7 +37,8 @@ def audit(
 
     The page holds the photographs that it shows. What it downloads, --apply turns into a corrected copy; the original is only read.
     """
-    from posekit.auditing import decisions, folds as folding, judging, writing
+    from posekit.auditing import decisions, judging, writing
+    from posekit.auditing import folds as folding
     from posekit.data import load_people
     from posekit.engine.prediction import backend_for
 
