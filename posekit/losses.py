@@ -6,10 +6,11 @@ from torch.nn.functional import smooth_l1_loss
 LOSSES = ("cross-entropy", "mse", "coordinates")
 
 
-def loss_sum(output: Tensor, target: Tensor, labelled: Tensor, kind: str) -> Tensor:
+def loss_sum(output: Tensor, target: Tensor, labelled: Tensor, kind: str, weights: Tensor | None = None) -> Tensor:
     """Sum over stages and labelled joints; divide by the number of labelled joints (of all processes) for the mean.
 
     `target` (B, K, H, W) holds Gaussians of height 1, or (B, K, 2) coordinates in the output's units; `labelled` (B, K) is boolean.
+    `weights` (B, K) say how much each label counts; then divide by their sum.
 
     - `cross-entropy`: of a softmax over the map's cells against the Gaussian normalised to sum 1, less the Gaussian's
       own entropy, so that 0 is perfect.
@@ -30,4 +31,6 @@ def loss_sum(output: Tensor, target: Tensor, labelled: Tensor, kind: str) -> Ten
         per_joint = smooth_l1_loss(output, target, beta=0.05, reduction="none").sum(-1)
     else:
         raise ValueError(f"no loss {kind!r}; there are {', '.join(LOSSES)}")
+    if weights is not None:
+        per_joint = per_joint * weights[:, None]
     return per_joint.masked_fill(~labelled[:, None], 0).sum()

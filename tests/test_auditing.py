@@ -5,14 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from planted_labels import exchanged, people, predictor
 
 import posekit
-from posekit.auditing import baselines, calibration, evidence, features, measure, planted
+from posekit.auditing import baselines, calibration, evidence, features, labels, measure, planted
 from posekit.auditing.judging import UNJUDGED
 from posekit.errors import PosekitError
+from posekit.losses import loss_sum
 from posekit.skeleton import COCO, LSP, Skeleton
 
 COUNT = 40
@@ -30,8 +32,8 @@ def right():
     return people(range(COUNT))
 
 
-def audited(labels, cache, **options):
-    return posekit.audit(labels, predictor(), flip=False, cache=cache, **options)
+def audited(there, cache, **options):
+    return posekit.audit(there, predictor(), flip=False, cache=cache, **options)
 
 
 def relabelled(right, keypoints):
@@ -99,8 +101,8 @@ def test_a_second_opinion_of_a_file(right, cache, tmp_path):
     file = tmp_path / "results.json"
     said = [{"file_name": str(n), "keypoints": k.ravel().tolist()} for n, k in zip(right.names, right.keypoints, strict=True)]
     file.write_text(json.dumps(said))
-    labels = relabelled(right, exchanged(right.keypoints, [3], WHOLE, LSP.mirrored))
-    found = audited(labels, cache, against=file)
+    there = relabelled(right, exchanged(right.keypoints, [3], WHOLE, LSP.mirrored))
+    found = audited(there, cache, against=file)
     assert len(found.opinions) == 2 and found.order()[0] == 3 and np.allclose(found.opinions[1].predicted, right.keypoints)
 
 
@@ -174,11 +176,11 @@ def test_probabilities_are_calibrated_where_the_truth_is_known():
 
 @pytest.mark.parametrize("kind", [*planted.PERSON, *planted.JOINT])
 def test_planted_errors_are_where_they_are_said_to_be(right, kind):
-    labels = right.keypoints.copy()
-    labels[::2, 5] = (np.nan, np.nan, 0)  # something to flag
-    both = replace(right, keypoints=labels, names=np.repeat(right.names[: COUNT // 2], 2))  # two a picture
+    before = right.keypoints.copy()
+    before[::2, 5] = (np.nan, np.nan, 0)  # something to flag
+    both = replace(right, keypoints=before, names=np.repeat(right.names[: COUNT // 2], 2))  # two a picture
     changed, wrong = planted.plant(both, kind, 0.3)
-    differs = ~np.isclose(changed.keypoints, labels, equal_nan=True).all(-1)
+    differs = ~np.isclose(changed.keypoints, before, equal_nan=True).all(-1)
     assert wrong.any() and ((differs & (changed.keypoints[..., 2] > 0)) == wrong).all() and (changed.keypoints[wrong][:, 2] > 0).all()
     again, same = planted.plant(both, kind, 0.3)
     assert (same == wrong).all() and np.array_equal(again.keypoints, changed.keypoints, equal_nan=True)
@@ -201,3 +203,24 @@ def test_counting_takes_who_is_sure_of_another_joint():
     doubts = baselines.counted(likelihoods, LSP)
     assert {tuple(at) for at in np.argwhere(doubts > 50)} == {(0, 0), (1, 3)} and np.isnan(doubts[2, 5])
     assert np.argmax(baselines.of_people(baselines.loss(likelihoods))) in (0, 1)
+
+
+def test_ways_to_learn_from_audited_labels(right, cache):
+    wrong = relabelled(right, exchanged(right.keypoints, [3, 11], WHOLE, LSP.mirrored))
+    wrong.keypoints[3, LSP.index("left knee")] = (np.nan, np.nan, 0)
+    found = audited(wrong, cache)
+    without, put_right, weighted = (labels.relabelled(found, way).keypoints for way in labels.WAYS)
+    assert not without[3, WHOLE, 2].any() and np.array_equal(without[5], wrong.keypoints[5], equal_nan=True)
+    assert np.array_equal(put_right[11], right.keypoints[11]) and put_right[3, LSP.index("right knee"), 2].item() == 0
+    assert (weighted[3, WHOLE, 2] < 0.5).all() and (weighted[5, :, 2] > 0.5).all() and weighted[3, LSP.index("left knee"), 2].item() == 0
+    with pytest.raises(PosekitError, match="no way 'better'"):
+        labels.relabelled(found, "better")
+
+
+@given(st.floats(0.1, 1), st.sampled_from(["cross-entropy", "mse"]))
+def test_a_label_of_half_weight_costs_half(weight, kind):
+    output, target = torch.randn(2, 1, 3, 4, 4, generator=torch.Generator().manual_seed(0)), torch.rand(2, 3, 4, 4)
+    labelled = torch.ones(2, 3, dtype=torch.bool)
+    whole = loss_sum(output, target, labelled, kind)
+    assert torch.allclose(loss_sum(output, target, labelled, kind, torch.full((2, 3), weight)), weight * whole)
+    assert torch.equal(loss_sum(output, target, labelled, kind, torch.ones(2, 3)), whole)

@@ -39,7 +39,7 @@ class Audit:
         wrong: (N, K) that a label is wrong, for whatever reason.
         joint_kinds: (N, K) the likeliest reason.
         expected: (N,) how many of a person's labels are wrong, in the mean.
-        swaps: (N, K) bool: the joints that the likeliest exchange concerns.
+        swaps: (N, K) bool: the joints that the likeliest exchange concerns, both of each pair.
         persons, joints: the probabilities by kind, and the rates found.
         opinions: the network's, then the second one's.
         notes: what there is to know about these numbers, a line each.
@@ -187,6 +187,7 @@ def judge(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray], 
     words = [f"{WORDS[kind]}: {name}" if kind == "pair" else WORDS[kind] for kind, name in zip(likeliest, names, strict=True)]
     exchanges = [i for i, kind in enumerate(persons.kinds) if kind != "person"]
     best = [persons.kinds[exchanges[i]] for i in persons.probabilities[:, exchanges].argmax(1)] if exchanges else ["whole"] * len(people)
+    swaps = np.stack([members[kind][i] > 0 for i, kind in enumerate(best)])
     return Audit(
         people,
         exchanged=np.where(there, np.minimum(persons.probabilities.sum(1), 1), np.nan),
@@ -194,7 +195,7 @@ def judge(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray], 
         wrong=wrong,
         joint_kinds=joint_kinds,
         expected=np.where(judged.any(1), np.nansum(wrong, 1), np.nan),
-        swaps=np.stack([members[kind][i] for i, kind in enumerate(best)]) > 0,
+        swaps=(swaps | swaps[:, list(people.skeleton.mirrored)]) > 0,
         persons=persons,
         joints=joints,
         opinions=tuple(heard),

@@ -23,7 +23,8 @@ class People:
         skeleton: whose joints `keypoints` are, in its order.
         names: (N,) str: the picture, as `read` takes it.
         boxes: (N, 4) float: x, y of the upper left outer edge, width, height.
-        keypoints: (N, K, 3) float: x, y, flag (0 not labelled, then x and y are NaN; 1 hidden; 2 visible).
+        keypoints: (N, K, 3) float: x, y, flag (0 not labelled, then x and y are NaN; 1 hidden; 2 visible; in between 0 and 1,
+            a label that counts that much in training).
         ids: (N,) int: the annotation's number in its data set.
         splits: (N,) str: train, val or test.
         read: name to picture (H, W, 3) uint8; picklable; another one needs another `version`.

@@ -282,7 +282,7 @@ def _step(network, model, optimiser, pictures, points, recipe, step, steps, back
     with torch.no_grad(), backend.autocast():
         taught = teacher(pictures)[:, -1].float() if teacher else None
     total, labelled = _loss(output, points, recipe, taught)
-    count = parallel.total(labelled.sum()).clamp_min(1)
+    count = parallel.total(_weights(points)[labelled].sum()).clamp_min(1)
     # Processes' gradients are averaged, so each takes its share of the sum times the number of processes.
     loss = total * parallel.world().size / (count * output.shape[1])
     optimiser.zero_grad()
@@ -290,7 +290,7 @@ def _step(network, model, optimiser, pictures, points, recipe, step, steps, back
     norm = nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     peaks = _peaks(output.detach()[:, -1].float(), recipe.loss)[labelled].sum()
     loss_sums = parallel.total(torch.stack([loss.detach(), peaks]))
-    mean_loss, peak = float(loss_sums[0]) / parallel.world().size, float(loss_sums[1] / count)
+    mean_loss, peak = float(loss_sums[0]) / parallel.world().size, float(loss_sums[1] / parallel.total(labelled.sum()).clamp_min(1))
     if not math.isfinite(mean_loss) or not torch.isfinite(norm):
         raise PosekitError(f"step {step + 1}: the loss is {mean_loss} and the gradient's norm {float(norm)}; lower the learning rate (now "
                            f"{recipe.lr_at(step, steps):.2g}); the last epoch's weights are kept")  # fmt: skip
@@ -306,7 +306,12 @@ def _loss(output: Tensor, points: Tensor, recipe: Recipe, taught: Tensor | None 
         target, labelled = targets(points, recipe.resolution, recipe.sigma)
         if taught is not None:
             target = (target / target.sum((-2, -1), keepdim=True).clamp_min(1e-12) + hm.probabilities(taught)) / 2
-    return loss_sum(output, target, labelled, recipe.loss), labelled
+    return loss_sum(output, target, labelled, recipe.loss, _weights(points)), labelled
+
+
+def _weights(points: Tensor) -> Tensor:
+    """How much each label (B, K) counts: its flag where that is below 1."""
+    return points[..., 2].clamp(max=1)
 
 
 def _peaks(output: Tensor, kind: str) -> Tensor:
@@ -331,14 +336,14 @@ def _validate(model, average, validation: Crops, recipe: Recipe, backend: Backen
         kept = {name: value.clone() for name, value in model.state_dict().items()}
         model.load_state_dict(average)
     model.eval()
-    predicted, losses, labelled_count, peaks = [], 0.0, 0, []
+    predicted, losses, labelled_count, peaks = [], 0.0, 0.0, []
     for crops, keypoints in batches(validation, iterate(len(validation), 64)):
         pictures, points = eval_view(crops.to(backend.device), keypoints.to(backend.device), recipe.resolution)
         with backend.autocast():
             output = model(backend.pictures(pictures)).float()
         total, labelled = _loss(output, points, recipe)
         losses += float(total) / output.shape[1]
-        labelled_count += int(labelled.sum())
+        labelled_count += float(_weights(points)[labelled].sum())
         found = _keypoints(output[:, -1], recipe.loss)
         peaks.append(found[..., 2][labelled])
         predicted.append(found.cpu().numpy())

@@ -105,6 +105,7 @@ DESIGNS = {
     "stacks": Design("Do stacks help at equal cost, at 64 px?", hourglasses.stacks_64),
     "skips": Design("What are skip connections worth to a network trained without them, at 64 px?", hourglasses.skips_64),
     "losses": Design("Does mean squared error reach cross-entropy at some learning rate, at 64 px?", hourglasses.losses_64),
+    "audit": Design("Is learning from audited labels better than from labels as they are, at 64 px?", hourglasses.audit_64, None),
     "estimators": Design("What does each kind of estimator find at its own plateau, at 64 px, and at what cost?", estimators_64),
     "smoke": Design("Does the workflow of studies run?", smoke),
 }

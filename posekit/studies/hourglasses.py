@@ -164,3 +164,14 @@ def losses_64(joints: int) -> list[Training]:
         *(trained("mean squared error", loss="mse", lr=rate, epochs=MOST) for rate in rates),
         trained("mean squared error, RMSProp", loss="mse", optimiser="rmsprop", lr=2.5e-4, epochs=MOST),  # Newell's
     ]
+
+
+def audit_64(joints: int) -> list[Training]:
+    """One recipe on labels as they are, and on what three ways make of them after an audit by networks that did not learn from them."""
+    base = replace(base_64(joints), variant="labels as they are", why="every label counts alike")
+    return [
+        base,
+        replace(base, variant="without doubtful labels", labels="without doubtful", why="labels more likely wrong than right are left out"),
+        replace(base, variant="exchanges put right", labels="exchanged", why="left and right change places where that is likelier"),
+        replace(base, variant="weighted labels", labels="weighted", why="each label counts by the probability that it is right"),
+    ]

@@ -9,6 +9,9 @@ from typing import Any
 
 from filelock import FileLock
 
+from posekit.auditing import folds
+from posekit.auditing.judging import Audit, audit
+from posekit.auditing.labels import relabelled
 from posekit.coordinates import CONTEXT, transform_keypoints, view
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
@@ -21,6 +24,7 @@ from posekit.studies.redesign.squeezed import Pretraining, init_squeeze
 
 METRIC = "pck@0.2·torso, flip test, version 1"  # part of every key: other definitions make other results
 SPLITS = ("train", "val", "test")
+FOLDS = 3  # networks that judge the labels which others learn from
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Training:
         start: the training whose weights it begins with; at random without.
         teacher: a larger one whose network this one learns from too; its epochs are not counted.
         squeeze_init: how the squeeze that `config` has and `start` has not begins: "trained", "components", "random".
+        labels: what becomes of the training people's labels after an audit, one of `posekit.auditing.labels.WAYS`; as they are without.
         why: what the variant is there for, in a few words; no part of the key.
     """
 
@@ -44,6 +49,7 @@ class Training:
     start: "Training | None" = None
     squeeze_init: str | None = None
     teacher: "Training | None" = None
+    labels: str | None = None
     why: str = ""
 
     @property
@@ -79,6 +85,8 @@ class Training:
             spec["squeeze_init"] = self.squeeze_init
         if self.teacher:
             spec["teacher"] = self.teacher.spec()
+        if self.labels:
+            spec["labels"] = {"way": self.labels, "folds": FOLDS, "version": 1}
         return json.loads(json.dumps(spec))
 
     def key(self, people: dict[str, str]) -> str:
@@ -125,6 +133,9 @@ def do(
     if weights.exists():
         return weights
     seen = stores(people, training.recipe.resolution, cache)
+    if training.labels:
+        audited = relabelled(_audited(people.split("train"), folder, backend, cache, report), training.labels)
+        seen["train"] = crops(audited, round(training.recipe.resolution * CONTEXT), cache)
     name, config = f"{training.variant}-{training.seed}", training.config
     if architecture_of(config) == "parts":
         return fit_parts(seen["train"], seen["val"], own, resolution=training.recipe.resolution, mixtures=config.mixtures,
@@ -140,6 +151,14 @@ def do(
         start = begun
     return fit(config, training.recipe, seen["train"], seen["val"], own, name=name, start=start, teacher=teacher, backend=backend,
                report=report)  # fmt: skip
+
+
+def _audited(people: People, folder: Path, backend: Backend | None, cache: str | Path, report: Callable[[dict], None] | None) -> Audit:
+    """The audit of people by networks that did not learn from them, which are trained first, once for all trainings in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "folds.lock"):
+        networks = folds.train(people, FOLDS, folder / "folds", cache=cache, backend=backend, report=report)
+    return audit(people, networks, cache=cache)
 
 
 def _named(recipe: Recipe) -> dict[str, Any]:
