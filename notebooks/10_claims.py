@@ -33,6 +33,7 @@ causes: str | None = None  # of 12_causes
 trust: str | None = None  # of 13_trust
 redesign: str | None = None  # of 08_redesign
 another: str | None = None  # of 11_another_network
+audit: str | None = None  # of 14_audit
 studies = "book/studies"  # folder of the results of studies, which decide the claims about training
 claims = "book/claims.yaml"  # the claims and their rules
 
@@ -59,7 +60,7 @@ name, _, _ = parse_spec(data)
 paths = {
     "02_training": training, "03_skips": skips, "04_stacks": stacks, "05_components": components, "05_probes": probes,
     "06_clusters": clusters, "07_explanations": explanations, "12_causes": causes, "13_trust": trust, "08_redesign": redesign,
-    "11_another_network": another,
+    "11_another_network": another, "14_audit": audit,
 }  # fmt: skip
 own = {chapter: json.loads(Path(path).read_text("utf-8")) if path else None for chapter, path in paths.items()}
 here = [chapter for chapter, metrics in own.items() if metrics]
@@ -94,7 +95,7 @@ groups = {group: [claim for claim in stated if claim.group == group] for group i
 headings = {
     "skips": "Skip connections", "stacks": "Stacks", "code": "The code", "clusters": "Clusters and maps",
     "explanations": "Where it looks", "causes": "What is used", "trust": "Confidence and errors", "another": "A network of others",
-    "training": "Training and reading off", "redesign": "The redesign",
+    "training": "Training and reading off", "redesign": "The redesign", "labels": "Labels",
 }  # fmt: skip
 lines = {
     headings[group]: [(claim.name, {kind: verdict.verdict for kind, verdict in verdicts[claim.id].items()}) for claim in members]
@@ -166,6 +167,12 @@ plt.show()
 # Whether changing the bottleneck makes a better network.
 #
 # {{ runs["10_claims"].say.redesign }}
+#
+# ## Labels
+#
+# How many of them are wrong, and what finding those is worth.
+#
+# {{ runs["10_claims"].say.labels }}
 #
 # ## What the ledger does not show
 #

@@ -35,8 +35,8 @@ class Opinion:
     Attributes:
         name: of the network, or of the file.
         predicted: (N, K, 3): x, y in picture pixels and the score; NaN where it says nothing.
-        likelihoods: (L, N, K, 3): OWN, OTHER and BEST for each of L sets of labels; NaN where a joint is not known, OWN and OTHER also where
-            it is not labelled.
+        likelihoods: (L, N, K, 3): OWN, OTHER and BEST for each of L sets of labels; NaN where a joint is not known, and OWN and OTHER
+            where it is not labelled.
     """
 
     name: str
@@ -68,7 +68,7 @@ def of_network(
         seen, _ = eval_view(pictures.to(predictor.backend.device), keypoints.to(predictor.backend.device), card.resolution)
         maps = predict_heatmaps(network, card, seen, flip=flip)[:, -1]
         found = decode(maps, card, matrices[index])[:, theirs]
-        predicted[np.ix_(index, ours)] = found
+        predicted[index[:, None], ours] = found
         if card.loss == "coordinates":
             moved = transform(matrices[index], found[..., :2])
             scaled = transform(matrices[index], sets[:, index][..., :2])
@@ -77,7 +77,7 @@ def of_network(
             to_cells = rescaling(1 / card.stride) @ matrices[index]
             points = transform(to_cells, sets[:, index][..., :2])
             known = _look_up(density(maps[:, theirs], card.loss), points[:, :, ours], counterparts)
-        likelihoods[np.ix_(range(len(sets)), index, ours)] = known
+        likelihoods[:, index[:, None], ours] = known
         if progress:
             progress(len(index))
     likelihoods[~(sets[..., 2] > 0), :BEST] = np.nan
@@ -110,14 +110,13 @@ def density(maps: Tensor, loss: str) -> Tensor:
 def _look_up(log: Tensor, points: np.ndarray, counterparts: Sequence[int]) -> np.ndarray:
     """The three numbers (L, B, K, 3) of labels at points (L, B, K, 2), in cells of the maps' log-densities (B, K, h, w)."""
     sets, people, joints = points.shape[:3]
-    both = torch.as_tensor(np.stack([points, points[:, :, list(counterparts)]], 3)).to(
-        log
-    )  # each map at its own label and its counterpart's
+    both = torch.as_tensor(np.stack([points, points[:, :, list(counterparts)]], 3)).to(log)  # each map at its own and the other side's
     grid = (2 * both + 1) / both.new_tensor([log.shape[-1], log.shape[-2]]) - 1  # as grid_sample has it: the outer edges at -1 and 1
     outside = (~(grid.abs() <= 1).all(-1)).permute(1, 2, 0, 3)
     grid = torch.nan_to_num(grid, nan=2.0).permute(1, 2, 0, 3, 4).reshape(people * joints, sets, 2, 2)
-    found = torch.nn.functional.grid_sample(log.flatten(0, 1)[:, None], grid, padding_mode="border", align_corners=False)
-    found = found.reshape(people, joints, sets, 2).masked_fill(outside, math.log(STRAY)).permute(2, 0, 1, 3).cpu().numpy()
+    sampled = torch.nn.functional.grid_sample(log.flatten(0, 1)[:, None], grid, padding_mode="border", align_corners=False)
+    inside = sampled.reshape(people, joints, sets, 2).masked_fill(outside, math.log(STRAY))
+    found = inside.permute(2, 0, 1, 3).cpu().numpy()
     best = np.broadcast_to(log.amax((-2, -1)).cpu().numpy(), (sets, people, joints))
     return _three(found[..., 0], found[..., 1], best, counterparts)
 
@@ -135,7 +134,7 @@ def _spots(predicted: np.ndarray, points: np.ndarray, size: float, counterparts:
 
 
 def _three(own: np.ndarray, of_counterpart: np.ndarray, best: np.ndarray, counterparts: Sequence[int]) -> np.ndarray:
-    """OWN, OTHER, BEST; `of_counterpart` (L, B, K) is each map at the counterpart's label, and OTHER each label in the counterpart's map."""
+    """OWN, OTHER, BEST; `of_counterpart` (L, B, K) is each map at the other side's label; OTHER is each label in the other side's map."""
     other = of_counterpart[..., list(counterparts)].copy()
     other[..., [k for k, counterpart in enumerate(counterparts) if counterpart < 0]] = np.nan
     return np.stack([own, other, best], -1)

@@ -56,7 +56,7 @@ def handedness(labels: np.ndarray, people: People) -> np.ndarray:
     """
     skeleton = people.skeleton
     xy = np.where(labels[..., 2:] > 0, labels[..., :2], np.nan)
-    down = np.zeros((len(labels), 2)) + (0, 1)
+    down = np.tile([0.0, 1.0], (len(labels), 1))
     if {"left hip", "right hip", "left shoulder", "right shoulder"} <= set(skeleton.joints):
         ls, rs, lh, rh = skeleton.index("left shoulder", "right shoulder", "left hip", "right hip")
         trunk = (xy[:, lh] + xy[:, rh] - xy[:, ls] - xy[:, rs]) / 2

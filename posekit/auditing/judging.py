@@ -110,19 +110,18 @@ def audit(
         progress: hears what is done, how many are done and of how many.
 
     Raises:
-        PosekitError: the skeleton has no left and right, people are in fewer than five pictures, the second opinion is of other people or of
-            another skeleton, or a picture cannot be read.
+        PosekitError: the skeleton has no left and right, people are in fewer than five pictures, the second opinion is of other people
+            or of another skeleton, or a picture cannot be read.
 
     >>> import posekit
     >>> found = audit(posekit.load_people("mannequins:40,size=64"), "mannequins-hg1")
     >>> found.table().columns.tolist()
     ['picture', 'id', 'joint', 'probability', 'kind', 'expected']
     """
-    if isinstance(people, str):
-        people = load_people(people, on_error=on_error, cache=cache)
-    check(people)
+    everybody = load_people(people, on_error=on_error, cache=cache) if isinstance(people, str) else people
+    check(everybody)
     networks = opinions.predictors(weights)
-    many = len(people)
+    many = len(everybody)
     done = {"judging": 0}
 
     def hear(count: int) -> None:
@@ -134,21 +133,21 @@ def audit(
 
     def cut(size: int):
         if size not in stores:
-            stores[size] = crops(people, size, cache, on_error=on_error)
+            stores[size] = crops(everybody, size, cache, on_error=on_error)
         return stores[size]
 
-    people = cut(round(networks[0].card.resolution * CONTEXT)).people  # whose picture cannot be read is left out
-    rival = None if against is None or str(against).endswith((".json", ".json.gz")) else opinions.predictors([against])  # type: ignore[list-item]
+    there = cut(round(networks[0].card.resolution * CONTEXT)).people  # whose picture cannot be read is left out
+    rival = None if against is None or str(against).endswith((".json", ".json.gz")) else opinions.predictors([against])
     rounds = len(networks) + (rival is not None)
-    sets = label_sets(people, seed)
+    sets = label_sets(there, seed)
     first, notes = opinions.heard(networks, cut, sets, flip=flip, progress=hear)
     found = [first]
     if rival:
         second, more = opinions.heard(rival, cut, sets, flip=flip, progress=hear)
         found, notes = [first, second], [*notes, *more]
     elif against is not None:
-        found.append(opinions.of_file(against, people, sets))  # type: ignore[arg-type]
-    return judge(people, found, sets, notes)
+        found.append(opinions.of_file(against, there, sets))  # type: ignore[arg-type]
+    return judge(there, found, sets, notes)
 
 
 def check(people: People) -> None:
@@ -251,7 +250,7 @@ def _joints(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray]
 
 
 def _members(people: People, likelihoods: np.ndarray) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The labels (N, K) that each kind of error of a whole annotation makes wrong, 1 or 0; and the likeliest pair of each person by name."""
+    """The labels (N, K) that each kind of error of a whole annotation makes wrong, 1 or 0; and each person's likeliest pair by name."""
     skeleton, labelled = people.skeleton, people.keypoints[..., 2] > 0
     found = {"person": labelled.astype(float)}
     for kind, joints in groups(skeleton).items():

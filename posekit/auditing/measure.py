@@ -30,11 +30,11 @@ def measured(
     """Each kind of error planted at each rate, and how well three methods find it; in one pass of the network.
 
     Returns:
-        `people`; `doubted`: the share of people, and of labels, that the audit calls wrong before anything is planted; and `rows`, one a kind,
-        rate and method, with `planted` (how many), `auc`, `top` (the share that is planted of as many as were planted, at the top), `recall`
-        (at a precision of PRECISION, with `low` and `high`, a bootstrap over people) and, of the audit, `calibration`: by interval of the
-        probability (EDGES) how many there are, their mean probability and the share that is planted. Those who were doubted before take no
-        part, since nobody knows whether their labels are right.
+        `people`; `network`; `doubted`: the share of people, and of labels, that the audit calls wrong before anything is planted; and
+        `rows`, one a kind, rate and method, with `planted` (how many), `auc`, `top` (the share that is planted of as many at the top),
+        `recall` (at a precision of PRECISION, with `low` and `high`, a bootstrap over people) and, of the audit, `calibration` (by interval
+        of the probability, how many there are, their mean probability and the share that is planted). Those who were doubted before
+        take no part, since nobody knows whether their labels are right.
     """
     (network,) = opinions.predictors(weights)
     store = crops(people, round(network.card.resolution * CONTEXT), cache)
@@ -60,14 +60,15 @@ def measured(
 
 
 def _rows(kind: str, rate: float, before: Audit, after: Audit, wrong: np.ndarray, seed: int, resamples: int) -> list[dict[str, Any]]:
+    truth: np.ndarray
     likelihoods, skeleton = after.opinions[0].likelihoods[0], after.people.skeleton
     doubts = {"loss": baselines.loss(likelihoods), "counting": baselines.counted(likelihoods, skeleton)}
     if kind in JOINT:
-        owner = np.broadcast_to(np.arange(len(wrong))[:, None], wrong.shape)
+        owner: np.ndarray = np.broadcast_to(np.arange(len(wrong))[:, None], wrong.shape)
         there = np.isfinite(after.wrong) & (wrong | ~(np.nan_to_num(before.wrong) > 0.5))
         scores, truth = {"audit": after.wrong, **doubts}, wrong
     else:
-        owner, truth = np.arange(len(wrong)), wrong.any(1)
+        owner, truth = np.arange(len(wrong)), np.asarray(wrong.any(1))
         there = np.isfinite(after.exchanged) & (truth | ~(np.nan_to_num(before.exchanged) > 0.5))
         scores = {"audit": after.exchanged} | {name: baselines.of_people(each) for name, each in doubts.items()}
     truth, owner = truth[there], owner[there]

@@ -23,7 +23,8 @@ SAME = 0.1  # overlap (intersection over union) of two boxes that can be of one 
 
 class _Entry:
     def __init__(self, name: str, number: int | str | None):
-        self.name, self.number, self.people = name, number, []
+        self.name, self.number = name, number
+        self.people: list[np.ndarray] = []
 
 
 def predictors(given: str | Path | Predictor | Sequence[str | Path | Predictor]) -> list[Predictor]:

@@ -110,7 +110,7 @@ def plant(people: People, kind: str, rate: float, seed: int = 0) -> tuple[People
         wrong = able & (rng.random(able.shape) < rate)
         return replace(people, keypoints=np.where(wrong[..., None], made, before)), wrong
     if kind == "person":
-        chosen = _some(rng, labelled.any(1), rate)
+        chosen = _some(rng, np.asarray(labelled.any(1)), rate)
         after = np.where(chosen[:, None, None], another_pose(people, rng), before)
         return replace(people, keypoints=after), chosen[:, None] & (after[..., 2] > 0)
     by_person = [groups(skeleton)[kind]] * len(people) if kind != "pair" else [

@@ -71,7 +71,8 @@ def page(audit: Audit, most: int = SHOWN) -> str:
         picture = cut(people.read(str(people.names[i])), centres[i], float(sides[i]), SIDE)
         label, found = (transform_keypoints(matrices[i], each[i]) for each in (people.keypoints, audit.opinions[0].predicted))
         shown.append({
-            "id": int(people.ids[i]), "picture": str(people.names[i]).encode(errors="replace").decode(), "probability": _rounded(audit.exchanged[i]),
+            "id": int(people.ids[i]), "picture": str(people.names[i]).encode(errors="replace").decode(),
+            "probability": _rounded(audit.exchanged[i]),
             "kind": audit.kinds[i], "image": webp(Image.fromarray(picture), 70), "label": _points(label), "found": _points(found),
             "wrong": [_rounded(p) for p in audit.wrong[i]], "swap": np.flatnonzero(audit.swaps[i]).tolist(),
         })  # fmt: skip
@@ -79,7 +80,7 @@ def page(audit: Audit, most: int = SHOWN) -> str:
         "source": people.source, "fingerprint": people.fingerprint(), "skeleton": skeleton.name, "joints": skeleton.joints, "size": SIDE,
         "mirrored": skeleton.mirrored, "limbs": skeleton.limb_indices, "groups": list(groups(skeleton).values()), "people": shown,
         "colours": {"joints": joint_colours(skeleton), "limbs": limb_colours(skeleton)},
-        "about": f"{people.source}: {audit.summary()}. {len(rows):,} of {len(people):,} people are here. {' '.join(f'{n}.' for n in audit.notes)}",
+        "about": " ".join([f"{people.source}: {audit.summary()}.", f"{len(rows):,} of them are here.", *(f"{n}." for n in audit.notes)]),
     }  # fmt: skip
     text = json.dumps(plain(content), allow_nan=False).replace("<", "\\u003c")  # nothing in it ends the script
     return (resources("posekit.auditing") / "review.html").read_text("utf-8").replace("{{data}}", text)

@@ -40,9 +40,7 @@ CONTRASTS: dict[str, dict[str, dict[str, float]]] = {
         "4 stacks": {"4 stacks, equal parameters": 1, "1 wide stack": -1},
         "2 stacks, large": {"2 stacks, equal width": 1, "1 large stack": -1},
     },
-    "audit": {
-        name: {name: 1, "labels as they are": -1} for name in ("without doubtful labels", "exchanges put right", "weighted labels")
-    },
+    "audit": {name: {name: 1, "labels as they are": -1} for name in ("without doubtful labels", "exchanges put right", "weighted labels")},
     "skips": {name: {name: 1, "all skips": -1} for name in ("no skips", "without the finest", "without the coarsest")},
     "estimators": {
         name: {name: 1, "hourglass, 1 stack": -1}

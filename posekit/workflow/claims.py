@@ -25,7 +25,7 @@ from posekit.workflow import runs
 
 MARKS = {"supported": "✓", "not supported": "✗", "undecided": "?", "not decided yet": "…", "not measured": "–"}
 KINDS = {"mannequins": "laptop", "photographs": "lspet"}  # of people, and the preset whose kept numbers stand in for a run
-GROUPS = ("skips", "stacks", "code", "clusters", "explanations", "causes", "trust", "another", "training", "redesign")
+GROUPS = ("skips", "stacks", "code", "clusters", "explanations", "causes", "trust", "another", "training", "redesign", "labels")
 _CENTRES = ("mean", "difference", "r", "r2")  # what the number between "low" and "high" is called
 
 

@@ -1,0 +1,42 @@
+"""Figures of audits: how well planted errors are found, how far the probabilities can be trusted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from posekit.plots import PALETTE
+
+
+def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision: float) -> Figure:
+    """Recall at a precision of each method, with its interval, by kind and rate of planted error; `rows` as of `auditing.measure`."""
+    cases = list(dict.fromkeys((row["kind"], row["rate"]) for row in rows))
+    figure, ax = plt.subplots(figsize=(7.5, 0.34 * len(cases) + 1.4))
+    for i, method in enumerate(methods):
+        found = [(cases.index((row["kind"], row["rate"])), row["recall"]) for row in rows if row["method"] == method]
+        for y, block in found:
+            ax.plot([100 * block["low"], 100 * block["high"]], [y + 0.2 * (i - 1)] * 2, color=PALETTE[i], linewidth=2, alpha=0.5)
+        ax.plot([100 * block["mean"] for _, block in found], [y + 0.2 * (i - 1) for y, _ in found], "o", color=PALETTE[i], label=method)
+    ax.axvline(80, color="0.4", linestyle=":", linewidth=1)
+    ax.set_yticks(range(len(cases)), [f"{kind}, {100 * rate:.0f} %" for kind, rate in cases])
+    ax.set_ylim(len(cases) - 0.5, -0.5)
+    ax.set_xlim(-3, 103)
+    ax.set_xlabel(f"recall at a precision of {precision:g} (%)")
+    ax.grid(axis="x", color="0.92")
+    ax.legend(loc="lower right")
+    return figure
+
+
+def calibration(parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Share of planted errors by the probability that the audit gave, one line a name; the larger a dot, the more labels."""
+    figure, ax = plt.subplots(figsize=(5, 4.4))
+    ax.plot([0, 100], [0, 100], color="0.6", linewidth=1)
+    for i, (name, intervals) in enumerate(parts.items()):
+        x, y = [100 * part["mean"] for part in intervals], [100 * part["share"] for part in intervals]
+        ax.plot(x, y, color=PALETTE[i], linewidth=1, label=name)
+        ax.scatter(x, y, s=[min(8 + part["labels"] / 4, 120) for part in intervals], color=PALETTE[i], alpha=0.7)
+    ax.set_xlabel("probability given (%)")
+    ax.set_ylabel("share that is planted (%)")
+    ax.legend(loc="upper left")
+    return figure

@@ -1,0 +1,149 @@
+"""What 14_audit says: how well planted errors are found, how many labels are wrong, what that bounds, what learning without them gives."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from posekit.workflow.words import listed, share, side_by_side, spoken
+from posekit.workflow.words.studies import gained, state, table
+
+NAMES = {"whole": "whole exchanges", "arms": "exchanged arms", "legs": "exchanged legs", "pair": "exchanged pairs",
+         "person": "wrong boxes or people", "displaced": "displaced joints", "another person": "other people's joints",
+         "flag": "wrong flags"}  # fmt: skip
+GOAL = 0.8  # recall, at as high a precision
+SHOWN_RATE = 0.05
+LEAST = 50  # labels in an interval of probability that calibration is judged by
+
+
+def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
+    """What the page says, by name, of the chapter's metrics."""
+    return {
+        "answer": answer(m),
+        "people": people(m),
+        "planted": planted(m),
+        "baselines": baselines(m),
+        "calibration": calibration(m),
+        "found": found(m),
+        "second": second(m),
+        "ceiling": ceiling(m),
+        "study": study(m),
+        "notes": "\n".join(f"- {note}." for note in m["audit"]["notes"]) or "- Nothing is known that speaks against these numbers.",
+        "table": side_by_side("14_audit", data, verdicts(m)),
+    }
+
+
+def row(m: Mapping[str, Any], kind: str, rate: float = SHOWN_RATE, method: str = "audit") -> Mapping[str, Any] | None:
+    """The measurement of one kind, rate and method; None where the error could not be planted."""
+    rows: Sequence[Mapping[str, Any]] = m["planted"]["rows"]
+    return next((each for each in rows if (each["kind"], each["rate"], each["method"]) == (kind, rate, method)), None)
+
+
+def answer(m: Mapping[str, Any]) -> str:
+    """The chapter's answer in one sentence with its one number."""
+    wrong = m["audit"]["wrong"]
+    who = "Of mannequins, whose labels are right by construction" if m["rendered"] else f"Of the labels of *{m['source']}*"
+    return f"**{who}, the audit expects {share(wrong)} to be wrong**."
+
+
+def people(m: Mapping[str, Any]) -> str:
+    kind = "mannequins" if m["rendered"] else "people"
+    return f"{m['planted']['people']:,} {kind}, judged by *{m['network']}*, {m['seen']}"
+
+
+def planted(m: Mapping[str, Any]) -> str:
+    whole = row(m, "whole")
+    if whole is None:
+        return "Nobody here has labels to exchange, so that no exchange could be planted."
+    block, said = whole["recall"], f"{spoken(whole['recall'])} of {whole['planted']} whole exchanges"
+    verdict = (
+        "The goal of 80 % is met"
+        if block["low"] >= GOAL
+        else "The goal of 80 % is not met"
+        if block["high"] < GOAL
+        else "Whether the goal of 80 % is met cannot be told"
+    )
+    others = [f"{name} {spoken(each['recall'])}" for kind, name in NAMES.items() if kind != "whole" and (each := row(m, kind))]
+    rest = f" Of the other kinds: {'; '.join(others)}." if others else ""
+    return f"With errors planted in {100 * SHOWN_RATE:.0f} % and at a precision of 80 %, the audit finds {said}. {verdict}.{rest}"
+
+
+def baselines(m: Mapping[str, Any]) -> str:
+    ahead: dict[str, list[str]] = {"ahead": [], "behind": [], "level": []}
+    for kind, name in NAMES.items():
+        ours, others = row(m, kind), [row(m, kind, method=method) for method in ("loss", "counting")]
+        if ours is None or None in others:
+            continue
+        best = max(each["auc"] for each in others if each)
+        place = "ahead" if ours["auc"] > best + 0.005 else "behind" if ours["auc"] < best - 0.005 else "level"
+        ahead[place].append(f"{name} ({ours['auc']:.2f} against {best:.2f})")
+    parts = [
+        f"The area under the curve is {what} the better baseline's for {listed(ahead[place])}."
+        for place, what in (("ahead", "larger than"), ("behind", "smaller than"), ("level", "within 0.005 of"))
+        if ahead[place]
+    ]
+    return " ".join(parts) or "There is nothing to compare the audit with."
+
+
+def calibration(m: Mapping[str, Any]) -> str:
+    """How far probabilities are from shares, of labels with displaced joints, in the widest-known intervals."""
+    displaced = row(m, "displaced")
+    parts = [part for part in (displaced or {}).get("calibration", []) if part["labels"] >= LEAST]
+    if not parts:
+        return "Too few labels are doubtful to judge the probabilities by."
+    worst = max(parts, key=lambda part: abs(part["mean"] - part["share"]))
+    side = "too high" if worst["mean"] > worst["share"] else "too low"
+    return (
+        f"Probabilities of displaced joints differ from the share that is planted by "
+        f"{100 * abs(worst['mean'] - worst['share']):.0f} points at most (where they say {100 * worst['mean']:.0f} %, which is {side})."
+    )
+
+
+def found(m: Mapping[str, Any]) -> str:
+    audit, rates = m["audit"], m["audit"]["rates"]
+    kinds = [f"{NAMES[kind]} {100 * rate:.1f} %" for kind, rate in rates.items() if kind in NAMES]
+    return (
+        f"{audit['people']:,} people were judged. {share(audit['exchanged'])} of them are more likely wrong than right as a whole. "
+        f"At most, by kind: {', '.join(kinds)}."
+    )
+
+
+def second(m: Mapping[str, Any]) -> str:
+    block = m["second"]
+    if block is None:
+        return "There is no second network to ask."
+    return (
+        f"*{block['network']}* prefers the exchanged labels, too, for {share(block['agreed'])} of those whom the audit takes to be "
+        f"exchanged, and for {share(block['others'])} of all others."
+    )
+
+
+def ceiling(m: Mapping[str, Any]) -> str:
+    if m["rendered"]:
+        return (
+            "Labels of mannequins are right by construction: what the audit doubts here, it doubts without reason, and nothing is bounded."
+        )
+    return (
+        f"A network that is always right agrees with {share(m['ceiling'])} of these labels, if the audit's probabilities hold. No score on "
+        f"them can be told from a better one above that."
+    )
+
+
+def study(m: Mapping[str, Any]) -> str:
+    block = m["study"]
+    if not block["kept"]:
+        return state(block)
+    text = f"{state(block)}\n\n{table(block)}"
+    if not block["missing"]:
+        text += "\n\n" + " ".join(f"*{name}*: {gained(each)}." for name, each in block["contrasts"].items() if name in block["variants"])
+    return text
+
+
+def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
+    """The chapter's table, question to answer."""
+    found_ = {"Network": f"{m['network']}, {m['planted']['people']:,} people"}
+    for kind, name in NAMES.items():
+        if each := row(m, kind):
+            found_[f"Recall of {name} at a precision of 80 %"] = spoken(each["recall"])
+            found_[f"Area under the curve, {name}"] = f"{each['auc']:.2f}"
+    found_["Labels expected to be wrong"] = share(m["audit"]["wrong"])
+    found_["People more likely wrong than right as a whole"] = share(m["audit"]["exchanged"])
+    return found_

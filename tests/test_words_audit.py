@@ -1,0 +1,99 @@
+"""What 14_audit says, by planted metrics: every branch. Of its study: test_words_studies.py."""
+
+import pytest
+
+from posekit.workflow.words import audit as words
+
+MISSING = {"study": "audit", "trainings": 12, "missing": {"weighted labels": [0]}, "kept": 0, "seeds": [0, 1, 2], "source": "lspet",
+           "variants": {"weighted labels": {"seeds": [1]}}}  # fmt: skip
+
+
+def interval(mean, half=0.02):
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def row(kind, method="audit", auc=0.9, recall=0.6, half=0.02, **more):
+    return {"kind": kind, "rate": 0.05, "method": method, "planted": 30, "auc": auc, "top": 0.7, "recall": interval(recall, half), **more}
+
+
+def planted(*rows, **changes):
+    rows = rows or tuple(row(kind, method) for kind in ("whole", "displaced") for method in ("audit", "loss", "counting"))
+    metrics = {
+        "network": "hg1", "source": "lspet", "rendered": False, "seen": "none of whom it was trained on", "study": MISSING, "second": None,
+        "planted": {"people": 700, "rows": list(rows)}, "ceiling": interval(0.9),
+        "audit": {"people": 690, "wrong": interval(0.1), "exchanged": interval(0.04), "rates": {"whole": 0.05, "displaced": 0.01},
+                  "notes": []},
+    }  # fmt: skip
+    return metrics | changes
+
+
+def said(*rows, **changes):
+    return words.sentences(planted(*rows, **changes), "lspet:folder")
+
+
+def test_the_answer_and_the_people():
+    assert said()["answer"] == "**Of the labels of *lspet*, the audit expects 10 % [8,\u00a012] to be wrong**."
+    assert said(rendered=True)["answer"].startswith("**Of mannequins, whose labels are right by construction, the audit expects 10 %")
+    assert said()["people"] == "700 people, judged by *hg1*, none of whom it was trained on"
+    assert "700 mannequins" in said(rendered=True)["people"]
+
+
+@pytest.mark.parametrize(
+    ("recall", "half", "verdict"),
+    [
+        (0.9, 0.02, "The goal of 80 % is met"),
+        (0.5, 0.02, "The goal of 80 % is not met"),
+        (0.8, 0.1, "Whether the goal of 80 % is met cannot"),
+    ],
+)
+def test_whole_exchanges_beside_the_goal(recall, half, verdict):
+    text = said(row("whole", recall=recall, half=half), row("pair"))["planted"]
+    assert verdict in text and "of 30 whole exchanges" in text and "Of the other kinds: exchanged pairs 60.0 % [58.0, 62.0]" in text
+
+
+def test_nobody_to_exchange():
+    assert said(row("displaced"))["planted"] == "Nobody here has labels to exchange, so that no exchange could be planted."
+
+
+@pytest.mark.parametrize(("ours", "words_"), [(0.95, "larger than"), (0.8, "smaller than"), (0.902, "within 0.005 of")])
+def test_baselines(ours, words_):
+    text = said(row("whole", auc=ours), row("whole", "loss", auc=0.9), row("whole", "counting", auc=0.7))["baselines"]
+    assert text == f"The area under the curve is {words_} the better baseline's for whole exchanges ({ours:.2f} against 0.90)."
+    assert said(row("whole"))["baselines"] == "There is nothing to compare the audit with."
+
+
+@pytest.mark.parametrize(("mean", "share", "side"), [(0.8, 0.6, "too high"), (0.4, 0.6, "too low")])
+def test_calibration(mean, share, side):
+    parts = [{"labels": 60, "mean": mean, "share": share}, {"labels": 60, "mean": 0.1, "share": 0.1}, {"labels": 3, "mean": 1, "share": 0}]
+    assert (
+        f"by 20 points at most (where they say {100 * mean:.0f} %, which is {side})"
+        in said(row("displaced", calibration=parts))["calibration"]
+    )
+    assert said(row("displaced", calibration=parts[2:]))["calibration"].startswith("Too few labels")
+
+
+def test_what_is_found_and_what_it_bounds():
+    text = said()["found"]
+    assert text.startswith("690 people were judged. 4 %") and text.endswith(
+        "At most, by kind: whole exchanges 5.0 %, displaced joints 1.0 %."
+    )
+    assert said()["second"] == "There is no second network to ask."
+    asked = {"network": "hg2", "agreed": interval(0.8), "others": interval(0.1)}
+    assert said(second=asked)["second"].startswith("*hg2* prefers the exchanged labels, too, for 80 %")
+    assert "agrees with 90 %" in said()["ceiling"] and "nothing is bounded" in said(rendered=True)["ceiling"]
+    assert (
+        said()["notes"].startswith("- Nothing is known") and said(audit=planted()["audit"] | {"notes": ["a", "b"]})["notes"] == "- a.\n- b."
+    )
+
+
+def test_the_study_is_open_while_trainings_are_missing():
+    assert "missing, and nothing is decided from it yet" in said()["study"]
+
+
+def test_the_table_has_each_kind():
+    found = words.verdicts(planted())
+    assert (
+        found["Recall of whole exchanges at a precision of 80 %"] == "60.0 % [58.0, 62.0]"
+        and "Area under the curve, displaced joints" in found
+    )
+    assert "Labels expected to be wrong" in said()["table"]
