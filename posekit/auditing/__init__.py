@@ -2,6 +2,6 @@
 
 - `evidence`: log-likelihoods of labels, of networks' heatmaps or somebody's keypoints; `opinions`: whose, and who learned from whom.
 - `planted`: errors of each kind, planted; `features`, `calibration`: from evidence to probabilities by them.
-- `judging`: `audit`. `writing`, `page`: what it writes; `decisions`: a reviewer's decisions, and the corrected copy.
+- `judging`: `audit`. `writing`: what it writes; `decisions`: a reviewer's decisions, and the corrected copy. `labels`: to learn from.
 - `measure`, `baselines`: how good it is. `folds`: networks that judge people they did not learn from.
 """

@@ -43,6 +43,11 @@ class Audit:
         persons, joints: the probabilities by kind, and the rates found.
         opinions: the network's, then the second one's.
         notes: what there is to know about these numbers, a line each.
+
+    >>> import posekit
+    >>> found = posekit.audit(posekit.load_people("mannequins:40,size=64"), "mannequins-hg1")
+    >>> len(found), found.wrong.shape, found.order().shape
+    (40, (40, 17), (40,))
     """
 
     people: People
