@@ -131,7 +131,9 @@ first = audit.order()[:12]
 side_by_side = [k[i] for i in first for k in (audit.people.keypoints, audit.opinions[0].predicted)]
 moved = [transform_keypoints(crops.matrices[i], k) for i, k in zip(np.repeat(first, 2), side_by_side, strict=True)]
 titles = [text for i in first for text in (f"{100 * audit.exchanged[i]:.0f} %", "prediction")]
-run.save_figure(plots.people([crops[int(i)] for i in np.repeat(first, 2)], moved, crops.people.skeleton, columns=8, titles=titles), "doubtful")
+run.save_figure(
+    plots.people([crops[int(i)] for i in np.repeat(first, 2)], moved, crops.people.skeleton, columns=8, titles=titles), "doubtful"
+)
 plt.show()
 
 # %% tags=["remove-cell"]

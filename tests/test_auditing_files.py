@@ -16,11 +16,13 @@ from typer.testing import CliRunner
 import posekit
 from posekit.auditing import decisions, folds, planted, writing
 from posekit.cli import commands as cli
+from posekit.engine.backend import Backend
 from posekit.engine.training import Recipe
 from posekit.engine.weights import Card, load, save
 from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.skeleton import LSP
+from posekit.studies import job
 
 WHOLE = planted.groups(LSP)["whole"]
 
@@ -219,3 +221,15 @@ def test_the_page_names_what_is_exchanged(tmp_path):
     content = writing.page(audit, 1).partition('type="application/json" id="data">')[2].partition("</script>")[0]
     (shown,) = json.loads(content)["people"]
     assert shown["id"] == 6 and shown["swap"] == WHOLE and shown["kind"] == "left and right exchanged: whole"
+
+
+@pytest.mark.parametrize("way", ["without doubtful", "weighted"])
+def test_a_study_trains_on_audited_labels_of_networks_that_did_not_learn_from_them(leeds, toy, tmp_path, monkeypatch, way):
+    heard = []
+    monkeypatch.setattr(job.folds, "train", lambda people, count, folder, **options: heard.append((len(people), count)) or [toy])
+    labels = posekit.load_people(f"lspet:{leeds}", cache=tmp_path)
+    training = job.Training("audited", HourglassConfig.narrow(4, joints=14, depth=2), Recipe(resolution=32, epochs=1, batch=4), labels=way)
+    plain_one = replace(training, labels=None)
+    assert training.key({"train": "a"}) != plain_one.key({"train": "a"}) and "labels" not in plain_one.spec()
+    weights = job.do(training, labels, tmp_path / "runs", backend=Backend.plain(), cache=tmp_path)
+    assert heard == [(len(labels.split("train")), job.FOLDS)] and load(weights)[1].history

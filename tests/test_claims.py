@@ -379,9 +379,7 @@ STUDIED = [claim for claim in CLAIMS if claim.study]
 
 def test_the_claims_about_training_are_decided_by_studies():
     others = {"skips-retrained", "small-joints-retrained", "stacks-wide", "labels-learning"}
-    assert {claim.id for claim in CLAIMS if claim.group == "redesign" and claim.rule} | others == {
-        claim.id for claim in STUDIED
-    }
+    assert {claim.id for claim in CLAIMS if claim.group == "redesign" and claim.rule} | others == {claim.id for claim in STUDIED}
     assert "redesign-random" in {claim.id for claim in STUDIED}
 
 
