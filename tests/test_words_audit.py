@@ -32,8 +32,8 @@ def said(*rows, **changes):
 
 
 def test_the_answer_and_the_people():
-    assert said()["answer"] == "**Of the labels of *lspet*, the audit expects 10 % [8,\u00a012] to be wrong**."
-    assert said(rendered=True)["answer"].startswith("**Of mannequins, whose labels are right by construction, the audit expects 10 %")
+    assert said()["answer"] == "**Of the labels of *lspet*, the audit takes at most 10 % [8,\u00a012] to be wrong**."
+    assert said(rendered=True)["answer"].startswith("**Of mannequins, whose labels are right by construction, the audit takes at most 10 %")
     assert said()["people"] == "700 people, judged by *hg1*, none of whom it was trained on"
     assert "700 mannequins" in said(rendered=True)["people"]
 
@@ -80,7 +80,7 @@ def test_what_is_found_and_what_it_bounds():
     assert said()["second"] == "There is no second network to ask."
     asked = {"network": "hg2", "agreed": interval(0.8), "others": interval(0.1)}
     assert said(second=asked)["second"].startswith("*hg2* prefers the exchanged labels, too, for 80 %")
-    assert "agrees with 90 %" in said()["ceiling"] and "nothing is bounded" in said(rendered=True)["ceiling"]
+    assert "agrees with at least 90 %" in said()["ceiling"] and "nothing is bounded" in said(rendered=True)["ceiling"]
     assert (
         said()["notes"].startswith("- Nothing is known") and said(audit=planted()["audit"] | {"notes": ["a", "b"]})["notes"] == "- a.\n- b."
     )
@@ -96,4 +96,4 @@ def test_the_table_has_each_kind():
         found["Recall of whole exchanges at a precision of 80 %"] == "60.0 % [58.0, 62.0]"
         and "Area under the curve, displaced joints" in found
     )
-    assert "Labels expected to be wrong" in said()["table"]
+    assert "Labels taken to be wrong, at most" in said()["table"]

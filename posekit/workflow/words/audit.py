@@ -41,7 +41,7 @@ def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     wrong = m["audit"]["wrong"]
     who = "Of mannequins, whose labels are right by construction" if m["rendered"] else f"Of the labels of *{m['source']}*"
-    return f"**{who}, the audit expects {share(wrong)} to be wrong**."
+    return f"**{who}, the audit takes at most {share(wrong)} to be wrong**."
 
 
 def people(m: Mapping[str, Any]) -> str:
@@ -122,8 +122,8 @@ def ceiling(m: Mapping[str, Any]) -> str:
             "Labels of mannequins are right by construction: what the audit doubts here, it doubts without reason, and nothing is bounded."
         )
     return (
-        f"A network that is always right agrees with {share(m['ceiling'])} of these labels, if the audit's probabilities hold. No score on "
-        f"them can be told from a better one above that."
+        f"A network that is always right agrees with at least {share(m['ceiling'])} of these labels, by the audit's probabilities. No "
+        f"score on them can be told from a better one above that."
     )
 
 
@@ -144,6 +144,6 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
         if each := row(m, kind):
             found_[f"Recall of {name} at a precision of 80 %"] = spoken(each["recall"])
             found_[f"Area under the curve, {name}"] = f"{each['auc']:.2f}"
-    found_["Labels expected to be wrong"] = share(m["audit"]["wrong"])
+    found_["Labels taken to be wrong, at most"] = share(m["audit"]["wrong"])
     found_["People more likely wrong than right as a whole"] = share(m["audit"]["exchanged"])
     return found_
