@@ -224,3 +224,10 @@ def test_a_label_of_half_weight_costs_half(weight, kind):
     whole = loss_sum(output, target, labelled, kind)
     assert torch.allclose(loss_sum(output, target, labelled, kind, torch.full((2, 3), weight)), weight * whole)
     assert torch.equal(loss_sum(output, target, labelled, kind, torch.ones(2, 3)), whole)
+
+
+def test_an_opinion_that_contradicts_every_label_says_so(right, cache):
+    rng = np.random.default_rng(0)
+    half = rng.permutation(COUNT)[: COUNT // 2]
+    found = audited(relabelled(right, exchanged(right.keypoints, half, WHOLE, LSP.mirrored)), cache)
+    assert any("contradicts too many labels" in note for note in found.notes) and "\n" not in found.notes[-1]

@@ -20,7 +20,7 @@ def planted(*rows, **changes):
     rows = rows or tuple(row(kind, method) for kind in ("whole", "displaced") for method in ("audit", "loss", "counting"))
     metrics = {
         "network": "hg1", "source": "lspet", "rendered": False, "seen": "none of whom it was trained on", "study": MISSING, "second": None,
-        "planted": {"people": 700, "rows": list(rows)}, "ceiling": interval(0.9),
+        "planted": {"people": 700, "doubted": {"people": 0.05}, "rows": list(rows)}, "ceiling": interval(0.9),
         "audit": {"people": 690, "wrong": interval(0.1), "exchanged": interval(0.04), "rates": {"whole": 0.05, "displaced": 0.01},
                   "notes": []},
     }  # fmt: skip
@@ -48,7 +48,12 @@ def test_the_answer_and_the_people():
 )
 def test_whole_exchanges_beside_the_goal(recall, half, verdict):
     text = said(row("whole", recall=recall, half=half), row("pair"))["planted"]
-    assert verdict in text and "of 30 whole exchanges" in text and "Of the other kinds: exchanged pairs 60.0 % [58.0, 62.0]" in text
+    assert (
+        verdict in text
+        and "of 30 whole exchanges" in text
+        and "Of the other kinds: exchanged pairs 60.0 % [58.0, 62.0]" in text
+        and "The 5 % of people who were doubted" in text
+    )
 
 
 def test_nobody_to_exchange():

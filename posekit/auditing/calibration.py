@@ -20,6 +20,7 @@ from posekit.errors import PosekitError
 FOLDS = 5
 LEAST = 0.1  # share of the planted errors that a threshold must keep
 LIMITS = {"person": 0.02, "flag": 0.02}  # the highest rate of kinds that an opinion that fails on somebody looks like
+LIMIT = 0.15  # of any other kind: more contradictions say that an opinion is no good, not that so many labels are wrong
 STRENGTH = 0.1  # inverse of the penalty of the coefficients, of standardised columns
 
 
@@ -59,7 +60,7 @@ def calibrate(as_is: np.ndarray, planted: Mapping[str, tuple[np.ndarray, np.ndar
         for kind in kinds:
             theirs = fold[whose[kind]] == held
             of_planted[kind][theirs] = _log_ratios(model, planted[kind][0][theirs], len(rows))
-    rates = np.array([min(rate(ratios[:, i], of_planted[kind][:, i]), LIMITS.get(kind, 1.0)) for i, kind in enumerate(kinds)])
+    rates = np.array([min(rate(ratios[:, i], of_planted[kind][:, i]), LIMITS.get(kind, LIMIT)) for i, kind in enumerate(kinds)])
     found = np.exp(np.clip(ratios, -50, 50)) * rates
     return Calibrated(kinds, found / np.maximum(found.sum(1, keepdims=True), 1), rates)
 

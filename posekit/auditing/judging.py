@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from posekit.auditing import features, opinions, planted
-from posekit.auditing.calibration import FOLDS, Calibrated, calibrate
+from posekit.auditing.calibration import FOLDS, LIMIT, Calibrated, calibrate
 from posekit.auditing.evidence import OWN, Opinion
 from posekit.auditing.planted import groups
 from posekit.coordinates import CONTEXT
@@ -203,8 +203,18 @@ def judge(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray], 
         persons=persons,
         joints=joints,
         opinions=tuple(heard),
-        notes=tuple(notes),
+        notes=(*notes, *_too_many(persons, joints, heard[0].name)),
     )
+
+
+def _too_many(persons: Calibrated, joints: Calibrated, name: str) -> list[str]:
+    """A line where an opinion contradicts more labels than can be wrong."""
+    kinds = zip(persons.kinds + joints.kinds, [*persons.rates, *joints.rates], strict=True)
+    if not (over := [WORDS[kind] for kind, rate in kinds if rate >= LIMIT]):
+        return []
+    return [
+        f"{name} contradicts too many labels to judge these ({', '.join(over)}): probabilities are too high; audit with a better network"
+    ]
 
 
 def _persons(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray]) -> Calibrated:

@@ -63,7 +63,9 @@ def planted(m: Mapping[str, Any]) -> str:
     )
     others = [f"{name} {spoken(each['recall'])}" for kind, name in NAMES.items() if kind != "whole" and (each := row(m, kind))]
     rest = f" Of the other kinds: {'; '.join(others)}." if others else ""
-    return f"With errors planted in {100 * SHOWN_RATE:.0f} % and at a precision of 80 %, the audit finds {said}. {verdict}.{rest}"
+    doubted = m["planted"]["doubted"]["people"]
+    left_out = f" The {100 * doubted:.0f} % of people who were doubted before are left out, which flatters a network that doubts many."
+    return f"With errors planted in {100 * SHOWN_RATE:.0f} % and at a precision of 80 %, the audit finds {said}. {verdict}.{rest}{left_out}"
 
 
 def baselines(m: Mapping[str, Any]) -> str:
