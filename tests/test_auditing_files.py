@@ -194,11 +194,10 @@ def test_folds_are_trained_once_and_judge_whom_they_did_not_see(leeds, tmp_path)
     learned = [np.isin(stored.pictures & np.uint64(2**40 - 1), posekit.data.seen.unpack(load(path)[1].trained_on)) for path in found]
     assert not np.all(learned, 0).any()
     audit = posekit.audit(labels, found, cache=tmp_path)
-    assert not audit.notes and np.isfinite(audit.exchanged).all()
+    assert not any("learned from" in note for note in audit.notes) and np.isfinite(audit.exchanged).all()
     alone = posekit.audit(labels, found[0], cache=tmp_path)
-    assert (
-        len(alone.notes) == 1 and "pictures that it learned from" in alone.notes[0] and f"{learned[0].sum()} of 10 people" in alone.notes[0]
-    )
+    said = [note for note in alone.notes if "pictures that it learned from" in note]
+    assert len(said) == 1 and f"{learned[0].sum()} of 10 people" in said[0]
 
 
 def test_a_page_of_nobody_wrong(tmp_path):
