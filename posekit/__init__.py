@@ -56,7 +56,8 @@ EXPORTS = {  # by name, the module that defines it
 }
 MODULES = {  # by the short name under which `posekit.NAME` gives it, where it lies
     "adapters": "engine.adapters", "auditing": "auditing", "bench": "cli.bench", "convert": "engine.convert", "coordinates": "coordinates",
-    "data": "data", "display": "display", "drawing": "display.drawing", "engine": "engine", "errors": "errors", "evaluation": "engine.evaluation",
+    "data": "data", "display": "display", "drawing": "display.drawing", "engine": "engine",
+    "errors": "errors", "evaluation": "engine.evaluation",
     "execution": "workflow.execution", "fitting": "engine.fitting", "heatmaps": "heatmaps", "hooks": "hooks",
     "interchange": "engine.interchange", "interpret": "interpret", "losses": "losses", "backend": "engine.backend",
     "metrics": "metrics", "models": "models", "parameters": "workflow.parameters", "plots": "plots",
