@@ -82,6 +82,19 @@ def test_only_what_is_named_forgets(model):
     assert torch.equal(copy.stack0.heatmaps.weight, again.stack0.heatmaps.weight)
 
 
+@pytest.mark.parametrize(("aspect", "inside"), [(0.5, np.s_[:, :, 8:24]), (2.0, np.s_[:, 8:24, :])])
+def test_likeness_is_of_what_the_network_sees(aspect, inside):
+    random = np.random.default_rng(0)
+    maps, others = np.zeros((2, 4, 32, 32))  # nothing beside an input that is no square
+    maps[inside], others[inside] = random.random((2, *maps[inside].shape))
+    within = sanity.likeness(maps[inside], others[inside])
+    np.testing.assert_allclose(sanity.likeness(maps, others, aspect=aspect), within)
+    assert (sanity.likeness(maps, others) > within + 0.2).all(), "the border would make them alike"
+    around = np.full((4, 2), 15.0)
+    moved = around - ([8, 0] if aspect < 1 else [0, 8])
+    np.testing.assert_allclose(sanity.likeness(maps, others, around, aspect), sanity.likeness(maps[inside], others[inside], moved))
+
+
 def test_likeness_is_spearmans_of_cells():
     maps = np.random.default_rng(0).random((3, 16, 16))
     assert np.allclose(sanity.likeness(maps, np.exp(3 * sanity.in_cells(maps).reshape(3, 4, 4).repeat(4, 1).repeat(4, 2))), 1)

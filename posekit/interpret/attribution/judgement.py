@@ -31,22 +31,23 @@ Alike = dict[str, dict[str, np.ndarray]]  # method to level to (N,)
 
 def cascade(
     model: nn.Module, cases: Cases, ways: Mapping[str, Maps], maps: Mapping[str, np.ndarray], levels: Mapping[str, Sequence[str]], *,
-    seed: int = 0,
+    aspect: float = 1.0, seed: int = 0,
 ) -> tuple[Alike, dict[str, np.ndarray]]:  # fmt: skip
     """How alike each way's maps stay to `maps` (N, R, R) of the trained network, by level; and at the last level without taking the
     distance off.
 
     `sanity.likeness` given the distance from the predicted joint, of each person (N,) alone; RANDOM_MAP is among the ways of the first.
+    `aspect` is the input's width over its height (`Card.aspect`).
     """
     found = randomisation(model, cases, ways, levels, seed=seed)
     last = list(levels)[-1]
     alike = {
-        label: {level: likeness(maps[label], after, cases.predicted) for level, after in by_level.items()}
+        label: {level: likeness(maps[label], after, cases.predicted, aspect) for level, after in by_level.items()}
         for label, by_level in found.items()
     }
     once = noise(model, cases)
-    alike[RANDOM_MAP] = {level: likeness(once, noise(model, cases, seed + i), cases.predicted) for i, level in enumerate(levels, 1)}
-    return alike, {label: likeness(maps[label], by_level[last]) for label, by_level in found.items()}
+    alike[RANDOM_MAP] = {level: likeness(once, noise(model, cases, seed + i), cases.predicted, aspect) for i, level in enumerate(levels, 1)}
+    return alike, {label: likeness(maps[label], by_level[last], aspect=aspect) for label, by_level in found.items()}
 
 
 def decisive(levels: Sequence[str]) -> str:

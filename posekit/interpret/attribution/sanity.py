@@ -222,17 +222,23 @@ def randomisation(
     return found
 
 
-def likeness(maps: np.ndarray, others: np.ndarray, around: np.ndarray | None = None) -> np.ndarray:
+def likeness(maps: np.ndarray, others: np.ndarray, around: np.ndarray | None = None, aspect: float = 1.0) -> np.ndarray:
     """Spearman's correlation (N,) of the strengths of maps (N, R, R) and others, cell by cell; 0 where one does not vary.
 
     With `around` (N, 2), x and y, it is the partial correlation given the distance from there. What is asked about a cell of a
-    heatmap depends on the pixels near by in any network, a random one too; that the maps share this says nothing.
+    heatmap depends on the pixels near by in any network, a random one too; that the maps share this says nothing. Nor does what lies beside
+    an input that is no square but `aspect`, its width over its height: no network sees it, and no map has anything there.
     """
+    size = np.array(maps.shape[1:])
+    rows, columns = np.round(size * [min(1 / aspect, 1), min(aspect, 1)]).astype(int)
+    top, left = (size - [rows, columns]) // 2
+    maps, others = (values[:, top : top + rows, left : left + columns] for values in (maps, others))
+    around = None if around is None else around - [left, top]
     one, other = (_ranks(in_cells(np.abs(values))) for values in (maps, others))
     alike = (one * other).sum(1)
     if around is None:
         return alike
-    y, x = np.mgrid[: maps.shape[1], : maps.shape[2]]
+    y, x = np.mgrid[:rows, :columns]
     away = _ranks(in_cells(np.hypot(x - around[:, 0, None, None], y - around[:, 1, None, None])))
     near_one, near_other = (one * away).sum(1), (other * away).sum(1)
     rest = np.sqrt((1 - near_one**2).clip(0) * (1 - near_other**2).clip(0))
