@@ -173,7 +173,7 @@ pd.DataFrame(rows).style.hide().set_caption(
 
 # %% tags=["show-input"]
 table = held_out(data, max(people, looked), seed, on_error=on_error)
-crops = posekit.crops(table, int(card.resolution * CONTEXT), on_error=on_error)
+crops = posekit.crops(table, int(card.resolution * CONTEXT), aspect=card.aspect, on_error=on_error)
 pictures = patching.photographs(crops, card)
 some = pictures[:people]
 between = posekit.patch(network, some, some.roll(len(some) // 2, 0), channels)
@@ -359,7 +359,7 @@ bare = posekit.Predictor(type(network.model)(network.model.config), card) if has
 layers = {}
 for name, one in {card.name: network, **{name: posekit.load(name) for name in compared if name != card.name}, "untrained": bare}.items():
     if one is not None:
-        own = posekit.crops(crops.people, int(one.card.resolution * CONTEXT), on_error=on_error)
+        own = posekit.crops(crops.people, int(one.card.resolution * CONTEXT), aspect=one.card.aspect, on_error=on_error)
         codes_of = one.model.code_hook_points()
         for stack, point in enumerate(codes_of, 1):
             label = name if len(codes_of) == 1 else f"{name}, stack {stack}"

@@ -76,8 +76,8 @@ test = held_out(f"{data}@test", most, seed, on_error=on_error)
 rendered = parse_spec(data)[0] == "mannequins"
 
 
-def store(people, size=card.resolution):
-    return posekit.crops(people, round(size * CONTEXT), on_error=on_error)
+def store(people, of=card):
+    return posekit.crops(people, round(of.resolution * CONTEXT), aspect=of.aspect, on_error=on_error)
 
 
 # %% [markdown]
