@@ -154,6 +154,9 @@ QUESTIONS = {  # every public function that takes a network, and what the notebo
     "ablate": lambda a: ablation.ablate(a.model, a.card, a.crops, ablation.skip_groups(a.model), {"zero": ablation.zero},
                                         backend=PLAIN)["all"]["zero"],
     "patch": lambda a: ablation.ablate(a.model, a.card, a.crops, {"code": [code(a)]}, {"x": ablation.resample}, backend=PLAIN)["code"]["x"],
+    "patch from another picture": lambda a: posekit.patch(a.network, *torch.rand(2, 2, 3, *[a.card.resolution] * 2),
+                                                          [code(a)]).patched[code(a)],
+    "audit": lambda a: len(repr(posekit.audit(a.people, a.network, cache=a.folder))),
     "stacks": lambda a: stacks.need_stacks(a.model, a.name),
     "twins": lambda a: twins.load_twins(f"{network_file(a)}:network", f"{network_file(a)}:network", "coco"),
     **EXPLAINED, **TARGETS,
@@ -178,10 +181,10 @@ REFUSED = {  # by network, what it cannot be asked
     "baseline": OF_HOURGLASSES | {"attention"},
     "planted": OF_HOURGLASSES | {"attention"},
     "vit": OF_HOURGLASSES | {"ablate", "guided-backprop", "deconvnet", "patches"},  # of its activations most are GELUs
-    "regression": OF_HOURGLASSES | NO_HEATMAPS | {"attention", "ablate", "patches"},
+    "regression": OF_HOURGLASSES | NO_HEATMAPS | {"attention", "ablate", "patches", "patch from another picture"},
 }
-# A network at random finds nobody, and calibration needs somebody; what torch exports of an outside network is its own business.
-OPEN = {"onnx", "calibrate"}  # an answer or a line, either is fine
+# A network at random finds nobody, and calibration and audits need somebody; what torch exports of an outside network is its own business.
+OPEN = {"onnx", "calibrate", "audit"}  # an answer or a line, either is fine
 
 
 def network_file(a):
@@ -228,9 +231,11 @@ def test_every_public_function_is_among_the_questions():
         "errors_of",
         "robustness",
         "calibrate",
+        "patch",
+        "audit",
     }
     none = {"fit_parts", "Recipe", "load_people", "Crops", "People", "Hourglass", "HourglassConfig", "Backend", "PosekitError", "SKELETONS",
-            "Skeleton"}  # fmt: skip
+            "Skeleton", "Audit"}  # fmt: skip
     assert through | none == set(posekit.EXPORTS)
 
 
@@ -352,7 +357,8 @@ def test_every_command_that_takes_a_network_is_tried():
         "data",
         "fetch",
         "calibrate",
-    }  # asked above by its function; the notebooks are asked by `run`; the rest take no network
+        "audit",
+    }  # the last two are asked above by their functions; the notebooks are asked by `run`; the rest take no network
     names = {command.name or command.callback.__name__ for command in app.registered_commands} | {
         group.name for group in app.registered_groups
     }

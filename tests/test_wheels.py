@@ -100,7 +100,7 @@ def test_a_damaged_file_is_fetched_anew(came, tmp_path, damage):
 
 def test_without_pip_or_room_or_a_folder_nothing_is_begun(tmp_path, monkeypatch):
     monkeypatch.setattr(wheels, "_download", None)
-    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(wheels.importlib.metadata, "distributions", lambda name: [])
     with pytest.raises(PosekitError, match=r"is fetched by pip, and .* has none: python -m ensurepip"):
         wheels.fetch(PACKED, tmp_path)
     usage = namedtuple("usage", "free")

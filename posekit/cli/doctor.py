@@ -34,6 +34,7 @@ EXTRAS = {  # of posekit, what is not possible without it
     "tensorboard": "no TensorBoard events of trainings",
     "fetch": "no `posekit data fetch`",
     "onnx": "no networks written as ONNX",
+    "blazepose": "no BlazePose",
     "book": "no notebooks, sweeps or book",
 }
 

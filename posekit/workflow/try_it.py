@@ -34,7 +34,6 @@ from posekit.interpret.activations import ablation
 from posekit.interpret.activations.codes import activation_shape, code_hook_point, collect
 from posekit.interpret.analysis import components, probes
 from posekit.interpret.analysis.attributes import attributes
-from posekit.plots.meaning import glow
 from posekit.skeleton import skeleton_of
 from posekit.workflow.parameters import root
 
@@ -124,6 +123,8 @@ def still(weights: str, people: list[dict[str, Any]]) -> Image.Image:
     maps = predict_heatmaps(network.model, card, torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255)[:, -1]
     keypoints = decode(maps, card, np.eye(3)[None].repeat(len(views), 0))
     above = [draw(view, points, network.skeleton) for view, points in zip(views, keypoints, strict=True)]
+    from posekit.plots.meaning import glow  # matplotlib is an extra
+
     below = [Image.fromarray(light) for light in glow(maps.numpy(), network.skeleton, enlarge=1)]
     rows = [np.concatenate([np.asarray(cell.resize((256, 256))) for cell in cells], 1) for cells in (above, below)]
     return Image.fromarray(np.concatenate(rows))
