@@ -40,7 +40,8 @@ class Audit:
         joint_kinds: (N, K) the likeliest reason.
         expected: (N,) how many of a person's labels are wrong, in the mean.
         swaps: (N, K) bool: the joints that the likeliest exchange concerns, both of each pair.
-        persons, joints: the probabilities by kind, and the rates found.
+        persons: of people, the probabilities by kind, and the rates found.
+        joints: the same of labels.
         opinions: the network's, then the second one's.
         notes: what there is to know about these numbers, a line each.
 

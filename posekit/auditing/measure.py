@@ -17,6 +17,7 @@ from posekit.data.people import People
 from posekit.engine.prediction import Predictor
 from posekit.stats import draws
 
+KINDS = (*PERSON, *JOINT)  # of planted errors
 RATES = (0.01, 0.05, 0.1)
 PRECISION = 0.8
 EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # of probabilities, for calibration
@@ -24,7 +25,7 @@ METHODS = ("audit", "loss", "counting")
 
 
 def measured(
-    people: People, weights: str | Path | Predictor, kinds: Sequence[str] = (*PERSON, *JOINT), rates: Sequence[float] = RATES, *,
+    people: People, weights: str | Path | Predictor, kinds: Sequence[str] = KINDS, rates: Sequence[float] = RATES, *,
     flip: bool = True, seed: int = 0, resamples: int = 200, cache: str | Path = "data", progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Each kind of error planted at each rate, and how well three methods find it; in one pass of the network.

@@ -122,8 +122,10 @@ class Pairs:
 
     Attributes:
         factor: one of COUNTERFACTUALS.
-        a, b: (N, S, S, 3) uint8.
-        keypoints_a, keypoints_b: (N, 17, 3) float32: x, y in pixels and the COCO flag.
+        a: pictures (N, S, S, 3) uint8.
+        b: their partners, alike.
+        keypoints_a: (N, 17, 3) float32, x, y in pixels and the COCO flag.
+        keypoints_b: those of the partners.
         boxes: (N, 4) float: x, y, w, h round the keypoints of both, so that both are cut out alike.
         stagings: what each pair was drawn from, A and B.
     """

@@ -95,7 +95,7 @@ def calibrate(
         progress: hears what is being done, how many are done and of how many.
 
     Returns:
-        the calibration, and scores: reliability diagrams, calibration errors and rankings of WAYS and SIGNALS, risk and coverage, and
+        The calibration and its scores, which are reliability diagrams, calibration errors and rankings of WAYS and SIGNALS, risk and coverage, and
         how often the radii hold, joint by joint. Without test people there are no scores.
 
     Raises:

@@ -57,7 +57,8 @@ class Patched:
     """What became of the answers to N pictures A, part by part.
 
     Attributes:
-        a, b: (N, K, 3) keypoints that the network gives for A and for B: x, y in pixels of the view, and the score.
+        a: (N, K, 3) keypoints that the network gives for A, x, y in pixels of the view, and the score.
+        b: those for B.
         patched: by part, (N, K, 3) those for A with the part's activation from B.
         size: side of the view in pixels.
         skeleton: whose joints they are.
@@ -234,7 +235,8 @@ def patch(
 
     Args:
         network: what `posekit.load` or `posekit.adapt` gives, or the name or file of weights.
-        a, b: pictures (N, 3, R, R) in [0, 1], partners in the same row.
+        a: pictures (N, 3, R, R) in [0, 1].
+        b: their partners, in the same rows.
         hook_points: names of hook points, each a part of its own; or parts by name, see `Part` and `parts`.
         stage: whose answer counts, the last by default.
 
