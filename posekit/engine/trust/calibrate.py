@@ -95,8 +95,8 @@ def calibrate(
         progress: hears what is being done, how many are done and of how many.
 
     Returns:
-        The calibration and its scores, which are reliability diagrams, calibration errors and rankings of WAYS and SIGNALS, risk and coverage, and
-        how often the radii hold, joint by joint. Without test people there are no scores.
+        The calibration and its scores, which are reliability diagrams, calibration errors and rankings of WAYS and SIGNALS, risk and
+        coverage, and how often the radii hold, joint by joint. Without test people there are no scores.
 
     Raises:
         PosekitError: there is no split to calibrate on, or people of it were trained on or are measured on as well; too few for the
