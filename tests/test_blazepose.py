@@ -277,3 +277,14 @@ def test_it_computes_what_the_file_computes():
         assert max(values.max() for values in apart.values()) < 1e-3, {name: values.max() for name, values in apart.items()}
         assert points[: len(POINTS), :2].max() < 1e-3, "pixels"
         assert points.max() < 1e-2, "depth, in the hundreds, and logits"
+
+
+def test_people_are_framed_around_the_middle_of_their_hips():
+    keypoints = np.zeros((2, 14, 3))
+    keypoints[..., :2], keypoints[..., 2] = (50, 60), 2
+    keypoints[:, LSP.index("left hip")[0], 0], keypoints[:, LSP.index("right hip")[0], 0] = 54, 46
+    keypoints[:, LSP.index("head top")[0], :2] = (50, 20)  # 40 pixels from the hips, the farthest
+    keypoints[1, LSP.index("left hip", "right hip")] = [np.nan, np.nan, 0]
+    boxes = np.array([[40.0, 20, 20, 50], [1, 2, 3, 4]])
+    people = posekit.People(LSP, np.array(["a", "b"]), boxes, keypoints, np.arange(2), np.full(2, "test"), read=str, source="own")
+    assert blazepose.framed(people).boxes.tolist() == [[10, 20, 80, 80], [1, 2, 3, 4]], "without hips the box stays"

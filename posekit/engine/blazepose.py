@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from posekit.data import wheels
+from posekit.data.people import People
 from posekit.engine.adapting import adapt
 from posekit.engine.backend import Backend
 from posekit.engine.prediction import Predictor
@@ -62,6 +63,23 @@ def load(name: str, backend: Backend | None = None) -> Predictor:
         raise PosekitError(f"{path}: {wrong}; remove it, and `posekit fetch blazepose` fetches it anew")
     skeleton, reading = NAMES[name]
     return adapted(network(path.read_bytes()), name, skeleton, reading, backend)
+
+
+def framed(people: People) -> People:
+    """People whose boxes are what BlazePose's detector gives: squares around the middle of the hips that reach the farthest labelled joint.
+
+    Who has no labelled hip keeps the box. The margin of a quarter that MediaPipe adds is that of every view here.
+
+    Raises:
+        ValueError: the skeleton has no hips.
+    """
+    xy = np.where(people.keypoints[..., 2:] > 0, people.keypoints[..., :2], np.nan)
+    sides = xy[:, people.skeleton.index("left hip", "right hip")]
+    known = np.isfinite(sides[..., 0])
+    middle = np.nansum(sides, 1) / np.maximum(known.sum(1), 1)[:, None]
+    reach = np.nan_to_num(np.linalg.norm(xy - middle[:, None], axis=-1), nan=0.0).max(1)[:, None]
+    squares = np.concatenate([middle - reach, 2 * reach, 2 * reach], 1)
+    return replace(people, boxes=np.where((known.any(1) & (reach[:, 0] > 0))[:, None], squares, people.boxes))
 
 
 def adapted(module: BlazePose, name: str, skeleton: Skeleton, reading: str = "heatmaps", backend: Backend | None = None) -> Predictor:

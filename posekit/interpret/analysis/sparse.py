@@ -138,7 +138,7 @@ def check(cells: np.ndarray, atoms: int, k: int) -> None:
 
 
 def atom_stability(dictionaries: Sequence[np.ndarray], *, seed: int = 0) -> dict[str, float]:
-    """Whether trainings find the same atoms: the mean |cosine| of atoms (A, C) matched one to one between each pair of dictionaries.
+    """Whether trainings find the same atoms: the mean cosine, without its sign, of atoms (A, C) of two dictionaries, matched one to one.
 
     Returns:
         `mean`, `least` and `most` over pairs, and `chance`: the highest mean of DRAWS pairs of dictionaries drawn at random, spread over
@@ -161,7 +161,7 @@ def atom_stability(dictionaries: Sequence[np.ndarray], *, seed: int = 0) -> dict
 
 
 def matched(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """|cosine| (A,) of each atom of (A, C) with the one of (A, C) that is matched to it, so that their sum is largest."""
+    """cosine without its sign (A,) of each atom of (A, C) with the one of (A, C) that is matched to it, so that their sum is largest."""
     one, other = (atoms / np.maximum(np.linalg.norm(atoms, axis=1, keepdims=True), 1e-12) for atoms in (one, other))
     across = np.abs(one @ other.T)
     return across[linear_sum_assignment(-across)]
