@@ -146,8 +146,8 @@ def code(m: Mapping[str, Any]) -> str:
     parts = []
     for name, rows in m["code"].items():
         first = rows[0]
-        clear = min(abs(first["low"]), abs(first["high"])) >= 0.5 and first["low"] * first["high"] > 0
-        strength = "goes clearly" if clear else "goes only weakly"
+        least = min(abs(first["low"]), abs(first["high"])) if first["low"] * first["high"] > 0 else 0
+        strength = "goes clearly" if least >= 0.5 else "goes moderately" if least >= 0.3 else "goes only weakly"
         about = kind(first["attribute"])
         what = f"*{first['attribute']}*" + (f", which is {about}" if about else "")
         parts.append(f"the first component of {name} {strength} with {what}, r = {ranged({'mean': first['r']} | first)}")
@@ -161,7 +161,7 @@ def dependency(m: Mapping[str, Any]) -> str:
         return f"The {m['hidden']} people are too few to compare the matrices."
     same = both["low"] > 0 and both["p"] <= 0.05
     first = (
-        "The two networks find joints by much the same others"
+        f"The two networks find joints by {'much' if both['low'] >= 0.5 else 'partly'} the same others"
         if same
         else "Whether the two networks find joints by the same others is not clear"
     )
