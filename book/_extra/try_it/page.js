@@ -163,7 +163,8 @@ async function tryItPage(root, data) {
   function remember() {
     const write = () => {
       written = performance.now()
-      history.replaceState(null, "", `#${writeState(state, data)}`)
+      const address = writeState(state, data)
+      if (location.hash || address !== writeState(firstState(data), data)) history.replaceState(null, "", `#${address}`) // untouched: none
     }
     clearTimeout(waiting)
     if (performance.now() - written > 200) write()
