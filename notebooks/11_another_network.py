@@ -291,15 +291,8 @@ if here:
 if here:
     levels = {part: [name for p in list(PARTS)[: i + 1] for name in PARTS[p]] for i, part in enumerate(PARTS)}
     fewer = cases.take(np.arange(min(cascade_people, len(cases))))
-    alike, _ = judgement.cascade(
-        heat.model,
-        fewer,
-        everything,
-        {name: found[: len(fewer)] for name, found in maps.items()},
-        levels,
-        aspect=heat.card.aspect,
-        seed=seed,
-    )
+    known = {name: found[: len(fewer)] for name, found in maps.items()}
+    alike, _ = judgement.cascade(heat.model, fewer, everything, known, levels, aspect=heat.card.aspect, seed=seed)
     m["cascade"] = judgement.judged(alike, list(ways), list(levels))
     deletion, insertion = ({label: pair[i] for label, pair in curves.items()} for i in (0, 1))
     m["better"] = judgement.ahead(deletion, insertion, seed=seed)
