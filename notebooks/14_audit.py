@@ -146,8 +146,8 @@ exchanged = over_people(doubted * there, there.astype(int), pictures=images, see
 asked = None
 if second:
     other = Predictor(*load(second))
-    heard, _ = opinions.heard([other], lambda size: posekit.crops(crops.people, size, on_error=on_error), [crops.people.keypoints])
-    ratio = features.by_exchange(heard.likelihoods[0], crops.people.skeleton)["whole"]
+    opinion, _ = opinions.collect([other], lambda size: posekit.crops(crops.people, size, on_error=on_error), [crops.people.keypoints])
+    ratio = features.by_exchange(opinion.likelihoods[0], crops.people.skeleton)["whole"]
     turned = np.char.startswith(audit.kinds.astype(str), "left and right exchanged: whole") & doubted
     prefers = [over_people((ratio > 0) & group, group.astype(int), seed=seed) for group in (turned, ~turned & there)]
     asked = {"network": other.card.name, "agreed": vars(prefers[0]), "others": vars(prefers[1])} if turned.any() else None

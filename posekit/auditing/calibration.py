@@ -19,7 +19,7 @@ from posekit.errors import PosekitError
 
 FOLDS = 5
 LEAST = 0.1  # share of the planted errors that a threshold must keep
-LIMITS = {"person": 0.02, "flag": 0.02}  # the highest rate of kinds that an opinion that fails on somebody looks like
+LIMITS = {"person": 0.02, "flag": 0.02}  # the highest rate of kinds that an opinion that fails on a person looks like
 LIMIT = 0.15  # of any other kind: more contradictions say that an opinion is no good, not that so many labels are wrong
 STRENGTH = 0.1  # inverse of the penalty of the coefficients, of standardised columns
 

@@ -1,4 +1,4 @@
-"""What an opinion, a network's heatmaps or somebody's keypoints, says about labels: log-likelihoods, in one pass over the pictures.
+"""What an opinion, a network's heatmaps or given keypoints, says about labels: log-likelihoods, in one pass over the pictures.
 
 For a label y of joint k there are three numbers, each the log of a density over that of a label thrown into the network's view at random:
 at y in the map of k itself (*own*), at y in the map of its counterpart, the other side's joint (*other*), and the highest of the map of

@@ -36,7 +36,7 @@ def exchanged(likelihoods: np.ndarray, skeleton: Skeleton, joints: list[int]) ->
 def of_people(opinions: Sequence[np.ndarray], strangers: Sequence[np.ndarray], labels: np.ndarray, people: People) -> np.ndarray:
     """Rows (N, F) of opinions' likelihoods (N, K, 3) each, about labels (N, K, 3).
 
-    `strangers` are their likelihoods of the joints of other people near by: where these fit, an opinion is about somebody else.
+    `strangers` are their likelihoods of the joints of other people near by: where these fit, an opinion is about another person.
     """
     skeleton, columns = people.skeleton, []
     for likelihoods, of_others in zip(opinions, strangers, strict=True):

@@ -34,7 +34,7 @@ def train(
     store = crops(people, round(recipe.resolution * CONTEXT), cache, on_error=on_error)
     pictures, number = np.unique(store.pictures, return_inverse=True)
     if folds < 2:
-        raise PosekitError(f"{folds} folds; at least two, so that somebody else's network judges everybody")
+        raise PosekitError(f"{folds} folds; at least two, so that nobody is judged by a network that learned from them")
     if len(pictures) < 2 * folds:
         raise PosekitError(f"{folds} folds of people in {len(pictures)} pictures; give fewer folds, two pictures or more in each")
     draw = np.random.default_rng(recipe.seed)

@@ -111,9 +111,9 @@ def audit(
         people: whose labels, or a data spec.
         weights: a network, by name or file, or several: each person is judged by those that did not learn from their picture.
         against: a second opinion, another network or a JSON file of COCO's results.
-        flip: hear the networks about the mirror image as well.
+        flip: take the networks' answers for the mirror image as well.
         seed: of the planted errors that the probabilities are calibrated by.
-        progress: hears what is done, how many are done and of how many.
+        progress: called with what is done, how many are done and of how many.
 
     Raises:
         PosekitError: the skeleton has no left and right, people are in fewer than five pictures, the second opinion is of other people
@@ -130,7 +130,7 @@ def audit(
     many = len(everybody)
     done = {"judging": 0}
 
-    def hear(count: int) -> None:
+    def report(count: int) -> None:
         done["judging"] += count
         if progress:
             progress("judging", done["judging"], many * rounds)
@@ -146,10 +146,10 @@ def audit(
     rival = None if against is None or str(against).endswith((".json", ".json.gz")) else opinions.predictors([against])
     rounds = len(networks) + (rival is not None)
     sets = label_sets(there, seed)
-    first, notes = opinions.heard(networks, cut, sets, flip=flip, progress=hear)
+    first, notes = opinions.collect(networks, cut, sets, flip=flip, progress=report)
     found = [first]
     if rival:
-        second, more = opinions.heard(rival, cut, sets, flip=flip, progress=hear)
+        second, more = opinions.collect(rival, cut, sets, flip=flip, progress=report)
         found, notes = [first, second], [*notes, *more]
     elif against is not None:
         found.append(opinions.of_file(against, there, sets))  # type: ignore[arg-type]
@@ -170,13 +170,13 @@ def label_sets(people: People, seed: int = 0) -> list[np.ndarray]:
             planted.another_pose(people, rng)]  # fmt: skip
 
 
-def judge(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray], notes: Sequence[str] = ()) -> Audit:
+def judge(people: People, given: Sequence[Opinion], sets: Sequence[np.ndarray], notes: Sequence[str] = ()) -> Audit:
     """The audit of people by opinions about their `label_sets`."""
-    known = np.any([np.isfinite(opinion.likelihoods[0, ..., OWN]) for opinion in heard], 0)
+    known = np.any([np.isfinite(opinion.likelihoods[0, ..., OWN]) for opinion in given], 0)
     if not known.any():
-        raise PosekitError(f"{people.source}: no labelled joint is one that {heard[0].name} finds; audit with another network")
-    persons, joints = _persons(people, heard, sets), _joints(people, heard, sets, known)
-    members, names = _members(people, heard[0].likelihoods[0])
+        raise PosekitError(f"{people.source}: no labelled joint is one that {given[0].name} finds; audit with another network")
+    persons, joints = _persons(people, given, sets), _joints(people, given, sets, known)
+    members, names = _members(people, given[0].likelihoods[0])
     by_kind = {kind: persons.probabilities[:, i, None] * members[kind] for i, kind in enumerate(persons.kinds)}
     as_a_whole = np.sum(list(by_kind.values()), 0)
     by_kind |= {kind: np.where(known, joints.probabilities[..., i], 0) * (1 - as_a_whole) for i, kind in enumerate(joints.kinds)}
@@ -203,8 +203,8 @@ def judge(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray], 
         swaps=(swaps | swaps[:, list(people.skeleton.mirrored)]) > 0,
         persons=persons,
         joints=joints,
-        opinions=tuple(heard),
-        notes=(*notes, *_too_many(persons, joints, heard[0].name)),
+        opinions=tuple(given),
+        notes=(*notes, *_too_many(persons, joints, given[0].name)),
     )
 
 
@@ -218,10 +218,10 @@ def _too_many(persons: Calibrated, joints: Calibrated, name: str) -> list[str]:
     ]
 
 
-def _persons(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray]) -> Calibrated:
+def _persons(people: People, given: Sequence[Opinion], sets: Sequence[np.ndarray]) -> Calibrated:
     """Probabilities of the kinds of error of a whole annotation, calibrated by each planted in everybody who can have it."""
     skeleton, labels, rng = people.skeleton, sets[0], np.random.default_rng(0)
-    as_is, strangers = ([opinion.likelihoods[i] for opinion in heard] for i in (0, 3))
+    as_is, strangers = ([opinion.likelihoods[i] for opinion in given] for i in (0, 3))
     judged = np.isfinite(as_is[0][..., OWN])
     rows = {}
     for kind, joints in planted.groups(skeleton).items():
@@ -237,21 +237,21 @@ def _persons(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray
         near = [each[able] for each in strangers]
         by_pair.append((features.of_people(swapped, near, planted.exchanged(labels[able], skeleton, list(pair)), people[able]), able))
     rows["pair"] = (np.concatenate([found for found, _ in by_pair]), np.concatenate([able for _, able in by_pair]))
-    able = np.isfinite(heard[0].likelihoods[4, ..., OWN]).any(1)
-    found = features.of_people([opinion.likelihoods[4] for opinion in heard], strangers, sets[4], people)
+    able = np.isfinite(given[0].likelihoods[4, ..., OWN]).any(1)
+    found = features.of_people([opinion.likelihoods[4] for opinion in given], strangers, sets[4], people)
     rows["person"] = (found[able], np.flatnonzero(able))
     return calibrate(features.of_people(as_is, strangers, labels, people), rows, people.names)
 
 
-def _joints(people: People, heard: Sequence[Opinion], sets: Sequence[np.ndarray], known: np.ndarray) -> Calibrated:
+def _joints(people: People, given: Sequence[Opinion], sets: Sequence[np.ndarray], known: np.ndarray) -> Calibrated:
     """Probabilities (N, K, kinds) of the kinds of error of one joint."""
     labels, strangers = sets[0], sets[3]
-    usual, near = ([opinion.likelihoods[i] for opinion in heard] for i in (0, 3))
+    usual, near = ([opinion.likelihoods[i] for opinion in given] for i in (0, 3))
     apart = np.linalg.norm(strangers[..., :2] - labels[..., :2], axis=-1) > planted.NEAR * people.boxes[:, 2:].max(1)[:, None]
     rows = {}
     for kind, number in (("displaced", 1), ("another person", 3), ("flag", 2)):
-        able = np.isfinite(heard[0].likelihoods[number, ..., OWN]) & (apart if number == 3 else True)
-        likelihoods = [opinion.likelihoods[number] for opinion in heard]
+        able = np.isfinite(given[0].likelihoods[number, ..., OWN]) & (apart if number == 3 else True)
+        likelihoods = [opinion.likelihoods[number] for opinion in given]
         rows[kind] = (features.of_joints(likelihoods, usual, near, sets[number], labels, strangers, people)[able], np.nonzero(able)[0])
     as_is = features.of_joints(usual, usual, near, labels, labels, strangers, people)
     owner = np.nonzero(known)[0]

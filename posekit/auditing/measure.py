@@ -44,12 +44,12 @@ def measured(
     cases = {(kind, rate): planted.plant(people, kind, rate, seed) for kind in possible for rate in rates}
     cases = {case: found for case, found in cases.items() if found[1].any()}
     sets = [label_sets(people, seed), *(label_sets(changed, seed) for changed, _ in cases.values())]
-    heard, _ = opinions.heard([network], lambda size: store, [labels for each in sets for labels in each], flip=flip, progress=progress)
-    parts = np.split(heard.likelihoods, len(sets))
-    before = judge(people, [Opinion(heard.name, heard.predicted, parts[0])], sets[0])
+    opinion, _ = opinions.collect([network], lambda size: store, [labels for each in sets for labels in each], flip=flip, progress=progress)
+    parts = np.split(opinion.likelihoods, len(sets))
+    before = judge(people, [Opinion(opinion.name, opinion.predicted, parts[0])], sets[0])
     rows = []
     for ((kind, rate), (changed, wrong)), labels, likelihoods in zip(cases.items(), sets[1:], parts[1:], strict=True):
-        after = judge(changed, [Opinion(heard.name, heard.predicted, likelihoods)], labels)
+        after = judge(changed, [Opinion(opinion.name, opinion.predicted, likelihoods)], labels)
         rows += _rows(kind, rate, before, after, wrong, seed, resamples)
     persons, labels = np.isfinite(before.exchanged), np.isfinite(before.wrong)
     return {

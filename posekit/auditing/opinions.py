@@ -1,4 +1,4 @@
-"""Whose opinions an audit hears: networks, each about people it did not learn from where it can be told, and files of COCO's results."""
+"""Whose opinions an audit takes: networks, each about people it did not learn from where it can be told, and files of COCO's results."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ def predictors(given: str | Path | Predictor | Sequence[str | Path | Predictor])
     return [each if isinstance(each, Predictor) else Predictor(*weights.load(each)) for each in several]
 
 
-def heard(
+def collect(
     networks: Sequence[Predictor], cut: Callable[[int], Crops], labels: Sequence[np.ndarray], *, flip: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Opinion, list[str]]:  # fmt: skip

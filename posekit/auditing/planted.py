@@ -83,7 +83,7 @@ def others(people: People) -> np.ndarray:
 
 
 def another_pose(people: People, rng: np.random.Generator) -> np.ndarray:
-    """Keypoints (N, K, 3) of somebody else of these people, fitted from their box into this one's."""
+    """Keypoints (N, K, 3) of another one of these people, fitted from their box into this one's."""
     rows = (np.arange(len(people)) + rng.integers(1, max(len(people), 2), len(people))) % len(people)
     theirs, box = people.boxes[rows][:, None], people.boxes[:, None]
     out = people.keypoints[rows].copy()

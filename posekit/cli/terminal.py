@@ -62,7 +62,7 @@ def bars(wanted: bool = True) -> Iterator[Bars]:
 
 
 class Report:
-    """Hears training: moves the bar, prints a line an epoch, and warns when the heatmaps have collapsed."""
+    """Follows training: moves the bar, prints a line an epoch, and warns when the heatmaps have collapsed."""
 
     def __init__(self, bars: Bars, loss: str, cells: int, target_peak: float):
         self.bars, self.loss, self.cells, self.target_peak = bars, loss, cells, target_peak

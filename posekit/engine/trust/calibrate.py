@@ -92,7 +92,7 @@ def calibrate(
         on_error: `skip` leaves out people whose picture cannot be read.
         cache: where crops are kept.
         backend: where weights are put that are given by name or file.
-        progress: hears what is being done, how many are done and of how many.
+        progress: called with what is being done, how many are done and of how many.
 
     Returns:
         The calibration and its scores, which are reliability diagrams, calibration errors and rankings of WAYS and SIGNALS, risk and
@@ -150,13 +150,13 @@ def measure(
     """What the network answers for stored crops, beside the truth."""
     joints, done = common(predictor.skeleton, store.people.skeleton), 0
 
-    def hear(count: int) -> None:
+    def report(count: int) -> None:
         nonlocal done
         done += count
         if progress:
             progress("predicting", done, len(store))
 
-    seen = observe(predictor.model, predictor.card, store, flip=flip, backend=predictor.backend, progress=hear)
+    seen = observe(predictor.model, predictor.card, store, flip=flip, backend=predictor.backend, progress=report)
     of_network, truth = predictor.skeleton.index(*joints.joints), store.people.keypoints[:, store.people.skeleton.index(*joints.joints)]
     distances = np.linalg.norm(seen.keypoints[:, of_network, :2] - truth[..., :2], axis=-1)
     distances = np.where(truth[..., 2] > 0, distances, np.nan)

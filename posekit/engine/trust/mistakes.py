@@ -4,7 +4,7 @@ A joint that is not found is put where the nearest of these is, or nowhere near 
 
 - *jitter*: near its own true place, but not near enough;
 - *inversion*: near the same person's joint of the other side;
-- *swap*: near the same joint, or its counterpart, of somebody else in the picture;
+- *swap*: near the same joint, or its counterpart, of another person in the picture;
 - *miss*: near none of them.
 
 *Near* is 2.07 times as far as what counts as found: the ratio of the distances at which a joint's similarity is 0.5 and 0.85 in their
@@ -118,7 +118,7 @@ def classify(
 
 
 def _others(predicted: np.ndarray, true: np.ndarray, reach: np.ndarray, twins: np.ndarray, pictures: np.ndarray | None) -> np.ndarray:
-    """How far each joint is from the nearest same one, or its counterpart, of somebody else in the picture: (N, K), in `reach`."""
+    """How far each joint is from the nearest same one, or its counterpart, of another person in the picture: (N, K), in `reach`."""
     found = np.full(true.shape[:2], np.inf)
     if pictures is None:
         return found
@@ -162,7 +162,7 @@ def inversions_by_chance(
 ) -> dict[str, Any]:  # fmt: skip
     """The share of labelled joints that would be called inversions if errors knew nothing of the other side, with its interval.
 
-    Each counterpart is put where it lies for somebody else, drawn by `seed`, in torso lengths from the joint.
+    Each counterpart is put where it lies for another person, drawn by `seed`, in torso lengths from the joint.
     """
     twins, order = np.array(skeleton.mirrored), np.random.default_rng(seed).permutation(len(truth))
     true = np.where(truth[..., 2:] > 0, truth[..., :2], np.nan)

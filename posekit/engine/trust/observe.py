@@ -43,7 +43,7 @@ def observe(
 ) -> Observed:  # fmt: skip
     """A network's answers to stored crops, with everything that they say of how sure they are.
 
-    With `flip` keypoints and heatmaps are of the mean of picture and mirror image. `progress` hears how many people were done.
+    With `flip` keypoints and heatmaps are of the mean of picture and mirror image. `progress` is called with how many people were done.
 
     Raises:
         PosekitError: the network has no heatmaps, or its skeleton no torso to measure by.
