@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from posekit.cli.app import app, command
-from posekit.cli.output import writable, write_json
+from posekit.cli.output import report, writable
 from posekit.errors import PosekitError
 
 
@@ -39,7 +39,5 @@ def bench(
 
     writable(json_file)
     result = benchmark.bench(quick=quick) | {"components": bench_components.bench_components(quick)}
-    if json_file is not None:
-        write_json(json_file, result)
-    if json_file is None or str(json_file) != "-":
+    if report(json_file, result):
         Console().print(benchmark.table(result))

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from posekit.cli.app import Cache, Device, Flip, OnError, OnErrorOption, Weights, app, command, own_gpu
-from posekit.cli.output import make_folder, save_picture, spare, writable, write_json
+from posekit.cli.output import make_folder, report, save_picture, spare, writable, write_json
 from posekit.cli.terminal import bars, say
 from posekit.errors import PosekitError
 from posekit.memory import keep_memory
@@ -38,9 +38,7 @@ def evaluate(
             weights, data, against=against, flip=flip, on_error=on_error, cache=cache, seed=seed, backend=backend_for(device),
             progress=bar.follow,
         )  # fmt: skip
-    if json_file is not None:
-        write_json(json_file, result)
-    if json_file is None or str(json_file) != "-":
+    if report(json_file, result):
         evaluation.print_table(result, Console(emoji=False))
 
 

@@ -53,6 +53,13 @@ def write_json(path: Path, content: Any) -> None:
         files.write_json(path, content)
 
 
+def report(json_file: Path | None, content: Any) -> bool:
+    """Write a result where `--json` names a file, and say whether it is to be shown as well: unless it is on standard output already."""
+    if json_file is not None:
+        write_json(json_file, content)
+    return json_file is None or str(json_file) != "-"
+
+
 _LIKE = str.maketrans({"·": ".", "–": "-", "−": "-", "×": "x", "…": "...", "✓": "+", "✗": "x", "→": "->", "½": "1/2", "²": "2", "±": "+-"})
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from posekit.cli.app import Cache, Device, Flip, OnError, OnErrorOption, Weights, app, command
-from posekit.cli.output import writable, write_json
+from posekit.cli.output import report, writable
 from posekit.cli.terminal import bars, say
 from posekit.errors import PosekitError
 from posekit.memory import keep_memory
@@ -54,9 +54,7 @@ def calibrate(
         calibration.save(out, found.calibration)
     elif out is not None:
         trust.into(out, predictor, found.calibration)
-    if json_file is not None:
-        write_json(json_file, found.scores)
-    if json_file is None or str(json_file) != "-":
+    if report(json_file, found.scores):
         _print(trust.words(found.scores), [("", *table) for table in trust.tables(found.scores)])
     if out is not None:
         say.print(f"{out}: the calibration of {found.calibration.network}")
@@ -84,9 +82,7 @@ def errors(
         result = mistakes.errors_of(
             weights, data, flip=flip, on_error=on_error, cache=cache, seed=seed, backend=backend_for(device), progress=bar.follow
         )
-    if json_file is not None:
-        write_json(json_file, result)
-    if json_file is None or str(json_file) != "-":
+    if report(json_file, result):
         _print(mistakes.words(result), mistakes.tables(result))
 
 
