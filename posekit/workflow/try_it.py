@@ -8,6 +8,7 @@ import hashlib
 import io
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,17 @@ import torch
 from PIL import Image
 
 import posekit
-from posekit import heatmaps as hm
-from posekit.coordinates import CONTEXT, MARGIN, person_square, rescaling, transform
-from posekit.data.augment import eval_view
+from posekit.coordinates import CONTEXT, MARGIN, person_square
 from posekit.data.crops import Crops, cut
-from posekit.data.loading import batches
 from posekit.data.mannequins import POSTURES
-from posekit.data.people import People, iterate
+from posekit.data.people import People
 from posekit.display.drawing import draw, joint_colours, limb_colours
 from posekit.display.html import webp
 from posekit.engine import browser
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import decode, predict_heatmaps
+from posekit.engine.prediction import Predictor, decode, predict_heatmaps
+from posekit.engine.trust.calibrate import Measured, measure
+from posekit.engine.trust.calibration import conformal
 from posekit.engine.weights import SHIPPED, Card
 from posekit.files import atomic_write, json_text, write_text
 from posekit.interpret.activations import ablation
@@ -94,7 +94,7 @@ def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
     known, tried = crops.select(~test), crops.select(test)
     description = browser.export(model, card)
     means = ablation.means(model, card, known, description["places"], backend=backend)
-    errors, _ = _errors(model, card, tried)
+    errors = _measured(network, tried, lambda seen: seen.distances / seen.torsos[:, None])
     best = np.argsort(np.nanmean(errors, 1), kind="stable")[:gallery]
     upright = attributes(tried.people.keypoints[best], tried.people.skeleton)["upright"] > UPRIGHT
     best = best[np.argsort(~upright, kind="stable")]
@@ -103,7 +103,7 @@ def data(weights: str, people: str, gallery: int = GALLERY) -> dict[str, Any]:
         "people": [_person(tried.people, i, number) for number, i in enumerate(best, 1)],
         "means": {place: _text(mean.numpy().transpose(1, 2, 0)) for place, mean in means.items()},
         "walks": _walks(model, card, known),
-        "radii": _radii(*_errors(model, card, known)),
+        "radii": [round(radius, 4) for radius in _radii(_measured(network, known, lambda seen: seen.distances / seen.spreads))],
         "covered": COVERED,
         "count": len(known),
         "kind": "mannequins" if known.people.factors else "people",
@@ -165,41 +165,18 @@ def _walks(model: Any, card: Card, crops: Crops) -> list[dict[str, str]]:
     return walks
 
 
-def _errors(model: Any, card: Card, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
-    """By person and joint of the network, (N, K): how far a prediction is off, NaN where that is not known, and its heatmap's spread.
-
-    Both in pixels of the view. The spread is the root mean square distance of the map's mass from the keypoint.
-    """
-
-    own, theirs = skeleton_of(card.skeleton), crops.people.skeleton
-    shared = [joint for joint in own.joints if joint in theirs.joints]
-    back = rescaling(card.stride)
-    errors, spreads = [], []
-    for pictures, keypoints in batches(crops, list(iterate(len(crops), 64))):
-        views, truth = eval_view(pictures, keypoints, card.resolution)
-        maps = predict_heatmaps(model, card, views)[:, -1]
-        found = hm.decode_output(maps, card.loss)[..., :2].double().numpy()
-        cells = np.stack(np.meshgrid(*(np.arange(maps.shape[-1]),) * 2), -1).reshape(-1, 2)
-        mass = torch.clamp(maps, min=0).flatten(2).double().numpy()
-        squares = np.square(cells - found[:, :, None]).sum(-1)
-        spreads.append(card.stride * np.sqrt((mass * squares).sum(-1) / mass.sum(-1)))
-        off = np.full(found.shape[:2], np.nan)
-        there = truth[:, theirs.index(*shared)].double().numpy()
-        distance = np.linalg.norm(transform(back, found)[:, own.index(*shared)] - there[..., :2], axis=-1)
-        off[:, own.index(*shared)] = np.where(there[..., 2] > 0, distance, np.nan)
-        errors.append(off)
-    return np.concatenate(errors), np.concatenate(spreads)
+def _measured(network: Predictor, crops: Crops, value: Callable[[Measured], np.ndarray]) -> np.ndarray:
+    """A value (N, J) of stored people by joint of the network, (N, K): NaN for joints that the people do not have."""
+    seen = measure(network, crops)
+    found = np.full((len(crops), len(network.skeleton)), np.nan)
+    found[:, network.skeleton.index(*seen.joints.joints)] = value(seen)
+    return found
 
 
-def _radii(errors: np.ndarray, spreads: np.ndarray) -> list[float]:
-    """For each joint the quantile of (errors over spreads), both (N, K), that the next person's stays below with probability COVERED."""
-    ratios = errors / spreads
-
-    def quantile(values: np.ndarray) -> float:
-        values = np.sort(values[np.isfinite(values)])
-        return float(values[min(math.ceil((len(values) + 1) * COVERED), len(values)) - 1])
-
-    return [round(quantile(column if np.isfinite(column).sum() >= LEAST else ratios), 4) for column in ratios.T]
+def _radii(ratios: np.ndarray) -> list[float]:
+    """For each joint the quantile of errors over spreads, (N, K), that the next person's stays below with probability COVERED."""
+    labelled = np.isfinite(ratios).sum(0) >= LEAST
+    return [conformal(ratios[:, k] if labelled[k] else ratios, COVERED) for k in range(ratios.shape[1])]
 
 
 def _text(values: np.ndarray) -> str:

@@ -158,18 +158,20 @@ async function tryItPage(root, data) {
     find(".time").textContent = `${network.name}, computed in ${Math.round(now.milliseconds)} ms in this browser.`
   }
 
-  // Into the address: at once, but not more often than a browser allows.
+  // Into the address: at once, but not more often than a browser allows, and before a link makes another of it.
   let [waiting, written] = [0, -Infinity]
+  function write() {
+    clearTimeout(waiting)
+    ;[waiting, written] = [0, performance.now()]
+    const address = writeState(state, data)
+    if (location.hash || address !== writeState(firstState(data), data)) history.replaceState(null, "", `#${address}`) // untouched: none
+  }
   function remember() {
-    const write = () => {
-      written = performance.now()
-      const address = writeState(state, data)
-      if (location.hash || address !== writeState(firstState(data), data)) history.replaceState(null, "", `#${address}`) // untouched: none
-    }
     clearTimeout(waiting)
     if (performance.now() - written > 200) write()
     else waiting = setTimeout(write, 200)
   }
+  addEventListener("click", () => waiting && write(), true)
 
   const change = changes => {
     Object.assign(state, changes)
@@ -250,7 +252,7 @@ async function tryItPage(root, data) {
     },
   })
   addEventListener("hashchange", () => {
-    if (!location.hash.includes("=")) return
+    if (location.hash && !location.hash.includes("=")) return // a place on the page
     state = readState(location.hash.slice(1), data, state)
     show()
   })
