@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Demonstrations
 #
-# This notebook computes the figures and numbers of the theory chapters when the book is built, each in a few lines and with the functions that the
-# later chapters use. No network is trained on people. Change a line and run the notebook, and the theory chapters show the new result.
+# This notebook computes the figures and numbers of the theory chapters when the book is built. Each takes a few lines, with the functions that the
+# later chapters use. No network is trained on people. Change a line and build the book again, and the theory chapters show the new result.
 
 # %% tags=["parameters"]
 resolution = 256  # side of the input in pixels, for the receptive fields
@@ -50,8 +50,8 @@ torch.manual_seed(seed)
 # %% [markdown]
 # ## Decoding heatmaps
 #
-# For {numref}`fig-theory-decoding`: Gaussians are drawn at known positions between cell centres, and each decoder estimates the position, without and with noise in
-# the map.
+# For {numref}`fig-theory-decoding`: Gaussians are drawn at known positions between cell centres, and each decoder estimates the position, first in clean maps and then
+# with noise.
 
 # %% tags=["show-input"]
 offsets = torch.linspace(-0.499, 0.499, 81, dtype=torch.float64)
@@ -149,8 +149,8 @@ plt.show()
 # %% [markdown]
 # ## Learning rate schedules and weight averaging
 #
-# For {numref}`fig-theory-schedule`: noisy descent in a thousand directions at once, at a constant learning rate and with the schedule of `posekit.Recipe`, each also with the
-# running mean of the weights, as in training.
+# For {numref}`fig-theory-schedule`: noisy descent in a thousand directions at once, at a constant learning rate and with the schedule of `posekit.Recipe`. The loss is that of
+# the weights and of their running mean, as in training.
 
 # %% tags=["show-input"]
 recipe, steps = Recipe(), 1000
@@ -205,7 +205,7 @@ plt.show()
 # %% [markdown]
 # ## Kernels
 #
-# For {numref}`fig-theory-kernels`: a rendered person in grey, and the output of three kernels. As in all convolutional layers the kernel is not flipped.
+# For {numref}`fig-theory-kernels`: a rendered person in grey, and the output of three kernels. As in all convolutional layers, the kernels are not flipped.
 
 # %% tags=["show-input"]
 person = torch.from_numpy(render(14, seed=seed, size=128).picture).float().mean(-1) / 255
@@ -225,7 +225,7 @@ plt.show()
 # %% [markdown]
 # ## Pooling and up-sampling
 #
-# For {numref}`fig-theory-pooling`: max-pooling halves two maps as often as an hourglass does; up-sampling then doubles them as often.
+# For {numref}`fig-theory-pooling`: max-pooling halves the sides of two maps four times, as an hourglass does, and up-sampling doubles them four times.
 
 # %% tags=["show-input"]
 spots = hm.encode(torch.tensor([[19.0, 20.0], [28.0, 27.0]]), 64, sigma=1.3).unsqueeze(1)
@@ -243,8 +243,8 @@ plt.show()
 # ## Receptive fields
 #
 # For {numref}`fig-theory-receptive` and the table above it. Along a line of pixels, the first and the last pixel that each cell can depend on are followed
-# through the hourglass layer by layer. As a check, pixels with a nonzero gradient are counted in a network whose weights are all positive, and which pools
-# by means. Then the effective receptive field before training: the gradient of one cell in the middle with respect to each pixel, over random pictures.
+# through the hourglass layer by layer. As a check, pixels with a nonzero gradient are counted in a network whose weights are all positive and whose pooling takes
+# means. The effective receptive field before training comes from the gradient of one cell in the middle with respect to each pixel, over random pictures.
 
 # %% tags=["hide-input"]
 config = HourglassConfig.narrow(32, bottleneck_residuals=bottleneck_residuals)

@@ -219,6 +219,8 @@ def two_clusters(clouds: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
         )
         bottom.set(yticks=[], xticks=[0, 1])
         bottom.set_xticklabels(["centre", "centre"], fontsize=9)
+        if points[labels == 0, 0].mean() > points[labels == 1, 0].mean():
+            bottom.invert_xaxis()  # the clusters in the same order as above
     return figure
 
 
