@@ -13,7 +13,7 @@
 # %% [markdown]
 # # The people
 #
-# A pose network learns from pictures in which the joints are annotated. What is it shown, and how far can the labels be trusted?
+# A pose network learns from pictures in which people's joints are annotated. Which pictures and poses does it see, and how far can the labels be trusted?
 # {{ runs["01_dataset"].say.answer }}
 
 # %% tags=["parameters"]
@@ -52,7 +52,7 @@ random = np.random.default_rng(seed)
 # ## Where they come from
 #
 # Every data set that posekit reads becomes one table: a person is a row with a picture, a box, and joints that are *visible*,
-# *labelled but hidden*, or *not labelled*. A joint without a label has no coordinates, and takes no part in any loss or score.
+# *labelled but hidden*, or *not labelled*. A joint without a label has no coordinates, and counts in no loss and no score.
 #
 # {{ runs["01_dataset"].say.provenance }}
 
@@ -63,31 +63,31 @@ people, skeleton = crops.people, crops.people.skeleton
 flags = people.keypoints[..., 2]
 labelled = (flags > 0).sum(1)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as the network's loader keeps them: a square around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a hidden joint is faint.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as they are stored for the network, with their annotated skeletons: a square crop around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a hidden joint is faint.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
 chosen = random.permutation(len(crops))[:examples]
 plots.people([crops[i] for i in chosen], [crops.keypoints[i] for i in chosen], skeleton, columns=8, annotated=True)
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How often each joint is labelled, and how often it is hidden behind the body or something else.", "name": "fig-labels"}, "image": {"alt": "Bars of the share of visible, hidden and unlabelled joints, a bar a joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How often each joint is visible, how often it is labelled but hidden behind the body or something else, and how often it is not labelled, as shares of the people.", "name": "fig-labels"}, "image": {"alt": "Bars of the share of visible, hidden and unlabelled joints, a bar a joint"}}
 run.save_figure(plots.labels(people.keypoints, skeleton), "labels")
 plt.show()
 
 # %% [markdown]
-# ## How they stand
+# ## Which poses they have
 #
-# Put the middle of the hips at the origin and measure in torso lengths, and the poses of all these people can be overlaid.
-# The network has to find what spreads; it could guess the rest without looking.
+# With the middle of the hips at the origin and the torso as the unit of length, the poses of all these people can be overlaid.
+# Where a joint's positions are concentrated, it can be guessed without looking at the picture. Where they spread, the network has to find it.
 
 # %% tags=["show-input"]
 torso = metrics.torso(people.keypoints, skeleton)
 normalised = metrics.normalised(people.keypoints, skeleton)  # (people, joints, 2)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where each joint but hips, eyes and ears lies relative to the middle of the hips (cross). The darker, the more people.", "name": "fig-cloud"}, "image": {"alt": "A density map a joint, of its place relative to the hips"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where each joint lies relative to the middle of the hips (cross), in torso lengths; hips, eyes and ears are left out. The darker a cell, the more people have the joint there.", "name": "fig-cloud"}, "image": {"alt": "A density map for each joint, of its position relative to the hips"}}
 run.save_figure(plots.pose_cloud(normalised, skeleton), "cloud")
 plt.show()
 
 # %% [markdown]
-# The trunk points upwards, within 45°, in {{ runs["01_dataset"].say.upright }} of the people, and downwards in
+# The trunk is upright, to within 45°, in {{ runs["01_dataset"].say.upright }} of the people, and upside down, to within 45°, in
 # {{ runs["01_dataset"].say.inverted }}. {{ runs["01_dataset"].say.floor }}
 #
 # {{ runs["01_dataset"].say.statistics }}
@@ -96,7 +96,7 @@ plt.show()
 upward = np.deg2rad(attributes.trunk_angle(people.keypoints, skeleton))  # 0: head up, clockwise
 upward = upward[np.isfinite(upward)]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Which way the trunk points, from the hips to the shoulders. The area of a sector is the share of people.", "name": "fig-directions"}, "image": {"alt": "A rose of the trunk's directions in the picture"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The direction of the trunk in the picture, from the hips to the shoulders. The area of a sector is the share of people whose trunk points that way.", "name": "fig-directions"}, "image": {"alt": "A rose of the trunk's directions in the picture"}}
 run.save_figure(plots.directions(upward), "directions")
 plt.show()
 
@@ -118,7 +118,7 @@ agreement = None
 if len(within):
     agreement = dataclasses.asdict(over_people(np.nansum(within, 1), np.isfinite(within).sum(1), seed=seed))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Photographs that were annotated twice, the two annotations side by side: those that differ most first. The number is the median distance of the two, in torso lengths.", "name": "fig-twice"}, "image": {"alt": "Pairs of one photograph with two annotated skeletons, some of which differ or exchange left and right"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Photographs that were annotated twice, with the two annotations side by side, the most different pairs first. The number above is the median distance between the two annotations of a joint, in torso lengths.", "name": "fig-twice"}, "image": {"alt": "Pairs of one photograph with two annotated skeletons, some of which differ or exchange left and right"}}
 if len(within):
     worst = np.argsort(-np.nanmedian(twice.distances, 1), kind="stable")[:8]
     pairs = twice.people[worst].ravel()
@@ -129,8 +129,8 @@ if len(within):
 # %% [markdown]
 # ## What the network sees
 #
-# In training every view is new: the crop is rotated, scaled, shifted, mirrored (a mirrored left wrist is a right wrist: joints are
-# exchanged), tinted, and sometimes a patch hides a part. One matrix moves pixels and joints alike, and no coordinate is rounded to a whole pixel.
+# In training every view is new: the crop is rotated, scaled, shifted, mirrored and recoloured at random, and sometimes a patch hides a part of it. When a view
+# is mirrored, the left and right joints are exchanged, since a mirrored left wrist is a right wrist. One affine map moves pixels and joints alike, and no coordinate is rounded to a whole pixel.
 #
 # {{ runs["01_dataset"].say.preprocessing }}
 
@@ -142,7 +142,7 @@ generator = torch.Generator().manual_seed(seed)
 for _ in range(5):
     views.append(augment(pictures, keypoints, skeleton, resolution, Augmentation(), generator))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The plain view of six people in the first row, five random views of each below.", "name": "fig-augmented"}, "image": {"alt": "Six people in plain view and in randomly rotated, scaled and mirrored views, skeletons drawn on"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Six people, one per column. First row: the view without augmentation. Below: five random views of each.", "name": "fig-augmented"}, "image": {"alt": "Six people in plain view and in randomly rotated, scaled and mirrored views, skeletons drawn on"}}
 shown = [(v.permute(1, 2, 0).mul(255).byte().numpy(), k.numpy()) for p, q in views for v, k in zip(p, q, strict=True)]
 plots.people([p for p, _ in shown], [k for _, k in shown], skeleton, columns=6, annotated=True)
 plt.show()
@@ -152,7 +152,7 @@ plt.show()
 #
 # {{ runs["01_dataset"].say.beside }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Six photographed people and, below each, the mannequin whose pose is most like theirs, joint by joint, in torso lengths.", "name": "fig-beside"}, "image": {"alt": "Six photographs with skeletons above six rendered people in similar poses"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Six photographed people and, below each, the mannequin with the most similar pose, by the mean distance of the joints in torso lengths.", "name": "fig-beside"}, "image": {"alt": "Six photographs with skeletons above six rendered people in similar poses"}}
 photographed = parse_spec(data)[0] != "mannequins"
 if photographed and beside:
     rendered = posekit.crops(posekit.load_people(beside), size)

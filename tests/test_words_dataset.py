@@ -34,8 +34,8 @@ def said(**changes):
 
 
 def test_answer_is_what_bounds_scores_most():
-    assert said()["answer"].startswith("**Two annotators of one photograph agree on 81 % of its joints**")
-    assert "the same for everybody, finds 5.8 % of the joints" in said(twice=twice(None))["answer"]
+    assert said()["answer"].startswith("**Two annotators of the same photograph agree on 81 % of its joints**")
+    assert "predicted for everybody, finds only 5.8 % of the joints" in said(twice=twice(None))["answer"]
     assert said(twice=twice(None), floor=None)["answer"] == "**8,000 people have 12.3 of 14 joints labelled**, on average."
 
 
@@ -48,9 +48,9 @@ def test_provenance_names_the_source(data, about):
 
 def test_provenance_of_own_data_and_what_was_left_out():
     text = said(data="own:folder", hidden_share=0.21, left_out={"without a picture": 3, "with NaN coordinates": 1})["provenance"]
-    assert "This edition is of **own:folder**. It has" in text and "21 % of these are hidden" in text
-    assert "Left out were 3 without a picture and 1 with NaN coordinates." in text
-    assert "hidden joints are not marked" in said()["provenance"] and "Nobody was left out." in said()["provenance"]
+    assert "The data of this edition are **own:folder**. There are" in text and "Of the labelled joints 21 % are hidden." in text
+    assert "3 without a picture and 1 with NaN coordinates were left out." in text
+    assert "Hidden joints are not marked." in said()["provenance"] and "Nobody was left out." in said()["provenance"]
 
 
 def test_floor_is_left_out_where_there_are_no_splits():
@@ -65,29 +65,29 @@ def test_statistics_are_a_table():
 
 
 @pytest.mark.parametrize(
-    ("others", "clause"), [(0, "compared with each other. Of 199"), (1, "In one more the two"), (3, "In 3 more the two")]
+    ("others", "clause"), [(0, "therefore be compared. Of the 199"), (1, "In one more the two"), (3, "In 3 more the two")]
 )
 def test_labels_say_how_well_annotators_agree(others, clause):
     text = said(twice=twice(others=others))["labels"]
     assert clause in text and "81.0 % [70.0, 90.0]" in text
-    assert "each is right about 90 % of the joints" in text, "the square root of 0.81"
+    assert "each places about 90 % of the joints correctly" in text, "the square root of 0.81"
 
 
 def test_labels_without_photographs_annotated_twice():
-    assert "Rendered joints are exact" in said(data="mannequins:300")["labels"]
+    assert "The joints of rendered people are exact" in said(data="mannequins:300")["labels"]
     assert "cannot be measured" in said(twice=twice(None))["labels"]
 
 
 def test_preprocessing_is_a_table_of_the_values_used():
     text = said()["preprocessing"]
     assert (
-        "| rotation | normal deviate of 25°, cut at twice this; any angle for 5 % |" in text
+        "| rotation | normal, standard deviation 25°, clipped at 50°; in 5 % of views any angle |" in text
         and "1/1.2 and 1.2" in text
         and "160 × 160" in text
     )
 
 
 def test_mannequins_beside_photographs():
-    assert "nearest of them" in said()["beside"]
+    assert "most similar pose" in said()["beside"]
     assert "has no photographs" in said(beside=False, data="mannequins:300")["beside"]
     assert "parameter `beside`" in said(beside=False)["beside"]

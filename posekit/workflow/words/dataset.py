@@ -1,4 +1,4 @@
-"""What 01_dataset says: where the people come from, how they stand, how far their labels can be trusted, what the network sees of them."""
+"""What 01_dataset says: where the people come from, their poses, how far their labels can be trusted, what the network sees of them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,11 @@ from posekit.workflow.words import listed, number, spoken
 
 STATISTICS = ("upright", "facing", "sitting", "arm elevation", "knee flexion", "labelled joints", "trunk size", "box size")
 SETS = {
-    "mannequins": "people rendered by posekit itself, with exact joints, exact visibility and the factors that made each picture",
+    "mannequins": "people rendered by posekit itself, whose joints, visibility and rendering factors are known exactly",
     "lspet": "the Leeds Sports Pose Extended set {cite:p}`johnson2011`, photographs of parkour, gymnastics and athletics, annotated by "
-    "workers of Amazon Mechanical Turk; a joint that an annotator could not place has no label. The order of pictures says nothing about "
-    "splits, so that "
-    "posekit draws them, by a fixed permutation; photographs that show the same are then brought to one side",
-    "lsp": "the Leeds Sports Pose set {cite:p}`johnson2010`, the first half of which is for training, as its authors have it",
+    "workers of Amazon Mechanical Turk. A joint that an annotator could not place has no label. The set has no splits of its own: "
+    "posekit draws them by a fixed permutation, and then moves photographs that show the same scene into the same split",
+    "lsp": "the Leeds Sports Pose set {cite:p}`johnson2010`, whose first half is for training, as its authors divide it",
     "coco": "COCO {cite:p}`lin2014`, photographs of everyday scenes with several people each, annotated through a crowd-sourcing service",
     "mpii": "MPII Human Pose {cite:p}`andriluka2014`, frames of videos from YouTube, chosen to cover 410 activities",
 }
@@ -44,36 +43,36 @@ def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     if (agreement := m["twice"]["agreement"]) is not None:
         return (
-            f"**Two annotators of one photograph agree on {100 * agreement['mean']:.0f} % of its joints**, to a fifth of the torso: no "
-            f"score against "
-            "these labels means more than they do."
+            f"**Two annotators of the same photograph agree on {100 * agreement['mean']:.0f} % of its joints**, to within a fifth of the "
+            "torso, which limits how far any score against these labels can be trusted."
         )
     if m["floor"] is not None:
         return (
-            "**Most of a pose cannot be guessed**: the median pose of the training people, the same for everybody, finds "
+            "**Poses are too varied to be guessed**: the median pose of the training people, predicted for everybody, finds only "
             f"{100 * m['floor']:.1f} % of the joints."
         )
     return f"**{m['people']:,} people have {number(m['labelled_per_person'], 1)} of {m['joints']} joints labelled**, on average."
 
 
 def splits(m: Mapping[str, Any]) -> str:
-    return ", ".join(f"{count:,} for {name}" for name, count in m["splits"].items())
+    return listed(f"{count:,} *{name}*" for name, count in m["splits"].items())
 
 
 def left_out(m: Mapping[str, Any]) -> str:
     reasons = [f"{count:,} {reason}" for reason, count in m["left_out"].items() if count]
-    return f"Left out were {listed(reasons)}." if reasons else "Nobody was left out."
+    return f"{listed(reasons)} were left out." if reasons else "Nobody was left out."
 
 
 def provenance(m: Mapping[str, Any]) -> str:
     kind = parse_spec(m["data"])[0]
     about = f": {SETS[kind]}" if kind in SETS else ""
-    hidden = f"; {100 * m['hidden_share']:.0f} % of these are hidden" if m["hidden_share"] else "; hidden joints are not marked"
+    hidden = f"Of the labelled joints {100 * m['hidden_share']:.0f} % are hidden" if m["hidden_share"] else "Hidden joints are not marked"
     return (
-        f"This edition is of **{m['data']}**{about}. It has {m['people']:,} people with {number(m['labelled_per_person'], 1)} of "
-        f"{m['joints']} joints labelled on average{hidden}. {100 * m['fully_labelled_share']:.0f} % have every joint. They are divided "
-        f"once and for all: "
-        f"{splits(m)}. {left_out(m)}"
+        f"The data of this edition are **{m['data']}**{about}. There are {m['people']:,} people with "
+        f"{number(m['labelled_per_person'], 1)} "
+        f"of {m['joints']} joints labelled on average; {100 * m['fully_labelled_share']:.0f} % of them have every joint labelled. "
+        f"{hidden}. "
+        f"The people are divided into fixed splits: {splits(m)}. {left_out(m)}"
     )
 
 
@@ -81,9 +80,11 @@ def floor(m: Mapping[str, Any]) -> str:
     if m["floor"] is None:
         return ""
     return (
-        f"Whoever answers everybody with the median pose of the training people, without a look at the picture, finds "
-        f"{100 * m['floor']:.1f} % of the "
-        "test people's joints within a fifth of the torso (PCK@0.2·torso). This is the floor of every score in this book."
+        "As a baseline without a network, the median pose of the training people is predicted for every test person, whatever the "
+        "picture. "
+        f"This finds {100 * m['floor']:.1f} % of the joints within a fifth of the torso (PCK@0.2·torso). Every score in this book "
+        f"has to be "
+        "compared with this one."
     )
 
 
@@ -104,26 +105,22 @@ def labels(m: Mapping[str, Any]) -> str:
     twice = m["twice"]
     if parse_spec(m["data"])[0] == "mannequins":
         return (
-            "Rendered joints are exact: what a network misses here is the network's mistake alone. Photographs are annotated by people, "
-            "who err; "
-            "the edition of photographs measures by how much."
+            "The joints of rendered people are exact, so that every error on them is the network's own. Photographs are annotated by "
+            "people, who make errors; the edition on photographs measures how large these are."
         )
     if twice["agreement"] is None:
-        return "No photograph of this set is in it twice, so that the annotators' agreement with each other cannot be measured."
+        return "No photograph is in this set twice, so that the agreement between annotators cannot be measured."
     again = {0: "", 1: " In one more the two chose different people."}.get(
         twice["others"], f" In {twice['others']} more the two chose different people."
     )
     share = twice["agreement"]["mean"]
     return (
-        f"The collectors took {twice['photographs']} photographs up twice without noticing, perhaps in another size, and each copy went "
-        f"to an annotator. "
-        f"So the annotators can be compared with each other.{again} Of {twice['joints']} joints that both labelled, "
-        f"{spoken(twice['agreement'])} lie within "
-        "a fifth of the torso of each other (bootstrap over photographs). Some annotators exchanged left and right, and so differ in "
-        "every joint. "
-        f"If both err alike and independently, each is right about {100 * share**0.5:.0f} % of the joints; a perfect network would score "
-        f"about that against "
-        "these labels."
+        f"{twice['photographs']} photographs are in this set twice, possibly in another size, and each copy was annotated on its own. "
+        f"The two annotations can therefore be compared.{again} Of the {twice['joints']} joints that both annotators labelled, "
+        f"{spoken(twice['agreement'])} lie within a fifth of the torso of each other (bootstrap over photographs). Some annotators "
+        "exchanged left and right, and so differ in every joint. If both annotators are equally reliable and err independently, each "
+        f"places about {100 * share**0.5:.0f} % of the joints correctly. A perfect network would score about that much against "
+        f"these labels."
     )
 
 
@@ -134,13 +131,15 @@ def preprocessing(m: Mapping[str, Any]) -> str:
         "network's view": f"a square {p['margin']:g} times as wide as the longer side of the person's box",
         "stored crop": f"a square {p['context']:g} times as wide as the view, {p['crop']} × {p['crop']} pixels, "
         "so that a shifted view shows real pixels",
-        "pixel values": "RGB from 0 to 1; no mean is subtracted, batch normalisation does that",
-        "rotation": f"normal deviate of {p['rotation']:g}°, cut at twice this; any angle for {100 * p['upside_down']:g} %",
+        "pixel values": "RGB from 0 to 1, without subtracting a mean, since batch normalisation does that",
+        "rotation": f"normal, standard deviation {p['rotation']:g}°, clipped at {2 * p['rotation']:g}°; in "
+        f"{100 * p['upside_down']:g} % of views any angle",
         "scale": f"between 1/{1 + p['scale']:g} and {1 + p['scale']:g}, log-uniform",
         "shift": f"up to {100 * p['shift']:g} % of the view's width",
-        "mirror image": f"{100 * p['flip']:g} %, left and right joints exchanged",
-        "colour": f"gain and contrast up to ± {100 * p['colour']:g} %, channels apart by up to ± {40 * p['colour']:g} %",
-        "occlusion": f"a patch of one colour for {100 * p['occlusion']:g} %",
+        "mirror image": f"{100 * p['flip']:g} % of views, left and right joints exchanged",
+        "colour": f"brightness and contrast changed by up to ± {100 * p['colour']:g} %, each channel by up to another ± "
+        f"{40 * p['colour']:g} %",
+        "occlusion": f"a patch of one colour in {100 * p['occlusion']:g} % of views",
     }
     return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
 
@@ -148,10 +147,12 @@ def preprocessing(m: Mapping[str, Any]) -> str:
 def beside(m: Mapping[str, Any]) -> str:
     if m["beside"]:
         return (
-            "Mannequins are rendered with joint angles, headings and tilts that a person might have, not with those of these people. For "
-            "six "
-            "photographs drawn by chance among those with every joint, this is the nearest of them."
+            "Mannequins are rendered with joint angles, headings and tilts that a person might have; none of them copies a "
+            "photograph. The "
+            "figure shows six photographs, drawn at random from those with every joint labelled, and for each the mannequin with "
+            "the most "
+            "similar pose."
         )
     if parse_spec(m["data"])[0] == "mannequins":
-        return "This edition has no photographs to set beside its mannequins; the edition of photographs does."
-    return "No rendered people were asked for (parameter `beside`)."
+        return "This edition has no photographs to compare its mannequins with; the edition on photographs shows such pairs."
+    return "No rendered people are shown, because the parameter `beside` names none."
