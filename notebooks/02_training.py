@@ -13,8 +13,8 @@
 # %% [markdown]
 # # The network and its training
 #
-# A Stacked Hourglass {cite:p}`newell2016` takes a picture of a person and returns one heatmap per joint: how likely the
-# joint is to be in each cell. How good is it, and where does it err? {{ runs["02_training"].say.answer }}
+# A Stacked Hourglass {cite:p}`newell2016` takes a picture of a person and returns one heatmap per joint, which says for each
+# cell how likely the joint is to be there. How many joints does it find, and what kinds of errors does it make? {{ runs["02_training"].say.answer }}
 
 # %% tags=["parameters"]
 data = "mannequins"  # people to train on, validate on and test on: NAME[:PATH]
@@ -120,7 +120,7 @@ def interval(hits):
 
 
 # %% [markdown]
-# ## What it sees and does
+# ## Input and output
 
 # %% tags=["hide-input"]
 full = (truth[..., 2] > 0).sum(1)
@@ -133,33 +133,34 @@ views, _ = eval_view(pictures, keypoints, resolution)
 maps = predict_heatmaps(network, card, views, flip=False, backend=Backend.plain())[:, -1]
 decoded = decode(maps, card, np.tile(np.eye(3), (len(maps), 1, 1)))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Six test people with most joints labelled, from the better half. Top: the network's input. Middle: its heatmaps, normalised by peak and overlaid in the joints' colours (left warm, right cool, middle white). Bottom: the joints, each where its map is highest; faint where the network is unsure.", "name": "fig-opening"}, "image": {"alt": "Six people, the glowing spots that the network answers with, and the skeletons read off them"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Six test people with most joints labelled, drawn from the half that the network predicts better. Top: the network's input. Middle: its heatmaps, each divided by its peak and all overlaid in the joints' colours (left warm, right cool, middle white). Bottom: the predicted joints, each where its map is highest; a joint with a low peak is faint.", "name": "fig-opening"}, "image": {"alt": "Six people, below each its overlaid heatmaps as glowing spots, and the predicted skeletons"}}
 seen = views.permute(0, 2, 3, 1).mul(255).byte().numpy()
 figure = plots.opening(seen, maps.numpy(), decoded, skeleton)
 figure.savefig(run.path("figures/opening.png"), bbox_inches="tight")
 plt.show()
 
 # %% [markdown]
-# The picture is shrunk to a quarter of its side by the *stem*; the hourglass then halves it {{ runs["02_training"].say.depth }}
-# more times, down to the *bottleneck*, and up-samples again, adding at each size what a *skip connection* carries across. Its output is
-# {{ runs["02_training"].say.joints }} heatmaps. A joint is predicted where its map is highest, to a fraction of a cell. The network of
-# this chapter has {{ runs["02_training"].say.parameters }} parameters; {{ runs["02_training"].say.training }} All that was set before training:
+# The *stem* reduces the picture to a quarter of its side. The hourglass halves it {{ runs["02_training"].say.depth }}
+# more times, down to the *bottleneck*, and up-samples again. At each size a *skip connection* adds the map from the way down. The output is
+# {{ runs["02_training"].say.joints }} heatmaps. A joint is predicted where its map is highest, to a fraction of a cell.
+#
+# The network of this chapter has {{ runs["02_training"].say.parameters }} parameters; {{ runs["02_training"].say.training }} The table lists everything that was set before training.
 #
 # {{ runs["02_training"].say.hyperparameters }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. A bar is a hook point, by the name under which the later chapters trace and edit it; its height (logarithmic) and number are the side of its maps.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. Each bar is a hook point, an activation that later chapters read and replace by the name below it. The bar's height (logarithmic) and the number in it are the side of its maps, in cells.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
 config = network.config
 run.save_figure(plots.architecture(config.depth, resolution, config.features, config.bottleneck_residuals, config.joints), "architecture")
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The heatmaps of the first of these people, one by one. Each is scaled to its own peak; the number is the peak's height, 1 where it is as high as that of a training target.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The heatmaps of the first person of {numref}`fig-opening`, joint by joint, drawn over the person. Each is divided by its own peak. The number is the height of this peak as a multiple of a training target's.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
 plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(loss, resolution), skeleton.joints, columns=6)
 plt.show()
 
 # %% [markdown]
-# ## How it learned
+# ## The training
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the loss on training and validation people. Middle, the share of validation joints found. Right, the mean height of the peaks; the dotted line is what a map without any preference would have.", "name": "fig-history"}, "image": {"alt": "Curves of loss, score and peak height over the epochs"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves, by epoch. Left, the loss on training and validation people. Middle, the share of validation joints found. Right, the mean height of the heatmaps' peaks on validation people; where there is a dotted line, it is the height of a flat map.", "name": "fig-history"}, "image": {"alt": "Curves of loss, score and peak height over the epochs"}}
 cells = (resolution // STRIDE) ** 2
 if history:
     run.save_figure(plots.history({card.name: history}, 1 / cells if loss == "cross-entropy" else None), "history")
@@ -169,17 +170,17 @@ if history:
 # {{ runs["02_training"].say.curves }}
 
 # %% [markdown]
-# ## How good it is
+# ## The score
 #
-# On {{ runs["02_training"].say.test_people }} people that it never saw, with mirrored copies averaged in (*flip test*), it finds
-# **{{ runs["02_training"].say.pck }}** of the labelled joints. The score, *PCK@0.2·torso*, is the
-# {{ runs["02_training"].say.definition }}. The brackets are a 95 % bootstrap interval over people.
+# On {{ runs["02_training"].say.test_people }} test people, who were not used in training, the network finds
+# **{{ runs["02_training"].say.pck }}** of the labelled joints. Each heatmap is the mean of the one for the picture and the one for its mirror image (*flip test*). The score is *PCK@0.2·torso*, the
+# {{ runs["02_training"].say.definition }}. The brackets hold a 95 % bootstrap interval over people.
 
 # %% tags=["show-input"]
 result = evaluate(source, test.people, flip=True)
 pck = result["metrics"]["pck@0.2·torso"]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of joints found, by joint. The vertical line is the mean over all joints, the band its interval.", "name": "fig-joints"}, "image": {"alt": "Points of the score by joint, left and right apart"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of joints found, for each kind of joint. The vertical line is the mean over all joints, the band its 95 % interval over people.", "name": "fig-joints"}, "image": {"alt": "Points of the score by joint, left and right apart"}}
 run.save_figure(plots.per_joint({card.name: pck}, "PCK@0.2·torso (%)"), "joints")
 plt.show()
 
@@ -193,14 +194,14 @@ joint_errors = {
     joint: {"median": medians[k], "labelled": int(counted[:, k].sum())} for k, joint in enumerate(skeleton.joints) if joint in pck["joints"]
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of joints within a distance of the truth, for all joints together, with its 95 % interval over people. The dotted line is the usual threshold.", "name": "fig-curve"}, "image": {"alt": "Rising curve of joints found over the tolerated distance"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of joints, of all kinds together, that lie within a distance of their label, over that distance; with a 95 % interval over people. The dotted line is the threshold of PCK@0.2·torso.", "name": "fig-curve"}, "image": {"alt": "Rising curve of joints found over the tolerated distance"}}
 thresholds = np.linspace(0, 0.5, 51)
 within = np.array([list(interval(np.where(np.isnan(distance), np.nan, distance <= t)).values()) for t in thresholds])
 run.save_figure(plots.threshold_curve({card.name: within.T}, thresholds, "distance, in torso lengths"), "curve")
 plt.show()
 
 # %% [markdown]
-# ### Where it errs
+# ### Kinds of errors
 #
 # {{ runs["02_training"].say.failures }}
 
@@ -209,10 +210,10 @@ kinds = mistakes.by_torso(predicted[-1], truth, torso, skeleton, test.people.ima
 errors = mistakes.summary(kinds, skeleton, test.people.image_ids, seed=seed)
 
 # %% [markdown]
-# The best and the worst predictions are of people with at least two thirds of their joints labelled. Among the worst, look for people upside
-# down, folded up, seen from behind with left and right exchanged, or mislabelled.
+# The next two figures show the best and the worst predictions, of people with at least two thirds of their joints labelled. Among the worst, look for people who are upside
+# down or folded up, who are seen from behind and have left and right exchanged, or whose labels are wrong.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people with the smallest errors, with the joints as predicted. Above each, the share of joints found.", "name": "fig-best"}, "image": {"alt": "Eight people with well predicted skeletons"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people with the smallest mean error, with their predicted joints. Above each, the share of joints found.", "name": "fig-best"}, "image": {"alt": "Eight people with well predicted skeletons"}}
 eligible = np.flatnonzero(np.isfinite(distance).sum(1) >= 2 * len(skeleton) / 3)
 score = np.nanmean(np.minimum(distance[eligible], 1), axis=1)
 ranked = eligible[np.argsort(score, kind="stable")]
@@ -228,16 +229,16 @@ def gallery(index):
 gallery(best_people)
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The sixteen people with the largest errors, as predicted.", "name": "fig-worst"}, "image": {"alt": "Sixteen people with wrongly predicted skeletons"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The sixteen people with the largest mean error, with their predicted joints. Above each, the share of joints found.", "name": "fig-worst"}, "image": {"alt": "Sixteen people with wrongly predicted skeletons"}}
 gallery(worst_people)
 plt.show()
 
 # %% [markdown]
-# ## From a map to a point
+# ## Decoding
 #
-# The highest cell of a map of {{ runs["02_training"].say.cells }} cells gives a joint's place only to the nearest cell. Three refinements are common.
-# Maps that are probabilities are blurred first for all four decoders (as in {cite:t}`zhang2020`), so that they read the densest region
-# and not a single cell.
+# The highest cell of a map of {{ runs["02_training"].say.cells }} cells (*argmax*) gives a joint's position only to the nearest cell. Three [refinements](sec-heatmaps) are common: the quarter shift, DARK and soft-argmax.
+# Maps that are probabilities are blurred first, for all four decoders (as in {cite:t}`zhang2020`), so that the decoders find the region with the most probability
+# and not a single high cell.
 
 # %% tags=["show-input"]
 strictly = {
@@ -245,7 +246,7 @@ strictly = {
     for method in hm.DECODERS
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK at a tenth of the torso, a threshold strict enough to tell the decoders apart, with 95 % intervals over people.", "name": "fig-decoders"}, "image": {"alt": "A dot with an interval for each way of decoding"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK at a tenth of the torso for four ways of decoding the same heatmaps, with 95 % intervals over people. The threshold is half the usual one, so that small errors of decoding count.", "name": "fig-decoders"}, "image": {"alt": "A dot with an interval for each way of decoding"}}
 strict = {method: interval(hit) for method, hit in strictly.items()}
 run.save_figure(plots.intervals(strict, "PCK@0.1·torso (%)"), "decoders")
 plt.show()
@@ -259,14 +260,14 @@ unmirrored = metrics.hits(predict_crops(network, card, test, backend=backend)[-1
 gains["flip"] = metrics.paired_difference(metrics.hits(predicted[-1], truth, 0.2 * torso), unmirrored)
 
 # %% [markdown]
-# On the same people, {{ runs["02_training"].say.gains }}
+# {{ runs["02_training"].say.gains }}
 
 # %% [markdown]
-# ## The loss that may learn nothing
+# ## Two losses
 #
-# Newell et al. minimise the mean squared difference between the predicted map and a Gaussian. Nearly all of the map is zero, so
-# a network that predicts zero everywhere has an almost perfect loss and finds no joint. A cross-entropy over the cells has no such
-# trap: the map must put its mass somewhere. {{ runs["02_training"].say.compared }}
+# {cite:t}`newell2016` minimise the mean squared error between the predicted map and a Gaussian. Nearly all cells of the target are close to zero, so
+# a network that predicts zero everywhere has a low loss and finds no joint. [Cross-entropy](sec-losses) over the cells has no such
+# trap, since a map of probabilities must put its mass somewhere. {{ runs["02_training"].say.compared }}
 
 # %% tags=["show-input", "remove-output"]
 compared = {}
@@ -279,7 +280,7 @@ if compare_epochs:
         train(Hourglass(config), few, validation, short, folder, resume=True, backend=backend, report=report)
         compared[kind] = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same network, people, steps and learning rate, with the two losses. Left, the validation loss relative to its first epoch; middle, joints found; right, the height of the peaks. A loss that falls steeply says little about the joints found.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Short trainings with the two losses, of the same network on the same people, with the same steps and learning rate. Left, the validation loss relative to its value after the first epoch. Middle, the share of validation joints found. Right, the mean height of the peaks, of a probability for cross-entropy and with targets of height 1 for mean squared error.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
 if compared:
     run.save_figure(plots.history(compared), "losses")
     plt.show()
@@ -308,7 +309,7 @@ for other in [source, *others]:
         name = weight_files.load(other)[1].name
         elsewhere[f"{name} on {short(spec or test.people.source + '@test')}"] = block
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "First the network on people of its own data set, then networks on other data than they were trained on, with 95 % intervals over people.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso of networks on data sets, with 95 % intervals over people. First row: this chapter's network on test people of its own data set. Other rows: this and other networks on data sets that they were not trained on.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
 if elsewhere:
     own = f"{card.name} on {short(test.people.source + '@test')}"
     run.save_figure(plots.intervals({own: pck, **elsewhere}, "PCK@0.2·torso (%)"), "elsewhere")
@@ -317,7 +318,8 @@ if elsewhere:
 # %% [markdown]
 # ## What others report
 #
-# Scores of pose networks can be set beside each other only where people and definition are the same. None of these is this chapter's.
+# Scores of pose networks can be compared only where the people and the definition of the score are the same. For none of the published rows
+# below are they those of this chapter, whose score is in the last row.
 #
 # {{ runs["02_training"].say.literature }}
 

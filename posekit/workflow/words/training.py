@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import pi
 from typing import Any
 
+from posekit.engine.trust.mistakes import FARTHER
 from posekit.workflow.words import number, spoken
 
 CELLS = {3: "three", 4: "four", 5: "five"}
@@ -52,8 +53,8 @@ def sentences(m: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> di
 def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     pck = m["metrics"]["pck@0.2·torso"]
-    floor = f"; the median pose, which needs no picture, finds {100 * m['floor']:.1f} %" if m["floor"] is not None else ""
-    return f"**The network finds {100 * pck['mean']:.1f} % of the joints of people it never saw**{floor}."
+    floor = f"; the median pose, predicted for everybody, finds {100 * m['floor']:.1f} %" if m["floor"] is not None else ""
+    return f"**The network finds {100 * pck['mean']:.1f} % of the joints of test people**, to within a fifth of the torso{floor}."
 
 
 def hyperparameters(m: Mapping[str, Any]) -> str:
@@ -61,18 +62,18 @@ def hyperparameters(m: Mapping[str, Any]) -> str:
     recipe, config = m["recipe"], m["config"]
     rows = {
         "architecture": f"{config['stacks']} × hourglass, depth {config['depth']}, {config['features']} features, "
-        f"{config['residuals']} residual module a branch and level, {config['bottleneck_residuals']} in the bottleneck; "
+        f"{config['residuals']} residual module per branch and level, {config['bottleneck_residuals']} in the bottleneck; "
         f"stem of {', '.join(map(str, config['stem']))} channels",
-        "input, heatmaps": f"{m['resolution']} px; one cell for {m['stride']} px",
+        "input, heatmaps": f"{m['resolution']} × {m['resolution']} pixels; one cell per {m['stride']} × {m['stride']} pixels",
     }
     if recipe:
         rows |= {
-            "loss": f"{recipe['loss']}, Gaussian targets, standard deviation {recipe['sigma']:g} of a cell",
-            "optimiser": f"{recipe['optimiser']}, weight decay {recipe['weight_decay']:g}, gradients cut to norm {recipe['clip']:g}",
+            "loss": f"{recipe['loss']}, Gaussian targets with a standard deviation of {recipe['sigma']:g} cell",
+            "optimiser": f"{recipe['optimiser']}, weight decay {recipe['weight_decay']:g}, gradients clipped to norm {recipe['clip']:g}",
             "learning rate": f"{recipe['lr']:g}; linear warm-up over {100 * recipe['warm_up']:g} % of the steps, then a half cosine to 0",
             "epochs, batch": f"{recipe['epochs']}, {recipe['batch']} people",
-            "weights": f"exponential moving average, decay {recipe['average']:g}; the epoch with the best score on val is kept",
-            "start": f"weights of {recipe['start']}" if recipe.get("start") else "random weights",
+            "weights": f"exponential moving average, decay {recipe['average']:g}; the epoch with the best PCK on validation people is kept",
+            "initial weights": f"those of {recipe['start']}" if recipe.get("start") else "random",
             "seed": str(recipe["seed"]),
         }
     return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
@@ -82,31 +83,32 @@ def curves(history: Sequence[Mapping[str, Any]], loss: str, side: int) -> str:
     """A sentence for each panel of the learning curve."""
     scored = [epoch for epoch in history if epoch.get("pck") is not None]
     if len(scored) < 2:
-        return "This network came without a record of its training."
+        return "There is no record of how the training of this network went."
     first, last = scored[0], scored[-1]
     best = max(scored, key=lambda epoch: epoch["pck"])
     gap = last["val_loss"] - last["loss"]
     side_of = "above" if gap > 0 else "below"
     fifth = scored[-max(len(scored) // 5, 1) - 1]
     parts = [
-        f"*Left*: the loss on val falls from {number(first['val_loss'])} to {number(last['val_loss'])}, and ends {number(abs(gap))} "
-        f"{side_of} that on training "
-        "people, whose views are augmented.",
-        f"*Middle*: the share of val joints found is {100 * first['pck']:.1f} % after epoch {first['epoch']} and {100 * last['pck']:.1f} "
-        f"% after epoch "
-        f"{last['epoch']}; its highest value, {100 * best['pck']:.1f} %, is that of epoch {best['epoch']}, and the last fifth of the "
-        f"epochs changed it by "
-        f"{number(100 * (last['pck'] - fifth['pck']), 1)} points.",
+        f"The validation loss (left) ends at {number(last['val_loss'])}, {number(abs(gap))} {side_of} the loss on training people, whose "
+        "views are augmented.",
+        f"The share of validation joints found (middle) rises from {100 * first['pck']:.1f} % after epoch {first['epoch']} to its highest "
+        f"value, {100 * best['pck']:.1f} %, after epoch {best['epoch']}."
+        if best["pck"] > first["pck"]
+        else f"The share of validation joints found (middle) never exceeds {100 * first['pck']:.1f} %, its value after epoch "
+        f"{first['epoch']}.",
+        f"Over the last fifth of the epochs it changed by {number(100 * (last['pck'] - fifth['pck']), 1)} points, and it ends at "
+        f"{100 * last['pck']:.1f} %.",
     ]
     if last.get("val_peak") is not None:
-        uniform = f", {last['val_peak'] * side**2:.0f} times that of a map without any preference" if loss == "cross-entropy" else ""
-        parts.append(f"*Right*: the peaks of val heatmaps end at a height of {number(last['val_peak'], 3)}{uniform}.")
+        uniform = f", {last['val_peak'] * side**2:.0f} times the height of a flat map" if loss == "cross-entropy" else ""
+        parts.append(f"The peaks of validation heatmaps (right) end at a height of {number(last['val_peak'], 3)}{uniform}.")
     return " ".join(parts)
 
 
 def joint_table(pck: Mapping[str, Any], errors: Mapping[str, Mapping[str, float]]) -> str:
-    """A Markdown table of the score by kind of joint, left and right apart, with the median distance from the label."""
-    lines = ["| joint | PCK@0.2·torso | median distance (torso lengths) | labelled |", "| --- | ---: | ---: | ---: |"]
+    """A Markdown table of the score by joint, left and right apart, with the median distance from the label."""
+    lines = ["| joint | PCK@0.2·torso | median error (torso lengths) | people with it labelled |", "| --- | ---: | ---: | ---: |"]
     for joint, share in pck["joints"].items():
         row = errors[joint]
         score = "–" if share is None or share != share else f"{100 * share:.1f} %"
@@ -119,22 +121,24 @@ def failures(kinds: Mapping[str, Mapping[str, Any]]) -> str:
     """What kinds of wrong joints there are, largest first, with their shares of all labelled joints."""
     wrong = sorted((name for name in kinds if name != "found" and kinds[name]["mean"]), key=lambda name: -kinds[name]["mean"])
     if not wrong:
-        return "It makes no errors on these people."
+        return "The network makes no errors on these people."
     about = {
-        "jitter": "near its place, not near enough",
-        "inversion": "at the other side's joint",
-        "swap": "at another person's joint",
-        "miss": "near no joint of its kind",
+        "jitter": "the prediction is near the joint, but farther away than the threshold",
+        "inversion": "the prediction is near the same joint of the person's other side",
+        "swap": "the prediction is near the same joint of another person",
+        "miss": "the prediction is near none of these",
     }
-    parts = [f"*{name}*, {about[name]}: {spoken(kinds[name])}" for name in wrong]
-    return f"Of all labelled joints so many are wrong in each way (by the kinds of {{cite:t}}`ronchi2017`): {'; '.join(parts)}."
+    lines = ["| kind of error | share of all labelled joints | meaning |", "| --- | ---: | --- |"]
+    lines += [f"| {name} | {spoken(kinds[name])} | {about[name]} |" for name in wrong]
+    start = f"The most frequent kind of error is the *{wrong[0]}*. The kinds are those of {{cite:t}}`ronchi2017`; *near* is within {FARTHER:.1f} times the threshold."
+    return "\n".join([start, "", *lines])
 
 
 def gains(found: Mapping[str, Mapping[str, Any]]) -> str:
     quarter, dark, flip = (spoken(found[name], points=True) for name in ("quarter over argmax", "dark over quarter", "flip"))
     return (
-        f"a quarter of a cell towards the higher neighbour adds {quarter} to the highest cell, and DARK adds {dark} to that. "
-        f"The flip test adds {flip} at a fifth of the torso."
+        f"On the same people, the quarter shift changes PCK@0.1·torso by {quarter} against the highest cell, and DARK by {dark} against "
+        f"the quarter shift. The flip test changes PCK@0.2·torso by {flip}."
     )
 
 
@@ -145,32 +149,33 @@ def compared(m: Mapping[str, Any]) -> str:
         return ""
     ce, mse = curves["cross-entropy"], curves["mse"]
     if ce[-1]["pck"] is None:
-        return "Nobody of val has a labelled torso, so that the two losses cannot be compared by joints found."
+        return "No validation person has a labelled torso, so that the two losses cannot be compared by joints found."
     epochs, side = "one short epoch" if len(ce) == 1 else f"{len(ce)} short epochs", m["compared side"]
     fallen = 1 - mse[-1]["val_loss"] / mse[0]["val_loss"]
-    change = f"the latter's loss {'fell' if fallen > 0 else 'rose'} by {100 * abs(fallen):.0f} % between its first and last epoch, to"
+    change = f"fell by {100 * fallen:.0f} %" if fallen > 0 else f"rose by {-100 * fallen:.0f} %"
+    change = f"{change} between the first and the last epoch, to" if len(mse) > 1 else "is"
     return (
         f"Here, after {epochs} over {m['compared people']:,} people, cross-entropy finds {100 * ce[-1]['pck']:.1f} % of the joints and "
-        f"mean squared error {100 * mse[-1]['pck']:.1f} %; {change if len(mse) > 1 else 'the latter has a loss of'} "
-        f"{mse[-1]['val_loss']:.2g} (maps of zeros: {pi / side**2:.2g}). Its peaks are {mse[-1]['val_peak']:.3f} high; the targets' are 1. "
-        "These trainings are short: they show a slow start, not what the losses reach."
+        f"mean squared error {100 * mse[-1]['pck']:.1f} %. The mean squared error itself {change} {mse[-1]['val_loss']:.2g}; maps of zeros "
+        f"would have {pi / side**2:.2g}. The peaks of these maps are {mse[-1]['val_peak']:.3f} high, where those of the targets are 1. "
+        "The trainings are short: they show how the two losses start, not what they reach in the end."
     )
 
 
 def photographs(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
     if m["elsewhere"]:
-        return " ".join(f"{name}: {spoken(block)}, over the {_common(block)}." for name, block in m["elsewhere"].items())
+        return f"Networks on people of other data sets than they were trained on:\n\n{_elsewhere(m['elsewhere'])}"
     if kept is None:
         return "This edition has no photographs to test on."
     rendered = {name: block for name, block in kept["elsewhere"].items() if name.startswith("mannequins")}
     return (
-        "This edition has rendered people only. How far their network carries over to photographs is measured in the kept run: "
-        f"{'; '.join(f'{name}: {spoken(block)}, over the {_common(block)}' for name, block in rendered.items())}."
+        "This edition has rendered people only. How well a network trained on them works on photographs was measured in a run that is kept "
+        f"with the sources:\n\n{_elsewhere(rendered)}"
     )
 
 
 def literature(pck: Mapping[str, Any]) -> str:
-    """A Markdown table of published scores, each with its data and definition, none of which is that of this chapter."""
+    """A Markdown table of published scores, each with its data and definition, and this chapter's in the last row."""
     lines = ["| network | people | definition | score |", "| --- | --- | --- | ---: |"]
     lines += [f"| {' | '.join(row)} |" for row in LITERATURE]
     lines.append(
@@ -182,24 +187,26 @@ def literature(pck: Mapping[str, Any]) -> str:
 def landing(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
     if m["elsewhere"]:
         name, block = next(iter(m["elsewhere"].items()))
-        return f"{spoken(block)} by {name}."
+        network, _, people = name.partition(" on ")
+        return f"On other people, those of {people}, {network} finds {100 * block['mean']:.0f} % of the joints."
     if kept is None:
-        return "not tested in this edition."
+        return "The network was not tested on photographs in this edition."
     name, block = next((n, b) for n, b in kept["elsewhere"].items() if n.startswith("mannequins"))
     own = kept["metrics"]["pck@0.2·torso"]
     return (
-        f"{spoken(block)} of the {_common(block)}, by {name}, trained on mannequins alone; {spoken(own)} of {len(own['joints'])} joints "
-        f"by a network "
-        "trained on photographs."
+        f"A network trained on mannequins alone finds {100 * block['mean']:.0f} % of the joints in photographs ({name}), one trained on "
+        f"photographs {100 * own['mean']:.0f} %."
     )
 
 
 def trained(name: str, data: str, people: int, epochs: int, seconds: float | None, backend: str) -> str:
     """How the network came to be: trained here in so many seconds, or shipped (None)."""
     if seconds is None:
-        return f"it is the shipped *{name}*, trained on `{data}` for {epochs} epochs."
+        return f"it is the network *{name}*, which comes with posekit and was trained on `{data}` for {epochs} epochs."
     return f"it was trained here, on {people:,} people for {epochs} epochs, in {seconds / 60:.1f} minutes ({backend})."
 
 
-def _common(block: Mapping[str, Any]) -> str:
-    return f"{len(block['joints'])} joints that network and data share"
+def _elsewhere(blocks: Mapping[str, Mapping[str, Any]]) -> str:
+    """A Markdown table, a line for each network and data."""
+    lines = ["| network on data | PCK@0.2·torso | joints that both have |", "| --- | ---: | ---: |"]
+    return "\n".join([*lines, *(f"| {name} | {spoken(block)} | {len(block['joints'])} |" for name, block in blocks.items())])
