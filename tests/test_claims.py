@@ -329,6 +329,12 @@ def test_a_table_links_to_what_this_edition_has(kept):
     number = "(+20.0 [+15.0, +25.0] points; 1,234 mannequins)"
     assert say.sentence(claim, alike) == f"not supported on mannequins {number} and on photographs {number}"
     assert say.numbers(claim, verdicts["one"]) == "+20.0 [+15.0, +25.0] points on mannequins, not measured on photographs"
+    assert say.brief(claim, verdicts["one"]) == "+20.0 points on mannequins and not measured on photographs"
+    assert say.brief(claim, alike) == "+20.0 points on mannequins and +20.0 points on photographs"
+    nowhere = dict.fromkeys(alike, claims.Verdict("not decided yet"))
+    assert say.brief(claim, nowhere) == "not decided yet on mannequins and photographs"
+    unsure = {"mannequins": claims.Verdict("undecided", number=claims.Estimate(0.2, -0.1, 0.5))}
+    assert say.brief(claim, unsure) == "+20.0 points on mannequins (undecided)"
     assert say.short_table([claim], verdicts).splitlines()[3] == "| One | ✗ not supported | – not measured |"
     assert claims.counts([found["mannequins"] for found in verdicts.values()])["not supported"] == 1
 

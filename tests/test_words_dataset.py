@@ -53,6 +53,11 @@ def test_provenance_of_own_data_and_what_was_left_out():
     assert "Hidden joints are not marked." in said()["provenance"] and "Nobody was left out." in said()["provenance"]
 
 
+def test_the_kind_of_people_is_named():
+    assert "athletes" in said()["kind"] and "mannequins" in said(data="mannequins:300")["kind"]
+    assert said(data="own:folder")["kind"] == "the data `own:folder`"
+
+
 def test_floor_is_left_out_where_there_are_no_splits():
     assert "finds 5.8 % of the" in said()["floor"] and said(floor=None)["floor"] == ""
 

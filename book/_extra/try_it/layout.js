@@ -37,7 +37,7 @@ function layout(data) {
   <figure>
     <canvas class="seen" tabindex="0" role="application"
       aria-label="What the network sees, and its prediction. To erase: arrows move the brush, space erases"></canvas>
-    <figcaption>What the network sees, ${network.resolution} × ${network.resolution} pixels, and the joints it predicts: left limbs warm, right ones cool.
+    <figcaption>The network's input of ${network.resolution} × ${network.resolution} pixels, and the joints that it predicts: left limbs in warm colours, right limbs in cool ones.
       <span class="ghost">Dashed: before your changes.</span></figcaption>
   </figure>
 </div>
@@ -45,8 +45,8 @@ function layout(data) {
   <label><input type="checkbox" data-circles> confidence circles</label>
   <label><input type="checkbox" data-erase> erase with a brush</label>
 </div>
-<p class="hint circles">A circle holds the joint of ${Math.round(100 * covered)} % of ${kind} (split conformal prediction on ${count} of them, for each joint).
-  For a picture of your own that is not known.</p>
+<p class="hint circles">Each circle contains the true position of its joint for ${Math.round(100 * covered)} % of ${kind} (split conformal prediction, calibrated on ${count} of them for each joint).
+  For a picture of your own the share is not known.</p>
 <p class="says moved" role="status"></p>
 <div class="controls">
   <fieldset><legend>Replace activations</legend>${places.join("")}
@@ -63,12 +63,12 @@ function layout(data) {
   <button type="button" data-reset>Undo all changes</button>
   <button type="button" data-copy>Copy the address of this state</button>
 </div>
-<p class="hint"><strong>Heatmaps.</strong> One a joint, each as bright as its own peak; the number is the peak as a share of what training aims at. Press one to lay it over the view.</p>
+<p class="hint"><strong>Heatmaps.</strong> One map per joint, each divided by its own peak. The number is the height of the peak as a share of a training target's. Press a map to lay it over the picture.</p>
 <div class="maps">${maps.join("")}</div>
 <details><summary>The prediction as a table</summary>
   <div class="wide" tabindex="0" role="region" aria-label="The prediction as a table"><table>
     <thead><tr><th>joint</th><th>x</th><th>y</th><th>peak</th><th>circle</th><th>moved</th></tr></thead><tbody></tbody></table></div>
-  <p class="hint">In pixels of the view, from its upper left; the circle is its radius.</p>
+  <p class="hint">Positions are in pixels of the network's input, from its upper left corner. The column <em>circle</em> has the radius of the confidence circle, the column <em>moved</em> the distance from the prediction before your changes.</p>
 </details>
 <p class="hint time" aria-live="off"></p>`
 }

@@ -1,11 +1,13 @@
 """The ledger of claims in words: tables, sentences, and a number with what it was measured on."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import floor, isnan, log10
 from typing import Any
 
 from posekit.workflow.claims import GROUPS, KINDS, MARKS, Claim, Estimate, Verdict, counts
+from posekit.workflow.words import listed
 
 DECIDED = ("supported", "not supported")
 
@@ -26,10 +28,10 @@ def sentences(
         "agreement": agreement(claims, verdicts),
         "chance": chance(verdicts),
         "studies": progress(studies),
-        "short": f"{short_table(claims, verdicts)}\n\n{_listed(by_kind['mannequins'])} on mannequins; {_listed(by_kind['photographs'])} on "
-        "photographs: [the whole ledger](10_claims).",
+        "short": f"{short_table(claims, verdicts)}\n\nThese are the main ones of {len(claims)} claims: [the whole ledger](10_claims).",
         "found": found,
         "numbers": {claim.id: numbers(claim, verdicts[claim.id]) for claim in claims},
+        "brief": {claim.id: brief(claim, verdicts[claim.id]) for claim in claims},
         "result": result(found),
         **{group: table([claim for claim in claims if claim.group == group], verdicts, here) for group in GROUPS},
     }  # fmt: skip
@@ -148,6 +150,23 @@ def sentence(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
 def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
     """What was measured, alone: `12 components on mannequins, not measured on photographs`."""
     return ", ".join(f"{_spoken(v.number, claim.unit) if v.number else v.verdict} on {kind}" for kind, v in by_kind.items())
+
+
+def brief(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
+    """The same without intervals, for the landing page: `+2.0 points on mannequins and +4.0 points on photographs`.
+
+    A number that decides nothing says so: `+0.3 points on mannequins (undecided)`.
+    """
+    said = []
+    for kind, v in by_kind.items():
+        if v.number is None:
+            said.append(f"{v.verdict} on {kind}")
+            continue
+        mean = re.sub(r" \[.+?\]", "", _spoken(v.number, claim.unit))
+        said.append(f"{mean} on {kind}" + ("" if v.verdict in DECIDED else f" ({v.verdict})"))
+    if len({v.verdict for v in by_kind.values()}) == 1 and all(v.number is None for v in by_kind.values()):
+        return f"{next(iter(by_kind.values())).verdict} on {listed(by_kind)}"
+    return listed(said)
 
 
 def threshold(claim: Claim) -> str:

@@ -17,12 +17,19 @@ SETS = {
     "mpii": "MPII Human Pose {cite:p}`andriluka2014`, frames of videos from YouTube, chosen to cover 410 activities",
 }
 
+KINDS = {
+    "mannequins": "rendered people, called mannequins",
+    "lspet": "photographs of athletes, the LSPET data",
+    "coco": "photographs of COCO",
+}
+
 
 def sentences(m: Mapping[str, Any]) -> dict[str, str]:
     """What the page, the landing page and the abstract say, by name, of the chapter's metrics."""
     return {
         "answer": answer(m),
         "data": m["data"],
+        "kind": KINDS.get(parse_spec(m["data"])[0], f"the data `{m['data']}`"),
         "count": f"{m['people']:,}",
         "joints": str(m["joints"]),
         "labelled": number(m["labelled_per_person"], 1),

@@ -37,6 +37,7 @@ def sentences(m: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> di
         "training": m["training"],
         "test_people": f"{pck['people']:,}",
         "pck": spoken(pck),
+        "pck_brief": f"{100 * pck['mean']:.0f} %",
         "definition": pck["definition"],
         "hyperparameters": hyperparameters(m),
         "curves": curves(m["history"], m["loss"], m["resolution"] // m["stride"]),
@@ -130,7 +131,8 @@ def failures(kinds: Mapping[str, Mapping[str, Any]]) -> str:
     }
     lines = ["| kind of error | share of all labelled joints | meaning |", "| --- | ---: | --- |"]
     lines += [f"| {name} | {spoken(kinds[name])} | {about[name]} |" for name in wrong]
-    start = f"The most frequent kind of error is the *{wrong[0]}*. The kinds are those of {{cite:t}}`ronchi2017`; *near* is within {FARTHER:.1f} times the threshold."
+    start = f"The most frequent kind of error is the *{wrong[0]}*. The kinds are those of {{cite:t}}`ronchi2017`; *near* is within "
+    f"{FARTHER:.1f} times the threshold."
     return "\n".join([start, "", *lines])
 
 
