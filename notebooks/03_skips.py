@@ -13,8 +13,8 @@
 # %% [markdown]
 # # What the skip connections are for
 #
-# An hourglass narrows a picture of a person down to a handful of numbers and widens it again. At each size a *skip connection*
-# carries the features past the narrow part. How much of the answer goes that way? Which level carries it, and for which joints?
+# An hourglass reduces the feature maps of a picture step by step to its bottleneck, and enlarges them again. At each size a *skip connection*
+# carries the features past the bottleneck. How much does the prediction depend on skip connections, which level matters most, and for which joints?
 # And does a network that is trained without them lose as much as one that loses them after training?
 #
 # {{ runs["03_skips"].say.answer }}
@@ -90,11 +90,11 @@ def hits(keypoints, factor=0.2):
 # %% [markdown]
 # ## With and without, person by person
 #
-# [Try it](try_it): there you can replace each skip connection yourself, for one person.
+# On the page [Try it](try_it) you can replace each skip connection yourself, for one person.
 #
-# First the blunt question of the thesis: take all skip connections of a trained network away, and count for each person how many
-# joints are still found. They can be replaced in three ways. *Zero* is what most ablations take, and the layers behind never met it. The *mean* over other people, for
-# each channel and position, is the most ordinary activation there is, and says nothing about this person. *Another person's* activation is entirely ordinary, and wrong.
+# First we repeat the question of the [study that this book replicates](introduction): if all skip connections of a trained network are removed, how many of each person's
+# joints are still found? An activation can be removed by replacing it in three ways. *Zero* is the usual choice, but the following layers never saw it in training. The *mean* over other people, for
+# each channel and position, is a typical activation that says nothing about this person. *Another person's* activation is a real one, but describes someone else.
 
 # %% tags=["show-input"]
 before = ablation.intact(network, card, crops, backend=backend)
@@ -107,7 +107,7 @@ after = ablation.ablate(network, card, crops, groups, ways, backend=backend)
 blind = ablation.ablate(network, card, crops, {"bottleneck": bottleneck}, ways, backend=backend)["bottleneck"]
 intact = hits(before)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How large a share of each person's joints is found, a panel each: grey, with all skip connections as they are; the outline, with all of them replaced. Triangles: the means over people.", "name": "fig-skips-histogram"}, "image": {"alt": "Histograms of the share of joints found by person, with skip connections to the right, without to the left"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Histograms of the share of joints found per person. Grey: the intact network. Outline: all skip connections replaced, in one way per panel. Triangles: the means over people.", "name": "fig-skips-histogram"}, "image": {"alt": "Histograms of the share of joints found by person, with skip connections to the right, without to the left"}}
 with_skips = ablation.by_person(intact)
 persons = {f"all {way}": ablation.by_person(hits(keypoints)) for way, keypoints in after["all"].items()}
 label = "share of the person's labelled joints found"
@@ -117,12 +117,12 @@ plt.show()
 # %% [markdown]
 # {{ runs["03_skips"].say.blunt }}
 #
-# This does not show that the bottleneck knows nothing of the pose. It shows that the layers behind it cannot read it without skip input; how much gets
-# through when they must learn to, {ref}`retraining <skips-retrained>` shows.
+# This does not show that the bottleneck knows nothing of the pose. It shows that the layers behind it, as they were trained, cannot use the code without skip input. How many joints are
+# found when these layers learn to do so, {ref}`retraining <skips-retrained>` shows.
 #
 # ## Level by level
 #
-# Level 1 is the finest: its features are as large as the heatmaps, {{ runs["03_skips"].say.cells }} cells. Each deeper one has half the side.
+# Level 1 is the finest: its maps are as large as the heatmaps, {{ runs["03_skips"].say.cells }} cells. Each deeper level has maps of half the side.
 
 # %% tags=["show-input"]
 levels = {
@@ -132,7 +132,7 @@ levels = {
 whole = ablation.summary(intact, intact, skeleton, seed=seed)
 without_code = {way: ablation.summary(hits(keypoints), intact, skeleton, seed=seed) for way, keypoints in blind.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found with one level, or all, replaced in three ways; and, as a control, with the bottleneck replaced and all skip connections intact; with 95 % intervals over people. The line and band are the network as it is. The same people are behind all of them, so that differences are surer than overlapping bands suggest.", "name": "fig-skips-levels"}, "image": {"alt": "Dots with intervals for each level and way of replacing it"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK with the skip connection of one level, or of all, replaced in three ways, and, as a control, with the bottleneck replaced and all skip connections intact. Bars are 95 % intervals over people; the line and band are the intact network. All rows are of the same people, so that differences are more certain than overlapping intervals suggest.", "name": "fig-skips-levels"}, "image": {"alt": "Dots with intervals for each level and way of replacing it"}}
 names = {group: group.replace("skip", "level ") if group[-1].isdigit() else group for group in levels} | {"all": "all levels"}
 rows = {names[group]: by_way for group, by_way in levels.items()} | {"bottleneck": without_code}
 run.save_figure(figures.conditions(rows, whole, "PCK@0.2·torso (%)", "as it is"), "levels")
@@ -143,15 +143,14 @@ plt.show()
 #
 # {{ runs["03_skips"].say.bottleneck }}
 #
-# Where zero costs more than the mean, the difference is not information about the person, which neither has: it is the shock of
-# a value that the next layer never met. Where another person's features cost more than the mean, the next layers rely on the skip
-# connection, and a wrong one misleads them.
+# Neither zero nor the mean contains information about the person. Where zero costs more than the mean, the further loss comes from a value that the next layer never saw
+# in training. Where another person's features cost more than the mean, the next layers rely on the skip connection, and wrong features mislead them.
 #
 # (skips-retrained)=
 # ## One network, ablated and retrained
 #
-# A comparison of ablation with retraining needs one network: with skip connections, the same with all of them replaced, and the same trained
-# without.
+# To compare ablation with retraining, one network is needed in three forms: with its skip connections, with all of them replaced after training, and trained
+# without them.
 
 # %% tags=["show-input"]
 twins = None
@@ -160,7 +159,7 @@ if baseline and retrained:
     seen = store(tested, twins.card).select(order)
     twin_hits = {name: hits(keypoints) for name, keypoints in twins.keypoints(seen, store(others, twins.card), backend).items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "One network with skip connections, with all of them replaced in three ways, and trained without them, on the same people; 95 % intervals over people. The line and band are the network with skip connections.", "name": "fig-skips-twins"}, "image": {"alt": "Dots with intervals: three ways of ablation, and retraining"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK of a network with all skip connections replaced in three ways after training, and of the same network trained without them, on the same people, with 95 % intervals over people. The line and band are the network with its skip connections.", "name": "fig-skips-twins"}, "image": {"alt": "Dots with intervals: three ways of ablation, and retraining"}}
 pair = None
 if twins:
     blocks = {name: ablation.summary(found, twin_hits["with"], skeleton, seed=seed) for name, found in twin_hits.items()}
@@ -176,13 +175,13 @@ if twins:
 #
 # ## Trained to the plateau
 #
-# Whether a network needs skip connections is decided by a study on photographs: a network of 64 px with all skip connections, without any, without the finest, and without
-# the coarsest, each from three seeds to its plateau.
+# Whether a network needs skip connections is decided by this book's study *skips* on photographs. It trains a network with an input of 64 pixels a side with all skip connections, without any, without the finest, and without
+# the coarsest. Each is trained from three seeds, until its score no longer rises.
 
 # %% tags=["show-input"]
 study = summarise(kept.read("skips", "lspet", studies))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study of skip connections: difference of each network in PCK from the one trained with all of them, with 95 % intervals over seeds and people; small dots are seeds.", "name": "fig-skips-study"}, "image": {"alt": "A row for each network trained without some skip connections, with a dot and an interval, or the words not trained yet"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *skips*: PCK of networks trained without some skip connections, less that of the network trained with all of them. Bars are 95 % intervals over seeds and people; small dots are single seeds.", "name": "fig-skips-study"}, "image": {"alt": "A row for each network trained without some skip connections, with a dot and an interval, or the words not trained yet"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
 plt.show()
 
@@ -191,9 +190,9 @@ plt.show()
 #
 # ## Which joints need which level
 #
-# The change by kind of joint, left and right together, with a level at its mean.
+# The next figure shows for each kind of joint, left and right together, how PCK changes when a level is replaced by its mean.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Points of PCK@0.2·torso that each kind of joint changes by when a level is replaced by its mean over other people; where there is a pair of networks trained with and without skip connections, their difference in the last column. Pale numbers: the 95 % interval contains 0.", "name": "fig-skips-joints"}, "image": {"alt": "A table of coloured numbers, joints by levels"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso, in points, for each kind of joint when a level is replaced by its mean over other people. If the edition has a pair of networks trained with and without skip connections, the last column is their difference. For pale numbers, the 95 % interval over people contains 0.", "name": "fig-skips-joints"}, "image": {"alt": "A table of coloured numbers, joints by levels"}}
 columns = {names[group]: ablation.kind_changes(hits(by_way["the mean"]), intact, skeleton, seed=seed) for group, by_way in after.items()}
 if twins:
     columns[words.TRAINED_WITHOUT] = ablation.kind_changes(twin_hits["without"], twin_hits["with"], skeleton, seed=seed)
@@ -209,11 +208,11 @@ plt.show()
 #
 # ## Do small joints suffer most?
 #
-# The thesis found by eye that they do. Here it is a number: Spearman's correlation, over kinds of joint, of the joint's size (COCO's sigma: how
-# far annotators scatter around it, relative to the person) with what it loses. COCO gives none for the neck and the top of the head, which
-# are therefore left out. Negative means that small joints lose more. The number has two
-# uncertainties: the interval is over people, for these joints; *p* is over the joints, which are few whatever the number of people.
-# A joint that is seldom found has little to lose, so the loss is also taken as a share of what was found before; and half the threshold asks for more exactness.
+# The study concluded by eye that they do. Here the claim is tested by Spearman's correlation, over kinds of joint, between a joint's size and its loss of PCK.
+# The size is COCO's sigma: how far annotators scatter around the joint, relative to the size of the person. COCO gives no sigma for the neck and the top of the head, which
+# are therefore left out. A negative correlation means that small joints lose more. It has two
+# uncertainties. The interval is over people, for these joints. The value *p* is over kinds of joint, which are few however many people there are.
+# A joint that is seldom found has little to lose. The loss is therefore also taken relative to the share found before, and at half the threshold, which requires more exact predictions.
 
 # %% tags=["show-input"]
 conditions = {
@@ -223,7 +222,7 @@ conditions = {
 pairs = {name: (hits(edited), intact) for name, (edited, _) in conditions.items()}
 strict = {name: (hits(edited, 0.1), hits(reference, 0.1)) for name, (edited, reference) in conditions.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Points of PCK@0.2·torso that each kind of joint loses, over its size.", "name": "fig-skips-size"}, "image": {"alt": "Scatter of loss over size of the joint, a panel a condition"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Loss of PCK@0.2·torso, in points, of each kind of joint over its size. Left, with the finest level at its mean; right, with all levels at their means.", "name": "fig-skips-size"}, "image": {"alt": "Scatter of loss over size of the joint, a panel a condition"}}
 small = {
     "absolute": {name: ablation.small_joints(*pair_, skeleton, seed=seed) for name, pair_ in pairs.items()},
     "relative": {name: ablation.small_joints(*pair_, skeleton, relative=True, seed=seed) for name, pair_ in pairs.items()},
@@ -236,15 +235,15 @@ plt.show()
 # %% [markdown]
 # {{ runs["03_skips"].say.small }}
 #
-# The threshold is the same for all joints, a fifth of the torso, and generous for an eye. With a threshold by each joint's own sigma, as
-# in COCO's OKS, small joints would lose more by definition.
+# The threshold is the same for all joints, a fifth of the torso, which is generous for an eye. If each joint had a threshold in proportion to its sigma, as
+# in COCO's OKS, small joints would lose more simply because their threshold is smaller.
 #
 # ## Who loses most
 #
-# The people who lose the largest share of their joints when all levels are at their mean. They are chosen for that: they show how it
-# goes wrong and not how often.
+# The figure shows the people who lose the largest share of their joints when all levels are at their means. They are chosen for that: they show what kind of
+# errors arise, and not how often.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people who lose most. Top: the network as it is. Bottom: all skip connections at their mean. Above each, the share of joints found.", "name": "fig-skips-break"}, "image": {"alt": "People in two rows, their skeletons sound on top and distorted below"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people who lose most. Top: the intact network. Bottom: the same network with all skip connections at their means. Above each, the share of joints found.", "name": "fig-skips-break"}, "image": {"alt": "People in two rows, their skeletons sound on top and distorted below"}}
 enough = np.isfinite(truth[..., 0]).sum(1) >= 2 * len(skeleton) / 3
 fall = np.where(enough, with_skips - persons["all the mean"], -np.inf)
 worst = np.argsort(-fall, kind="stable")[: min(examples, int(enough.sum()))]
@@ -262,8 +261,8 @@ if len(worst):
 #
 # ## What this does not show
 #
-# An ablation gives an upper bound on what a network needs: it was never trained for what it then gets. Retraining gives what another network can do, which may do
-# it in another way. The networks are small, and of one stack.
+# An ablation gives an upper bound on how much a network needs a part, since the network was never trained without it. Retraining shows what another network can do without the part, perhaps in another
+# way. The networks are small, and have one stack.
 
 # %% tags=["remove-cell"]
 side = (card.resolution // card.stride,) * 2

@@ -51,8 +51,8 @@ def with_all(change, half=0.01):
         (-0.4, 0.01, "**Most of the answer goes through the skip connections**: with all of them at their mean over other people, the "
         "network "
                      "finds 33 % as many"),
-        (-0.1, 0.01, "**The answer does not hang on the skip connections alone**"),
-        (-0.01, 0.05, "**These people cannot tell**"),
+        (-0.1, 0.01, "**A trained network does not depend on its skip connections alone**"),
+        (-0.01, 0.05, "**Undecided**"),
     ],
 )  # fmt: skip
 def test_the_answer(change, half, text):
@@ -65,43 +65,43 @@ def test_the_answer_still_finds_a_share():
 
 def test_levels():
     text = said()["levels"]
-    assert text.index("level 1 −5.0") < text.index("level 2 −2.0") and "the single changes add up to −7.0" in text
-    assert "where it costs 2.0 points more" in text and "can stand in for each other" in text
+    assert "most at level 1 (−5.0 [" in text and "least at level 2 (−2.0 [" in text and "single levels add up to −7.0 points" in text
+    assert "where it costs 2.0 points more" in text and "partly redundant" in text
     levels = {"skip1": ways(-0.3, zero=0.03), "all": ways(-0.3)}
     text = said(levels=levels)["levels"]
-    assert "where it costs 3.0 points less" in text and "stand in" not in text
+    assert "where it costs 3.0 points less" in text and "redundant" not in text
 
 
 def test_the_bottleneck():
-    assert "changes by −10.0 [−11.0, −9.0] points. The bottleneck carries something" in said()["bottleneck"]
-    assert said()["bottleneck"].endswith("and less than they do.")
-    assert said(bottleneck=ways(-0.5))["bottleneck"].endswith("that the skip connections do not.")
-    assert said(bottleneck=ways(0.0))["bottleneck"].endswith("does not clearly need its bottleneck.")
+    assert "changes by −10.0 [−11.0, −9.0] points. The bottleneck therefore carries information" in said()["bottleneck"]
+    assert said()["bottleneck"].endswith("but the network loses more without them.")
+    assert said(bottleneck=ways(-0.5))["bottleneck"].endswith("that the skip connections do not carry.")
+    assert said(bottleneck=ways(0.0))["bottleneck"].endswith("It is not shown that the network needs its bottleneck.")
 
 
 def test_joints():
-    assert "the wrist loses most, −10.0" in said()["joints"] and "1 of 2 kinds of joint lose" in said()["joints"]
-    assert "Between the networks" not in said()["joints"]
+    assert "the wrist loses most, −10.0" in said()["joints"] and "For 1 of 2 kinds of joint the interval" in said()["joints"]
+    assert "is trained without" not in said()["joints"]
     kinds = planted()["kinds"] | {words.TRAINED_WITHOUT: planted()["kinds"]["level 1"]}
-    assert "Between the networks trained with and without, the wrist loses most" in said(kinds=kinds)["joints"]
+    assert "is trained without any skip connections, the wrist loses most" in said(kinds=kinds)["joints"]
 
 
 @pytest.mark.parametrize(
     ("found", "text"),
     [
         (correlation(-0.8), "holds"),
-        (correlation(-0.8, p=0.2), "points that way, but so few kinds of joint may do so by chance"),
+        (correlation(-0.8, p=0.2), "agrees in sign, but with so few kinds of joint this may be chance"),
         (correlation(0.8), "is reversed: large joints lose more"),
-        (correlation(0.8, p=0.2), "points the other way, but so few kinds of joint may do so by chance"),
-        (correlation(0.0), "cannot be told from chance"),
-        (dict.fromkeys(("mean", "low", "high", "p")) | {"kinds": 2}, "cannot be decided"),
+        (correlation(0.8, p=0.2), "has the opposite sign, but with so few kinds of joint this may be chance"),
+        (correlation(0.0), "cannot be distinguished from chance"),
+        (dict.fromkeys(("mean", "low", "high", "p")) | {"kinds": 2}, "cannot be tested"),
     ],
 )
 def test_small_joints(found, text):
     assert words.judged(found) == text
     small = {"finest level at its mean": found}
     metrics = planted(**{"small joints": dict.fromkeys(("absolute", "relative", "at 0.1·torso"), small)})
-    assert f"the claim: finest level at its mean, it {text}." in words.small(metrics)
+    assert f"With the finest level at its mean, the claim {text}." in words.small(metrics)
     assert words.verdicts(metrics)["Small joints lose most, finest level"].startswith(text)
 
 
@@ -114,19 +114,19 @@ def twins(**changes):
 
 def test_one_network_ablated_and_retrained():
     text = said(twins=twins())["twins"]
-    assert "trained by the same recipe on the same people" in text and "regains 37 % of what ablation took" in text
+    assert "trained by the same recipe on the same people" in text and "recovers 37 % of what ablation costs" in text
     assert "over people and not over trainings" in text
     table = words.verdicts(planted(twins=twins()))
     assert table["Two networks alike but for skips"] == "one and bare"
     assert table["Change of the second: trained without"] == "−17.0 [−18.0, −16.0] points"
-    assert "not quite alike (epochs 3 and 4)" in said(twins=twins(differences=["epochs 3 and 4"]))["twins"]
-    assert "regains nothing" in said(twins=twins(without=block(0.05, -0.3)))["twins"]
+    assert "with differences (epochs 3 and 4)" in said(twins=twins(differences=["epochs 3 and 4"]))["twins"]
+    assert "recovers nothing" in said(twins=twins(without=block(0.05, -0.3)))["twins"]
     harmless = {way: block(0.36, 0.01) for way in twins()["ablated"]}
-    assert "regains" not in said(twins=twins(ablated=harmless))["twins"]
+    assert "recovers" not in said(twins=twins(ablated=harmless))["twins"]
 
 
 def test_an_edition_without_such_a_pair_says_where_it_is():
-    assert "no two networks that are alike" in said()["twins"] and "Two networks alike but for skips" not in words.verdicts(planted())
+    assert "no pair of networks that differ" in said()["twins"] and "Two networks alike but for skips" not in words.verdicts(planted())
 
 
 def test_the_rest():

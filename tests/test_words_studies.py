@@ -51,7 +51,7 @@ def test_what_is_not_fit_to_decide_is_noted(tmp_path, how, note):
     assert found["contrasts"]["no skips"]["why"]
     line = next(line for line in studies.table(found).splitlines() if line.startswith("| no skips"))
     text = skips.study({"study": found})
-    assert note in line and "as many joints" not in text and "Nothing is decided from it:" in text
+    assert note in line and "as many joints" not in text and "Nothing is decided by this study:" in text
 
 
 def test_without_the_floor_the_table_has_none(tmp_path):

@@ -131,8 +131,10 @@ def failures(kinds: Mapping[str, Mapping[str, Any]]) -> str:
     }
     lines = ["| kind of error | share of all labelled joints | meaning |", "| --- | ---: | --- |"]
     lines += [f"| {name} | {spoken(kinds[name])} | {about[name]} |" for name in wrong]
-    start = f"The most frequent kind of error is the *{wrong[0]}*. The kinds are those of {{cite:t}}`ronchi2017`; *near* is within "
-    f"{FARTHER:.1f} times the threshold."
+    start = (
+        f"The most frequent kind of error is the *{wrong[0]}*. The kinds are those of {{cite:t}}`ronchi2017`; *near* is within "
+        f"{FARTHER:.1f} times the threshold."
+    )
     return "\n".join([start, "", *lines])
 
 
