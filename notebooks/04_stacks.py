@@ -13,9 +13,9 @@
 # %% [markdown]
 # # What a second stack is for
 #
-# The hourglass is repeated: the second sees what the first saw, plus the first one's features and its predictions, and answers again. Is its
-# answer better, for which joints, and which errors does it correct? What does it take from the first: the features, the predictions, or
-# only its place in the line? And would the parameters be better spent on one wide stack?
+# A Stacked Hourglass repeats the hourglass. The second stack receives the input of the first, its features and its heatmaps, and predicts again. Is the second
+# prediction better, for which joints, and which errors does it correct? How much does it depend on the features and on the heatmaps of the
+# first stack? And would one wide stack make better use of the parameters?
 #
 # {{ runs["04_stacks"].say.answer }}
 
@@ -85,9 +85,9 @@ def hits(keypoints):
 
 
 # %% [markdown]
-# ## Is the later answer better?
+# ## Is the later prediction better?
 #
-# Every stack is trained to give the whole answer, so that each one's can be scored. The network here is *{{ runs["04_stacks"].say.network }}*, on {{ runs["04_stacks"].say.people }}.
+# Every stack is trained to predict all heatmaps, so that the predictions of each can be scored. The network here is *{{ runs["04_stacks"].say.network }}*, on {{ runs["04_stacks"].say.people }}.
 
 # %% tags=["show-input"]
 count = network.stage_count()
@@ -97,12 +97,12 @@ labels = [f"stack {i + 1}" for i in range(count)]
 by_stack = {label: ablation.summary(hit, found[-1], skeleton, seed=seed) for label, hit in zip(labels, found, strict=True)}
 steps = {f"stack {i + 1} to {i + 2}": ablation.summary(found[i + 1], found[i], skeleton, seed=seed) for i in range(count - 1)}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found by each stack. The vertical line is the mean over all joints, the band its 95 % interval over people.", "name": "fig-stacks-joints"}, "image": {"alt": "Points of the score by joint, a panel a stack"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of joints found by each stack, by kind of joint. The vertical line is the mean over all joints, the band its 95 % interval over people.", "name": "fig-stacks-joints"}, "image": {"alt": "Points of the score by joint, a panel a stack"}}
 run.save_figure(plots.per_joint(by_stack, "PCK@0.2·torso (%)"), "joints")
 plt.show()
 gain = ablation.summary(found[-1], found[0], skeleton, seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "What each step from one stack to the next adds by joint, in points of PCK@0.2·torso, on the same people, with 95 % intervals.", "name": "fig-stacks-gain"}, "image": {"alt": "Dots with intervals for each joint, right of zero where the later stack is better"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso, in points, from one stack to the next, for each joint, on the same people, with 95 % intervals over people.", "name": "fig-stacks-gain"}, "image": {"alt": "Dots with intervals for each joint, right of zero where the later stack is better"}}
 run.save_figure(
     figures.joint_changes({name: block["joint changes"] for name, block in steps.items()}, "points of PCK@0.2·torso gained"), "gain"
 )
@@ -113,9 +113,9 @@ plt.show()
 #
 # ## Which errors it corrects, and which it introduces
 #
-# A joint that is not found lies somewhere else: near its counterpart on the person's other side (*left-right exchange*), near *another joint* of
-# the person, near *another person*'s where others are annotated in the picture, just off (*jitter*: within twice the threshold), or nowhere in particular (*miss*).
-# The kinds follow {cite:t}`ronchi2017`, with one radius for all joints, a fifth of the torso.
+# A joint that is not found is predicted somewhere else: at the same joint of the person's other side (*left-right exchange*, which the [chapter on training](02_training) calls inversion), at *another joint* of
+# the person, at a joint of *another person* who is annotated in the picture, near its own position but not within the threshold (*jitter*, within twice the threshold), or near none of these (*miss*).
+# The kinds follow {cite:t}`ronchi2017`, with one radius for all joints, a fifth of the torso. Here *another joint* has a kind of its own, and the first kind that applies counts, so that the shares differ from those of that chapter.
 
 # %% tags=["show-input"]
 strangers = between.others_in_picture(crops.people, people) if skeleton == people.skeleton else None
@@ -125,11 +125,11 @@ flow = between.transitions(kinds[0], kinds[-1])
 corrected = {f"stack {i + 1} to {i + 2}": between.corrected(kinds[i], kinds[i + 1], seed=seed) for i in range(count - 1)}
 corrected["first to last"] = between.corrected(kinds[0], kinds[-1], seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Errors by kind and stack, with 95 % intervals over people.", "name": "fig-stacks-kinds"}, "image": {"alt": "Bars of the share of each kind of error, a colour a stack"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of all labelled joints that each kind of error has, by stack, with 95 % intervals over people.", "name": "fig-stacks-kinds"}, "image": {"alt": "Bars of the share of each kind of error, a colour a stack"}}
 run.save_figure(figures.stacked_kinds(kind_shares), "kinds")
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where the joints of each kind after the first stack (rows) are after the last (columns), in percent of the row; in brackets, how many joints. The column *found*: corrected. The row *found*: introduced.", "name": "fig-stacks-flow"}, "image": {"alt": "A table of percentages, kinds of error before by kinds after"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What becomes of joints between the first stack and the last. Rows: their kind in the prediction of the first stack, with the number of joints in brackets. Columns: their kind in the prediction of the last. The numbers are percent of the row. The column *found* holds the errors corrected, the row *found* the errors introduced.", "name": "fig-stacks-flow"}, "image": {"alt": "A table of percentages, kinds of error before by kinds after"}}
 occurring = [i for i in range(len(between.KINDS)) if flow[i].sum() or flow[:, i].sum()]
 part = flow[np.ix_(occurring, occurring)]
 share = np.where(part.sum(1, keepdims=True) > 0, part / np.maximum(part.sum(1, keepdims=True), 1), np.nan)
@@ -142,7 +142,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["04_stacks"].say.errors }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whom the last stack helps most. Top: the first stack's answer. Bottom: the last one's. Above each, the share of joints found. They are chosen, not typical.", "name": "fig-stacks-helped"}, "image": {"alt": "People in two rows, skeletons wrong on top and right below"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people for whom the last stack finds more joints than the first by the largest difference. Top: the first stack's prediction. Bottom: the last one's. Above each, the share of joints found. These people are chosen, not typical.", "name": "fig-stacks-helped"}, "image": {"alt": "People in two rows, skeletons wrong on top and right below"}}
 first, last = ablation.by_person(found[0]), ablation.by_person(found[-1])
 enough = np.isfinite(truth[..., 0]).sum(1) >= 2 * len(skeleton) / 3
 change = np.where(enough, last - first, np.nan)
@@ -160,18 +160,18 @@ helped = [i for i in np.argsort(-np.nan_to_num(change), kind="stable")[:examples
 if helped:
     gallery(helped)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whom it harms most.", "name": "fig-stacks-harmed"}, "image": {"alt": "People in two rows, skeletons right on top and wrong below"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people for whom the last stack finds fewer joints than the first by the largest difference, drawn in the same way.", "name": "fig-stacks-harmed"}, "image": {"alt": "People in two rows, skeletons right on top and wrong below"}}
 harmed = [i for i in np.argsort(np.nan_to_num(change), kind="stable")[:examples] if change[i] < 0]
 if harmed:
     gallery(harmed)
 
 # %% [markdown]
-# ## What it takes from the one before
+# ## What does a stack need of the one before?
 #
-# The next stack sees a sum of three terms: what the stack before was given itself, which bypasses it, and that stack's features and predictions, each
-# through a convolution of its own. Each can be replaced by zero, by its mean over other people, or by another person's. *Stack 1 out*
-# replaces the features and the predictions both; at zero, the next stack sees just what the first one saw, as if the first were not there.
-# The score is the last stack's.
+# The input of a stack is a sum of three terms: the input of the stack before, which *bypasses* that stack, and its features and its heatmaps (*predictions*), each
+# through a convolution of its own. Each term can be replaced by zero, by its mean over other people, or by another person's. *Stack 1 out*
+# means that both features and predictions of stack 1 are replaced. At zero, stack 2 then receives the input of stack 1, as if stack 1 were not there.
+# All scores are those of the last stack.
 
 # %% tags=["show-input"]
 groups = between.hand_overs(network)
@@ -184,7 +184,7 @@ ways = {
 after = ablation.ablate(network, card, crops, groups, ways, backend=backend) if groups else {}
 after |= between.ablate_bypass(network, card, crops, ways, backend=backend) if groups else {}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found by the last stack when what a stack hands on is replaced, with 95 % intervals over people. The line and band are the network as it is.", "name": "fig-stacks-handover"}, "image": {"alt": "Dots with intervals for each thing handed on and each way of replacing it"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK of the last stack when a term of its input is replaced in three ways, with 95 % intervals over people. The line and band are the intact network.", "name": "fig-stacks-handover"}, "image": {"alt": "Dots with intervals for each thing handed on and each way of replacing it"}}
 handovers = {
     group: {way: ablation.summary(hits(keypoints[-1]), found[-1], skeleton, seed=seed) for way, keypoints in by_way.items()}
     for group, by_way in after.items()
@@ -196,12 +196,12 @@ if handovers:
 # %% [markdown]
 # {{ runs["04_stacks"].say.handover }}
 #
-# The network was not trained for any of this: what it loses is an upper bound on what it needs.
+# The network was not trained with replaced terms, so that its loss is an upper bound on how much it needs a term.
 #
 # ## Do the stacks compute the same thing?
 #
-# Centred kernel alignment (linear CKA, {cite:t}`kornblith2019`) measures whether two layers arrange people alike: 1 where one is the other, turned and scaled; 0
-# where they share nothing. The estimate is the unbiased one; the plain one is far above 0 for any two layers with more dimensions than people.
+# [Centred kernel alignment](theory_codes) (linear CKA, {cite:t}`kornblith2019`) measures whether two layers arrange people alike. It is 1 where one layer is the other, rotated and scaled, and 0
+# where the two have nothing in common. The estimate is the unbiased one, since the plain estimate is far above 0 for any two layers with more dimensions than people.
 
 # %% tags=["hide-input"]
 compared = crops.select(np.sort(np.random.default_rng(seed).permutation(len(crops))[:cka_people]))
@@ -224,7 +224,7 @@ ends = ("code", "heatmaps")
 inner = {i: grams(hook_points(i) if i in (0, count - 1) else {name: hook_points(i)[name] for name in ends}) for i in range(count) if groups}
 cka = alignment.table_of_grams(inner[0], inner[count - 1]) if groups else None
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA between the layers of the first stack (rows) and those of the last (columns), over people. On the diagonal, a layer and its counterpart.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between layers of two stacks"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA over people between layers of the first stack (rows) and of the last (columns). The diagonal, from the upper left, compares corresponding layers.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between layers of two stacks"}}
 if groups:
     figure = figures.matrix(cka, list(inner[0]), list(inner[count - 1]), row_label="stack 1", column_label=f"stack {count}", power=2)
     run.save_figure(figure, "cka")
@@ -240,13 +240,14 @@ cka_pairs = {
 #
 # ## Stacks or width?
 #
-# The question what parameters are best spent on is decided by a study on photographs: at 64 px, one stack, two and four of as many parameters in all, two and four
-# of as many features each, one stack with the parameters of the latter two, and one stack as narrow as one of two, each from three seeds to its plateau.
+# Whether stacks or width make better use of parameters is decided by this book's study *stacks* on photographs, with inputs of 64 pixels a side. The reference is one wide stack. Two and four stacks are compared with it
+# twice: with as many parameters in all (*equal parameters*), and with as many features in each stack (*equal width*). One *large* stack has the parameters of two stacks of equal width, and one *narrow* stack is one of the
+# two with equal parameters. The *redesigned* stacks have the changes that the chapter on [redesigns](08_redesign) proposes. Each network is trained from three seeds, until its score no longer rises.
 
 # %% tags=["show-input"]
 study = summarise(kept.read("stacks", "lspet", studies))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study of stacks: difference of each network in PCK from one wide stack, with 95 % intervals over seeds and people; small dots are seeds.", "name": "fig-stacks-study"}, "image": {"alt": "A row for each network, with a dot and an interval, or the words not trained yet"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *stacks*: PCK of each network less that of one wide stack. Bars are 95 % intervals over seeds and people; small dots are single seeds.", "name": "fig-stacks-study"}, "image": {"alt": "A row for each network, with a dot and an interval, or the words not trained yet"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
 plt.show()
 
@@ -259,8 +260,8 @@ plt.show()
 #
 # ## What this does not show
 #
-# That the first stack's answer is worse is partly how it was trained: it has to serve the next stack as well. CKA compares arrangements of people, not what a layer
-# does with them. The network is small, and so are its pictures.
+# If the prediction of the first stack is the worse one, this is partly due to training, in which the first stack also had to serve the next. CKA compares how layers arrange people, and not what the network
+# does with them. The network and its pictures are small.
 
 # %% tags=["remove-cell"]
 kept_numbers = plain(

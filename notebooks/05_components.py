@@ -13,13 +13,13 @@
 # %% [markdown]
 # # How many components does a code have?
 #
-# At its narrowest point the hourglass represents a person by {{ runs["05_components"].say.dimensions }} numbers: the *code*. The study that this book re-does
-# analysed codes by their principal components, found that 541 of 4,096 hold 95 % of the variance, and took those from the 50th on for noise. Are they noise?
+# At its bottleneck the hourglass represents a person by {{ runs["05_components"].say.dimensions }} numbers: the *code*. The [study that this book replicates](introduction)
+# analysed codes by their principal components. It found that 541 of 4,096 hold 95 % of the variance, and took those from the 50th on for noise. Are they noise?
 #
 # {{ runs["05_components"].say.answer }}
 #
 # The codes are those of {{ runs["05_components"].say.people }}, at {{ runs["05_components"].say.hook_point }} of *{{ runs["05_components"].say.network }}*.
-# Brackets are 95 % intervals over people. [The next chapter](05_probes) asks what the components mean.
+# Brackets hold 95 % intervals over people. [The next chapter](05_probes) asks what the components mean.
 
 # %% tags=["parameters"]
 weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
@@ -84,16 +84,16 @@ if k < 2:
 # %% [markdown]
 # ## How much of the variance do they hold?
 #
-# A principal component always takes some of the variance, in pure noise too. What noise would take is estimated by *parallel analysis*
-# {cite:p}`horn1965`, here by permutation {cite:p}`buja1992`: every number of the code is permuted among people, which keeps its distribution and breaks all
-# ties between numbers, and the components of that are computed. The noise floor is the 95 % quantile of {{ runs["05_components"].say.permutations }} such spectra.
+# A principal component always holds some of the variance, even in pure noise. How much it would hold in noise is estimated by *parallel analysis*
+# {cite:p}`horn1965`, here by permutation {cite:p}`buja1992`. Every number of the code is permuted among people, which keeps its distribution and removes all
+# correlation with the other numbers. Then the components of the permuted codes are computed. The *permutation floor* is the 95 % quantile of {{ runs["05_components"].say.permutations }} such spectra.
 
 # %% tags=["show-input"]
 floor = noise_floor(codes, permutations=permutations, seed=seed)
 above = count_above_floor(every.spectrum, floor)
 needed = every.components_for(0.95)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the share of the variance that each principal component holds, and what components of permuted codes hold. Dots: the components examined below. Right, how much the first ones hold together.", "name": "fig-scree"}, "image": {"alt": "A steeply falling curve that crosses a flat one, beside a rising curve that reaches 95 percent"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the share of the variance that each principal component holds (dots: the components examined below), and the permutation floor (dashed). The vertical line is where the two cross. Right, the share that the first components hold together; the orange dot marks 95 %.", "name": "fig-scree"}, "image": {"alt": "A steeply falling curve that crosses a flat one, beside a rising curve that reaches 95 percent"}}
 sizes = jackknife(
     codes,
     {
@@ -108,34 +108,34 @@ run.save_figure(draw.scree(every.spectrum, floor, k, above, needed), "scree")
 plt.show()
 
 # %% [markdown]
-# **{{ runs["05_components"].say.needed }}** components hold 95 % of the variance, {{ runs["05_components"].say.needed_share }} of all there could be; in the
-# study it was 541 of 4,096, 13 %. **{{ runs["05_components"].say.above }}** components lie above the permutation floor and hold
-# {{ runs["05_components"].say.above_share }} of the variance. The floor describes a sample: it sinks as people are added, and so more components rise above it.
-# The *participation ratio*, which counts how many components of equal variance would give the same spread of the spectrum, is {{ runs["05_components"].say.participation }}.
+# **{{ runs["05_components"].say.needed }}** components hold 95 % of the variance, which is {{ runs["05_components"].say.needed_share }} of the dimensions of the code. In the
+# study it was 541 of 4,096, or 13 %. **{{ runs["05_components"].say.above }}** components lie above the permutation floor, and together they hold
+# {{ runs["05_components"].say.above_share }} of the variance. This number depends on the sample: with more people the floor sinks, and more components lie above it.
+# The *participation ratio*, an effective number of components that needs no threshold ({eq}`eq-participation`), is {{ runs["05_components"].say.participation }}.
 #
-# ## Would other people have given the same?
+# ## Would other people give the same components?
 #
-# The people are halved at random, components are computed from each half, and matched. If a component is a property of the network and not of
-# the sample, the halves agree.
+# The people are split into random halves, and components are computed from each half and matched. If a component is a property of the network and not of
+# the sample, both halves give the same direction.
 
 # %% tags=["show-input"]
 halves = stability(codes, k, splits=halvings, seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Agreement of two random halves of the people. Left, component by component, after matching: 1 is the same direction. Right, the largest angle between the spaces that the first components span, which is small where components merely change their order. Bands span all halvings; dashed, random directions.", "name": "fig-stability"}, "image": {"alt": "Cosines that fall from one, and angles that rise, over the number of the component"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Agreement between two random halves of the people. Left, the absolute cosine between matched components: 1 is the same direction. Right, the largest angle between the spaces that the first components of each half span, which stays small where components only change their order. Bands span all halvings; dashed lines are random directions.", "name": "fig-stability"}, "image": {"alt": "Cosines that fall from one, and angles that rise, over the number of the component"}}
 run.save_figure(draw.half_stability(halves.cosines, halves.angles, halves.chance_cosines, halves.chance_angles), "stability")
 plt.show()
 
 # %% [markdown]
-# {{ runs["05_components"].say.stable }} A component that does not return in another half gets no name in the next chapter; the space that
-# several of them span may return all the same.
+# {{ runs["05_components"].say.stable }} A component on which the halves do not agree gets no name in the next chapter. The space that
+# several such components span may still be the same in both halves.
 #
 # ## How many does the network use?
 #
-# Variance is not use: the network may depend on a component that hardly varies. So codes are cut. Each of {{ runs["05_components"].say.tested }}
-# people's codes is replaced by its projection onto the first components, which were computed from the {{ runs["05_components"].say.fitted }} others, and the rest
-# of the network answers to that. If a component is noise, the score without it is the same. As many random directions of the same space show what the order
-# of the components is worth. With the skip connections intact the network still sees the picture past the bottleneck; with each at its mean over people, the code is
-# all that it has of this person, and this harder test decides the claim: without noise it must find as many joints, to within 5 %.
+# A component may have little variance and still matter to the network. The codes are therefore *cut*: each code of {{ runs["05_components"].say.tested }}
+# people is replaced by its projection onto the first components, which were computed from the {{ runs["05_components"].say.fitted }} others, and the rest
+# of the network computes its prediction from it. If the components that were cut off are noise, the score stays the same. As a control, the codes are projected onto as many random directions
+# of the same space. With the skip connections intact, the network still sees the picture past the bottleneck. With each skip connection at its mean over people, the code is
+# all that the network knows of this person. This harder test decides the claim: if the components beyond the 50th are noise, the network must find as many joints without them, to within 5 %.
 
 # %% tags=["show-input"]
 drawn = np.random.default_rng(seed).permutation(count)
@@ -149,7 +149,7 @@ cut = {
     for skips in ("intact", "mean")  # the same for a network that has none
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How many joints the network finds when the code is cut to its first components, and to as many random directions, with 95 % intervals over people. Grey: the whole code; dotted: the mean code for everybody.", "name": "fig-cut"}, "image": {"alt": "Two panels of rising curves, that of the components above that of random directions, which meet at all components"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK when the code is cut to its first components, and to as many random directions, over their number, with 95 % intervals over people. Grey line and band: the whole code. Dotted: the mean code for everybody.", "name": "fig-cut"}, "image": {"alt": "Two panels of rising curves, that of the components above that of random directions, which meet at all components"}}
 titles = {"skips intact": "skip connections intact", "skips mean": "skip connections at their mean"}
 run.save_figure(draw.pck_of_cuts({titles[name]: result for name, result in cut.items()}), "cut")
 plt.show()
@@ -157,8 +157,8 @@ plt.show()
 # %% [markdown]
 # {{ runs["05_components"].say.cut }}
 #
-# The same for linear probes (ridge regression, cross-validated), which read an attribute of the pose from the cut code. The attributes are computed from annotated
-# keypoints; the next chapter defines them.
+# The same question can be asked of linear probes (ridge regression, cross-validated), which predict an attribute of the pose from the cut code. The attributes are computed from annotated
+# keypoints, and the next chapter defines them.
 
 # %% tags=["hide-input"]
 values, _ = usable(attributes(table.keypoints, table.skeleton, table.boxes) | factors(table))
@@ -182,7 +182,7 @@ gains = {
     if words_of.NOISE in ks and last > words_of.NOISE
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "R² of probes over the number of components that they read, with 95 % intervals over people; dashed, as many random directions.", "name": "fig-curves"}, "image": {"alt": "Curves that rise steeply over the first few components and then slowly, above dashed ones"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "R² of probes for several attributes, over the number of components that the probe uses, with 95 % intervals over people. Dashed: probes of as many random directions.", "name": "fig-curves"}, "image": {"alt": "Curves that rise steeply over the first few components and then slowly, above dashed ones"}}
 if curves:
     run.save_figure(meaning.probe_curves(curves, random_curves), "curves")
     plt.show()
@@ -196,9 +196,9 @@ if curves:
 #
 # ## What this does not show
 #
-# That a component which makes no difference to the score carries nothing: the network may not use it. Nor how many components there would be by other people: the
-# floor and the components themselves are those of a sample. A cut code is one that the network never met in training, and a loss may be due to that; the
-# random directions have the same handicap. And components are straight lines: a code could be short along curves.
+# A component that makes no difference to the score may still carry information which the network does not use. The number of components may differ for other people, since the
+# floor and the components themselves are those of a sample. The network never saw a cut code in training, and a loss may be due to that; the
+# random directions have the same handicap. Components are straight lines, and curves might describe the codes with fewer numbers.
 
 # %% tags=["remove-cell"]
 found = {

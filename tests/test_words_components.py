@@ -53,8 +53,8 @@ def with_change(change, half=0.002):
             0.002,
             "**They are not noise**: with the code cut to 50 components and the skip connections at their mean, the network finds 12.0 %",
         ),
-        (0.0, 0.002, "**They are noise to the network**"),
-        (-0.05, 0.005, "**These people cannot decide it**"),
+        (0.0, 0.002, "**For the network, they are noise**"),
+        (-0.05, 0.005, "**Undecided**"),
     ],
 )
 def test_the_answer_is_that_of_the_ledger(change, half, said):
@@ -75,9 +75,9 @@ def test_codes_of_few_dimensions_are_not_judged():
 def test_the_fewest_components_that_lose_nothing_are_named():
     said = words.cut(planted(), "skips mean")
     assert said == (
-        "With the skip connections at their mean, PCK is 60.0 % [58.0, 62.0] with the whole code and 30.0 % [28.0, 32.0] with the "
-        "mean code for everybody. Of the numbers tried, 200 are the fewest that lose less than 5 % of the joints. Components "
-        "are worth more than random directions: 200 of them give 60.0 % [58.0, 62.0], against 30.0 % [28.0, 32.0]."
+        "With the skip connections at their mean, PCK is 60.0 % [58.0, 62.0] with the whole code, and 30.0 % [28.0, 32.0] if everybody "
+        "has the mean code. Of the numbers tried, 200 components suffice to lose less than 5 % of the joints. Components keep more than "
+        "random directions: PCK is 60.0 % [58.0, 62.0] with 200 of them, against 30.0 % [28.0, 32.0]."
     )
 
 
@@ -85,7 +85,7 @@ def test_a_cut_that_always_loses_and_is_no_better_than_chance():
     metrics = planted(cut={"people": 9, "fitted on": 9, "skips mean": cut({"5": -0.3, "50": -0.2}, random=0.45)})
     said = words.cut(metrics, "skips mean")
     assert "not even that of all 50 components" in said
-    assert said.endswith("As many random directions are not shown to do worse.")
+    assert said.endswith("Equally many random directions are not shown to be worse.")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_cut_that_always_loses_and_is_no_better_than_chance():
     [
         (
             None,
-            "From 50 to 200 components probes still gain for *lean* and *facing*; most for *lean*, whose R² rises by 0.10 [",
+            "From 50 to 200 components, probes still gain for *lean* and *facing*. The largest gain in R², 0.10 [",
         ),
         (
             {"to": 200, "attributes": {"lean": {"mean": 0.1, "low": -0.1, "high": 0.3}}},
@@ -111,9 +111,9 @@ def test_gains_of_probes(gains, said):
     [
         (
             [0.95, 0.899, 0.9],
-            "on 2 of the first 3 components: 1 and 3. For component 3 the mean |cos| is 0.90; random directions have 0.10.",
+            "on 2 of the first 3 components: 1 and 3. For component 3 the mean |cos| is 0.90, against 0.10 for random directions.",
         ),
-        ([0.899, 0.5, 0.4], "Halves of the people agree on none of the first 3 components; for the first, the mean |cos| is 0.90."),
+        ([0.899, 0.5, 0.4], "The two halves agree on none of the first 3 components; for the first, the mean |cos| is 0.90."),
     ],
 )
 def test_stable_components(cosines, said):

@@ -48,8 +48,7 @@ def with_all(change, half=0.01):
 @pytest.mark.parametrize(
     ("change", "half", "text"),
     [
-        (-0.4, 0.01, "**Most of the answer goes through the skip connections**: with all of them at their mean over other people, the "
-        "network "
+        (-0.4, 0.01, "**A trained network depends on its skip connections**: with all of them at their means over other people, it "
                      "finds 33 % as many"),
         (-0.1, 0.01, "**A trained network does not depend on its skip connections alone**"),
         (-0.01, 0.05, "**Undecided**"),

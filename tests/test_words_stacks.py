@@ -43,10 +43,10 @@ def said(**changes):
 @pytest.mark.parametrize(
     ("change", "answer", "verdict"),
     [
-        (0.03, "**The last stack's answer is better than the first one's**, by 3.0 points of PCK.", "yes"),
-        (-0.03, "**The last stack's answer is worse than the first one's**, by 3.0 points of PCK.", "no, worse"),
-        (0.002, "**These people cannot tell the last stack's answer from the first one's**: the two differ by 0.2 points of PCK.",
-         "cannot be told apart"),
+        (0.03, "**The last stack's prediction is better than the first one's**, by 3.0 points of PCK.", "yes"),
+        (-0.03, "**The last stack's prediction is worse than the first one's**, by 3.0 points of PCK.", "no, worse"),
+        (0.002, "**Undecided**: the predictions of the first and the last stack differ by 0.2 points of PCK, which may be chance.",
+         "undecided"),
     ],
 )  # fmt: skip
 def test_the_answer(change, answer, verdict):
@@ -60,35 +60,36 @@ def test_people():
 
 def test_joints():
     text = said()["gain"]
-    assert "Of 3 joints, 1 gets better with an interval above 0, 1 gets worse with one below." in text
-    assert "The wrist gains most, +5.0" in text and "the knee least, −5.0" in text
+    assert "Of 3 joints, 1 improves significantly and 1 gets significantly worse." in text
+    assert "The wrist gains most, +5.0" in text and "and the knee least, −5.0" in text
     alike = said(gain=gained(0.03, joints={"wrist": interval(0.05), "hip": interval(0.06)}))["gain"]
-    assert "2 get better" in alike and "none gets worse" in alike
+    assert "2 improve significantly and none gets" in alike
     worse = said(gain=gained(0.03, joints={"wrist": interval(-0.05), "hip": interval(-0.06)}))["gain"]
-    assert "none gets better" in worse and "2 get worse" in worse
+    assert "none improves" in worse and "2 get significantly worse" in worse
 
 
 def test_errors():
     text = said()["errors"]
-    assert "9.0 % [8.0, 10.0] of all joints are corrected, and errors are introduced in 6.0 % [5.0, 7.0]." in text
-    assert "jitter 20.0 % [19.0, 21.0] (of 13), miss 10.0 % [9.0, 11.0] (of 1,003)." in text and "Nobody else" in text
-    assert "Nobody else" not in said(strangers=3)["errors"]
+    assert "in 9.0 % [8.0, 10.0] of all joints, and introduces errors in 6.0 % [5.0, 7.0]." in text
+    assert "the largest share among errors of the kind *jitter*, 20.0 % [19.0, 21.0] of 13 joints." in text
+    assert "the smallest share among errors of the kind *miss*, 10.0 % [9.0, 11.0] of 1,003 joints." in text
+    assert "No other people" in text and "No other people" not in said(strangers=3)["errors"]
     none = {"first to last": {"corrected": interval(0.0), "introduced": interval(0.0), "net": interval(0.0)}}
-    assert "There are no errors to correct." in said(corrected=none)["errors"]
+    assert "makes no errors that could be corrected." in said(corrected=none)["errors"]
 
 
 def test_what_is_handed_on():
     text = said()["handover"]
-    assert "features of stack 1 −5.0 " in text and "With stack 1 out, by: zero −16.0" in text
-    assert "It depends most on the features of stack 1." in text
+    assert "depends most on the features of stack 1, at whose mean the score changes by −5.0 " in text
+    assert "With stack 1 out, both at their means, the score changes by −" in text
     idle = {name: {way: block(0.33, 0.0) for way in by_way} for name, by_way in planted()["handovers"].items()}
-    assert "It depends on none of them with an interval below 0." in said(handovers=idle)["handover"]
+    assert "No single term at its mean lowers the score significantly." in said(handovers=idle)["handover"]
 
 
 def test_what_stacks_have_in_common():
     text = said()["cka"]
-    assert "code of stacks 1 and 2: 0.46 [0.41, 0.51] (chance: below 0.10)" in text and "(chance: below 0.00)" in text
-    assert "1 of these 2 pairs has more in common" in text
+    assert "| code of stacks 1 and 2 | 0.46 [0.41, 0.51] | 0.10 |" in text and "| 0.00 |" in text
+    assert text.startswith("Between 1 of these 2 pairs of layers")
 
 
 def test_the_table():
@@ -100,7 +101,7 @@ def test_the_table():
 
 def test_a_network_that_is_no_hourglass_is_asked_what_it_can_be():
     text = said(handovers={}, cka={"people": 400, "pairs": {}})
-    assert text["handover"] == "*hg2* is no hourglass and does not say what a stage hands on to the next, so nothing of it is replaced."
-    assert text["cka"].startswith("*hg2* is no hourglass and does not say which activations are of which stage")
+    assert text["handover"] == "*hg2* is no hourglass, and its stages do not name what they pass to the next one. Nothing is replaced here."
+    assert text["cka"].startswith("*hg2* is no hourglass, and its activations are not assigned")
     verdicts = words.verdicts(planted(handovers={}, cka={"people": 400, "pairs": {}}))
     assert "Joints found by the last" in verdicts and not [name for name in verdicts if name.startswith(("Change", "CKA"))]

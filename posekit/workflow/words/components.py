@@ -68,15 +68,15 @@ def components_enough(blocks: Mapping[int, Mapping]) -> int | None:
 def answer(m: Mapping) -> str:
     blocks = by_number(m["cut"][DECIDES]["components"])
     if NOISE not in blocks:
-        return f"These codes vary along fewer than {NOISE} components, so that the claim cannot be tested here."
+        return f"These codes have fewer than {NOISE} components, so that the claim cannot be tested here."
     relative = blocks[NOISE]["relative"]
     measured = (
         f"with the code cut to {NOISE} components and the skip connections at their mean, the network finds {more_or_fewer(relative)}"
     )
     return {
-        "as many": f"**They are noise to the network**: {measured}; a loss of {100 * MARGIN:g} % is excluded.",
+        "as many": f"**For the network, they are noise**: {measured}, and a loss of more than {100 * MARGIN:g} % is excluded.",
         "fewer": f"**They are not noise**: {measured}.",
-        "undecided": f"**These people cannot decide it**: {measured}, and the interval contains our margin, a loss of {100 * MARGIN:g} %.",
+        "undecided": f"**Undecided**: {measured}, and the interval contains our margin, a loss of {100 * MARGIN:g} %.",
     }[judged(relative)]
 
 
@@ -84,9 +84,9 @@ def stable(m: Mapping) -> str:
     agreed, chance = m["stability"]["cosines"], m["stability"]["chance cosines"]
     k, which = len(agreed), [str(i + 1) for i, cosine in enumerate(agreed) if cosine >= NAMED]
     if not which:
-        return f"Halves of the people agree on none of the first {k} components; for the first, the mean |cos| is {number(agreed[0])}."
-    last = f"For component {k} the mean |cos| is {number(agreed[-1])}; random directions have {number(chance[-1])}."
-    start = f"Halves of the people agree, with a mean |cos| of at least {NAMED}, on {len(which)} of the first {k} components"
+        return f"The two halves agree on none of the first {k} components; for the first, the mean |cos| is {number(agreed[0])}."
+    last = f"For component {k} the mean |cos| is {number(agreed[-1])}, against {number(chance[-1])} for random directions."
+    start = f"The two halves agree, with a mean |cos| of at least {NAMED}, on {len(which)} of the first {k} components"
     return f"{start}: {listed(which)}. {last}"
 
 
@@ -96,17 +96,19 @@ def cut(m: Mapping, skips: str) -> str:
     blocks, random = by_number(found["components"]), by_number(found["random directions"])
     enough, every = components_enough(blocks), max(blocks)
     whole, mean = spoken(found["whole"]), spoken(found["mean code"])
-    said = f"{TREATMENTS[skips]}, PCK is {whole} with the whole code and {mean} with the mean code for everybody."
+    said = f"{TREATMENTS[skips]}, PCK is {whole} with the whole code, and {mean} if everybody has the mean code."
     if enough is None:
-        said += f" No cut code is shown to lose less than {100 * MARGIN:g} % of the joints, not even that of all {every:,} components."
+        said += f" For no cut code, not even that of all {every:,} components, is a loss of {100 * MARGIN:g} % of the joints excluded."
     else:
-        verb = "is" if enough == 1 else "are"
-        said += f" Of the numbers tried, {enough:,} {verb} the fewest that lose less than {100 * MARGIN:g} % of the joints."
+        noun = "component suffices" if enough == 1 else "components suffice"
+        said += f" Of the numbers tried, {enough:,} {noun} to lose less than {100 * MARGIN:g} % of the joints."
     ahead = [k for k in blocks if k in random and blocks[k]["low"] > random[k]["high"]]
     if not ahead:
-        return f"{said} As many random directions are not shown to do worse."
+        return f"{said} Equally many random directions are not shown to be worse."
     k = ahead[len(ahead) // 2]
-    return f"{said} Components are worth more than random directions: {k:,} of them give {spoken(blocks[k])}, against {spoken(random[k])}."
+    return (
+        f"{said} Components keep more than random directions: PCK is {spoken(blocks[k])} with {k:,} of them, against {spoken(random[k])}."
+    )
 
 
 def gains(m: Mapping) -> str:
@@ -119,7 +121,7 @@ def gains(m: Mapping) -> str:
         return f"From {NOISE} to {to} components no probe gains significantly."
     most = max(more, key=lambda name: more[name]["mean"])
     which = listed(f"*{name}*" for name in more)
-    return f"From {NOISE} to {to} components probes still gain for {which}; most for *{most}*, whose R² rises by {ranged(more[most])}."
+    return f"From {NOISE} to {to} components, probes still gain for {which}. The largest gain in R², {ranged(more[most])}, is for *{most}*."
 
 
 def cut_cell(m: Mapping, skips: str) -> str:

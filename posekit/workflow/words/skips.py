@@ -100,7 +100,8 @@ def joints(m: Mapping[str, Any]) -> str:
     clear = sum(block["high"] < 0 for block in fine.values())
     text = (
         f"Without the finest level the {losers[0]} loses most, {spoken(fine[losers[0]], points=True)}, and the {losers[-1]} least, "
-        f"{spoken(fine[losers[-1]], points=True)}. For {clear or 'none'} of {len(fine)} kinds of joint the interval of the change lies below 0."
+        f"{spoken(fine[losers[-1]], points=True)}. For {clear or 'none'} of {len(fine)} kinds of joint the interval of the change lies "
+        "below 0."
     )
     if trained := m["kinds"].get(TRAINED_WITHOUT):
         hurt = sorted(trained, key=lambda kind: trained[kind]["mean"])

@@ -34,10 +34,10 @@ def answer(m: Mapping[str, Any]) -> str:
     found = m["gain"]["change"]
     points = f"{100 * abs(found['mean']):.1f} points"
     if found["low"] > 0:
-        return f"**The last stack's answer is better than the first one's**, by {points} of PCK."
+        return f"**The last stack's prediction is better than the first one's**, by {points} of PCK."
     if found["high"] < 0:
-        return f"**The last stack's answer is worse than the first one's**, by {points} of PCK."
-    return f"**These people cannot tell the last stack's answer from the first one's**: the two differ by {points} of PCK."
+        return f"**The last stack's prediction is worse than the first one's**, by {points} of PCK."
+    return f"**Undecided**: the predictions of the first and the last stack differ by {points} of PCK, which may be chance."
 
 
 def gain(m: Mapping[str, Any]) -> str:
@@ -46,57 +46,62 @@ def gain(m: Mapping[str, Any]) -> str:
     order = sorted(joints, key=lambda joint: -joints[joint]["mean"])
     better, worse = sum(block["low"] > 0 for block in joints.values()), sum(block["high"] < 0 for block in joints.values())
     return (
-        f"The share of joints found: {', '.join(parts)}. From the first stack to the last, on the same people, it changes by "
-        f"{change(m['gain'])}. Of {len(joints)} joints, {better or 'none'} {'get' if better > 1 else 'gets'} better with an interval above "
-        f"0, {worse or 'none'} {'get' if worse > 1 else 'gets'} worse with one below. The {order[0]} gains most, "
-        f"{spoken(joints[order[0]], points=True)}, the {order[-1]} least, {spoken(joints[order[-1]], points=True)}."
+        f"The stacks find these shares of the joints: {', '.join(parts)}. From the first stack to the last, on the same people, the share "
+        f"changes by {change(m['gain'])}. Of {len(joints)} joints, {better or 'none'} {'improve' if better > 1 else 'improves'} "
+        f"significantly and {worse or 'none'} {'get' if worse > 1 else 'gets'} significantly worse. The {order[0]} gains most, "
+        f"{spoken(joints[order[0]], points=True)}, and the {order[-1]} least, {spoken(joints[order[-1]], points=True)}."
     )
 
 
 def errors(m: Mapping[str, Any]) -> str:
     block, names = m["corrected"][WHOLE_WAY], m["flow"]["kinds"]
-    parts = [
-        f"{kind} {spoken(block[f'corrected of {kind}'])} (of {sum(m['flow']['joints'][names.index(kind)]):,})"
-        for kind in names[1:]
-        if f"corrected of {kind}" in block
-    ]
+    kinds = sorted((kind for kind in names[1:] if f"corrected of {kind}" in block), key=lambda kind: -block[f"corrected of {kind}"]["mean"])
     text = (
-        f"From the first stack to the last {spoken(block['corrected'])} of all joints are corrected, and errors are introduced in "
+        f"The last stack corrects errors of the first in {spoken(block['corrected'])} of all joints, and introduces errors in "
         f"{spoken(block['introduced'])}."
     )
-    text += f" Corrected errors by kind: {', '.join(parts)}." if parts else " There are no errors to correct."
+    if not kinds:
+        text += " The first stack makes no errors that could be corrected."
+    for kind, which in zip(dict.fromkeys((*kinds[:1], *kinds[-1:])), ("largest", "smallest"), strict=False):
+        joints = f"{sum(m['flow']['joints'][names.index(kind)]):,} joints"
+        text += f" It corrects the {which} share among errors of the kind *{kind}*, {spoken(block[f'corrected of {kind}'])} of {joints}."
     if not m["strangers"]:
-        text += " Nobody else is annotated in these pictures, so that a jump to another person counts as one of the other kinds."
+        text += " No other people are annotated in these pictures, so that a prediction on another person counts as one of the other kinds."
     return text
 
 
 def handover(m: Mapping[str, Any]) -> str:
     groups, out = m["handovers"], f"stack {m['count'] - 1} out"
     if not groups:
-        return f"*{m['network']}* is no hourglass and does not say what a stage hands on to the next, so nothing of it is replaced."
-    parts = [f"{group} {change(by_way['the mean'])}" for group, by_way in groups.items()]
-    rest = [f"{way} {change(block)}" for way, block in groups[out].items() if way != "the mean"]
+        return f"*{m['network']}* is no hourglass, and its stages do not name what they pass to the next one. Nothing is replaced here."
     order = sorted((group for group in groups if not group.endswith(" out")), key=lambda group: groups[group]["the mean"]["mean"])
     clear = groups[order[0]]["the mean"]["change"]["high"] < 0
-    leans = f"It depends most on the {order[0]}." if clear else "It depends on none of them with an interval below 0."
+    most = f"the {order[0]}, at whose mean the score changes by {change(groups[order[0]]['the mean'])}"
+    depends = (
+        f"Of single terms, the last stack depends most on {most}."
+        if clear
+        else "No single term at its mean lowers the score significantly."
+    )
     return (
-        f"With each at its mean, the last stack's score changes by: {'; '.join(parts)}. With {out}, by: {'; '.join(rest)}. {leans} For "
-        f"scale: from the first stack's score to the last one's the change is {change(m['gain'])}."
+        f"{depends} With {out}, both at their means, the score changes by {change(groups[out]['the mean'])}. For comparison, the score of "
+        f"the last stack differs from that of the first by {change(m['gain'])}."
     )
 
 
 def cka(m: Mapping[str, Any]) -> str:
     pairs = m["cka"]["pairs"]
     if not pairs:
-        return f"*{m['network']}* is no hourglass and does not say which activations are of which stage, so that none are compared."
+        return f"*{m['network']}* is no hourglass, and its activations are not assigned to stages, so that none are compared."
     parts = [
-        f"{name}: {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] (chance: below {max(block['chance'], 0):.2f})"
+        f"| {name} | {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] | {max(block['chance'], 0):.2f} |"
         for name, block in pairs.items()
     ]
     clear = [name for name, block in pairs.items() if block["low"] > max(block["chance"], 0)]
     return (
-        f"CKA over {m['cka']['people']:,} people: {'; '.join(parts)}. Chance is the 97.5 % quantile with people exchanged at random. "
-        f"{len(clear)} of these {len(pairs)} pairs {'has' if len(clear) == 1 else 'have'} more in common than chance gives."
+        f"Between {len(clear)} of these {len(pairs)} pairs of layers of successive stacks, CKA over {m['cka']['people']:,} people "
+        f"is larger "
+        "than by chance, the 97.5 % quantile of CKA when people are permuted at random:\n\n"
+        + "\n".join(["| layers | CKA | chance |", "| --- | ---: | ---: |", *parts])
     )
 
 
@@ -113,7 +118,7 @@ def study(m: Mapping[str, Any]) -> str:
 
 def judged(block: Mapping, better: str, worse: str) -> str:
     found = block["change"]
-    return better if found["low"] > 0 else worse if found["high"] < 0 else "cannot be told apart"
+    return better if found["low"] > 0 else worse if found["high"] < 0 else "undecided"
 
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
