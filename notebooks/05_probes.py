@@ -13,14 +13,14 @@
 # %% [markdown]
 # # What does a code say about a person?
 #
-# The study that this book re-does looked at the people who have much or little of each principal component of the code, and read the first one as sitting
-# versus standing. Is it? And what else does a code say: what can be read from it, do people with similar codes have similar poses, and how does the
-# network's answer change when a code is moved along a direction?
+# The [study that this book replicates](introduction) looked at the people with the highest and lowest scores on each principal component of the code, and named the first one sitting
+# versus standing. Is it? This chapter also asks which attributes can be read from a code, whether people with similar codes have similar poses, and how the
+# network's prediction changes when a code is moved along a direction.
 #
 # {{ runs["05_probes"].say.answer }}
 #
 # The codes are those of {{ runs["05_probes"].say.people }}, at {{ runs["05_probes"].say.hook_point }} of *{{ runs["05_probes"].say.network }}*.
-# Brackets are 95 % intervals over people. How many components there are is [the chapter before](05_components).
+# Brackets hold 95 % intervals over people. [The previous chapter](05_components) asks how many components there are.
 
 # %% tags=["parameters"]
 weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
@@ -104,8 +104,8 @@ answer = np.stack([transform_keypoints(crops.matrices[i], answer[i]) for i in ra
 # %% [markdown]
 # ## What does a component correlate with?
 #
-# For each person *attributes* of the pose are computed from the annotated keypoints, which neither the network nor the components have seen.
-# {{ runs["05_probes"].say.attributes }} People who lack the joints that an attribute needs are left out of it.
+# For each person *attributes* of the pose are computed from the annotated keypoints. Neither the network's code nor the components were computed from these annotations.
+# {{ runs["05_probes"].say.attributes }} An attribute is undefined for people without the labels that it needs, and they are left out. A folded table below the figure has the definitions.
 
 # %% tags=["hide-input"]
 rendered = bool(table.factors)
@@ -122,7 +122,7 @@ measurable = [name for name in attributes(np.zeros((1, len(skeleton), 3)), skele
 # %% tags=["show-input"]
 related = probes.correlations(scores[:, :k], values)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the first components' scores with each attribute; the strong ones are written out. A component's sign is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the scores on the first components with each attribute; the strong ones are written out. The sign of a component is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
 run.save_figure(meaning.correlation_table(related, components=min(k, 10)), "correlations")
 plt.show()
 
@@ -135,10 +135,10 @@ shown.style.hide().format({name: "{:.2f}" for name in ("5 %", "median", "95 %")}
 #
 # ### Is the first component sitting versus standing?
 #
-# The attribute *sitting* is 0 where the thighs continue the trunk and 1 where they are at right angles to it.
+# The attribute *sitting* is 0 if the thighs continue the line of the trunk, and 1 if they are at right angles to it.
 # {{ runs["05_probes"].say.sitting }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where people of different postures lie along the first component and along the one that correlates most with sitting. If the first were sitting versus standing, the curves of the two would lie apart on the left.", "name": "fig-groups"}, "image": {"alt": "Overlapping density curves of people who stand, sit, and are upside down"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Distribution of the scores of people in different postures, on the first component (left) and, if it is another one, on the component that correlates most with sitting (right). If the first component were sitting versus standing, the curves of people who sit and of those with straight legs would lie apart on the left.", "name": "fig-groups"}, "image": {"alt": "Overlapping density curves of people who stand, sit, and are upside down"}}
 by_sitting = related[related["attribute"] == "sitting"].set_index("component")["r"].abs()
 second = max(2, int(by_sitting.idxmax())) if len(by_sitting) else 2  # the component to look at beside the first
 if len(by_sitting):
@@ -153,11 +153,11 @@ if len(by_sitting):
 # %% [markdown]
 # ## What can be read from a code?
 #
-# An attribute need not lie along one component. A *linear probe* (ridge regression) reads it from the first
-# {{ runs["05_probes"].say.components }} of them at once, cross-validated: each person's value is predicted by a probe that was fitted without that person. Three
-# comparisons keep this honest. *Chance* is the same probe of values permuted among people. *Pixels* is a probe of as many principal components of
-# the small grey picture: what takes no network to know. *Predicted joints* is a probe of the joints that the network predicts in the end and of the
-# attributes of that pose: what the network knows but may keep outside of this code.
+# An attribute need not lie along a single component. A *linear probe* (ridge regression) predicts it from the scores on the first
+# {{ runs["05_probes"].say.components }} components together. The probe is cross-validated: each person's value is predicted by a probe that was fitted without that person. Three
+# other probes are compared with it. *Chance* is the same probe for values that were permuted among people. *Pixels* uses as many principal components of
+# the picture, small and in grey, and shows what can be read without any network. *Predicted joints* uses the joints that the network predicts and the
+# attributes of the predicted pose, and shows what the network knows, be it in this code or elsewhere.
 
 # %% tags=["hide-input"]
 pictures = probes.pixels(crops, card.resolution)
@@ -170,7 +170,7 @@ from_code = {name: probes.probe(name, scores, column, k, seed=seed) for name, co
 from_pixels = {name: probes.probe(name, pixel_scores, column, permutations=0, seed=seed) for name, column in values.items()}
 from_joints = {name: probes.probe(name, joints, column, permutations=0, seed=seed) for name, column in values.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black: 97.5 % of probes of permuted values stay below.", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black marks: 97.5 % of the probes of permuted values have a lower R².", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
 posture = probes.classified(scores[:, :k], kind, seed=seed) if rendered else {}
 more = {name: probes.advantage(from_code[name], from_pixels[name], seed=seed) for name in values}
 
@@ -192,9 +192,9 @@ pd.DataFrame(rows).style.hide().set_caption("R² of probes, with 95 % intervals 
 #
 # ## Do neighbours have similar poses?
 #
-# Two people whose codes are near each other ought to be similar in pose, if a code is about pose. The distance between two poses is the
-# mean distance of a joint, after both trunks are moved to one centre and scaled to length one, and not turned. The person with the nearest code then lies between
-# a random person and the person of the most similar pose.
+# If a code describes the pose, two people with similar codes have similar poses. The distance between two poses is the
+# mean distance between corresponding joints, after both trunks are moved to the same centre and scaled to length one, without rotation. For each person, the pose distance to the person with the nearest code is
+# placed on a scale from a random person (0 %) to the person with the most similar pose (100 %).
 
 # %% tags=["show-input"]
 apart = neighbours.pose_distances(table.keypoints, table.skeleton)
@@ -206,7 +206,7 @@ alike = {
     "predicted joints": neighbours.closeness(predicted_poses, apart, seed=seed),
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How similar in pose a person's nearest neighbour is, from a random person (0 %) to the most similar one (100 %), by the whole code, its first components, as many components of the picture's pixels, and the predicted joints. 95 % intervals over people.", "name": "fig-neighbours"}, "image": {"alt": "Four dots with intervals: pixels near zero, the code further, the predicted joints furthest"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How similar in pose a person's nearest neighbour is, from a random person (0 %) to the person with the most similar pose (100 %). Neighbours are found by the whole code, by its first components, by as many components of the picture's pixels, and by the predicted joints. Bars are 95 % intervals over people.", "name": "fig-neighbours"}, "image": {"alt": "Four dots with intervals: pixels near zero, the code further, the predicted joints furthest"}}
 run.save_figure(plots.intervals(alike, "from a random person to the most similar pose (%)"), "neighbours")
 plt.show()
 
@@ -215,11 +215,11 @@ plt.show()
 #
 # ## Walks
 #
-# What lies along a component? The study showed the people who are nearest to points along it. A point a few standard deviations from
-# the mean lies where hardly anybody is, and so the pictures below give the distance of the nearest person, in multiples of a typical person's distance
-# to the nearest other one. The rows below show what the network answers: its code is replaced by the point on the
-# walk, and the heatmaps are drawn. With its skip connections *intact* it still sees the picture, of the
-# person nearest to the mean, past the bottleneck. With each skip at its *mean* over people, or *off*, all it has is the code.
+# What changes along a component? The study showed the people who are nearest to points along it. But a point a few standard deviations from
+# the mean may be far from every person. The figures below therefore also give the distance of the nearest person, in multiples of a typical person's distance
+# to the nearest other person. Their lower rows show the network's prediction for the points themselves. A *walk* replaces the code by points along a line through the
+# mean code, and the heatmaps are drawn for each point. The picture is that of the person nearest to the mean. With its skip connections *intact*, the network still sees
+# this picture past the bottleneck. With each skip connection at its *mean* over people, or *off* (zero), it has the code alone.
 
 # %% tags=["hide-input"]
 passing = walks.skips_beside(network, hook_point)
@@ -243,7 +243,7 @@ def walked_along(direction, steps):
     return walks.nearest(codes, points), answered
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Along the first component, from three standard deviations below the mean to three above. Top: the nearest people, with the joints that the network finds, and how far they are. Below: the network's own answer to the code at that point, its heatmaps in the joints' colours (left warm, right cool, middle white).", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "A walk along the first component, from three standard deviations below the mean to three above. Top: the nearest people with their predicted joints; the number is their distance, in multiples of the typical one. Below: the network's heatmaps for the code at that point, overlaid in the joints' colours (left warm, right cool, middle white), for each treatment of the skip connections.", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
 def sheet(direction):
     near, answered = walked_along(direction, steps)
     nearby = [(crops[i], answer[i], d) for i, d in zip(near.index[:, 0], near.relative[:, 0], strict=True)]
@@ -256,7 +256,7 @@ figure, near = sheet(along[0])
 figure.savefig(run.path("figures/walk-first.png"), bbox_inches="tight")
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same along the component that correlates most with sitting, or along the second where that is the first.", "name": "fig-walk-sitting"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same for a walk along the component that correlates most with sitting, or along the second if that is the first.", "name": "fig-walk-sitting"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
 figure, _ = sheet(along[second - 1])
 figure.savefig(run.path("figures/walk-sitting.png"), bbox_inches="tight")
 plt.show()
@@ -266,7 +266,7 @@ plt.show()
 #
 # ### Walk yourself
 #
-# The list chooses a component, or a direction in which a probe reads; the slider goes along it.
+# Choose a component or the direction of a probe from the list, and move along it with the slider. The [page to try](try_it) has the same for any picture.
 
 # %% tags=["hide-input"]
 lengths = np.linspace(-3, 3, 13)
@@ -283,16 +283,16 @@ labels = ["the mean" if length == 0 else f"{length:+g} sd".replace("-", "−") f
 HTML(slider(strips, labels, notes, ["nearest person", *(f"skips {skips}" for skips in treatments)]))
 
 # %% [markdown]
-# ### Do walks change the answer?
+# ### Do walks change the prediction?
 #
-# Single pictures persuade and prove little. So the codes of {{ runs["05_probes"].say.walkers }} people are moved by {{ runs["05_probes"].say.step }}
-# standard deviations either way, along the first components and along the directions in which probes read, and two things are measured: how far the joints move, and
-# how much more of the attribute the answer has at one end than at the other. Random directions, drawn as codes are spread and walked as far, show what any
-# change does: the effect along a direction is compared with theirs by Student's t, and *p* is corrected by Holm for all effects tested.
-# The attribute that a component should change, and the direction in which a probe reads, are chosen on the other people. With the skip connections off the
-# answers fall apart; there only the components are walked, to see how far joints move.
+# Pictures of a single walk prove little. The codes of {{ runs["05_probes"].say.walkers }} people are therefore moved by {{ runs["05_probes"].say.step }}
+# standard deviations in both directions, along the first components and along the directions of probes. Two effects are measured: how far the predicted joints move, and
+# how much the attribute of the predicted pose differs between the two ends. Random directions, drawn with the covariance of the codes and walked as far, show the effect of
+# any change. The effect along a direction is compared with theirs by Student's *t*, and *p* is corrected by Holm's method for all effects tested.
+# The attribute that a component should change, and the direction of a probe, are chosen on the people who are not walked. With the skip connections off, the
+# predicted poses are too distorted for attributes; there only the components are walked, to measure how far joints move.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, how much more of the attribute the answer has after a step up than after a step down, in standard deviations of the attribute over people. Right, how far joints move. Bars are 95 % intervals over people; grey marks are random directions, one each. Components are walked towards more of the attribute in brackets, which they correlate with most.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the attribute of the predicted pose after a step up less that after a step down, in standard deviations of the attribute over people. Right, how far the predicted joints move. Bars are 95 % intervals over people; each grey mark is one random direction. The attribute in brackets is the one that a component correlates with most, and the component is walked towards more of it.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
 drawn = np.random.default_rng(seed).permutation(count)
 going, staying = np.split(drawn, [min(walkers, count // 2)])
 chosen = crops.select(np.sort(going))
@@ -340,9 +340,9 @@ if causal:
 #
 # ## What this does not show
 #
-# Components and probes are straight lines; what a code holds along a curve, as a product of two attributes for example, they do not see. A
-# probe shows that an attribute can be read, not that the network reads it; only the walks test that. Attributes are those of the picture, where a
-# leg that points at the camera is a short leg. And a component is named after the attribute that it correlates with most, among those that we thought of.
+# Components and probes are straight lines. They do not find what a code holds along a curve, such as a product of two attributes. A
+# probe shows that an attribute can be read, and not that the network uses it; only the walks test that. Attributes are computed in the plane of the picture, where a
+# leg that points at the camera is a short leg. A component is named after the attribute that it correlates with most among those of this chapter; another attribute might correlate more.
 
 # %% tags=["remove-cell"]
 moved = {

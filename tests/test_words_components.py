@@ -63,7 +63,7 @@ def test_the_answer_is_that_of_the_ledger(change, half, said):
     claim = next(claim for claim in claims.read(ROOT / "book" / "claims.yaml") if claim.id == "components-noise")
     assert claim.rule.above == -words.MARGIN and claim.metric == ["cut", words.DECIDES, "components", str(words.NOISE), "relative"]
     verdict = claims.decide(claim, json.loads(json.dumps(metrics))).verdict
-    assert {"supported": "are noise", "not supported": "not noise", "undecided": "cannot decide"}[verdict] in said
+    assert {"supported": "are noise", "not supported": "not noise", "undecided": "Undecided"}[verdict] in said
 
 
 def test_codes_of_few_dimensions_are_not_judged():

@@ -53,10 +53,10 @@ TIES = {
 @pytest.mark.parametrize(
     ("verdict", "answer", "sitting", "cell"),
     [
-        ("no", "**Its first component is not sitting", "**It is not.** The first component's correlation", "does not hold"),
-        ("undecided", "Whether the first component", "So few people cannot tell.", "undecided"),
-        ("yes", "**Sitting versus standing it is**", "Here it is: the attribute", "holds: |r| = 0.70"),
-        ("unknown", "The first component correlates most with *tilt*", "These people cannot tell: defined for 3", "not measured"),
+        ("no", "**The first component is not sitting", "**It is not.** The first component's correlation", "does not hold"),
+        ("undecided", "**Undecided**: so few people cannot show", "So few people cannot decide this.", "undecided"),
+        ("yes", "**The first component is sitting versus standing**", "Here it is: the first component", "holds: |r| = 0.70"),
+        ("unknown", "The first component correlates most with *tilt*", "This cannot be tested on these people: defined", "not measured"),
     ],
 )  # fmt: skip
 def test_sitting_versus_standing(verdict, answer, sitting, cell):
@@ -74,9 +74,9 @@ def test_sitting_versus_standing(verdict, answer, sitting, cell):
 def test_mannequins_have_their_true_posture():
     metrics = planted(rendered=True, correlations=TIES["no"] | {words.POSTURES: correlated(0.02, 0.1, 0.1)})
     said = words.sentences(metrics)
-    assert "posed sitting and those posed standing it is 0.02 [0.00,\u00a00.07]" in said["sitting"]
-    assert said["people"] == "1,000 mannequins, of val" and said["attributes"].startswith("Mannequins add 1 of the factors")
-    assert words.sentences(planted())["attributes"] == "Of photographs nothing more is known."
+    assert "the correlation with that posture is 0.02 [0.00,\u00a00.07]" in said["sitting"]
+    assert said["people"] == "1,000 mannequins, of val" and said["attributes"].startswith("Mannequins have 1 more attributes")
+    assert words.sentences(planted())["attributes"] == "For photographs there are no other attributes."
 
 
 @pytest.mark.parametrize(
@@ -84,11 +84,11 @@ def test_mannequins_have_their_true_posture():
     [
         (
             [True, False, True],
-            ["*tilt* for component 1 (|r| = 0.70", "Unnamed", "component 2 (mean |cos| 0.70)", "45 % of the variance"],
+            ["*tilt* for component 1 (|r| = 0.70", "No name", "component 2 (mean |cos| 0.70)", "45 % of the variance"],
             [],
         ),
-        ([True, True, True], ["*sitting* for component 2"], ["Unnamed"]),
-        ([False, False, False], ["Unnamed", "component 1 (mean |cos| 0.99)"], ["variance"]),
+        ([True, True, True], ["*sitting* for component 2"], ["No name"]),
+        ([False, False, False], ["No name", "component 1 (mean |cos| 0.99)"], ["variance"]),
     ],
 )
 def test_the_first_components_are_named_where_halves_agree(named, has, lacks):
@@ -97,12 +97,16 @@ def test_the_first_components_are_named_where_halves_agree(named, has, lacks):
 
 
 def test_what_is_read_and_what_is_not():
-    assert words.read({"lean": read(0.1)}) == "No attribute is read well: of none does the interval of R² lie above 0.2."
-    assert words.read({"lean": read(0.3), "tilt": read(0.6)}) == "Read best: *tilt* (R² = 0.60) and *lean* (R² = 0.30)."
+    assert words.read({"lean": read(0.1)}) == "No attribute is read well: for none the interval of R² lies above 0.2."
+    assert (
+        words.read({"lean": read(0.3), "tilt": read(0.6)})
+        == "The attributes read best from the code are *tilt* (R² = 0.60) and *lean* (R² = 0.30)."
+    )
     metrics = planted(probes={"lean": read(0.3, answer=0.6), "true size": read(0.0, pixels=0.2), "facing": read(0.01)})
     assert words.unread(metrics) == (
-        "The predicted joints tell more than the code about *lean* (R² = 0.60 against 0.30): the network holds this outside the "
-        "first 3 components, or not along a straight line. From the code, *true size* and *facing* are read no better than by chance."
+        "From the predicted joints more can be read than from the code about *lean* (R² = 0.60 against 0.30): the network holds this "
+        "outside the first 3 components, or not along a straight line. From the code, *true size* and *facing* are read no better "
+        "than by chance."
     )
     assert words.unread(planted()) == ""
     many = words.unread(planted(probes={f"a{i}": read(0.0) for i in range(9)}))
@@ -120,7 +124,8 @@ def test_grades(r2, said):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"), [(0.5, "tell more of it (*facing*, R² = 0.50)"), (0.12, "tell hardly more of it (*facing*, R² = 0.12)")]
+    ("answer", "said"),
+    [(0.5, "it is read better (*facing*, R² = 0.50)"), (0.12, "it is not read significantly better (*facing*, R² = 0.12)")],
 )
 def test_factors(answer, said):
     metrics = planted(
@@ -128,16 +133,19 @@ def test_factors(answer, said):
         posture={"correct": {"mean": 0.5, "low": 0.45, "high": 0.55}, "most common": {"mean": 0.2, "low": 0.1, "high": 0.3}},
     )
     text = words.factors_read(metrics)
-    assert "**posture**, one of 9, of 50 % [45,\u00a055] of the mannequins" in text and "right for 20 % [10,\u00a030]" in text
+    assert (
+        "which of 9 **postures** a mannequin has. It is right for 50 % [45,\u00a055] of them" in text
+        and "right for 20 % [10,\u00a030]" in text
+    )
     assert "**Orientation** is readable: *upright*, R² = 0.60." in text and said in text
     assert "**Size** is read no better than by chance" in text and "blur" in text and "**Posture**" not in text
 
 
 def test_neighbours_and_the_ends_of_a_walk():
     said = words.sentences(planted())
-    assert "come 40 % [38,\u00a042] of the way; by pixels 5 % [4,\u00a06]." in said["neighbours"]
-    assert "0.9 and 1.1 typical distances away, no farther than people are from each other." in said["near"]
-    assert ", farther than people are" in words.near({"relative": [0.9, 1.3], "way": [1, 1]})
+    assert "reach 40 % [38,\u00a042], neighbours by pixels 5 % [4,\u00a06]." in said["neighbours"]
+    assert "0.9 and 1.1 typical distances away, no farther than people typically are from each other." in said["near"]
+    assert ", at one end or both farther than people" in words.near({"relative": [0.9, 1.3], "way": [1, 1]})
 
 
 def test_every_verdict_of_a_walk_is_said():
@@ -148,11 +156,12 @@ def test_every_verdict_of_a_walk_is_said():
     ]  # fmt: skip
     said = words.walks(planted(walks=directions), "intact")
     assert said == (
-        "With skips intact, a walk moves the joints by 0.30 trunk lengths (median over directions) and a random direction by 0.10. "
-        "No joint moves along f. The attribute changes more than along random directions for a and b (against the direction) "
-        "(p < 0.05 after Holm's correction). It does not for c and d. Too few random directions were drawn to judge e."
+        "**With skips intact**, a walk moves the joints by 0.30 trunk lengths (median over directions), and a walk along a random "
+        "direction by 0.10. No joint moves along f. The attribute changes more than along random directions (p < 0.05 after Holm's "
+        "correction) for a and b (against the direction). No such effect is shown for c and d. Too few random directions were drawn to "
+        "judge e."
     )
-    assert words.walks(planted(), "mean").endswith("No attribute changes more than along random directions: probe: lean.")
+    assert words.walks(planted(), "mean").endswith("No attribute is shown to change more than along random directions: probe: lean.")
     assert words.sentences(planted(moved={}, walks=[]))["walks"] == "No walk could be measured here."
 
 

@@ -23,9 +23,9 @@ def sentences(m: Mapping) -> dict[str, str]:
         "network": m["network"],
         "hook_point": f"`{m['hook_point']}`",
         "people": f"{m['people']:,} {'mannequins' if m['rendered'] else 'people'}, {m['seen']}",
-        "attributes": f"Mannequins add {factors} of the factors from which they were rendered, marked *true*."
+        "attributes": f"Mannequins have {factors} more attributes, marked *true*: factors from which they were rendered."
         if m["rendered"]
-        else "Of photographs nothing more is known.",
+        else "For photographs there are no other attributes.",
         "components": str(m["components"]),
         "first": first(m),
         "sitting": sitting(m),
@@ -37,7 +37,7 @@ def sentences(m: Mapping) -> dict[str, str]:
         "near": near(m["nearest"]),
         "walkers": str(m["walkers"]),
         "step": f"{m['step']:g}",
-        "walks": " ".join(walks(m, skips) for skips in m["moved"]) or "No walk could be measured here.",
+        "walks": "\n\n".join(walks(m, skips) for skips in m["moved"]) or "No walk could be measured here.",
     }
 
 
@@ -92,11 +92,11 @@ def answer(m: Mapping) -> str:
     if verdict == "unknown":
         return f"The first component correlates most with *{top}*, |r| = {ranged(tie(m, 1, top))}; *sitting* is defined for too few people."
     if verdict == "yes":
-        return f"**Sitting versus standing it is**: the first component correlates most with *{top}*, |r| = {ranged(tie(m, 1, top))}."
+        return f"**The first component is sitting versus standing**: it correlates most with *{top}*, |r| = {ranged(tie(m, 1, top))}."
     own = ranged(tie(m, 1, "sitting"))
     if verdict == "no":
-        return f"**Its first component is not sitting versus standing**: its correlation with *sitting* is |r| = {own}."
-    return f"Whether the first component is sitting versus standing, so few people cannot decide: |r| = {own}."
+        return f"**The first component is not sitting versus standing**: its correlation with *sitting* is |r| = {own}."
+    return f"**Undecided**: so few people cannot show whether the first component is sitting versus standing, |r| = {own}."
 
 
 def first(m: Mapping) -> str:
@@ -110,25 +110,25 @@ def first(m: Mapping) -> str:
             nameless.append(f"component {c} (mean |cos| {number(m['agreement'][c - 1])})")
     words = []
     if parts:
-        words.append(f"The attribute that a component correlates with most is {listed(parts)}.")
+        words.append(f"The attribute with the strongest correlation is {listed(parts)}.")
         words.append(f"The first {count} components together hold {100 * sum(m['shares'][:count]):.0f} % of the variance.")
     if nameless:
-        words.append(f"Unnamed, because halves of the people disagree about the direction: {listed(nameless)}.")
+        words.append(f"No name is given to {listed(nameless)}, because two halves of the people disagree about the direction.")
     return " ".join(words)
 
 
 def sitting(m: Mapping) -> str:
     verdict = is_sitting(m)
     if verdict == "unknown":
-        return f"These people cannot tell: {m['refused'].get('sitting', 'sitting is not defined')}."
+        return f"This cannot be tested on these people: {m['refused'].get('sitting', 'sitting is not defined')}."
     top, own = strongest(m, 1), ranged(tie(m, 1, "sitting"))
     if verdict == "yes":
-        most = f"the attribute that the first component correlates with most is *{top}*, |r| = {ranged(tie(m, 1, top))}"
-        return f"Here it is: {most}; with *sitting*, |r| = {own}."
-    start = "**It is not.**" if verdict == "no" else "So few people cannot tell."
+        most = f"the first component correlates most with *{top}*, |r| = {ranged(tie(m, 1, top))}"
+        return f"Here it is: {most}. With *sitting*, |r| = {own}."
+    start = "**It is not.**" if verdict == "no" else "So few people cannot decide this."
     words = f"{start} The first component's correlation with *sitting* is |r| = {own}, and with *{top}* {ranged(tie(m, 1, top))}."
     if POSTURES in m["correlations"]:
-        words += f" Between the mannequins posed sitting and those posed standing it is {ranged(tie(m, 1, POSTURES))}."
+        words += f" For the mannequins rendered sitting or standing, the correlation with that posture is {ranged(tie(m, 1, POSTURES))}."
     best = best_for(m, "sitting")
     held = f"{100 * m['shares'][best - 1]:.0f} % of the variance"
     return f"{words} Component {best}, with {held}, correlates most with *sitting*: |r| = {ranged(tie(m, best, 'sitting'))}."
@@ -137,8 +137,8 @@ def sitting(m: Mapping) -> str:
 def read(probes: Mapping[str, Mapping]) -> str:
     good = sorted((name for name in probes if probes[name]["code"]["low"] > 0.2), key=lambda name: -probes[name]["code"]["r2"])
     if not good:
-        return "No attribute is read well: of none does the interval of R² lie above 0.2."
-    return f"Read best: {listed(f'*{name}* (R² = {r2(probes, name)})' for name in good[:4])}."
+        return "No attribute is read well: for none the interval of R² lies above 0.2."
+    return f"The attributes read best from the code are {listed(f'*{name}* (R² = {r2(probes, name)})' for name in good[:4])}."
 
 
 def unread(m: Mapping) -> str:
@@ -150,8 +150,8 @@ def unread(m: Mapping) -> str:
     if kept:
         parts = listed(f"*{name}* (R² = {r2(probes, name, 'answer')} against {r2(probes, name)})" for name in kept)
         words = (
-            f"The predicted joints tell more than the code about {parts}: the network holds this outside the first {m['components']} "
-            "components, or not along a straight line."
+            f"From the predicted joints more can be read than from the code about {parts}: the network holds this outside the first "
+            f"{m['components']} components, or not along a straight line."
         )
     if none:
         few = none if len(none) <= 6 else [*none[:5], f"{len(none) - 5} others"]
@@ -163,7 +163,7 @@ def pixels(probes: Mapping[str, Mapping]) -> str:
     ahead = [name for name, p in probes.items() if p["more"]["high"] < 0]
     if not ahead:
         return "No attribute is read better from pixels than from the code."
-    why = "pictures show this directly, and a pose does not need it"
+    why = "the picture shows this directly, and the pose does not depend on it"
     return f"From pixels, {starred(ahead)} read better than from the code: {why}."
 
 
@@ -185,8 +185,9 @@ def factors_read(m: Mapping) -> str:
     if m["posture"]:
         right, common = (share(m["posture"][name]) for name in ("correct", "most common"))
         words.append(
-            f"A linear classifier of the first {m['components']} components names the **posture**, one of {m['postures']}, of {right} of "
-            f"the mannequins; always naming the most common one would be right for {common}."
+            f"A linear classifier of the first {m['components']} components predicts which of {m['postures']} **postures** a "
+            f"mannequin has. "
+            f"It is right for {right} of them; always predicting the most common posture would be right for {common}."
         )
     for factor, stands_for in FACTORS.items():
         names = [name for name in stands_for if name in probes]
@@ -197,7 +198,7 @@ def factors_read(m: Mapping) -> str:
         if factor == "heading":
             words.append(heading(probes, names, best))
         elif factor == "size":
-            words.append("Crops are scaled to the person, so that size shows only indirectly, as the blur of an enlarged picture.")
+            words.append("Crops are scaled to the person, so that size is visible only indirectly, in the blur of an enlarged picture.")
     return " ".join(words)
 
 
@@ -206,28 +207,33 @@ def heading(probes: Mapping[str, Mapping], names: Sequence[str], best: str) -> s
     later = max(names, key=lambda name: probes[name]["answer"]["r2"])
     tells = f"*{later}*, R² = {r2(probes, later, 'answer')}"
     if probes[later]["answer"]["low"] > probes[best]["code"]["high"]:
-        return f"The predicted joints tell more of it ({tells}): the network settles the heading on finer maps, past the bottleneck."
-    return f"The predicted joints tell hardly more of it ({tells})."
+        return (
+            f"From the predicted joints it is read better ({tells}): the network determines the heading on finer maps, past the bottleneck."
+        )
+    return f"From the predicted joints it is not read significantly better ({tells})."
 
 
 def neighbours(alike: Mapping[str, Mapping]) -> str:
     own = alike["the code"]
     others = listed(f"by {name} {share(block)}" for name, block in alike.items() if name != "the code")
     return (
-        f"The person with the nearest code is {number(own['neighbour'])} trunk lengths away in pose, a random person "
-        f"{number(own['anybody'])}, and the person of the most similar pose {number(own['nearest'])}. On that scale, neighbours by "
-        f"the code come {share(own)} of the way; {others}."
+        f"The mean pose distance to the person with the nearest code is {number(own['neighbour'])} trunk lengths, to a random person "
+        f"{number(own['anybody'])}, and to the person with the most similar pose {number(own['nearest'])}. On the scale between these two, "
+        f"neighbours by the code reach {share(own)}, neighbours {others}."
     )
 
 
 def near(ends: Mapping[str, Sequence[float]]) -> str:
     """How near the nearest person is to the ends of the walk along the first component."""
-    how = "no farther than people are from each other" if max(ends["relative"]) < 1.2 else "farther than people are from each other"
+    how = "no farther than people typically are from each other"
+    if max(ends["relative"]) >= 1.2:
+        how = "at one end or both farther than people typically are from each other"
     first, last = (number(value, 1) for value in ends["relative"])
     return (
-        f"At the two ends of the first component the nearest person is {first} and {last} typical distances away, {how}. That is "
-        f"{100 * ends['way'][0]:.0f} and {100 * ends['way'][1]:.0f} % of the distance from the mean to the end: two neighbouring pictures "
-        "differ in much besides the component."
+        f"At the two ends of the first component the nearest person is {first} and {last} typical distances away, {how}. These distances "
+        f"are {100 * ends['way'][0]:.0f} and {100 * ends['way'][1]:.0f} % of the length of the walk from the mean to that end. The "
+        f"people shown "
+        "therefore differ from each other in much besides the component."
     )
 
 
@@ -236,8 +242,9 @@ def walks(m: Mapping, skips: str) -> str:
     these = [walk for walk in m["walks"] if walk["skips"] == skips]
     moved = m["moved"][skips]
     words = [
-        f"With skips {skips}, a walk moves the joints by {number(moved['directions'])} trunk lengths (median over directions) and a random "
-        f"direction by {number(moved['random directions'])}."
+        f"**With skips {skips}**, a walk moves the joints by {number(moved['directions'])} trunk lengths (median over directions), "
+        f"and a walk "
+        f"along a random direction by {number(moved['random directions'])}."
     ]
     still = [walk["direction"] for walk in these if walk["moved_verdict"] == "nothing"]
     if still:
@@ -248,10 +255,10 @@ def walks(m: Mapping, skips: str) -> str:
             against = " (against the direction)" if walk["effect"]["mean"] < 0 and walk["effect_verdict"] == "more than chance" else ""
             by_verdict.setdefault(walk["effect_verdict"], []).append(walk["direction"] + against)
     if done := by_verdict.get("more than chance"):
-        words.append(f"The attribute changes more than along random directions for {listed(done)} (p < 0.05 after Holm's correction).")
+        words.append(f"The attribute changes more than along random directions (p < 0.05 after Holm's correction) for {listed(done)}.")
     if undone := [*by_verdict.get("no more than chance", []), *by_verdict.get("nothing", [])]:
-        none = "No attribute changes more than along random directions"
-        words.append(f"It does not for {listed(undone)}." if done else f"{none}: {listed(undone)}.")
+        none = "No attribute is shown to change more than along random directions"
+        words.append(f"No such effect is shown for {listed(undone)}." if done else f"{none}: {listed(undone)}.")
     if unjudged := by_verdict.get("undecided"):
         words.append(f"Too few random directions were drawn to judge {listed(unjudged)}.")
     return " ".join(words)
@@ -277,7 +284,7 @@ def probe_cell(p: Mapping) -> str:
 def walk_cell(walked: Iterable[Mapping], name: str, skips: str) -> str:
     for walk in walked:
         if walk["direction"] == f"probe: {name}" and walk["skips"] == skips and walk.get("effect"):
-            return f"{ranged(walk['effect'])} sd, {walk['effect_verdict']}"
+            return f"{ranged(walk['effect'])} sd, {'no effect shown' if walk['effect_verdict'] == 'nothing' else walk['effect_verdict']}"
     return "not measured here"
 
 
