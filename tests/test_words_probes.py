@@ -156,7 +156,8 @@ def test_every_verdict_of_a_walk_is_said():
     ]  # fmt: skip
     said = words.walks(planted(walks=directions), "intact")
     assert said == (
-        "**With skips intact**, a walk moves the joints by 0.30 trunk lengths (median over directions), and a walk along a random "
+        "**With skip connections intact**, a walk moves the joints by 0.30 trunk lengths (median over directions), and a walk along "
+        "a random "
         "direction by 0.10. No joint moves along f. The attribute changes more than along random directions (p < 0.05 after Holm's "
         "correction) for a and b (against the direction). No such effect is shown for c and d. Too few random directions were drawn to "
         "judge e."

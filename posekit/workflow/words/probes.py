@@ -12,6 +12,7 @@ FACTORS = {  # what a reader expects a code of a person to hold, and the attribu
     "heading": ["true heading sin", "true heading cos", "facing", "left on the right"],
     "size": ["true size", "box size"],
 }
+SKIPS = {"intact": "intact", "mean": "at their means", "off": "off"}
 TABLED = ["upright", "lean", "sitting", "arm elevation", "facing", "left on the right", "true heading cos", "true heading sin", "true size"]
 
 
@@ -242,7 +243,7 @@ def walks(m: Mapping, skips: str) -> str:
     these = [walk for walk in m["walks"] if walk["skips"] == skips]
     moved = m["moved"][skips]
     words = [
-        f"**With skips {skips}**, a walk moves the joints by {number(moved['directions'])} trunk lengths (median over directions), "
+        f"**With skip connections {SKIPS[skips]}**, a walk moves the joints by {number(moved['directions'])} trunk lengths (median over directions), "
         f"and a walk "
         f"along a random direction by {number(moved['random directions'])}."
     ]
