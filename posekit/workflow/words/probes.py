@@ -243,7 +243,8 @@ def walks(m: Mapping, skips: str) -> str:
     these = [walk for walk in m["walks"] if walk["skips"] == skips]
     moved = m["moved"][skips]
     words = [
-        f"**With skip connections {SKIPS[skips]}**, a walk moves the joints by {number(moved['directions'])} trunk lengths (median over directions), "
+        f"**With skip connections {SKIPS[skips]}**, "
+        f"a walk moves the joints by {number(moved['directions'])} trunk lengths (median over directions), "
         f"and a walk "
         f"along a random direction by {number(moved['random directions'])}."
     ]
