@@ -81,6 +81,11 @@ def test_the_fewest_components_that_lose_nothing_are_named():
     )
 
 
+def test_a_code_that_adds_little_can_lose_little():
+    assert "intervals overlap" in words.cut(planted(cut={"skips mean": cut({"50": 0.0}, whole=0.33)}), "skips mean")
+    assert "intervals overlap" not in words.cut(planted(), "skips mean")
+
+
 def test_a_cut_that_always_loses_and_is_no_better_than_chance():
     metrics = planted(cut={"people": 9, "fitted on": 9, "skips mean": cut({"5": -0.3, "50": -0.2}, random=0.45)})
     said = words.cut(metrics, "skips mean")
