@@ -280,7 +280,7 @@ if compare_epochs:
         train(Hourglass(config), few, validation, short, folder, resume=True, backend=backend, report=report)
         compared[kind] = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Short trainings with the two losses, of the same network on the same people, with the same steps and learning rate. Left, the validation loss relative to its value after the first epoch. Middle, the share of validation joints found. Right, the mean height of the peaks, of a probability for cross-entropy and with targets of height 1 for mean squared error.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Short trainings with the two losses, of the same network on the same people, with the same steps and learning rate. Left, the validation loss relative to its value after the first epoch. Middle, the share of validation joints found. Right, the mean height of the peaks: a probability for cross-entropy, and for mean squared error on a scale on which the targets have height 1.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
 if compared:
     run.save_figure(plots.history(compared), "losses")
     plt.show()
