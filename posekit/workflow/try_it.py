@@ -34,7 +34,6 @@ from posekit.interpret.activations import ablation
 from posekit.interpret.activations.codes import activation_shape, code_hook_point, collect
 from posekit.interpret.analysis import components, probes
 from posekit.interpret.analysis.attributes import attributes
-from posekit.skeleton import skeleton_of
 from posekit.workflow.parameters import root
 
 WEIGHTS = "lspet-64px-hg1"
