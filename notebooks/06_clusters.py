@@ -13,18 +13,18 @@
 # %% [markdown]
 # # Do people form groups?
 #
-# If the network sorted people into kinds, those standing and those sitting say, their *codes*, {{ runs["06_clusters"].say.dimensions }} numbers a person at the
-# bottleneck of the hourglass, would lie in groups. The study that this book re-does looked for groups with k-means, found two, and drew maps with UMAP. Are they
-# groups?
+# A person's *code* is the {{ runs["06_clusters"].say.dimensions }} numbers at the bottleneck of the hourglass. If the network sorted people
+# into kinds, such as standing and sitting, the codes would lie in groups. The study that this book repeats clustered codes with k-means,
+# chose two clusters, and drew maps with UMAP. Are the two clusters groups?
 #
 # {{ runs["06_clusters"].say.answer }}
 #
-# The chapter repeats both with intervals, and does the same to a cloud of points that has no groups.
-# The codes are those of {{ runs["06_clusters"].say.people }}, at {{ runs["06_clusters"].say.hook_point }} of
-# *{{ runs["06_clusters"].say.network }}*. All that follows is computed on the codes' first {{ runs["06_clusters"].say.components }} principal
-# components, not whitened, which hold {{ runs["06_clusters"].say.variance }} of their variance: distances are nearly those between codes, in a
-# fraction of the memory. Two clusters of the whole codes agree with two clusters of the components with an adjusted Rand index of
-# {{ runs["06_clusters"].say.whole }}; 1 is complete agreement and 0 what chance gives.
+# The chapter repeats the clustering and the maps with intervals. It applies the same methods to a *control*: as many points from one normal
+# distribution, which has no groups. The codes are those of {{ runs["06_clusters"].say.people }}, at
+# {{ runs["06_clusters"].say.hook_point }} of *{{ runs["06_clusters"].say.network }}*. Everything below is computed on the codes' first
+# {{ runs["06_clusters"].say.components }} principal components, not whitened, which hold {{ runs["06_clusters"].say.variance }} of their
+# variance and take a fraction of the memory. Little is lost: two clusters of the whole codes and two clusters of the components have an
+# adjusted Rand index of {{ runs["06_clusters"].say.whole }} (1 is complete agreement, 0 is chance).
 
 # %% tags=["parameters"]
 weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
@@ -108,9 +108,9 @@ def tabled(rows):
 # %% [markdown]
 # ## Before any map
 #
-# UMAP {cite:p}`mcinnes2018` places people on a plane so that neighbours stay neighbours. It optimises nothing else, and so its maps show much that is not
-# there: the size of an island, the distance to the next one, and which islands lie side by side mean next to nothing {cite:p}`coenen2019`. One of the maps
-# below shows the people's codes; another shows points drawn from a single normal distribution with the same covariance, which has no structure to find.
+# UMAP {cite:p}`mcinnes2018` places people on a plane so that neighbours stay neighbours. It optimises nothing else. The size of an island
+# on such a map, the distance to the next island, and which islands lie side by side therefore mean next to nothing {cite:p}`coenen2019`.
+# One of the maps below shows the people's codes; another shows the control, which has no structure to find.
 
 # %% tags=["show-input"]
 planes = {(n, s): embedding.umap(points, neighbours=min(n, count - 1), seed=seed + s) for n in neighbours for s in (0, 1)}
@@ -118,7 +118,7 @@ for (n, s), plane in planes.items():
     if s:
         planes[n, s] = embedding.aligned(plane, planes[n, 0])  # turned for the eye; no measure below changes
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, UMAP of people's codes. Middle, UMAP of as many points from one normal distribution of the same covariance: whatever shape it has, UMAP made. Right, the people's first two principal components. Colour is each person's (or point's) first principal component.", "name": "fig-caveat"}, "image": {"alt": "A map of people, a map of structureless points, and a plain cloud"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, UMAP of people's codes. Middle, UMAP of as many points from one normal distribution of the same covariance: every shape in it was made by UMAP. Right, the people's first two principal components. Colour is each person's (or point's) first principal component.", "name": "fig-caveat"}, "image": {"alt": "A map of people, a map of structureless points, and a plain cloud"}}
 main = planes[neighbours[0], 0]
 empty = embedding.umap(control, neighbours=min(neighbours[0], count - 1), seed=seed)
 pictured = {
@@ -132,10 +132,10 @@ plt.show()
 # %% [markdown]
 # ## How many groups?
 #
-# k-means divides any cloud into as many clusters as one asks for. Two questions tell clusters from slices. Are people nearer to those of their
-# own cluster than to those of the next? The *silhouette* {cite:p}`rousseeuw1987` answers person by person, from −1 to 1. And do other people give the same
-# clusters? Two resamples are clustered separately, and the *adjusted Rand index* compares how those who are in both were
-# grouped. Each clustering is the best of ten starts, of a resample of three.
+# k-means divides any cloud into as many clusters as requested. Two questions distinguish clusters from slices of one cloud. Are people
+# nearer to those of their own cluster than to those of the next? The *silhouette* {cite:p}`rousseeuw1987` answers person by person, from −1
+# to 1. Do other people give the same clusters? Two resamples are clustered separately, and the *adjusted Rand index* compares how the
+# people in both were grouped. Each clustering is the best of ten random starts; for resamples, of three.
 
 # %% tags=["hide-input"]
 tried = clusters.possible(ks, count)
@@ -154,7 +154,7 @@ stable = {
     for name in ("everyone", "no structure (control)")
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the mean silhouette of k-means with its 95 % interval over people, by halves of them that are clustered anew. Right, the agreement of clusterings of two resamples, with the middle 95 % of the pairs. Grey: the same on points from one normal distribution of the same covariance, which has no clusters.", "name": "fig-silhouettes"}, "image": {"alt": "Falling curves of silhouette and stability over the number of clusters, those of people little above those of the control"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the mean silhouette of k-means with its 95 % interval over people, computed from halves of the people, each clustered anew. Right, the agreement of clusterings of two resamples, with the middle 95 % of the pairs. Grey: the same on points from one normal distribution of the same covariance, which has no clusters.", "name": "fig-silhouettes"}, "image": {"alt": "Falling curves of silhouette and stability over the number of clusters, those of people little above those of the control"}}
 chosen, runner_up, lead = clusters.best(values["everyone"], halved["everyone"])
 two = found["everyone"][tried[0]]
 judged_k = list(dict.fromkeys([tried[0], chosen]))
@@ -166,25 +166,26 @@ plt.show()
 # %% [markdown]
 # {{ runs["06_clusters"].say.best }} {{ runs["06_clusters"].say.complete }}
 #
-# That alone says little. By the rule of thumb of {cite:t}`kaufman1990`, a mean silhouette of 0.25 or less is no substantial structure, and
-# {{ runs["06_clusters"].say.control }} One elongated cloud, too, can be cut across its longest side. So look at the cut itself: between two separate groups
-# there are few people.
+# A maximum alone says little. By the rule of thumb of {cite:t}`kaufman1990`, a mean silhouette of 0.25 or less is no substantial structure,
+# and {{ runs["06_clusters"].say.control }} An elongated cloud without groups also has a best cut, across its longest axis. The cut itself
+# is more telling: between two separate groups there are few people.
 
 # %% tags=["show-input"]
 positions = {name: clusters.between(groups[name], found[name][tried[0]]) for name in ("everyone", "no structure (control)")}
 valleys = {name: clusters.valley(where, seed=seed) for name, where in positions.items()}
 seen_from = clusters.valley_seen_from(count, seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where people lie along the line between the centres of the two clusters (full lines); the dotted line is the border. Right, the same for the control.", "name": "fig-border"}, "image": {"alt": "Histograms along the line between two cluster centres"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the number of people by position along the line between the centres of the two clusters (full lines); the dotted line is the border. Right, the same for the control.", "name": "fig-border"}, "image": {"alt": "Histograms along the line between two cluster centres"}}
 run.save_figure(draw.border(positions), "border")
 plt.show()
 
 # %% [markdown]
-# The density at the border over the lower of those at the centres is {{ runs["06_clusters"].say.valley }}. Separate groups give less than 1; at 1 or above, the
-# border runs through the middle of one cloud. {{ runs["06_clusters"].say.gap }}
+# The density at the border over the lower of those at the centres is {{ runs["06_clusters"].say.valley }}. Separate groups give less than
+# 1; at 1 or above, no gap is visible. {{ runs["06_clusters"].say.gap }}
 #
-# **HDBSCAN** {cite:p}`campello2013` chooses the number of clusters itself, and may find none: it looks for regions where people lie
-# densely, and calls the rest noise. In {{ runs["06_clusters"].say.components }} dimensions all are far from each other, and so it is applied to the first few components alone as well.
+# **HDBSCAN** {cite:p}`campello2013` chooses the number of clusters itself, and may find none: it looks for dense regions and calls all
+# other people noise. In {{ runs["06_clusters"].say.components }} dimensions everybody is far from everybody else, so HDBSCAN is also
+# applied to the first few components only.
 
 # %% tags=["hide-input"]
 density = []
@@ -201,13 +202,15 @@ for dimensions in sorted({min(d, points.shape[1]) for d in (2, 5, 10, components
 tabled([{key: share(value) if isinstance(value, dict) else value for key, value in row.items()} for row in density])
 
 # %% [markdown]
-# *At least* is the size of the smallest cluster that counts, *noise* the share of people left over. {{ runs["06_clusters"].say.density }}
+# *At least* is the size of the smallest cluster that counts; *noise* is the share of people in no cluster.
+# {{ runs["06_clusters"].say.density }}
 
 # %% [markdown]
 # ## What is in a cluster
 #
-# Groups or slices, clusters show along what the codes vary most. {{ runs["06_clusters"].say.meaning }} Attributes are computed from
-# the annotated keypoints (and for rendered people from the factors that they were rendered from, marked *true*), which neither the network nor k-means has seen.
+# Whether clusters are groups or slices, they show in what the codes vary most. {{ runs["06_clusters"].say.meaning }} Attributes are
+# computed from the annotated keypoints. For rendered people, those marked *true* are factors of the rendering. Neither the network's input
+# nor k-means contains them.
 
 # %% tags=["show-input"]
 fine = detail if detail in tried else max(tried)
@@ -215,7 +218,7 @@ shown = list(dict.fromkeys([tried[0], fine]))
 rich = {k: clusters.enrichment(found["everyone"][k].labels, known) for k in shown}
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the difference of means in standard deviations of the attribute, with its 95 % interval; grey where that holds 0. Of all attributes, those that differ most.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the difference of means in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. Only the attributes that differ most are shown.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
 def names(k):
     """Each cluster's number and size."""
     return [f"{i + 1}\n{size:,} people" for i, size in enumerate(found["everyone"][k].sizes)]
@@ -231,14 +234,14 @@ if rich[shown[0]]:
     run.save_figure(draw.attribute_differences([record for record in rich[shown[0]] if record["cluster"] == 0]), "two")
     plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people nearest to each of the two centres, as annotated. The nearest are not near: see below.", "name": "fig-two-people"}, "image": {"alt": "Two rows of people with skeletons"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people nearest to each of the two centres, with their annotated skeletons. Even these are far from the centre; see the text.", "name": "fig-two-people"}, "image": {"alt": "Two rows of people with skeletons"}}
 nearest_people(shown[0])
 plt.show()
 
 # %% [markdown]
 # {{ runs["06_clusters"].say.near }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "A finer division: the difference between people in a cluster and all others, in standard deviations of the attribute, with half the width of its 95 % interval; pale grey figures where that holds 0.", "name": "fig-detail"}, "image": {"alt": "A matrix of attributes by clusters"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "A finer division: the difference between people in a cluster and all others, in standard deviations of the attribute, with half the width of its 95 % interval; pale grey numbers where the interval contains 0.", "name": "fig-detail"}, "image": {"alt": "A matrix of attributes by clusters"}}
 if rich[shown[-1]]:
     run.save_figure(draw.enrichment_bars(rich[shown[-1]], names(shown[-1])), "detail")
     plt.show()
@@ -252,10 +255,11 @@ plt.show()
 #
 # ## Maps
 #
-# Two seeds side by side show the effect of chance, two sizes of neighbourhood that of a parameter; the first two principal
-# components are the baseline. *Trustworthiness* {cite:p}`venna2001` falls where people are neighbours on the map who are not neighbours by their codes, *continuity* where
-# neighbours are torn apart. 1 is perfect and a random map has 0.5. *Far distances* is the rank correlation of all distances between people on the map
-# and by their codes.
+# UMAP is run with two seeds, which shows the effect of chance, and with two neighbourhood sizes, which shows the effect of a parameter. The
+# first two principal components are the baseline. *Trustworthiness* {cite:p}`venna2001` falls where neighbours on the map are not
+# neighbours by their codes; *continuity* falls where neighbours by their codes are far apart on the map. Both are 1 for a perfect map and
+# about 0.5 for a random one. *Far distances* is the rank correlation, over all pairs of people, of the distance on the map with the
+# distance between codes.
 
 # %% tags=["hide-input"]
 maps = {f"UMAP, {n} neighbours, seed {seed + s}": plane for (n, s), plane in planes.items()}
@@ -272,7 +276,7 @@ measures = {
     for name, (space, plane) in judged.items()
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, that of the cluster in the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. Last, the cloud without clusters, coloured by the clusters that k-means makes of it. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, by cluster of the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. Last, the cloud without clusters, coloured by the clusters that k-means makes of it. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
 disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], seed=seed) for n in neighbours}
 disparities["sizes"] = embedding.disparity(planes[neighbours[0], 0], planes[neighbours[-1], 0], seed=seed)
 
@@ -296,7 +300,7 @@ tabled([{"map": name} | {key: ranged(block) for key, block in m.items()} for nam
 #
 # ### Look around
 #
-# Touch a point, or move over it, to see its person; the list chooses what the colours mean.
+# Touch a point, or move the pointer over it, to see its person. The list chooses what the colours mean.
 
 # %% tags=["hide-input"]
 by_colour = {f"{shown[0]} clusters": found["everyone"][shown[0]].labels, f"{fine} clusters": labels,
@@ -317,8 +321,9 @@ plt.show()
 # %% [markdown]
 # ## At full scale
 #
-# The study stopped at 10,000 of its 124,040 codes: memory allowed no more. k-means does not need the memory; a silhouette does, which compares each person with every
-# other in a table that grows with the square of the number of people. {{ runs["06_clusters"].say.scale }}
+# The study clustered 10,000 of its 124,040 codes, because memory allowed no more. k-means does not need that memory. The silhouette does:
+# it compares each person with every other, in a table that grows with the square of the number of people.
+# {{ runs["06_clusters"].say.scale }}
 
 # %% tags=["hide-input"]
 large = clusters.at_scale(points, scale, seed=seed) if scale else {}
@@ -326,16 +331,16 @@ large = clusters.at_scale(points, scale, seed=seed) if scale else {}
 # %% [markdown]
 # ## In one table
 #
-# The study's claims, on rendered people and on photographs. One column is this edition's own; the other is the reference run's, whose numbers
-# are kept with the sources.
+# The table gives the study's claims on rendered people and on photographs. One column was measured in this edition; the other is quoted
+# from the reference run, whose numbers are kept with the sources.
 #
 # {{ runs["06_clusters"].say.table }}
 #
 # ## What this does not show
 #
-# That the network has no concept of a sitting person: a concept can be a direction without being a group. That there are no groups in a wider set of people, or at
-# another layer of the network. Or that a division is of no use: it shows along what the codes vary most. But a claim of clusters of pose needs the
-# valley between them.
+# The chapter does not show that the network lacks a concept of a sitting person: a concept can be a direction in the code without being a
+# group. Nor does it show that there are no groups in a wider set of people or at another layer, or that a division is useless: clusters
+# describe in what the codes vary most. But whoever claims clusters of pose has to show a gap between them.
 
 # %% tags=["hide-input"]
 whole = clusters.rand_index(clusters.kmeans(codes, tried[0], seed=seed).labels, two.labels, seed=seed)

@@ -25,7 +25,7 @@ def sentences(m: Mapping) -> dict[str, str]:
         "best": best(m),
         "complete": complete(m),
         "control": control(m),
-        "valley": f"{ranged(whole['everyone'])}; for the structureless cloud it is {ranged(whole[CONTROL])}",
+        "valley": f"{ranged(whole['everyone'])}; for the control it is {ranged(whole[CONTROL])}",
         "gap": gap(m),
         "density": density(m),
         "meaning": meaning(m),
@@ -89,8 +89,8 @@ def answer(m: Mapping) -> str:
     density_there = f"the density of people at the border of two clusters is {ranged(m['valley']['everyone'])} times that at their centres"
     return {
         "none": f"**No groups are shown**: {density_there}, where two separate groups give less than 1.",
-        "shallow": f"**No groups are shown**: {density_there}, no less than where one structureless cloud is cut in two.",
-        "deep": f"**They do**: {density_there}, less than where one structureless cloud is cut in two.",
+        "shallow": f"**No groups are shown**: {density_there}, no less than where a cloud without groups is cut in two.",
+        "deep": f"**They do**: {density_there}, less than where a cloud without groups is cut in two.",
     }[valley(m)]
 
 
@@ -119,23 +119,23 @@ def control(m: Mapping) -> str:
     k, prefers = m["ks"][0], m["control"]["best"]
     over = by_number(m["excess"])[k]
     also = "also " if prefers == m["best"]["k"] else ""
-    said = f"one structureless cloud {also}prefers K = {prefers}; at K = {k} its silhouette is {ranged(silhouette(m, CONTROL, k), 3)}."
+    said = f"the control {also}has its highest at K = {prefers}; at K = {k} its silhouette is {ranged(silhouette(m, CONTROL, k), 3)}."
     judged = "" if over["low"] > 0 else ", which is not significant"
-    return f"{said} Compared with {m['control']['clouds']} such clouds, that of the people is {ranged(over, 3)} higher{judged}."
+    return f"{said} Compared with {m['control']['clouds']} such clouds, the people's is {ranged(over, 3)} higher{judged}."
 
 
 def gap(m: Mapping) -> str:
     said = {
-        "deep": "Here there is a valley, and it is deeper than the structureless cloud's.",
-        "shallow": "There is a shallow valley, no deeper than cutting one cloud in two may leave.",
+        "deep": "There is a valley, deeper than the control's.",
+        "shallow": "There is a shallow valley, no deeper than the control's.",
         "none": "No valley is shown.",
     }[valley(m)]
     power = m["valley"]["seen from"]
     if power == float("inf") or power is None:
-        return f"{said} With {m['people']:,} people the test would not show even groups 10 standard deviations apart."
+        return f"{said} With {m['people']:,} people the test would miss even groups 10 standard deviations apart."
     return (
-        f"{said} With {m['people']:,} people the test shows two equal groups 4 times in 5 from {power:g} standard deviations apart; "
-        f"nearer ones it may miss."
+        f"{said} With {m['people']:,} people the test detects two equal groups in four of five simulations once their centres are {power:g} "
+        f"standard deviations apart; it can miss groups that are closer."
     )
 
 
@@ -147,18 +147,23 @@ def density(m: Mapping) -> str:
     words = (
         f"In all {full['components']} components it finds {clusters(full['people: clusters'])} and leaves "
         f"{share(full['people: noise'])} of the people as noise; "
-        f"in the structureless cloud, {clusters(full['control: clusters'])} and {share(full['control: noise'])}."
+        f"in the control, {clusters(full['control: clusters'])} and {share(full['control: noise'])}."
     )
     if most["people: clusters"] > full["people: clusters"]:
         words += (
             f" It finds most, {clusters(most['people: clusters'])}, in {most['components']} components, with "
             f"{share(most['people: noise'])} left as noise, "
-            f"and there {clusters(most['control: clusters'])} in the structureless cloud."
+            f"where the control has {clusters(most['control: clusters'])}."
         )
     only = [row for row in rows if row["people: clusters"] > 1 and not row["control: clusters"]]
     if only:
-        found = listed(f"{row['people: clusters']} in {row['components']} components" for row in only)
-        words += f" Where that cloud has none, people have {found}."
+        least = min(row["people: noise"]["mean"] for row in only)
+        words += (
+            f" In {len(only)} of the {len(rows)} rows people have several clusters and the control has none; "
+            f"there at least {100 * least:.0f} % of the people are noise."
+        )
+        if least > 0.5:
+            words += " Such clusters are a few dense spots: most people belong to none."
     return words
 
 
@@ -183,9 +188,9 @@ def size_of(record: Mapping) -> str:
 
 def near(ratios: list[float]) -> str:
     return (
-        f"The people nearest to a centre are at {100 * min(ratios):.0f} % and {100 * max(ratios):.0f} % of their cluster's mean "
-        f"distance from it: in so many "
-        "dimensions the middle of a cluster is empty, and the nearest people show what is usual, not a type."
+        f"The people nearest to a centre still lie at {100 * min(ratios):.0f} % and {100 * max(ratios):.0f} % of their cluster's mean "
+        "distance from it. In so many dimensions the middle of a cluster is empty, so these people show what is common in a cluster; they "
+        "are no prototypes."
     )
 
 
@@ -196,12 +201,12 @@ def postures(m: Mapping) -> str:
     end = (
         "hardly more than chance. The codes are not sorted by posture."
         if found["agreement"]["high"] < 0.2
-        else "the two have something in common."
+        else "the clusters and the postures have something in common."
     )
     return (
         f"The mannequins were posed in {found['kinds']} kinds of posture. The clustering that comes nearest to them, into {found['k']}, "
         f"has an adjusted Rand "
-        f"index of {ranged(found['agreement'])}: {end}"
+        f"index with them of {ranged(found['agreement'])}: {end}"
     )
 
 
@@ -225,12 +230,10 @@ def maps(m: Mapping) -> str:
     seeds = listed(f"{ranged(m['disparity'][n], 3)} with {n} neighbours" for n in sizes)
     return (
         f"UMAP keeps neighbours {than(m, 'trustworthiness')} two components do (trustworthiness {both('trustworthiness')}) and far "
-        f"distances "
-        f"{than(m, 'far distances')} they do (rank correlation {both('far distances')}). A good score is no evidence of groups: the map "
-        f"of the structureless "
-        f"cloud has a trustworthiness of {number(none['trustworthiness']['mean'])}. Two seeds give maps that differ, after turning and "
-        f"scaling, by a Procrustes disparity of "
-        f"{seeds}; the two sizes of neighbourhood, by {ranged(m['disparity']['sizes'], 3)} (0: the same map, 1: unrelated maps)."
+        f"distances {than(m, 'far distances').removesuffix(' than')} (rank correlation {both('far distances')}). A good score is no evidence of groups: the map "
+        f"of the control has a trustworthiness of {number(none['trustworthiness']['mean'])}. After turning and scaling, the maps of two seeds differ by a "
+        f"Procrustes disparity of {seeds} (0: the same map, 1: unrelated maps); those of the two neighbourhood sizes differ by "
+        f"{ranged(m['disparity']['sizes'], 3)}."
     )
 
 
@@ -238,12 +241,11 @@ def scale(tried: Mapping) -> str:
     if not tried:
         return "The trial at full scale is left out of this edition."
     people = tried["people"]
-    how = "by mini-batches, the best of ten starts," if tried["by mini-batches"] else "the best of ten starts,"
+    how = "by mini-batches, the best of ten starts" if tried["by mini-batches"] else "the best of ten starts"
     return (
-        f"For {people:,} people the table would take {people**2 * 8 / 1e9:,.3g} GB, for 10,000 people {10_000**2 * 8 / 1e9:.1f} GB. A "
-        f"sample of {tried['sample']:,} people "
-        f"gives the silhouette with an interval and takes no more memory for more people. Tried on {people:,} points drawn with the "
-        f"variances of these codes: two clusters, {how} and "
-        f"their silhouette, {ranged(tried['silhouette'], 3)}, took {tried['seconds']:.1f} s and {tried['megabytes']:.0f} MB beside the "
+        f"For {people:,} people the table would take {people**2 * 8 / 1e9:,.3g} GB, for 10,000 people {10_000**2 * 8 / 1e9:.1f} GB. The "
+        f"silhouette of a sample of {tried['sample']:,} people has an interval too, and its memory does not grow with the number of "
+        f"people. On {people:,} points drawn with the variances of these codes, k-means with two clusters ({how}) and their "
+        f"silhouette ({ranged(tried['silhouette'], 3)}) took {tried['seconds']:.1f} s and {tried['megabytes']:.0f} MB beside the "
         f"{tried['points megabytes']:.0f} MB of the points."
     )
