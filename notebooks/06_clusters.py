@@ -209,8 +209,8 @@ tabled([{key: share(value) if isinstance(value, dict) else value for key, value 
 # ## What is in a cluster
 #
 # Whether clusters are groups or slices, they show in what the codes vary most. {{ runs["06_clusters"].say.meaning }} Attributes are
-# computed from the annotated keypoints. For rendered people, those marked *true* are factors of the rendering. Neither the network's input
-# nor k-means contains them.
+# computed from the annotated keypoints. For rendered people, those marked *true* are factors of the rendering. Neither the network nor
+# k-means was given them.
 
 # %% tags=["show-input"]
 fine = detail if detail in tried else max(tried)

@@ -13,14 +13,15 @@
 # %% [markdown]
 # # Where it looks
 #
-# When the network says that a left wrist is *here*, which pixels made it say so? Many methods answer with a map, and most maps persuade: they are bright on the
-# person and dark elsewhere. That is no evidence; a detector of edges does the same.
+# When the network places a left wrist, which pixels of the picture decided that? Many methods answer with a map, and most maps look
+# convincing: they are bright on the person and dark elsewhere. That is no evidence, because the output of an edge detector looks the same.
 #
 # {{ runs["07_explanations"].say.answer }}
 #
-# The network is *{{ runs["07_explanations"].say.network }}*, on {{ runs["07_explanations"].say.people }}, {{ runs["07_explanations"].say.seen }}. Six methods are
-# tested beside controls that explain nothing. The chapter then asks what maps cannot tell: which joints the network finds by which others, and which pictures and
-# people excite its channels and components most.
+# The network is *{{ runs["07_explanations"].say.network }}*, on {{ runs["07_explanations"].say.people }},
+# {{ runs["07_explanations"].say.seen }}. Six methods, one of them at three layers, are tested beside controls that explain nothing. The
+# chapter then turns to what maps cannot show: which other joints the network uses to find a joint, and which pictures and people excite its
+# channels and components most.
 
 # %% tags=["parameters"]
 weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
@@ -77,9 +78,10 @@ rendered = parse_spec(data)[0] == "mannequins"
 # %% [markdown]
 # ## The target
 #
-# A classifier has a score for each class. A network that answers with heatmaps has a whole map for each joint, and one has to say which number of it is
-# explained. That number is the *target*: the raw output at the map's *peak*, its mean in a *window* round the peak, the *mean* of the whole map, the
-# *probability* in the window after the softmax, or the *distance* to another joint. The figure shows all five for the same people by the same method.
+# A classifier has a score for each class. A network that outputs heatmaps has a whole map for each joint, so one number of the map has to
+# be chosen as the one to explain. That number is the *target*: the raw output at the map's *peak*, its mean in a *window* around the peak,
+# the *mean* of the whole map, the *probability* in the window after the softmax, or the *distance* to another joint. The figure shows all
+# five for the same people by the same method.
 
 # %% tags=["show-input"]
 cases = sanity.draw_cases(
@@ -109,15 +111,18 @@ plt.show()
 #
 # ## Six methods
 #
-# - *Saliency* {cite:p}`simonyan2014`: the gradient of the target by the pixels.
-# - *Guided back-propagation* {cite:p}`springenberg2015` and the *deconvnet* {cite:p}`zeiler2014`: the same with ReLUs that let only positive
-#   gradients pass, the latter regardless of what the ReLU did on the way forward.
-# - *Grad-CAM* {cite:p}`selvaraju2017`: the channels of a layer, weighted by their mean gradient. Each layer gives another map; three are tested.
-# - *Occlusion* {cite:p}`zeiler2014`: what the target loses when a square is hidden.
-# - *Integrated gradients* {cite:p}`sundararajan2017`: the gradients on the way from a blurred picture to this one.
+# - *Saliency* {cite:p}`simonyan2014`: the gradient of the target with respect to the pixels.
+# - *Guided back-propagation* {cite:p}`springenberg2015` and the *deconvnet* {cite:p}`zeiler2014`: the same, but ReLUs let only positive
+#   gradients pass backwards. Guided back-propagation also blocks the gradient where the ReLU was zero in the forward pass; the deconvnet
+#   does not.
+# - *Grad-CAM* {cite:p}`selvaraju2017`: the channels of a layer, each weighted by its mean gradient, added up; negative values are set to 0.
+#   Each layer gives another map; three layers are tested.
+# - *Occlusion* {cite:p}`zeiler2014`: how much the target falls when a square of the picture is hidden.
+# - *Integrated gradients* {cite:p}`sundararajan2017`: the mean gradient on the straight path from a blurred picture to this one, times the
+#   difference of the two.
 #
-# There are three controls. *Edges* are computed from the picture without the network. *Noise* uses neither. The *answer* is the joint's own heatmap: it
-# points at the joint as well as the network can, and explains nothing.
+# There are three controls. *Edges* are computed from the picture without the network. *Noise* uses neither picture nor network. The
+# *answer* is the joint's own heatmap: it points at the joint as well as the network can, but does not say why.
 
 # %% tags=["hide-input"]
 layers, cams = tried.cam_layers(network, hook_point)
@@ -140,17 +145,18 @@ plt.show()
 # %% [markdown]
 # ## The cascade
 #
-# A map that explains the network has to change when the weights change. In the *cascading randomisation* of {cite:t}`adebayo2018` the weights are set back to
-# random values block by block, from the head downwards, and after each step the map is compared with that of the trained network.
+# A map that explains the network has to change when the weights change. In the *cascading randomisation* of {cite:t}`adebayo2018` the
+# weights are reset to random values block by block, from the head downwards. After each step the map is compared with that of the trained
+# network.
 #
-# The measure is Spearman's correlation of the map's strength, cell by cell, given the distance from the predicted joint: any network, a random one too, answers about
-# a cell of its heatmap from the pixels near by. Two controls span the scale. A detector of *edges* stays at 1, since it does not look at the network. A *random map*,
-# drawn anew at each step, stays at 0.
+# The measure is Spearman's partial correlation of the two maps' absolute values over cells, given the distance from the predicted joint.
+# The distance is partialled out because any network, even a random one, computes a cell of its heatmap from nearby pixels. Two controls
+# define the scale. An *edge detector* stays at 1, since it does not use the network. A *random map*, drawn anew at each step, stays at 0.
 #
-# The rule: a method *fails* at a step if its correlation is above {{ runs["07_explanations"].say.limit }}, halfway between the two controls, with its whole 95 %
-# interval; if the interval holds that limit, the step is undecided. The step that decides is *{{ runs["07_explanations"].say.step }}*.
-# {{ runs["07_explanations"].say.decides }} Random weights
-# are drawn anew for each of {{ runs["07_explanations"].say.drawn }} people, and the interval is Student's.
+# The rule: a method *fails* at a step if the whole 95 % interval of its correlation lies above {{ runs["07_explanations"].say.limit }},
+# halfway between the two controls. If the interval contains that limit, the method is undecided at this step. The step that decides is
+# *{{ runs["07_explanations"].say.step }}*. {{ runs["07_explanations"].say.decides }} Random weights are drawn anew for each of
+# {{ runs["07_explanations"].say.drawn }} people; the intervals over these people are Student's.
 
 # %% tags=["show-input"]
 levels = sanity.cascade_levels(network)
@@ -184,11 +190,12 @@ plt.show()
 # %% [markdown]
 # ## Four more tests
 #
-# 1. *The other side.* For the same joint of the other side, a method should give another map.
-# 2. *Deletion and insertion* {cite:p}`petsiuk2018`. The cells at which the map points most are blurred away first, or brought back first from a blurred
-#    picture. The score is the probability of the joint where the network put it, as a share of that on the whole picture. The area under its curve is small for deletion and large
-#    for insertion if the map points at what the network uses.
-# 3. *Pointing* {cite:p}`zhang2018`. Does the map's peak lie within a fifth of the torso's length of the true joint?
+# 1. *The other side.* A method should give different maps for the left and the right joint of a pair.
+# 2. *Deletion and insertion* {cite:p}`petsiuk2018`. The picture is blurred cell by cell, starting where the map is strongest; or a blurred
+#    picture is restored in the same order. The score is the probability of the joint where the network put it, relative to that on the
+#    whole picture; it can exceed 1. If the map points at what the network uses, the area under the curve is small for deletion and large
+#    for insertion.
+# 3. *Pointing* {cite:p}`zhang2018`. Does the map's peak lie within a fifth of the torso's length of the annotated joint?
 # 4. {{ runs["07_explanations"].say.limbs }}
 
 # %% tags=["show-input"]
@@ -220,8 +227,9 @@ pd.DataFrame(words.test_rows(plain(cascade), plain(tests), faults, list(controls
 #
 # ## Grad-CAM, from the code to the head
 #
-# Grad-CAM's maps are as coarse as their layer. The nearer the layer is to the head, the more the map is simply the answer: at the features
-# before the last 1 × 1 convolution, Grad-CAM's weights are that convolution's, up to a factor, and its map is the positive part of the joint's raw map.
+# Grad-CAM's maps are as coarse as their layer. The nearer the layer is to the head, the more the map resembles the joint's own heatmap. At
+# the features before the last 1 × 1 convolution, Grad-CAM's weights are those of that convolution, up to a factor, and its map is the
+# positive part of the joint's raw map, up to the bias.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at layers in the order of computation, for the same five people: of an hourglass two skip connections, then from the last encoder but one to the head.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
 if by_layer:
@@ -232,19 +240,19 @@ cam_tests = judgement.coarse(cases, by_layer, maps["the answer"], seed=seed)
 # %% [markdown]
 # {{ runs["07_explanations"].say.gradcam }}
 #
-# ## Which joint is found by which other?
-#
-# Maps speak of pixels. To see whether a joint is found by the others, hide it and measure what moves. A square over the joint, four tenths of the torso's length
-# wide, is blurred away, and the answer is compared with that to the whole picture. Equally large squares elsewhere on the same person, about as far from the joint
-# that moves, are the control: a disturbance near by moves a joint whatever it covers. The effect is what the joint's own square does beyond them. Pairs that lie so close that one
-# square covers both are not counted.
+# ## Which joint is found by which other? #
+# Maps are about pixels. To measure whether the network uses joint A to find joint B, A is hidden and the displacement of the prediction for
+# B is measured. A square over A, four tenths of the torso's length wide, is blurred, and the prediction is compared with that for the whole
+# picture. The control is equally large squares elsewhere on the same person, about as far from B, because any disturbance nearby moves a
+# joint, whatever it covers. The *effect* of A on B is the displacement beyond that of the control. Pairs that lie so close that one square
+# covers both are not counted.
 
 # %% tags=["show-input"]
 depends = causes.dependency(network, card, crops.select(np.arange(min(hidden, len(crops)))), seed=seed, backend=backend)
 effect = causes.matrix_interval(depends.effect, seed=seed)
 sure = (effect["low"] > 0) | (effect["high"] < 0)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people holds 0. Blank: too few people in whom the two lie apart.", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
 run.save_figure(plots.dependency_matrix(effect["mean"], sure, skeleton, "moves"), "dependency")
 plt.show()
 
@@ -265,9 +273,10 @@ dependency = {
 #
 # ## Which pictures excite it most?
 #
-# Pictures that nobody took, made by gradient ascent until a target is as large as can be {cite:p}`simonyan2014`: for joints in the middle of the
-# picture, for channels of the code, and for directions of the code, among them the principal components of [the chapter on codes](05_components). The pictures are sums of waves that are
-# weaker the finer they are, in the colours of the people's pictures, and each step moves and turns them a little {cite:p}`olah2017`; without that they are noise.
+# Activation maximisation {cite:p}`simonyan2014` makes a picture by gradient ascent on a target. The targets here are joints in the middle
+# of the picture, channels of the code, and directions of the code, among them the principal components of [the chapter on
+# codes](05_components). The picture is a sum of waves, the finer the weaker, in the colours of the people's pictures, and each step shifts
+# and rotates it a little {cite:p}`olah2017`. Without these constraints the result looks like noise.
 
 # %% tags=["show-input"]
 coders = crops.select(np.arange(min(coded, len(crops))))
@@ -298,8 +307,9 @@ plt.show()
 #
 # ## Which people excite a channel?
 #
-# For four channels of the code, the nine people who excite them most, and what the deconvnet projects back to the pixels from that channel's strongest cell
-# {cite:p}`zeiler2014`. A cell of the code can see the whole picture; the figure shows the part round the middle of the projection.
+# The figure shows, for four channels of the code, the nine people who excite the channel most, and what the deconvnet projects back to the
+# pixels from its strongest cell {cite:p}`zeiler2014`. A cell of the code can depend on the whole picture; the figure shows the part around
+# the middle of the projection.
 
 # %% tags=["show-input"]
 strongest = [int(name.split()[1]) for name, goal in goals.items() if goal.kind == "channels"][:4]
@@ -321,11 +331,12 @@ excited = {f"channel {one.channel}": {"nine": one.values.mean(), "all": seen.cod
 #
 # ## What this does not show
 #
-# A map says which pixels a number hangs on, not what the network makes of them. The cascade finds maps that do not depend on what the upper layers learned; a wrong map can
-# pass it. Its verdicts are each at 95 %, not corrected for their number; only *no method fails* is. Deletion and insertion judge a map by pictures that are blurred in parts, which
-# the network has never seen, and a smooth map does better there than a scattered one that points at the same things. Hiding shows what the network leans on
-# where everything else is in place; two joints that can stand in for each other will both look unneeded. And a maximised picture is one of many that excite
-# a channel.
+# A map says which pixels a number depends on, not what the network computes from them. The cascade detects maps that do not depend on what
+# the upper layers learned; a map that passes can still be wrong. Each of its verdicts is at 95 %, without correction for their number; only
+# the verdict that no method fails is corrected. Deletion and insertion judge a map by pictures that are blurred in parts, which the network
+# has never seen, and a smooth map does better there than a scattered one that points at the same things. Hiding one joint shows what the
+# network relies on while everything else is visible; two joints that can replace each other both look unneeded. A maximised picture is one
+# of many that excite a channel.
 
 # %% tags=["remove-cell"]
 metrics = plain(

@@ -13,12 +13,13 @@
 # %% [markdown]
 # # What causes an answer?
 #
-# The chapters before this one decode and correlate. Decoding shows that an activation holds information, not that the network uses it. Does an arm's
-# position travel through the skip connections or through the code? Where is left told from right? Does a component carry the heading, or only go along with it?
+# The chapters before this one decode and correlate. Decoding shows that an activation holds information, not that the network uses it. Does
+# an arm's position travel through the skip connections or through the code? Where does the network distinguish left from right? Does a
+# component carry the heading, or does it only correlate with it?
 #
 # {{ runs["12_causes"].say.answer }}
 #
-# The network is *{{ runs["12_causes"].say.network }}*. Brackets are 95 % intervals over pairs, unless something else is said.
+# The network is *{{ runs["12_causes"].say.network }}*. Brackets are 95 % intervals over pairs, unless stated otherwise.
 
 # %% tags=["parameters"]
 weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
@@ -83,9 +84,10 @@ wanted = {factor: pairs * (3 if factor in ("left arm", "sides") else 1) for fact
 # %% [markdown]
 # ## Pairs that differ in one factor
 #
-# Mannequins are rendered from a scene that is known, so that one factor can be changed and everything else kept: the angles of the left arm, the heading, how far the trunk
-# leans, the light, the clothing, something in front of the person, the person's height. *Sides* mirrors the body in depth, which exchanges left and right and leaves
-# the outline nearly as it was. Both pictures of a pair are cut out alike. {{ runs["12_causes"].say.pairs }}
+# Mannequins are rendered from a known scene, so one factor can be changed while everything else is kept: the angles of the left arm, the
+# heading (the direction that the person faces), the lean of the trunk, the light, the clothing, an occluder in front of the person, or the
+# person's height. The factor *sides* mirrors the body in depth, which exchanges left and right and leaves the outline nearly unchanged.
+# Both pictures of a pair are cropped alike. {{ runs["12_causes"].say.pairs }}
 
 # %% tags=["show-input"]
 every = {factor: counterfactuals(factor, count, seed) for factor, count in wanted.items()}
@@ -97,10 +99,12 @@ plt.show()
 # %% [markdown]
 # ## One patch
 #
-# *Activation patching* {cite:p}`heimersheim2024` runs the network on A and replaces one activation by that of B. If the arm's position travels there, the answer goes to B's.
-# A joint *follows* B if it lands within a twentieth of the picture's side, a fifth of a trunk, of the answer to B; it may *stay* at A's answer; or it lands *elsewhere*: the
-# answer has fallen apart. Those joints count that the network finds in both pictures and whose answers are farther apart than twice that. With all skip connections and the code
-# patched nothing of A is left, and every joint follows.
+# *Activation patching* {cite:p}`heimersheim2024` runs the network on picture A and replaces one activation by that of picture B. If this
+# activation carries the arm's position, the prediction moves to that for B. A joint *follows* B if it lands within a twentieth of the
+# picture's side (about a fifth of the torso) of the prediction for B. It *stays* if it lands as near to the prediction for A. Otherwise it
+# lands *elsewhere*. Only joints count that the network finds in both pictures and whose two predictions are more than twice this distance
+# apart. With all skip connections and the code patched nothing of A is left, and every joint follows. Skip connections are numbered from
+# the finest level, *skip1*.
 
 # %% tags=["show-input"]
 arm = [joint for joint in ("left elbow", "left wrist") if joint in skeleton.joints]
@@ -117,7 +121,7 @@ plt.show()
 # %% [markdown]
 # ## Where each factor travels
 #
-# The same for every factor that moves joints, over all joints.
+# The same measurement for every factor that moves joints, over all joints.
 
 # %% tags=["show-input"]
 still = ("light", "clothing", "occluder")  # factors that move no joint
@@ -169,7 +173,8 @@ pd.DataFrame(rows).style.hide().set_caption(
 #
 # ## Between people of the data
 #
-# Between two people of {{ runs["12_causes"].say.data }} everything differs: pose, clothes, light, background. Each gets activations of another one.
+# Between two people of {{ runs["12_causes"].say.data }} everything differs: pose, clothes, light and background. Each person gets one
+# activation of another person.
 
 # %% tags=["show-input"]
 table = held_out(data, max(people, looked), seed, on_error=on_error)
@@ -188,8 +193,9 @@ plt.show()
 #
 # ## Probe beside patch
 #
-# A linear probe reads a factor at each hook point from {{ runs["12_causes"].say.readers }} other mannequins, cross-validated; the patch at the same hook point says what that changes. Were
-# information used wherever it can be read, the points would lie along a rising line.
+# A linear probe is fitted at each hook point to predict a factor, cross-validated on {{ runs["12_causes"].say.readers }} other mannequins.
+# The patch at the same hook point measures what the activation changes. If information were used wherever a probe can read it, the points
+# would lie along a rising line.
 
 # %% tags=["remove-cell"]
 others = unpaired(readers, seed)
@@ -230,9 +236,10 @@ plt.show()
 #
 # ## Does a component carry the heading?
 #
-# Of the principal components of the code, one correlates most with the heading's cosine: 1 faces the camera, −1 faces away. If it carries the heading, then giving
-# A this one number of B's code turns the person. The direction in which a probe reads the heading and the span of twenty components are patched the same way, beside {{ runs["12_causes"].say.controls }}
-# random directions, drawn as codes are spread.
+# One principal component of the code correlates most with the cosine of the heading, which is 1 for a person who faces the camera and −1
+# for one who faces away. If this component carries the heading, then replacing this one number of A's code by B's moves the prediction
+# towards that for B. The direction of a probe for the heading and the span of twenty components are patched in the same way. The controls
+# are {{ runs["12_causes"].say.controls }} random directions, drawn with the covariance of the codes.
 
 # %% tags=["hide-input"]
 codes = pooled(network, patching.cropped_views([one.picture for one in others], boxes, card), [code], cells=64)[code]
@@ -265,9 +272,12 @@ plt.show()
 #
 # ## Sparse features
 #
-# A component is a direction; a *sparse autoencoder* writes the vector of channels of a cell as a sum of at most {{ runs["12_causes"].say.active }} of {{ runs["12_causes"].say.atoms }} atoms {cite:p}`gao2024`. Are atoms better units? They are compared
-# with principal components and with non-negative matrix factorisation at the same sparsity: how much variance they write, whether two trainings on different halves of the cells find the
-# same atoms, and how well the best single feature marks the cell in which a joint lies. The feature is chosen on half of the people and judged on the others.
+# A *sparse autoencoder* represents the vector of channels of a cell as a sum of at most {{ runs["12_causes"].say.active }} of
+# {{ runs["12_causes"].say.atoms }} directions, its *atoms* {cite:p}`gao2024`. Are atoms better units of interpretation than principal
+# components? Both, and the factors of non-negative matrix factorisation (NMF), are compared at the same sparsity by three measures: how
+# much variance they explain, whether two trainings on different halves of the cells find the same features, and how well the best single
+# feature marks the cell in which a joint lies. The last is the area under the ROC curve; the feature is chosen on half of the people and
+# evaluated on the other half.
 
 # %% tags=["remove-cell"]
 skips = parts["all skips"].hook_points if "all skips" in parts else [code]
@@ -321,7 +331,8 @@ pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption(
 # %% [markdown]
 # {{ runs["12_causes"].say.sparse }}
 #
-# What do the atoms that mark limbs' ends answer to, and does the network need them? Each is taken out of every cell; as much is taken along random directions.
+# Which parts of pictures excite the atoms that mark a joint best, and does the network need these atoms? Each atom is removed from every
+# cell. The control removes as much along random directions.
 
 # %% tags=["show-input"]
 atom_set, chosen_atoms, marked_joints = known[where[0]]
@@ -350,8 +361,8 @@ pd.DataFrame(rows).style.hide().set_caption(
 #
 # ## Do networks arrange people alike?
 #
-# *Centred kernel alignment* {cite:p}`kornblith2019` compares the codes of networks by how they arrange the same people: 1 where one arrangement is the other turned and scaled, about 0 where they have
-# nothing in common. An untrained network of the same architecture is the control.
+# *Centred kernel alignment* {cite:p}`kornblith2019` compares the codes of two networks for the same people. It is 1 if one set of codes is
+# the other rotated and scaled, and about 0 if they have nothing in common. An untrained network of the same architecture is the control.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How alike the codes of networks arrange the same people (unbiased linear CKA).", "name": "fig-causes-cka"}, "image": {"alt": "A square table of similarities, high among the trained networks and low against the untrained one"}}
 torch.manual_seed(seed)
@@ -377,9 +388,10 @@ plt.show()
 #
 # ## What this does not show
 #
-# A patch gives the network activations that do not belong together, such as a skip connection of B beside a code of A; a joint that lands elsewhere says so. A part whose patch moves nothing may still
-# carry the factor together with another part: single parts do not add up to all of them. Pairs are of mannequins on their feet, and a network trained on photographs sees them as
-# pictures of another kind. A probe is linear, and so are components; an autoencoder of more atoms, or trained on more cells, may find others.
+# A patch gives the network activations that do not belong together, such as a skip connection of B beside a code of A; joints that land
+# elsewhere are a sign of that. A part whose patch moves nothing may still carry the factor together with another part: the effects of
+# single parts do not add up to that of all. The pairs are of standing mannequins, which for a network trained on photographs are pictures
+# of another kind. Probes and components are linear. An autoencoder of more atoms, or trained on more cells, may find other features.
 
 # %% tags=["remove-cell"]
 metrics = plain(

@@ -60,7 +60,7 @@ def with_arm(over, **lands):
     [
         (block(-0.8), "travels through the skip connections**: with those patched, 90 % [85,\u00a095]"),
         (block(0.8), "travels through the code**: with it patched, 10 % [5,\u00a015]"),
-        (block(0.0), "as far as can be told**: with it patched, 10 %"),
+        (block(0.0), "is undecided**: with the code patched, 10 %"),
         (None, "**What the code carries of an arm's position**: with it patched, 10 %"),
     ],
 )
@@ -72,32 +72,34 @@ def test_the_answer_has_one_number(over, text):
 def test_where_no_arm_moves_that_is_the_answer():
     nothing = dict.fromkeys(("A", "B", "elsewhere"), NOTHING)
     found = said(arm=with_arm(NOTHING, **dict.fromkeys(PARTS, nothing)))
-    assert "answers alike whatever the arm does" in found["answer"] and "nothing can be said" in found["arm"]
+    assert "predicts the same wherever the arm is" in found["answer"] and "nothing can be concluded" in found["arm"]
     assert "An arm's position travels through | cannot be told" in found["table"]
 
 
 def test_the_arm():
     text = said()["arm"]
-    assert "In 20 pairs" in text and "skip1 moves most: 40 %" in text and "All skip connections together move 90 %" in text
-    assert "The code moves 10 %" in text and "more together than the sum" in text and "fall apart" not in text
+    assert "In 20 pairs" in text and "skip1 has the largest effect: 40 %" in text and "With all skip connections patched, 90 %" in text
+    assert "With the code patched, 10 %" in text and "larger effect than the sum" in text and "elsewhere" not in text
     text = said(arm=with_arm(block(-0.8), skip2=landed(0.5, 0.4)))["arm"]
-    assert "fall apart most when skip2 is patched: 40 %" in text and "sum" not in text
-    assert "skip1 moves most" in said(arm=with_arm(block(-0.8), **{"hand-over of stack 1": landed(1.0, 0)}))["arm"]
+    assert "Most joints land elsewhere when skip2 is patched: 40 %" in text and "sum" not in text
+    assert "skip1 has the largest" in said(arm=with_arm(block(-0.8), **{"hand-over of stack 1": landed(1.0, 0)}))["arm"]
     bare = {"pairs": 20, "lands": {"code": landed(0.5)}, "code over skips": None}
-    assert "All skip" not in said(arm=bare)["arm"]
+    assert "all skip" not in said(arm=bare)["arm"]
     skips = {"pairs": 20, "skips": ["skip1"], "lands": {"skip1": landed(0.5), "all skips": landed(0.5)}, "code over skips": None}
-    assert "The code" not in said(arm=skips)["arm"]
+    assert "the code" not in said(arm=skips)["arm"]
 
 
 def test_factors():
     text = said()["factors"]
-    assert "the heading most through skip1 (40 %)" in text and "all skip connections together move more joints than the code" in text
+    assert (
+        "most joints follow skip1 for the left arm's position, the lean" in text and "follow all skip connections together than the" in text
+    )
     turned = planted()["share"] | {"heading": {"all skips": block(0.1), "code": block(0.8)}}
     text = said(share=turned)["factors"]
-    assert "the heading most through code (80 %)" in text
-    assert "For the heading, the code moves more joints than all skip connections together." in text
+    assert "and code for the heading." in text
+    assert "For the heading, more joints follow the code than all skip connections together." in text
     nothing = {factor: dict.fromkeys(PARTS, NOTHING) for factor in words.FACTORS}
-    assert said(share=nothing)["factors"] == "No factor moves an answer." and said(share=nothing)["sides"] == ""
+    assert said(share=nothing)["factors"] == "No factor moves a prediction." and said(share=nothing)["sides"] == ""
     alone = {factor: {"code": block(0.3)} for factor in words.FACTORS}
     assert "all skip" not in said(share=alone)["factors"].lower() and said(share=alone)["sides"] == ""
 
@@ -118,33 +120,33 @@ def test_sides(difference, text, verdict):
 def test_nuisance_and_people():
     assert "light 2.0 [1.0,\u00a03.0] and clothing 1.0" in said()["nuisance"]
     text = said()["between"]
-    assert "With the code of another person 10 %" in text and "another person 90 %" in text and "with skip2: 30 %" in text
+    assert "With the code of another person 10 %" in text and "another person 90 %" in text and "with skip2 patched: 30 %" in text
     bare = {"code": landed(0.4)}
     assert "all skip" not in said(between=bare)["between"]
     assert "With the code" not in said(between={"skip1": landed(0.4)})["between"]
     nothing = {"code": dict.fromkeys(("A", "B", "elsewhere"), NOTHING)}
-    assert "alike to everybody" in said(between=nothing)["between"]
+    assert "the same for everybody" in said(between=nothing)["between"]
     assert said()["data"] == "mannequins" and said(source="lspet")["data"] == "the photographs"
 
 
 def test_probes():
     text = said()["probes"]
-    assert "the left arm's position at code (R² 0.60), whose patch moves 10 %" in text and "left and right" not in text
-    assert "Less than half of joints follow there for the left arm's position:" in text
+    assert "| the left arm's position | code | 0.60 | 10 % [5,\u00a015] |" in text and "left and right" not in text
+    assert "For the left arm's position less than half of the joints follow that patch:" in text
     used = {"left arm": block(0.8) | {"part": "skip1", "r2": 0.6}}
-    assert "Less than half" not in said(used=used)["probes"]
-    assert "No probe reads" in said(used={"left arm": block(0.8) | {"part": "skip1", "r2": 0.0}})["probes"]
+    assert "less than half" not in said(used=used)["probes"]
+    assert "No probe predicts" in said(used={"left arm": block(0.8) | {"part": "skip1", "r2": 0.0}})["probes"]
 
 
 @pytest.mark.parametrize(
     ("own", "text", "verdict"),
     [
-        (block(0.2) | {"p": 0.01}, "carries some of it: answers go 20 %", "carries"),
-        (block(0.2) | {"p": 0.3}, "goes along with it", "goes along"),
-        (block(0.02) | {"p": 0.01}, "goes along with it", "goes along"),
+        (block(0.2) | {"p": 0.01}, "carries part of it: with its patch predictions go 20 %", "carries"),
+        (block(0.2) | {"p": 0.3}, "does not carry it", "goes along"),
+        (block(0.02) | {"p": 0.01}, "does not carry it", "goes along"),
         (block(0.2) | {"p": None}, "20 random directions are too few", "undecided"),
-        (block(0.2) | {"p": float("nan")}, "too few to judge", "undecided"),
-        (NOTHING | {"p": None}, "No answer differs", "cannot be told"),
+        (block(0.2) | {"p": float("nan")}, "too few to judge that", "undecided"),
+        (NOTHING | {"p": None}, "No prediction differs", "cannot be told"),
     ],
 )
 def test_heading(own, text, verdict):
@@ -155,7 +157,7 @@ def test_heading(own, text, verdict):
 
 
 def test_sparse_features():
-    assert "find the same atoms more often than random" in said()["sparse"] and "mark joints better than" in said()["sparse"]
+    assert "agree on atoms more than random" in said()["sparse"] and "mark joints better than" in said()["sparse"]
     worse = {"p": features(more=-0.1, least=0.5)}
     assert "worse than" in said(features=worse)["sparse"] and "no more than random" in said(features=worse)["sparse"]
     assert "about as well as" in said(features={"p": features(more=0.0)})["sparse"]
@@ -168,16 +170,18 @@ def test_sparse_features():
 
 
 def test_removed():
-    assert said()["removed"] == "Removed, the atom of left wrist moves its joint more than others."
+    assert said()["removed"] == "Removing the atom of left wrist moves this joint more than others."
     some = {"left wrist": {"more than others": block(0.2)}, "left knee": {"more than others": block(0.0)}}
-    assert "That of left knee does not." in said(removed=some)["removed"]
-    assert "No atom's removal" in said(removed={"left knee": {"more than others": block(0.0)}})["removed"]
+    assert "For left knee it does not." in said(removed=some)["removed"]
+    assert "Removing an atom moves its own joint no more" in said(removed={"left knee": {"more than others": block(0.0)}})["removed"]
     assert "No joint is marked" in said(removed={})["removed"]
 
 
 def test_likeness():
     text = said()["alike"]
-    assert "net and other (0.80)" in text and "net and third (0.30)" in text and "untrained network the highest is 0.20" in text
+    assert (
+        "net and other are most alike (CKA 0.80)" in text and "net and third least (0.30)" in text and "the highest value is 0.20" in text
+    )
     assert "nothing to compare" in said(cka={"names": ["net", "untrained"], "table": [[1, 0.1], [0.1, 1]]})["alike"]
     assert "untrained" not in said(cka={"names": ["net", "other"], "table": [[1, 0.1], [0.1, 1]]})["alike"]
 

@@ -93,8 +93,8 @@ def test_the_fully_annotated(full, said):
 @pytest.mark.parametrize(
     ("prefers", "excess", "has", "end", "cell"),
     [
-        (2, 0.03, "the control also has its highest at K = 2", " higher.", "Holds"),
-        (3, 0.005, "the control has its highest at K = 3", "which is not significant.", "Not shown"),
+        (2, 0.03, "the control also has its highest silhouette at K = 2", " higher.", "Holds"),
+        (3, 0.005, "the control has its highest silhouette at K = 3", "which is not significant.", "Not shown"),
     ],
 )
 def test_the_structureless_cloud(prefers, excess, has, end, cell):

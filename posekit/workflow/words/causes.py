@@ -46,7 +46,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "answer": answer(metrics),
         "network": metrics["network"],
         "data": "mannequins" if metrics["source"] == "mannequins" else "the photographs",
-        "pairs": f"There are {metrics['pairs']} pairs of each factor, and three times as many of the left arm and of sides; no network was "
+        "pairs": f"There are {metrics['pairs']} pairs of each factor, and three times as many of *left arm* and *sides*; no network was "
         "trained on these mannequins.",
         "readers": f"{metrics['readers']:,}",
         "controls": str(metrics["controls"]),
@@ -93,12 +93,12 @@ def answer(metrics: Mapping[str, Any]) -> str:
         skips = share(lands["all skips"]["B"])
         return f"**An arm's position travels through the skip connections**: with those patched, {skips} of left elbows and wrists follow."
     if not measured(code):
-        return "**The network answers alike whatever the arm does**, so that no patch can tell through what its position travels."
+        return "**The network predicts the same wherever the arm is**, so no patch can show through what its position travels."
     follow = f"with it patched, {share(code)} of left elbows and wrists follow."
     if through == "code":
         return f"**An arm's position travels through the code**: {follow}"
     if through == "undecided":
-        return f"**An arm's position travels through the code as much as through the skip connections, as far as can be told**: {follow}"
+        return f"**Whether an arm's position travels through the code or through the skip connections is undecided**: {follow[:4]} the code {follow[8:]}"
     return f"**What the code carries of an arm's position**: {follow}"
 
 
@@ -106,44 +106,44 @@ def arm(metrics: Mapping[str, Any]) -> str:
     found = metrics["arm"]
     lands = {part: block for part, block in found["lands"].items() if measured(block["B"])}
     if not lands:
-        return "The network answers alike to A and B, so that nothing can be said."
+        return "The network predicts the same for A and B, so nothing can be concluded."
     single = [part for part in lands if not whole(part)]
     most = max(single, key=lambda part: lands[part]["B"]["mean"])
     parts = [
-        f"In {found['pairs']} pairs the network finds the elbow or the wrist both times.",
-        f"Of single parts, {most} moves most: {share(lands[most]['B'])} of joints follow.",
+        f"In {found['pairs']} pairs the network finds the elbow or the wrist in both pictures.",
+        f"Of single parts, {most} has the largest effect: {share(lands[most]['B'])} of joints follow.",
     ]
     if "all skips" in lands:
-        parts.append(f"All skip connections together move {share(lands['all skips']['B'])}.")
+        parts.append(f"With all skip connections patched, {share(lands['all skips']['B'])} follow.")
         if "code" in lands:
-            parts.append(f"The code moves {share(lands['code']['B'])}.")
+            parts.append(f"With the code patched, {share(lands['code']['B'])} follow.")
         total = sum(lands[part]["B"]["mean"] for part in found["skips"] if part in lands)
         if total < lands["all skips"]["B"]["mean"] - 0.1:
-            parts.append("The skip connections do more together than the sum of what each does.")
+            parts.append("Together the skip connections have a larger effect than the sum of their single effects.")
     broken = max(single, key=lambda part: lands[part]["elsewhere"]["mean"])
     if lands[broken]["elsewhere"]["mean"] >= 0.1:
-        parts.append(f"Answers fall apart most when {broken} is patched: {share(lands[broken]['elsewhere'])} of joints land elsewhere.")
+        parts.append(f"Most joints land elsewhere when {broken} is patched: {share(lands[broken]['elsewhere'])}.")
     return " ".join(parts)
 
 
 def factors(metrics: Mapping[str, Any]) -> str:
-    parts = []
+    strongest: dict[str, list[str]] = {}
     for factor, blocks in metrics["share"].items():
         single = {part: block for part, block in blocks.items() if not whole(part) and measured(block)}
         if single:
             most = max(single, key=lambda part: single[part]["mean"])
-            parts.append(f"{FACTORS[factor]} most through {most} ({number(100 * single[most]['mean'], 0)} %)")
-    if not parts:
-        return "No factor moves an answer."
-    text = f"Of single parts, joints follow {listed(parts)}."
+            strongest.setdefault(most, []).append(FACTORS[factor])
+    if not strongest:
+        return "No factor moves a prediction."
+    text = f"Of single parts, most joints follow {listed(f'{part} for {listed(named)}' for part, named in strongest.items())}."
     named = {factor: blocks for factor, blocks in metrics["share"].items() if {"all skips", "code"} <= set(blocks)}
     both = {factor: (blocks["all skips"], blocks["code"]) for factor, blocks in named.items() if measured(blocks["all skips"])}
     ahead = [FACTORS[factor] for factor, (skips, code) in both.items() if skips["low"] > code["high"]]
     behind = [FACTORS[factor] for factor, (skips, code) in both.items() if skips["high"] < code["low"]]
     if ahead:
-        text += f" For {listed(ahead)}, all skip connections together move more joints than the code."
+        text += f" For {listed(ahead)}, more joints follow all skip connections together than the code."
     if behind:
-        text += f" For {listed(behind)}, the code moves more joints than all skip connections together."
+        text += f" For {listed(behind)}, more joints follow the code than all skip connections together."
     return text
 
 
@@ -161,18 +161,18 @@ def sides(metrics: Mapping[str, Any]) -> str:
 
 def nuisance(metrics: Mapping[str, Any]) -> str:
     parts = [f"{factor} {ranged(percent(block), 1)}" for factor, block in metrics["nuisance"].items()]
-    return f"Three factors should move no joint. In percent of the picture's side, answers move by: {listed(parts)}."
+    return f"Three factors should move no joint. Predictions do move, in percent of the picture's side: {listed(parts)}."
 
 
 def between(metrics: Mapping[str, Any]) -> str:
     found = {part: block for part, block in metrics["between"].items() if measured(block["B"])}
     if not found:
-        return "The network answers alike to everybody, so that nothing can be said."
+        return "The network predicts the same for everybody, so nothing can be concluded."
     text = f"With the code of another person {share(found['code']['B'])} of joints follow that person." if "code" in found else ""
     if "all skips" in found:
         text += f" With all skip connections of another person {share(found['all skips']['B'])} do."
     broken = max(found, key=lambda part: found[part]["elsewhere"]["mean"])
-    return f"{text} Most answers fall apart with {broken}: {share(found[broken]['elsewhere'])} land elsewhere.".strip()
+    return f"{text} Most joints land elsewhere with {broken} patched: {share(found[broken]['elsewhere'])}.".strip()
 
 
 def probes(metrics: Mapping[str, Any]) -> str:
@@ -180,31 +180,33 @@ def probes(metrics: Mapping[str, Any]) -> str:
     for factor, used in metrics["used"].items():
         if used["r2"] is None or used["r2"] < DOUBTFUL or not measured(used):
             continue
-        parts.append(f"{FACTORS[factor]} at {used['part']} (R² {number(used['r2'])}), whose patch moves {share(used)} of joints")
+        parts.append(f"| {FACTORS[factor]} | {used['part']} | {number(used['r2'])} | {share(used)} |")
         if used["high"] < 0.5:
             unused.append(FACTORS[factor])
     if not parts:
-        return "No probe reads a factor well enough for a comparison."
-    text = f"Probes read best {listed(parts)}."
+        return "No probe predicts a factor well enough for a comparison."
+    text = "The table has, for each factor that probes can predict, the hook point at which a probe is best, and the patch there."
     if unused:
-        text += f" Less than half of joints follow there for {listed(unused)}: what can be read there is not what the answer rests on."
-    return text
+        text += f" For {listed(unused)} less than half of the joints follow that patch: the prediction does not rest on what is read there."
+    heading = ["| factor | best hook point | R² of the probe | joints that follow its patch |", "| --- | --- | --- | --- |"]
+    return "\n".join([text, "", *heading, *parts])
 
 
 def heading(metrics: Mapping[str, Any]) -> str:
     found = metrics["heading"]
     own, r = found["own"], number(found["r"])
     if not measured(own):
-        return "No answer differs between the headings, so that nothing can be said."
+        return "No prediction differs between the headings, so nothing can be concluded."
     whole = found["carried"]["the whole code"]
     component = f"Component {found['component']} correlates with the heading (r = {r})"
     verdict = {
-        "carries": f"{component} and carries some of it: answers go {share(own)} of the way.",
-        "goes along": f"{component} and goes along with it: its patch moves answers {share(own)} of the way, as random ones do.",
-        "undecided": f"{component}. Its patch moves answers {share(own)} of the way; {metrics['controls']} random directions are too few "
-        "to judge that.",
+        "carries": f"{component} and carries part of it: with its patch predictions go {share(own)} of the way from A to B.",
+        "goes along": f"{component} but does not carry it: with its patch predictions go {share(own)} of the way from A to B, no more than along "
+        "random directions.",
+        "undecided": f"{component}. With its patch predictions go {share(own)} of the way from A to B; {metrics['controls']} random directions are too "
+        "few to judge that.",
     }[carries(own)]
-    return f"{verdict} The whole code moves them {share(whole)} of the way."
+    return f"{verdict} With the whole code patched they go {share(whole)} of the way."
 
 
 def carries(own: Mapping[str, Any]) -> str:
@@ -218,14 +220,16 @@ def sparse(metrics: Mapping[str, Any]) -> str:
     parts = []
     for point, found in metrics["features"].items():
         stable, more = found["stability"]["sparse autoencoder"], found["more"]
-        firm = "find the same atoms more often than" if stable["least"] > stable["chance"] else "agree on atoms no more than"
+        firm = "agree on atoms more than" if stable["least"] > stable["chance"] else "agree on atoms no more than"
         text = (
-            f"At {point}, trainings on different halves of the cells {firm} random atoms would (|cosine| {number(stable['mean'])}, chance "
-            f"{number(stable['chance'])})."
+            f"At `{point}`, two trainings on different halves of the cells {firm} random directions do (mean |cosine| "
+            f"{number(stable['mean'])}, by chance {number(stable['chance'])})."
         )
         if measured(more):
             mark = "better than" if more["low"] > 0 else "worse than" if more["high"] < 0 else "about as well as"
-            text += f" Atoms mark joints {mark} components: the area differs by {ranged(more)}, over joints."
+            text += (
+                f" Atoms mark joints {mark} components do: the area under the ROC curve differs by {ranged(more)} (interval over joints)."
+            )
         parts.append(text)
     return " ".join(parts)
 
@@ -236,10 +240,10 @@ def removed(metrics: Mapping[str, Any]) -> str:
         return "No joint is marked by an atom here."
     own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0]
     if not own:
-        return "No atom's removal moves its own joint more than the others: an atom that marks a joint is not what the joint rests on."
+        return "Removing an atom moves its own joint no more than other joints: the network does not need the atom to find the joint that it marks."
     rest = [joint for joint in found if joint not in own]
-    text = f"Removed, the atom of {listed(own)} moves its joint more than others."
-    return text + (f" That of {listed(rest)} does not." if rest else "")
+    text = f"Removing the atom of {listed(own)} moves this joint more than others."
+    return text + (f" For {listed(rest)} it does not." if rest else "")
 
 
 def alike(metrics: Mapping[str, Any]) -> str:
@@ -247,11 +251,11 @@ def alike(metrics: Mapping[str, Any]) -> str:
     trained = [i for i, name in enumerate(names) if not name.startswith("untrained")]
     couples = [(table[i][j], names[i], names[j]) for i in trained for j in trained if i < j and known([table[i][j]])]
     if not couples:
-        return "There is one network, and nothing to compare it with."
+        return "Only one network is here, with nothing to compare it with."
     (most, one, other), (least, third, fourth) = max(couples), min(couples)
-    text = f"Most alike are the codes of {one} and {other} ({number(most)}), least those of {third} and {fourth} ({number(least)})."
+    text = f"The codes of {one} and {other} are most alike (CKA {number(most)}), those of {third} and {fourth} least ({number(least)})."
     control = known([table[i][names.index("untrained")] for i in trained]) if "untrained" in names else []
-    return text + (f" With an untrained network the highest is {number(max(control))}." if control else "")
+    return text + (f" With the untrained network the highest value is {number(max(control))}." if control else "")
 
 
 def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:

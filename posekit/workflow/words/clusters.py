@@ -119,7 +119,7 @@ def control(m: Mapping) -> str:
     k, prefers = m["ks"][0], m["control"]["best"]
     over = by_number(m["excess"])[k]
     also = "also " if prefers == m["best"]["k"] else ""
-    said = f"the control {also}has its highest at K = {prefers}; at K = {k} its silhouette is {ranged(silhouette(m, CONTROL, k), 3)}."
+    said = f"the control {also}has its highest silhouette at K = {prefers}; at K = {k} this is {ranged(silhouette(m, CONTROL, k), 3)}."
     judged = "" if over["low"] > 0 else ", which is not significant"
     return f"{said} Compared with {m['control']['clouds']} such clouds, the people's is {ranged(over, 3)} higher{judged}."
 
@@ -230,7 +230,7 @@ def maps(m: Mapping) -> str:
     seeds = listed(f"{ranged(m['disparity'][n], 3)} with {n} neighbours" for n in sizes)
     return (
         f"UMAP keeps neighbours {than(m, 'trustworthiness')} two components do (trustworthiness {both('trustworthiness')}) and far "
-        f"distances {than(m, 'far distances').removesuffix(' than')} (rank correlation {both('far distances')}). A good score is no evidence of groups: the map "
+        f"distances {than(m, 'far distances').removesuffix(' than').removesuffix(' as')} (rank correlation {both('far distances')}). A good score is no evidence of groups: the map "
         f"of the control has a trustworthiness of {number(none['trustworthiness']['mean'])}. After turning and scaling, the maps of two seeds differ by a "
         f"Procrustes disparity of {seeds} (0: the same map, 1: unrelated maps); those of the two neighbourhood sizes differ by "
         f"{ranged(m['disparity']['sizes'], 3)}."

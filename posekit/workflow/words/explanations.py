@@ -74,7 +74,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "drawn": str(metrics["cascade"]["worst"]["people"]),
         "limbs": "*On its limbs*. How much of the map lies on the silhouettes of the visible limbs that end in the joint?"
         if metrics["rendered"]
-        else "*On its limbs*: only mannequins have true silhouettes, so that this test is in their edition alone.",
+        else "*On its limbs*: only mannequins have exact silhouettes, so this test is in the edition of mannequins only.",
         "targets": targets(metrics),
         "cascade": cascade_words(metrics),
         "tests": test_words(metrics),
@@ -95,8 +95,8 @@ def decoder(cascade: Mapping[str, Any]) -> bool:
 def decides(cascade: Mapping[str, Any]) -> str:
     if decoder(cascade):
         return (
-            "There the head and the decoder of the last stack are random, so that no joint identity survives: what a map still keeps comes "
-            "from the layers below, which know no joints."
+            "There the head and the decoder of the last stack are random, so that no joint identity survives: what remains of a map comes from "
+            "the layers below, which are not specific to any joint."
         )
     return "There all weights are random: this network does not say where its decoder ends."
 
@@ -131,10 +131,10 @@ def answer(metrics: Mapping[str, Any]) -> str:
 
 def targets(metrics: Mapping[str, Any]) -> str:
     order = sorted(metrics["targets"].items(), key=lambda item: -item[1]["mean"])
-    parts = [f"{label} {ranged(block)}" for label, block in order]
+    parts = [f"{ranged(block)} for the {label}" for label, block in order]
     return (
-        f"How much does the choice matter? The rank correlation of each map with that of the window, over {metrics['people']} people: "
-        f"{', '.join(parts)}."
+        f"The choice of target matters. The rank correlation of each map with that of the window, over {metrics['people']} people, is "
+        f"{listed(parts)}."
     )
 
 
@@ -156,21 +156,21 @@ def cascade_words(metrics: Mapping[str, Any]) -> str:
     if named["undecided"]:
         parts.append(f"Undecided: {listed(named['undecided'])}.")
     if named["passes"]:
-        parts.append(f"Passing: {listed(named['passes'])}.")
+        parts.append(f"Passed: {listed(named['passes'])}.")
     last = cascade["levels"][-1]
     end = [label for label in metrics["methods"] if cascade["verdicts"][label][last] == "fails"]
     if not decoder(cascade):
         pass
     elif named["fails"] and not end:
         parts.append(
-            "With all weights random no method fails any more, so that the end of the cascade alone would have found none of them."
+            "With all weights random no method fails any more: a test with the fully random network only would have found none of them."
         )
     elif end:
         parts.append(f"With all weights random, {listed(end)} still {'fails' if len(end) == 1 else 'fail'}.")
     raw = metrics["cascade, distance not taken off"]
     most = max(metrics["methods"], key=lambda label: raw[label]["mean"])
     parts.append(
-        f"Without taking the distance off, maps of random networks look more alike than they are: at the end {most} then has "
+        f"If the distance is not partialled out, maps of random networks look more alike: at the end of the cascade {most} then has "
         f"{ranged(raw[most])}."
     )
     return " ".join(parts)
@@ -184,18 +184,19 @@ def best(metrics: Mapping[str, Any], test: str) -> str:
 def test_words(metrics: Mapping[str, Any]) -> str:
     tests, named = metrics["tests"], {test: best(metrics, test) for test in ("deletion", "insertion", "pointing")}
     text = (
-        f"Best in deletion is {named['deletion']}, {ranged(tests[named['deletion']]['deletion'])}; best in insertion is "
-        f"{named['insertion']}, {ranged(tests[named['insertion']]['insertion'])}. The peak of {named['pointing']} lies most often on the "
-        f"joint, {spoken(tests[named['pointing']]['pointing'])}."
+        f"{named['deletion'][0].upper()}{named['deletion'][1:]} is best in deletion, {ranged(tests[named['deletion']]['deletion'])}, and "
+        f"{'also' if named['insertion'] == named['deletion'] else named['insertion']} in insertion, "
+        f"{ranged(tests[named['insertion']]['insertion'])}. {named['pointing'][0].upper()}{named['pointing'][1:]} points best: its peak lies on "
+        f"{spoken(tests[named['pointing']]['pointing'])} of the joints."
     )
     sides = [label for label in metrics["methods"] if tests[label]["other side"]["low"] > metrics["cascade"]["limit"]]
     if sides:
         text += (
-            f" For the other side's joint, {listed(sides)} {'draws' if len(sides) == 1 else 'draw'} much the same map: the rank "
+            f" For the left and the right joint, {listed(sides)} {'draws' if len(sides) == 1 else 'draw'} much the same map: the rank "
             f"correlation is above {number(metrics['cascade']['limit'], 1)}."
         )
     if metrics["code"] in metrics["refused"]:
-        text += f" At the code, {metrics['code']}, there is no Grad-CAM: at this resolution the code is a single cell."
+        text += f" At the code, {metrics['code']}, Grad-CAM is not possible: at this resolution the code is a single cell."
     if missing := metrics.get("impossible", {}):
         reasons = {reason: [label for label in missing if missing[label] == reason] for reason in missing.values()}
         text += "".join(f" Not tested: {listed(labels)}; {reason}." for reason, labels in reasons.items())
@@ -205,18 +206,22 @@ def test_words(metrics: Mapping[str, Any]) -> str:
 def control_words(metrics: Mapping[str, Any]) -> str:
     own = metrics["tests"]["the answer"]
     text = (
-        f"The controls put this into proportion. The joint's own heatmap points at {spoken(own['pointing'])} of the joints and reaches "
+        f"The control shows what these numbers are worth. The joint's own heatmap points at {spoken(own['pointing'])} of the joints and reaches "
         f"{ranged(own['deletion'])} in deletion and {ranged(own['insertion'])} in insertion. "
     )
     lead = {label: metrics["better than the answer"][label]["deletion"] for label in metrics["methods"]}
-    ahead = [f"{label} (by {ranged(block)})" for label, block in lead.items() if block["low"] > 0]
-    text += f"Clearly ahead of it in deletion: {listed(ahead)}. " if ahead else "No method is clearly ahead of it in deletion. "
+    ahead = [f"{label} (by {ranged(block, 3)})" for label, block in lead.items() if block["low"] > 0]
+    text += (
+        f"In deletion, clearly better than this heatmap: {listed(ahead)}. "
+        if ahead
+        else "No method is clearly better than this heatmap in deletion. "
+    )
     weak = [label for label, faults in metrics["faults"].items() if "not clearly better than edges" in faults]
     return text + (
-        "Not clearly better than edges in deletion or in insertion, by 95 % intervals of the difference on the same people: "
+        "Not clearly better than edges, neither in deletion nor in insertion, by 95 % intervals of the difference on the same people: "
         f"{listed(weak)}."
         if weak
-        else "Every method does better than edges in deletion or in insertion, by a 95 % interval of the difference on the same people "
+        else "Every method is better than edges in deletion or in insertion: the 95 % interval of the difference on the same people lies "
         "above 0."
     )
 
@@ -224,13 +229,21 @@ def control_words(metrics: Mapping[str, Any]) -> str:
 def cam_words(metrics: Mapping[str, Any]) -> str:
     found = {layer(name): block for name, block in metrics["gradcam"].items()}
     if not found:
-        return "Every layer has a single cell at this resolution or is no map, so that there is no map of Grad-CAM."
-    parts = [f"{name} {spoken(block['pointing'])} ({ranged(block['like the answer'])})" for name, block in found.items()]
-    text = f"How often its peak lies on the joint, by layer, and in brackets how its map correlates with the answer's: {'; '.join(parts)}. "
+        return "At this resolution every layer has a single cell or is no map, so Grad-CAM has no maps here."
     top = max(found, key=lambda name: found[name]["pointing"]["mean"])
-    text += f"The best layer is {top}." if found[top]["pointing"]["low"] > 0 else "No layer points clearly."
-    empty = [f"{name} {100 * block['empty']:.0f} %" for name, block in found.items() if block["empty"] > 0.05]
-    return text + (f" Sometimes nothing positive is left and the map is empty: {', '.join(empty)}." if empty else "")
+    text = (
+        f"Grad-CAM points best at *{top}*: there its peak lies on {spoken(found[top]['pointing'])} of the joints."
+        if found[top]["pointing"]["low"] > 0
+        else "Grad-CAM clearly points at the joint at no layer."
+    )
+    if any(block["empty"] > 0.05 for block in found.values()):
+        text += " A map is empty where no value is positive."
+    rows = [
+        f"| {name} | {spoken(block['pointing'])} | {ranged(block['like the answer'])} | {100 * block['empty']:.0f} % |"
+        for name, block in found.items()
+    ]
+    heading = ["| layer | peak on the joint | rank correlation with the joint's heatmap | empty maps |", "| --- | --- | --- | --- |"]
+    return "\n".join([text, "", *heading, *rows])
 
 
 def pairs(metrics: Mapping[str, Any], count: int = 4) -> list[tuple[int, int]]:
@@ -285,24 +298,23 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
     parts = []
     if own is not None and raw is not None:
         parts.append(
-            f"A joint that is hidden itself moves by {number(100 * own, 0)} hundredths of the torso beyond the control (median of the "
-            f"joints; {number(100 * raw, 0)} with the control not taken off)."
+            f"A joint that is itself hidden moves by {number(100 * own, 0)} hundredths of the torso's length beyond the control (median over "
+            f"joints; {number(100 * raw, 0)} before the control is subtracted)."
         )
     known, up, down = counts(metrics)
-    parts.append(f"Of {known} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below.")
+    parts.append(f"Of {known} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below 0.")
     if down:
-        parts.append("For the latter, other parts of the person matter more.")
+        parts.append("In the latter, hiding other parts of the person moves the joint more.")
     order, influence = leaders(metrics), found["on the others"]
     if order:
-        most = "; ".join(f"{joint} {hundredths(influence[joint], 1)}" for joint in order[:4])
         parts.append(
-            f"Which joint do the others depend on? The mean effect of hiding it on them, in hundredths of the torso: {most}; least "
-            f"{order[-1]} {hundredths(influence[order[-1]], 1)}."
+            f"The other joints depend most on the {order[0]}: hiding it moves them by {hundredths(influence[order[0]], 1)} hundredths of "
+            "the torso on average."
         )
-    strongest = pairs(metrics)
+    strongest = pairs(metrics, 1)
     if strongest:
-        parts.append(f"The strongest pairs, in hundredths of the torso: {'; '.join(pair_words(metrics, pair) for pair in strongest)}.")
-    parts.append(f"The mean effect on the counterpart of the other side is {hundredths(found['other side'], 1)}.")
+        parts.append(f"The strongest effect, in hundredths of the torso: {pair_words(metrics, strongest[0])}.")
+    parts.append(f"The mean effect on the same joint of the other side is {hundredths(found['other side'], 1)}.")
     near = found["closeness"]
     falls = near["mean"] is not None and near["low"] > 0 and near["p"] < 0.05
     parts.append(
@@ -310,7 +322,7 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
         if falls
         else f"Closeness along the limbs does not clearly order the effects (rank correlation {agreement(near)})."
     )
-    parts.append(f"The effect of A on B correlates with that of B on A by {agreement(found['both ways'])}.")
+    parts.append(f"The effects of A on B and of B on A have a rank correlation of {agreement(found['both ways'])}.")
     return " ".join(parts)
 
 
@@ -321,33 +333,33 @@ def beyond(metrics: Mapping[str, Any]) -> list[str]:
 
 def maximised_words(metrics: Mapping[str, Any]) -> str:
     relative, above = metrics["maximised"], beyond(metrics)
-    text = f"{len(above)} of {len(relative)} made pictures excite their target more than any of {metrics['compared with']} people. "
+    text = f"{len(above)} of {len(relative)} such pictures excite their target more than any of {metrics['compared with']} people does. "
     falls = [name for name in relative if name not in above and relative[name]["made"] is not None]
-    text += f"Not so: {listed(falls)}. " if falls else ""
+    text += f"The exceptions: {listed(falls)}. " if falls else ""
     if same := [name for name, block in relative.items() if block["made"] is None]:
-        text += f"All people reach the same: {listed(same)}. "
+        text += f"A target that is the same for all people: {listed(same)}. "
     along = [block["made"] for name, block in relative.items() if name.startswith("component") and block["made"] is not None]
     text += (
-        f"Along the components they reach {number(min(along), 1)} to {number(max(along), 1)} standard deviations, along a random direction "
+        f"Along the principal components they reach {number(min(along), 1)} to {number(max(along), 1)} standard deviations, along a random direction "
         f"{number(relative['random direction']['made'], 1)}."
     )
     if min(along) > 3:
-        text += " Such codes lie outside the people's: the pictures show what can drive the network, not what it usually gets."
+        text += " Codes of people do not reach as far: the pictures show what can drive the network, not what it usually sees."
     return text
 
 
 def patch_words(metrics: Mapping[str, Any]) -> str:
     if not metrics["excited"]:
-        return f"There is no such figure of {metrics['network']}: {metrics['impossible']['deconvnet']}."
-    parts = [f"{name} {number(block['nine'], 1)} (all people: {number(block['all'], 1)})" for name, block in metrics["excited"].items()]
+        return f"This figure cannot be made for {metrics['network']}: {metrics['impossible']['deconvnet']}."
+    rows = [f"| {name} | {number(block['nine'], 1)} | {number(block['all'], 1)} |" for name, block in metrics["excited"].items()]
+    table = ["| channel | mean of the nine | mean of all people |", "| --- | --- | --- |", *rows]
     outlines, against = metrics["projections like edges"], metrics["faults"]["deconvnet"]
     text = (
-        f"Mean of the nine strongest values, and of everybody's: {'; '.join(parts)}. The projections look telling. How much of them is the "
-        f"picture's edges? Their strengths correlate by {ranged(outlines)} over the {outlines['people']} people shown. "
+        f"The projections look informative, but part of them is the picture's edges: their strengths have a rank correlation of "
+        f"{ranged(outlines)} with edges, over the {outlines['people']} people shown. "
     )
-    return text + (
-        f"The tests say of the deconvnet: {listed(against)}." if against else "Nothing in the tests speaks against the deconvnet."
-    )
+    text += f"The tests above say of the deconvnet: {listed(against)}." if against else "No test above speaks against the deconvnet."
+    return "\n".join([text, "", *table])
 
 
 def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
