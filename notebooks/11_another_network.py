@@ -13,10 +13,10 @@
 # %% [markdown]
 # # A network that we did not train
 #
-# Do the findings of this book hold for a network that others trained, on other data, for another purpose? *BlazePose* {cite:p}`bazarevsky2020` runs on
-# phones. It is an hourglass in all but name: a MobileNetV2 {cite:p}`sandler2018` as encoder, a decoder that adds skip connections of three levels, and heatmaps.
-# The product does not read these heatmaps. It reads a second branch, which regresses the coordinates from the deepest features; the heatmaps were there to train
-# the encoder.
+# Do the findings of this book hold for a network that others trained, on other data, for another purpose? *BlazePose*
+# {cite:p}`bazarevsky2020` runs on phones. Its architecture resembles an hourglass: a MobileNetV2 {cite:p}`sandler2018` as encoder, a
+# decoder that adds skip connections of three levels, and heatmaps. The published product does not use these heatmaps: they only served to
+# train the encoder. It uses the *landmarks* of a second branch, which regresses coordinates from the deepest features.
 #
 # {{ runs["11_another_network"].say.answer }}
 #
@@ -120,9 +120,10 @@ def score(found):
 # %% [markdown]
 # ## Score, floor and ceiling
 #
-# The twelve joints of the limbs are scored, which both networks have. The floor is the *median pose* of the training people, which needs no
-# picture. The same people are scored twice: as they are, and turned in the picture until the labelled trunk is upright. Each network sees a person in
-# the frame that it was trained with: ours the box with a margin, BlazePose a square around the middle of the hips that reaches the farthest joint.
+# The score is over the twelve joints of the limbs, which both networks have. The floor is the *median pose* of the training people, which
+# needs no picture. The same people are scored twice: as they are, and rotated in the picture until the labelled trunk is upright. Each
+# network gets the crop that it was trained with: ours the box with a margin, BlazePose a square around the middle of the hips that reaches
+# the farthest joint.
 
 # %% tags=["show-input"]
 if here:
@@ -148,9 +149,10 @@ if m:
 # %% [markdown]
 # {{ runs["11_another_network"].say.score }}
 #
-# ## Which way is up
+# ## Dependence on orientation
 #
-# Each person is turned so that the trunk points to each of several headings. A network that does not depend on which way is up gives a level line.
+# Each person is rotated in the picture so that the trunk points in each of several directions. A network that does not depend on the
+# orientation gives a level line.
 
 # %% tags=["show-input"]
 if here:
@@ -159,7 +161,7 @@ if here:
     m["headings"] = {name: [score(found[name]) for found in by_angle] for name in networks}
     m["angles"] = list(angles)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso by the heading of the trunk in the picture (0° is upright), with 95 % intervals over people. The same people stand behind every point.", "name": "fig-another-headings"}, "image": {"alt": "Lines over headings from −180 to 180 degrees"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso by the direction of the trunk in the picture (0° is upright), with 95 % intervals over people. Every point is of the same people.", "name": "fig-another-headings"}, "image": {"alt": "Lines over headings from −180 to 180 degrees"}}
 if m:
     run.save_figure(plots.headings(m["angles"], m["headings"]), "headings")
     plt.show()
@@ -173,8 +175,9 @@ if m:
 #
 # ## Without skip connections
 #
-# Skip connections are replaced by their mean over other people, as in [the chapter on skip connections](03_skips). In BlazePose they reach the heatmaps, not the
-# regressed landmarks. The features before the heatmaps are a plain sum of four maps, one a level, enlarged to the same size.
+# Skip connections are replaced by their mean over other people, as in [the chapter on skip connections](03_skips). In BlazePose they lead
+# to the heatmaps, not to the regressed landmarks. The features before the heatmaps are the sum of four maps, one for each level, up-sampled
+# to the same size: three come through skip connections, the fourth from the code.
 
 # %% tags=["show-input"]
 if here:
@@ -185,7 +188,7 @@ if here:
     m["intact"] = ablation.summary(intact, intact, limbs, seed=seed)
     m["skips"] = {group: ablation.summary(hits(way["the mean"][-1], heat), intact, limbs, seed=seed) for group, way in after.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso read from the heatmaps, with one part of the sum, or all skip connections, at their mean over other people; 95 % intervals over people. The band is the network as it is.", "name": "fig-another-skips"}, "image": {"alt": "Dots with intervals, a row a part"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso of the heatmaps, with one part of the sum, or all skip connections, at the mean over other people; 95 % intervals over people. The band is the intact network.", "name": "fig-another-skips"}, "image": {"alt": "Dots with intervals, a row a part"}}
 if m:
     rows = {words.GROUPS[group]: {"at its mean": found} for group, found in m["skips"].items()}
     run.save_figure(figures.conditions(rows, m["intact"], "PCK@0.2·torso (%)", "as it is"), "skips")
@@ -196,8 +199,8 @@ if m:
 #
 # ## The code and its components
 #
-# The code of BlazePose is the last activation of its encoder, through which both branches go. Its principal components are compared with attributes of the pose: for
-# each, the attribute with the largest correlation.
+# The code of BlazePose is the last activation of its encoder, which both branches use. For each of its first principal components the table
+# gives the attribute of the pose with the largest correlation.
 
 # %% tags=["show-input"]
 if here:
@@ -227,8 +230,8 @@ if m:
 #
 # ## Which joint is found by which other?
 #
-# As in [the chapter on attribution](07_explanations): a square over one joint is blurred away, and the number says how far another joint's answer moves, beyond what a square
-# elsewhere on the person does.
+# As in [the chapter on attribution](07_explanations), a square over one joint is blurred. The number is how far the prediction for another
+# joint moves, beyond its displacement by a square elsewhere on the person.
 
 # %% tags=["show-input"]
 if here:
@@ -241,7 +244,7 @@ if here:
     m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), seed=seed) for name, effect in effects.items()}
     m["agreement"] = causes.agreement(*effects.values(), seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people holds 0. Blank: too few people in whom the two lie apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables side by side, both dark along the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables side by side, both dark along the diagonal"}}
 if m:
     run.save_figure(plots.dependency_pair(plain(m["dependency"]), limbs), "dependency")
     plt.show()
@@ -251,8 +254,9 @@ if m:
 #
 # ## Do they represent the same?
 #
-# Centred kernel alignment ({eq}`eq-cka`) compares how two layers arrange the same people. It is 1 if one layer is the other rotated and scaled, and 0, in its unbiased form,
-# for layers that have nothing in common. Two rows say what that is worth: the *pixels*, which both networks see, and the *labels*, the true positions of the joints.
+# Centred kernel alignment ({eq}`eq-cka`) compares two layers by how they arrange the same people. It is 1 if one layer is the other rotated
+# and scaled; its unbiased form is 0 on average for layers that have nothing in common. Two rows are for comparison: the *pixels*, which
+# both networks see, and the *labels*, the annotated positions of the joints.
 
 # %% tags=["show-input"]
 if here:
@@ -274,9 +278,9 @@ if m:
 #
 # ## Where it looks
 #
-# Maps of attribution are put to two of [the earlier tests](07_explanations). In the *cascade*, weights are set back to random ones from the head downwards, and a map that says
-# something about the network must change. In *deletion*, the cells that a map points at are blurred away first, and the joint's probability should fall faster than in
-# the order of a detector of edges.
+# Attribution maps undergo two of [the earlier tests](07_explanations). In the *cascade*, weights are reset to random values from the head
+# downwards, and a map that explains the network must change. In *deletion* and *insertion*, the picture is blurred or restored in the order
+# of the map; the joint's probability should fall or rise faster than in the order of an edge detector.
 
 # %% tags=["show-input"]
 if here:
@@ -314,9 +318,10 @@ if m:
 #
 # ## What this does not show
 #
-# BlazePose was trained for people who face a camera and exercise, and it is fed by a detector that turns the crop upright; here it gets the box of the
-# annotation as it is. Its training data are not public, so that nobody can tell whether some of these people are among them. The score is of twelve joints, and the
-# labels of this data set have faults of their own. CKA and components see linear structure only. The maps are tested on a dozen people at most.
+# BlazePose was trained for people who face a camera and exercise, and it is fed by a detector that turns the crop upright; here the crop is
+# centred by the annotation and not turned, unless stated. Its training data are not public, so some of these people may be among them. The
+# score covers twelve joints, and [some labels of the photographs are wrong](14_audit). CKA and components detect linear structure only. The
+# maps are tested on a dozen people at most.
 
 # %% tags=["remove-cell"]
 if here:

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Confidence, errors, robustness
 #
-# The network says where a left wrist is, and gives a peak of 0.8. Is it right in 80 % of such cases? Which errors does it make, and what do a blurred or dark
-# picture, a hidden limb and a shifted box cost?
+# The network predicts a left wrist with a peak of 0.8 in its heatmap. Is the prediction right in 80 % of such cases? Which errors does the
+# network make, and how much accuracy is lost to blur, darkness, occlusion or a shifted box?
 #
 # {{ runs["13_trust"].say.answer }}
 #
@@ -81,18 +81,19 @@ def store(people, of=card):
 
 
 # %% [markdown]
-# ## Is it as sure as it is right?
+# ## Is the confidence a probability?
 #
-# A heatmap offers several numbers as confidence. The *peak* is what `predict` calls the score: the height of the map over that of the training target. The *mass* is the
-# share of the map within 0.2 torso lengths of the joint, with the torso that the network itself finds: if the map is a probability, this is the
-# probability that the joint is found. Two ways put the peak right afterwards: a *temperature*, one number that divides its logit {cite:p}`guo2017`, and *isotonic
-# regression*, a curve that does not fall. Both are fitted on the validation people and measured on the test people.
+# A heatmap offers several numbers as confidence. The *peak* is what `predict` returns as the score: the height of the map divided by that
+# of the training target. The *mass* is the share of the map within 0.2 torso lengths of the predicted joint, where the torso is that of the
+# prediction. If the map is read as a distribution of the joint's position, the mass is the probability that the joint is found. Confidence
+# can be corrected afterwards by a *temperature*, one number that divides its logit {cite:p}`guo2017`, or by *isotonic regression*, a
+# non-decreasing function. Both are fitted on the validation people and evaluated on the test people.
 
 # %% tags=["show-input"]
 trusted = posekit.calibrate(network, data, level=level, most=most, on_error=on_error, seed=seed)
 scores = trusted.scores
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Reliability: in each bin of confidence, the share of joints found, with 95 % intervals over people. On the dotted line a confidence keeps its word. Below, how many joints each bin holds.", "name": "fig-trust-reliability"}, "image": {"alt": "Five diagrams with a diagonal; the first two curves lie far from it, the others near it"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Reliability: in each bin of confidence, the share of joints found, with 95 % intervals over people. On the dotted line confidence equals the share found. Below, how many joints each bin holds.", "name": "fig-trust-reliability"}, "image": {"alt": "Five diagrams with a diagonal; the first two curves lie far from it, the others near it"}}
 run.save_figure(plots.reliability(scores["diagrams"], scores["errors"]), "reliability")
 plt.show()
 
@@ -107,11 +108,12 @@ pd.DataFrame(words.confidence_rows(plain(scores))).style.hide().set_caption(
 #
 # ## Which number ranks best?
 #
-# A confidence can be wrong as a probability and still rank: the joints that it is surest of are found more often. The area under the ROC curve measures that, and the
-# curve of risk and coverage shows what is left when the unsure joints are put aside. *Entropy* and *spread* are the map's; *flip agreement* is how near the answers to the
-# picture and to its mirror image lie.
+# A confidence can be wrong as a probability and still rank joints correctly, so that joints with a higher confidence are found more often.
+# The area under the ROC curve (AUROC) measures this ranking. The risk–coverage curve shows how the error rate falls when the joints with
+# the lowest confidence are set aside. *Entropy* and *spread* are computed from the map; *flip agreement* is how near the predictions for
+# the picture and for its mirror image lie.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Risk and coverage: of the joints that each confidence keeps, the surest first, the share that is not found.", "name": "fig-trust-risk"}, "image": {"alt": "Rising curves, the lowest of them the share of the map near the joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Risk and coverage: the share of joints not found among those with the highest confidence, by how many joints are kept.", "name": "fig-trust-risk"}, "image": {"alt": "Rising curves, the lowest of them the share of the map near the joint"}}
 run.save_figure(plots.risk_coverage(scores["risk"]), "risk")
 plt.show()
 
@@ -125,10 +127,11 @@ pd.DataFrame(words.ranking_rows(plain(scores))).style.hide().set_caption(
 #
 # ## A radius for each joint
 #
-# Split-conformal prediction {cite:p}`lei2018` gives each joint a circle that holds the annotation in {{ runs["13_trust"].say.level }} of people like those it was fitted on, whatever
-# the errors are like. Here the circle is the spread of the joint's own heatmap times a factor for that joint, so that it grows where the network is unsure.
+# Split-conformal prediction {cite:p}`lei2018` gives each joint a circle that contains the annotation in {{ runs["13_trust"].say.level }} of
+# people like those it was fitted on, whatever the distribution of the errors. Here the radius is the spread of the joint's own heatmap
+# times a factor for that joint, so it grows where the network is uncertain.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: how often the circle holds the annotation of test people, with 95 % intervals; the dotted line is what was asked for. Right: how large it is.", "name": "fig-trust-radii"}, "image": {"alt": "Dots near a dotted line at ninety percent, and bars that are longest for wrists and ankles"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: how often the circle contains the annotation of test people, with 95 % intervals; dotted: the intended share. Right: the median radius.", "name": "fig-trust-radii"}, "image": {"alt": "Dots near a dotted line at ninety percent, and bars that are longest for wrists and ankles"}}
 run.save_figure(plots.radii(scores["joints"], level), "radii")
 plt.show()
 
@@ -141,11 +144,11 @@ plt.show()
 # %% [markdown]
 # {{ runs["13_trust"].say.radius }}
 #
-# ## Does it know what it cannot see?
+# ## Does the network represent what is hidden?
 #
 # {{ runs["13_trust"].say.visibility_method }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How well hidden joints are told from visible ones, joint by joint, with 95 % intervals: by a linear probe of the code, and by two confidences. Dotted: chance.", "name": "fig-trust-visibility"}, "image": {"alt": "Dots for each joint between a half and one"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How well hidden joints are distinguished from visible ones (AUROC), joint by joint, with 95 % intervals: by a linear probe of the code and by two confidences. Dotted: chance.", "name": "fig-trust-visibility"}, "image": {"alt": "Dots for each joint between a half and one"}}
 try:
     seen = store(held_out(data, probed, seed, on_error=on_error))
     visibility.askable(seen.people.keypoints[..., 2], seen.people.skeleton.joints)
@@ -165,8 +168,10 @@ except posekit.PosekitError as error:  # people whose hidden joints nobody marke
 #
 # ## Which errors remain?
 #
-# {cite:t}`ronchi2017` sort wrong joints by where they lie: *jitter*, near their own place but not near enough; *inversion*, near the same person's joint of the other side;
-# *swap*, near another person's; *miss*, near none of these.
+# {cite:t}`ronchi2017` classify wrong joints by where they lie: *jitter*, near the right position but not near enough; *inversion*, near the
+# same person's joint of the other side; *swap*, near another person's joint; *miss*, near none of these. *Near* is about twice the distance
+# at which a joint counts as found. [The chapter on stacks](04_stacks) uses a narrower definition, an exchange within the distance that
+# counts as found, and therefore counts fewer of them.
 
 # %% tags=["show-input"]
 found = {name: posekit.errors_of(name, test, on_error=on_error, seed=seed) for name in [weights, *networks]}
@@ -177,7 +182,7 @@ mean = ablation.mean(network.model, card, others, skips.get("all", []), backend=
 without = ablation.ablate(network.model, card, some, skips, {"mean": mean}, backend=network.backend)
 intact = ablation.intact(network.model, card, some, backend=network.backend)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every labelled joint by kind: by network and stack, and, on fewer people, for the first network with nothing, a level of its skip connections, or all of them at the mean over other people.", "name": "fig-trust-errors"}, "image": {"alt": "Horizontal bars, most of each grey for found joints, and behind it coloured parts for kinds of errors"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every labelled joint by kind of error: by network and stack, and, on fewer people, for the first network with no skip connection, those of one level, or all of them replaced by their mean over other people.", "name": "fig-trust-errors"}, "image": {"alt": "Horizontal bars, most of each grey for found joints, and behind it coloured parts for kinds of errors"}}
 rows = words.error_rows({name: block["stacks"] for name, block in found.items()}, weights)
 torsos, truth = metrics.torso(some.people.keypoints, some.people.skeleton), some.people.keypoints
 ablations = {}
@@ -200,13 +205,14 @@ pd.DataFrame(words.repair_rows(plain(errors))).style.hide().set_caption(
 #
 # ## What does a worse picture cost?
 #
-# The network's view of the same people is made worse step by step: the families of PoseBench {cite:p}`ma2024`, and boxes that are turned, too large, too small or
-# shifted. The dashed line is how far the code moves, in distances between two people's codes.
+# The network's view of the same people is degraded step by step, by the corruptions of PoseBench {cite:p}`ma2024` and by boxes that are
+# rotated, too large, too small or shifted. The dashed line is how far the code moves, relative to the mean distance between the codes of
+# two people.
 
 # %% tags=["show-input"]
 worse = posekit.robustness(network, test.at_most(worse_people, seed), on_error=on_error, seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found as the view gets worse, from the first tick, which changes nothing; bands are 95 % intervals over people. Dashed, right axis: how far the code moves, in distances between two people.", "name": "fig-trust-robustness"}, "image": {"alt": "Ten small panels with falling solid lines and rising dashed ones"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Joints found as the view is degraded; the first tick is the unchanged view, and bands are 95 % intervals over people. Dashed, right axis: how far the code moves, relative to the distance between two people.", "name": "fig-trust-robustness"}, "image": {"alt": "Ten small panels with falling solid lines and rising dashed ones"}}
 run.save_figure(plots.robustness_curves(worse["clean"], worse["families"]), "robustness")
 plt.show()
 
@@ -215,9 +221,9 @@ plt.show()
 #
 # ## Attribution in numbers
 #
-# [The chapter on attribution](07_explanations) tests whether maps depend on the network. Here four indices say what they look like, after PoseIG {cite:p}`he2023`: *diffusion*, how evenly a map
-# is spread; *foreground*, its share on the person's silhouette; *locality*, its share near the joint itself; *relation*, its share near the person's other joints. The dotted
-# line is what an even map has.
+# [The chapter on attribution](07_explanations) tests whether maps depend on the network. Here four indices after PoseIG {cite:p}`he2023`
+# describe the maps: *diffusion*, how evenly a map is spread; *foreground*, its share on the person's silhouette; *locality*, its share near
+# the joint itself; *relation*, its share near the person's other joints. The dotted line is the value for a uniform map.
 
 # %% tags=["show-input"]
 sides = [f"{side} {joint}" for joint in joints for side in ("left", "right")]
@@ -227,7 +233,7 @@ ways = {method: sanity.by(card, method) for method in methods}
 ways["Grad-CAM"] = sanity.by(card, "grad-cam", default_layer(network.model))
 controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer_maps(card)}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The indices of each method, with 95 % intervals over people. Grey: controls. Dotted: a map that is the same everywhere.", "name": "fig-trust-indices"}, "image": {"alt": "Three or four panels with a dot for each method"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The indices of each method, with 95 % intervals over people. Grey: controls. Dotted: a uniform map.", "name": "fig-trust-indices"}, "image": {"alt": "Three or four panels with a dot for each method"}}
 near, elsewhere = indices.neighbourhoods(store(test), cases, card.resolution)
 bodies = sanity.part_masks(store(test), cases.rows, card.resolution) > 0 if rendered else None
 table, refused = {}, {}
@@ -244,8 +250,9 @@ plt.show()
 # %% [markdown]
 # {{ runs["13_trust"].say.indices }}
 #
-# The *dependency matrix* of that chapter hides one joint while everything else stays in sight. Two joints that can stand in for each other then both look unneeded. *Shapley values*
-# {cite:p}`qiu2024` ask what each joint adds to every coalition of the others, and share out what showing all joints is worth over showing none.
+# The *dependency matrix* of that chapter hides one joint while everything else stays visible. Two joints that can replace each other then
+# both look unneeded. *Shapley values* {cite:p}`qiu2024` average what showing a joint adds over all subsets of the other joints. They divide
+# among the joints the whole gain from showing all joints instead of none.
 
 # %% tags=["show-input"]
 players = store(test.at_most(players_people, seed))
@@ -253,7 +260,7 @@ game = shapley.shapley(network.model, card, players, orders=orders, seed=seed, b
 hidden = dependency.dependency(network.model, card, players, seed=seed, backend=network.backend)
 alike = dependency.agreement(game.values, hidden.effect, seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Shapley values: how many hundredths of the torso nearer to its place each joint (column) stays because another (row) is in sight. Pale: the 95 % interval over people holds 0. Blank: too few people.", "name": "fig-trust-shapley"}, "image": {"alt": "A square table with a strong diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Shapley values: by how many hundredths of the torso the prediction of a joint (column) stays nearer to that on the whole picture because a joint (row) is visible. Pale: the 95 % interval over people contains 0. Blank: too few people.", "name": "fig-trust-shapley"}, "image": {"alt": "A square table with a strong diagonal"}}
 effect = dependency.matrix_interval(game.values, seed=seed)
 run.save_figure(
     maps_of.dependency_matrix(effect["mean"], (effect["low"] > 0) | (effect["high"] < 0), skeleton, "stays in place", "in sight"), "shapley"
@@ -269,10 +276,11 @@ plt.show()
 #
 # ## What this does not show
 #
-# A calibration holds for people like those it was fitted on, cut out by boxes like theirs: on other photographs, or without a box, its probabilities and radii promise nothing. The
-# validation people also chose the epoch at which training stopped, which makes the network look a little better on them than on new people. The radius holds in the stated share of people on the whole, not for each pose.
-# A joint that the annotator put on the wrong side counts as an inversion of the network; some are the label's. Corruptions are drawn, not photographed. Shapley
-# values and the dependency matrix hide joints by a blur that the network has never seen.
+# A calibration holds for people like those it was fitted on, cropped with boxes like theirs; on other photographs, or without a box, its
+# probabilities and radii can be wrong. The validation people also chose the epoch at which training stopped, which makes the network look a
+# little better on them than on new people. The radius holds on average over people, not for each kind of pose. A joint that the annotator
+# put on the wrong side counts as an inversion of the network, so some inversions are errors of the labels. Corruptions are synthetic, not
+# photographed. Shapley values and the dependency matrix hide joints by a blur that the network has never seen.
 
 # %% tags=["remove-cell"]
 measured = plain(

@@ -90,15 +90,15 @@ def test_the_answer_has_one_number_for_each_half():
     [
         (["temperature"], 3.0, "is 3.0. It pulls every peak towards one half"),
         (["temperature"], 0.5, "is 0.5. It pulls every peak away from one half"),
-        (["errors", "mass"], block(0.03, 0.01, floor=0, over=block(0)), "the mass of the map is a better probability than its peak"),
-        (["errors", "mass"], block(0.5, 0.01, floor=0, over=block(0)), "The peak is a better probability"),
-        (["errors", "mass"], block(0.27, 0.01, floor=0, over=block(0)), "Peak and mass do not clearly differ"),
+        (["errors", "mass"], block(0.03, 0.01, floor=0, over=block(0)), "the mass is better calibrated than the peak"),
+        (["errors", "mass"], block(0.5, 0.01, floor=0, over=block(0)), "the peak is better calibrated than the mass"),
+        (["errors", "mass"], block(0.27, 0.01, floor=0, over=block(0)), "errors of peak and mass do not clearly differ"),
         (
             ["errors", "mass, isotonic", "over"],
             block(0.04, 0.02),
-            "still +4.0 [+2.0, +6.0] points above the share found: the validation",
+            "still differs from the share found by +4.0 [+2.0, +6.0] points: joints of the validation people are easier",
         ),
-        (["errors", "mass, isotonic", "over"], block(-0.04, 0.02), "the validation people are harder"),
+        (["errors", "mass, isotonic", "over"], block(-0.04, 0.02), "people are harder"),
     ],
 )
 def test_confidence(path, value, text):
@@ -112,41 +112,44 @@ def test_confidence_that_holds_says_nothing_of_easier_people():
 
 def test_ranking():
     text = said()["ranking"]
-    assert text.startswith("The mass ranks best: its area under the ROC curve is 0.75 [0.74,\u00a00.76]. It is clearly ahead of peak.")
+    assert text.startswith("The mass ranks best, with an AUROC of 0.75 [0.74,\u00a00.76]. This is clearly better than peak.")
     metrics = changed(["confidence", "ranking"], {"peak": block(0.7), "mass": block(0.71)})
-    assert "It is not clearly ahead of any other." in said(metrics)["ranking"]
+    assert "This is not clearly better than any other." in said(metrics)["ranking"]
     metrics = changed(["confidence", "ranking"], {"peak": block(None)})
     assert "nothing can be ranked" in said(metrics)["ranking"] and "nothing to rank" in words.verdicts(metrics)["Ranks best (AUROC)"]
 
 
 def test_radius():
     text = said()["radius"]
-    assert "Clearly fewer than asked for: left wrist." in text and "from 0.30 torso lengths (nose) to 1.10 (left wrist)" in text
+    assert "Clearly fewer than intended: left wrist." in text and "from 0.30 torso lengths (nose) to 1.10 (left wrist)" in text
     metrics = planted()
     metrics["confidence"]["joints"].pop("left wrist")
-    assert "No joint falls clearly short." in said(metrics)["radius"]
+    assert "No joint has clearly fewer than intended." in said(metrics)["radius"]
     metrics["confidence"]["joints"]["nose"]["radius"] = None
     assert "runs from" not in said(metrics)["radius"]
 
 
 def test_visibility():
     text = said()["visibility"]
-    assert "above chance for 1 of 2 joints, best for the nose, 0.80" in text and "clearly more than the peak about 1 joints" in text
-    assert text.endswith("Left out for want of hidden or visible cases: left ear.")
+    assert "above chance for 1 of 2 joints. It is best for the nose, with an AUROC of 0.80" in text and "than the peak for 1 joint." in text
+    assert text.endswith("Left out, with too few hidden or visible cases: left ear.")
     joints = {"nose": {"code": block(0.6), "peak": block(0.6)}}
-    assert "About no joint does the code tell clearly more" in said(visibility={"joints": joints, "left out": {}})["visibility"]
+    assert "For no joint is the code clearly better" in said(visibility={"joints": joints, "left out": {}})["visibility"]
     none = said(visibility={"joints": {}, "why": "nobody is hidden"}, rendered=False)
-    assert none["visibility"] == "It cannot be asked of these people: nobody is hidden." and "renderer" not in none["visibility_method"]
+    assert (
+        none["visibility"] == "This cannot be measured on these people: nobody is hidden." and "renderer" not in none["visibility_method"]
+    )
     assert "renderer" in said()["visibility_method"]
 
 
 def test_errors():
     text = said()["errors"]
-    assert "Of the joints that net does not find: jitter 25 %" in text and "no swap can be seen" in text and "instead of 20.0 %" in text
-    assert "Repairing all inversions would bring the score from 60.0 %" in text
+    assert "Of the joints that net does not find, 25 % [24,\u00a026] are jitter" in text and "swaps cannot be detected" in text
+    assert "Inversions are 20.0 % [19.0, 21.0] of all joints; if errors" in text
+    assert "Repairing all inversions would raise PCK@0.2·torso to 80.0 %" in text
     metrics = changed(["errors", "net", "others"], 12)
     metrics["errors"]["net"]["inversions by chance"] = block(0.2, 0.05)
-    assert "swap 0 %" in said(metrics)["errors"] and "not clearly more than chance gives" in said(metrics)["errors"]
+    assert "are swaps" in said(metrics)["errors"] and "not clearly more than by chance" in said(metrics)["errors"]
     metrics["errors"]["net"]["stacks"] = [kinds(1, 0, 0, 0, 0)]
     assert said(metrics)["errors"].startswith("Every joint is found") and "** Every joint is found." in said(metrics)["answer"]
     assert words.verdicts(metrics)["Most frequent error"] == "none"
@@ -156,8 +159,8 @@ def test_errors_by_stack_and_by_skip():
     metrics = planted(ablations={"nothing": kinds(), "skip1": kinds(miss=0.2), "all": kinds(0.1, 0.1, 0.1, 0, 0.7)})
     metrics["errors"]["two"] = {"weights": "two", "others": 0, "stacks": [kinds(0.5, 0.1, 0.3), kinds()], "inversions by chance": block(0)}
     text = said(metrics)["errors"]
-    assert "The last stack of two removes inversions above all: 30.0 %" in text
-    assert "With all skip connections at their means, misses go from 10.0 %" in text and "inversions from 20.0 %" in text
+    assert "The last stack of two mainly removes inversions: from 30.0 %" in text
+    assert "With all skip connections at their means, misses change from 10.0 %" in text and "inversions from 20.0 %" in text
     metrics["ablations"].pop("all")
     assert "With skip1 at its mean, misses" in said(metrics)["errors"]
     metrics["ablations"].pop("skip1")
@@ -172,34 +175,34 @@ def test_repairs_are_a_table(oks):
         ("jitter", "inversion", "swap", "miss"), block(0.5))}} if oks else {})  # fmt: skip
     rows = words.repair_rows(errors)
     assert [row[""] for row in rows] == ["found", "jitter", "inversion", "swap", "miss"]
-    assert rows[0]["PCK, were it repaired"] == "" and rows[2]["PCK, were it repaired"].startswith("80.0 %")
-    assert (rows[0].get("OKS-AP, were it repaired") == "0.400 [0.350,\u00a00.450]") == oks
+    assert rows[0]["PCK if repaired"] == "" and rows[2]["PCK if repaired"].startswith("80.0 %")
+    assert (rows[0].get("OKS-AP if repaired") == "0.400 [0.350,\u00a00.450]") == oks
 
 
 def test_robustness():
     text = said()["robustness"]
-    assert "The mildest level already costs clearly: blur (units) at 1 and noise (units) at 1." in text
-    assert "Lowest at its last level is blur, 30.0 %" in text
-    assert "blur has moved the code by 0.60 of the distance between two people, most of all; noise, least, by 0.20." in text
+    assert "Already the mildest level clearly lowers the score: blur (units) at 1 and noise (units) at 1." in text
+    assert "The score is lowest at the last level of blur, 30.0 %" in text
+    assert "moved by 0.60 of the distance between two people for blur, the most, and by 0.20 for noise, the least." in text
     families = {"blur": family(0.6, 0.58, change=0.0, code=None, loss=None)}
     metrics = planted(robustness={"people": 6, "clean": block(0.6), "families": families})
     text = said(metrics)["robustness"]
-    assert "No level costs clearly, with so few people: blur." in text and "moved the code" not in text
+    assert "With so few people no level clearly lowers the score: blur." in text and "has moved" not in text
     assert words.verdicts(metrics)["Moves the code most where a quarter of the joints is lost"] == "no family costs so much"
 
 
 def test_indices():
     text = said()["indices"]
     assert (
-        "share near the joint is that of occlusion, 50 % [45,\u00a055]; an even map has 5 %, edges have 20 %" in text
-        and "concentrated maps are those of saliency" in text
+        "Occlusion has the largest share near the joint, 50 % [45,\u00a055]; a uniform map has 5 %, edges have 20 %" in text
+        and "Saliency has the most concentrated maps" in text
     )
     metrics = planted()
     for blocks in metrics["indices"]["table"].values():
         blocks["foreground"] = block(None)
     metrics["indices"]["refused"] = {"deconvnet": "no ReLUs"}
     text = said(metrics)["indices"]
-    assert "on the person" not in text and "Of deconvnet there is no map: no ReLUs." in text
+    assert "on the person" not in text and "deconvnet has no map: no ReLUs." in text
 
 
 @pytest.mark.parametrize(
@@ -211,13 +214,13 @@ def test_indices():
 )  # fmt: skip
 def test_shapley(agreement, text):
     found = said(changed(["shapley", "agreement"], agreement))
-    assert text in found["shapley"] and "1 pairs of different joints" in found["shapley"] and "nose for neck 10" in found["shapley"]
+    assert text in found["shapley"] and "1 pair of different joints" in found["shapley"] and "nose for neck 10" in found["shapley"]
     assert "Shapley values against the dependency matrix" in found["table"]
 
 
 def test_shapley_without_a_clear_pair():
     metrics = changed(["shapley", "effect", "low"], [[None, -0.1], [-0.2, 0.1]])
-    assert "No pair of different joints has a value clearly above 0" in said(metrics)["shapley"]
+    assert "no pair of different joints has a value clearly above 0" in said(metrics)["shapley"]
 
 
 def test_tables_of_confidence():

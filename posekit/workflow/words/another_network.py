@@ -27,8 +27,8 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
         return dict.fromkeys(SAID, nothing) | {"people": "", "where": f"BlazePose is not here: {missing}."}
     return {
         "answer": answer(m),
-        "people": f"The book's own network is *{m['own']}*. Both are asked about {m['people']:,} people, {m['seen']}.",
-        "where": f"BlazePose is not here: {missing}. This page shows the numbers of the kept run on photographs." if missing else "",
+        "people": f"The book's own network is *{m['own']}*. Both are applied to {m['people']:,} people, {m['seen']}.",
+        "where": f"BlazePose is not here: {missing}. This page quotes the reference run on photographs." if missing else "",
         "score": score(m),
         "headings": headings(m),
         "branches": branches(m),
@@ -43,36 +43,45 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
 
 def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
+    share = m["skips"]["all"]["mean"] / max(m["intact"]["mean"], 1e-9)
+    if share < 0.5:
+        return (
+            "**The main one does**: without its skip connections BlazePose's heatmaps find only "
+            f"{number(100 * share, 0)} % as many joints as with them."
+        )
+    return (
+        f"**Not all of them do**: without its skip connections BlazePose's heatmaps still find {number(100 * share, 0)} % as many joints "
+        "as with them, while a trained hourglass is of little use without its own."
+    )
+
+
+def upright(m: Mapping[str, Any]) -> str:
+    """Whether the network depends on people being upright."""
     gain = m["gain"][LANDMARKS]
     if gain["low"] > 0:
         more = 100 * gain["mean"] / max(m["score"][LANDMARKS]["mean"], 1e-9)
-        return (
-            "**BlazePose is a network for people who are upright**: with the trunk turned upright its landmarks find "
-            f"{number(more, 0)} % more joints, relative."
-        )
-    return (
-        "**BlazePose does not clearly gain from upright people**: with the trunk turned upright its landmarks change by "
-        f"{spoken(gain, points=True)} of PCK."
-    )
+        return f"BlazePose is a network for upright people: with the trunk upright its landmarks find {number(more, 0)} % more joints, relative."
+    return "Its landmarks do not clearly gain from an upright trunk."
 
 
 def score(m: Mapping[str, Any]) -> str:
     """As the people are, and upright."""
     own = m["own"]
     text = (
-        f"As the people are, BlazePose finds {spoken(m['score'][HEATMAPS])} of the joints by its heatmaps and "
-        f"{spoken(m['score'][LANDMARKS])} by its landmarks; {own} finds {spoken(m['score'][own])}."
+        f"On people as they are, the heatmaps of BlazePose find {spoken(m['score'][HEATMAPS])} of the joints and its landmarks "
+        f"{spoken(m['score'][LANDMARKS])}; {own} finds {spoken(m['score'][own])}."
     )
     if m["floor"] is not None:
         text += f" The median pose finds {number(100 * m['floor'], 1)} %."
     ahead = m["own ahead"]
     if ahead["low"] > 0 or ahead["high"] < 0:
         which = "more" if ahead["mean"] > 0 else "fewer"
-        text += f" On the same people {own} finds {which} joints than the heatmaps of BlazePose: {spoken(ahead, points=True)}."
+        text += f" {own} finds {which} joints than the heatmaps of BlazePose, by {spoken(ahead, points=True)}."
     else:
-        text += f" The difference between {own} and the heatmaps of BlazePose is not clear: {spoken(ahead, points=True)}."
-    gains = [f"{name} by {spoken(m['gain'][name], points=True)}" for name in (HEATMAPS, LANDMARKS, own)]
-    return f"{text} Turning the trunk upright changes {listed(gains)}."
+        text += f" The difference between {own} and the heatmaps of BlazePose is not significant: {spoken(ahead, points=True)}."
+    named = {HEATMAPS: "the score of these heatmaps", LANDMARKS: "that of the landmarks", own: f"that of {own}"}
+    gains = [f"{what} by {spoken(m['gain'][name], points=True)}" for name, what in named.items()]
+    return f"{text} Turning the trunk upright changes {listed(gains)}. {upright(m)}"
 
 
 def swing(m: Mapping[str, Any], name: str) -> tuple[float, int]:
@@ -85,28 +94,28 @@ def headings(m: Mapping[str, Any]) -> str:
     """How much each network hangs on the heading."""
     falls = {name: swing(m, name) for name in (HEATMAPS, LANDMARKS, m["own"])}
     parts = [f"{number(100 * fall, 0)} points for {name} (worst at {number(angle, 0)}°)" for name, (fall, angle) in falls.items()]
-    text = f"Between the best heading and the worst lie {listed(parts)}."
+    text = f"The score at the best direction and at the worst differ by {listed(parts)}."
     if falls[m["own"]][0] < 0.5 * falls[LANDMARKS][0]:
-        return f"{text} The book's own network depends on the heading less than half as much: its training turns people."
+        return f"{text} The book's own network depends on the direction less than half as much: its training pictures were rotated."
     if falls[m["own"]][0] < falls[LANDMARKS][0]:
-        return f"{text} The book's own network depends on the heading less."
-    return f"{text} The book's own network depends on the heading no less."
+        return f"{text} The book's own network depends on the direction less."
+    return f"{text} The book's own network depends on the direction no less."
 
 
 def branches(m: Mapping[str, Any]) -> str:
     """The heatmaps, which the product leaves unread, against the landmarks that it reads."""
     as_is, upright = m["branches"], m["branches, upright"]
     if as_is["low"] > 0:
-        first = "The heatmaps, which the product does not read, find more joints than the landmarks, which it reads"
+        first = "The heatmaps, which the product does not use, find more joints than the landmarks, which it uses"
     elif as_is["high"] < 0:
-        first = "The landmarks, which the product reads, find more joints than the heatmaps"
+        first = "The landmarks, which the product uses, find more joints than the heatmaps"
     else:
         first = "Heatmaps and landmarks find about as many joints"
-    second = "remains" if upright["low"] > 0 or upright["high"] < 0 else "is no longer clear"
+    second = "remains" if upright["low"] > 0 or upright["high"] < 0 else "is no longer significant"
     if (as_is["mean"] > 0) != (upright["mean"] > 0) and second == "remains":
-        second = "is the other way round"
+        second = "is reversed"
     return (
-        f"{first}: the difference is {spoken(as_is, points=True)} on people as they are. With the trunk upright it {second}: "
+        f"{first}: the difference is {spoken(as_is, points=True)} on people as they are. With the trunk upright the difference {second}: "
         f"{spoken(upright, points=True)}."
     )
 
@@ -115,13 +124,15 @@ def skips(m: Mapping[str, Any]) -> str:
     """What the heatmaps lose without each part of the sum."""
     parts = {group: block for group, block in m["skips"].items() if group not in ("all", "decoder5")}
     order = sorted(parts, key=lambda group: parts[group]["mean"])
-    listing = "; ".join(f"the {GROUPS[group]} {spoken(parts[group]['change'], points=True)}" for group in order)
+    first, *others = order
+    rest_of = listed(f"{spoken(parts[group]['change'], points=True)} for the {GROUPS[group]}" for group in others)
     share = 100 * m["skips"]["all"]["mean"] / max(m["intact"]["mean"], 1e-9)
     rest = m["skips"]["decoder5"]["change"]
     more = "more" if rest["mean"] < m["skips"]["all"]["change"]["mean"] else "less"
     return (
-        f"At their means, the most costly first: {listing}. With all of them at their mean the heatmaps find {number(share, 0)} % as many "
-        f"joints as with them. Replacing what comes from the code instead costs {more}: {spoken(rest, points=True)}."
+        f"The {GROUPS[first]} costs most: at its mean PCK changes by {spoken(parts[first]['change'], points=True)}, against {rest_of}. With "
+        f"all three at their means the heatmaps find {number(share, 0)} % as many joints as the intact network. Replacing the part from the "
+        f"code instead costs {more}: {spoken(rest, points=True)}."
     )
 
 
@@ -147,10 +158,10 @@ def code(m: Mapping[str, Any]) -> str:
     for name, rows in m["code"].items():
         first = rows[0]
         least = min(abs(first["low"]), abs(first["high"])) if first["low"] * first["high"] > 0 else 0
-        strength = "goes clearly" if least >= 0.5 else "goes moderately" if least >= 0.3 else "goes only weakly"
+        strength = "strongly" if least >= 0.5 else "moderately" if least >= 0.3 else "only weakly"
         about = kind(first["attribute"])
-        what = f"*{first['attribute']}*" + (f", which is {about}" if about else "")
-        parts.append(f"the first component of {name} {strength} with {what}, r = {ranged({'mean': first['r']} | first)}")
+        what = f"*{first['attribute']}*" + (f" (an attribute of {about})" if about else "")
+        parts.append(f"the first component of {name} correlates {strength} with {what}, r = {ranged({'mean': first['r']} | first)}")
     return f"Over {m['coded']:,} people, {listed(parts)}."
 
 
@@ -161,12 +172,12 @@ def dependency(m: Mapping[str, Any]) -> str:
         return f"The {m['hidden']} people are too few to compare the matrices."
     same = both["low"] > 0 and both["p"] <= 0.05
     first = (
-        f"The two networks find joints by {'much' if both['low'] >= 0.5 else 'partly'} the same others"
+        f"To find a joint, the two networks use {'much' if both['low'] >= 0.5 else 'partly'} the same other joints"
         if same
-        else "Whether the two networks find joints by the same others is not clear"
+        else "Whether the two networks use the same other joints to find a joint is not clear"
     )
     close = [f"{ranged(block)} for {name}" for name, block in m["closeness"].items() if block["mean"] is not None]
-    near = f" A joint depends most on its neighbours in the body: the rank correlation with closeness is {listed(close)}." if close else ""
+    near = f" The rank correlation of the effects with closeness in the body is {listed(close)}." if close else ""
     return f"{first}: the rank correlation of the matrices is {ranged(both)}, p = {both['p']:.2g}, over {m['hidden']} people.{near}"
 
 
@@ -193,16 +204,16 @@ def alignment(m: Mapping[str, Any]) -> str:
     row, column, value = best_pair(m)
     random, pixels = cell(m, "encoder5, random", column), cell(m, "pixels", column)
     text = (
-        f"The layers most alike are {row} of BlazePose and {column.removeprefix('stack0.')} of {m['own']}, CKA {number(value)}. "
-        f"With that layer, the code of an untrained BlazePose has {number(random)} and the pixels have {number(pixels)}."
+        f"The layers most alike are {row} of BlazePose and {column.removeprefix('stack0.')} of {m['own']}, with a CKA of {number(value)}. "
+        f"With the same layer of {m['own']}, the code of an untrained BlazePose has {number(random)} and the pixels have {number(pixels)}."
     )
     beyond = value - max(random, pixels)
     text += (
-        " Both networks arrange people alike beyond what the picture itself gives."
+        " The two networks are more alike than the picture itself explains."
         if beyond > 0.1
-        else " That is hardly more than the picture itself gives."
+        else " That is hardly more than the picture itself explains."
     )
-    return f"{text} The two codes have {ranged(m['cka of codes'])}."
+    return f"{text} The two codes have a CKA of {ranged(m['cka of codes'])}."
 
 
 def explanations(m: Mapping[str, Any]) -> str:
@@ -220,7 +231,7 @@ def explanations(m: Mapping[str, Any]) -> str:
         text += f" Undecided: {listed(by['undecided'])}."
     good = [name for name in m["methods"] if any(block["low"] > 0 for block in m["better"][name].values())]
     more = f"{listed(good)} {'is' if len(good) == 1 else 'are'}" if good else "no method is"
-    return f"{text} In deletion or insertion, over {m['explained']} people, {more} clearly better than edges."
+    return f"{text} In deletion or insertion, over {m['explained']} people, {more} significantly better than edges."
 
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:

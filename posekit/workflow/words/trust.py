@@ -69,25 +69,25 @@ def confidence(metrics: Mapping[str, Any]) -> str:
         f"The calibration was fitted on {scores['calibration']['people']:,} people and measured on {scores['people']:,}, of whose joints "
         f"{spoken(scores['found'])} are found.",
         f"The best temperature is {number(temperature, 1)}. It pulls every peak {'towards' if temperature > 1 else 'away from'} one half, "
-        "and cannot raise or lower all of them.",
+        "so it cannot raise or lower all of them.",
     ]
     mass, peak = errors["mass"], errors["peak"]
     if mass["high"] < peak["low"]:
-        parts.append("Without any fitting, the mass of the map is a better probability than its peak.")
+        parts.append("Without any fitting, the mass is better calibrated than the peak.")
     elif mass["low"] > peak["high"]:
-        parts.append("The peak is a better probability than the mass of the map.")
+        parts.append("Without any fitting, the peak is better calibrated than the mass.")
     else:
-        parts.append("Peak and mass do not clearly differ.")
+        parts.append("Without any fitting, the calibration errors of peak and mass do not clearly differ.")
     fitted = errors["mass, isotonic"]["over"]
     if fitted["low"] > 0:
         parts.append(
-            f"After isotonic regression the mass is still {spoken(fitted, points=True)} above the share found: the validation people are "
-            "easier than the test people."
+            f"After isotonic regression the mass still differs from the share found by {spoken(fitted, points=True)}: joints of the validation "
+            "people are easier to find than those of the test people."
         )
     elif fitted["high"] < 0:
         parts.append(
-            f"After isotonic regression the mass is {spoken(fitted, points=True)} from the share found: the validation people are harder "
-            "than the test people."
+            f"After isotonic regression the mass still differs from the share found by {spoken(fitted, points=True)}: joints of the validation "
+            "people are harder to find than those of the test people."
         )
     return " ".join(parts)
 
@@ -96,13 +96,17 @@ def ranking(metrics: Mapping[str, Any]) -> str:
     ranks, risk = metrics["confidence"]["ranking"], metrics["confidence"]["risk"]
     order = sorted((name for name in ranks if ranks[name]["mean"] is not None), key=lambda name: -ranks[name]["mean"])
     if not order:
-        return "All joints are found, or none, so that nothing can be ranked."
+        return "All joints are found, or none, so nothing can be ranked."
     best = order[0]
-    text = f"The {best} ranks best: its area under the ROC curve is {ranged(ranks[best])}."
+    text = f"The {best} ranks best, with an AUROC of {ranged(ranks[best])}."
     clear = [name for name in order[1:] if ranks[name]["high"] < ranks[best]["low"]]
-    ahead = f" It is clearly ahead of {listed(clear)}." if clear else " It is not clearly ahead of any other."
+    ahead = f" This is clearly better than {listed(clear)}." if clear else " This is not clearly better than any other."
     half = risk[best]["half"]
-    return text + ahead + f" Of the half of the joints that it is surer of, {share(half)} are not found."
+    return (
+        text
+        + ahead
+        + f" In the half of the joints with the higher {best if best not in ('entropy', 'spread') else 'confidence'}, {share(half)} are not found."
+    )
 
 
 def radius(metrics: Mapping[str, Any]) -> str:
@@ -110,41 +114,41 @@ def radius(metrics: Mapping[str, Any]) -> str:
     held, level, by_joint = scores["held"], scores["level"], scores["joints"]
     low = [joint for joint, block in by_joint.items() if block["held"]["high"] < level]
     sizes = {joint: block["radius"] for joint, block in by_joint.items() if block["radius"] is not None}
-    text = f"On the test people the circles hold {spoken(held)} of the annotations."
-    text += f" Clearly fewer than asked for: {listed(low)}." if low else " No joint falls clearly short."
+    text = f"On the test people the circles contain {spoken(held)} of the annotations."
+    text += f" Clearly fewer than intended: {listed(low)}." if low else " No joint has clearly fewer than intended."
     if sizes:
         small, large = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
         text += (
-            f" The median radius runs from {number(sizes[small])} torso lengths ({small}) to {number(sizes[large])} ({large}): the network "
-            "promises no more about a joint."
+            f" The median radius runs from {number(sizes[small])} torso lengths ({small}) to {number(sizes[large])} ({large}): the "
+            "network cannot place a joint more precisely at this level."
         )
     return text
 
 
 def visibility_method(metrics: Mapping[str, Any]) -> str:
-    text = "An annotator marks a joint as hidden or visible, and the network is never told. Is it in the code, or in the heatmap?"
+    text = "An annotator marks each joint as hidden or visible; training does not use this mark. Can it be predicted from the code, or from the heatmap?"
     if metrics["rendered"]:
-        return f"{text} The renderer knows it exactly for every mannequin."
+        return f"{text} For mannequins the mark is exact, since the renderer makes it."
     return text
 
 
 def visibility(metrics: Mapping[str, Any]) -> str:
     block = metrics["visibility"]
     if not block["joints"]:
-        return f"It cannot be asked of these people: {block['why']}."
+        return f"This cannot be measured on these people: {block['why'].partition(': ')[0]}."
     joints = block["joints"]
     read = [joint for joint, ways in joints.items() if ways["code"]["low"] > 0.5]
     best = max(joints, key=lambda joint: joints[joint]["code"]["mean"])
     better = [joint for joint, ways in joints.items() if ways["code"]["low"] > ways["peak"]["high"]]
     text = (
-        f"A linear probe of the code reads hiddenness above chance for {len(read)} of {len(joints)} joints, best for the {best}, "
-        f"{ranged(joints[best]['code'])}; the peak has {ranged(joints[best]['peak'])} there."
+        f"A linear probe of the code predicts hidden joints above chance for {len(read)} of {len(joints)} joints. It is best for the {best}, "
+        f"with an AUROC of {ranged(joints[best]['code'])}, where the peak has {ranged(joints[best]['peak'])}."
     )
     if better:
-        text += f" The code tells clearly more than the peak about {len(better)} joints."
+        text += f" The code is clearly better than the peak for {len(better)} {'joint' if len(better) == 1 else 'joints'}."
     else:
-        text += " About no joint does the code tell clearly more than the peak."
-    return text + (f" Left out for want of hidden or visible cases: {listed(block['left out'])}." if block.get("left out") else "")
+        text += " For no joint is the code clearly better than the peak."
+    return text + (f" Left out, with too few hidden or visible cases: {listed(block['left out'])}." if block.get("left out") else "")
 
 
 def error_rows(networks: Mapping[str, list], first: str) -> dict[str, Mapping]:
@@ -163,10 +167,10 @@ def repair_rows(errors: Mapping[str, Any]) -> list[dict[str, str]]:
     rows = []
     for kind in KINDS:
         row = {"": kind, "share of labelled joints": spoken(last["kinds"][kind])}
-        row["PCK, were it repaired"] = spoken(last["repaired"][kind]) if kind in last["repaired"] else ""
+        row["PCK if repaired"] = spoken(last["repaired"][kind]) if kind in last["repaired"] else ""
         if oks:
             row["share by similarity"] = spoken(oks["kinds"][kind])
-            row["OKS-AP, were it repaired"] = ranged(oks["ap"][kind], 3) if kind in oks["ap"] else ranged(oks["ap"]["as it is"], 3)
+            row["OKS-AP if repaired"] = ranged(oks["ap"][kind], 3) if kind in oks["ap"] else ranged(oks["ap"]["as it is"], 3)
         rows.append(row)
     return rows
 
@@ -177,23 +181,22 @@ def errors(metrics: Mapping[str, Any]) -> str:
     kinds, wrong, repaired = last["kinds"], last["of errors"], last["repaired"]
     if all(block["mean"] is None for block in wrong.values()):
         return "Every joint is found; there are no errors to sort."
-    shares = [f"{kind} {share(wrong[kind])}" for kind in KINDS[1:] if kind != "swap" or first["others"]]
-    parts = [f"Of the joints that {first['weights']} does not find: {listed(shares)}."]
+    shares = [f"{share(wrong[kind])} are {MANY[kind]}" for kind in KINDS[1:] if kind != "swap" or first["others"]]
+    parts = [f"Of the joints that {first['weights']} does not find, {listed(shares)}."]
     if not first["others"]:
-        parts.append("Nobody shares a picture with another annotated person, so that no swap can be seen.")
+        parts.append("Nobody shares a picture with another annotated person, so swaps cannot be detected.")
     chance, inversions = first["inversions by chance"], kinds["inversion"]
     if inversions["low"] > chance["high"]:
-        parts.append(f"By chance, errors that know nothing of the other side would give {spoken(chance)} of all joints as inversions, "
-                     f"instead of {spoken(inversions)}.")  # fmt: skip
+        parts.append(f"Inversions are {spoken(inversions)} of all joints; if errors did not depend on the other side, they would be {spoken(chance)}.")  # fmt: skip
     else:
-        parts.append(f"Inversions, {spoken(inversions)} of all joints, are not clearly more than chance gives, {spoken(chance)}.")
+        parts.append(f"Inversions, {spoken(inversions)} of all joints, are not clearly more than by chance, {spoken(chance)}.")
     worth = max(repaired, key=lambda kind: repaired[kind]["mean"])
-    parts.append(f"Repairing all {MANY[worth]} would bring the score from {spoken(kinds['found'])} to {spoken(repaired[worth])}.")
+    parts.append(f"Repairing all {MANY[worth]} would raise PCK@0.2·torso to {spoken(repaired[worth])}.")
     stacked = {block["weights"]: block["stacks"] for block in of.values() if len(block["stacks"]) > 1}
     for name, stacks in stacked.items():
         gone = max(KINDS[1:], key=lambda kind: stacks[0]["kinds"][kind]["mean"] - stacks[-1]["kinds"][kind]["mean"])
         before, after = stacks[0]["kinds"][gone], stacks[-1]["kinds"][gone]
-        parts.append(f"The last stack of {name} removes {MANY[gone]} above all: {spoken(before)} of joints before, {spoken(after)} after.")
+        parts.append(f"The last stack of {name} mainly removes {MANY[gone]}: from {spoken(before)} to {spoken(after)} of all joints.")
     if metrics["ablations"]:
         whole = metrics["ablations"]["nothing"]["kinds"]
         more = {group: block["kinds"]["miss"]["mean"] for group, block in metrics["ablations"].items() if group != "nothing"}
@@ -202,7 +205,7 @@ def errors(metrics: Mapping[str, Any]) -> str:
             block = metrics["ablations"][worst]["kinds"]
             which = "all skip connections at their means" if worst == "all" else f"{worst} at its mean"
             parts.append(
-                f"With {which}, misses go from {spoken(whole['miss'])} of joints to {spoken(block['miss'])}, inversions from "
+                f"With {which}, misses change from {spoken(whole['miss'])} to {spoken(block['miss'])} of all joints and inversions from "
                 f"{spoken(whole['inversion'])} to {spoken(block['inversion'])}."
             )
     return " ".join(parts)
@@ -214,22 +217,22 @@ def robustness(metrics: Mapping[str, Any]) -> str:
     first = {
         name: next((step["level"] for step in family["levels"] if step["change"]["high"] < 0), None) for name, family in families.items()
     }
-    parts = [f"As it is, {spoken(block['clean'])} of the joints of these {block['people']:,} people are found."]
+    parts = [f"On the unchanged view {spoken(block['clean'])} of the joints of these {block['people']:,} people are found."]
     mild = [f"{name} ({families[name]['unit']}) at {level:g}" for name, level in first.items() if level is not None
             and level == families[name]["levels"][0]["level"]]  # fmt: skip
     never = [name for name, level in first.items() if level is None]
     if mild:
-        parts.append(f"The mildest level already costs clearly: {listed(mild)}.")
+        parts.append(f"Already the mildest level clearly lowers the score: {listed(mild)}.")
     if never:
-        parts.append(f"No level costs clearly, with so few people: {listed(never)}.")
+        parts.append(f"With so few people no level clearly lowers the score: {listed(never)}.")
     worst = min(families, key=lambda name: families[name]["levels"][-1]["pck"]["mean"])
-    parts.append(f"Lowest at its last level is {worst}, {spoken(families[worst]['levels'][-1]['pck'])}.")
+    parts.append(f"The score is lowest at the last level of {worst}, {spoken(families[worst]['levels'][-1]['pck'])}.")
     moved = {name: family["code at loss"] for name, family in families.items() if family["code at loss"] is not None}
     if moved:
         most, least = max(moved, key=moved.__getitem__), min(moved, key=moved.__getitem__)
         parts.append(
-            f"Where a quarter of the joints found is lost, {most} has moved the code by {number(moved[most])} of the distance between two "
-            f"people, most of all; {least}, least, by {number(moved[least])}."
+            f"At the level that loses a quarter of the joints found, the code has moved by {number(moved[most])} of the distance between two "
+            f"people for {most}, the most, and by {number(moved[least])} for {least}, the least."
         )
     return " ".join(parts)
 
@@ -244,11 +247,13 @@ def indices(metrics: Mapping[str, Any]) -> str:
         if not known:
             continue
         best = max(known, key=lambda name: table[name][index]["mean"])
-        parts.append(f"The largest share {word} is that of {best}, {share(table[best][index])}; an even map has "
+        parts.append(f"{best[0].upper()}{best[1:]} has the largest share {word}, {share(table[best][index])}; a uniform map has "
                      f"{number(100 * even[index], 0)} %, edges have {share(table['edges'][index])}.")  # fmt: skip
     sharpest = min(methods, key=lambda name: table[name]["diffusion"]["mean"])
-    parts.append(f"The most concentrated maps are those of {sharpest}, with a diffusion of {ranged(table[sharpest]['diffusion'])}.")
-    parts += [f"Of {name} there is no map: {why}." for name, why in block["refused"].items()]
+    parts.append(
+        f"{sharpest[0].upper()}{sharpest[1:]} has the most concentrated maps, with a diffusion of {ranged(table[sharpest]['diffusion'])}."
+    )
+    parts += [f"{name} has no map: {why}." for name, why in block["refused"].items()]
     return " ".join(parts)
 
 
@@ -259,22 +264,23 @@ def shapley(metrics: Mapping[str, Any]) -> str:
     pairs = [(a, b) for a in size for b in size if a != b and effect["low"][a][b] is not None and effect["low"][a][b] > 0]
     pairs.sort(key=lambda pair: -effect["mean"][pair[0]][pair[1]])
     parts = [
-        f"Over {block['people']} people, {share(own)} of what showing all joints is worth is a joint's own value; the rest is the others'."
+        f"Over {block['people']} people, {share(own)} of the gain from showing all joints is due to the joint itself, the rest to other joints."
     ]
     if pairs:
         named = [f"{joints[a]} for {joints[b]} {number(100 * effect['mean'][a][b], 0)}" for a, b in pairs[:3]]
         parts.append(
-            f"{len(pairs)} pairs of different joints have a value above 0; the largest, in hundredths of the torso: {listed(named)}."
+            f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of different joints have values clearly above 0; the largest, in hundredths of "
+            f"the torso: {listed(named)}."
         )
     else:
-        parts.append("No pair of different joints has a value clearly above 0, with so few people.")
+        parts.append("With so few people no pair of different joints has a value clearly above 0.")
     alike = block["agreement"]
     if alike["mean"] is None:
         parts.append("Too few pairs are known for a comparison with the dependency matrix.")
     else:
         same = "much the same order" if alike["low"] > 0.5 else "a similar order" if alike["low"] > 0 else "no clearly similar order"
         parts.append(
-            f"Shapley values and the dependency matrix put the pairs in {same}: rank correlation {ranged(alike)}, p = {alike['p']:.2g}."
+            f"Shapley values and the dependency matrix rank the pairs in {same}: rank correlation {ranged(alike)}, p = {alike['p']:.2g}."
         )
     return " ".join(parts)
 
