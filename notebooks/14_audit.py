@@ -13,11 +13,12 @@
 # %% [markdown]
 # # Whose mistake is it?
 #
-# When network and label disagree, which of the two is wrong? A network learns from its labels and is scored by them, so that wrong labels cost twice.
+# When network and label disagree, which of the two is wrong? A network learns from its labels and is scored by them, so wrong labels do
+# harm twice.
 #
 # {{ runs["14_audit"].say.answer }}
 #
-# The chapter plants errors where labels are known, measures how many of them an audit finds, and then audits the labels as they are: on
+# The chapter plants errors in labels and measures how many of them an audit finds. Then it audits the labels as they are, on
 # {{ runs["14_audit"].say.people }}.
 
 # %% tags=["parameters"]
@@ -66,26 +67,30 @@ crops = posekit.crops(table, round(network.card.resolution * CONTEXT), on_error=
 # %% [markdown]
 # ## How a label is judged
 #
-# The network's heatmap of a joint, blurred as it is for decoding, gives the log-likelihood of the label at its place; the other side's heatmap gives that of the label
-# as the other side's joint. Their sums over a person are the likelihood ratios of exchanges: of the whole annotation, of arms, of legs, of one pair. Limbs that are too long, other
-# people near by, and on which side left joints lie of a face that is seen, add to that. A logistic regression makes a ratio of densities of them, by errors
-# planted in the same people, and nobody is judged by their own. The rate of each kind of error is unknown. It is bounded by the labels as they are: beyond any
-# threshold there are at most so many of them as there are doubtful labels {cite:p}`blanchard2010`. Rate times ratio is the probability that the label is wrong {cite:p}`elkan2008`.
+# For each kind of error the audit compares two hypotheses: the label is as it should be, or it has this error. The evidence comes from the
+# network. The heatmap of a joint, blurred as for decoding, gives the log-likelihood of the label at its position; the heatmap of the joint
+# of the other side gives the log-likelihood of the label if left and right were exchanged. Summed over joints, the differences are
+# log-likelihood ratios for an exchange of the whole annotation, of the arms, of the legs, or of one pair. Further evidence are limbs that
+# are too long, other people nearby, and, where the face is visible, on which side of it the left joints lie. A logistic regression turns
+# the evidence into the ratio of two densities: that of labels with the error to that of the labels as they are. It is fitted on errors
+# planted in the same people, and each person is judged by a fit on others. The rate of each kind of error is unknown, but the labels bound
+# it: above any threshold of the ratio, labels with the error cannot be more than all labels there {cite:p}`blanchard2010`. This upper bound
+# of the rate, times the ratio, is the probability that the label is wrong {cite:p}`elkan2008`.
 
 # %% tags=["show-input", "remove-output"]
 audit = posekit.audit(crops.people, network, on_error=on_error, seed=seed)
 audit.table().head()
 
 # %% [markdown]
-# What is known of these numbers:
+# Warnings that the audit gave for these people:
 #
 # {{ runs["14_audit"].say.notes }}
 #
 # ## Planted errors
 #
-# Errors of one kind at a time are planted in some share of the people, or of the labels. Two baselines look for the same errors: the network's *loss*, by which people
-# sort by hand, and *counting* as confident learning does {cite:p}`northcutt2021`. People whom the audit doubted before anything was planted take no part, since
-# nobody knows whether their labels are right.
+# Errors of one kind at a time are planted in a given share of the people, or of the labels. Two baselines search for the same errors:
+# sorting by the network's *loss*, and *counting* label errors as confident learning does {cite:p}`northcutt2021`. People whom the audit
+# doubted before anything was planted are left out, because nobody knows whether their labels are right.
 
 # %% tags=["show-input"]
 planted = measure.measured(crops.people, network, kinds, rates, seed=seed, resamples=resamples)
@@ -114,7 +119,7 @@ rows = [
 ]
 pd.DataFrame(rows).style.hide().set_caption("Planted errors. At the top: of as many people, or labels, as there are planted ones.")
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Are the probabilities right? By the probability that the audit gave, the share that was planted, at the highest rate. Larger dots have more labels; on the diagonal, probabilities hold.", "name": "fig-audit-calibration"}, "image": {"alt": "Lines along the diagonal, one for each kind of error"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Calibration of the audit at the highest rate: the share of labels that were planted, by the probability that the audit gave. Larger dots have more labels; on the diagonal the probabilities are right.", "name": "fig-audit-calibration"}, "image": {"alt": "Lines along the diagonal, one for each kind of error"}}
 curves = {row["kind"]: row["calibration"] for row in planted["rows"] if row["method"] == "audit" and row["rate"] == max(rates)}
 run.save_figure(figures.calibration(curves), "calibration")
 plt.show()
@@ -124,9 +129,11 @@ plt.show()
 #
 # ## What is wrong with these labels
 #
-# {{ runs["14_audit"].say.found }} {{ runs["14_audit"].say.second }}
+# {{ runs["14_audit"].say.found }}
+#
+# {{ runs["14_audit"].say.second }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whose labels are most doubtful: each label, and to its right the prediction. Left warm, right cool.", "name": "fig-audit-doubtful"}, "image": {"alt": "Pairs of pictures of the same person with two skeletons, on many of which left and right are exchanged"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whose labels are most doubtful, by the probability of an exchange (above): each label, and to its right the prediction. Left limbs are in warm colours, right limbs in cool ones.", "name": "fig-audit-doubtful"}, "image": {"alt": "Pairs of pictures of the same person with two skeletons, on many of which left and right are exchanged"}}
 first = audit.order()[:12]
 side_by_side = [k[i] for i in first for k in (audit.people.keypoints, audit.opinions[0].predicted)]
 moved = [transform_keypoints(crops.matrices[i], k) for i, k in zip(np.repeat(first, 2), side_by_side, strict=True)]
@@ -159,13 +166,14 @@ if second:
 #
 # ## Learning from audited labels
 #
-# A study trains one recipe at 64 px from three seeds on the labels as they are, without doubtful labels, with exchanges put right, and with each label counting by the probability
-# that it is right. The audit is made by networks that did not learn from the people whom they judge. Test labels stay as they are.
+# A study trains one recipe at 64 px from three seeds in four ways: on the labels as they are, without doubtful labels, with exchanges
+# corrected, and with each label weighted by the probability that it is right. The audit is made by networks that were not trained on the
+# people whom they judge. Test labels stay as they are.
 
 # %% tags=["show-input"]
 study = summarise(kept.read("audit", "lspet", studies))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study of audited labels: difference of each way in PCK from labels as they are, with 95 % intervals over seeds and people; small dots are seeds.", "name": "fig-audit-study"}, "image": {"alt": "A row for each way to learn, with a dot and an interval, or the words not trained yet"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study of audited labels: difference in PCK between each way to learn and the labels as they are, in points, with 95 % intervals over seeds and people; small dots are seeds.", "name": "fig-audit-study"}, "image": {"alt": "A row for each way to learn, with a dot and an interval, or the words not trained yet"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
 plt.show()
 
@@ -178,9 +186,13 @@ plt.show()
 #
 # ## What this does not show
 #
-# That a label disagrees with a network is no proof. The rate of each kind of error is an upper bound: where a network confuses left and right as surely as a wrong
-# label does, both count as wrong labels. A network that learned from a label is less surprised by it. Planted errors are drawn by chance, while people make mistakes
-# where the picture is hard. Nobody has looked at a sample of these labels by eye yet. And hidden joints that are labelled against the data set's rule cannot be told from others.
+# A label that disagrees with a network need not be wrong. The rate of each kind of error is an upper bound: where a network confuses left
+# and right with confidence, correct labels count as wrong. The bound is for errors like the planted ones, which are placed at random, while
+# annotators make mistakes where the picture is difficult; other errors are not counted. Two other estimates of wrong labels among the
+# photographs are independent of the audit: photographs that were annotated twice ([the data](01_dataset)) and joints on which networks
+# agree with each other against the label ([the redesign](08_redesign)). A network that was trained on a label agrees with it more. No
+# sample of these labels has been checked by eye. Hidden joints that are labelled against the data set's rule cannot be distinguished from
+# others.
 
 # %% tags=["remove-cell"]
 metrics = plain(

@@ -26,7 +26,7 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "second": second(m),
         "ceiling": ceiling(m),
         "study": study(m),
-        "notes": "\n".join(f"- {note}." for note in m["audit"]["notes"]) or "- Nothing is known that speaks against these numbers.",
+        "notes": "\n".join(f"- {note}." for note in m["audit"]["notes"]) or "- none.",
         "table": side_by_side("14_audit", data, verdicts(m)),
     }
 
@@ -41,7 +41,7 @@ def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     wrong = m["audit"]["wrong"]
     who = "Of mannequins, whose labels are right by construction" if m["rendered"] else f"Of the labels of *{m['source']}*"
-    return f"**{who}, the audit takes at most {share(wrong)} to be wrong**."
+    return f"**{who}, the audit takes at most {share(wrong)} to be wrong**, by errors like those that it was calibrated with."
 
 
 def people(m: Mapping[str, Any]) -> str:
@@ -52,20 +52,27 @@ def people(m: Mapping[str, Any]) -> str:
 def planted(m: Mapping[str, Any]) -> str:
     whole = row(m, "whole")
     if whole is None:
-        return "Nobody here has labels to exchange, so that no exchange could be planted."
+        return "Nobody here has labels on both sides, so no exchange could be planted."
     block, said = whole["recall"], f"{spoken(whole['recall'])} of {whole['planted']} whole exchanges"
     verdict = (
         "The goal of 80 % is met"
         if block["low"] >= GOAL
         else "The goal of 80 % is not met"
         if block["high"] < GOAL
-        else "Whether the goal of 80 % is met cannot be told"
+        else "Whether the goal of 80 % is met is undecided"
     )
-    others = [f"{name} {spoken(each['recall'])}" for kind, name in NAMES.items() if kind != "whole" and (each := row(m, kind))]
-    rest = f" Of the other kinds: {'; '.join(others)}." if others else ""
+    others = {name: each["recall"] for kind, name in NAMES.items() if kind != "whole" and (each := row(m, kind))}
+    rest = ""
+    if others:
+        most, least = (choose(others, key=lambda name: others[name]["mean"]) for choose in (max, min))
+        rest = f" Of the other kinds it finds {most} best, {spoken(others[most])}"
+        rest += f", and {least} worst, {spoken(others[least])}." if len(others) > 1 else "."
     doubted = m["planted"]["doubted"]["people"]
-    left_out = f" The {100 * doubted:.0f} % of people who were doubted before are left out, which flatters a network that doubts many."
-    return f"With errors planted in {100 * SHOWN_RATE:.0f} % and at a precision of 80 %, the audit finds {said}. {verdict}.{rest}{left_out}"
+    left_out = f" The {100 * doubted:.0f} % of people who were doubted before are left out, which favours a network that doubts many."
+    return (
+        f"With errors planted in {100 * SHOWN_RATE:.0f} % of the people or labels, and at a precision of 80 %, the audit finds {said}. "
+        f"{verdict}.{rest}{left_out}"
+    )
 
 
 def baselines(m: Mapping[str, Any]) -> str:
@@ -76,13 +83,13 @@ def baselines(m: Mapping[str, Any]) -> str:
             continue
         best = max(each["auc"] for each in others if each)
         place = "ahead" if ours["auc"] > best + 0.005 else "behind" if ours["auc"] < best - 0.005 else "level"
-        ahead[place].append(f"{name} ({ours['auc']:.2f} against {best:.2f})")
+        ahead[place].append(name)
     parts = [
-        f"The area under the curve is {what} the better baseline's for {listed(ahead[place])}."
+        f"The area under the ROC curve is {what} that of the better baseline for {listed(ahead[place])}."
         for place, what in (("ahead", "larger than"), ("behind", "smaller than"), ("level", "within 0.005 of"))
         if ahead[place]
     ]
-    return " ".join(parts) or "There is nothing to compare the audit with."
+    return " ".join(parts) or "No baseline was measured."
 
 
 def calibration(m: Mapping[str, Any]) -> str:
@@ -90,42 +97,41 @@ def calibration(m: Mapping[str, Any]) -> str:
     displaced = row(m, "displaced")
     parts = [part for part in (displaced or {}).get("calibration", []) if part["labels"] >= LEAST]
     if not parts:
-        return "Too few labels are doubtful to judge the probabilities by."
+        return "Too few labels are doubtful to judge the probabilities."
     worst = max(parts, key=lambda part: abs(part["mean"] - part["share"]))
     side = "too high" if worst["mean"] > worst["share"] else "too low"
     return (
-        f"Probabilities of displaced joints differ from the share that is planted by "
-        f"{100 * abs(worst['mean'] - worst['share']):.0f} points at most (where they say {100 * worst['mean']:.0f} %, which is {side})."
+        f"For displaced joints the probability and the share that was planted differ by up to "
+        f"{100 * abs(worst['mean'] - worst['share']):.0f} points: where the audit says {100 * worst['mean']:.0f} %, this is {side}."
     )
 
 
 def found(m: Mapping[str, Any]) -> str:
     audit, rates = m["audit"], m["audit"]["rates"]
-    kinds = [f"{NAMES[kind]} {100 * rate:.1f} %" for kind, rate in rates.items() if kind in NAMES]
-    return (
-        f"{audit['people']:,} people were judged. {share(audit['exchanged'])} of them are more likely wrong than right as a whole. "
-        f"At most, by kind: {', '.join(kinds)}."
+    lines = [f"| {NAMES[kind]} | {100 * rate:.1f} % |" for kind, rate in rates.items() if kind in NAMES]
+    text = (
+        f"{audit['people']:,} people were judged. For {share(audit['exchanged'])} of them an exchange of the whole annotation is more likely "
+        "than not. The table has the upper bound of each kind's rate."
     )
+    return "\n".join([text, "", "| kind of error | rate, at most |", "| --- | --- |", *lines])
 
 
 def second(m: Mapping[str, Any]) -> str:
     block = m["second"]
     if block is None:
-        return "There is no second network to ask."
+        return "No second network was asked here."
     return (
-        f"*{block['network']}* prefers the exchanged labels, too, for {share(block['agreed'])} of those whom the audit takes to be "
-        f"exchanged, and for {share(block['others'])} of all others."
+        f"A second network, *{block['network']}*, also prefers the exchanged labels for {share(block['agreed'])} of the people whom the audit "
+        f"takes to be exchanged, and for {share(block['others'])} of all others."
     )
 
 
 def ceiling(m: Mapping[str, Any]) -> str:
     if m["rendered"]:
-        return (
-            "Labels of mannequins are right by construction: what the audit doubts here, it doubts without reason, and nothing is bounded."
-        )
+        return "Labels of mannequins are right by construction, so every doubt of the audit is mistaken here, and nothing is bounded."
     return (
-        f"A network that is always right agrees with at least {share(m['ceiling'])} of these labels, by the audit's probabilities. No "
-        f"score on them can be told from a better one above that."
+        f"By the audit's probabilities, a network that is always right agrees with at least {share(m['ceiling'])} of these labels. Above that, "
+        "a higher score on these labels need not mean a better network."
     )
 
 
