@@ -17,11 +17,11 @@
 #
 # {{ runs["08_redesign"].say.answer }}
 #
-# The thesis that this book re-does tried one redesign. Most of a code seemed to be noise, so it squeezed the code through an autoencoder of
-# 50 dimensions, and PCK rose from 0.441 to 0.474. But the network it compared with had been trained less and had fewer parameters. This chapter repeats
-# that redesign beside the controls that it lacked, and adds redesigns that the chapters before suggest. Its verdicts come from a *study*:
-# many trainings, each to its plateau, from three seeds, whose results are kept with the sources. A short demonstration shows first how one
-# redesign is made.
+# The thesis that this book repeats tried one redesign. Most of the code's dimensions seemed to be noise, so the code was compressed by an
+# autoencoder to 50 dimensions, and PCK rose from 0.441 to 0.474. But the network without the autoencoder had been trained for fewer epochs
+# and had fewer parameters. This chapter repeats that redesign with the missing controls, and adds redesigns that the earlier chapters
+# suggest. The verdicts come from a *study*: many trainings, each to its plateau, from three seeds, with results kept with the sources.
+# First, a short demonstration shows how a redesign is made.
 
 # %% tags=["parameters"]
 data = "mannequins"  # people: NAME[:PATH]; the demonstration trains on some of its training split, shipped networks are compared on its test split
@@ -87,9 +87,10 @@ def store(chosen, side):
 # %% [markdown]
 # ## How a redesign is made
 #
-# A redesign is another configuration of the same hourglass. `redesign.own_variants` lists those that a finding suggests, each with as many channels as the
-# base's parameters and multiply-adds allow. The last of them puts three changes into one: the coarse skip connections and all but one bottleneck residual are
-# left out, modules are of two 3 × 3 convolutions {cite:p}`he2016`, and targets are narrower.
+# A redesign is another configuration of the same hourglass. `redesign.own_variants` lists those that a finding of this book suggests, each
+# with as many channels as the base's parameters and multiply-adds allow. The last of them, *all three*, combines three changes: the coarse
+# skip connections and all but one bottleneck residual are left out, modules are of two 3 × 3 convolutions {cite:p}`he2016`, and targets are
+# narrower.
 
 # %% tags=["show-input"]
 base = HourglassConfig.narrow(features, joints=len(table.skeleton), depth=depth, bottleneck_residuals=3)
@@ -166,23 +167,25 @@ pd.DataFrame(rows).style.hide().set_caption("The variants, and of how many seeds
 # %% [markdown]
 # {{ runs["08_redesign"].say.progress }}
 #
-# *Noisy code* to *all three* are suggested by a finding, and cost at most what the base costs, in parameters and in multiply-adds. The
-# *autoencoder* takes the code through three convolutions and a linear layer to 50 dimensions, and back. It is first pre-trained to reproduce
-# codes, and then put behind the last bottleneck residual of the trained base; the whole is trained on for ten epochs. *Linear* and *random* are its
-# controls: as many dimensions, by a single matrix each way, initialised with the principal components or with random directions. *Base, trained on* is
-# the base with the same ten epochs more, and *wider* has the autoencoder's parameters in more channels. *Distilled* networks learn from a larger network
-# too, whose training their epochs do not count, so that they cannot win. The *random redesigns* are what no finding
-# suggests: changes drawn at random from the same list, at the same cost. Without them, a gain could be that of any change.
+# The variants from *noisy code* to *all three* are suggested by a finding, and have at most the parameters and multiply-adds of the base.
+# The *autoencoder* maps the code through three convolutions and a linear layer to 50 dimensions, and back. It is first trained to reproduce
+# codes, then inserted behind the last bottleneck residual of the trained base, and the whole network is trained for ten more epochs.
+# *Linear* and *random* are its controls: affine maps to as many dimensions and back, initialised with the principal components or with
+# random directions. *Base, trained on* is the base with the same ten epochs more. *Wider* has the autoencoder's parameters in more
+# channels. *Distilled* networks also learn from the outputs of a larger network; since their epochs do not include its training, they
+# cannot win. The *random redesigns* are changes drawn at random from the same list of options, at the same cost. Without them, any change
+# might explain a gain as well.
 #
 # ## The rule
 #
-# The winner is, of the base and of the redesigns that a finding suggests and that cost no more in parameters, multiply-adds and epochs, the one with the highest mean PCK on
-# *validation* people over all seeds. The rule was written down before the test people were looked at, and the base may win. It is applied only when every
-# training is there. A network is at its *plateau* when the last fifth of its epochs gains less than 0.5 points on validation people, in the mean of the curves over
-# seeds: a single curve moves by as much by chance. (This reading of the rule was chosen after the first curves had been seen.) What climbs still, or
-# scores less than three times the floor, decides nothing. {{ runs["08_redesign"].say.floor }}
+# The candidates are the base and the redesigns that a finding suggests and that need no more parameters, multiply-adds and epochs. The
+# winner is the candidate with the highest mean PCK on *validation* people over all seeds. The rule was written down before scores on test
+# people were computed, and the base can win. It is applied only when all trainings are complete. A variant is at its *plateau* when the
+# mean of its curves over seeds gains less than 0.5 points on validation people in the last fifth of the epochs. The mean is used because a
+# single curve moves by as much by chance; this was decided after the first curves had been seen. A variant that still improves, or scores
+# less than three times the floor, decides nothing. {{ runs["08_redesign"].say.floor }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves: PCK@0.2·torso on validation people by epoch, one line a seed. Grey: the base. Dashed: the median pose. The last ten epochs of what goes on from the base follow its own curve.", "name": "fig-redesign-curves"}, "image": {"alt": "A small panel for each variant with rising curves that flatten, the base's in grey behind"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves: PCK@0.2·torso on validation people by epoch, one line a seed. Grey: the base. Dashed: the median pose. Variants that start from the trained base continue its curve for ten epochs.", "name": "fig-redesign-curves"}, "image": {"alt": "A small panel for each variant with rising curves that flatten, the base's in grey behind"}}
 run.save_figure(figures.learning_curves(variants, reference, (study["floor"] or {}).get("val")), "curves")
 plt.show()
 
@@ -202,7 +205,7 @@ if study["ceiling"]:
 caption = "PCK@0.2·torso with the mirror image; on test with intervals over seeds. Points: the difference on test from the base, for the autoencoder, linear and random from the base that is trained on, paired by seed and person, with intervals over both (Student's t, three seeds at least)."
 pd.DataFrame(rows).fillna("").style.hide().set_caption(caption)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points: from the base, for the autoencoder and its controls from the base that is trained on. Large dots with 95 % intervals over seeds and people, hollow where there are too few seeds for one; small dots are the seeds. Redesigns drawn at random stand below the dotted line.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points: to the base; for the autoencoder and its controls, to *base, trained on*. Large dots have 95 % intervals over seeds and people and are hollow where seeds are too few for an interval; small dots are single seeds. Below the dotted line: redesigns drawn at random.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
 run.save_figure(figures.variant_changes(variants, study["winner"]), "change")
 plt.show()
 
@@ -215,14 +218,14 @@ plt.show()
 #
 # {{ runs["08_redesign"].say.random }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Accuracy against multiply-adds: left and above is better. Vertical bars are 95 % intervals over seeds.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso against multiply-adds; variants further up and to the left are better. Vertical bars are 95 % intervals over seeds.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
 run.save_figure(figures.pareto(variants, study["winner"]), "cost")
 plt.show()
 
 # %% [markdown]
 # ## With size, and with other people
 #
-# What helps at 64 px need not help at the size at which a network is used, nor with other people.
+# A redesign that helps at 64 px on these photographs need not help at the larger sizes used in practice, or on other people.
 
 # %% tags=["hide-input"]
 rows = [
@@ -239,7 +242,7 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if rows else None
 #
 # ## What it did to the code
 #
-# With the tools of the chapters before, on test people, for two *trained* networks: a base and its redesign.
+# The tools of the earlier chapters are applied to two trained networks, a base and its redesign, on test people.
 
 # %% tags=["show-input"]
 coded = table.split("test").at_most(code_people)
@@ -278,12 +281,13 @@ by_network.style.hide().set_caption("The code of each network, over test people.
 #
 # ## Shipped networks, each beside its redesign
 #
-# *lspet-64px-redesign* and *lspet-hg1-128px-redesign* are *all three* at two sizes, each at most as large as the network beside it and trained
-# from random weights by that network's recipe. *lspet-hg1-redesign* is of another kind. A network's finest level costs most of the multiply-adds, yet its
-# skip connection was missed least when the network of photographs was ablated. So this redesign does without that level: its hourglass works at an
-# eighth of the picture's side instead of a quarter, on larger pictures, and each of its cells answers for four of the heatmap by
-# sub-pixel convolution {cite:p}`shi2016`. It began as the function that *lspet-hg1-128px* is of pictures half as large
-# (`posekit.studies.redesign.doubled`), without one bottleneck residual, and was trained on.
+# *lspet-64px-redesign* and *lspet-hg1-128px-redesign* are *all three* at two sizes, each at most as large as the network beside it and
+# trained from random weights by that network's recipe. *lspet-hg1-redesign* follows another idea. The finest level of a network costs most
+# of the multiply-adds, yet ablating its skip connection lowered the score least in the network for photographs. This redesign therefore
+# leaves out the finest level. Its hourglass works at an eighth of the picture's side instead of a quarter, on larger pictures, and each of
+# its cells computes four cells of the heatmap by sub-pixel convolution {cite:p}`shi2016`. Its training started from the weights of
+# *lspet-hg1-128px*, converted so that it computes the same function of pictures half as large (`posekit.studies.redesign.doubled`), without
+# one bottleneck residual.
 #
 # {{ runs["08_redesign"].say.full }}
 
@@ -343,11 +347,11 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if full else None
 #
 # ## What this does not show
 #
-# A plateau at one learning rate and one number of epochs is not the best that a network can do. Three seeds say little about how much trainings
-# differ, and the intervals, by Student's t, are as wide as that makes them. The redesigns were thought of by people who had seen chapters
-# made from the same data, if from other splits; earlier versions of this chapter had scored some of them on the same test people. And more was tried
-# on validation people alone, with too few trainings for a verdict: identities in place of the skip connections' modules, losses at
-# every level of the way up, a stem of patches, depth-wise convolutions, squeeze-and-excitation, a fourth level, and springs between the joints.
+# A plateau at one learning rate and one number of epochs is not the best that a network can reach. Three seeds say little about how much
+# trainings differ, which makes the intervals by Student's t wide. The authors of the redesigns had seen results on other splits of the same
+# data, and earlier versions of this chapter scored some redesigns on the same test people. More ideas were tried on validation people only,
+# with too few trainings for a verdict: identities in place of the skip connections' modules, losses at every level of the way up, a stem of
+# patches, depth-wise convolutions, squeeze-and-excitation, a fourth level, and springs between the joints.
 
 # %% tags=["remove-cell"]
 metrics = {

@@ -54,7 +54,7 @@ def with_winner(block):
 @pytest.mark.parametrize(
     ("found", "begins"),
     [
-        (UNFINISHED, "**Not decided yet**: 3 of 12 trainings are missing, and nothing is concluded"),
+        (UNFINISHED, "**Not decided yet**: 3 of 12 trainings are missing, and nothing is concluded from the others"),
         (undecided("not at the plateau: lean"), "**Not decided yet**: not at the plateau: lean."),
         (study(winner="base"), "**No**: of the redesigns that cost no more than the base, none"),
         (study(), "**Yes**: *lean*, chosen on validation people, changes the PCK of a trained network by +2.0 % [+1.0, +3.0]"),
@@ -78,7 +78,7 @@ def test_the_answer_is_one_sentence(found, begins):
             "better than the base (+2.0 [+1.0, +3.0] points); relative, +2.0 % [+1.0, +3.0]. The whole interval lies below the 7.5 %",
         ),
         (with_winner(BLOCK | {"mean": 0.1, "low": 0.08, "high": 0.12}), "The whole interval lies above the 7.5 %"),
-        (with_winner(BLOCK | {"mean": 0.07, "low": 0.01, "high": 0.12}), "whether as much is gained is undecided"),
+        (with_winner(BLOCK | {"mean": 0.07, "low": 0.01, "high": 0.12}), "whether the gain is as large is undecided"),
         (with_winner(ALONE), "fewer than three trainings give no interval"),
     ],
 )
@@ -89,16 +89,16 @@ def test_the_winner_and_the_goal(found, part):
 def test_what_is_missing_is_named():
     said = words.progress(UNFINISHED)
     assert said == (
-        "**4 of 12 trainings are missing**, and nothing is concluded from the others yet. Seeds are missing of *lean* (seed 1). "
+        "**4 of 12 trainings are missing**, and nothing is concluded from the others yet. Some seeds are missing of *lean* (seed 1). "
         "Not trained yet: *wider*."
     )
-    assert words.progress(study()) == "All 12 trainings of the study are there."
-    assert "Seeds are missing" not in words.progress(undecided(missing={"wider": [0, 1, 2]}))
+    assert words.progress(study()) == "All 12 trainings of the study are complete."
+    assert "Some seeds are missing" not in words.progress(undecided(missing={"wider": [0, 1, 2]}))
     assert "Not trained yet" not in words.progress(undecided(missing={"wider": [0]}))
 
 
 def test_floor_and_ceiling():
-    assert words.floor(study()).endswith("at least 10 % of those of limbs are wrong, so that about 90 % is the most.")
+    assert words.floor(study()).endswith("If these labels are wrong, a perfect network scores about 90 %.")
     assert "it finds 5.8 % of the test people's joints" in words.floor(study())
     unknown = words.floor(study(floor=None, ceiling=None))
     assert "whose score is not kept here" in unknown and "is not known" in unknown
@@ -107,10 +107,10 @@ def test_floor_and_ceiling():
 @pytest.mark.parametrize(
     ("changes", "part"),
     [
-        ({}, "All that is trained is at its plateau."),
+        ({}, "All trained variants are at their plateau."),
         ({"plateau": False}, "Not at the plateau by this rule: *lean*."),
-        ({"learned": False}, "so that nothing rests on it: *lean*."),
-        ({"learned": None}, "All that is trained is at its plateau."),
+        ({"learned": False}, "and therefore not used: *lean*."),
+        ({"learned": None}, "All trained variants are at their plateau."),
     ],
 )
 def test_plateau(changes, part):
@@ -118,7 +118,7 @@ def test_plateau(changes, part):
     found["variants"]["lean"] |= changes
     assert words.plateau(found).endswith(part)
     nothing = study(variants={"base": {"seeds": []}})
-    assert words.plateau(nothing) == "No training is there yet."
+    assert words.plateau(nothing) == "No variant is trained yet."
 
 
 def test_the_autoencoder_and_its_controls():
@@ -129,32 +129,32 @@ def test_the_autoencoder_and_its_controls():
         "autoencoder, wider": HELD | {"why": "not at the plateau: wider"},
     }
     said = words.thesis(found)
-    assert "The *autoencoder* is better than the base that is trained on for as long (+2.0 [+1.0, +3.0] points)." in said
-    assert "in its width it is not decided: not at the plateau: wider." in said
-    assert "principal components it is not told apart (+0.5" in said and "random directions it is worse (−2.0" in said
+    assert "The *autoencoder* is better than the base trained for as many epochs (+2.0 [+1.0, +3.0] points)." in said
+    assert "Against a wider network with as many parameters it is not decided: not at the plateau: wider." in said
+    assert "principal components it is not significantly different (+0.5" in said and "random directions it is worse (−2.0" in said
     assert words.thesis(UNFINISHED) == "Whether the autoencoder helps is not decided yet: 3 of 12 trainings are missing."
 
 
 def test_redesigns_that_a_finding_suggests():
     assert words.own(study()) == (
         "Of the redesigns that a finding suggests, *lean* finds more joints than the base; *basic modules* finds fewer; *noisy code* "
-        "finds a number that cannot be told from it."
+        "finds a number that does not differ significantly."
     )
     assert "help is not decided yet: 4 of 12" in words.own(UNFINISHED)
     two = study()
     two["variants"] = {"base": variant("reference"), "lean": variant("found"), "all three": variant("found")}
     assert words.own(two) == "Of the redesigns that a finding suggests, *lean* and *all three* find more joints than the base."
     two["variants"]["lean"]["difference"] = ALONE
-    assert "*lean* finds a number that cannot be told" in words.own(two)
+    assert "*lean* finds a number that does not differ" in words.own(two)
 
 
 @pytest.mark.parametrize(
-    ("block", "part"), [(BLOCK, "better than those"), (WORSE, "worse than those"), (HELD, "not told apart from those")]
+    ("block", "part"), [(BLOCK, "better than those"), (WORSE, "worse than those"), (HELD, "not significantly different from those")]
 )
 def test_beside_what_is_drawn_at_random(block, part):
     found = study()
     found["contrasts"]["found, random"] = block
-    assert part in words.random(found) and "the interval over redesigns" in words.random(found)
+    assert part in words.random(found) and "(interval over redesigns)" in words.random(found)
     assert "is not decided yet" in words.random(UNFINISHED)
 
 
@@ -162,8 +162,8 @@ def test_other_sizes_and_people():
     nothing = undecided("6 of 6 trainings are missing", missing={"base": [0, 1, 2], "lean": [0, 1, 2]}, trainings=6)
     said = words.sizes({"redesign": study(), "a": nothing, "b": UNFINISHED, "c": study(winner="base"), "d": study()})
     assert said == (
-        "None of the 6 trainings of *a* is there yet. *b* is not decided yet: 3 of 12 trainings are missing. In *c* the base wins. "
-        "In *d* the winner, *lean*, gains +2.0 % [+1.0, +3.0], relative."
+        "None of the 6 trainings of the study *a* is complete yet. The study *b* is not decided yet: 3 of 12 trainings are missing. In the "
+        "study *c* the base wins. In the study *d* the winner, *lean*, gains +2.0 % [+1.0, +3.0], relative."
     )
 
 
@@ -193,13 +193,13 @@ PORTRAIT = {
 
 def test_codes_of_trained_networks_are_named():
     said = words.code({"old": PORTRAIT, "new": PORTRAIT | {"components95": 90}}, 1000)
-    assert "the code of *old* needs 100 components and that of *new* 90" in said and "upright −0.50 and −0.50" in said
-    assert "changes more than along random directions in the one" in said and "not at all in the one and not at all in the other" in said
+    assert "| components for 95 % of the variance | 100 | 90 |" in said and "probed from 20 components | −0.50 | −0.50 |" in said
+    assert "the attribute changes | more than along random directions |" in said and "changes | not at all | not at all |" in said
     for verdict, told in (("undecided", "an undecided amount"), ("no more than chance", "no more than along random directions")):
         walked = PORTRAIT | {"walks": {"intact": PORTRAIT["walks"]["intact"] | {"effect_verdict": verdict}}}
         assert told in words.code({"old": walked, "new": walked}, 9)
     bare = PORTRAIT | {"probes": {}, "walks": {}}
-    assert words.code({"old": bare, "new": bare}, 9).endswith("permutation floor.")
+    assert words.code({"old": bare, "new": bare}, 9).endswith("permutation floor | 40 | 40 |")
     assert "the edition of photographs has" in words.code({}, 0)
 
 
@@ -207,7 +207,7 @@ def test_shipped_pairs():
     network = {"parameters": 1000, "macs": 2e6, "epochs": [16, 4]}
     pair = {"networks": {"new": network, "old": network}, "against": "old", "change": WORSE, "relative": WORSE, "people": 1639}
     said = words.full({"new": pair})
-    assert "trained for 20 and 20 epochs. On 1,639 test people the redesign is worse than *old* (−2.0" in said
+    assert "On 1,639 test people, with PCK@0.2·torso: *new* is worse than *old* (−2.0" in said and "100 % of its multiply-adds" in said
     assert said.endswith("another training might differ by more.") and "the edition of photographs has" in words.full({})
 
 
@@ -232,10 +232,11 @@ def test_the_page_has_every_sentence(found):
 def test_terms_without_people():
     assert words.terms(study()) == (
         "The *base* has 1,234 parameters and 5 million multiply-adds, and is trained for 40 epochs on 100 people of *lspet*; 20 others "
-        "choose, and 30 test. Each variant is trained from 3 seeds."
+        "are for validation and 30 for test. Each variant is trained from 3 seeds."
     )
     assert "epochs. Each variant" in words.terms(study(people={}))
-    assert words.against(ALONE) == "not told from the base by fewer than three trainings (+2.0 points, without an interval)"
+    assert words.against(ALONE) == "not compared with the base, for want of three trainings (+2.0 points, without an interval)"
+    assert "30 for test, of whom 25 have the labelled torso that PCK needs. Each" in words.terms(study(**{"test people": 25}))
 
 
 def test_a_line_of_the_table():

@@ -242,8 +242,8 @@ def cam_words(metrics: Mapping[str, Any]) -> str:
         f"| {name} | {spoken(block['pointing'])} | {ranged(block['like the answer'])} | {100 * block['empty']:.0f} % |"
         for name, block in found.items()
     ]
-    heading = ["| layer | peak on the joint | rank correlation with the joint's heatmap | empty maps |", "| --- | --- | --- | --- |"]
-    return "\n".join([text, "", *heading, *rows])
+    rows = ["| layer | peak on the joint | rank correlation with the joint's heatmap | empty maps |", "| --- | --- | --- | --- |", *rows]
+    return "\n".join([text, "", *rows])
 
 
 def pairs(metrics: Mapping[str, Any], count: int = 4) -> list[tuple[int, int]]:
@@ -305,12 +305,9 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
     parts.append(f"Of {known} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below 0.")
     if down:
         parts.append("In the latter, hiding other parts of the person moves the joint more.")
-    order, influence = leaders(metrics), found["on the others"]
-    if order:
-        parts.append(
-            f"The other joints depend most on the {order[0]}: hiding it moves them by {hundredths(influence[order[0]], 1)} hundredths of "
-            "the torso on average."
-        )
+    if order := leaders(metrics):
+        moved = hundredths(found["on the others"][order[0]], 1)
+        parts.append(f"The other joints depend most on the {order[0]}: hiding it moves them by {moved} hundredths of the torso on average.")
     strongest = pairs(metrics, 1)
     if strongest:
         parts.append(f"The strongest effect, in hundredths of the torso: {pair_words(metrics, strongest[0])}.")
@@ -351,8 +348,8 @@ def maximised_words(metrics: Mapping[str, Any]) -> str:
 def patch_words(metrics: Mapping[str, Any]) -> str:
     if not metrics["excited"]:
         return f"This figure cannot be made for {metrics['network']}: {metrics['impossible']['deconvnet']}."
-    rows = [f"| {name} | {number(block['nine'], 1)} | {number(block['all'], 1)} |" for name, block in metrics["excited"].items()]
-    table = ["| channel | mean of the nine | mean of all people |", "| --- | --- | --- |", *rows]
+    table = ["| channel | mean of the nine | mean of all people |", "| --- | --- | --- |"]
+    table += [f"| {name} | {number(block['nine'], 1)} | {number(block['all'], 1)} |" for name, block in metrics["excited"].items()]
     outlines, against = metrics["projections like edges"], metrics["faults"]["deconvnet"]
     text = (
         f"The projections look informative, but part of them is the picture's edges: their strengths have a rank correlation of "

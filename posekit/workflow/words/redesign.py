@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from posekit.workflow.words import spoken
+from posekit.workflow.words import number, spoken
 from posekit.workflow.words.studies import LEARNED
 
 GOAL = 0.075  # relative, what the thesis gained
@@ -34,11 +34,13 @@ def answer(study: Mapping) -> str:
     """The chapter's answer in one sentence."""
     block, winner = study["contrasts"]["winner"], study["winner"]
     if block["why"]:
-        rest = ", and nothing is concluded from those that are there" if study["missing"] else ""
+        rest = ", and nothing is concluded from the others" if study["missing"] else ""
         return f"**Not decided yet**: {block['why']}{rest}."
     if winner == study["reference"]:
         return "**No**: of the redesigns that cost no more than the base, none has a higher PCK on validation people."
-    what = f"*{winner}*, chosen on validation people, changes the PCK of a trained network by {relative(block)}, relative, at no more cost."
+    what = (
+        f"*{winner}*, chosen on validation people, changes the PCK of a trained network by {relative(block)}, relative, at no higher cost."
+    )
     if block["low"] is None:
         return f"**Not decided**: {what}"
     return f"**{'Yes' if block['low'] > 0 else 'No' if block['high'] < 0 else 'Undecided'}**: {what}"
@@ -52,7 +54,9 @@ def terms(study: Mapping) -> str:
         f"{base['epochs']} epochs"
     )
     if people:
-        text += f" on {people['train']:,} people of *{study['source']}*; {people['val']:,} others choose, and {people['test']:,} test"
+        text += f" on {people['train']:,} people of *{study['source']}*; {people['val']:,} others are for validation and {people['test']:,} for test"
+        if 0 < study.get("test people", 0) < people["test"]:
+            text += f", of whom {study['test people']:,} have the labelled torso that PCK needs"
     return f"{text}. Each variant is trained from {len(study['seeds'])} seeds."
 
 
@@ -78,13 +82,13 @@ def progress(study: Mapping) -> str:
     """Which trainings are there and which are missing."""
     missing, seeds = study["missing"], study["seeds"]
     if not missing:
-        return f"All {study['trainings']} trainings of the study are there."
+        return f"All {study['trainings']} trainings of the study are complete."
     whole = [name for name, lacking in missing.items() if len(lacking) == len(seeds)]
     part = [f"*{name}* (seed {', '.join(map(str, lacking))})" for name, lacking in missing.items() if len(lacking) < len(seeds)]
     count = sum(map(len, missing.values()))
     text = f"**{count} of {study['trainings']} trainings are missing**, and nothing is concluded from the others yet. "
     if part:
-        text += f"Seeds are missing of {_listed(part)}. "
+        text += f"Some seeds are missing of {_listed(part)}. "
     if whole:
         text += f"Not trained yet: {_listed([f'*{name}*' for name in whole])}."
     return text.strip()
@@ -92,18 +96,18 @@ def progress(study: Mapping) -> str:
 
 def floor(study: Mapping) -> str:
     """What scores are to be held against."""
-    text = "The floor is to answer everybody with the median pose of the training people"
+    text = "The floor is to predict the median pose of the training people for everybody"
     text += (
         f": it finds {percent(study['floor']['test'])} of the test people's joints. "
         if study["floor"]
         else ", whose score is not kept here. "
     )
     if study["ceiling"] is None:
-        return text + "How many labels are wrong, which sets the ceiling, is not known."
+        return text + "The ceiling, which wrong labels set, is not known."
     wrong = 1 - study["ceiling"]
     return (
-        f"{text}The ceiling is set by the labels: at least {100 * wrong:.0f} % of those of limbs are wrong, so that about "
-        f"{100 * study['ceiling']:.0f} % is the most."
+        f"{text}The ceiling is set by wrong labels: on {100 * wrong:.0f} % of the limb joints two networks of different training agree with "
+        f"each other against the label. If these labels are wrong, a perfect network scores about {100 * study['ceiling']:.0f} %."
     )
 
 
@@ -113,9 +117,9 @@ def plateau(study: Mapping) -> str:
     early = [f"*{name}*" for name, block in trained.items() if not block["plateau"]]
     low = [f"*{name}*" for name, block in trained.items() if block["learned"] is False]
     if not trained:
-        return "No training is there yet."
-    text = f"Not at the plateau by this rule: {_listed(early)}." if early else "All that is trained is at its plateau."
-    return text + (f" Under three times the median pose's score, so that nothing rests on it: {_listed(low)}." if low else "")
+        return "No variant is trained yet."
+    text = f"Not at the plateau by this rule: {_listed(early)}." if early else "All trained variants are at their plateau."
+    return text + (f" Below three times the median pose's score, and therefore not used: {_listed(low)}." if low else "")
 
 
 def result(study: Mapping) -> str:
@@ -128,12 +132,12 @@ def result(study: Mapping) -> str:
     found = against(study["variants"][winner]["difference"])
     text = f"By the rule **{winner}** wins. On the test people it is {found}; relative, {relative(block)}. "
     if block["low"] is None:
-        return text + "Whether 7.5 % are gained is undecided: fewer than three trainings give no interval."
+        return text + "Whether it gains 7.5 % is undecided: fewer than three trainings give no interval."
     if block["low"] > GOAL:
         return text + "The whole interval lies above the 7.5 % that the thesis gained."
     if block["high"] < GOAL:
         return text + "The whole interval lies below the 7.5 % that the thesis gained."
-    return text + "The interval holds the 7.5 % that the thesis gained, so that whether as much is gained is undecided."
+    return text + "The interval contains the 7.5 % that the thesis gained: whether the gain is as large is undecided."
 
 
 def thesis(study: Mapping) -> str:
@@ -141,9 +145,9 @@ def thesis(study: Mapping) -> str:
     block = study["contrasts"]["autoencoder"]
     if block["why"]:
         return f"Whether the autoencoder helps is not decided yet: {block['why']}."
-    text = f"The *autoencoder* is {against(block, 'the base that is trained on for as long')}."
+    text = f"The *autoencoder* is {against(block, 'the base trained for as many epochs')}."
     controls = {
-        "autoencoder, wider": "a network that has as many more parameters in its width",
+        "autoencoder, wider": "a wider network with as many parameters",
         "autoencoder, linear": "a linear bottleneck initialised with the principal components",
         "autoencoder, random": "a linear bottleneck initialised with random directions",
     }
@@ -159,7 +163,7 @@ def own(study: Mapping) -> str:
         count = sum(map(len, study["missing"].values()))
         why = f"{count} of {study['trainings']} trainings are missing"
         return f"Which of the redesigns that a finding suggests help is not decided yet: {why}."
-    sides: dict[str, list[str]] = {"more joints than the base": [], "fewer": [], "a number that cannot be told from it": []}
+    sides: dict[str, list[str]] = {"more joints than the base": [], "fewer": [], "a number that does not differ significantly": []}
     for name, block in study["variants"].items():
         if block["kind"] == "found":
             low, high = block["difference"]["low"], block["difference"]["high"]
@@ -174,10 +178,10 @@ def random(study: Mapping) -> str:
     block = study["contrasts"]["found, random"]
     if block["why"]:
         return f"Whether redesigns that a finding suggests beat redesigns drawn at random is not decided yet: {block['why']}."
-    better = "better than" if block["low"] > 0 else "worse than" if block["high"] < 0 else "not told apart from"
+    better = "better than" if block["low"] > 0 else "worse than" if block["high"] < 0 else "not significantly different from"
     return (
-        f"Redesigns that a finding suggests are on average {better} those drawn at random at the same cost: {spoken(block, points=True)}, "
-        "the interval over redesigns."
+        f"Redesigns that a finding suggests are on average {better} those drawn at random at the same cost: {spoken(block, points=True)} "
+        "(interval over redesigns)."
     )
 
 
@@ -189,56 +193,54 @@ def sizes(studies: Mapping[str, Mapping]) -> str:
             continue
         block, count = study["contrasts"]["winner"], sum(map(len, study["missing"].values()))
         if count == study["trainings"]:
-            parts.append(f"None of the {count} trainings of *{name}* is there yet.")
+            parts.append(f"None of the {count} trainings of the study *{name}* is complete yet.")
         elif block["why"]:
-            parts.append(f"*{name}* is not decided yet: {block['why']}.")
+            parts.append(f"The study *{name}* is not decided yet: {block['why']}.")
         elif study["winner"] == study["reference"]:
-            parts.append(f"In *{name}* the base wins.")
+            parts.append(f"In the study *{name}* the base wins.")
         else:
-            parts.append(f"In *{name}* the winner, *{study['winner']}*, gains {relative(block)}, relative.")
+            parts.append(f"In the study *{name}* the winner, *{study['winner']}*, gains {relative(block)}, relative.")
     return " ".join(parts)
 
 
 def code(portraits: Mapping[str, Mapping], people: int) -> str:
     """The code of a trained network and of its redesign, in one comparison."""
     if not portraits:
-        return "This edition has no trained network and its redesign to compare; the edition of photographs has."
+        return "This edition has no pair of a trained network and its redesign to compare; the edition of photographs has one."
     (old, before), (new, after) = portraits.items()
-    text = (
-        f"Over {people:,} people, for 95 % of the variance the code of *{old}* needs {before['components95']} components and that of "
-        f"*{new}* {after['components95']}; {before['above']} and {after['above']} components lie above the permutation floor."
-    )
-    if before["probes"]:
-        told = [
-            f"{name} {before['probes'][name]['mean']:z.2f} and {after['probes'][name]['mean']:z.2f}".replace("-", "−")
-            for name in before["probes"]
-        ]
-        text += f" Probes of the first 20 components read (R², *{old}* and *{new}*): {', '.join(told)}."
-    for skips, words in {"intact": "its skip connections intact", "mean": "these at their mean"}.items():
+    rows = {
+        "components for 95 % of the variance": (before["components95"], after["components95"]),
+        "components above the permutation floor": (before["above"], after["above"]),
+    }
+    for name in before["probes"]:
+        each = (number(block["probes"][name]["mean"]) for block in (before, after))
+        rows[f"R² of *{name}*, probed from 20 components"] = tuple(each)
+    for skips, words in {"intact": "intact skip connections", "mean": "skip connections at their means"}.items():
         if skips in before["walks"]:
-            one, other = before["walks"][skips], after["walks"][skips]
-            text += (
-                f" When the code is moved along *{one['attribute']}* with {words}, joints move by {one['moved']['mean']:.2f} and "
-                f"{other['moved']['mean']:.2f} trunk lengths; the attribute changes {_effect(one)} in the one and "
-                f"{_effect(other)} in the other."
-            )
-    return text
+            walked = before["walks"][skips], after["walks"][skips]
+            step = f"moved along *{walked[0]['attribute']}* with {words}"
+            rows[f"{step}: joints move by, torso lengths"] = tuple(number(walk["moved"]["mean"]) for walk in walked)
+            rows[f"{step}: the attribute changes"] = tuple(_effect(walk) for walk in walked)
+    lines = [f"| over {people:,} people | {old} | {new} |", "| --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| {question} | {one} | {other} |" for question, (one, other) in rows.items())])
 
 
 def full(pairs: Mapping[str, Mapping]) -> str:
     """Shipped networks, each beside its redesign."""
     if not pairs:
-        return "This edition has no such networks; the edition of photographs has."
+        return "This edition has no such networks; the edition of photographs has three pairs."
     parts = []
     for name, pair in pairs.items():
         new, old = pair["networks"][name], pair["networks"][pair["against"]]
         parts.append(
-            f"*{name}* has {new['parameters']:,} parameters and {new['macs'] / 1e6:.0f} million multiply-adds, *{pair['against']}* "
-            f"{old['parameters']:,} and {old['macs'] / 1e6:.0f} million; they were trained for {sum(new['epochs'])} and "
-            f"{sum(old['epochs'])} epochs. On {pair['people']:,} test people the redesign is "
-            f"{against(pair['change'], '*' + pair['against'] + '*')}; relative, {relative(pair['relative'])}."
+            f"*{name}* is {against(pair['change'], '*' + pair['against'] + '*')}; relative, {relative(pair['relative'])}. It has "
+            f"{100 * new['macs'] / old['macs']:.0f} % of its multiply-adds."
         )
-    return "\n\n".join([*parts, "Each was trained once: these intervals are over people, and another training might differ by more."])
+    people = next(iter(pairs.values()))["people"]
+    return " ".join([
+        f"On {people:,} test people, with PCK@0.2·torso:", *parts,
+        "Each network was trained once; these intervals are over people, and another training might differ by more.",
+    ])  # fmt: skip
 
 
 def table(studies: Mapping[str, Mapping]) -> str:
@@ -281,12 +283,12 @@ def cells(name: str, variant: Mapping) -> dict[str, str]:
 
 def against(block: Mapping, other: str | None = "the base") -> str:
     """A difference in words: `better than the base (+1.0 [+0.4, +1.6] points)`."""
-    number = spoken(block, points=True)
+    points = spoken(block, points=True)
     if block["low"] is None:
-        return f"not told from {other or 'it'} by fewer than three trainings ({number})"
+        return f"not compared{f' with {other}' if other else ''}, for want of three trainings ({points})"
     if block["low"] <= 0 <= block["high"]:
-        return f"not told apart{f' from {other}' if other else ''} ({number})"
-    return f"{'better' if block['low'] > 0 else 'worse'}{f' than {other}' if other else ''} ({number})"
+        return f"not significantly different{f' from {other}' if other else ''} ({points})"
+    return f"{'better' if block['low'] > 0 else 'worse'}{f' than {other}' if other else ''} ({points})"
 
 
 def relative(block: Mapping) -> str:
