@@ -13,14 +13,15 @@
 # %% [markdown]
 # # The hourglass beside others
 #
-# Which kind of pose estimator finds most joints, what does it cost, and where does each fail?
+# Which kind of pose estimator finds the most joints, what does it cost, and where does each fail?
 #
 # {{ runs["09_comparison"].say.answer }}
 #
-# Before the hourglass, poses were estimated by templates on springs {cite:p}`felzenszwalb2010,yang2013`, then by networks that regress
-# coordinates {cite:p}`toshev2014` and correct their own prediction {cite:p}`carreira2016`; after it came transformers {cite:p}`yang2021`. The
-# scores in their papers cannot be compared: data, resolution and length of training all differ. This chapter builds each of them small, for the same
-# people and pixels. A *study* trains each to its own plateau, from three seeds, and decides. A short training of each shows
+# Before the hourglass, poses were estimated by pictorial structures, templates of body parts connected by springs
+# {cite:p}`felzenszwalb2010,yang2013`, and then by networks that regress coordinates {cite:p}`toshev2014` or correct their own prediction
+# {cite:p}`carreira2016`. Later networks added attention: TransPose puts a transformer behind convolutions {cite:p}`yang2021`. The scores in
+# their papers cannot be compared, because data, resolution and length of training all differ. This chapter builds a small version of each
+# for the same people and pixels. A *study* trains each to its own plateau, from three seeds, and decides. A short training of each shows
 # how they work and where they fail.
 
 # %% tags=["parameters"]
@@ -113,14 +114,15 @@ def name_of(card):
 # %% [markdown]
 # ## Each at its plateau
 #
-# The study trains each kind at 64 px on photographs until its score on validation people no longer rises, or for 60 epochs. Regressors have as many
-# parameters as the hourglass of one stack; the transformer, whose tokens cost multiply-adds and hardly any parameters, has the multiply-adds of two stacks.
+# The study trains each kind at 64 px on photographs until its score on validation people stops rising, for at most 60 epochs. Regressors
+# have as many parameters as the hourglass of one stack. The transformer has the multiply-adds of two stacks, because attention needs many
+# multiply-adds and few parameters.
 
 # %% tags=["show-input"]
 trainings = kept.read("estimators", "lspet", studies)
 study, curves = summarise(trainings), learning(trainings)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso on validation people during training, one line a seed, against wall time and against the multiply-adds of all forward passes. Dashed: the median pose. Dotted: three times its score, under which nothing is concluded.", "name": "fig-comparison-curves"}, "image": {"alt": "Rising curves that flatten, a colour for each estimator, once over time and once over compute"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso on validation people during training, one line a seed, against wall time and against the multiply-adds of all forward passes. Dashed: the median pose. Dotted: three times its score, below which nothing is concluded.", "name": "fig-comparison-curves"}, "image": {"alt": "Rising curves that flatten, a colour for each estimator, once over time and once over compute"}}
 run.save_figure(figures.accuracy_over_cost(curves, list(study["variants"]), (study["floor"] or {}).get("val")), "curves")
 plt.show()
 
@@ -239,9 +241,10 @@ plt.show()
 #
 # ## Predictions in stages
 #
-# Three of them predict more than once. DeepPose looks again at a window round each joint. Error feedback draws its prediction into the picture and corrects it, each
-# joint by a bounded step. The second stack of an hourglass takes the first one's maps. Every stage is scored as if it were the last: by PCK, and by the
-# distance of joints from the truth, in which a joint more than a torso length away counts as one.
+# Three of the estimators predict in several stages. DeepPose crops a window around each predicted joint and predicts again. Error feedback
+# draws its prediction into the picture and corrects each joint by a bounded step. The second stack of an hourglass receives the heatmaps of
+# the first. Each stage is scored as if it were the last: by PCK, and by the mean distance of joints from the annotation, where distances
+# above one torso length count as one.
 
 # %% tags=["show-input"]
 staged = [name for name in equal if len(hits[name]) > 1]
@@ -262,7 +265,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["09_comparison"].say.stages }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Each joint from the first prediction to the last, which has the dot, for six people drawn by chance. DeepPose begins near and jumps; error feedback begins at the mean pose, which is not drawn, and takes bounded steps.", "name": "fig-comparison-paths"}, "image": {"alt": "Six people in two rows with lines that lead to each joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The path of each joint from the first prediction to the last (dot), for six people drawn at random. The first prediction of error feedback is the mean pose, which is not drawn; its steps are bounded.", "name": "fig-comparison-paths"}, "image": {"alt": "Six people in two rows with lines that lead to each joint"}}
 crops = store(tested, resolution)
 drawn_people = np.sort(np.random.default_rng(seed).permutation(len(crops))[:6])
 ways = {
@@ -276,8 +279,9 @@ plt.show()
 # %% [markdown]
 # ## What the templates match
 #
-# Templates can be read as they are. Each matches edges {cite:p}`dalal2005`. A joint has several, one for each direction in which its parent in the tree
-# lies. Messages along the tree, each a distance transform {cite:p}`felzenszwalb2012`, give the best pose exactly.
+# Templates can be interpreted directly. Each is a linear filter on histograms of edge directions {cite:p}`dalal2005`. A joint has several
+# templates, one for each direction in which its parent in the tree of limbs lies. The highest-scoring pose is found exactly by messages
+# along the tree, each a distance transform {cite:p}`felzenszwalb2012`.
 
 # %% tags=["show-input"]
 parts_network = estimators["templates on springs"][0]
@@ -285,16 +289,16 @@ commonest = parts_network.together.mean(2).argmax(1).numpy()
 by_joint = parts_network.templates.unflatten(0, (joints, -1)).numpy()
 shown = np.stack([by_joint[i, kind] for i, kind in enumerate(commonest)])
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The commonest template of each joint. A line is an edge that raises the score, in its direction, the darker the more; the joint is at the dot.", "name": "fig-comparison-templates"}, "image": {"alt": "A sheet of small grids with short lines that run along limbs"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The most frequent template of each joint. A line is an edge of this direction that raises the score; the darker, the more. The dot is the joint.", "name": "fig-comparison-templates"}, "image": {"alt": "A sheet of small grids with short lines that run along limbs"}}
 run.save_figure(figures.templates(shown, people.skeleton.joints), "templates")
 plt.show()
 
 # %% [markdown]
 # ## What the transformer attends to
 #
-# In TransPose, the last layer's attention at a predicted joint is the weight of each cell of the picture in that prediction. A weight is not an
-# effect: hiding a cell with a large weight need not move the joint. The chapter *Where it looks* hides joints from an hourglass; here they are hidden from
-# the transformer, and the effect is compared with attention.
+# In TransPose, the attention of the last layer at a predicted joint gives a weight to each cell of the feature map. A weight is not an
+# effect: hiding a cell with a large weight need not move the joint. [The chapter on attribution](07_explanations) hides joints from an
+# hourglass; here they are hidden from the transformer, and the effect is compared with attention.
 
 # %% tags=["hide-input"]
 transformer = estimators["TransPose"][0].float().cpu()
@@ -327,8 +331,8 @@ elsewhere = float(np.nanmean(np.where(np.eye(joints, dtype=bool), np.nan, paid))
 #
 # ## The same twelve people
 #
-# Twelve test people with most joints labelled, evenly spread by the mean PCK of all estimators, from the easiest to the hardest. None was
-# chosen for a particular estimator.
+# The figure shows twelve test people with most joints labelled, from the easiest to the hardest by the mean PCK of all estimators, at equal
+# distances in this order. None was chosen for a particular estimator.
 
 # %% tags=["show-input"]
 shares = np.stack([ablation.by_person(hits[name][-1]) for name in equal])

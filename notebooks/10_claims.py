@@ -13,10 +13,10 @@
 # %% [markdown]
 # # The ledger of claims
 #
-# Much has been said about hourglasses and their codes: in the paper that brought them {cite:p}`newell2016`, in later ones, and in the study that this
-# book re-does. Here is what of it holds. Beside each claim stands one number of the chapters before, and a rule that is written down with the claim decides by that
-# number: on rendered people and on photographs, each for itself. None of our numbers is typed by hand and no verdict is given by eye; with other
-# people or another network the ledger is decided anew.
+# Which claims about hourglass networks and their codes hold? They come from the paper that introduced the hourglass {cite:p}`newell2016`,
+# from later papers, and from the study that this book repeats. For each claim one number was measured in an earlier chapter, and a rule
+# that was written down with the claim decides by this number, separately on rendered people and on photographs. No number is typed by hand
+# and no verdict is given by eye; with other people or another network the ledger is recomputed.
 #
 # {{ runs["10_claims"].say.counts }}
 
@@ -68,19 +68,21 @@ here = [chapter for chapter, metrics in own.items() if metrics]
 # %% [markdown]
 # ## How a claim is decided
 #
-# A claim is *supported* where the whole 95 % interval of its number lies on its side of a threshold, *not supported* where the whole interval lies on the other
-# side, and *undecided* where the interval holds the threshold, where there is none, as of fewer than three trainings, or where the rule asks for a *p* as well and that is not low enough: then so few people, or joints, cannot tell. A number without an interval is given a margin with its rule. *Not measured* says why. Where a source
-# gave no threshold, one was set with the claim; the tables show it. What counts as a strong correlation or a large difference is the convention of
+# A claim is *supported* if the whole 95 % interval of its number lies on the claimed side of a threshold, and *not supported* if the whole
+# interval lies on the other side. It is *undecided* if the interval contains the threshold, if there is no interval (with fewer than three
+# trainings), or if the rule also requires a *p* value that is not reached: the people, trainings or kinds of joint were too few. A plain
+# number without an interval has a margin in its rule. Where a claim is *not measured*, the table says why. Where a source gave no
+# threshold, one was set with the claim; the tables show it. What counts as a strong correlation or a large difference follows
 # {cite:t}`cohen1988`. A difference of two numbers that were not compared person by person has an interval as if they came from different
-# people {cite:p}`zou2008`, and is decided less often than it might be.
+# people {cite:p}`zou2008`; it is wider than a paired one, and fewer claims are decided.
 #
-# Claims about what training gives are decided by *studies*: many trainings, each to its plateau, from three seeds, whose results are kept with the sources
-# (`posekit study`). The table names the study and its seeds. Such a claim is *not decided yet* while a training of the study is missing, or
-# where a network that its number rests on is not at its plateau or scores less than three times what answering everybody with the median pose does:
+# Claims about training are decided by *studies*: many trainings, each to its plateau, from three seeds, whose results are kept with the
+# sources (`posekit study`). The table names the study and its seeds. Such a claim is *not decided yet* while trainings of the study are
+# missing, or if a network concerned is not at its plateau or scores less than three times the median pose. Progress:
 # {{ runs["10_claims"].say.studies }}
 #
-# This edition's own people are {{ runs["10_claims"].say.people }}. What it did not measure itself, on the other kind of people above all, is quoted from the
-# reference runs whose numbers are kept with the sources.
+# This edition measured {{ runs["10_claims"].say.people }}. What it did not measure itself, mainly the other kind of people, is quoted from
+# the reference runs whose numbers are kept with the sources.
 
 # %% tags=["show-input"]
 stated = ledger.read(Path(claims))
@@ -91,7 +93,7 @@ summaries = {
 verdicts = ledger.ledger(stated, data, own, summaries)
 groups = {group: [claim for claim in stated if claim.group == group] for group in ledger.GROUPS}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim and its verdict, on rendered people and on photographs. Look for the lines where the two disagree, and for those where what was seen by eye is not supported.", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim and its verdict, on rendered people and on photographs.", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
 headings = {
     "skips": "Skip connections", "stacks": "Stacks", "code": "The code", "clusters": "Clusters and maps",
     "explanations": "Where it looks", "causes": "What is used", "trust": "Confidence and errors", "another": "A network of others",
@@ -110,7 +112,7 @@ plt.show()
 #
 # ## Skip connections
 #
-# What they carry, and who needs it.
+# What they carry, and which joints need it.
 #
 # {{ runs["10_claims"].say.skips }}
 #
@@ -140,25 +142,25 @@ plt.show()
 #
 # ## What is used
 #
-# Whether what can be read out is what answers rest on.
+# Whether predictions depend on what can be decoded.
 #
 # {{ runs["10_claims"].say.causes }}
 #
 # ## A network of others
 #
-# Whether what is found here holds for BlazePose, which others trained.
+# Whether the findings hold for BlazePose, which others trained.
 #
 # {{ runs["10_claims"].say.another }}
 #
 # ## Confidence and errors
 #
-# What its confidence is worth, and which errors are left.
+# Whether confidence is calibrated, and which errors remain.
 #
 # {{ runs["10_claims"].say.trust }}
 #
 # ## Training and reading off
 #
-# What the choice of a loss and of a decoder costs.
+# What the choice of the loss and of the decoder changes.
 #
 # {{ runs["10_claims"].say.training }}
 #
@@ -170,16 +172,17 @@ plt.show()
 #
 # ## Labels
 #
-# How many of them are wrong, and what finding those is worth.
+# How many are wrong, and whether finding them helps.
 #
 # {{ runs["10_claims"].say.labels }}
 #
 # ## What the ledger does not show
 #
-# That a claim is wrong elsewhere: the networks here are small, those of rendered people minutes old, and the claims were made of larger ones and other
-# pictures. Nor that a supported claim is true for the reason that was given for it: a number stands in for a sentence, and the tables say which. The
-# intervals are over people, for networks most of which were trained once; those of studies are over seeds and people. The rules were written when most of the numbers on mannequins were known and
-# most of those on photographs were not, so that the latter put them to the harder test. And where many claims are decided some are decided by chance:
+# A claim that is not supported here can hold elsewhere: these networks are small, those for rendered people were trained for minutes, and
+# the claims were made about larger networks and other pictures. A claim that is supported need not hold for the reason that was given for
+# it: one number stands for a sentence, and the tables say which number. Intervals are over people, for networks most of which were trained
+# once; those of studies are over seeds and people. The rules were written when most numbers on mannequins were known and most of those on
+# photographs were not, so the photographs are the stricter test. With many claims, some are decided by chance:
 # {{ runs["10_claims"].say.chance }}
 
 # %% tags=["hide-input"]

@@ -323,11 +323,9 @@ def test_a_table_links_to_what_this_edition_has(kept):
     kept["03_skips", "laptop"] = metrics["03_skips"] | {"provenance": {"parameters": {}}}
     elsewhere = claims.ledger([claim], "lspet:folder", {"03_skips": {"b": 1}})
     assert "| [chapter](03_skips) |" in say.table([claim], elsewhere, ["03_skips"]), "the figure is of another edition"
-    said = "not supported on mannequins (+20.0 [+15.0, +25.0] points; 1,234 mannequins), not measured on photographs"
-    assert say.sentence(claim, verdicts["one"]) == said
+    assert say.brief(verdicts["one"]) == "not supported on mannequins, not measured on photographs"
     alike = {kind: verdicts["one"]["mannequins"] for kind in ("mannequins", "photographs")}
-    number = "(+20.0 [+15.0, +25.0] points; 1,234 mannequins)"
-    assert say.sentence(claim, alike) == f"not supported on mannequins {number} and on photographs {number}"
+    assert say.brief(alike) == "not supported on mannequins and photographs"
     assert say.numbers(claim, verdicts["one"]) == "+20.0 [+15.0, +25.0] points on mannequins, not measured on photographs"
     assert say.brief(claim, verdicts["one"]) == "+20.0 points on mannequins and not measured on photographs"
     assert say.brief(claim, alike) == "+20.0 points on mannequins and +20.0 points on photographs"
@@ -357,6 +355,7 @@ def test_numbers_are_said_in_their_unit(number, unit, text):
     assert say.measured(claim, claims.Verdict("undecided", number=number, data="lspet")) == f"{text}; lspet"
     counted = claims.Verdict("undecided", number=replace(number, people=1639), data="lspet")
     assert say.measured(claim, counted) == f"{text}; 1,639 people of lspet"
+    assert say.measured(replace(claim, cases="pairs of mannequins"), counted) == f"{text}; 1,639 pairs of mannequins"
 
 
 @pytest.mark.parametrize(
@@ -420,9 +419,9 @@ def test_a_study_decides_alone_on_its_kind_of_people_and_is_named(kept):
     given = verdicts["one"]
     assert (given["photographs"].verdict, given["photographs"].seeds) == ("supported", 3)
     assert given["mannequins"].verdict == "not decided yet" and not given["mannequins"].kept
-    words = say.sentence(claim, given)
-    assert "supported on photographs (+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; 7 people of lspet)" in words
-    assert "not decided yet on mannequins (1 of 9 trainings are missing; study *redesign-mannequins*)" in words
+    assert say.measured(claim, given["photographs"]) == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; 7 people of lspet"
+    assert say.measured(claim, given["mannequins"]) == "1 of 9 trainings are missing; study *redesign-mannequins*"
+    assert say.brief(given) == "not decided yet on mannequins, supported on photographs"
     assert "{numref}`f`" in say.table([claim], verdicts, ["08_redesign"])
     alone = claims.ledger([claim], "mannequins", own, {})["one"]
     assert {kind: v.why for kind, v in alone.items()} == {kind: f"there is no study of it on {kind}" for kind in claims.KINDS}
@@ -437,9 +436,9 @@ def verdict_of(name, low=1.0, high=3.0):
     [
         (
             [("supported", "supported"), ("supported", "not supported")],
-            "2 claims are decided on both kinds of people, 1 of them alike. The two disagree on: b.",
+            "2 claims are decided on both kinds of people, 1 of them alike. The two kinds disagree on: b.",
         ),
-        ([("supported", "supported")], "1 claims are decided on both kinds of people, 1 of them alike."),
+        ([("supported", "supported")], "1 claim is decided on both kinds of people, 1 of them alike."),
         ([("supported", "undecided")], "No claim is decided on both kinds of people"),
     ],
 )
@@ -450,21 +449,20 @@ def test_the_pages_say_where_kinds_of_people_agree(pairs, words):
     said = say.sentences(stated, verdicts, {}, "lspet", [])
     assert said["people"] == "the people of lspet" and said["result"] == "" and set(claims.GROUPS) <= set(said)
     assert said["counts"].startswith(f"Of {len(pairs)} claims, on mannequins: {len(pairs)} supported; on photographs:")
-    assert f"of {2 * len(pairs)} verdicts that depend on an interval" in said["chance"]
+    assert f"of the {2 * len(pairs)} verdicts that depend on an interval" in said["chance"]
 
 
 def test_the_pages_say_what_of_a_study_is_there():
     summaries = {"redesign": {"photographs": {"study": "redesign", "missing": {"a": [0, 1]}, "trainings": 9},
                               "mannequins": {"study": "redesign-mannequins", "missing": {}, "trainings": 6}}}  # fmt: skip
     assert say.progress(summaries) == (
-        "of the study *redesign*, on photographs, 2 of 9 trainings are missing; of the study *redesign-mannequins*, on mannequins, all 6 "
-        "trainings are there."
+        "*redesign*, on photographs: 2 of 9 trainings are missing; *redesign-mannequins*, on mannequins: all 6 trainings are complete."
     )
 
 
-def test_the_discussion_hears_what_came_of_the_redesign():
-    assert say.result({"redesign": "undecided"}) == "*It is better by as much as the thesis gained* is undecided."
+def test_the_discussion_quotes_what_came_of_the_redesign():
+    assert say.result({"redesign": "undecided"}) == "*It gains as much as the thesis reported* (undecided)."
     assert say.result({"redesign-better": "a", "redesign": "b", "redesign-cost": "a"}) == (
-        "*A network changed because of what was found inside it is better*; *It costs no more*: each is a. "
-        "*It is better by as much as the thesis gained* is b."
+        "*The best redesign from a finding improves the network*; *It costs no more than the base* (each a). "
+        "*It gains as much as the thesis reported* (b)."
     )

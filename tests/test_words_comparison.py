@@ -67,9 +67,9 @@ def test_missing_trainings_are_named_and_decide_nothing():
     say = said()
     assert say["answer"] == "**Not decided yet**: 4 of the 21 trainings of the study that decides this are missing."
     assert "*hourglass, 1 stack* (seed 0); *TransPose*." in say["study"] and "| seeds |" not in say["study"]
-    assert say["curves"] == "The curves are of *hourglass, 1 stack*; of *TransPose* no training is kept yet."
+    assert say["curves"] == "The figure has curves of *hourglass, 1 stack*; *TransPose* is not trained yet."
     nothing = MISSING | {"variants": {ONE: {"seeds": []}}}
-    assert words.curves(nothing) == "No training of the study is kept yet."
+    assert words.curves(nothing) == "No training of the study is complete yet."
 
 
 def test_a_study_with_some_trainings_has_a_table_and_no_verdict(tmp_path):
@@ -90,7 +90,9 @@ def test_a_complete_study_decides(tmp_path):
 
 def test_none_is_better(tmp_path):
     text = words.answer(study(tmp_path, SHARES | {TWO: 0.3, "hourglass, redesigned": 0.3}))
-    assert text.startswith("**None is better than an hourglass of one stack**") and "; TransPose comes nearest, with " in text
+    assert (
+        text.startswith("**None is better than an hourglass of one stack**") and "; TransPose comes nearest, with a difference of " in text
+    )
 
 
 def test_what_has_not_learned_or_climbs_decides_nothing(tmp_path):
@@ -117,51 +119,51 @@ def test_the_curves_have_time_and_compute(tmp_path):
 
 def test_the_short_training():
     say = said()
-    assert "the same 4,000 people" in say["budget"] and "for 3 epochs" in say["budget"] and "of 499 test people" in say["budget"]
+    assert "the same 4,000 people" in say["budget"] and "once for 3 epochs" in say["budget"] and "of 499 test people" in say["budget"]
     once = said(budget=planted()["budget"] | {"epochs": 1})
-    assert "for 1 epoch with" in once["budget"] and "one training of 1 epoch comes" in once["best"]
+    assert "for 1 epoch with" in once["budget"] and "one training of 1 epoch;" in once["best"]
     assert "| hourglass, 1 stack | 25.0 % [24.0, 26.0] | 221,553 | 22.10 million | 34 s | 0.45 ms |" in say["costs"]
     assert "| longer * | 50.0 % [49.0, 51.0] | 1.00 million | 40.00 million | – | 1.00 ms |" in say["costs"]
     assert say["costs"].endswith("| *the median pose* | 6.0 % | 0 | 0 | | |")
-    assert "a batch of 32 (2 cores)" in say["notes"] and "trained elsewhere" not in say["notes"]
+    assert "a batch of 32, divided by its size (2 cores)" in say["notes"] and "trained elsewhere" not in say["notes"]
     assert said(equal=[ONE])["notes"].endswith("*: trained elsewhere, for more epochs or with more pixels.")
 
 
 def test_only_what_has_learned_is_compared():
     text = said()["best"]
     assert "hourglass, 2 stacks finds more (+2.0 [+1.0, +3.0] points); TransPose finds fewer (−3.0" in text and "DeepPose finds" not in text
-    assert "Under three times the median pose's score (18.0 %), so that nothing is concluded from it: *DeepPose*." in text
-    assert "the study decides" in text
+    assert "Below three times the median pose's score (18.0 %), and therefore not compared: *DeepPose*." in text
+    assert "decided by the study" in text
     alike = said(**{"against the reference": {name: interval(0.0) for name in (TWO, "DeepPose", "TransPose")}})["best"]
-    assert "hourglass, 2 stacks is not told apart (0.0" in alike
+    assert "hourglass, 2 stacks does not differ significantly (0.0" in alike
     low = said(floor=0.088)["best"]  # the bar is 26.4 %
     assert (
-        low.startswith("The hourglass of one stack has not learned")
-        and "from them: *hourglass, 1 stack*, *DeepPose* and *TransPose*" in low
+        "the hourglass of one stack scores too low for a comparison" in low
+        and "compared: *hourglass, 1 stack*, *DeepPose* and *TransPose*" in low
     )
     alone = said(equal=[ONE])["best"]
-    assert alone == "This is how far one training of 3 epochs comes; which estimator is better, the study decides."
+    assert alone == "This shows one training of 3 epochs; which estimator is better is decided by the study."
 
 
 def test_joints():
     say = said()
     assert say["joints"] == (
-        "Of those that have learned, the hardest joint is the wrist for 2 of 3 and the hip for 1 of 3, the easiest the hip for 2 of 3 and "
-        "the wrist for 1 of 3."
+        "Among the estimators above three times the median pose's score, the hardest joint is the wrist for 2 of 3 and the hip for 1 of 3, "
+        "the easiest the hip for 2 of 3 and the wrist for 1 of 3."
     )
     assert "| | hip | wrist |" in say["by_joint"] and "| DeepPose | 0 | – |" in say["by_joint"]
-    assert said(floor=0.2)["joints"] == "None has learned, so that no joint is called hard or easy."
+    assert said(floor=0.2)["joints"] == "No estimator scores high enough to call a joint hard or easy."
 
 
 def test_stages():
     text = said()["stages"]
-    assert "Hourglass, 2 stacks begins at 25.0 % [24.0, 26.0]; stack 2 adds +2.0 [+1.0, +3.0] points" in text
-    assert "and brings joints +0.018 [−0.002, +0.038] torso lengths nearer." in text
-    assert "Every stage improves on the one before in hourglass, 2 stacks." in text and "DeepPose begins" not in text
-    assert "Nothing is concluded from the stages of DeepPose (10.0 %)" in text and "it has not learned" in text
+    assert "Hourglass, 2 stacks starts at 25.0 % [24.0, 26.0]; stack 2 adds +2.0 [+1.0, +3.0] points" in text
+    assert "and reduces the distance by +0.018 [−0.002, +0.038] torso lengths." in text
+    assert "Every stage improves on the one before in hourglass, 2 stacks." in text and "DeepPose starts" not in text
+    assert "Nothing is concluded from the stages of DeepPose (10.0 %), which scores below" in text
     flat = said(floor=0.03, gains={"DeepPose": [interval(0.0)], TWO: [interval(0.02)]})["stages"]
     assert "In DeepPose not every stage improves" in flat and "stage 2 adds 0.0" in flat and "Nothing is concluded" not in flat
-    assert "they have not learned" in said(floor=0.1)["stages"]
+    assert "which score below" in said(floor=0.1)["stages"]
 
 
 @pytest.mark.parametrize(
@@ -169,10 +171,10 @@ def test_stages():
     [
         (
             interval(0.03, 0.15) | {"p": 0.75, "pairs": 268},
-            "does not stand in for that effect: their rank correlation over 268 pairs is 0.03 [−0.12,",
+            "does not predict this effect: their rank correlation over 268 pairs is 0.03 [−0.12,",
         ),
-        (interval(0.5) | {"p": 0.001, "pairs": 268}, "orders the pairs of joints much as that effect does"),
-        (interval(0.5) | {"p": 0.2, "pairs": 268}, "does not stand in"),
+        (interval(0.5) | {"p": 0.001, "pairs": 268}, "ranks the pairs of joints much as this effect does"),
+        (interval(0.5) | {"p": 0.2, "pairs": 268}, "does not predict"),
         ({"mean": None, "low": None, "high": None, "p": None, "pairs": 4}, "Too few pairs of joints"),
     ],
 )
@@ -182,15 +184,15 @@ def test_attention(agreed, part):
     verdict = words.verdicts(planted(attention=block))["TransPose: rank correlation of attention and effect"]
     assert verdict.startswith("0.") if agreed["mean"] is not None else verdict == "too few pairs of joints"
     untrained = planted(attention=block, floor=0.08)
-    assert words.attention(untrained).startswith("The transformer's PCK of 22.0 % is under three times the median pose's (8.0 %)")
+    assert words.attention(untrained).startswith("The transformer's PCK of 22.0 % is below three times the median pose's (8.0 %)")
     assert words.verdicts(untrained)["TransPose: rank correlation of attention and effect"].startswith("decides nothing")
 
 
 def test_failures():
     text = said()["failures"]
-    assert "Hourglass, 1 stack: mostly miss (20 % of all joints), left and right exchanged 5.0 % [4.0, 6.0]" in text
-    assert "hourglass, 2 stacks: mostly jitter (30 %" in text and "DeepPose" not in text
-    assert said(floor=0.2)["failures"].startswith("None has learned")
+    assert "| hourglass, 1 stack | miss, 20 % | 5.0 % [4.0, 6.0] |" in text
+    assert "| hourglass, 2 stacks | jitter, 30 % |" in text and "DeepPose" not in text
+    assert said(floor=0.2)["failures"].startswith("No estimator scores")
 
 
 def test_the_table():

@@ -61,6 +61,7 @@ class Claim:
     unit: str = ""
     rule: Rule | None = None
     people: list | None = None
+    cases: str = ""  # what `people` counts where it is no people: "pairs of mannequins"
     note: str = ""
     why: str = ""
     short: bool = False

@@ -21,7 +21,7 @@ def sentences(
 ) -> dict[str, Any]:
     """All that the pages say of the ledger: `name` is of the edition's data set, `here` are the chapters that it has."""
     by_kind = {kind: counts([verdicts[claim.id][kind] for claim in claims]) for kind in KINDS}
-    found = {claim.id: sentence(claim, verdicts[claim.id]) for claim in claims}
+    found = {claim.id: brief(verdicts[claim.id]) for claim in claims}
     return {
         "counts": f"Of {len(claims)} claims, " + "; ".join(f"on {kind}: {_listed(count)}" for kind, count in by_kind.items()) + ".",
         "people": "mannequins" if name == "mannequins" else f"the people of {name}",
@@ -41,10 +41,10 @@ def agreement(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdi
     """Where the two kinds of people agree."""
     both = [claim for claim in claims if {verdict.verdict for verdict in verdicts[claim.id].values()} <= set(DECIDED)]
     if not both:
-        return "No claim is decided on both kinds of people, so nothing can be said about their agreement."
+        return "No claim is decided on both kinds of people, so their agreement cannot be judged."
     apart = [claim.name for claim in both if len({verdict.verdict for verdict in verdicts[claim.id].values()}) > 1]
-    text = f"{len(both)} claims are decided on both kinds of people, {len(both) - len(apart)} of them alike."
-    return text + (f" The two disagree on: {'; '.join(apart)}." if apart else "")
+    text = f"{len(both)} {'claim is' if len(both) == 1 else 'claims are'} decided on both kinds of people, {len(both) - len(apart)} of them alike."
+    return text + (f" The two kinds disagree on: {'; '.join(apart)}." if apart else "")
 
 
 def chance(verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
@@ -52,8 +52,8 @@ def chance(verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
     hung = [v for of in verdicts.values() for v in of.values() if v.number and (v.number.low < v.number.high or v.lead)]
     sure = sum(verdict.verdict in DECIDED for verdict in hung)
     return (
-        f"of {len(hung)} verdicts that depend on an interval {sure} were decided; if every number lay on its threshold, about "
-        f"{len(hung) / 20:.0f} would be decided by chance."
+        f"{sure} of the {len(hung)} verdicts that depend on an interval are decided, while about {len(hung) / 20:.0f} would be decided if every "
+        "number lay exactly on its threshold."
     )
 
 
@@ -66,28 +66,25 @@ def progress(studies: Mapping[str, Mapping[str, Mapping]]) -> str:
             state = (
                 f"{missing} of {summary['trainings']} trainings are missing"
                 if missing
-                else f"all {summary['trainings']} trainings are there"
+                else f"all {summary['trainings']} trainings are complete"
             )
-            lines.append(f"of the study *{summary['study']}*, on {kind}, {state}")
+            lines.append(f"*{summary['study']}*, on {kind}: {state}")
     return "; ".join(lines) + "."
 
 
 def result(found: Mapping[str, str]) -> str:
     """For the discussion: what came of the redesign, where it is a claim of this ledger."""
     asked = {
-        "redesign-better": "A network changed because of what was found inside it is better",
-        "redesign": "It is better by as much as the thesis gained",
-        "redesign-cost": "It costs no more",
-        "redesign-random": "Redesigns that a finding suggests beat redesigns drawn at random",
+        "redesign-better": "The best redesign from a finding improves the network",
+        "redesign": "It gains as much as the thesis reported",
+        "redesign-cost": "It costs no more than the base",
+        "redesign-random": "Redesigns from findings beat redesigns drawn at random",
     }
     alike: dict[str, list[str]] = {}  # what came out in the same words is said once
     for key, claim in asked.items():
         if key in found:
             alike.setdefault(found[key], []).append(f"*{claim}*")
-    return " ".join(
-        f"{claims[0]} is {outcome}." if len(claims) == 1 else f"{'; '.join(claims)}: each is {outcome}."
-        for outcome, claims in alike.items()
-    )
+    return " ".join(f"{'; '.join(claims)} ({'each ' if len(claims) > 1 else ''}{outcome})." for outcome, claims in alike.items())
 
 
 def _listed(count: Mapping[str, int]) -> str:
@@ -136,15 +133,16 @@ def measured(claim: Claim, verdict: Verdict) -> str:
         text += f"; {of_study}, {verdict.seeds} seeds"
     if not number.people:
         return text if verdict.data == "mannequins" else f"{text}; {verdict.data}"
-    return f"{text}; {number.people:,} {'mannequins' if verdict.data == 'mannequins' else f'people of {verdict.data}'}"
+    cases = claim.cases or ("mannequins" if verdict.data == "mannequins" else f"people of {verdict.data}")
+    return f"{text}; {number.people:,} {cases}"
 
 
-def sentence(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
-    """The verdicts in running text: `supported on mannequins (12 components; 1,200 mannequins), not measured on photographs`."""
+def brief(by_kind: Mapping[str, Verdict]) -> str:
+    """The verdicts in brackets behind a claim: `supported on mannequins, not measured on photographs`."""
     places: dict[str, list[str]] = {}
     for kind, v in by_kind.items():
-        places.setdefault(v.verdict, []).append(f"on {kind}" + (f" ({measured(claim, v)})" if v.number or v.study else ""))
-    return ", ".join(f"{verdict} {' and '.join(where)}" for verdict, where in places.items())
+        places.setdefault(v.verdict, []).append(kind)
+    return ", ".join(f"{verdict} on {' and '.join(where)}" for verdict, where in places.items())
 
 
 def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:

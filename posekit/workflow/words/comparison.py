@@ -10,7 +10,7 @@ REFERENCE = "hourglass, 1 stack"
 STEPS = {"hourglass, 2 stacks": "stack", "error feedback": "step"}  # what a further prediction is called, where it is not a stage
 TRANSFORMER = "TransPose"
 EXCHANGED = "left-right exchange"
-NOT_LEARNED = "decides nothing: under three times the median pose's PCK"
+NOT_LEARNED = "decides nothing: below three times the median pose's PCK"
 
 
 def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
@@ -46,7 +46,7 @@ def answer(summary: Mapping[str, Any]) -> str:
     if decided[first]["low"] > 0:
         text = f"**{_capital(first)} gains most over an hourglass of one stack**, each at its own plateau: {gain} of PCK."
     else:
-        text = f"**None is better than an hourglass of one stack**, each at its own plateau; {first} comes nearest, with {gain} of PCK."
+        text = f"**None is better than an hourglass of one stack**, each at its own plateau; {first} comes nearest, with a difference of {gain} of PCK."
     return text + (f" Not decided: {listed(rest)}." if rest else "")
 
 
@@ -55,8 +55,8 @@ def curves(summary: Mapping[str, Any]) -> str:
     trained = [f"*{name}*" for name, block in summary["variants"].items() if block["seeds"]]
     absent = [f"*{name}*" for name, block in summary["variants"].items() if not block["seeds"]]
     if not trained:
-        return "No training of the study is kept yet."
-    return f"The curves are of {listed(trained)}{f'; of {listed(absent)} no training is kept yet' if absent else ''}."
+        return "No training of the study is complete yet."
+    return f"The figure has curves of {listed(trained)}{f'; {listed(absent)} are not trained yet' if len(absent) > 1 else f'; {absent[0]} is not trained yet' if absent else ''}."
 
 
 def study(summary: Mapping[str, Any]) -> str:
@@ -73,16 +73,16 @@ def study(summary: Mapping[str, Any]) -> str:
 def budget(m: Mapping[str, Any]) -> str:
     b = m["budget"]
     return (
-        f"All learn from the same {b['people']:,} people of the training split, {b['resolution']} pixels a side. Each network trains for "
-        f"{_epochs(b['epochs'])} with the same augmentation, once; templates are fitted once, without augmentation. The epoch with the "
-        f"highest PCK on {b['validation']:,} validation people is kept. Scores are of {b['test']:,} test people, without flip test; "
-        "brackets are 95 % intervals over people, which do not cover how another training would end."
+        f"All are trained on the same {b['people']:,} people of the training split, at {b['resolution']} pixels a side. Each network is trained once for "
+        f"{_epochs(b['epochs'])} with the same augmentation; templates are fitted once, without augmentation. The epoch with the "
+        f"highest PCK on {b['validation']:,} validation people is kept. Scores are of {b['test']:,} test people, without flip test. "
+        "Brackets are 95 % intervals over people; they do not include the variation between trainings."
     )
 
 
 def costs(m: Mapping[str, Any]) -> str:
     """Scores and costs as a Markdown table."""
-    lines = ["| | PCK@0.2·torso | parameters | multiply-adds | training | a person |", "| --- " * 6 + "|"]
+    lines = ["| | PCK@0.2·torso | parameters | multiply-adds | training | per person |", "| --- " * 6 + "|"]
     for name, cost in m["costs"].items():
         training = "–" if cost["seconds"] is None else f"{cost['seconds']:,.0f} s"
         beside = "" if name in m["equal"] else " *"
@@ -98,8 +98,8 @@ def notes(m: Mapping[str, Any]) -> str:
     beside = " *: trained elsewhere, for more epochs or with more pixels." if len(m["equal"]) < len(m["costs"]) else ""
     return (
         f"PCK is over {b['joints']} joints. Multiply-adds are those of convolutions and matrix products; they leave out the gradients and "
-        "distance transforms of templates on springs, which the times include. Times are a person's share of a batch of "
-        f"{b['timed']} ({b['backend']}).{beside}"
+        "distance transforms of templates on springs, which the times include. The time per person is that of a batch of "
+        f"{b['timed']}, divided by its size ({b['backend']}).{beside}"
     )
 
 
@@ -109,25 +109,24 @@ def best(m: Mapping[str, Any]) -> str:
     low = [f"*{name}*" for name in m["equal"] if name not in able]
     parts = []
     if REFERENCE not in able:
-        parts.append("The hourglass of one stack has not learned after so short a training, so that nothing is compared with it.")
+        parts.append("After so short a training the hourglass of one stack scores too low for a comparison.")
     elif others := [name for name in able if name != REFERENCE]:
-        compared = [f"{name} {_side(m['against the reference'][name], 'finds more', 'finds fewer', 'is not told apart')} "
+        compared = [f"{name} {_side(m['against the reference'][name], 'finds more', 'finds fewer', 'does not differ significantly')} "
                     f"({spoken(m['against the reference'][name], points=True)})" for name in others]  # fmt: skip
-        parts.append(f"Against the {REFERENCE}, on the same people: {'; '.join(compared)}.")
+        parts.append(f"Compared with the {REFERENCE}, on the same people: {'; '.join(compared)}.")
     if low:
         parts.append(
-            f"Under three times the median pose's score ({_percent(LEARNED * m['floor'])}), so that nothing is concluded from "
-            f"{'it' if len(low) == 1 else 'them'}: {listed(low)}."
+            f"Below three times the median pose's score ({_percent(LEARNED * m['floor'])}), and therefore not compared: {listed(low)}."
         )
     epochs = _epochs(m["budget"]["epochs"])
-    return " ".join([*parts, f"This is how far one training of {epochs} comes; which estimator is better, the study decides."])
+    return " ".join([*parts, f"This shows one training of {epochs}; which estimator is better is decided by the study."])
 
 
 def joints(m: Mapping[str, Any]) -> str:
     measured = (m["kinds of joint"][name] for name in learned(m))
     blocks = [{kind: value for kind, value in block.items() if value is not None} for block in measured]
     if not blocks:
-        return "None has learned, so that no joint is called hard or easy."
+        return "No estimator scores high enough to call a joint hard or easy."
 
     def most_often(chosen: list[str]) -> str:
         counts = {kind: chosen.count(kind) for kind in dict.fromkeys(chosen)}
@@ -135,7 +134,10 @@ def joints(m: Mapping[str, Any]) -> str:
         return listed(f"the {kind} for {count} of {len(chosen)}" for kind, count in ordered)
 
     worst, easiest = ([pick(block, key=lambda kind: block[kind]) for block in blocks] for pick in (min, max))
-    return f"Of those that have learned, the hardest joint is {most_often(worst)}, the easiest {most_often(easiest)}."
+    return (
+        f"Among the estimators above three times the median pose's score, the hardest joint is {most_often(worst)}, the easiest "
+        f"{most_often(easiest)}."
+    )
 
 
 def by_joint(m: Mapping[str, Any]) -> str:
@@ -157,10 +159,10 @@ def stages(m: Mapping[str, Any]) -> str:
     for name in able:
         step, gains = STEPS.get(name, "stage"), m["gains"][name]
         steps = [
-            f"{step} {i + 2} adds {spoken(gain, points=True)} and brings joints {_nearer(by)} torso lengths nearer"
+            f"{step} {i + 2} adds {spoken(gain, points=True)} and reduces the distance by {_nearer(by)} torso lengths"
             for i, (gain, by) in enumerate(zip(gains, m["nearer"][name], strict=True))
         ]
-        parts.append(f"{_capital(name)} begins at {spoken(m['stages'][name][0])}; {listed(steps)}.")
+        parts.append(f"{_capital(name)} starts at {spoken(m['stages'][name][0])}; {listed(steps)}.")
         (better if all(gain["low"] > 0 for gain in gains) else rest).append(name)
     if better:
         parts.append(f"Every stage improves on the one before in {listed(better)}.")
@@ -169,8 +171,8 @@ def stages(m: Mapping[str, Any]) -> str:
     if low := [name for name in m["stages"] if name not in able]:
         scores = [f"{name} ({_percent(m['scores'][name]['mean'])})" for name in low]
         parts.append(
-            f"Nothing is concluded from the stages of {listed(scores)}: under three times the median pose's score, "
-            f"{'it has' if len(low) == 1 else 'they have'} not learned."
+            f"Nothing is concluded from the stages of {listed(scores)}, which {'scores' if len(low) == 1 else 'score'} below three times the "
+            "median pose."
         )
     return " ".join(parts)
 
@@ -181,19 +183,19 @@ def attention(m: Mapping[str, Any]) -> str:
     if TRANSFORMER not in learned(m):
         score = _percent(m["scores"][TRANSFORMER]["mean"])
         return (
-            f"The transformer's PCK of {score} is under three times the median pose's ({_percent(m['floor'])}): it has not learned, and "
-            "nothing is concluded from its attention. The maps show how attention is read."
+            f"The transformer's PCK of {score} is below three times the median pose's ({_percent(m['floor'])}), so nothing is concluded from "
+            "its attention. The maps only show how attention is read."
         )
     text = (
         f"Over {block['people']} people, {100 * block['own']:.1f} % of the attention at a predicted joint lies in a square of "
-        f"{block['side']} torso lengths round the joint itself, and {100 * block['others']:.1f} % in such a square round another "
+        f"{block['side']} torso lengths around the joint itself, and {100 * block['others']:.1f} % in such a square around another "
         "joint. Hiding these squares one by one shows on which joints the network's predictions depend. "
     )
     agreed = block["agreement"]
     if agreed["mean"] is None:
         return f"{text}Too few pairs of joints could be measured to compare the two."
     alike = agreed["low"] > 0.3 and agreed["p"] < 0.05
-    verdict = "orders the pairs of joints much as that effect does" if alike else "does not stand in for that effect"
+    verdict = "ranks the pairs of joints much as this effect does" if alike else "does not predict this effect"
     return f"{text}Attention {verdict}: their rank correlation over {agreed['pairs']} pairs is {_correlation(agreed)}."
 
 
@@ -204,10 +206,11 @@ def failures(m: Mapping[str, Any]) -> str:
         kinds = {kind: block["mean"] for kind, block in m["errors"][name].items() if kind != "found"}
         first = max(kinds, key=lambda kind: kinds[kind])
         exchanged = spoken(m["errors"][name][EXCHANGED])
-        parts.append(f"{name}: mostly {first} ({100 * kinds[first]:.0f} % of all joints), left and right exchanged {exchanged}")
+        parts.append(f"| {name} | {first}, {100 * kinds[first]:.0f} % | {exchanged} |")
     if not parts:
-        return "None has learned, so that the errors say nothing of the kind of estimator."
-    return f"Errors by kind, as in the chapter on stacks, of those that have learned. {_capital('; '.join(parts))}."
+        return "No estimator scores high enough to compare kinds of errors."
+    heading = ["| | most frequent error, of all joints | left and right exchanged |", "| --- | --- | --- |"]
+    return "\n".join(["Kinds of errors are defined as in [the chapter on stacks](04_stacks).", "", *heading, *parts])
 
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
