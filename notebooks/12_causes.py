@@ -110,7 +110,7 @@ plt.show()
 arm = [joint for joint in ("left elbow", "left wrist") if joint in skeleton.joints]
 found = {"left arm": patching.patch_pairs(network, every["left arm"], parts, arm)}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where the left elbow and wrist land when one part of the network comes from B, whose left arm lies elsewhere. Black: 95 % interval of those that follow.", "name": "fig-causes-arm"}, "image": {"alt": "Stacked bars, one a part of the network; the share that follows B grows from the code and the coarse skip connections to the finest, and is nearly all for all skip connections together"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where the left elbow and wrist land when one part of the network is patched with that of B, whose left arm is in another position. Black: 95 % interval of the share that follows.", "name": "fig-causes-arm"}, "image": {"alt": "Stacked bars, one a part of the network; the share that follows B grows from the code and the coarse skip connections to the finest, and is nearly all for all skip connections together"}}
 landed = {part: {at: block(share) for at, share in found["left arm"].lands(part, arm, seed=seed).items()} for part in parts}
 run.save_figure(plots.lands(landed), "arm")
 plt.show()
@@ -183,7 +183,7 @@ pictures = patching.photographs(crops, card)
 some = pictures[:people]
 between = posekit.patch(network, some, some.roll(len(some) // 2, 0), channels)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where joints land when one part of the network comes from another person.", "name": "fig-causes-between"}, "image": {"alt": "Stacked bars, one a part of the network: shares of joints that follow the other person, stay, and land elsewhere"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where joints land when one part of the network is patched with that of another person.", "name": "fig-causes-between"}, "image": {"alt": "Stacked bars, one a part of the network: shares of joints that follow the other person, stay, and land elsewhere"}}
 exchanged = {part: {at: block(one) for at, one in between.lands(part, seed=seed).items()} for part in channels}
 run.save_figure(plots.lands(exchanged), "between")
 plt.show()
@@ -222,7 +222,7 @@ probes = {
     for factor, column in values.items()
 }  # fmt: skip
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "What can be read at a hook point, and what it does: R² of a linear probe for the factor, and the share of joints that follow B when the hook point is patched. Bars: 95 % intervals, over mannequins and over pairs.", "name": "fig-causes-probes"}, "image": {"alt": "Four panels of points with error bars in both directions, most of them low however far to the right they lie"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Decoding against use at each hook point: R² of a linear probe for the factor (horizontal), and the share of joints that follow B when the hook point is patched (vertical). Bars: 95 % intervals, over mannequins and over pairs.", "name": "fig-causes-probes"}, "image": {"alt": "Four panels of points with error bars in both directions, most of them low however far to the right they lie"}}
 readable = {
     factor: {part: {"mean": p.r2, "low": p.low, "high": p.high, "chance": p.chance} for part, p in by.items()}
     for factor, by in probes.items()
@@ -260,7 +260,7 @@ tested = {
 at_random = {f"random {i}": Part([code], directions=vector) for i, vector in enumerate(drawn)}
 turned = patching.patch_pairs(network, every["heading"], tested | {"the whole code": Part([code])} | at_random)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far answers go from A's towards B's, whose heading differs, when a direction of the code is patched. Grey: random directions.", "name": "fig-causes-heading"}, "image": {"alt": "Four dots with intervals near zero, the whole code farthest, over grey marks"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far predictions move from those for A towards those for B, whose heading differs, when a direction of the code is patched, in percent of the whole way. Grey: random directions.", "name": "fig-causes-heading"}, "image": {"alt": "Four dots with intervals near zero, the whole code farthest, over grey marks"}}
 carried = {part: block(turned.toward(part, seed=seed)) for part in (*tested, "the whole code")}
 chance = [turned.toward(part, seed=seed).mean for part in at_random]
 p_values = {part: walks.chance_of_effect(carried[part]["mean"], chance, walks.freedom_of(drawn)) for part in (*tested,)[:2]}
@@ -319,7 +319,7 @@ for point in where:
         "more": block(over_seeds(better)),  # Student's, over joints
     }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How well the best single feature at the first hook point marks the cell of each joint: an atom, a component, a factor of NMF. 0.5 is chance.", "name": "fig-causes-atoms"}, "image": {"alt": "Three marks a joint, close together, between 0.6 and 1"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How well the best single feature at the first hook point marks the cell of each joint: an atom of the sparse autoencoder, a principal component, or a factor of NMF. 0.5 is chance.", "name": "fig-causes-atoms"}, "image": {"alt": "Three marks a joint, close together, between 0.6 and 1"}}
 run.save_figure(plots.detection_by_atoms(written[where[0]]["areas"], written[where[0]]["joints"]), "atoms")
 plt.show()
 
@@ -343,7 +343,7 @@ ends = {
 }
 shown = dict(zip(ends, strongest(network, pictures, where[0], atom_set, list(ends.values())), strict=True))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The patches that four atoms answer most to, each the atom that marks a joint best; a patch a person.", "name": "fig-causes-patches"}, "image": {"alt": "Rows of small cut-outs of people round the cell that excites the atom"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The parts of pictures that excite an atom most, one per person, for the atoms that mark four joints best.", "name": "fig-causes-patches"}, "image": {"alt": "Rows of small cut-outs of people round the cell that excites the atom"}}
 if shown:
     run.save_figure(plots.atoms({f"{joint}\natom {ends[joint]}": one.patches for joint, one in shown.items()}), "patches")
     plt.show()
@@ -364,7 +364,7 @@ pd.DataFrame(rows).style.hide().set_caption(
 # *Centred kernel alignment* {cite:p}`kornblith2019` compares the codes of two networks for the same people. It is 1 if one set of codes is
 # the other rotated and scaled, and about 0 if they have nothing in common. An untrained network of the same architecture is the control.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How alike the codes of networks arrange the same people (unbiased linear CKA).", "name": "fig-causes-cka"}, "image": {"alt": "A square table of similarities, high among the trained networks and low against the untrained one"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Similarity of the codes of networks for the same people (unbiased linear CKA).", "name": "fig-causes-cka"}, "image": {"alt": "A square table of similarities, high among the trained networks and low against the untrained one"}}
 torch.manual_seed(seed)
 bare = posekit.Predictor(type(network.model)(network.model.config), card) if hasattr(network.model, "config") else None
 layers = {}

@@ -165,8 +165,8 @@ def test_sparse_features():
     assert "mark joints" not in said(features=none)["sparse"]
     assert not any("Atoms over components" in question for question in words.verdicts(planted(features=none)))
     rows = words.feature_rows(planted()["features"] | none)
-    assert rows[0]["marks a joint, area"] == "0.85" and rows[0]["dead (%)"] == "25" and rows[1]["dead (%)"] == ""
-    assert rows[3]["marks a joint, area"] == "" and rows[0]["agreement of halves"] == "0.75 (chance 0.60)"
+    assert rows[0]["marks a joint, AUROC"] == "0.85" and rows[0]["dead (%)"] == "25" and rows[1]["dead (%)"] == ""
+    assert rows[3]["marks a joint, AUROC"] == "" and rows[0]["agreement of halves"] == "0.75 (chance 0.60)"
 
 
 def test_removed():

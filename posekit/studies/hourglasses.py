@@ -45,7 +45,7 @@ def redesigns(base: Training) -> list[Training]:
         base,
         *(redone(base, variant) for variant in own_variants(config, recipe.resolution)),
         *(redone(base, variant) for variant in squeezed if variant.name == "wider"),
-        Training("base, trained on", config, turn, base, why="what the squeezed networks are compared with: as many epochs"),
+        Training("base, trained on", config, turn, base, why="as many epochs as the networks with a narrower code"),
         *(Training(v.name, v.config, turn, base, v.init, why=v.why) for v in squeezed if v.init),
     ]
 
@@ -73,7 +73,7 @@ def redesign_64(joints: int) -> list[Training]:
 def distilled(training: Training, base: Training) -> Training:
     """The same training with a teacher of two stacks, each as wide as the base."""
     teacher = replace(base, variant="teacher", config=replace(base.config, stacks=2))
-    why = "learns from two stacks of the base's width too"
+    why = "also learns from a network of two stacks"
     return replace(training, variant=f"{training.variant}, distilled", teacher=teacher, why=why)
 
 
@@ -130,7 +130,7 @@ def stacks_64(joints: int) -> list[Training]:
         replace(base, variant="1 wide stack"),
         *(Training(f"{n} stacks, equal parameters", stacked(n), base.recipe, why=why) for n in (2, 4)),
         *(Training(f"{n} stacks, equal width", replace(config, stacks=n), base.recipe, why="as many features") for n in (2, 4)),
-        Training("1 narrow stack", narrow, base.recipe, why="one of the two stacks alone, as wide"),
+        Training("1 narrow stack", narrow, base.recipe, why="one of the two stacks, of the same width"),
         Training("1 large stack", large, base.recipe, why="the parameters of two stacks of equal width in one"),
         Training("2 stacks, redesigned", redesigned, replace(base.recipe, sigma=best.sigma), why=f"{BEST[0]}, at no more cost"),
     ]
@@ -140,7 +140,7 @@ def skips_64(joints: int) -> list[Training]:
     base = base_64(joints)
 
     def with_skips(name: str, skips: bool | tuple[int, ...]) -> Training:
-        return Training(name, replace(base.config, skips=skips), base.recipe, why="trained without, else the same")
+        return Training(name, replace(base.config, skips=skips), base.recipe, why="trained without these skips, otherwise the same")
 
     return [
         replace(base, variant="all skips"),
@@ -172,6 +172,8 @@ def audit_64(joints: int) -> list[Training]:
     return [
         base,
         replace(base, variant="without doubtful labels", labels="without doubtful", why="labels more likely wrong than right are left out"),
-        replace(base, variant="exchanges put right", labels="exchanged", why="left and right change places where that is likelier"),
+        replace(
+            base, variant="exchanges put right", labels="exchanged", why="left and right are exchanged where that is more likely right"
+        ),
         replace(base, variant="weighted labels", labels="weighted", why="each label counts by the probability that it is right"),
     ]

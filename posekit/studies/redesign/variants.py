@@ -27,23 +27,23 @@ def study_variants(base: HourglassConfig, dimensions: int, side: int, noise: flo
     wider = widened(base, parameters(squeezed))
     return [
         Variant("autoencoder", squeezed, "trained", why="the study's redesign"),
-        Variant("linear", linear, "components", why="as few dimensions, begun with the principal components"),
-        Variant("random", linear, "random", why="as few dimensions, begun with directions drawn by chance"),
-        Variant("wider", wider, why="the autoencoder's parameters spent on width"),
+        Variant("linear", linear, "components", why="linear, as many dimensions, initialised with the principal components"),
+        Variant("random", linear, "random", why="linear, as many dimensions, initialised with random directions"),
+        Variant("wider", wider, why="the autoencoder's parameters in more channels instead"),
     ]
 
 
 def own_variants(base: HourglassConfig, resolution: int) -> list[Variant]:
     """What the chapters on skips, stacks and codes suggest, each at no more parameters and multiply-adds than the base."""
-    lean = "coarse skips and bottleneck residuals are hardly missed, and the stem costs half: spent on width"
-    far = "most errors are far off and codes redundant: modules that see further, of fewer channels"
+    lean = "without coarse skips and bottleneck residuals, which ablation shows to matter little; a cheaper stem; wider"
+    far = "most errors are large and codes redundant: modules with larger receptive fields and fewer channels"
     slim = {"skips": (1, 2), "bottleneck_residuals": 1, "early_pool": True}
     return [
         Variant("noisy code", replace(base, code_noise=0.1), why="codes are redundant: noise may regularise"),
         Variant("lean", within(base, resolution, **slim), why=lean),
         Variant("basic modules", within(base, resolution, basic=True), why=far),
-        Variant("sharper targets", base, sigma=0.7, why="targets that say more exactly where"),
-        Variant("all three", within(base, resolution, basic=True, **slim), sigma=0.7, why="the three before in one"),
+        Variant("sharper targets", base, sigma=0.7, why="narrower targets"),
+        Variant("all three", within(base, resolution, basic=True, **slim), sigma=0.7, why="lean, basic modules and sharper targets together"),
     ]  # fmt: skip
 
 

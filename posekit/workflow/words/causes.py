@@ -27,10 +27,10 @@ def feature_rows(features: Mapping[str, Mapping]) -> list[dict[str, str]]:
             stable = found["stability"][name]
             areas = known(found["areas"][name])
             rows.append({
-                "hook point": point, "": name, "variance written (%)": number(100 * explained, 0),
+                "hook point": point, "": name, "variance explained (%)": number(100 * explained, 0),
                 "dead (%)": number(100 * found["dead"], 0) if name == "sparse autoencoder" else "",
                 "agreement of halves": f"{number(stable['mean'])} (chance {number(stable['chance'])})",
-                "marks a joint, area": number(sum(areas) / len(areas)) if areas else "",
+                "marks a joint, AUROC": number(sum(areas) / len(areas)) if areas else "",
             })  # fmt: skip
     return rows
 

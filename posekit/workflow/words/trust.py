@@ -155,7 +155,8 @@ def error_rows(networks: Mapping[str, list], first: str) -> dict[str, Mapping]:
     """Rows of the figure: each network, each of its stacks where it has several."""
     rows: dict[str, Mapping] = {}
     for name, stacks in networks.items():
-        label = str(name).removesuffix(".safetensors").rpartition("/")[2] or str(name)
+        parts = str(name).removesuffix(".safetensors").split("/")
+        label = parts[-2] if parts[-1] == "weights" and len(parts) > 1 else parts[-1]
         for i, stack in enumerate(stacks, 1):
             rows[f"{label}, stack {i}" if len(stacks) > 1 else label] = stack["kinds"]
     return rows
