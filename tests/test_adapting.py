@@ -1,6 +1,7 @@
 """Outside networks: planted ones, whose answers are known in closed form."""
 
 import pickle
+import sys
 import types
 
 import numpy as np
@@ -391,6 +392,19 @@ def test_a_file_of_ones_own_stands_wherever_weights_do(tmp_path):
                        (f"{tmp_path}/none.py:network", "none.py: no such Python file")):  # fmt: skip
         with pytest.raises(PosekitError, match=said):
             posekit.load(name)
+
+
+def test_a_file_of_ones_own_imports_what_lies_beside_it(tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "beside_a_network.py").write_text(OWN)
+    (folder / "mine.py").write_text("from beside_a_network import network\n")
+    before = list(sys.path)
+    assert posekit.load(f"{folder}/mine.py:network").card.name == "mine" and sys.path == before
+    (folder / "broken.py").write_text("from beside_a_network import nothing\n")
+    with pytest.raises(ImportError):
+        posekit.load(f"{folder}/broken.py:network")
+    assert sys.path == before
 
 
 def test_a_run_of_a_network_of_ones_own_is_stale_when_its_file_changes(tmp_path):

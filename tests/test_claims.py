@@ -363,6 +363,7 @@ def test_numbers_are_said_in_their_unit(number, unit, text):
     [
         (claims.Rule(above=0.075), "%", "above 7.5 %"),
         (claims.Rule(below=0), "points", "below 0"),
+        (claims.Rule(above=-0.05), "%", "above −5 %"),
         (claims.Rule(above=8), "GB", "above 8 GB"),
         (claims.Rule(below=0, p=0.05), "", "below 0 with p below 0.05"),
         (claims.Rule(equals=2, sure=["lead"]), "clusters", "at 2 clusters, if ahead of the next"),

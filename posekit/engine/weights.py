@@ -10,6 +10,7 @@ import importlib.metadata
 import importlib.util
 import json
 import re
+import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -267,7 +268,7 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
 
 
 def _own(path: Path, function: str) -> tuple[Any, Card]:
-    """The network that a function of a Python file gives.
+    """The network that a function of a Python file gives, which imports what lies beside it, as with `python FILE.py`.
 
     Raises:
         PosekitError: no such file or function, or it gives no network.
@@ -277,10 +278,15 @@ def _own(path: Path, function: str) -> tuple[Any, Card]:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    if not callable(make := getattr(module, function, None)):
-        raise PosekitError(f"{path}: has no function {function}")
-    network = make()
+    beside = str(path.resolve().parent)
+    sys.path.insert(0, beside)
+    try:
+        spec.loader.exec_module(module)
+        if not callable(make := getattr(module, function, None)):
+            raise PosekitError(f"{path}: has no function {function}")
+        network = make()
+    finally:
+        sys.path.remove(beside)
     if not isinstance(getattr(network, "card", None), Card):
         raise PosekitError(f"{path}: {function} gives a {type(network).__name__}; let it return what posekit.adapt gives")
     return network.model, network.card

@@ -176,9 +176,9 @@ def threshold(claim: Claim) -> str:
     side, value = ("above", rule.above) if rule.above is not None else ("below", rule.below)
     assert value is not None
     if claim.unit in ("points", "%"):
-        said = f"{100 * value:g} {claim.unit}" if value else "0"
+        said = f"{100 * value:g} {claim.unit}".replace("-", "−") if value else "0"
     else:
-        said = f"{value:g} {claim.unit}".strip()
+        said = f"{value:g} {claim.unit}".replace("-", "−").strip()
     return f"{side} {said}" + (f" with p below {rule.p:g}" if rule.p else "")
 
 
