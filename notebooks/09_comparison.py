@@ -18,11 +18,11 @@
 # {{ runs["09_comparison"].say.answer }}
 #
 # Before the hourglass, poses were estimated by pictorial structures, templates of body parts connected by springs
-# {cite:p}`felzenszwalb2010,yang2013`, and then by networks that regress coordinates {cite:p}`toshev2014` or correct their own prediction
-# {cite:p}`carreira2016`. Later networks added attention: TransPose puts a transformer behind convolutions {cite:p}`yang2021`. The scores in
-# their papers cannot be compared, because data, resolution and length of training all differ. This chapter builds a small version of each
-# for the same people and pixels. A *study* trains each to its own plateau, from three seeds, and decides. A short training of each shows
-# how they work and where they fail.
+# {cite:p}`fischler1973,felzenszwalb2005,yang2013`, and then by networks that regress coordinates {cite:p}`toshev2014` or correct their own
+# prediction {cite:p}`carreira2016`. Later networks added attention: TransPose puts a transformer behind convolutions {cite:p}`yang2021`.
+# The scores in their papers cannot be compared, because data, resolution and length of training all differ. This chapter builds a small
+# version of each for the same people and pixels. A *study* trains each to its own plateau, from three seeds, and decides. A short training
+# of each shows how they work and where they fail.
 
 # %% tags=["parameters"]
 data = "mannequins"  # people: NAME[:PATH]; trained on its training split, tested on its test split
@@ -371,9 +371,9 @@ plt.show()
 #
 # ## What this does not show
 #
-# The estimators are built small, after their papers but not by their authors' code, and none of their learning rates was searched widely. Wall times are those of the
-# machine that trained, beside whatever else it ran. A short training compares how fast they learn, not how good they can be. Its intervals are over people: another
-# training might differ by more.
+# The estimators are small versions that follow the papers, without the authors' code, and none of their learning rates was searched widely.
+# Wall times depend on the machine and on what else it was running. A short training compares how fast they learn, not how good they can
+# become. Its intervals are over people; another training might differ by more.
 
 # %% tags=["remove-cell"]
 measured = plain(
