@@ -57,8 +57,11 @@ def gains(mean, half=0.02):
 @pytest.mark.parametrize(
     ("name", "changes", "text"),
     [
-        ("answer", {}, "**The main one does**: without its skip connections BlazePose's heatmaps find only 40 % as many joints as with them."),
-        ("answer", {"intact": block(0.3)}, "**Not all of them do**: without its skip connections BlazePose's heatmaps still find 67 % as many joints"),
+        ("answer", {}, (
+            "**The main one does**: without its skip connections BlazePose's heatmaps find only 40 % as many joints as with "
+            "them."
+        )),
+        ("answer", {"intact": block(0.3)}, "Not all of them do**: without its skip connections BlazePose's heatmaps still find 67 % as"),
         ("score", {}, "for upright people: with the trunk upright its landmarks find 51 % more joints, relative."),
         ("score", gains(0.01), "Its landmarks do not clearly gain from an upright trunk."),
         ("people", {}, "*own-net*. Both are applied to 150 people, none of whom it was trained on."),
@@ -80,12 +83,15 @@ def gains(mean, half=0.02):
         ("code", {}, "of own-net correlates strongly with *lean*, r = −0.80"),
         ("code", {"code": {words.BLAZEPOSE: [component("sitting", 0.3)]}}, "correlates only weakly with *sitting*, r ="),
         ("code", {"code": {words.BLAZEPOSE: [component("sitting", 0.6, 0.2)]}}, "correlates moderately with *sitting*, r ="),
-        ("code", {"code": {words.BLAZEPOSE: [component("tilt", 0.1, 0.9)]}}, "correlates only weakly with *tilt* (an attribute of rotation)"),
+        ("code", {"code": {words.BLAZEPOSE: [component("tilt", 0.1, 0.9)]}}, "only weakly with *tilt* (an attribute of rotation)"),
         ("dependency", {}, "use partly the same other joints: the rank correlation of the matrices is 0.50"),
         ("dependency", {}, "0.30 [0.28,\u00a00.32] for BlazePose and 0.40 [0.38,\u00a00.42] for own-net"),
         ("dependency", {"agreement": block(0.5, p=0.2)}, "is not clear"),
         ("dependency", {"agreement": dict.fromkeys(("mean", "low", "high", "p"))}, "The 40 people are too few"),
-        ("cka", {}, "encoder4 of BlazePose and sum1 of own-net, with a CKA of 0.70. With the same layer of own-net, the code of an untrained BlazePose has 0.05"),
+        ("cka", {}, (
+            "encoder4 of BlazePose and sum1 of own-net, with a CKA of 0.70. With the same layer of own-net, the code of an "
+            "untrained BlazePose has 0.05"
+        )),
         ("cka", {}, "than the picture itself explains. The two codes have a CKA of 0.52"),
         ("explanations", {}, "guided 0.95 [0.93,\u00a00.97] fails the cascade, over 5 people. In deletion or insertion, over 10 people,"),
         ("table", {}, "| What goes with the first component of its code? | not measured in this edition | facing, r = 0.70 |"),

@@ -1,6 +1,7 @@
 """Figures of the chapters on skip connections and on stacks."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -158,7 +159,7 @@ def before_after(
             ax.set_xticks([])
             ax.set_yticks([])
             ax.spines[:].set_visible(False)
-        row[0].set_ylabel(name, fontsize=10)
+        row[0].set_ylabel(fill(name, int(cell * 11)), fontsize=10)  # no longer than its row is high
     return figure
 
 

@@ -43,7 +43,7 @@ def own_variants(base: HourglassConfig, resolution: int) -> list[Variant]:
         Variant("lean", within(base, resolution, **slim), why=lean),
         Variant("basic modules", within(base, resolution, basic=True), why=far),
         Variant("sharper targets", base, sigma=0.7, why="narrower targets"),
-        Variant("all three", within(base, resolution, basic=True, **slim), sigma=0.7, why="lean, basic modules and sharper targets together"),
+        Variant("all three", within(base, resolution, basic=True, **slim), sigma=0.7, why="lean, basic modules, sharper targets"),
     ]  # fmt: skip
 
 

@@ -46,8 +46,8 @@ def answer(m: Mapping[str, Any]) -> str:
     share = m["skips"]["all"]["mean"] / max(m["intact"]["mean"], 1e-9)
     if share < 0.5:
         return (
-            "**The main one does**: without its skip connections BlazePose's heatmaps find only "
-            f"{number(100 * share, 0)} % as many joints as with them."
+            f"**The main one does**: without its skip connections BlazePose's heatmaps find only {number(100 * share, 0)} % as many "
+            "joints as with them."
         )
     return (
         f"**Not all of them do**: without its skip connections BlazePose's heatmaps still find {number(100 * share, 0)} % as many joints "
@@ -60,7 +60,10 @@ def upright(m: Mapping[str, Any]) -> str:
     gain = m["gain"][LANDMARKS]
     if gain["low"] > 0:
         more = 100 * gain["mean"] / max(m["score"][LANDMARKS]["mean"], 1e-9)
-        return f"BlazePose is a network for upright people: with the trunk upright its landmarks find {number(more, 0)} % more joints, relative."
+        return (
+            f"BlazePose is a network for upright people: with the trunk upright its landmarks find {number(more, 0)} % more joints, "
+            "relative."
+        )
     return "Its landmarks do not clearly gain from an upright trunk."
 
 
@@ -130,9 +133,9 @@ def skips(m: Mapping[str, Any]) -> str:
     rest = m["skips"]["decoder5"]["change"]
     more = "more" if rest["mean"] < m["skips"]["all"]["change"]["mean"] else "less"
     return (
-        f"The {GROUPS[first]} costs most: at its mean PCK changes by {spoken(parts[first]['change'], points=True)}, against {rest_of}. With "
-        f"all three at their means the heatmaps find {number(share, 0)} % as many joints as the intact network. Replacing the part from the "
-        f"code instead costs {more}: {spoken(rest, points=True)}."
+        f"The {GROUPS[first]} costs most: at its mean PCK changes by {spoken(parts[first]['change'], points=True)}, against {rest_of}. "
+        f"With all three at their means the heatmaps find {number(share, 0)} % as many joints as the intact network. Replacing the part "
+        f"from the code instead costs {more}: {spoken(rest, points=True)}."
     )
 
 

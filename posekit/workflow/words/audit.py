@@ -101,7 +101,7 @@ def calibration(m: Mapping[str, Any]) -> str:
     worst = max(parts, key=lambda part: abs(part["mean"] - part["share"]))
     side = "too high" if worst["mean"] > worst["share"] else "too low"
     return (
-        f"For displaced joints the probability and the share that was planted differ by up to "
+        "For displaced joints the probability and the share that was planted differ by up to "
         f"{100 * abs(worst['mean'] - worst['share']):.0f} points: where the audit says {100 * worst['mean']:.0f} %, this is {side}."
     )
 
@@ -110,8 +110,8 @@ def found(m: Mapping[str, Any]) -> str:
     audit, rates = m["audit"], m["audit"]["rates"]
     lines = [f"| {NAMES[kind]} | {100 * rate:.1f} % |" for kind, rate in rates.items() if kind in NAMES]
     text = (
-        f"{audit['people']:,} people were judged. For {share(audit['exchanged'])} of them an exchange of the whole annotation is more likely "
-        "than not. The table has the upper bound of each kind's rate."
+        f"{audit['people']:,} people were judged. For {share(audit['exchanged'])} of them an exchange of the whole annotation is more "
+        "likely than not. The table has the upper bound of each kind's rate."
     )
     return "\n".join([text, "", "| kind of error | rate, at most |", "| --- | --- |", *lines])
 
@@ -121,8 +121,8 @@ def second(m: Mapping[str, Any]) -> str:
     if block is None:
         return "No second network was asked here."
     return (
-        f"A second network, *{block['network']}*, also prefers the exchanged labels for {share(block['agreed'])} of the people whom the audit "
-        f"takes to be exchanged, and for {share(block['others'])} of all others."
+        f"A second network, *{block['network']}*, also prefers the exchanged labels for {share(block['agreed'])} of the people whom the "
+        f"audit takes to be exchanged, and for {share(block['others'])} of all others."
     )
 
 
@@ -130,8 +130,8 @@ def ceiling(m: Mapping[str, Any]) -> str:
     if m["rendered"]:
         return "Labels of mannequins are right by construction, so every doubt of the audit is mistaken here, and nothing is bounded."
     return (
-        f"By the audit's probabilities, a network that is always right agrees with at least {share(m['ceiling'])} of these labels. Above that, "
-        "a higher score on these labels need not mean a better network."
+        f"By the audit's probabilities, a network that is always right agrees with at least {share(m['ceiling'])} of these labels. Above "
+        "that, a higher score on these labels need not mean a better network."
     )
 
 

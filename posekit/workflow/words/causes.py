@@ -98,7 +98,10 @@ def answer(metrics: Mapping[str, Any]) -> str:
     if through == "code":
         return f"**An arm's position travels through the code**: {follow}"
     if through == "undecided":
-        return f"**Whether an arm's position travels through the code or through the skip connections is undecided**: {follow[:4]} the code {follow[8:]}"
+        return (
+            f"**Whether an arm's position travels through the code or through the skip connections is undecided**: {follow[:4]} the code "
+            f"{follow[8:]}"
+        )
     return f"**What the code carries of an arm's position**: {follow}"
 
 
@@ -201,10 +204,14 @@ def heading(metrics: Mapping[str, Any]) -> str:
     component = f"Component {found['component']} correlates with the heading (r = {r})"
     verdict = {
         "carries": f"{component} and carries part of it: with its patch predictions go {share(own)} of the way from A to B.",
-        "goes along": f"{component} but does not carry it: with its patch predictions go {share(own)} of the way from A to B, no more than along "
-        "random directions.",
-        "undecided": f"{component}. With its patch predictions go {share(own)} of the way from A to B; {metrics['controls']} random directions are too "
-        "few to judge that.",
+        "goes along": (
+            f"{component} but does not carry it: with its patch predictions go {share(own)} of the way from A to B, no more than along "
+            "random directions."
+        ),
+        "undecided": (
+            f"{component}. With its patch predictions go {share(own)} of the way from A to B; {metrics['controls']} random directions are "
+            "too few to judge that."
+        ),
     }[carries(own)]
     return f"{verdict} With the whole code patched they go {share(whole)} of the way."
 
@@ -240,7 +247,10 @@ def removed(metrics: Mapping[str, Any]) -> str:
         return "No joint is marked by an atom here."
     own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0]
     if not own:
-        return "Removing an atom moves its own joint no more than other joints: the network does not need the atom to find the joint that it marks."
+        return (
+            "Removing an atom moves its own joint no more than other joints: the network does not need the atom to find the joint that "
+            "it marks."
+        )
     rest = [joint for joint in found if joint not in own]
     text = f"Removing the atom of {listed(own)} moves this joint more than others."
     return text + (f" For {listed(rest)} it does not." if rest else "")

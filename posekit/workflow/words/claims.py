@@ -43,7 +43,10 @@ def agreement(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdi
     if not both:
         return "No claim is decided on both kinds of people, so their agreement cannot be judged."
     apart = [claim.name for claim in both if len({verdict.verdict for verdict in verdicts[claim.id].values()}) > 1]
-    text = f"{len(both)} {'claim is' if len(both) == 1 else 'claims are'} decided on both kinds of people, {len(both) - len(apart)} of them alike."
+    text = (
+        f"{len(both)} {'claim is' if len(both) == 1 else 'claims are'} decided on both kinds of people, {len(both) - len(apart)} of them "
+        "alike."
+    )
     return text + (f" The two kinds disagree on: {'; '.join(apart)}." if apart else "")
 
 
@@ -52,8 +55,8 @@ def chance(verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
     hung = [v for of in verdicts.values() for v in of.values() if v.number and (v.number.low < v.number.high or v.lead)]
     sure = sum(verdict.verdict in DECIDED for verdict in hung)
     return (
-        f"{sure} of the {len(hung)} verdicts that depend on an interval are decided, while about {len(hung) / 20:.0f} would be decided if every "
-        "number lay exactly on its threshold."
+        f"{sure} of the {len(hung)} verdicts that depend on an interval are decided, while about {len(hung) / 20:.0f} would be decided if "
+        "every number lay exactly on its threshold."
     )
 
 

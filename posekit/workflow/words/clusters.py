@@ -55,8 +55,7 @@ def verdicts(m: Mapping) -> dict[str, str]:
         ),
         "… so people form two groups": (
             f"{'Holds' if valley(m) == 'deep' else 'No valley shown'}: density at the border over that at the centres "
-            f"{ranged(m['valley']['everyone'])}, "
-            f"in one cloud {ranged(m['valley'][CONTROL])}"
+            f"{ranged(m['valley']['everyone'])}, in one cloud {ranged(m['valley'][CONTROL])}"
         ),
         "Two clusters come back with other people": (
             f"Adjusted Rand {ranged(by_number(m['stability']['everyone'])[k])}, in one cloud "
@@ -110,8 +109,8 @@ def complete(m: Mapping) -> str:
     found = full["best"]
     top = ranged(silhouette(m, "fully annotated", found["k"]), 3)
     return (
-        f"Among the {full['people']:,} who are fully annotated it is highest at K = {found['k']}: {top}, {ranged(found['lead'], 3)} "
-        f"above K = {found['next']}."
+        f"Among the {full['people']:,} who are fully annotated it is highest at K = {found['k']}: {top}, {ranged(found['lead'], 3)} above "
+        f"K = {found['next']}."
     )
 
 
@@ -134,8 +133,8 @@ def gap(m: Mapping) -> str:
     if power == float("inf") or power is None:
         return f"{said} With {m['people']:,} people the test would miss even groups 10 standard deviations apart."
     return (
-        f"{said} With {m['people']:,} people the test detects two equal groups in four of five simulations once their centres are {power:g} "
-        f"standard deviations apart; it can miss groups that are closer."
+        f"{said} With {m['people']:,} people the test detects two equal groups in four of five simulations once their centres are "
+        f"{power:g} standard deviations apart; it can miss groups that are closer."
     )
 
 
@@ -145,22 +144,20 @@ def density(m: Mapping) -> str:
     most = max(rows, key=lambda row: row["people: clusters"])
     full = min((row for row in rows if row["components"] == rows[-1]["components"]), key=lambda row: row["people: noise"]["mean"])
     words = (
-        f"In all {full['components']} components it finds {clusters(full['people: clusters'])} and leaves "
-        f"{share(full['people: noise'])} of the people as noise; "
-        f"in the control, {clusters(full['control: clusters'])} and {share(full['control: noise'])}."
+        f"In all {full['components']} components it finds {clusters(full['people: clusters'])} and leaves {share(full['people: noise'])} "
+        f"of the people as noise; in the control, {clusters(full['control: clusters'])} and {share(full['control: noise'])}."
     )
     if most["people: clusters"] > full["people: clusters"]:
         words += (
             f" It finds most, {clusters(most['people: clusters'])}, in {most['components']} components, with "
-            f"{share(most['people: noise'])} left as noise, "
-            f"where the control has {clusters(most['control: clusters'])}."
+            f"{share(most['people: noise'])} left as noise, where the control has {clusters(most['control: clusters'])}."
         )
     only = [row for row in rows if row["people: clusters"] > 1 and not row["control: clusters"]]
     if only:
         least = min(row["people: noise"]["mean"] for row in only)
         words += (
-            f" In {len(only)} of the {len(rows)} rows people have several clusters and the control has none; "
-            f"there at least {100 * least:.0f} % of the people are noise."
+            f" In {len(only)} of the {len(rows)} rows people have several clusters and the control has none; there at least "
+            f"{100 * least:.0f} % of the people are noise."
         )
         if least > 0.5:
             words += " Such clusters are a few dense spots: most people belong to none."
@@ -189,8 +186,8 @@ def size_of(record: Mapping) -> str:
 def near(ratios: list[float]) -> str:
     return (
         f"The people nearest to a centre still lie at {100 * min(ratios):.0f} % and {100 * max(ratios):.0f} % of their cluster's mean "
-        "distance from it. In so many dimensions the middle of a cluster is empty, so these people show what is common in a cluster; they "
-        "are no prototypes."
+        "distance from it. In so many dimensions the middle of a cluster is empty, so these people show what is common in a cluster; "
+        "they are no prototypes."
     )
 
 
@@ -205,8 +202,7 @@ def postures(m: Mapping) -> str:
     )
     return (
         f"The mannequins were posed in {found['kinds']} kinds of posture. The clustering that comes nearest to them, into {found['k']}, "
-        f"has an adjusted Rand "
-        f"index with them of {ranged(found['agreement'])}: {end}"
+        f"has an adjusted Rand index with them of {ranged(found['agreement'])}: {end}"
     )
 
 
@@ -230,10 +226,10 @@ def maps(m: Mapping) -> str:
     seeds = listed(f"{ranged(m['disparity'][n], 3)} with {n} neighbours" for n in sizes)
     return (
         f"UMAP keeps neighbours {than(m, 'trustworthiness')} two components do (trustworthiness {both('trustworthiness')}) and far "
-        f"distances {than(m, 'far distances').removesuffix(' than').removesuffix(' as')} (rank correlation {both('far distances')}). A good score is no evidence of groups: the map "
-        f"of the control has a trustworthiness of {number(none['trustworthiness']['mean'])}. After turning and scaling, the maps of two seeds differ by a "
-        f"Procrustes disparity of {seeds} (0: the same map, 1: unrelated maps); those of the two neighbourhood sizes differ by "
-        f"{ranged(m['disparity']['sizes'], 3)}."
+        f"distances {than(m, 'far distances').removesuffix(' than').removesuffix(' as')} (rank correlation {both('far distances')}). A "
+        f"good score is no evidence of groups: the map of the control has a trustworthiness of {number(none['trustworthiness']['mean'])}. "
+        f"After turning and scaling, the maps of two seeds differ by a Procrustes disparity of {seeds} (0: the same map, 1: unrelated "
+        f"maps); those of the two neighbourhood sizes differ by {ranged(m['disparity']['sizes'], 3)}."
     )
 
 
@@ -245,7 +241,7 @@ def scale(tried: Mapping) -> str:
     return (
         f"For {people:,} people the table would take {people**2 * 8 / 1e9:,.3g} GB, for 10,000 people {10_000**2 * 8 / 1e9:.1f} GB. The "
         f"silhouette of a sample of {tried['sample']:,} people has an interval too, and its memory does not grow with the number of "
-        f"people. On {people:,} points drawn with the variances of these codes, k-means with two clusters ({how}) and their "
-        f"silhouette ({ranged(tried['silhouette'], 3)}) took {tried['seconds']:.1f} s and {tried['megabytes']:.0f} MB beside the "
+        f"people. On {people:,} points drawn with the variances of these codes, k-means with two clusters ({how}) and their silhouette "
+        f"({ranged(tried['silhouette'], 3)}) took {tried['seconds']:.1f} s and {tried['megabytes']:.0f} MB beside the "
         f"{tried['points megabytes']:.0f} MB of the points."
     )

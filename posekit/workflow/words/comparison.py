@@ -46,7 +46,10 @@ def answer(summary: Mapping[str, Any]) -> str:
     if decided[first]["low"] > 0:
         text = f"**{_capital(first)} gains most over an hourglass of one stack**, each at its own plateau: {gain} of PCK."
     else:
-        text = f"**None is better than an hourglass of one stack**, each at its own plateau; {first} comes nearest, with a difference of {gain} of PCK."
+        text = (
+            f"**None is better than an hourglass of one stack**, each at its own plateau; {first} comes nearest, with a difference of "
+            f"{gain} of PCK."
+        )
     return text + (f" Not decided: {listed(rest)}." if rest else "")
 
 
@@ -56,7 +59,8 @@ def curves(summary: Mapping[str, Any]) -> str:
     absent = [f"*{name}*" for name, block in summary["variants"].items() if not block["seeds"]]
     if not trained:
         return "No training of the study is complete yet."
-    return f"The figure has curves of {listed(trained)}{f'; {listed(absent)} are not trained yet' if len(absent) > 1 else f'; {absent[0]} is not trained yet' if absent else ''}."
+    lacking = f"; {listed(absent)} {'is' if len(absent) == 1 else 'are'} not trained yet" if absent else ""
+    return f"The figure has curves of {listed(trained)}{lacking}."
 
 
 def study(summary: Mapping[str, Any]) -> str:
@@ -73,10 +77,10 @@ def study(summary: Mapping[str, Any]) -> str:
 def budget(m: Mapping[str, Any]) -> str:
     b = m["budget"]
     return (
-        f"All are trained on the same {b['people']:,} people of the training split, at {b['resolution']} pixels a side. Each network is trained once for "
-        f"{_epochs(b['epochs'])} with the same augmentation; templates are fitted once, without augmentation. The epoch with the "
-        f"highest PCK on {b['validation']:,} validation people is kept. Scores are of {b['test']:,} test people, without flip test. "
-        "Brackets are 95 % intervals over people; they do not include the variation between trainings."
+        f"All are trained on the same {b['people']:,} people of the training split, at {b['resolution']} pixels a side. Each network is "
+        f"trained once for {_epochs(b['epochs'])} with the same augmentation; templates are fitted once, without augmentation. The epoch "
+        f"with the highest PCK on {b['validation']:,} validation people is kept. Scores are of {b['test']:,} test people, without flip "
+        "test. Brackets are 95 % intervals over people; they do not include the variation between trainings."
     )
 
 
@@ -98,8 +102,8 @@ def notes(m: Mapping[str, Any]) -> str:
     beside = " *: trained elsewhere, for more epochs or with more pixels." if len(m["equal"]) < len(m["costs"]) else ""
     return (
         f"PCK is over {b['joints']} joints. Multiply-adds are those of convolutions and matrix products; they leave out the gradients and "
-        "distance transforms of templates on springs, which the times include. The time per person is that of a batch of "
-        f"{b['timed']}, divided by its size ({b['backend']}).{beside}"
+        f"distance transforms of templates on springs, which the times include. The time per person is that of a batch of {b['timed']}, "
+        f"divided by its size ({b['backend']}).{beside}"
     )
 
 
@@ -171,8 +175,8 @@ def stages(m: Mapping[str, Any]) -> str:
     if low := [name for name in m["stages"] if name not in able]:
         scores = [f"{name} ({_percent(m['scores'][name]['mean'])})" for name in low]
         parts.append(
-            f"Nothing is concluded from the stages of {listed(scores)}, which {'scores' if len(low) == 1 else 'score'} below three times the "
-            "median pose."
+            f"Nothing is concluded from the stages of {listed(scores)}, which {'scores' if len(low) == 1 else 'score'} below three times "
+            "the median pose."
         )
     return " ".join(parts)
 
@@ -183,13 +187,13 @@ def attention(m: Mapping[str, Any]) -> str:
     if TRANSFORMER not in learned(m):
         score = _percent(m["scores"][TRANSFORMER]["mean"])
         return (
-            f"The transformer's PCK of {score} is below three times the median pose's ({_percent(m['floor'])}), so nothing is concluded from "
-            "its attention. The maps only show how attention is read."
+            f"The transformer's PCK of {score} is below three times the median pose's ({_percent(m['floor'])}), so nothing is concluded "
+            "from its attention. The maps only show how attention is read."
         )
     text = (
         f"Over {block['people']} people, {100 * block['own']:.1f} % of the attention at a predicted joint lies in a square of "
-        f"{block['side']} torso lengths around the joint itself, and {100 * block['others']:.1f} % in such a square around another "
-        "joint. Hiding these squares one by one shows on which joints the network's predictions depend. "
+        f"{block['side']} torso lengths around the joint itself, and {100 * block['others']:.1f} % in such a square around another joint. "
+        "Hiding these squares one by one shows on which joints the network's predictions depend. "
     )
     agreed = block["agreement"]
     if agreed["mean"] is None:

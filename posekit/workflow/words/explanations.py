@@ -95,8 +95,8 @@ def decoder(cascade: Mapping[str, Any]) -> bool:
 def decides(cascade: Mapping[str, Any]) -> str:
     if decoder(cascade):
         return (
-            "There the head and the decoder of the last stack are random, so that no joint identity survives: what remains of a map comes from "
-            "the layers below, which are not specific to any joint."
+            "There the head and the decoder of the last stack are random, so that no joint identity survives: what remains of a map "
+            "comes from the layers below, which are not specific to any joint."
         )
     return "There all weights are random: this network does not say where its decoder ends."
 
@@ -186,8 +186,8 @@ def test_words(metrics: Mapping[str, Any]) -> str:
     text = (
         f"{named['deletion'][0].upper()}{named['deletion'][1:]} is best in deletion, {ranged(tests[named['deletion']]['deletion'])}, and "
         f"{'also' if named['insertion'] == named['deletion'] else named['insertion']} in insertion, "
-        f"{ranged(tests[named['insertion']]['insertion'])}. {named['pointing'][0].upper()}{named['pointing'][1:]} points best: its peak lies on "
-        f"{spoken(tests[named['pointing']]['pointing'])} of the joints."
+        f"{ranged(tests[named['insertion']]['insertion'])}. {named['pointing'][0].upper()}{named['pointing'][1:]} points best: its peak "
+        f"lies on {spoken(tests[named['pointing']]['pointing'])} of the joints."
     )
     sides = [label for label in metrics["methods"] if tests[label]["other side"]["low"] > metrics["cascade"]["limit"]]
     if sides:
@@ -206,8 +206,8 @@ def test_words(metrics: Mapping[str, Any]) -> str:
 def control_words(metrics: Mapping[str, Any]) -> str:
     own = metrics["tests"]["the answer"]
     text = (
-        f"The control shows what these numbers are worth. The joint's own heatmap points at {spoken(own['pointing'])} of the joints and reaches "
-        f"{ranged(own['deletion'])} in deletion and {ranged(own['insertion'])} in insertion. "
+        f"The control shows what these numbers are worth. The joint's own heatmap points at {spoken(own['pointing'])} of the joints and "
+        f"reaches {ranged(own['deletion'])} in deletion and {ranged(own['insertion'])} in insertion. "
     )
     lead = {label: metrics["better than the answer"][label]["deletion"] for label in metrics["methods"]}
     ahead = [f"{label} (by {ranged(block, 3)})" for label, block in lead.items() if block["low"] > 0]
@@ -298,8 +298,8 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
     parts = []
     if own is not None and raw is not None:
         parts.append(
-            f"A joint that is itself hidden moves by {number(100 * own, 0)} hundredths of the torso's length beyond the control (median over "
-            f"joints; {number(100 * raw, 0)} before the control is subtracted)."
+            f"A joint that is itself hidden moves by {number(100 * own, 0)} hundredths of the torso's length beyond the control (median "
+            f"over joints; {number(100 * raw, 0)} before the control is subtracted)."
         )
     known, up, down = counts(metrics)
     parts.append(f"Of {known} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below 0.")
@@ -337,8 +337,8 @@ def maximised_words(metrics: Mapping[str, Any]) -> str:
         text += f"A target that is the same for all people: {listed(same)}. "
     along = [block["made"] for name, block in relative.items() if name.startswith("component") and block["made"] is not None]
     text += (
-        f"Along the principal components they reach {number(min(along), 1)} to {number(max(along), 1)} standard deviations, along a random direction "
-        f"{number(relative['random direction']['made'], 1)}."
+        f"Along the principal components they reach {number(min(along), 1)} to {number(max(along), 1)} standard deviations, along a "
+        f"random direction {number(relative['random direction']['made'], 1)}."
     )
     if min(along) > 3:
         text += " Codes of people do not reach as far: the pictures show what can drive the network, not what it usually sees."
@@ -352,7 +352,7 @@ def patch_words(metrics: Mapping[str, Any]) -> str:
     table += [f"| {name} | {number(block['nine'], 1)} | {number(block['all'], 1)} |" for name, block in metrics["excited"].items()]
     outlines, against = metrics["projections like edges"], metrics["faults"]["deconvnet"]
     text = (
-        f"The projections look informative, but part of them is the picture's edges: their strengths have a rank correlation of "
+        "The projections look informative, but part of them is the picture's edges: their strengths have a rank correlation of "
         f"{ranged(outlines)} with edges, over the {outlines['people']} people shown. "
     )
     text += f"The tests above say of the deconvnet: {listed(against)}." if against else "No test above speaks against the deconvnet."

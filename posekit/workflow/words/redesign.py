@@ -54,7 +54,10 @@ def terms(study: Mapping) -> str:
         f"{base['epochs']} epochs"
     )
     if people:
-        text += f" on {people['train']:,} people of *{study['source']}*; {people['val']:,} others are for validation and {people['test']:,} for test"
+        text += (
+            f" on {people['train']:,} people of *{study['source']}*; {people['val']:,} others are for validation and {people['test']:,} "
+            "for test"
+        )
         if 0 < study.get("test people", 0) < people["test"]:
             text += f", of whom {study['test people']:,} have the labelled torso that PCK needs"
     return f"{text}. Each variant is trained from {len(study['seeds'])} seeds."
@@ -68,8 +71,8 @@ def live(shown: Mapping) -> str:
     epochs = f"{shown['epochs']} epoch{'s' * (shown['epochs'] != 1)}"
     text = (
         f"After {epochs} over {shown['people']:,} people, one seed each and {shown['seconds']:.0f} seconds in all, {' and '.join(parts)} "
-        f"of the validation people's joints; answering everybody with the median pose finds {percent(shown['floor'])}. "
-        "**This decides nothing**: "
+        f"of the validation people's joints; answering everybody with the median pose finds {percent(shown['floor'])}. **This decides "
+        "nothing**: "
     )
     if low:
         return (
@@ -106,8 +109,8 @@ def floor(study: Mapping) -> str:
         return text + "The ceiling, which wrong labels set, is not known."
     wrong = 1 - study["ceiling"]
     return (
-        f"{text}The ceiling is set by wrong labels: on {100 * wrong:.0f} % of the limb joints two networks of different training agree with "
-        f"each other against the label. If these labels are wrong, a perfect network scores about {100 * study['ceiling']:.0f} %."
+        f"{text}The ceiling is set by wrong labels: on {100 * wrong:.0f} % of the limb joints two networks of different training agree "
+        f"with each other against the label. If these labels are wrong, a perfect network scores about {100 * study['ceiling']:.0f} %."
     )
 
 

@@ -81,13 +81,13 @@ def confidence(metrics: Mapping[str, Any]) -> str:
     fitted = errors["mass, isotonic"]["over"]
     if fitted["low"] > 0:
         parts.append(
-            f"After isotonic regression the mass still differs from the share found by {spoken(fitted, points=True)}: joints of the validation "
-            "people are easier to find than those of the test people."
+            f"After isotonic regression the mass still differs from the share found by {spoken(fitted, points=True)}: joints of the "
+            "validation people are easier to find than those of the test people."
         )
     elif fitted["high"] < 0:
         parts.append(
-            f"After isotonic regression the mass still differs from the share found by {spoken(fitted, points=True)}: joints of the validation "
-            "people are harder to find than those of the test people."
+            f"After isotonic regression the mass still differs from the share found by {spoken(fitted, points=True)}: joints of the "
+            "validation people are harder to find than those of the test people."
         )
     return " ".join(parts)
 
@@ -105,7 +105,10 @@ def ranking(metrics: Mapping[str, Any]) -> str:
     return (
         text
         + ahead
-        + f" In the half of the joints with the higher {best if best not in ('entropy', 'spread') else 'confidence'}, {share(half)} are not found."
+        + (
+            f" In the half of the joints with the higher {best if best not in ('entropy', 'spread') else 'confidence'}, {share(half)} are "
+            "not found."
+        )
     )
 
 
@@ -126,7 +129,10 @@ def radius(metrics: Mapping[str, Any]) -> str:
 
 
 def visibility_method(metrics: Mapping[str, Any]) -> str:
-    text = "An annotator marks each joint as hidden or visible; training does not use this mark. Can it be predicted from the code, or from the heatmap?"
+    text = (
+        "An annotator marks each joint as hidden or visible; training does not use this mark. Can it be predicted from the code, or from "
+        "the heatmap?"
+    )
     if metrics["rendered"]:
         return f"{text} For mannequins the mark is exact, since the renderer makes it."
     return text
@@ -141,8 +147,8 @@ def visibility(metrics: Mapping[str, Any]) -> str:
     best = max(joints, key=lambda joint: joints[joint]["code"]["mean"])
     better = [joint for joint, ways in joints.items() if ways["code"]["low"] > ways["peak"]["high"]]
     text = (
-        f"A linear probe of the code predicts hidden joints above chance for {len(read)} of {len(joints)} joints. It is best for the {best}, "
-        f"with an AUROC of {ranged(joints[best]['code'])}, where the peak has {ranged(joints[best]['peak'])}."
+        f"A linear probe of the code predicts hidden joints above chance for {len(read)} of {len(joints)} joints. It is best for the "
+        f"{best}, with an AUROC of {ranged(joints[best]['code'])}, where the peak has {ranged(joints[best]['peak'])}."
     )
     if better:
         text += f" The code is clearly better than the peak for {len(better)} {'joint' if len(better) == 1 else 'joints'}."
@@ -188,7 +194,10 @@ def errors(metrics: Mapping[str, Any]) -> str:
         parts.append("Nobody shares a picture with another annotated person, so swaps cannot be detected.")
     chance, inversions = first["inversions by chance"], kinds["inversion"]
     if inversions["low"] > chance["high"]:
-        parts.append(f"Inversions are {spoken(inversions)} of all joints; if errors did not depend on the other side, they would be {spoken(chance)}.")  # fmt: skip
+        parts.append(
+            f"Inversions are {spoken(inversions)} of all joints; if errors did not depend on the other side, they would be "
+            f"{spoken(chance)}."
+        )
     else:
         parts.append(f"Inversions, {spoken(inversions)} of all joints, are not clearly more than by chance, {spoken(chance)}.")
     worth = max(repaired, key=lambda kind: repaired[kind]["mean"])
@@ -232,8 +241,8 @@ def robustness(metrics: Mapping[str, Any]) -> str:
     if moved:
         most, least = max(moved, key=moved.__getitem__), min(moved, key=moved.__getitem__)
         parts.append(
-            f"At the level that loses a quarter of the joints found, the code has moved by {number(moved[most])} of the distance between two "
-            f"people for {most}, the most, and by {number(moved[least])} for {least}, the least."
+            f"At the level that loses a quarter of the joints found, the code has moved by {number(moved[most])} of the distance between "
+            f"two people for {most}, the most, and by {number(moved[least])} for {least}, the least."
         )
     return " ".join(parts)
 
@@ -265,13 +274,14 @@ def shapley(metrics: Mapping[str, Any]) -> str:
     pairs = [(a, b) for a in size for b in size if a != b and effect["low"][a][b] is not None and effect["low"][a][b] > 0]
     pairs.sort(key=lambda pair: -effect["mean"][pair[0]][pair[1]])
     parts = [
-        f"Over {block['people']} people, {share(own)} of the gain from showing all joints is due to the joint itself, the rest to other joints."
+        f"Over {block['people']} people, {share(own)} of the gain from showing all joints is due to the joint itself, the rest to other "
+        "joints."
     ]
     if pairs:
         named = [f"{joints[a]} for {joints[b]} {number(100 * effect['mean'][a][b], 0)}" for a, b in pairs[:3]]
         parts.append(
-            f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of different joints have values clearly above 0; the largest, in hundredths of "
-            f"the torso: {listed(named)}."
+            f"{len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of different joints have values clearly above 0; the largest, in "
+            f"hundredths of the torso: {listed(named)}."
         )
     else:
         parts.append("With so few people no pair of different joints has a value clearly above 0.")
