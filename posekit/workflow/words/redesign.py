@@ -211,7 +211,7 @@ def code(portraits: Mapping[str, Mapping], people: int) -> str:
     if not portraits:
         return "This edition has no pair of a trained network and its redesign to compare; the edition of photographs has one."
     (old, before), (new, after) = portraits.items()
-    rows = {
+    rows: dict[str, tuple] = {
         "components for 95 % of the variance": (before["components95"], after["components95"]),
         "components above the permutation floor": (before["above"], after["above"]),
     }
@@ -225,7 +225,7 @@ def code(portraits: Mapping[str, Mapping], people: int) -> str:
             rows[f"{step}: joints move by, torso lengths"] = tuple(number(walk["moved"]["mean"]) for walk in walked)
             rows[f"{step}: the attribute changes"] = tuple(_effect(walk) for walk in walked)
     lines = [f"| over {people:,} people | {old} | {new} |", "| --- | --- | --- |"]
-    return "\n".join([*lines, *(f"| {question} | {one} | {other} |" for question, (one, other) in rows.items())])
+    return "\n".join([*lines, *(f"| {question} | {' | '.join(map(str, values))} |" for question, values in rows.items())])
 
 
 def full(pairs: Mapping[str, Mapping]) -> str:
