@@ -36,7 +36,7 @@ def calibration(parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         x, y = [100 * part["mean"] for part in intervals], [100 * part["share"] for part in intervals]
         ax.plot(x, y, color=PALETTE[i], linewidth=1, label=name)
         ax.scatter(x, y, s=[min(8 + part["labels"] / 4, 120) for part in intervals], color=PALETTE[i], alpha=0.7)
-    ax.set_xlabel("probability given (%)")
+    ax.set_xlabel("probability by the audit (%)")
     ax.set_ylabel("share that is planted (%)")
     ax.legend(loc="upper left")
     return figure

@@ -44,7 +44,7 @@ def lands(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
     ax.set_yticks(range(len(rows)), rows)
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
-    ax.set(xlabel="share of joints whose answers to A and B differ (%)", xlim=(0, 100))
+    ax.set(xlabel="share of joints whose predictions for A and B differ (%)", xlim=(0, 100))
     figure.legend(loc="outside upper center", ncols=3, fontsize=9)
     return figure
 

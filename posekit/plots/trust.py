@@ -44,7 +44,7 @@ def risk_coverage(curves: Mapping[str, Mapping]) -> Figure:
     figure, ax = plt.subplots(figsize=(6.5, 3.6))
     for i, (name, curve) in enumerate(curves.items()):
         ax.plot(100 * np.array(curve["coverage"]), 100 * np.array(curve["risk"]), color=PALETTE[i], label=name, linewidth=1.6)
-    ax.set(xlabel="joints kept, the surest first (%)", ylabel="not found among them (%)", xlim=(0, 100), ylim=(0, None))
+    ax.set(xlabel="joints kept, highest confidence first (%)", ylabel="not found among them (%)", xlim=(0, 100), ylim=(0, None))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -96,7 +96,7 @@ def hidden_joints(joints: Mapping[str, Mapping[str, Mapping]]) -> Figure:
     ax.set_yticks(range(len(joints)), joints, fontsize=9)
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
-    ax.set(xlabel="hidden told from visible (AUROC)", xlim=(min(0.4, ax.get_xlim()[0]), 1))
+    ax.set(xlabel="hidden against visible joints (AUROC)", xlim=(min(0.4, ax.get_xlim()[0]), 1))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
