@@ -33,8 +33,7 @@ def said(*rows, **changes):
 
 def test_the_answer_and_the_people():
     assert said()["answer"] == (
-        "**Of the labels of *lspet*, the audit takes at most 10 % [8,\u00a012] to be wrong**, by errors like those that "
-        "it was calibrated with."
+        "**Of the labels of *lspet*, the audit takes at most 10 % [8,\u00a012] to be wrong**, counting errors like those that were planted."
     )
     assert said(rendered=True)["answer"].startswith("**Of mannequins, whose labels are right by construction, the audit takes at most 10 %")
     assert said()["people"] == "700 people, judged by *hg1*, none of whom it was trained on"

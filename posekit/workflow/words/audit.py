@@ -41,7 +41,7 @@ def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     wrong = m["audit"]["wrong"]
     who = "Of mannequins, whose labels are right by construction" if m["rendered"] else f"Of the labels of *{m['source']}*"
-    return f"**{who}, the audit takes at most {share(wrong)} to be wrong**, by errors like those that it was calibrated with."
+    return f"**{who}, the audit takes at most {share(wrong)} to be wrong**, counting errors like those that were planted."
 
 
 def people(m: Mapping[str, Any]) -> str:
