@@ -92,11 +92,11 @@ def test_the_arm():
 def test_factors():
     text = said()["factors"]
     assert (
-        "most joints follow skip1 for the left arm's position, the lean" in text and "follow all skip connections together than the" in text
+        "largest effect is skip1 for the left arm's position, the lean" in text and "follow all skip connections together than the" in text
     )
     turned = planted()["share"] | {"heading": {"all skips": block(0.1), "code": block(0.8)}}
     text = said(share=turned)["factors"]
-    assert "and code for the heading." in text
+    assert "; it is code for the heading." in text
     assert "For the heading, more joints follow the code than all skip connections together." in text
     nothing = {factor: dict.fromkeys(PARTS, NOTHING) for factor in words.FACTORS}
     assert said(share=nothing)["factors"] == "No factor moves a prediction." and said(share=nothing)["sides"] == ""

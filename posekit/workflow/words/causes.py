@@ -138,7 +138,8 @@ def factors(metrics: Mapping[str, Any]) -> str:
             strongest.setdefault(most, []).append(FACTORS[factor])
     if not strongest:
         return "No factor moves a prediction."
-    text = f"Of single parts, most joints follow {listed(f'{part} for {listed(named)}' for part, named in strongest.items())}."
+    found = [f"{part} for {listed(names)}" for part, names in strongest.items()]
+    text = f"The single part with the largest effect is {'; it is '.join(found)}."
     named = {factor: blocks for factor, blocks in metrics["share"].items() if {"all skips", "code"} <= set(blocks)}
     both = {factor: (blocks["all skips"], blocks["code"]) for factor, blocks in named.items() if measured(blocks["all skips"])}
     ahead = [FACTORS[factor] for factor, (skips, code) in both.items() if skips["low"] > code["high"]]
