@@ -71,7 +71,7 @@ def live(shown: Mapping) -> str:
     epochs = f"{shown['epochs']} epoch{'s' * (shown['epochs'] != 1)}"
     text = (
         f"After {epochs} over {shown['people']:,} people, one seed each and {shown['seconds']:.0f} seconds in all, {' and '.join(parts)} "
-        f"of the validation people's joints; answering everybody with the median pose finds {percent(shown['floor'])}. **This decides "
+        f"of the validation people's joints; predicting the median pose for everybody finds {percent(shown['floor'])}. **This decides "
         "nothing**: "
     )
     if low:
