@@ -9,7 +9,7 @@ from planted_study import KEYS, plant
 from posekit.errors import PosekitError
 from posekit.studies import floor, kept, verdict
 from posekit.studies.designs import SEEDS, design
-from posekit.studies.summary import CONTRASTS, LEDGER, summarise
+from posekit.studies.summary import AUTOENCODER, CONTRASTS, LEDGER, summarise
 
 FOUND = {"base": 0.40, "base, trained on": 0.41, "autoencoder": 0.44, "wider": 0.42, "sharper targets": 0.43, "all three": 0.45}
 RANDOM = {f"random redesign {i}": 0.36 + 0.01 * i for i in range(1, 6)}
@@ -52,14 +52,24 @@ def test_controls_and_what_costs_more_cannot_win(tmp_path, name):
     assert found["winner"] == "all three"
 
 
-@pytest.mark.parametrize("lacking", [("wider",), (("base", 1),), ("random redesign 3", ("lean", 0), ("lean", 2))])
-def test_an_unfinished_study_decides_nothing(tmp_path, lacking):
-    found = summarise(read(plant(tmp_path, FOUND, leave_out=lacking)))
+@pytest.mark.parametrize(
+    ("lacking", "open_"),
+    [
+        (("wider",), {"winner", "winner's cost", "autoencoder, wider"}),
+        ((("base", 1),), {"winner", "winner's cost", "autoencoder, wider"}),
+        ((("autoencoder", 2), "linear"), {"winner", "winner's cost", *AUTOENCODER}),
+        (("random redesign 3", ("lean", 0), ("lean", 2)), {"winner", "winner's cost", "found, random"}),
+    ],
+)
+def test_a_comparison_needs_every_training_of_its_networks_and_the_winner_all(tmp_path, lacking, open_):
+    found = summarise(read(plant(tmp_path, FOUND | RANDOM, leave_out=lacking)))
     count = sum(1 if isinstance(one, tuple) else 3 for one in lacking)
     assert found["winner"] is None and found["kept"] == 54 - count
     assert sum(map(len, found["missing"].values())) == count
-    for block in found["contrasts"].values():
-        assert block["mean"] is None and block["why"] == f"{count} of 54 trainings are missing"
+    assert {name for name, block in found["contrasts"].items() if block["mean"] is None} == open_
+    for name in open_:
+        assert found["contrasts"][name]["why"].endswith("trainings are missing")
+    assert found["contrasts"]["winner"]["why"] == f"{count} of 54 trainings are missing"
 
 
 def test_of_what_is_not_trained_there_is_its_name(tmp_path):
@@ -71,7 +81,8 @@ def test_of_what_is_not_trained_there_is_its_name(tmp_path):
 def test_without_any_result_all_is_missing(tmp_path):
     found = summarise(read(tmp_path))
     assert found["kept"] == 0 and len(found["missing"]) == len(found["variants"]) == 18 and found["floor"] is None
-    assert {block["why"] for block in found["contrasts"].values()} == {"54 of 54 trainings are missing"}
+    assert found["contrasts"]["winner"]["why"] == "54 of 54 trainings are missing"
+    assert all(block["mean"] is None for block in found["contrasts"].values())
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def with_winner(block):
 @pytest.mark.parametrize(
     ("found", "begins"),
     [
-        (UNFINISHED, "**Not decided yet**: 3 of 12 trainings are missing, and nothing is concluded from the others"),
-        (undecided("not at the plateau: lean"), "**Not decided yet**: not at the plateau: lean."),
+        (UNFINISHED, "**Which helps most is not decided yet**: 3 of 12 trainings are missing. Which of the redesigns"),
+        (undecided("not at the plateau: lean"), "**Which helps most is not decided yet**: not at the plateau: lean. Of the redesigns"),
         (study(winner="base"), "**No**: of the redesigns that cost no more than the base, none"),
         (study(), "**Yes**: *lean*, chosen on validation people, changes the PCK of a trained network by +2.0 % [+1.0, +3.0]"),
         (with_winner(HELD), "**Undecided**: *lean*"),
@@ -63,7 +63,7 @@ def with_winner(block):
         (with_winner(ALONE), "**Not decided**: *lean*"),
     ],
 )
-def test_the_answer_is_one_sentence(found, begins):
+def test_the_answer_is_one_line(found, begins):
     said = words.answer(found)
     assert said.startswith(begins) and "\n" not in said
 
@@ -89,8 +89,8 @@ def test_the_winner_and_the_goal(found, part):
 def test_what_is_missing_is_named():
     said = words.progress(UNFINISHED)
     assert said == (
-        "**4 of 12 trainings are missing**, and nothing is concluded from the others yet. Some seeds are missing of *lean* (seed 1). "
-        "Not trained yet: *wider*."
+        "**4 of 12 trainings are missing.** A comparison is decided once all trainings of its networks are complete, the winner once all "
+        "are. Some seeds are missing of *lean* (seed 1). Not trained yet: *wider*."
     )
     assert words.progress(study()) == "All 12 trainings of the study are complete."
     assert "Some seeds are missing" not in words.progress(undecided(missing={"wider": [0, 1, 2]}))
@@ -140,7 +140,7 @@ def test_redesigns_that_a_finding_suggests():
         "Of the redesigns that a finding suggests, *lean* finds more joints than the base; *basic modules* finds fewer; *noisy code* "
         "finds a number that does not differ significantly."
     )
-    assert "help is not decided yet: 4 of 12" in words.own(UNFINISHED)
+    assert "help is not decided yet: trainings of *lean* are missing." in words.own(UNFINISHED)
     two = study()
     two["variants"] = {"base": variant("reference"), "lean": variant("found"), "all three": variant("found")}
     assert words.own(two) == "Of the redesigns that a finding suggests, *lean* and *all three* find more joints than the base."

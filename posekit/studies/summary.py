@@ -3,8 +3,8 @@
 summary = summarise(read("redesign", "lspet"))
 summary["variants"]["lean"]["difference"], summary["contrasts"]["autoencoder"]
 
-A contrast is written down here before its results are looked at. It has a number only when every training of the study is kept, and
-decides only when each network that it rests on is at its plateau and has learned.
+A contrast is written down here before its results are looked at. It has a number only when every training of the variants that it
+compares is kept, and decides only when each of these networks is at its plateau and has learned. A winner needs the whole study.
 """
 
 from collections.abc import Mapping, Sequence
@@ -148,10 +148,11 @@ def _suggested(kept: Kept) -> list[str]:
     return [variant.name for variant in own_variants(base.config, base.recipe.resolution)]
 
 
-def _because(kept: Kept) -> str | None:
-    """What keeps the whole study from deciding anything."""
-    if kept.missing:
-        return f"{len(kept.missing)} of {len(kept.study.trainings)} trainings are missing"
+def _because(kept: Kept, variants: Sequence[str] | None = None) -> str | None:
+    """What keeps the study from deciding anything about these variants; about the whole, where none are named."""
+    if missing := [t for t in kept.missing if variants is None or t.variant in variants]:
+        of = [t for t in kept.study.trainings if variants is None or t.variant in variants]
+        return f"{len(missing)} of {len(of)} trainings are missing"
     if len({training.seed for training in kept.study.trainings}) < verdict.LEAST_SEEDS:
         return f"an interval needs {verdict.LEAST_SEEDS} seeds"
     if kept.floor is None:
@@ -172,7 +173,7 @@ def _unfit(names: Sequence[str], about: Mapping[str, Mapping], floor: Mapping | 
 def _decided(kept: Kept, about: Mapping[str, Mapping], weights: Mapping[str, float]) -> dict[str, Any]:
     if absent := [name for name in weights if name not in about]:
         return _undecided(f"this study has no variant {', '.join(absent)}") | {"absent": True}
-    if why := _because(kept):
+    if why := _because(kept, list(weights)):
         return _undecided(why)
     found = verdict.contrast([(weight, [kept.of(name)[seed] for seed in sorted(kept.of(name))]) for name, weight in weights.items()])
     return _block(found) | {"people": _people(kept), "why": _unfit(list(weights), about, kept.floor)}
@@ -180,7 +181,7 @@ def _decided(kept: Kept, about: Mapping[str, Mapping], weights: Mapping[str, flo
 
 def _share(kept: Kept, about: Mapping[str, Mapping], ours: str, theirs: str) -> dict[str, Any]:
     """What `ours` finds as a share of what `theirs` finds."""
-    if why := _because(kept):
+    if why := _because(kept, [ours, theirs]):
         return _undecided(why)
     block = _block(verdict.ratio(*([kept.of(name)[seed] for seed in sorted(kept.of(name))] for name in (ours, theirs))))
     shifted = {end: None if block[end] is None else 1 + block[end] for end in ("mean", "low", "high")}
@@ -189,7 +190,7 @@ def _share(kept: Kept, about: Mapping[str, Mapping], ours: str, theirs: str) -> 
 
 def _small_joints(kept: Kept, about: Mapping[str, Mapping], ours: str, theirs: str) -> dict[str, Any]:
     """`ablation.small_joints` of the mean over seeds: the interval is over people, and "p" over kinds of joint."""
-    if why := _because(kept):
+    if why := _because(kept, [ours, theirs]):
         return _undecided(why)
     sides = [list(kept.of(name).values()) for name in (ours, theirs)]
     skeleton = SKELETONS[sides[0][0].content["data"]["skeleton"]]
@@ -220,7 +221,7 @@ def _of_random(kept: Kept, about: Mapping[str, Mapping]) -> dict[str, dict[str, 
     sides = [[name for name, block in about.items() if block["kind"] == kind] for kind in ("found", "random")]
     if not all(sides):
         return {"found, random": _undecided("this study has no redesigns drawn at random") | {"absent": True}}
-    if why := _because(kept):
+    if why := _because(kept, [*sides[0], *sides[1]]):
         return {"found, random": _undecided(why)}
     ours, theirs = (np.array([about[name]["test"]["mean"] for name in side]) for side in sides)
     block = _block(welch(ours, theirs, "redesigns")) | {"seeds": len(kept.of(kept.study.reference)), "people": _people(kept)}

@@ -128,10 +128,10 @@ def named_winner(planned: Trainings) -> str:
 
 
 def undecided(planned: Trainings, found: Sequence[Row]) -> str:
-    """Why a study with these rows decides nothing, in a sentence; empty where it does decide."""
+    """Why a study with these rows names no winner, in a sentence; empty where it does."""
     if missing := planned.missing:
         names = "; ".join(dict.fromkeys(training.variant for training in missing))
-        return f"{len(missing)} of {len(planned.study.trainings)} trainings are missing: nothing is decided yet. Missing: {names}."
+        return f"{len(missing)} of {len(planned.study.trainings)} trainings are missing: there is no winner yet. Missing: {names}."
     seeds = len({training.seed for training in planned.study.trainings})
     if seeds < LEAST_SEEDS:
         return f"Nothing is decided: an interval needs {LEAST_SEEDS} seeds, and there {'is one' if seeds == 1 else 'are two'}."

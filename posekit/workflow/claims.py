@@ -6,8 +6,8 @@ verdicts["skips-detail"]["photographs"].verdict
 
 A claim is decided by the 95 % interval of one number: *supported* where the whole interval lies on the claim's side of a
 threshold, *not supported* where it lies on the other, *undecided* where it holds the threshold or where there is none, as of
-fewer than three trainings. A claim about training is decided by a study (`posekit.studies.summary`), and is *not decided yet* while any
-training of it is missing, or where a network that the number rests on has not learned. What a claim is made of stands at the head of
+fewer than three trainings. A claim about training is decided by a study (`posekit.studies.summary`), and is *not decided yet* while a
+training that the number rests on is missing, or has not learned. What a claim is made of stands at the head of
 book/claims.yaml.
 """
 
@@ -216,8 +216,6 @@ def _open(claim: Claim, summary: Mapping) -> Verdict | None:
         return Verdict("not measured", f"the study has no {' › '.join(map(str, claim.metric or []))}")
     if block.get("absent"):
         return Verdict("not measured", block["why"])
-    if count := sum(map(len, summary["missing"].values())):
-        return Verdict("not decided yet", f"{count} of {summary['trainings']} trainings are missing")
     return Verdict("not decided yet", block["why"]) if block.get("why") else None
 
 

@@ -21,7 +21,7 @@ def sentences(
 ) -> dict[str, Any]:
     """All that the pages say of the ledger: `name` is of the edition's data set, `here` are the chapters that it has."""
     by_kind = {kind: counts([verdicts[claim.id][kind] for claim in claims]) for kind in KINDS}
-    found = {claim.id: brief(verdicts[claim.id]) for claim in claims}
+    found = {claim.id: outcome(verdicts[claim.id]) for claim in claims}
     return {
         "counts": f"Of {len(claims)} claims, " + "; ".join(f"on {kind}: {_listed(count)}" for kind, count in by_kind.items()) + ".",
         "people": "mannequins" if name == "mannequins" else f"the people of {name}",
@@ -140,7 +140,7 @@ def measured(claim: Claim, verdict: Verdict) -> str:
     return f"{text}; {number.people:,} {cases}"
 
 
-def brief(by_kind: Mapping[str, Verdict]) -> str:
+def outcome(by_kind: Mapping[str, Verdict]) -> str:
     """The verdicts in brackets behind a claim: `supported on mannequins, not measured on photographs`."""
     places: dict[str, list[str]] = {}
     for kind, v in by_kind.items():

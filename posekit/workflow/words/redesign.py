@@ -34,8 +34,7 @@ def answer(study: Mapping) -> str:
     """The chapter's answer in one sentence."""
     block, winner = study["contrasts"]["winner"], study["winner"]
     if block["why"]:
-        rest = ", and nothing is concluded from the others" if study["missing"] else ""
-        return f"**Not decided yet**: {block['why']}{rest}."
+        return f"**Which helps most is not decided yet**: {block['why']}. {own(study)}"
     if winner == study["reference"]:
         return "**No**: of the redesigns that cost no more than the base, none has a higher PCK on validation people."
     what = (
@@ -89,7 +88,8 @@ def progress(study: Mapping) -> str:
     whole = [name for name, lacking in missing.items() if len(lacking) == len(seeds)]
     part = [f"*{name}* (seed {', '.join(map(str, lacking))})" for name, lacking in missing.items() if len(lacking) < len(seeds)]
     count = sum(map(len, missing.values()))
-    text = f"**{count} of {study['trainings']} trainings are missing**, and nothing is concluded from the others yet. "
+    text = f"**{count} of {study['trainings']} trainings are missing.** A comparison is decided once all trainings of its networks "
+    text += "are complete, the winner once all are. "
     if part:
         text += f"Some seeds are missing of {_listed(part)}. "
     if whole:
@@ -162,10 +162,8 @@ def thesis(study: Mapping) -> str:
 
 def own(study: Mapping) -> str:
     """The redesigns that a finding suggests, one by one."""
-    if study["missing"]:
-        count = sum(map(len, study["missing"].values()))
-        why = f"{count} of {study['trainings']} trainings are missing"
-        return f"Which of the redesigns that a finding suggests help is not decided yet: {why}."
+    if lacking := [f"*{name}*" for name, block in study["variants"].items() if block["kind"] == "found" and name in study["missing"]]:
+        return f"Which of the redesigns that a finding suggests help is not decided yet: trainings of {_listed(lacking)} are missing."
     sides: dict[str, list[str]] = {"more joints than the base": [], "fewer": [], "a number that does not differ significantly": []}
     for name, block in study["variants"].items():
         if block["kind"] == "found":

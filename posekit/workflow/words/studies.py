@@ -19,8 +19,8 @@ def state(summary: Mapping[str, Any]) -> str:
         for variant, seeds in summary["missing"].items()
     ]
     return (
-        f"**{missing} of the {count} trainings of the study *{name}* are missing, and nothing is decided from it yet**: "
-        f"{'; '.join(lacking)}. `posekit study {name} --data {summary['source']}:FOLDER` trains them."
+        f"**{missing} of the {count} trainings of the study *{name}* are missing**: {'; '.join(lacking)}. A comparison is "
+        f"decided once every training of its networks is complete. `posekit study {name} --data {summary['source']}:FOLDER` trains them."
     )
 
 
