@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from checkpoints import LAYOUTS, MEAN, STD, Checkpoint
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,7 +14,6 @@ from posekit.models.simple_baseline import SimpleBaseline
 
 PLAIN = posekit.Backend.plain()
 QUIET = {"report": None, "backend": PLAIN}
-MEAN, STD = (torch.tensor(three).view(3, 1, 1) for three in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 
 
 def spot_at(x: float, y: float, width: int, height: int, spread: float) -> np.ndarray:
@@ -112,74 +112,39 @@ def test_what_is_no_vitpose_is_refused():
         adapters.vitpose(nn.Conv2d(3, 17, 1))
 
 
-def random_state(three: bool, joints: int, width: int = 4) -> dict[str, torch.Tensor]:
+def random_state(three: bool, joints: int, width: int = 4) -> Checkpoint:
     """A checkpoint in mmpose's layout with small maps: names and shapes as its ResNet and heatmap head have them."""
-    draw, state = torch.Generator().manual_seed(1), {}
-
-    def conv(name, *shape):
-        state[f"{name}.weight"] = torch.randn(*shape, generator=draw) / shape[1] ** 0.5
-
-    def norm(name, channels):
-        state[f"{name}.weight"], state[f"{name}.bias"] = torch.rand(2, channels, generator=draw)
-        state[f"{name}.running_mean"], state[f"{name}.running_var"] = torch.rand(2, channels, generator=draw)
-        state[f"{name}.num_batches_tracked"] = torch.tensor(1)
-
-    conv("backbone.conv1", width, 3, 7, 7)
-    norm("backbone.bn1", width)
+    state = Checkpoint()
+    state.conv("backbone.conv1", width, 3, 7, 7)
+    state.norm("backbone.bn1", width)
     inputs = width
     for i, count in enumerate((1, 2, 1, 1)):
         for j in range(count):
             inner, outputs, name = width * 2**i, width * 2**i * (4 if three else 1), f"backbone.layer{i + 1}.{j}"
-            shapes = [(inner, inputs, 1, 1), (inner, inner, 3, 3), (outputs, inner, 1, 1)] if three else [
-                (inner, inputs, 3, 3), (inner, inner, 3, 3)
-            ]  # fmt: skip
-            for k, shape in enumerate(shapes, 1):
-                conv(f"{name}.conv{k}", *shape)
-                norm(f"{name}.bn{k}", shape[0])
+            state.residual(name, inputs, inner, three)
             if j == 0 and (inputs != outputs or i):
-                conv(f"{name}.downsample.0", outputs, inputs, 1, 1)
-                norm(f"{name}.downsample.1", outputs)
+                state.conv(f"{name}.downsample.0", outputs, inputs, 1, 1)
+                state.norm(f"{name}.downsample.1", outputs)
             inputs = outputs
     for i in (0, 3, 6):
-        conv(f"head.deconv_layers.{i}", inputs, 5, 4, 4)
-        norm(f"head.deconv_layers.{i + 1}", 5)
+        state.conv(f"head.deconv_layers.{i}", inputs, 5, 4, 4)
+        state.norm(f"head.deconv_layers.{i + 1}", 5)
         inputs = 5
-    conv("head.final_layer", joints, 5, 1, 1)
-    state["head.final_layer.bias"] = torch.rand(joints, generator=draw)
+    state.conv("head.final_layer", joints, 5, 1, 1)
+    state["head.final_layer.bias"] = torch.rand(joints)
     return state
 
 
 def by_hand(state, x, three: bool):
     """What a network of these weights computes, by torch's functions alone."""
-
-    def norm(name, x):
-        return F.batch_norm(x, *(state[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")))
-
-    x = F.relu(norm("backbone.bn1", F.conv2d(x, state["backbone.conv1.weight"], None, 2, 3)))
+    x = F.relu(state.normed("backbone.bn1", F.conv2d(x, state["backbone.conv1.weight"], None, 2, 3)))
     x = F.max_pool2d(x, 3, 2, 1)
     for i, count in enumerate((1, 2, 1, 1)):
         for j in range(count):
-            name, step = f"backbone.layer{i + 1}.{j}", 2 if i and not j else 1
-            last, strided = (3, 2) if three else (2, 1)
-            y = x
-            for k in range(1, last + 1):
-                weight = state[f"{name}.conv{k}.weight"]
-                y = norm(f"{name}.bn{k}", F.conv2d(y, weight, None, step if k == strided else 1, weight.shape[-1] // 2))
-                y = F.relu(y) if k < last else y
-            if f"{name}.downsample.0.weight" in state:
-                x = norm(f"{name}.downsample.1", F.conv2d(x, state[f"{name}.downsample.0.weight"], None, step))
-            x = F.relu(x + y)
+            x = state.residually(f"backbone.layer{i + 1}.{j}", x, three, 2 if i and not j else 1)
     for i in (0, 3, 6):
-        x = F.relu(norm(f"head.deconv_layers.{i + 1}", F.conv_transpose2d(x, state[f"head.deconv_layers.{i}.weight"], None, 2, 1)))
+        x = F.relu(state.normed(f"head.deconv_layers.{i + 1}", F.conv_transpose2d(x, state[f"head.deconv_layers.{i}.weight"], None, 2, 1)))
     return F.conv2d(x, state["head.final_layer.weight"], state["head.final_layer.bias"])
-
-
-LAYOUTS = {  # how a checkpoint wraps and names the weights
-    "mmpose 1": lambda state: {"meta": {}, "state_dict": state},
-    "mmpose 0": lambda state: {"state_dict": {name.replace("head.", "keypoint_head."): value for name, value in state.items()}},
-    "the authors'": lambda state: {name.partition(".")[2]: value for name, value in state.items()},
-    "data parallel": lambda state: {f"module.{name}": value for name, value in state.items()},
-}
 
 
 @pytest.mark.parametrize("three", [True, False], ids=["three convolutions", "two"])
@@ -202,7 +167,7 @@ def test_resnet_50_has_the_parameters_that_the_paper_gives():
 
 def test_checkpoints_of_other_networks_are_refused(tmp_path):
     state = random_state(True, 9)
-    torch.save(state, tmp_path / "nine.pth")
+    torch.save(dict(state), tmp_path / "nine.pth")
     with pytest.raises(PosekitError, match=r"nine.pth: 9 maps, of neither COCO's nor MPII's joints; give skeleton="):
         adapters.simple_baseline(tmp_path / "nine.pth", size=64, **QUIET)
     for name, change in {"shorter": "backbone.layer3", "headless": "head.final_layer", "blind": "backbone.layer2.1.conv2"}.items():
@@ -210,6 +175,9 @@ def test_checkpoints_of_other_networks_are_refused(tmp_path):
         with pytest.raises(PosekitError, match=rf"{name}.pth: no SimpleBaseline \(") as caught:
             adapters.simple_baseline(tmp_path / f"{name}.pth", size=64, **QUIET)
         assert "\n" not in str(caught.value)
+    torch.save({**state, "head.conv_layers.0.weight": torch.zeros(5, 5, 1, 1)}, tmp_path / "deeper.pth")
+    with pytest.raises(PosekitError, match=r"no SimpleBaseline \(it has what is none of its weights: conv_layers\.0\.weight\)"):
+        adapters.simple_baseline(tmp_path / "deeper.pth", size=64, **QUIET)
     with pytest.raises(PosekitError, match="cannot be read"):
         adapters.simple_baseline(tmp_path / "none.pth")
 

@@ -63,6 +63,7 @@ class SimpleBaseline(nn.Module):
                 channels = width * 2**i * (4 if three else 1)
             self.add_module(f"layer{i + 1}", nn.Sequential(*modules))
         self.layers = len(blocks)
+        self.code, self.skips = f"layer{len(blocks)}", dict[str, tuple[str, ...]]()
         enlarging: list[nn.Module] = []
         for outputs in deconvolutions:
             enlarging += [nn.ConvTranspose2d(channels, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
@@ -84,9 +85,7 @@ class SimpleBaseline(nn.Module):
             KeyError: a weight that each has is missing.
             ValueError: transposed convolutions of another kernel than 4 x 4.
         """
-        blocks = [len({m[1] for name in state if (m := re.match(rf"layer{i}\.(\d+)\.", name))}) for i in (1, 2, 3, 4)]
-        if not all(blocks):
-            raise KeyError(f"layer{blocks.index(0) + 1}.0.conv1.weight")
+        blocks = [numbered(state, f"layer{i}") for i in (1, 2, 3, 4)]
         enlarging = sorted(
             int(m[1]) for name, value in state.items() if value.ndim == 4 and (m := re.match(r"deconv_layers\.(\d+)\.weight", name))
         )
@@ -98,3 +97,15 @@ class SimpleBaseline(nn.Module):
             blocks, "layer1.0.conv3.weight" in state, head.shape[0], state["conv1.weight"].shape[0],
             [state[f"deconv_layers.{i}.weight"].shape[1] for i in enlarging], head.shape[-1],
         )  # fmt: skip
+
+
+def numbered(state: Mapping[str, Tensor], before: str) -> int:
+    """How many numbered modules have weights under a name: `layer1.0`, `layer1.1`, ...
+
+    Raises:
+        KeyError: there is none.
+    """
+    found = {m[1] for name in state if (m := re.match(rf"{re.escape(before)}\.(\d+)\.", name))}
+    if not found:
+        raise KeyError(f"{before}.0")
+    return len(found)
