@@ -44,7 +44,7 @@ from posekit.engine.evaluation import common
 from posekit.files import plain
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations import stacks as between
-from posekit.interpret.activations.codes import code_hook_point, collect
+from posekit.interpret.activations.codes import collect
 from posekit.interpret.analysis import cka as alignment
 from posekit.plots import ablation as figures
 from posekit.plots import studies as study_figures
@@ -205,14 +205,6 @@ if handovers:
 
 # %% tags=["hide-input"]
 compared = crops.select(np.sort(np.random.default_rng(seed).permutation(len(crops))[:cka_people]))
-depth = network.config.depth if groups else 0
-
-
-def hook_points(stack):
-    """Hook points of a stack by the names in the table."""
-    down = {f"encoder {level}": f"stack{stack}.encoder{level}" for level in range(1, depth + 1)}
-    up = {f"sum {level}": f"stack{stack}.sum{level}" for level in range(depth, 0, -1)}
-    return down | {"code": code_hook_point(network, stack)} | up | {"heatmaps": f"stack{stack}.heatmaps"}
 
 
 def grams(chosen):
@@ -220,19 +212,20 @@ def grams(chosen):
 
 
 # %% tags=["show-input"]
-ends = ("code", "heatmaps")
-inner = {i: grams(hook_points(i) if i in (0, count - 1) else {name: hook_points(i)[name] for name in ends}) for i in range(count) if groups}
-cka = alignment.table_of_grams(inner[0], inner[count - 1]) if groups else None
+layers = [network.layers(i) for i in range(count)]
+ends = [name for name in ("code", "heatmaps") if name in layers[0]]
+inner = [grams(layers[i] if i in (0, count - 1) else {name: layers[i][name] for name in ends}) for i in range(count)]
+cka = alignment.table_of_grams(inner[0], inner[-1]) if ends else None
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA over people between layers of the first stack (rows) and of the last (columns). The diagonal, from the upper left, compares corresponding layers.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between layers of two stacks"}}
-if groups:
-    figure = figures.matrix(cka, list(inner[0]), list(inner[count - 1]), row_label="stack 1", column_label=f"stack {count}", power=2)
+if ends:
+    figure = figures.matrix(cka, list(inner[0]), list(inner[-1]), row_label="stack 1", column_label=f"stack {count}", power=2)
     run.save_figure(figure, "cka")
     plt.show()
 cka_pairs = {
     f"{name} of stacks {i + 1} and {i + 2}": alignment.interval_of_grams(inner[i][name], inner[i + 1][name], seed=seed)
     for name in ends
-    for i in range(count - 1 if groups else 0)
+    for i in range(count - 1)
 }
 
 # %% [markdown]
@@ -278,7 +271,7 @@ kept_numbers = plain(
         "corrected": corrected,
         "strangers": sum(map(len, strangers)) if strangers is not None else 0,
         "handovers": handovers,
-        "cka": {"hook points": list(inner[0]) if groups else [], "table": cka, "pairs": cka_pairs, "people": len(compared)},
+        "cka": {"hook points": list(inner[0]), "table": cka, "pairs": cka_pairs, "people": len(compared)},
         "study": study,
         "seconds": time.monotonic() - started,
     }

@@ -102,6 +102,6 @@ def test_the_table():
 def test_a_network_that_is_no_hourglass_is_asked_what_it_can_be():
     text = said(handovers={}, cka={"people": 400, "pairs": {}})
     assert text["handover"] == "*hg2* is no hourglass, and its stages do not name what they pass to the next one. Nothing is replaced here."
-    assert text["cka"].startswith("*hg2* is no hourglass, and its activations are not assigned")
+    assert text["cka"].startswith("*hg2* was adapted without a code or hook points of heatmaps for each stage")
     verdicts = words.verdicts(planted(handovers={}, cka={"people": 400, "pairs": {}}))
     assert "Joints found by the last" in verdicts and not [name for name in verdicts if name.startswith(("Change", "CKA"))]

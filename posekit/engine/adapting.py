@@ -7,7 +7,7 @@ What a network does is not guessed where it can be read in two ways: a dry pass 
 refused in a line that says what to give.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -20,8 +20,8 @@ from posekit.engine.backend import Backend
 from posekit.engine.prediction import Predictor
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.hooks import first_tensor
-from posekit.models.adapted import Adapted
+from posekit.hooks import edit, first_tensor
+from posekit.models.adapted import Adapted, answered
 from posekit.skeleton import SKELETONS, Skeleton, skeleton_of
 
 VALUES = {  # what a network's numbers are, and the card's word for it
@@ -34,8 +34,8 @@ Output = int | str | Callable[[Any], Tensor]
 def adapt(
     module: nn.Module, skeleton: Skeleton | str, size: int | tuple[int, int], *, mean: Sequence[float] = (0.0, 0.0, 0.0),
     std: Sequence[float] = (1.0, 1.0, 1.0), values: str = "raw", output: Output | None = None, stride: int | None = None,
-    code: str = "", skips: Sequence[str] | Mapping[str, Sequence[str]] = (), attention: str = "",
-    alignment: str = "centres", name: str = "", backend: Backend | None = None,
+    code: str | Sequence[str] = "", skips: Sequence[str] | Mapping[str, Sequence[str]] = (), attention: str = "",
+    stages: Sequence[str] = (), alignment: str = "centres", name: str = "", backend: Backend | None = None,
     report: Callable[[str], None] | None = print,
 ) -> Predictor:  # fmt: skip
     """A predictor of an outside network; every function that takes one of posekit's networks takes it.
@@ -53,10 +53,13 @@ def adapt(
         output: which part of its answer these are, where that is no tensor: an index, a name, or a function of the answer.
             Maps are (B, K, h, w), or (B, stages, K, h, w), or a list of the former, one a stage; coordinates (B, K, 2) likewise.
         stride: input pixels to a heatmap cell; measured by the dry pass, and checked against it where given.
-        code: the hook point whose activation is the network's code, for components, probes, walks and clusters.
+        code: the hook point whose activation is the network's code, for components, probes, walks and clusters; of several stages, one
+            for each or one for all.
         skips: hook points of its skip connections, by the name of what is replaced together or each by itself.
         attention: the hook point of a transformer's attention that answers with its weights (B, heads, T, T) over the cells of the input,
             row by row, as the second of a tuple; for `explain(..., method="attention")`.
+        stages: hook points that compute the maps of the stages, the first one's first, for a network with intermediate supervision whose
+            answer has the last stage's alone; they are read there, in place of the answer.
         alignment: of the maps' cells with the input's pixels: "centres", a cell covers its pixels; "msra", cell i is at pixel i times
             stride; "udp", the first and the last cell are at the first and the last pixel. It is the trainer's; mmpose's codecs name it.
         name: how tables and figures call it; by default its class.
@@ -97,6 +100,9 @@ def adapt(
         if getattr(child, "inplace", False) is True:
             child.inplace = False  # type: ignore[assignment]
 
+    if stages and output is not None:
+        raise PosekitError(f"{name}: stages says where the maps are computed, and output where they are in the answer; give one of them")
+    codes = (code,) if isinstance(code, str) and code else tuple(code)
     coordinates = VALUES[values] == "coordinates"
     shares = (height, width) if values == "shares" else None
     read: Callable[[Any], Tensor] = (
@@ -104,14 +110,20 @@ def adapt(
         if coordinates
         else partial(heatmaps_of, output=output, name=name, sigmoid=values == "sigmoid")
     )
-    points, maps = _dry_pass(module, read, height, width, name)
+    modules = dict(module.named_modules())
+    for point in stages:
+        if point not in modules:
+            raise PosekitError(f"{name}: {point} is none of its modules; there are {', '.join(filter(None, modules))}")
+    points, maps = _dry_pass(module, stages, read, height, width, name)
     if coordinates:
         _check_coordinates(maps, len(skeleton), height, width, values, name)
         stride = stride or STRIDE
     else:
         stride = _stride(maps, len(skeleton), height, width, stride, name)
     named = {point: (point,) for point in skips} if not isinstance(skips, Mapping) else {k: tuple(v) for k, v in skips.items()}
-    for point in chain(filter(None, (code, attention)), *named.values()):
+    if len(codes) not in (0, 1, maps.shape[1]):
+        raise PosekitError(f"{name}: {len(codes)} codes, {maps.shape[1]} stages; give a code for each stage, or one")
+    for point in chain(codes, filter(None, (attention,)), stages, *named.values()):
         if not isinstance(points.get(point), tuple):
             fault = points.get(point, "is none of its modules that compute a tensor")
             raise PosekitError(
@@ -120,7 +132,8 @@ def adapt(
     shapes = {point: shape for point, shape in points.items() if isinstance(shape, tuple)}
     model = Adapted(
         module, read, (height, width), mean, std, stride, kind=VALUES[values], joints=len(skeleton), stages=maps.shape[1], shapes=shapes,
-        code=code, skips=named, attention=attention,
+        codes=codes, skips=named, attention=attention, stage_points=stages,
+        reaches=_first_stages(module, stages, read, height, width, shapes) if maps.shape[1] > 1 else {},
     )  # fmt: skip
     named_so = skeleton.name if SKELETONS.get(skeleton.name) == skeleton else skeleton
     card = Card(
@@ -135,14 +148,14 @@ def adapt(
         alignment=alignment,
     )
     if report:
-        stages, count = maps.shape[1:3]
+        many, count = maps.shape[1:3]
         answer = f"{count} joints' x and y" if coordinates else f"{count} maps of {maps.shape[3]} x {maps.shape[4]} cells"
         strided = "" if coordinates else f", stride {stride}"
         strided += "" if coordinates or alignment == "centres" else f" aligned as {alignment}"
-        report(f"{name}: {stages} stage{'s' * (stages > 1)} of {answer} for {height} x {width} pixels, rows first{strided}; of noise "
+        report(f"{name}: {many} stage{'s' * (many > 1)} of {answer} for {height} x {width} pixels, rows first{strided}; of noise "
                f"{float(maps.min()):.3g} to {float(maps.max()):.3g}, taken as {'pixels' if coordinates else values}")  # fmt: skip
         between = f", from {next(iter(shapes))} to {list(shapes)[-1]}" if shapes else ""
-        report(f"{name}: {len(shapes)} hook points{between}; code: {code or 'none named'}; "
+        report(f"{name}: {len(shapes)} hook points{between}; code: {', '.join(codes) or 'none named'}; "
                f"skip connections: {', '.join(named) or 'none named'}")  # fmt: skip
     return Predictor(model, card, backend)
 
@@ -206,7 +219,9 @@ def _described(answer: Any) -> str:
     return f"a {type(answer).__name__}"
 
 
-def _dry_pass(module: nn.Module, read: Callable, height: int, width: int, name: str) -> tuple[dict[str, Any], Tensor]:
+def _dry_pass(
+    module: nn.Module, stages: Sequence[str], read: Callable, height: int, width: int, name: str
+) -> tuple[dict[str, Any], Tensor]:  # fmt: skip
     """What each module that computes a tensor is as a hook point, in the order of computation, and the answer to two pictures of noise.
 
     A hook point is the shape of its activation, without the pictures' axis, or a clause on why it is none.
@@ -221,12 +236,11 @@ def _dry_pass(module: nn.Module, read: Callable, height: int, width: int, name: 
 
         return hook
 
-    parameter = next(chain(module.parameters(), module.buffers()), torch.empty(0))
-    pictures = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(parameter.device)
+    pictures = _noise(module, height, width)
     hooks = [child.register_forward_hook(count(point)) for point, child in module.named_modules(remove_duplicate=True) if point]
     try:
         with torch.no_grad():
-            maps = read(module(pictures))
+            maps = read(answered(module, pictures, stages))
     except PosekitError:
         raise
     except Exception as error:
@@ -240,6 +254,32 @@ def _dry_pass(module: nn.Module, read: Callable, height: int, width: int, name: 
     if not maps.isfinite().all():
         raise PosekitError(f"{name}: answers to noise with numbers that are not finite; its weights are damaged, or it wants another input")
     return {point: _as_hook_point(found) for point, found in seen.items()}, maps.float()
+
+
+def _noise(module: nn.Module, height: int, width: int) -> Tensor:
+    parameter = next(chain(module.parameters(), module.buffers()), torch.empty(0))
+    return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(parameter.device)
+
+
+def _first_stages(
+    module: nn.Module, stages: Sequence[str], read: Callable, height: int, width: int, points: Iterable[str]
+) -> dict[str, int]:  # fmt: skip
+    """The first stage whose maps each activation reaches, by their gradients; nothing is said of one that has none."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(activation: Tensor, name: str) -> Tensor:  # a copy, so that what a module hands through has a gradient of its own
+        seen[name] = activation.clone()
+        return seen[name]
+
+    with torch.enable_grad(), edit(module, dict.fromkeys(points, keep)):
+        maps = read(answered(module, _noise(module, height, width).requires_grad_(), stages))
+    kept = {point: activation for point, activation in seen.items() if activation.requires_grad}
+    found: dict[str, int] = {}
+    for stage in reversed(range(maps.shape[1] if kept and maps.requires_grad else 0)):
+        total = (maps[:, stage] * torch.rand_like(maps[:, stage])).sum()
+        slopes = torch.autograd.grad(total, list(kept.values()), retain_graph=True, allow_unused=True)
+        found |= {point: stage for point, slope in zip(kept, slopes, strict=True) if slope is not None and slope.any()}
+    return found
 
 
 def _as_hook_point(found: list[tuple[Tensor, int]]) -> tuple[int, ...] | str:

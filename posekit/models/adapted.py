@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from posekit.errors import PosekitError
+from posekit.hooks import first_tensor
 
 PARTS = 3  # at the least, in which a network is randomised
 NOTHING = 110.0  # below the lowest logit: a probability that is 0 in float32
@@ -29,20 +30,23 @@ class Adapted(nn.Module):
         kind: one of `losses.LOSSES`: whether its maps become probabilities by a softmax over the cells, or it answers with coordinates.
         joints, stages: how many it answers with.
         shapes: its hook points in the order of computation, and the shapes of their activations without the pictures' axis.
-        code: the hook point that is its code; "" where it has none.
+        codes: the hook points of its codes, one or one a stage.
         skips: hook points of its skip connections, by the name of what is replaced together.
         attention: the hook point whose answer is a tuple of an activation and attention weights (B, heads, T, T); "" where it has none.
+        stage_points: the hook points that compute the maps of the stages, where they are read there and not in its answer.
+        reaches: of several stages, the first whose maps an activation reaches, by hook point.
     """
 
     def __init__(
         self, module: nn.Module, read: Callable[[Any], Tensor], size: tuple[int, int], mean: Sequence[float], std: Sequence[float],
         stride: int, *, kind: str = "mse", joints: int = 0, stages: int = 1, shapes: Mapping[str, tuple[int, ...]] | None = None,
-        code: str = "", skips: Mapping[str, Sequence[str]] | None = None, attention: str = "",
+        codes: Sequence[str] = (), skips: Mapping[str, Sequence[str]] | None = None, attention: str = "", stage_points: Sequence[str] = (),
+        reaches: Mapping[str, int] | None = None,
     ):  # fmt: skip
         super().__init__()
         self.module, self.read, self.size, self.stride, self.kind = module, read, size, stride, kind
-        self.joints, self.stages, self.shapes, self.code, self.skips = joints, stages, dict(shapes or {}), code, dict(skips or {})
-        self.attention = attention
+        self.joints, self.stages, self.shapes, self.codes, self.skips = joints, stages, dict(shapes or {}), tuple(codes), dict(skips or {})
+        self.attention, self.stage_points, self.reaches = attention, tuple(stage_points), dict(reaches or {})
         if next(module.parameters(), None) is None:  # one says on which device a network is
             self.nothing = nn.Parameter(torch.zeros(0), requires_grad=False)
         self.mean: Tensor
@@ -56,7 +60,7 @@ class Adapted(nn.Module):
             raise PosekitError(f"this network takes pictures of {side} x {side} pixels, not {pictures.shape[-1]} x {pictures.shape[-2]}")
         top, left = (side - height) // 2, (side - width) // 2
         seen = pictures[..., top : top + height, left : left + width]
-        found = self.read(self.module((seen - self.mean) / self.std))
+        found = self.read(answered(self.module, (seen - self.mean) / self.std, self.stage_points))
         if height == width:
             return found
         if self.kind == "coordinates":
@@ -76,24 +80,30 @@ class Adapted(nn.Module):
         return list(self.shapes)
 
     def code_hook_point(self, stack: int = -1) -> str:
-        """Raises PosekitError where the network was adapted without a code, or `stack` is another than its own."""
-        if not self.code:
+        """Raises PosekitError where the network was adapted without a code, or with none of `stack`."""
+        if not self.codes:
             there = f"names one of {', '.join(self.shapes)}" if self.shapes else "names one; this network has none"
             raise PosekitError(f"no code was named; posekit.adapt(..., code=NAME) {there}")
-        if stack not in (0, -1):
-            raise PosekitError(f"no stack {stack}: an adapted network has one code, {self.code}")
-        return self.code
+        if not -len(self.codes) <= stack < len(self.codes):
+            has = f"one code, {self.codes[0]}" if len(self.codes) == 1 else f"the codes {', '.join(self.codes)}, numbered from 0"
+            raise PosekitError(f"no stack {stack}: an adapted network has {has}")
+        return self.codes[stack]
 
     def code_hook_points(self) -> list[str]:
-        return [self.code_hook_point()]
+        return list(self.codes) or [self.code_hook_point()]
 
     def skip_groups(self) -> dict[str, list[str]]:
         """The skip connections, by what is replaced together."""
         return {name: list(points) for name, points in self.skips.items()}
 
     def stage_of(self, hook_point: str) -> int:
-        """The stage whose answer an activation leads to: of an adapted network the last."""
-        return -1
+        """The first stage, counted from 0, whose answer an activation reaches; -1, the last, where there is one or it is not known."""
+        return self.reaches.get(hook_point, -1)
+
+    def layers(self, stage: int) -> dict[str, str]:
+        """The hook points of a stage that have a counterpart in each other one: its code and its heatmaps, where they are named."""
+        named = {"code": self.codes, "heatmaps": self.stage_points}
+        return {name: points[stage] for name, points in named.items() if len(points) == self.stages}
 
     @torch.no_grad()
     def dependencies(self, pictures: Tensor, cells: Tensor) -> Tensor:
@@ -135,8 +145,9 @@ class Adapted(nn.Module):
         """
         maps = [name for name, shape in self.shapes.items() if len(shape) == 3 and shape[1] * shape[2] > 1]
         before = [name for name in maps if self.shapes[name][0] != self.joints]
-        if self.code in maps or before:
-            return self.code if self.code in maps else before[-1]
+        code = self.codes[-1] if self.codes else ""
+        if code in maps or before:
+            return code if code in maps else before[-1]
         raise PosekitError("none of this network's activations before its answer is a map (C, h, w); name a layer that is one")
 
     def part_of(self, hook_point: str) -> str:
@@ -145,3 +156,21 @@ class Adapted(nn.Module):
         deepest = max(map(len, names))
         depth = next((depth for depth in range(1, deepest) if len({tuple(name[:depth]) for name in names}) >= PARTS), deepest)
         return ".".join(hook_point.split(".")[:depth])
+
+
+def answered(module: nn.Module, pictures: Tensor, points: Sequence[str]) -> Any:
+    """What a module answers to pictures, or what it computes at these hook points on the way, in their order."""
+    if not points:
+        return module(pictures)
+    found: dict[str, Any] = {}
+
+    def keep(point: str) -> Callable:
+        return lambda _module, _inputs, activation: found.update({point: first_tensor(activation)})
+
+    hooks = [module.get_submodule(point).register_forward_hook(keep(point)) for point in points]
+    try:
+        module(pictures)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [found[point] for point in points]

@@ -337,6 +337,12 @@ class Hourglass(nn.Module):
         layers = [f"{stack}.skip1", f"{stack}.skip{deep}", f"{stack}.encoder{deep - 1}", code]
         return [*layers, *(f"{stack}.sum{level}" for level in range(deep, 0, -1)), f"{stack}.features"], f"{stack}.skip1"
 
+    def layers(self, stage: int) -> dict[str, str]:
+        """The hook points of a stack that have a counterpart in each other one, in the order of computation."""
+        levels, before = range(1, self.config.depth + 1), f"stack{stage}."
+        down, up = ({f"{kind} {i}": f"{before}{kind}{i}" for i in levels[::way]} for kind, way in (("encoder", 1), ("sum", -1)))
+        return down | {"code": self.code_hook_point(stage)} | up | {"heatmaps": f"{before}heatmaps"}
+
     def hand_overs(self) -> list[tuple[str, str]]:
         """Of each stack but the last, the hook points of the features and of the predictions that it adds for the next."""
         return [(f"stack{i}.merge_features", f"stack{i}.merge_heatmaps") for i in range(self.config.stacks - 1)]

@@ -91,7 +91,7 @@ def handover(m: Mapping[str, Any]) -> str:
 def cka(m: Mapping[str, Any]) -> str:
     pairs = m["cka"]["pairs"]
     if not pairs:
-        return f"*{m['network']}* is no hourglass, and its activations are not assigned to stages, so that none are compared."
+        return f"*{m['network']}* was adapted without a code or hook points of heatmaps for each stage, so that none are compared."
     parts = [
         f"| {name} | {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] | {max(block['chance'], 0):.2f} |"
         for name, block in pairs.items()
