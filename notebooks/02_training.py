@@ -96,6 +96,7 @@ if weights is None:
 else:
     source = weights
 network, card = weight_files.load(source)
+card.need_heatmaps()
 
 # %% tags=["hide-input"]
 history, resolution, loss = card.history, card.resolution, card.loss
@@ -103,7 +104,7 @@ size = int(resolution * CONTEXT)
 parameters = sum(p.numel() for p in network.parameters())
 
 tested = people.split("test").at_most(test_people, seed)
-test = posekit.crops(tested, size, on_error=on_error)
+test = posekit.crops(tested, size, aspect=card.aspect, on_error=on_error)
 truth = test.people.keypoints
 predicted = predict_crops(network, card, test, flip=True, backend=backend)
 torso = metrics.torso(truth, skeleton)
@@ -140,30 +141,28 @@ figure.savefig(run.path("figures/opening.png"), bbox_inches="tight")
 plt.show()
 
 # %% [markdown]
-# The *stem* reduces the picture to a quarter of its side. The hourglass halves it {{ runs["02_training"].say.depth }}
-# more times, down to the *bottleneck*, and up-samples again. At each size a *skip connection* adds the map from the way down. The output is
-# {{ runs["02_training"].say.joints }} heatmaps. A joint is predicted where its map is highest, to a fraction of a cell.
+# {{ runs["02_training"].say.network }}
 #
 # The network of this chapter has {{ runs["02_training"].say.parameters }} parameters; {{ runs["02_training"].say.training }} The table lists everything that was set before training.
 #
 # {{ runs["02_training"].say.hyperparameters }}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. Each bar is a hook point, an activation that later chapters read and replace by the name below it. The bar's height (logarithmic) and the number in it are the side of its maps, in cells.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
-config = network.config
-run.save_figure(plots.architecture(config.depth, resolution, config.features, config.bottleneck_residuals, config.joints), "architecture")
-plt.show()
+if card.architecture == "hourglass":
+    run.save_figure(plots.architecture(network.config, resolution), "architecture")
+    plt.show()
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The heatmaps of the first person of {numref}`fig-opening`, joint by joint, drawn over the person. Each is divided by its own peak. The number is the height of this peak as a multiple of a training target's.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
-plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(loss, resolution), skeleton.joints, columns=6)
+plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(loss, resolution, stride=card.stride), skeleton.joints, columns=6)
 plt.show()
 
 # %% [markdown]
 # ## The training
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves, by epoch. Left, the loss on training and validation people. Middle, the share of validation joints found. Right, the mean height of the heatmaps' peaks on validation people; where there is a dotted line, it is the height of a flat map.", "name": "fig-history"}, "image": {"alt": "Curves of loss, score and peak height over the epochs"}}
-cells = (resolution // STRIDE) ** 2
+rows, columns = (round(resolution / card.stride * min(share, 1)) for share in (1 / card.aspect, card.aspect))
 if history:
-    run.save_figure(plots.history({card.name: history}, 1 / cells if loss == "cross-entropy" else None), "history")
+    run.save_figure(plots.history({card.name: history}, 1 / (rows * columns) if loss == "cross-entropy" else None), "history")
     plt.show()
 
 # %% [markdown]
@@ -277,7 +276,7 @@ if compare_epochs:
         short = dataclasses.replace(recipe, epochs=compare_epochs, loss=kind)
         folder = run.path(f"compare-{kind}/history.jsonl").parent
         torch.manual_seed(seed)
-        train(Hourglass(config), few, validation, short, folder, resume=True, backend=backend, report=report)
+        train(Hourglass(getattr(network, "config", config)), few, validation, short, folder, resume=True, backend=backend, report=report)
         compared[kind] = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Short trainings with the two losses, of the same network on the same people, with the same steps and learning rate. Left, the validation loss relative to its value after the first epoch. Middle, the share of validation joints found. Right, the mean height of the peaks: a probability for cross-entropy, and for mean squared error on a scale on which the targets have height 1.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
@@ -340,11 +339,11 @@ found = {
     "floor": median_pose(people) if "train" in people.splits else None,
     "parameters": parameters,
     "joints": len(skeleton),
-    "depth": config.depth,
-    "resolution": resolution,
-    "stride": STRIDE,
+    "architecture": card.architecture,
+    "cells": [rows, columns],
+    "stride": card.stride,
     "loss": loss,
-    "config": dataclasses.asdict(config),
+    "config": card.config,
     "recipe": settings,
     "history": history,
     "seconds": time.monotonic() - started,

@@ -46,7 +46,7 @@ import torch
 
 import posekit
 from posekit import plots as general
-from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform, view
+from posekit.coordinates import CONTEXT, transform, view
 from posekit.data import held_out
 from posekit.data.mannequins import COUNTERFACTUALS, counterfactuals
 from posekit.data.mannequins.pairs import unpaired
@@ -201,7 +201,7 @@ plt.show()
 others = unpaired(readers, seed)
 keypoints = np.stack([one.keypoints for one in others])
 boxes = joints_box(keypoints)
-joints = patching.joints_seen(keypoints, cropping(*person_square(boxes, MARGIN), card.resolution), card) / card.resolution
+joints = patching.joints_seen(keypoints, boxes, card) / card.resolution
 named = {joint: joints[:, k] for k, joint in enumerate(skeleton.joints)}
 values = {
     "left arm": named["left wrist"][:, 1] - named["left shoulder"][:, 1],  # how high the hand is held

@@ -35,6 +35,7 @@ on_error = "raise"  # what a picture that cannot be read does: raise or skip
 
 # %% tags=["remove-cell"]
 import time
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,7 +63,8 @@ run = runs.current()
 started = time.monotonic()
 network = Predictor(*load(weights))
 table = held_out(data, people, seed, on_error=on_error)
-crops = posekit.crops(table, round(network.card.resolution * CONTEXT), on_error=on_error)
+cut = partial(posekit.crops, table, on_error=on_error)
+crops = cut(round(network.card.resolution * CONTEXT), aspect=network.card.aspect)
 
 # %% [markdown]
 # ## How a label is judged
@@ -153,7 +155,7 @@ exchanged = over_people(doubted * there, there.astype(int), pictures=images, see
 asked = None
 if second:
     other = Predictor(*load(second))
-    opinion, _ = opinions.collect([other], lambda size: posekit.crops(crops.people, size, on_error=on_error), [crops.people.keypoints])
+    opinion, _ = opinions.collect([other], cut, [crops.people.keypoints])
     ratio = features.by_exchange(opinion.likelihoods[0], crops.people.skeleton)["whole"]
     turned = np.char.startswith(audit.kinds.astype(str), "left and right exchanged: whole") & doubted
     prefers = [over_people((ratio > 0) & group, group.astype(int), seed=seed) for group in (turned, ~turned & there)]

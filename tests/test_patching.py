@@ -291,3 +291,15 @@ def test_what_cannot_be_patched_is_refused_by_name():
         assert hooks(network.model) == 0
     bare = adapt(nn.Conv2d(3, 2, 4, stride=4), WRISTS, SIZE, backend=PLAIN, report=None)
     assert p.parts(bare.model) == {}
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 32), (32, 64)])
+def test_a_pair_is_cut_so_that_the_input_holds_the_box(size):
+    pairs = counterfactuals("left arm", 2)
+    corners = np.zeros((2, 17, 3))
+    corners[:, :2, :2] = np.stack([pairs.boxes[:, :2], pairs.boxes[:, :2] + pairs.boxes[:, 2:]], 1)
+    card = adapt(nn.Conv2d(3, 17, 4, stride=4), "coco", size, backend=PLAIN, report=None).card
+    seen, beside = p.joints_seen(corners, pairs.boxes, card)[:, :2], (64 - np.array(size[::-1])) / 2
+    assert (seen > beside - 0.5).all() and (seen < 63.5 - beside).all() and p.views(pairs, card)[0].shape == (2, 3, 64, 64)
+    tight = np.ptp(seen, axis=1) / np.array(size[::-1])
+    assert np.allclose(tight.max(1), 1 / posekit.coordinates.MARGIN), "and no smaller"

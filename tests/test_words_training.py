@@ -23,7 +23,7 @@ def epoch(number, pck=0.5, loss=2.0, val_loss=2.1, val_peak=0.05):
 
 def planted(**changes):
     metrics = {
-        "metrics": {"pck@0.2·torso": PCK}, "joints": 14, "parameters": 974158, "depth": 4, "resolution": 192, "stride": 4,
+        "metrics": {"pck@0.2·torso": PCK}, "joints": 14, "parameters": 974158, "architecture": "hourglass", "cells": [48, 48], "stride": 4,
         "loss": "cross-entropy", "training": "it is shipped.", "floor": 0.058, "recipe": RECIPE, "config": CONFIG,
         "history": [epoch(1, 0.4, 2.4, 2.2), *(epoch(n, 0.5 + n / 100, 2.0, 2.1) for n in range(2, 11))],
         "joint errors": {"left wrist": {"median": 0.151, "labelled": 1500}, "neck": {"median": 0.08, "labelled": 1600},
@@ -49,6 +49,15 @@ def test_hyperparameters_are_those_of_the_card():
     assert "1 × hourglass, depth 4, 128 features" in text and "| learning rate | 0.001; linear warm-up over 5 %" in text
     assert "| initial weights | those of smaller |" in text and "| initial weights | random |" in said()["hyperparameters"]
     assert "learning rate" not in said(recipe={})["hyperparameters"], "a card that says nothing"
+
+
+def test_a_network_says_what_it_is():
+    assert "the hourglass then halves it four more times" in said()["network"] and "Its output is 14 heatmaps. A joint" in said()["network"]
+    assert "| input, heatmaps | 192 × 192 px; one cell for 4 px |" in said()["hyperparameters"] and said()["cells"] == "48 × 48"
+    other = said(architecture="adapted", cells=[32, 24], config={}, recipe={}, history=[])
+    assert other["network"].startswith("Its output is 14 heatmaps of 32 × 24 cells, rows first. A joint") and "hourglass" not in str(other)
+    assert other["hyperparameters"].splitlines()[2:] == ["| input, heatmaps | 128 × 96 px; one cell for 4 px |"]
+    assert words.trained("mine", "", 0, 0, None, "cpu") == "it is *mine*, adapted from outside, and how it was trained is not known here."
 
 
 def test_every_curve_has_its_sentence():

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from posekit import heatmaps as hm
-from posekit.coordinates import MARGIN, person_square, rescaling, transform, view
+from posekit.coordinates import MARGIN, person_square, transform, view
 from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
@@ -52,9 +52,10 @@ def of_network(
     With `flip` of the mean of its maps of picture and mirror image. Joints go by their names; those that the network lacks are NaN.
 
     Raises:
-        PosekitError: network and labels have no joint in common.
+        PosekitError: network and labels have no joint in common, or the crops were cut for an input of another shape.
     """
     card, skeleton = predictor.card, crops.people.skeleton
+    card.check(crops)
     theirs = _joints(card.name, predictor.skeleton, skeleton)
     ours = [skeleton.joints.index(predictor.skeleton.joints[k]) for k in theirs]
     counterparts = [ours.index(skeleton.mirrored[k]) if skeleton.mirrored[k] in ours else -1 for k in ours]
@@ -74,7 +75,7 @@ def of_network(
             scaled = transform(matrices[index], sets[:, index][..., :2])
             known = _spots(moved, scaled[:, :, ours], card.resolution, counterparts)
         else:
-            to_cells = rescaling(1 / card.stride) @ matrices[index]
+            to_cells = np.linalg.inv(card.cells) @ matrices[index]
             points = transform(to_cells, sets[:, index][..., :2])
             known = _look_up(density(maps[:, theirs], card.loss), points[:, :, ours], counterparts)
         likelihoods[:, index[:, None], ours] = known

@@ -1,5 +1,6 @@
 """`audit`: how likely each label of a data set is wrong, and in which way."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,14 +136,8 @@ def audit(
         if progress:
             progress("judging", done["judging"], many * rounds)
 
-    stores: dict[int, Any] = {}
-
-    def cut(size: int):
-        if size not in stores:
-            stores[size] = crops(everybody, size, cache, on_error=on_error)
-        return stores[size]
-
-    there = cut(round(networks[0].card.resolution * CONTEXT)).people  # whose picture cannot be read is left out
+    cut = functools.cache(functools.partial(crops, everybody, cache=cache, on_error=on_error))
+    there = cut(round(networks[0].card.resolution * CONTEXT), aspect=networks[0].card.aspect).people  # whose picture cannot be read is left out
     rival = None if against is None or str(against).endswith((".json", ".json.gz")) else opinions.predictors([against])
     rounds = len(networks) + (rival is not None)
     sets = label_sets(there, seed)

@@ -38,13 +38,14 @@ def measured(
         take no part, since nobody knows whether their labels are right.
     """
     (network,) = opinions.predictors(weights)
-    store = crops(people, round(network.card.resolution * CONTEXT), cache)
+    store = crops(people, round(network.card.resolution * CONTEXT), cache, aspect=network.card.aspect)
     people = store.people
     possible = [kind for kind in kinds if kind in (*JOINT, "pair", "person", *groups(people.skeleton))]
     cases = {(kind, rate): planted.plant(people, kind, rate, seed) for kind in possible for rate in rates}
     cases = {case: found for case, found in cases.items() if found[1].any()}
     sets = [label_sets(people, seed), *(label_sets(changed, seed) for changed, _ in cases.values())]
-    opinion, _ = opinions.collect([network], lambda size: store, [labels for each in sets for labels in each], flip=flip, progress=progress)
+    asked = [labels for each in sets for labels in each]
+    opinion, _ = opinions.collect([network], lambda size, aspect: store, asked, flip=flip, progress=progress)
     parts = np.split(opinion.likelihoods, len(sets))
     before = judge(people, [Opinion(opinion.name, opinion.predicted, parts[0])], sets[0])
     rows = []

@@ -36,17 +36,17 @@ def predictors(given: str | Path | Predictor | Sequence[str | Path | Predictor])
 
 
 def collect(
-    networks: Sequence[Predictor], cut: Callable[[int], Crops], labels: Sequence[np.ndarray], *, flip: bool = True,
+    networks: Sequence[Predictor], cut: Callable[..., Crops], labels: Sequence[np.ndarray], *, flip: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Opinion, list[str]]:  # fmt: skip
     """One opinion out of several networks' about sets of labels (N, K, 3), and what there is to say of it, a line each.
 
     A person is judged by the networks whose cards say that they saw no picture of theirs in training, by the mean log-likelihood of those;
-    where there is none of them, by all. `cut` gives everybody's crops at a size.
+    where there is none of them, by all. `cut` is called with a size and with `aspect=`, and gives everybody's crops.
     """
     found, who, lines = [], [], []
     for network in networks:
-        crops = cut(round(network.card.resolution * CONTEXT))
+        crops = cut(round(network.card.resolution * CONTEXT), aspect=network.card.aspect)
         known = network.card.trained_on
         learned = seen.among(crops.pictures, seen.unpack(known)) if known else np.zeros(len(crops), bool)
         rows = np.flatnonzero(~learned)

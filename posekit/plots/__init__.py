@@ -9,6 +9,7 @@ import numpy as np
 
 from posekit.display.drawing import COLOURS, draw, joint_colours
 from posekit.errors import extra
+from posekit.models.hourglass import HourglassConfig
 from posekit.skeleton import Skeleton
 
 with extra("plots", "drawing figures"):
@@ -261,11 +262,11 @@ def opening(pictures: np.ndarray, maps: np.ndarray, keypoints: np.ndarray, skele
     return figure
 
 
-def architecture(depth: int, resolution: int, features: int, bottleneck_residuals: int, joints: int) -> Figure:
+def architecture(config: HourglassConfig, resolution: int) -> Figure:
     """One hourglass: a bar a hook point, as tall as its maps are wide; what skips is drawn above."""
-    side = resolution // 4
+    side, depth = resolution // 4, config.depth
     points = [("stem", side)] + [(f"encoder{i}", side >> i) for i in range(1, depth + 1)]
-    points += [(f"bottleneck{i}", side >> depth) for i in range(1, bottleneck_residuals + 1)]
+    points += [(f"bottleneck{i}", side >> depth) for i in range(1, config.bottleneck_residuals + 1)]
     points += [(f"decoder{i}", side >> i) for i in range(depth, 0, -1)] + [("features", side), ("heatmaps", side)]
     figure, ax = plt.subplots(figsize=(9, 3.6))
     at = {name: x for x, (name, _) in enumerate(points)}
@@ -283,7 +284,13 @@ def architecture(depth: int, resolution: int, features: int, bottleneck_residual
         high = np.log2(side) / 2 + 0.9 + 0.55 * (depth - level)
         ax.plot([start, start, end, end], [low, high, high, low], color="0.45", linewidth=1.2)
         ax.text((start + end) / 2, high + 0.04, f"skip{level}", ha="center", va="bottom", fontsize=9, color="0.3")
-    ax.text(at["stem"] - 0.6, np.log2(side) / 2 + 0.9 + 0.55 * depth, f"{features} channels; {joints} heatmaps", fontsize=9, color="0.3")
+    ax.text(
+        at["stem"] - 0.6,
+        np.log2(side) / 2 + 0.9 + 0.55 * depth,
+        f"{config.features} channels; {config.joints} heatmaps",
+        fontsize=9,
+        color="0.3",
+    )
     ax.set_xlim(-0.8, len(points) - 0.3)
     ax.set_ylim(-np.log2(side) / 2 - 2.6, np.log2(side) / 2 + 1.5 + 0.55 * depth)
     ax.axis("off")

@@ -191,19 +191,19 @@ def views(pairs: Pairs, card: Card) -> tuple[Tensor, Tensor]:
 
 def cropped_views(pictures: Iterable[np.ndarray], boxes: np.ndarray, card: Card) -> Tensor:
     """People (N, 3, R, R) in [0, 1] as the network of a card sees them, of one picture (H, W, 3) uint8 each, by boxes (N, 4)."""
-    centres, sides = person_square(boxes, MARGIN)
+    centres, sides = person_square(boxes, MARGIN, card.aspect)
     found = [cut(picture, at, float(side), card.resolution) for picture, at, side in zip(pictures, centres, sides, strict=True)]
     return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).float() / 255
 
 
 def truth(pairs: Pairs, card: Card) -> tuple[np.ndarray, np.ndarray]:
     """The true joints (N, K, 2) of A and B in pixels of `views`, in the network's order; NaN for one that mannequins do not have."""
-    matrices = cropping(*person_square(pairs.boxes, MARGIN), card.resolution)
-    return joints_seen(pairs.keypoints_a, matrices, card), joints_seen(pairs.keypoints_b, matrices, card)
+    return joints_seen(pairs.keypoints_a, pairs.boxes, card), joints_seen(pairs.keypoints_b, pairs.boxes, card)
 
 
-def joints_seen(keypoints: np.ndarray, matrices: np.ndarray, card: Card) -> np.ndarray:
-    """Mannequins' keypoints (N, 17, 3) as joints (N, K, 2) of the network, moved by matrices (N, 3, 3) to what it sees."""
+def joints_seen(keypoints: np.ndarray, boxes: np.ndarray, card: Card) -> np.ndarray:
+    """Mannequins' keypoints (N, 17, 3) as joints (N, K, 2) of the network, in pixels of `cropped_views` by boxes (N, 4)."""
+    matrices = cropping(*person_square(boxes, MARGIN, card.aspect), card.resolution)
     names = skeleton_of(card.skeleton).joints
     found = np.full((len(keypoints), len(names), 2), np.nan)
     rows = [k for k, name in enumerate(names) if name in KEYPOINTS]

@@ -29,18 +29,16 @@ def sentences(m: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> di
     pck = m["metrics"]["pck@0.2·torso"]
     return {
         "answer": answer(m),
-        "joints": str(m["joints"]),
+        "network": network(m),
         "parameters": f"{m['parameters']:,}",
-        "depth": CELLS.get(m["depth"], str(m["depth"])),
-        "resolution": str(m["resolution"]),
-        "cells": f"{m['resolution'] // m['stride']} × {m['resolution'] // m['stride']}",
+        "cells": cells(m),
         "training": m["training"],
         "test_people": f"{pck['people']:,}",
         "pck": spoken(pck),
         "pck_brief": f"{100 * pck['mean']:.0f} %",
         "definition": pck["definition"],
         "hyperparameters": hyperparameters(m),
-        "curves": curves(m["history"], m["loss"], m["resolution"] // m["stride"]),
+        "curves": curves(m["history"], m["loss"], m["cells"][0]),
         "joint_table": joint_table(pck, m["joint errors"]),
         "failures": failures(m["kinds"]),
         "compared": compared(m),
@@ -58,15 +56,33 @@ def answer(m: Mapping[str, Any]) -> str:
     return f"**The network finds {100 * pck['mean']:.1f} % of the joints of test people**, to within a fifth of the torso{floor}."
 
 
+def cells(m: Mapping[str, Any]) -> str:
+    return " × ".join(map(str, m["cells"]))
+
+
+def network(m: Mapping[str, Any]) -> str:
+    """From a picture to joints."""
+    joint = "A joint is predicted where its map is highest, to a fraction of a cell."
+    if m["architecture"] != "hourglass":
+        return f"The output is {m['joints']} heatmaps of {cells(m)} cells, rows first. {joint}"
+    depth = m["config"]["depth"]
+    return (
+        f"The *stem* reduces the picture to a quarter of its side. The hourglass halves it {CELLS.get(depth, str(depth))} more times, down to "
+        "the *bottleneck*, and up-samples again. At each size a *skip connection* adds the map from the way down. The output is "
+        f"{m['joints']} heatmaps. {joint}"
+    )
+
+
 def hyperparameters(m: Mapping[str, Any]) -> str:
     """A Markdown table of everything that was set before training."""
     recipe, config = m["recipe"], m["config"]
-    rows = {
-        "architecture": f"{config['stacks']} × hourglass, depth {config['depth']}, {config['features']} features, "
-        f"{config['residuals']} residual module per branch and level, {config['bottleneck_residuals']} in the bottleneck; "
-        f"stem of {', '.join(map(str, config['stem']))} channels",
-        "input, heatmaps": f"{m['resolution']} × {m['resolution']} pixels; one cell per {m['stride']} × {m['stride']} pixels",
-    }
+    rows = {"input, heatmaps": f"{' × '.join(str(side * m['stride']) for side in m['cells'])} pixels; one cell per {m['stride']} × "
+            f"{m['stride']} pixels"}  # fmt: skip
+    if m["architecture"] == "hourglass":
+        rows["architecture"] = (
+            f"{config['stacks']} × hourglass, depth {config['depth']}, {config['features']} features, {config['residuals']} residual module "
+            f"per branch and level, {config['bottleneck_residuals']} in the bottleneck; stem of {', '.join(map(str, config['stem']))} channels"
+        )
     if recipe:
         rows |= {
             "loss": f"{recipe['loss']}, Gaussian targets with a standard deviation of {recipe['sigma']:g} cell",
@@ -205,6 +221,8 @@ def landing(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
 
 def trained(name: str, data: str, people: int, epochs: int, seconds: float | None, backend: str) -> str:
     """How the network came to be: trained here in so many seconds, or shipped (None)."""
+    if not data:
+        return f"it is *{name}*, adapted from outside, and how it was trained is not known here."
     if seconds is None:
         return f"it is the network *{name}*, which comes with posekit and was trained on `{data}` for {epochs} epochs."
     return f"it was trained here, on {people:,} people for {epochs} epochs, in {seconds / 60:.1f} minutes ({backend})."
