@@ -171,7 +171,7 @@ if history:
 # %% [markdown]
 # ## The score
 #
-# On {{ runs["02_training"].say.test_people }} test people with a labelled torso, none of whom was used in training, the network finds
+# On {{ runs["02_training"].say.test_people }} test people with a labelled torso{{ runs["02_training"].say.unseen }}, the network finds
 # **{{ runs["02_training"].say.pck }}** of the labelled joints. Each heatmap is the mean of the one for the picture and the one for its mirror image (*flip test*). The score is *PCK@0.2·torso*, the
 # {{ runs["02_training"].say.definition }}. The brackets hold a 95 % bootstrap interval over people.
 

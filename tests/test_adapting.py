@@ -134,6 +134,16 @@ def test_beside_an_input_that_is_no_square_nothing_is_found_whatever_the_sign_of
     assert torch.allclose(pictures.grad[:, 0, :, 8:56], torch.tensor(1 / 16)) and not pictures.grad[..., :8].any()
 
 
+@pytest.mark.parametrize("height, width", [(64, 64), (64, 32), (32, 64)])
+def test_grad_cam_lies_on_what_the_network_sees(height, width):
+    pytest.importorskip("captum")
+    network = adapted(Spot(4), size=(height, width))
+    for x, y in ((width / 2 + 7, height / 2 - 9), (6.0, height - 8.0)):
+        found = posekit.explain(network, spot_at(x, y, width, height, 4.0), "spot", "grad-cam", layer="red", target="window").map
+        row, column = np.unravel_index(found.argmax(), found.shape)
+        assert found.shape == (height, width) and np.hypot(column - x, row - y) < 3
+
+
 def test_pictures_are_normalised_as_the_network_was_trained():
     seen = []
     module = Spot(4)

@@ -143,23 +143,25 @@ class Colours(nn.Module):
         return self.head(self.cells(pictures))
 
 
-def colours():
+def colours(size=32):
     skeleton = Skeleton("wrists", ("left wrist", "right wrist"))
-    return adapt(Colours(), skeleton, 32, backend=posekit.Backend.plain(), report=None)
+    return adapt(Colours(), skeleton, size, backend=posekit.Backend.plain(), report=None)
 
 
-def dotted(count=24):
-    """Pictures with a blue square in one cell each, and where it is: (N, 1, 2)."""
-    at = np.random.default_rng(0).integers(0, 8, (count, 2))
+def dotted(count=24, size=(32, 32)):
+    """Pictures with a blue square in one cell each, of those that an input of a size (H, W) holds, and where it is: (N, 1, 2)."""
+    height, width = (np.array(size) // 4).tolist()
+    at = np.random.default_rng(0).integers(0, (width, height), (count, 2)) + np.array([8 - width, 8 - height]) // 2
     pictures = torch.zeros(count, 3, 32, 32)
     for picture, (x, y) in zip(pictures, at, strict=True):
         picture[2, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4] = 1
     return pictures, 4 * at[:, None] + 1.5
 
 
-def test_cells_are_where_joints_are_and_atoms_answer_there():
-    network = colours()
-    pictures, places = dotted()
+@pytest.mark.parametrize("size", [(32, 32), (32, 16), (16, 32)])
+def test_cells_are_where_joints_are_and_atoms_answer_there(size):
+    network = colours(size)
+    pictures, places = dotted(size=size)
     cells = sampled(network, pictures, "cells", places, elsewhere=5)
     assert cells.marked.sum() == len(pictures) and np.array_equal(cells.values[:, 2] == 1, cells.marked[:, 0])
     assert np.array_equal(np.bincount(cells.person) >= 5, np.ones(len(pictures), bool))
@@ -201,4 +203,4 @@ def test_a_place_is_read_where_it_is_and_not_from_noise():
     assert values.shape == (200, 3 * 64)
     assert probe("x", values, places[:, 0, 0], permutations=5).r2 > 0.9
     assert probe("noise", values, np.random.default_rng(5).normal(size=200), permutations=5).r2 < 0.1
-    assert pooled(network, pictures, ["cells"], cells=2)["cells"].shape == (200, 12)
+    assert pooled(network, pictures, ["cells", "cells"], cells=2)["cells"].shape == (200, 12), "named twice, it is looked at once"

@@ -105,3 +105,7 @@ def test_a_network_that_is_no_hourglass_is_asked_what_it_can_be():
     assert text["cka"].startswith("*hg2* was adapted without a code or hook points of heatmaps for each stage")
     verdicts = words.verdicts(planted(handovers={}, cka={"people": 400, "pairs": {}}))
     assert "Joints found by the last" in verdicts and not [name for name in verdicts if name.startswith(("Change", "CKA"))]
+    one = words.verdicts(
+        planted(cka={"people": 400, "pairs": {"heatmaps of stacks 1 and 2": planted()["cka"]["pairs"]["heatmaps of stacks 1 and 2"]}})
+    )
+    assert [name for name in one if name.startswith("CKA")] == ["CKA of their heatmaps"], "the network named its heatmaps alone"

@@ -52,11 +52,12 @@ def test_hyperparameters_are_those_of_the_card():
 
 
 def test_a_network_says_what_it_is():
-    assert "the hourglass then halves it four more times" in said()["network"] and "Its output is 14 heatmaps. A joint" in said()["network"]
-    assert "| input, heatmaps | 192 × 192 px; one cell for 4 px |" in said()["hyperparameters"] and said()["cells"] == "48 × 48"
+    assert "The hourglass halves it four more times" in said()["network"] and "The output is 14 heatmaps. A joint" in said()["network"]
+    assert "| input, heatmaps | 192 × 192 pixels; one cell per 4 × 4 pixels |" in said()["hyperparameters"] and said()["cells"] == "48 × 48"
+    assert said()["unseen"] and not said(architecture="adapted")["unseen"], "what it saw is not known"
     other = said(architecture="adapted", cells=[32, 24], config={}, recipe={}, history=[])
-    assert other["network"].startswith("Its output is 14 heatmaps of 32 × 24 cells, rows first. A joint") and "hourglass" not in str(other)
-    assert other["hyperparameters"].splitlines()[2:] == ["| input, heatmaps | 128 × 96 px; one cell for 4 px |"]
+    assert other["network"].startswith("The output is 14 heatmaps of 32 × 24 cells, rows first. A joint") and "hourglass" not in str(other)
+    assert other["hyperparameters"].splitlines()[2:] == ["| input, heatmaps | 128 × 96 pixels; one cell per 4 × 4 pixels |"]
     assert words.trained("mine", "", 0, 0, None, "cpu") == "it is *mine*, adapted from outside, and how it was trained is not known here."
 
 

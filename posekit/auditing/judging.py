@@ -137,15 +137,16 @@ def audit(
             progress("judging", done["judging"], many * rounds)
 
     cut = functools.cache(functools.partial(crops, everybody, cache=cache, on_error=on_error))
-    there = cut(round(networks[0].card.resolution * CONTEXT), aspect=networks[0].card.aspect).people  # whose picture cannot be read is left out
+    first = networks[0].card
+    there = cut(round(first.resolution * CONTEXT), aspect=first.aspect).people  # whose picture cannot be read is left out
     rival = None if against is None or str(against).endswith((".json", ".json.gz")) else opinions.predictors([against])
     rounds = len(networks) + (rival is not None)
     sets = label_sets(there, seed)
-    first, notes = opinions.collect(networks, cut, sets, flip=flip, progress=report)
-    found = [first]
+    own, notes = opinions.collect(networks, cut, sets, flip=flip, progress=report)
+    found = [own]
     if rival:
         second, more = opinions.collect(rival, cut, sets, flip=flip, progress=report)
-        found, notes = [first, second], [*notes, *more]
+        found, notes = [own, second], [*notes, *more]
     elif against is not None:
         found.append(opinions.of_file(against, there, sets))  # type: ignore[arg-type]
     return judge(there, found, sets, notes)

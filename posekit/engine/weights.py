@@ -112,6 +112,16 @@ class Card:
         """Matrix (3, 3) from heatmap cells to the input's pixels."""
         return coordinates.cells(self.resolution, self.stride, self.alignment, self.aspect)
 
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """What the network sees of its square view, x, y, width and height in pixels: all, or the middle where its input is no square.
+
+        >>> Card("tall", {}, "coco", 256, "mse", aspect=0.75).window
+        (32, 0, 192, 256)
+        """
+        width, height = (round(self.resolution * min(share, 1)) for share in (self.aspect, 1 / self.aspect))
+        return (self.resolution - width) // 2, (self.resolution - height) // 2, width, height
+
     def check(self, crops: Crops) -> None:
         """Raises PosekitError where crops were cut for an input of another shape: the network would see people cut off, or too small."""
         if abs(crops.aspect - self.aspect) > 1e-6:

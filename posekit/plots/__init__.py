@@ -207,7 +207,7 @@ def threshold_curve(curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def heatmaps(picture: np.ndarray, maps: np.ndarray, joints: Sequence[str], columns: int = 5) -> Figure:
-    """A picture (R, R, 3) in [0, 1] under each of its heatmaps (K, R/4, R/4); each map is scaled to its own peak."""
+    """A picture (R, R, 3) in [0, 1] under each of its heatmaps (K, R/4, R/4); each map is scaled to its own peak, and black below 0."""
     rows = -(-len(joints) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(9, 1.95 * rows), squeeze=False)
     _gap(figure, 0.02)
@@ -217,7 +217,7 @@ def heatmaps(picture: np.ndarray, maps: np.ndarray, joints: Sequence[str], colum
         ax.axis("off")
     for ax, joint, heatmap in zip(axes.flat, joints, maps, strict=False):
         ax.imshow(grey, extent=(-0.5, size - 0.5, size - 0.5, -0.5))
-        strength = heatmap / max(heatmap.max(), 1e-12)
+        strength = np.clip(heatmap / max(heatmap.max(), 1e-12), 0, 1)
         ax.imshow(strength, extent=(-0.5, size - 0.5, size - 0.5, -0.5), cmap="inferno", alpha=0.25 + 0.65 * strength,
                   interpolation="nearest")  # fmt: skip
         ax.set_title(f"{joint}  {heatmap.max():.2f}", fontsize=9, pad=2)
@@ -240,11 +240,11 @@ def intervals(rows: Mapping[str, Mapping], label: str) -> Figure:
 def opening(pictures: np.ndarray, maps: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton) -> Figure:
     """What goes in, what comes out, and what is read from it.
 
-    `pictures` (N, R, R, 3) uint8, `maps` (N, K, R/4, R/4) non-negative, `keypoints` (N, K, 3) in input pixels. The maps
-    of all joints are laid over each other, each in its joint's colour and to its own peak.
+    `pictures` (N, R, R, 3) uint8, `maps` (N, K, R/4, R/4), `keypoints` (N, K, 3) in input pixels. The maps
+    of all joints are laid over each other, each in its joint's colour and to its own peak; below 0 they are black.
     """
     colours = np.array([plt.matplotlib.colors.to_rgb(c) for c in joint_colours(skeleton)])
-    strength = maps / np.maximum(maps.max((-2, -1), keepdims=True), 1e-12)
+    strength = np.clip(maps / np.maximum(maps.max((-2, -1), keepdims=True), 1e-12), 0, 1)
     glow = (strength[:, :, None] ** 1.5 * colours[None, :, :, None, None]).max(1).transpose(0, 2, 3, 1)
     n, size = len(pictures), pictures.shape[1]
     figure, axes = plt.subplots(3, n, figsize=(9, 27 / n))

@@ -1,5 +1,6 @@
 """Single cells of an activation: where joints are and elsewhere, and those that a feature answers most to."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from posekit.data.people import iterate
 from posekit.engine.prediction import Predictor, by_modules
+from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import edit, trace
 from posekit.interpret.activations.patching import stage_answers
@@ -51,7 +53,7 @@ def sampled(
     for index, activation in _maps(network, pictures, hook_point, batch):
         height, width = activation.shape[-2:]
         for person, values in zip(index, activation.movedim(1, -1).flatten(1, 2).cpu().numpy(), strict=True):
-            column, row = _cell(joints[person], width, height, pictures.shape[-1])
+            column, row = _cell(joints[person], width, height, network.card)
             inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
             where = np.where(inside, row * width + column, -1).astype(int)
             drawn = random.choice(height * width, min(elsewhere, height * width), replace=False)
@@ -76,22 +78,24 @@ def strongest(
     batch: int = BATCH,
 ) -> list[Strongest]:  # fmt: skip
     """What each of some atoms answers most to in pictures (N, 3, R, R)."""
-    peaks, cells, wide = [], [], 1
+    peaks, cells, shape = [], [], (1, 1)
     for _, activation in _maps(network, pictures, hook_point, batch):
-        number, _, height, wide = activation.shape
+        shape = activation.shape[-2:]
         flat = activation.movedim(1, -1).reshape(-1, activation.shape[1]).cpu().numpy()
-        values = dictionary.coefficients(flat)[:, list(atoms)].reshape(number, height * wide, len(atoms))
+        values = dictionary.coefficients(flat)[:, list(atoms)].reshape(len(activation), math.prod(shape), len(atoms))
         peaks.append(values.max(1))
         cells.append(values.argmax(1))
     value, cell = np.concatenate(peaks), np.concatenate(cells)
     shown = (pictures.permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
     side = round(SHARE * shown.shape[1])
     padded = np.pad(shown, [(0, 0), (side, side), (side, side), (0, 0)])
-    stride, found = shown.shape[1] / wide, []
+    (left, top, width, height), found = network.card.window, []
     for i, atom in enumerate(atoms):
         best = np.argsort(-value[:, i], kind="stable")[:count]
-        corners = [(round((c % wide + 0.5) * stride + side / 2), round((c // wide + 0.5) * stride + side / 2)) for c in cell[best, i]]
-        patches = np.stack([padded[p, y : y + side, x : x + side] for p, (x, y) in zip(best, corners, strict=True)])
+        rows, columns = np.divmod(cell[best, i], shape[1])
+        xs = np.round(left + (columns + 0.5) * width / shape[1] + side / 2).astype(int)
+        ys = np.round(top + (rows + 0.5) * height / shape[0] + side / 2).astype(int)
+        patches = np.stack([padded[p, y : y + side, x : x + side] for p, x, y in zip(best, xs, ys, strict=True)])
         found.append(Strongest(int(atom), value[best, i], best, patches))
     return found
 
@@ -125,10 +129,12 @@ def ablate_atoms(
     return found
 
 
-def _cell(joints: np.ndarray, width: int, height: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _cell(joints: np.ndarray, columns: int, rows: int, card: Card) -> tuple[np.ndarray, np.ndarray]:
     """Column and row (K,) of the cell in which each joint (K, 2) lies; −1 where it is not known."""
-    scaled = np.floor((np.nan_to_num(joints, nan=-1e6) + 0.5) * np.array([width, height]) / size)
-    return scaled[:, 0], scaled[:, 1]
+    left, top, width, height = card.window
+    inside = np.nan_to_num(joints, nan=-1e6) + 0.5 - np.array([left, top])
+    column, row = np.floor(inside * np.array([columns / width, rows / height])).T
+    return column, row
 
 
 def _maps(network: Predictor, pictures: Tensor, hook_point: str, batch: int):

@@ -30,7 +30,7 @@ def pooled(
     Raises:
         PosekitError: no such hook point, or one whose activation is no map (N, C, h, w).
     """
-    names = list(hook_points)
+    names = list(dict.fromkeys(hook_points))
     run = by_modules(network.model, network.backend)
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for index in iterate(len(pictures), batch):

@@ -265,11 +265,13 @@ def _check_relus(model: nn.Module, pictures: Tensor, method: str) -> None:
 
 
 def _channels(scored: Scored, model: nn.Module, pictures: Tensor, layer: str) -> Tensor:
-    """Grad-CAM at a layer, enlarged to the pictures (B, R, R)."""
+    """Grad-CAM at a layer, enlarged to what the network sees of the pictures (B, R, R), and 0 beside it."""
     if math.prod(shape_at(model, pictures, layer)[1:]) == 1:
         raise PosekitError(_flat(model, pictures, layer))
     found = _captum().LayerGradCam(scored, model.get_submodule(layer)).attribute(pictures, relu_attributions=True)
-    return nn.functional.interpolate(found, size=pictures.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+    (left, top, width, height), side = scored.card.window, pictures.shape[-1]
+    found = nn.functional.interpolate(found, size=(height, width), mode="bilinear", align_corners=False)
+    return nn.functional.pad(found, (left, side - width - left, top, side - height - top))[:, 0]
 
 
 def _hidden(scored: Scored, pictures: Tensor) -> Tensor:

@@ -147,13 +147,6 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
         for way in ("zero", "the mean")
         if group in m["handovers"]
     }
-    pairs = m["cka"]["pairs"]
-    return (
-        found | {}
-        if not pairs
-        else found
-        | {
-            "CKA of the last two stacks' codes": f"{pairs[f'code of stacks {count - 1} and {count}']['mean']:.2f}",
-            "CKA of their heatmaps": f"{pairs[f'heatmaps of stacks {count - 1} and {count}']['mean']:.2f}",
-        }
-    )
+    alike = {"CKA of the last two stacks' codes": "code", "CKA of their heatmaps": "heatmaps"}
+    pairs = {row: m["cka"]["pairs"].get(f"{layer} of stacks {count - 1} and {count}") for row, layer in alike.items()}
+    return found | {row: f"{block['mean']:.2f}" for row, block in pairs.items() if block}

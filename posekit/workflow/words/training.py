@@ -34,6 +34,7 @@ def sentences(m: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> di
         "cells": cells(m),
         "training": m["training"],
         "test_people": f"{pck['people']:,}",
+        "unseen": ", none of whom was used in training" if m["architecture"] == "hourglass" else "",
         "pck": spoken(pck),
         "pck_brief": f"{100 * pck['mean']:.0f} %",
         "definition": pck["definition"],
