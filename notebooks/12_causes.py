@@ -108,7 +108,8 @@ plt.show()
 
 # %% tags=["show-input"]
 arm = [joint for joint in ("left elbow", "left wrist") if joint in skeleton.joints]
-found = {"left arm": patching.patch_pairs(network, every["left arm"], parts, arm)}
+groups = patching.channel_groups(network, next(iter(single.values())).hook_points[0])  # of the first skip connection
+found = {"left arm": patching.patch_pairs(network, every["left arm"], parts | groups, arm)}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Where the left elbow and wrist land when one part of the network is patched with that of B, whose left arm is in another position. Black: 95 % interval of the share that follows.", "name": "fig-causes-arm"}, "image": {"alt": "Stacked bars, one a part of the network; the share that follows B grows from the code and the coarse skip connections to the finest, and is nearly all for all skip connections together"}}
 landed = {part: {at: block(share) for at, share in found["left arm"].lands(part, arm, seed=seed).items()} for part in parts}
@@ -140,6 +141,8 @@ run.save_figure(matrix(table, list(share), list(channels), percent=True, digits=
 plt.show()
 toward = {factor: {part: block(found[factor].toward(part, chosen.get(factor), seed=seed)) for part in channels} for factor in share}
 aside = {factor: {part: block(found[factor].aside(part, seed=seed)) for part in channels} for factor in share}
+by_group = {part: {"follow": block(found["left arm"].lands(part, arm, seed=seed)["B"]), "toward": block(found["left arm"].toward(part, arm, seed=seed)),
+                   "aside": block(found["left arm"].aside(part, seed=seed))} for part in groups}  # fmt: skip
 nuisance = {}
 for factor in still:
     moved = np.linalg.norm(found[factor].b[..., :2] - found[factor].a[..., :2], axis=-1) / card.resolution
@@ -156,10 +159,9 @@ if moving:
 
 # %% tags=["hide-input"]
 rows = [
-    {"factor": factor, "patched": part, "follow B (%)": ranged(words.percent(share[factor][part]), 0), "way towards B": ranged(toward[factor][part]),
-     "beside the way (% of the side)": ranged(words.percent(aside[factor][part]), 1)}
-    for factor in share for part in channels
-]  # fmt: skip
+    words.patched_row(factor, part, share[factor][part], toward[factor][part], aside[factor][part]) for factor in share for part in channels
+]
+rows += [words.patched_row("left arm", part, *of.values()) for part, of in by_group.items()]
 pd.DataFrame(rows).style.hide().set_caption(
     "How far answers go towards B, and what else moves: how far joints land beside the line from A to B."
 )
@@ -211,12 +213,8 @@ values = {
 }
 
 # %% tags=["show-input"]
-features = pooled(
-    network,
-    patching.cropped_views([one.picture for one in others], boxes, card),
-    [part.hook_points[0] for part in single.values()],
-    cells=4,
-)
+shown_others = patching.cropped_views([one.picture for one in others], boxes, card)
+features = pooled(network, shown_others, [part.hook_points[0] for part in single.values()], cells=4)
 probes = {
     factor: {part: probe(factor, features[single[part].hook_points[0]], column, permutations=10, seed=seed) for part in single}
     for factor, column in values.items()
@@ -242,7 +240,7 @@ plt.show()
 # are {{ runs["12_causes"].say.controls }} random directions, drawn with the covariance of the codes.
 
 # %% tags=["hide-input"]
-codes = pooled(network, patching.cropped_views([one.picture for one in others], boxes, card), [code], cells=64)[code]
+codes = pooled(network, shown_others, [code], cells=64)[code]
 axes = pca(moments_of(batches_of(codes)))
 count = min(20, len(axes), len(codes) // 4)
 scores = axes.transform(codes)[:, :count]
@@ -400,7 +398,7 @@ metrics = plain(
         "readers": len(others), "controls": controls, "atoms": atoms, "active": active, "parts": list(channels),
         "arm": {"pairs": int(found["left arm"].a.shape[0]), "joints": arm, "lands": landed, "skips": [name for name, part in single.items() if part.hook_points[0] in skips],
                 "code over skips": block(found["left arm"].follows_more("code", "all skips", arm, seed=seed)) if "all skips" in parts else None},
-        "share": share, "by joint": by_joint, "toward": toward, "aside": aside, "nuisance": nuisance,
+        "share": share, "by joint": by_joint, "toward": toward, "aside": aside, "nuisance": nuisance, "groups": by_group,
         "sides": block(found["sides"].follows_more("code", "all skips", seed=seed)) if "all skips" in parts else None,
         "between": exchanged, "probes": readable, "best": best,
         "used": {factor: share[factor][part] | {"part": part, "r2": readable[factor][part]["mean"]} for factor, part in best.items()},

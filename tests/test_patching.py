@@ -303,3 +303,20 @@ def test_a_pair_is_cut_so_that_the_input_holds_the_box(size):
     assert (seen > beside - 0.5).all() and (seen < 63.5 - beside).all() and p.views(pairs, card)[0].shape == (2, 3, 64, 64)
     tight = np.ptp(seen, axis=1) / np.array(size[::-1])
     assert np.allclose(tight.max(1), 1 / posekit.coordinates.MARGIN), "and no smaller"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 6])
+def test_a_joint_follows_the_group_of_channels_that_holds_its_own(count):
+    network, at = planted(), np.array([[6.0, 8], [22, 10], [9, 24], [20, 20]])
+    groups = p.channel_groups(network, "skip", count)
+    assert sorted(channel for part in groups.values() for channel in part.channels) == list(range(6)) and len(groups) == count
+    assert max(len(part.channels) for part in groups.values()) - min(len(part.channels) for part in groups.values()) <= 1
+    found = posekit.patch(network, spots(at, at), spots(at[::-1].copy(), at), groups)
+    for name, part in groups.items():
+        assert found.toward(name, ["left wrist"]).mean == pytest.approx(float(HIDDEN in part.channels), abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [0, 7])
+def test_groups_that_a_hook_point_has_not_are_refused(count):
+    with pytest.raises(PosekitError, match=rf"skip: an activation of shape \(6, 8, 8\) has no {count} groups of channels"):
+        p.channel_groups(planted(), "skip", count)

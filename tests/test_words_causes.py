@@ -35,6 +35,7 @@ def planted(**changes):
                 "lands": {part: landed(b["mean"]) for part, b in shares.items()}, "code over skips": block(-0.8)},
         "share": {factor: dict(shares) for factor in words.FACTORS}, "sides": block(-0.6),
         "nuisance": {"light": block(0.02, 0.01), "clothing": block(0.01, 0.005)},
+        "groups": {f"skip1, channels {i} to {i + 7}": dict.fromkeys(("follow", "toward", "aside"), block(i / 100, 0.0)) for i in (0, 8)},
         "between": {part: landed(b["mean"], 0.08 if part != "skip2" else 0.3) for part, b in shares.items()},
         "used": {"left arm": block(0.1) | {"part": "code", "r2": 0.6}, "heading": block(0.8) | {"part": "skip1", "r2": 0.4},
                  "sides": block(0.1) | {"part": "skip1", "r2": 0.02}},
@@ -99,7 +100,7 @@ def test_factors():
     assert "; it is code for the heading." in text
     assert "For the heading, more joints follow the code than all skip connections together." in text
     nothing = {factor: dict.fromkeys(PARTS, NOTHING) for factor in words.FACTORS}
-    assert said(share=nothing)["factors"] == "No factor moves a prediction." and said(share=nothing)["sides"] == ""
+    assert said(share=nothing, groups={})["factors"] == "No factor moves a prediction." and said(share=nothing)["sides"] == ""
     alone = {factor: {"code": block(0.3)} for factor in words.FACTORS}
     assert "all skip" not in said(share=alone)["factors"].lower() and said(share=alone)["sides"] == ""
 
@@ -194,3 +195,12 @@ def test_tables():
     assert table["Arm's joints that follow where it is read best"] == "10 % [5,\u00a015] at code"
     assert table["Atoms over components at skip1 (area)"].startswith("0.10")
     assert words.percent(block(0.5)) == pytest.approx({"mean": 50, "low": 45, "high": 55})
+
+
+def test_groups_of_channels_are_compared():
+    text = "Of the left arm's joints, 8 % [8,\u00a08] follow skip1, channels 8 to 15, the most of 2 groups of neighbouring channels there."
+    assert said()["factors"].endswith(text)
+    nothing = {"skip1, channels 0 to 7": dict.fromkeys(("follow", "toward", "aside"), NOTHING)}
+    assert "neighbouring" not in said(groups=nothing)["factors"] and "neighbouring" not in said(groups={})["factors"]
+    row = words.patched_row("left arm", "skip1", block(0.4), block(0.5), block(0.01, 0.001))
+    assert row["follow B (%)"].startswith("40") and list(row)[1] == "patched"

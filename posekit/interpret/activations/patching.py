@@ -28,6 +28,7 @@ from posekit.engine.prediction import Predictor, by_modules, decode, load, predi
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import Edit, edit
+from posekit.interpret.activations.codes import activation_shape
 from posekit.skeleton import Skeleton, skeleton_of
 from posekit.stats import Interval, over_people
 
@@ -182,6 +183,19 @@ def parts(model: torch.nn.Module) -> dict[str, Part]:
     for stack in range(getattr(getattr(model, "config", None), "stacks", 1) - 1):
         found[f"hand-over of stack {stack + 1}"] = Part([f"stack{stack}.merge"])
     return found
+
+
+def channel_groups(network: Predictor, hook_point: str, count: int = 4) -> dict[str, Part]:
+    """The channels of a hook point in `count` parts of neighbours, as large as each other or one apart: `skip1, channels 0 to 15`, ...
+
+    Raises:
+        PosekitError: no such hook point, one whose activation is no map (C, h, w), or one of fewer channels.
+    """
+    shape = activation_shape(network.model, network.card, hook_point)
+    if len(shape) != 3 or not 1 <= count <= shape[0]:
+        raise PosekitError(f"{hook_point}: an activation of shape {shape} has no {count} groups of channels")
+    groups = [group.tolist() for group in np.array_split(np.arange(shape[0]), count)]
+    return {f"{hook_point}, channels {group[0]} to {group[-1]}": Part([hook_point], channels=group) for group in groups}
 
 
 def views(pairs: Pairs, card: Card) -> tuple[Tensor, Tensor]:

@@ -35,6 +35,14 @@ def feature_rows(features: Mapping[str, Mapping]) -> list[dict[str, str]]:
     return rows
 
 
+def patched_row(factor: str, part: str, follow: Block, toward: Block, aside: Block) -> dict[str, str]:
+    """A row of what became of answers to A with a part of B's."""
+    return {
+        "factor": factor, "patched": part, "follow B (%)": ranged(percent(follow), 0), "way towards B": ranged(toward),
+        "beside the way (% of the side)": ranged(percent(aside), 1),
+    }  # fmt: skip
+
+
 def known(values: Sequence[float | None]) -> list[float]:
     """The values that are numbers."""
     return [value for value in values if value is not None and not isnan(value)]
@@ -53,7 +61,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "atoms": str(metrics["atoms"]),
         "active": str(metrics["active"]),
         "arm": arm(metrics),
-        "factors": factors(metrics),
+        "factors": f"{factors(metrics)} {groups(metrics)}".strip(),
         "sides": sides(metrics),
         "nuisance": nuisance(metrics),
         "between": between(metrics),
@@ -127,6 +135,14 @@ def arm(metrics: Mapping[str, Any]) -> str:
     if lands[broken]["elsewhere"]["mean"] >= 0.1:
         parts.append(f"Most joints land elsewhere when {broken} is patched: {share(lands[broken]['elsewhere'])}.")
     return " ".join(parts)
+
+
+def groups(metrics: Mapping[str, Any]) -> str:
+    found = {part: blocks["follow"] for part, blocks in metrics["groups"].items() if measured(blocks["follow"])}
+    if not found:
+        return ""
+    most = max(found, key=lambda part: found[part]["mean"])
+    return f"Of the left arm's joints, {share(found[most])} follow {most}, the most of {len(found)} groups of neighbouring channels there."
 
 
 def factors(metrics: Mapping[str, Any]) -> str:
