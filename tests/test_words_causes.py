@@ -200,6 +200,10 @@ def test_tables():
 def test_groups_of_channels_are_compared():
     text = "Of the left arm's joints, 8 % [8,\u00a08] follow skip1, channels 8 to 15, the most of 2 groups of neighbouring channels there."
     assert said()["factors"].endswith(text)
+    still = {f"skip1, channels {i}": dict.fromkeys(("follow", "toward", "aside"), block(0.0, 0.0)) for i in range(4)}
+    assert said(groups=still)["factors"].endswith(
+        "None of 4 groups of neighbouring channels of skip1 makes a joint of the left arm follow."
+    )
     nothing = {"skip1, channels 0 to 7": dict.fromkeys(("follow", "toward", "aside"), NOTHING)}
     assert "neighbouring" not in said(groups=nothing)["factors"] and "neighbouring" not in said(groups={})["factors"]
     row = words.patched_row("left arm", "skip1", block(0.4), block(0.5), block(0.01, 0.001))

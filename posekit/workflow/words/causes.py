@@ -142,6 +142,8 @@ def groups(metrics: Mapping[str, Any]) -> str:
     if not found:
         return ""
     most = max(found, key=lambda part: found[part]["mean"])
+    if not found[most]["mean"]:
+        return f"None of {len(found)} groups of neighbouring channels of {most.partition(',')[0]} makes a joint of the left arm follow."
     return f"Of the left arm's joints, {share(found[most])} follow {most}, the most of {len(found)} groups of neighbouring channels there."
 
 
