@@ -66,10 +66,10 @@ def network(m: Mapping[str, Any]) -> str:
     joint = "A joint is predicted where its map is highest, to a fraction of a cell."
     if m["architecture"] != "hourglass":
         return f"The output is {m['joints']} heatmaps of {cells(m)} cells, rows first. {joint}"
-    depth = m["config"]["depth"]
+    halvings = CELLS.get(m["config"]["depth"], str(m["config"]["depth"]))
     return (
-        f"The *stem* reduces the picture to a quarter of its side. The hourglass halves it {CELLS.get(depth, str(depth))} more times, down to "
-        "the *bottleneck*, and up-samples again. At each size a *skip connection* adds the map from the way down. The output is "
+        f"The *stem* reduces the picture to a quarter of its side. The hourglass halves it {halvings} more times, down to the "
+        "*bottleneck*, and up-samples again. At each size a *skip connection* adds the map from the way down. The output is "
         f"{m['joints']} heatmaps. {joint}"
     )
 
@@ -77,12 +77,12 @@ def network(m: Mapping[str, Any]) -> str:
 def hyperparameters(m: Mapping[str, Any]) -> str:
     """A Markdown table of everything that was set before training."""
     recipe, config = m["recipe"], m["config"]
-    rows = {"input, heatmaps": f"{' × '.join(str(side * m['stride']) for side in m['cells'])} pixels; one cell per {m['stride']} × "
-            f"{m['stride']} pixels"}  # fmt: skip
+    side, stem = m["stride"], ", ".join(map(str, config.get("stem", ())))
+    rows = {"input, heatmaps": f"{' × '.join(str(cells * side) for cells in m['cells'])} pixels; one cell per {side} × {side} pixels"}
     if m["architecture"] == "hourglass":
         rows["architecture"] = (
-            f"{config['stacks']} × hourglass, depth {config['depth']}, {config['features']} features, {config['residuals']} residual module "
-            f"per branch and level, {config['bottleneck_residuals']} in the bottleneck; stem of {', '.join(map(str, config['stem']))} channels"
+            f"{config['stacks']} × hourglass, depth {config['depth']}, {config['features']} features, {config['residuals']} residual "
+            f"module per branch and level, {config['bottleneck_residuals']} in the bottleneck; stem of {stem} channels"
         )
     if recipe:
         rows |= {
