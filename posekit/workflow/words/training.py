@@ -78,12 +78,13 @@ def hyperparameters(m: Mapping[str, Any]) -> str:
     """A Markdown table of everything that was set before training."""
     recipe, config = m["recipe"], m["config"]
     side, stem = m["stride"], ", ".join(map(str, config.get("stem", ())))
-    rows = {"input, heatmaps": f"{' × '.join(str(cells * side) for cells in m['cells'])} pixels; one cell per {side} × {side} pixels"}
+    rows: dict[str, str] = {}
     if m["architecture"] == "hourglass":
         rows["architecture"] = (
             f"{config['stacks']} × hourglass, depth {config['depth']}, {config['features']} features, {config['residuals']} residual "
             f"module per branch and level, {config['bottleneck_residuals']} in the bottleneck; stem of {stem} channels"
         )
+    rows["input, heatmaps"] = f"{' × '.join(str(cells * side) for cells in m['cells'])} pixels; one cell per {side} × {side} pixels"
     if recipe:
         rows |= {
             "loss": f"{recipe['loss']}, Gaussian targets with a standard deviation of {recipe['sigma']:g} cell",
