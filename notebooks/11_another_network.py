@@ -87,7 +87,7 @@ if here:
         attributes.trunk_angle(table.keypoints, table.skeleton)
     )
     table = table[able].at_most(people + max(coded, hidden), seed)
-    crops = posekit.crops(table, int(ours.card.resolution * CONTEXT), on_error=on_error)
+    crops = posekit.crops(table, int(ours.card.resolution * CONTEXT), aspect=ours.card.aspect, on_error=on_error)
     theirs = posekit.crops(blazepose.framed(crops.people), int(heat.card.resolution * CONTEXT), on_error=on_error)  # the same people
     dealt = np.random.default_rng(seed).permutation(len(crops))
     parts = np.split(dealt, [people * len(dealt) // (people + max(coded, hidden))])

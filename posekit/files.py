@@ -106,14 +106,15 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def read_json(file: Path) -> Any:
-    """The content of a JSON file, or of a gzipped one. One that is not whole raises PosekitError."""
+    """The content of a JSON file, or of a gzipped one. One that cannot be read or is not whole raises PosekitError."""
     collecting = gc.isenabled()
     gc.disable()  # a million small lists are not garbage: looking for it takes most of the time
     try:
         data = file.read_bytes()
         return json.loads(gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise PosekitError(f"{file}: not a whole JSON file ({error})") from None
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
+        fault = f"cannot be read: {error.strerror}" if isinstance(error, OSError) and error.strerror else f"not a whole JSON file ({error})"
+        raise PosekitError(f"{file}: {fault}") from None
     finally:
         if collecting:
             gc.enable()

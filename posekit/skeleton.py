@@ -8,6 +8,15 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+_SPELT = re.compile("left|right", re.IGNORECASE)
+_SIDE = re.compile("(?i:left|right)|(?<![A-Za-z])[LRlr](?![a-z])|(?<=[a-z])[LR](?![A-Za-z])")  # leftWrist, L_Wrist, lWrist, wrist.l
+
+
+def _other_side(found: re.Match) -> str:
+    word = found[0]
+    other = {"left": "right", "right": "left", "l": "r", "r": "l"}[word.lower()]
+    return other.upper() if word.isupper() else other.capitalize() if word.istitle() else other
+
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -36,9 +45,12 @@ class Skeleton:
         if self.pairs is not None:
             other = dict(self.pairs) | {b: a for a, b in self.pairs}
             return tuple(self.joints.index(other.get(joint, joint)) for joint in self.joints)
-        exchange = {"left": "right", "right": "left"}
-        names = [" ".join(exchange.get(word, word) for word in joint.split()) for joint in self.joints]
-        return tuple(self.joints.index(name) for name in names)
+        return tuple(self._counterpart(joint) for joint in self.joints)
+
+    def _counterpart(self, joint: str) -> int:
+        """The joint that is called alike with the other side's word, its own where it has none; raises ValueError where that is missing."""
+        name = _SIDE.sub(_other_side, joint)
+        return self.joints.index(name if name in self.joints or _SPELT.search(joint) else joint)
 
     @cached_property
     def borrowed(self) -> tuple[str, ...]:
@@ -124,6 +136,6 @@ def skeleton_of(given: Skeleton | str) -> Skeleton:
     """
     if isinstance(given, Skeleton):
         return given
-    if given not in SKELETONS:
+    if not isinstance(given, str) or given not in SKELETONS:
         raise ValueError(f"no skeleton {given!r}; there are {', '.join(SKELETONS)}, or give a Skeleton")
     return SKELETONS[given]

@@ -412,8 +412,9 @@ def test_a_file_of_ones_own_imports_what_lies_beside_it(tmp_path):
     before = list(sys.path)
     assert posekit.load(f"{folder}/mine.py:network").card.name == "mine" and sys.path == before
     (folder / "broken.py").write_text("from beside_a_network import nothing\n")
-    with pytest.raises(ImportError):
+    with pytest.raises(PosekitError, match=r"broken\.py, line 1: ImportError: cannot import name 'nothing'") as caught:
         posekit.load(f"{folder}/broken.py:network")
+    assert isinstance(caught.value.__cause__, ImportError)
     assert sys.path == before
 
 

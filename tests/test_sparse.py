@@ -204,3 +204,22 @@ def test_a_place_is_read_where_it_is_and_not_from_noise():
     assert probe("x", values, places[:, 0, 0], permutations=5).r2 > 0.9
     assert probe("noise", values, np.random.default_rng(5).normal(size=200), permutations=5).r2 < 0.1
     assert pooled(network, pictures, ["cells", "cells"], cells=2)["cells"].shape == (200, 12), "named twice, it is looked at once"
+
+
+CELLS = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize("k", [0, -1, 9, 2.0, None])
+@pytest.mark.parametrize("make", [lambda k: sparse.autoencoder(CELLS, 8, k, steps=1), lambda k: sparse.components(CELLS, k),
+                                  lambda k: sparse.nmf(CELLS, k), lambda k: sparse.nmf(CELLS, k, atoms=0)])  # fmt: skip
+def test_a_cell_has_some_of_the_atoms_that_there_are(make, k):
+    with pytest.raises(PosekitError, match=f"k is {k}; a cell has 1 to"):
+        make(k)
+
+
+def test_nothing_to_explain_is_no_share():
+    found = sparse.components(CELLS, 2)
+    assert np.isnan(found.explained(CELLS[:0])) and np.isnan(found.explained(np.ones_like(CELLS)))
+    for atom in (-1, 6):
+        with pytest.raises(PosekitError, match=f"no atom {atom}; principal components has 6"):
+            sparse.without_atom(found, atom)

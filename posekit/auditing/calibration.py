@@ -45,7 +45,7 @@ def calibrate(as_is: np.ndarray, planted: Mapping[str, tuple[np.ndarray, np.ndar
     names, picture = np.unique(owners, return_inverse=True)
     if len(names) < FOLDS:
         raise PosekitError(
-            f"only {len(names)} pictures have people who can be judged; an audit needs {FOLDS}, to calibrate itself by others"
+            f"people who can be judged are in {len(names)} of the pictures; an audit needs {FOLDS}, to calibrate itself by others"
         )
     if not kinds:
         raise PosekitError("no error can be planted in these labels, so that none can be recognised; are enough joints labelled?")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from scipy.io import loadmat, savemat
 
 from posekit.data.people import People, parse_spec
-from posekit.data.readers import coco_folder, coco_json, mpii
+from posekit.data.readers import coco, coco_folder, coco_json, json_values, mpii
 from posekit.errors import NotPeople, PosekitError
 from posekit.files import not_written, read_json, replacing, write_json
 from posekit.skeleton import Skeleton
@@ -42,18 +43,21 @@ def read(file: str | Path, people: People) -> list[Decision]:
         raise PosekitError(f"{file}: not decisions about labels; the page review.html of an audit downloads them")
     if content.get("fingerprint") != people.fingerprint():
         raise PosekitError(
-            f"{file}: decisions about {content.get('data')}, and not about {people.source} as it is now; nothing was written"
+            f"{file}: decisions about {content.get('data')}, and not about {people.source} as it is now; give them as they were audited, "
+            "with the same @split; nothing was written"
         )
     known, found = people.ids.tolist(), []
     for number, entry in enumerate(content["decisions"], 1):
         where = f"{file}: decision {number}"
-        if not isinstance(entry, dict) or entry.get("id") not in known:
+        if not isinstance(entry, dict) or type(entry.get("id")) is not int or entry["id"] not in known:
             raise PosekitError(f"{where} is of annotation {entry.get('id') if isinstance(entry, dict) else entry!r}, which is not there")
         if known.count(entry["id"]) > 1:
             raise PosekitError(f"{where}: {people.source} has annotation {entry['id']} more than once; audit one file at a time")
         joints = {name: _joints(where, entry.get(name, []), people.skeleton) for name in ("exchange", "remove")}
-        if any(people.skeleton.mirrored[k] not in joints["exchange"] for k in joints["exchange"]):
+        if any(people.skeleton.mirrored[k] not in set(joints["exchange"]) - {k} for k in joints["exchange"]):
             raise PosekitError(f"{where} exchanges a joint without the other side's; name both")
+        if entry.get("decision") not in (None, "change" if any(joints.values()) else "keep"):
+            raise PosekitError(f"{where} is {entry['decision']!r} and {'names' if any(joints.values()) else 'names no'} joints to change")
         found.append(Decision(entry["id"], **joints))
     if len({decision.id for decision in found}) != len(found):
         raise PosekitError(f"{file}: decides about an annotation twice")
@@ -87,6 +91,8 @@ def apply(file: str | Path, people: People, out: str | Path) -> tuple[str, int]:
     source, out = Path(path), Path(out)
     if out.exists():
         raise PosekitError(f"{out}: is there already; give a new folder for the corrected copy")
+    if coco_folder.root(source).resolve() in out.resolve().parents:
+        raise PosekitError(f"{out}: is in the folder of the data themselves; give one beside it for the corrected copy")
     copy = _WRITERS[name](source, out, people, {decision.id: decision for decision in decisions})
     return f"{name}:{copy}", len(decisions)
 
@@ -125,30 +131,32 @@ def _link(source: Path, out: Path, written: set[Path]) -> None:
 def _lspet(source: Path, out: Path, people: People, decisions: Decisions) -> Path:
     folder = source.parent if source.is_file() else source
     file = folder / "joints.mat"
-    joints = loadmat(file)["joints"]
+    content = {name: value for name, value in loadmat(file).items() if not name.startswith("__")}
+    joints = content["joints"]
     extended = joints.shape[0] == 14  # (14, 3, N); LSP itself has (3, 14, N)
     by_person = (joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)).copy()
     for number, decision in decisions.items():
         by_person[number - 1] = _changed(by_person[number - 1], decision, people.skeleton, 0)
     _link(folder, out, {file})
     with replacing(out / file.name) as temporary, open(temporary, "wb") as target:
-        savemat(target, {"joints": by_person.transpose(1, 2, 0) if extended else by_person.transpose(2, 1, 0)})
+        savemat(target, content | {"joints": by_person.transpose(1, 2, 0) if extended else by_person.transpose(2, 1, 0)})
     return out
 
 
 def _coco(source: Path, out: Path, people: People, decisions: Decisions) -> Path:
     root, left, found = coco_folder.root(source), set(decisions), coco_folder.files(source)
     row = {number: int(np.flatnonzero(people.ids == number)[0]) for number in decisions}
-    contents = {}
+    contents, there = {}, {}
     for name, file in found.items():
         content = read_json(file)
-        try:
-            labels = coco_json.annotations(file, content)
-        except NotPeople:
-            continue
+        with suppress(NotPeople):
+            there[name] = file, content, coco_json.annotations(file, content)
+    ids = [json_values.identity(entry.get("id")) for _, _, labels in there.values() for entry in labels.entries]
+    numbers = iter(coco.numbered(np.array(ids, object)).tolist())
+    for name, (file, content, labels) in there.items():
         keypoints, _ = labels.keypoints()
         for i, (entry, order) in enumerate(zip(labels.entries, labels.orders, strict=True)):
-            number = entry.get("id")
+            number = next(numbers)
             if number not in decisions or not np.array_equal(keypoints[i], people.keypoints[row[number]], equal_nan=True):
                 continue
             _entry(entry, decisions[number], people.skeleton, order)

@@ -20,6 +20,7 @@ from posekit.data.people import People
 from posekit.data.pictures import Folder
 from posekit.data.readers.frames import FramedFolder, headers
 from posekit.engine.prediction import Predictor
+from posekit.engine.weights import fingerprint
 from posekit.errors import PosekitError
 
 UNJUDGED = "not judged"
@@ -137,19 +138,22 @@ def audit(
             progress("judging", done["judging"], many * rounds)
 
     cut = functools.cache(functools.partial(crops, everybody, cache=cache, on_error=on_error))
-    first = networks[0].card
-    there = cut(round(first.resolution * CONTEXT), aspect=first.aspect).people  # whose picture cannot be read is left out
-    rival = None if against is None or str(against).endswith((".json", ".json.gz")) else opinions.predictors([against])
+    card = networks[0].card
+    there = cut(round(card.resolution * CONTEXT), aspect=card.aspect).people  # whose picture cannot be read is left out
+    rival = None if against is None or str(against).lower().endswith((".json", ".json.gz")) else opinions.predictors([against])
     rounds = len(networks) + (rival is not None)
+    if rival and fingerprint(rival[0].model) in [fingerprint(network.model) for network in networks]:
+        raise PosekitError(f"{rival[0].card.name} is the network that judges already; a second opinion is another's")
     sets = label_sets(there, seed)
-    own, notes = opinions.collect(networks, cut, sets, flip=flip, progress=report)
-    found = [own]
+    second, more = None, []
+    if against is not None and rival is None:  # before hours of prediction, since the file may be of others
+        second = opinions.of_file(against, there, sets)  # type: ignore[arg-type]
+        if silent := int((~np.isfinite(second.predicted[..., 0]).any(1)).sum()):
+            more = [f"{second.name}: says nothing about {silent:,} of {len(there):,} people"]
+    first, notes = opinions.collect(networks, cut, sets, flip=flip, progress=report)
     if rival:
         second, more = opinions.collect(rival, cut, sets, flip=flip, progress=report)
-        found, notes = [own, second], [*notes, *more]
-    elif against is not None:
-        found.append(opinions.of_file(against, there, sets))  # type: ignore[arg-type]
-    return judge(there, found, sets, notes)
+    return judge(there, [first] if second is None else [first, second], sets, [*notes, *more])
 
 
 def check(people: People) -> None:

@@ -8,10 +8,12 @@ from scipy.optimize import linear_sum_assignment
 
 from posekit.auditing import evidence
 from posekit.auditing.evidence import Opinion
+from posekit.auditing.planted import another_pose
 from posekit.coordinates import CONTEXT
 from posekit.data import seen
 from posekit.data.crops import Crops
 from posekit.data.people import People, joints_box, parse_spec
+from posekit.data.readers import json_values
 from posekit.engine import weights
 from posekit.engine.matching import match
 from posekit.engine.prediction import Predictor
@@ -19,10 +21,12 @@ from posekit.errors import PosekitError
 from posekit.files import read_json
 
 SAME = 0.1  # overlap (intersection over union) of two boxes that can be of one person
+FARTHEST = 1e6  # pixels: a coordinate beyond is none
+CLOSER, ENOUGH = 2 / 3, 20  # the share of people, of so many or more, whose labels an opinion fits better than it fits somebody else's
 
 
 class _Entry:
-    def __init__(self, name: str, number: int | str | None):
+    def __init__(self, name: str, number: json_values.Id):
         self.name, self.number = name, number
         self.people: list[np.ndarray] = []
 
@@ -105,16 +109,22 @@ def of_file(file: str | Path, people: People, labels: Sequence[np.ndarray]) -> O
     entries: dict[tuple, _Entry] = {}
     for number, entry in enumerate(content, 1):
         try:
-            points = np.asarray(entry["keypoints"], float).ravel()
-        except (TypeError, ValueError):
+            points = json_values.joints(entry["keypoints"], count)
+        except ValueError:
             raise PosekitError(f"{file}: result {number} has keypoints that are no numbers") from None
-        if len(points) != 3 * count:
+        if points is None:
             raise PosekitError(
-                f"{file}: result {number} has {len(points)} numbers for keypoints, the {people.skeleton.name} skeleton of the labels needs "
-                f"{3 * count}; give an opinion with the same joints"
+                f"{file}: result {number} has {len(entry['keypoints'])} numbers for keypoints, the {people.skeleton.name} skeleton of the "
+                f"labels needs {3 * count}; give an opinion with the same joints"
             )
-        name, image = str(entry.get("file_name") or ""), entry.get("image_id")
-        entries.setdefault((name, image), _Entry(name, image)).people.append(points.reshape(count, 3))
+        try:
+            image = json_values.identity(entry.get("image_id"))
+        except ValueError as error:
+            raise PosekitError(f"{file}: image_id of result {number}: {error}") from None
+        name = json_values.path(str(entry.get("file_name") or ""))
+        points[json_values.unlabelled(points) | ~(np.abs(points) < FARTHEST).all(-1)] = [np.nan, np.nan, 0]
+        if (points[:, 2] > 0).any():
+            entries.setdefault((name, image), _Entry(name, image)).people.append(points)
     predicted = np.full((len(people), count, 3), np.nan)
     for rows, entry in _of_pictures(file, list(entries.values()), people):
         found = np.stack(entry.people)
@@ -125,7 +135,25 @@ def of_file(file: str | Path, people: People, labels: Sequence[np.ndarray]) -> O
                 predicted[rows[row]] = found[column]
     if not np.isfinite(predicted).any():
         raise PosekitError(f"{file}: has nobody of {people.source}; give a second opinion on the same people")
+    _check_owners(file, predicted, people)
     return evidence.of_keypoints(file.name, predicted, people, labels)
+
+
+def _check_owners(file: Path, predicted: np.ndarray, people: People) -> None:
+    """Raises PosekitError where keypoints (N, K, 3) fit these people's labels hardly better than those of others put into their boxes."""
+
+    def apart(labels: np.ndarray) -> np.ndarray:
+        distance = np.where(labels[..., 2] > 0, np.linalg.norm(predicted[..., :2] - labels[..., :2], axis=-1), np.nan)
+        known = np.isfinite(distance)
+        return np.where(known.any(1), np.where(known, distance, 0).sum(1) / np.maximum(known.sum(1), 1), np.nan)
+
+    own, of_others = apart(people.keypoints), apart(another_pose(people, np.random.default_rng(0)))
+    judged = np.isfinite(own) & np.isfinite(of_others)
+    if judged.sum() >= ENOUGH and (own < of_others)[judged].mean() < CLOSER:
+        raise PosekitError(
+            f"{file}: its joints fit these people's labels no better than other people's; are the ids and the order of joints "
+            f"those of {people.source}?"
+        )
 
 
 def _of_pictures(file: Path, entries: list[_Entry], people: People):
@@ -135,7 +163,8 @@ def _of_pictures(file: Path, entries: list[_Entry], people: People):
     if people.image_ids is not None:
         by_number = {int(people.image_ids[row]): str(people.names[row]) for row in range(len(people))}
     numbered = {by_number[entry.number]: entry for entry in entries if not entry.name and entry.number in by_number}
-    matched = match(file, [entry for entry in entries if entry.name], names.tolist())
+    named = [entry for entry in entries if entry.name or (not by_number and entry.number is not None)]
+    matched = match(file, named, names.tolist())
     for i, (name, entry) in enumerate(zip(names.tolist(), matched, strict=True)):
         if entry := entry or numbered.get(name):
             yield np.flatnonzero(owner == i), entry

@@ -15,8 +15,11 @@ from posekit.auditing.judging import Audit
 from posekit.auditing.planted import groups
 from posekit.coordinates import MARGIN, cropping, person_square, transform_keypoints
 from posekit.data.crops import cut
+from posekit.data.people import People, parse_spec
+from posekit.data.readers.coco_folder import root
 from posekit.display.drawing import joint_colours, limb_colours
 from posekit.display.html import webp
+from posekit.errors import PosekitError
 from posekit.files import atomic_write, plain, write_json, write_text
 
 TABLE, COCO, PAGE = "labels.csv", "labels.json", "review.html"
@@ -25,13 +28,30 @@ SIDE = 200  # pixels of a picture on the page
 
 
 def write(audit: Audit, folder: str | Path, *, most: int = SHOWN) -> list[Path]:
-    """Write TABLE, COCO and PAGE into a folder, which is made; the page shows `most` people. Returns the files."""
+    """Write TABLE, COCO and PAGE into a folder, which is made; the page shows `most` people. Returns the files.
+
+    Raises:
+        PosekitError: it is a folder of the data themselves, or a file cannot be written.
+    """
     folder = Path(folder)
+    spare(audit.people, folder)
     with atomic_write(folder / TABLE) as file:
         file.write(audit.table().to_csv(index=False, float_format="%.4f").encode("utf-8", "surrogateescape"))
     write_json(folder / COCO, to_coco(audit))
     write_text(folder / PAGE, page(audit, most))
     return [folder / name for name in (TABLE, COCO, PAGE)]
+
+
+def spare(people: People, folder: Path) -> None:
+    """Raises PosekitError where a folder is of the people's own data, whose files what is written would replace, or be read as labels.
+
+    A new one within is none of theirs, nor is that of an earlier audit.
+    """
+    path = parse_spec(people.source)[1]
+    data, out = root(path).resolve() if path else None, folder.resolve()
+    theirs = data in out.parents and out.is_dir() and not (out / PAGE).is_file() and any(path.name != "folds" for path in out.iterdir())
+    if data == out or theirs:
+        raise PosekitError(f"{folder}: is a folder of the data themselves; give another one, which is made")
 
 
 def to_coco(audit: Audit) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def audit(
         raise PosekitError("--folds trains the networks; give no --weights beside it")
     no_file(out)
     judging.check(people)
+    writing.spare(people, out)
     make_folder(out)
     given: list = list(weights or ["lspet-hg1"])
     if folds:

@@ -85,9 +85,8 @@ def bench(quick: bool = False, *, backend: Backend | None = None, compiled: bool
     }  # fmt: skip
 
 
-def table(result: dict):
-    """The result as rich tables."""
-    from rich.console import Group
+def tables(result: dict):
+    """The result as rich tables, one or two."""
     from rich.table import Table
 
     limits = result["limits"]
@@ -101,7 +100,7 @@ def table(result: dict):
         f"Plain networks are {PLAIN}; plain rendering and cropping use one core; loading "
         f"is against what training takes.",
     )  # fmt: skip
-    report.add_column("", no_wrap=True)
+    report.add_column("")
     for name in ("plain", "fast", "openvino", "ratio", "goal", "limit", "at most"):
         report.add_column(name, justify="right")
     for row in result["rows"]:
@@ -112,7 +111,7 @@ def table(result: dict):
             f"≥ {row['expected']:g}×" if row["expected"] else "",
             *near,
         )  # fmt: skip
-    return Group(report, bench_components.table(result["components"])) if "components" in result else report
+    return [report, *([bench_components.table(result["components"])] if "components" in result else [])]
 
 
 def product_rate(dtype: torch.dtype, backend: Backend, side: int = 2048) -> float:

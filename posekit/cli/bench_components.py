@@ -122,7 +122,7 @@ def table(rows: Sequence[dict]):
         caption=f"Time without generating the codes; memory is the most the process held. Error: of the first {K} variances, root "
         "mean square; due: from having only so many people. Cosine: of the first five directions with the true ones, the least.",
     )
-    report.add_column("", no_wrap=True)
+    report.add_column("")
     for name in ("people", "time", "memory", "error", "due", "cosine"):
         report.add_column(name, justify="right")
     for row in rows:

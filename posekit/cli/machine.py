@@ -8,6 +8,7 @@ from rich.console import Console
 
 from posekit.cli.app import app, command
 from posekit.cli.output import report, writable
+from posekit.display.tables import show_table
 from posekit.errors import PosekitError
 
 
@@ -40,4 +41,5 @@ def bench(
     writable(json_file)
     result = benchmark.bench(quick=quick) | {"components": bench_components.bench_components(quick)}
     if report(json_file, result):
-        Console().print(benchmark.table(result))
+        for table in benchmark.tables(result):
+            show_table(Console(emoji=False), table)

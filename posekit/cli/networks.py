@@ -23,7 +23,7 @@ def evaluate(
     against: Annotated[str | None, typer.Option(help="other weights: adds the paired difference on the same people")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
     device: Device = None,
-    seed: Annotated[int, typer.Option(help="where the bootstrap behind the intervals begins")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="where the bootstrap behind the intervals begins")] = 0,
     cache: Cache = Path("data"),
     on_error: OnErrorOption = OnError.raise_,
 ) -> None:

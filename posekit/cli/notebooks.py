@@ -11,6 +11,7 @@ from rich.text import Text
 from posekit.cli.app import Cache, Device, app, command
 from posekit.cli.terminal import bars, say
 from posekit.cores import cores
+from posekit.display.tables import show_table
 from posekit.errors import PosekitError
 
 
@@ -34,7 +35,7 @@ def run(
     from posekit.workflow.execution import run_notebook
 
     if help and notebook:
-        Console(soft_wrap=True).print(_parameters(parameters.rows(parameters.notebook_path(notebook))))
+        show_table(Console(emoji=False), _parameters(parameters.rows(parameters.notebook_path(notebook))))
         return
     if help or notebook is None:
         print(context.get_help())
@@ -121,7 +122,7 @@ def study(
         raise KeyboardInterrupt("the same command goes on from here") from None
     finally:
         if planned.results:
-            verdict.print_table(planned, Console(emoji=False, width=max(Console().width, 130)))  # a row is a line, in a pipe as well
+            verdict.print_table(planned, Console(emoji=False))
 
 
 def _given(arguments: list[str]) -> dict[str, list[str]]:

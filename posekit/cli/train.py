@@ -60,7 +60,7 @@ def train(
     ] = 2e-3,
     loss: Annotated[Loss, typer.Option(help="what is minimised; mse is Newell's")] = Loss.cross_entropy,
     optimiser: Annotated[Optimiser, typer.Option(help="how it is minimised; rmsprop is Newell's")] = Optimiser.adamw,
-    seed: Annotated[int, typer.Option(help="where everything drawn by chance begins")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="where everything drawn by chance begins")] = 0,
     start: Annotated[
         str | None,
         typer.Option(help="weights to begin with, a file or a shipped name, of the same network; by default none"),

@@ -10,6 +10,7 @@ from rich.table import Table
 from posekit.cli.app import Cache, Device, Flip, OnError, OnErrorOption, Weights, app, command
 from posekit.cli.output import report, writable
 from posekit.cli.terminal import bars, say
+from posekit.display.tables import show_table
 from posekit.errors import PosekitError
 from posekit.memory import keep_memory
 
@@ -31,7 +32,7 @@ def calibrate(
     flip: Flip = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the measurements here; - is standard output")] = None,
     device: Device = None,
-    seed: Annotated[int, typer.Option(help="where the bootstrap behind the intervals begins")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="where the bootstrap behind the intervals begins")] = 0,
     cache: Cache = Path("data"),
     on_error: OnErrorOption = OnError.raise_,
 ) -> None:
@@ -68,7 +69,7 @@ def errors(
     flip: Flip = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
     device: Device = None,
-    seed: Annotated[int, typer.Option(help="where the bootstrap behind the intervals begins")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="where the bootstrap behind the intervals begins")] = 0,
     cache: Cache = Path("data"),
     on_error: OnErrorOption = OnError.raise_,
 ) -> None:
@@ -95,4 +96,4 @@ def _print(line: str, tables: list[tuple[str, list[str], list[list[str]]]]) -> N
             shown.add_column(name, justify="right" if i else "left")
         for row in rows:
             shown.add_row(*row)
-        console.print(shown)
+        show_table(console, shown)

@@ -90,7 +90,9 @@ class People:
         return self[self.splits == name]
 
     def at_most(self, count: int | None, seed: int = 0) -> "People":
-        """At most `count` of them (none: all), drawn by `seed` and left in their order."""
+        """At most `count` of them (none: all), drawn by `seed` and left in their order. A count below 0 raises PosekitError."""
+        if count is not None and count < 0:
+            raise PosekitError(f"{count} people of {self.source} are wanted; give 0 or more")
         return self if count is None else self[np.sort(np.random.default_rng(seed).permutation(len(self))[:count])]
 
     def fingerprint(self) -> str:

@@ -10,10 +10,13 @@ refused in a line that says what to give.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
+from operator import index
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from posekit.coordinates import ALIGNMENTS, STRIDE
 from posekit.engine.backend import Backend
@@ -27,6 +30,7 @@ from posekit.skeleton import SKELETONS, Skeleton, skeleton_of
 VALUES = {  # what a network's numbers are, and the card's word for it
     "raw": "mse", "sigmoid": "mse", "softmax": "cross-entropy", "pixels": "coordinates", "shares": "coordinates",
 }  # fmt: skip
+SAME = 0.05  # of the spread of its answer, up to which a network answers alike: what quantisation over a batch changes
 Output = int | str | Callable[[Any], Tensor]
 
 
@@ -66,19 +70,23 @@ def adapt(
         report: called with what the dry pass found, a line each; None for silence.
 
     Raises:
-        PosekitError: the module cannot take such pictures; its answer can be read in several ways, is not finite, has another number of
-            maps than the skeleton has joints or maps of another shape than its input; a hook point that it does not have, or that is
-            computed several times in a pass or overwritten later in it.
+        PosekitError: the module cannot take such pictures; its answer can be read in several ways, is not finite, changes from call to
+            call, has another number of maps than the skeleton has joints or maps of another shape than its input; a hook point that it
+            does not have, or that is computed several times in a pass or overwritten later in it.
 
     >>> module = torch.nn.Conv2d(3, 17, 8, stride=8)
     >>> network = adapt(module, "coco", 64, name="toy", report=None)
     >>> network.card.stride, network.predict(torch.zeros(50, 40, 3, dtype=torch.uint8).numpy())
     (8, <Poses of 1 person, coco skeleton, in a picture of 40 x 50 px>)
     """
+    module = _unwrapped(module)
     name = name or type(module).__name__
+    if not isinstance(module, nn.Module):
+        loaded = "already a network of posekit's" if isinstance(module, Predictor) else "no torch.nn.Module; build it and load its weights"
+        raise PosekitError(f"{name}: is {loaded}")
     try:
         skeleton = skeleton_of(skeleton)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise PosekitError(f"{name}: {error}") from None
     try:
         mirrored = sorted(skeleton.mirrored) == list(range(len(skeleton)))
@@ -86,16 +94,15 @@ def adapt(
         mirrored = False
     if not mirrored:
         raise PosekitError(f"{name}: skeleton {skeleton}: a left joint has no right one, or two; Skeleton(pairs=...) says which")
-    height, width = (size, size) if isinstance(size, int) else size
-    if values not in VALUES:
-        raise PosekitError(f"{name}: values is {values!r}; give {' or '.join(VALUES)}")
-    if alignment not in ALIGNMENTS:
-        raise PosekitError(f"{name}: alignment is {alignment!r}; give {' or '.join(ALIGNMENTS)}")
-    for what, three in (("mean", mean), ("std", std)):
-        if len(three) != 3 or (what == "std" and min(three) <= 0):
-            above = ", above 0" if what == "std" else ""
-            raise PosekitError(f"{name}: {what} is {tuple(three)}; give three numbers, of red, green and blue{above}")
-    module.eval()
+    height, width = _size(size, name)
+    for what, word, there in (("values", values, list(VALUES)), ("alignment", alignment, list(ALIGNMENTS))):
+        if word not in there:
+            raise PosekitError(f"{name}: {what} is {word!r}; give {' or '.join(there)}")
+    mean, std = _colours("mean", mean, name), _colours("std", std, name)
+    try:
+        module.eval()
+    except NotImplementedError:  # of torch.export
+        raise PosekitError(f"{name}: an exported program; give the network that it was made of") from None
     for child in module.modules():
         if getattr(child, "inplace", False) is True:
             child.inplace = False  # type: ignore[assignment]
@@ -120,14 +127,17 @@ def adapt(
         stride = stride or STRIDE
     else:
         stride = _stride(maps, len(skeleton), height, width, stride, name)
-    named = {point: (point,) for point in skips} if not isinstance(skips, Mapping) else {k: tuple(v) for k, v in skips.items()}
+    skips = [skips] if isinstance(skips, str) else skips
+    named = {point: (point,) for point in skips} if not isinstance(skips, Mapping) else {
+        group: (points,) if isinstance(points, str) else tuple(points) for group, points in skips.items()
+    }  # fmt: skip
     if len(codes) not in (0, 1, maps.shape[1]):
         raise PosekitError(f"{name}: {len(codes)} codes, {maps.shape[1]} stages; give a code for each stage, or one")
     for point in chain(codes, filter(None, (attention,)), stages, *named.values()):
         if not isinstance(points.get(point), tuple):
             fault = points.get(point, "is none of its modules that compute a tensor")
             raise PosekitError(
-                f"{name}: {point} {fault}; there are {', '.join(p for p, shape in points.items() if isinstance(shape, tuple))}"
+                f"{name}: {point} {fault}; there are {', '.join(p for p, shape in points.items() if isinstance(shape, tuple)) or 'none'}"
             )
     shapes = {point: shape for point, shape in points.items() if isinstance(shape, tuple)}
     model = Adapted(
@@ -189,6 +199,38 @@ def coordinates_of(answer: Any, output: Output | None, name: str, shares: tuple[
     return answer if shares is None else answer * answer.new_tensor(shares[::-1]) - 0.5
 
 
+def _unwrapped(module: Any) -> Any:
+    """The network in what trains it: its modules have their own names, and all of them answer to hooks."""
+    while isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel | AveragedModel) or hasattr(module, "_orig_mod"):
+        module = module._orig_mod if hasattr(module, "_orig_mod") else module.module
+    return module
+
+
+def _size(size: Any, name: str) -> tuple[int, int]:
+    sides = (size, size) if np.ndim(size) == 0 else tuple(size)
+    try:
+        height, width = map(index, sides)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1:
+        raise PosekitError(f"{name}: size is {size!r}; give (height, width) in whole pixels, or the side of a square")
+    return height, width
+
+
+def _colours(what: str, given: Any, name: str) -> tuple[float, ...]:
+    """Three finite numbers of red, green and blue, which pictures in [0, 1] are normalised by; those of 0 to 255 are refused."""
+    try:
+        three = tuple(float(value) for value in given)
+    except (TypeError, ValueError):
+        three = ()
+    if len(three) != 3 or not np.isfinite(three).all() or (what == "std" and min(three) <= 0):
+        above = ", above 0" if what == "std" else ""
+        raise PosekitError(f"{name}: {what} is {given!r}; give three numbers, of red, green and blue{above}")
+    if max(map(abs, three)) > 1:
+        raise PosekitError(f"{name}: {what} is {three}; pictures here are of 0 to 1, so that what is meant for 0 to 255 is divided by 255")
+    return three
+
+
 def _part(answer: Any, output: Output | None, name: str) -> Any:
     """The part of an answer that `output` names."""
     if callable(output):
@@ -236,6 +278,10 @@ def _dry_pass(
 
         return hook
 
+    parameter = next(chain(module.parameters(), module.buffers()), torch.empty(0))
+    if parameter.is_meta or parameter.dtype not in (torch.float32, torch.uint8):  # an ONNX file's only tensor is its digest
+        fault = "on the device meta, without values; load them" if parameter.is_meta else f"{parameter.dtype}; give module.float()"
+        raise PosekitError(f"{name}: its weights are {fault}")
     pictures = _noise(module, height, width)
     hooks = [child.register_forward_hook(count(point)) for point, child in module.named_modules(remove_duplicate=True) if point]
     try:
@@ -249,10 +295,18 @@ def _dry_pass(
     finally:
         for hook in hooks:
             hook.remove()
+    if maps.is_complex():
+        raise PosekitError(f"{name}: answers with complex numbers; give `output` so that they are real")
     if len(maps) != 2:
         raise PosekitError(f"{name}: answers to 2 pictures with {len(maps)}; give `output` so that the first axis is the picture")
     if not maps.isfinite().all():
         raise PosekitError(f"{name}: answers to noise with numbers that are not finite; its weights are damaged, or it wants another input")
+    with torch.no_grad():
+        again = read(answered(module, torch.stack([pictures[0], pictures[1] / 4]), stages))[0].float()
+    first = maps[0].float()
+    if (again - first).abs().mean() > SAME * first.std() + 1e-5 * first.abs().max():
+        raise PosekitError(f"{name}: its answer to a picture changes from call to call, or with the pictures beside it, in eval mode too; "
+                           "are there F.dropout without training=self.training, or batch statistics?")  # fmt: skip
     return {point: _as_hook_point(found) for point, found in seen.items()}, maps.float()
 
 
@@ -310,6 +364,8 @@ def _stride(maps: Tensor, joints: int, height: int, width: int, given: int | Non
     _, _, count, rows, columns = maps.shape
     if count != joints:
         hint = "; the answer's axes seem to be (B, h, w, K): give output=lambda maps: maps.permute(0, 3, 1, 2)" if columns == joints else ""
+        if count == joints + 1:
+            hint = "; if the last map is the background, leave it out by output=lambda maps: maps[:, :-1]"
         raise PosekitError(f"{name}: answers with {count} maps, the skeleton has {joints} joints{hint}")
     stride = height // rows
     if (rows * stride, columns * stride) != (height, width):

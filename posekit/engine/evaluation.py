@@ -16,6 +16,7 @@ from posekit.data.people import People
 from posekit.deprecated import renamed
 from posekit.display import html as display
 from posekit.display.html import number
+from posekit.display.tables import show_table
 from posekit.engine import weights
 from posekit.engine.backend import Backend
 from posekit.engine.overlap import overlap, words
@@ -219,7 +220,7 @@ def print_table(result: dict[str, Any], console=None) -> None:
             shown.add_column(name, justify="right" if i else "left")
         for row in rows:
             shown.add_row(*row)
-        console.print(shown)
+        show_table(console, shown)
     for name, block in result["metrics"].items():
         console.print(f"{name}: {block['definition']}", highlight=False, markup=False)
     if "against" in result:

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import re
 import sys
+import traceback
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,15 @@ class Card:
                 f"{crops.people.source}: crops were cut for an input whose width is {crops.aspect:g} of its height, and that of "
                 f"{self.name} is {self.aspect:g}; cut them by posekit.crops(people, size, aspect={self.aspect:g})"
             )
+
+    def check_pictures(self, pictures: Any) -> None:
+        """Raises PosekitError unless pictures are (N, 3, R, R), R the card's resolution, float32 in [0, 1]."""
+        if not isinstance(pictures, Tensor) or pictures.shape[1:] != (3, self.resolution, self.resolution):
+            given = f"a tensor {tuple(pictures.shape)}" if isinstance(pictures, Tensor) else f"a {type(pictures).__name__}"
+            raise PosekitError(f"{self.name} takes pictures as a tensor (N, 3, {self.resolution}, {self.resolution}), not {given}")
+        if pictures.dtype != torch.float32 or not len(pictures) or not -0.01 <= float(pictures.min()) <= float(pictures.max()) <= 1.01:
+            there = f"{pictures.min():.3g} to {pictures.max():.3g}" if len(pictures) else "none"
+            raise PosekitError(f"{self.name} takes pictures of red, green and blue in [0, 1], float32, not {there}, {pictures.dtype}")
 
     def centred(self, pictures: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in [0, 1] as the network takes them: less `input_mean`."""
@@ -281,20 +291,29 @@ def _own(path: Path, function: str) -> tuple[Any, Card]:
     """The network that a function of a Python file gives, which imports what lies beside it, as with `python FILE.py`.
 
     Raises:
-        PosekitError: no such file or function, or it gives no network.
+        PosekitError: no such file or function, it raises an error, or it gives no network.
     """
     if not path.is_file():
         raise PosekitError(f"{path}: no such Python file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    place = path.resolve()
+    spec = importlib.util.spec_from_file_location(path.stem, place)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    beside = str(path.resolve().parent)
+    if getattr(sys.modules.get(path.stem), "__file__", str(place)) == str(place):  # its classes can be pickled
+        sys.modules[path.stem] = module
+    beside = str(place.parent)
     sys.path.insert(0, beside)
     try:
         spec.loader.exec_module(module)
         if not callable(make := getattr(module, function, None)):
             raise PosekitError(f"{path}: has no function {function}")
         network = make()
+    except PosekitError:
+        raise
+    except (Exception, SystemExit) as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(place)]
+        where = f", line {lines[-1]}" if lines else ""
+        raise PosekitError(f"{path}{where}: {type(error).__name__}: {_line(error)}") from error
     finally:
         sys.path.remove(beside)
     if not isinstance(getattr(network, "card", None), Card):
@@ -310,9 +329,11 @@ def _find(name_or_path: str | Path) -> Path:
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         path = path / "weights.safetensors"
-    if path.exists():
+    if path.exists() and path.suffix != ".py":
         return path
     names = ", ".join(shipped()) or "none in this installation"
+    if ".py" in path.name:
+        raise PosekitError(f"{path}: no such Python file and function; FILE.py:FUNCTION names a function that returns the network")
     if path.suffix or len(path.parts) > 1:
         raise PosekitError(f"{path}: no such weights file; shipped by name: {names}")
     raise PosekitError(f"no weights named '{name_or_path}'; shipped by name: {names}; or give a file's path")
@@ -351,6 +372,6 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"no {text}" if isinstance(error, KeyError) else text

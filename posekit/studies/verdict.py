@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from posekit.display.tables import show_table
 from posekit.errors import PosekitError
 from posekit.stats import Interval, over_seeds, over_seeds_and_people
 from posekit.studies import comparison
@@ -159,7 +160,7 @@ def print_table(planned: Plan, console) -> None:
             "" if row.relative is None else f"{100 * row.relative.mean:+.1f} %", f"{row.parameters:,}", f"{row.multiply_adds / 1e6:.1f}",
             str(row.epochs), ", ".join(notes),
         )  # fmt: skip
-    console.print(shown)
+    show_table(console, shown)
     reference = planned.study.reference
     lines = [
         f"PCK@0.2·torso with flip test; 95 % intervals over seeds (test) and over seeds and people (differences from {reference}, "

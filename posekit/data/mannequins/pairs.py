@@ -161,7 +161,7 @@ def counterfactuals(factor: str, n: int, seed: int = 0, *, size: int = 160) -> P
     >>> counterfactuals("light", 2, size=32)
     <2 pairs of 32 x 32 pixels that differ in the light>
     """
-    if factor not in _CHANGES:
+    if factor not in COUNTERFACTUALS:
         raise PosekitError(f"no factor {factor!r}; pairs can differ in {', '.join(COUNTERFACTUALS)}")
     if n < 1:
         raise PosekitError(f"{n} pairs of {factor} asked for; give at least 1")

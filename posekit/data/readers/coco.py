@@ -58,7 +58,7 @@ def assemble(
     names = list(parts[next(iter(parts))])
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts.values()]) for name in names}
     columns["files"] = np.repeat(list(parts), [len(part["ids"]) for part in parts.values()])
-    columns |= {name: _numbered(columns[name]) for name in ("ids", "image_ids")}
+    columns |= {name: numbered(columns[name]) for name in ("ids", "image_ids")}
     order = np.lexsort((columns["ids"], columns["image_ids"], np.repeat(range(len(parts)), [len(part["ids"]) for part in parts.values()])))
     columns = {name: column[order] for name, column in columns.items()}
     files = columns["files"]
@@ -140,7 +140,7 @@ def _read(
     return parts, dict(left_out), turned
 
 
-def _numbered(ids: np.ndarray) -> np.ndarray:
+def numbered(ids: np.ndarray) -> np.ndarray:
     """Ids (N,), whole numbers or words, as numbers: words, and what is beyond 64 bits, are numbered from 1 in alphabetical order."""
     if all(isinstance(i, int) and abs(i) < 2**63 for i in ids):
         return np.array(ids, np.int64)

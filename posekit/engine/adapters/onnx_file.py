@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from posekit.data.signatures import HEAD, no_content
 from posekit.engine.adapting import adapt
 from posekit.engine.prediction import Predictor
 from posekit.errors import PosekitError, extra
@@ -35,9 +36,13 @@ class OnnxFile(nn.Module):
         self.path = path
         try:
             data = path.read_bytes()
+            if fault := no_content(data[:HEAD]):
+                raise PosekitError(f"{path}: {fault}")
             self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         except OSError as error:
             raise PosekitError(f"{path}: cannot be read: {error.strerror}") from None
+        except PosekitError:
+            raise
         except Exception as error:  # onnxruntime has an exception for each of its states, and no common one
             raise PosekitError(f"{path}: no ONNX file that onnxruntime can read: {' '.join(str(error).split())[:200]}") from None
         inputs = self._session.get_inputs()
@@ -45,13 +50,16 @@ class OnnxFile(nn.Module):
             raise PosekitError(
                 f"{path}: takes {', '.join(f'{i.name} of {i.type}' for i in inputs)}; one input of pictures, float32, is needed"
             )
-        self._input, self._fixed = inputs[0].name, inputs[0].shape[0] if isinstance(inputs[0].shape[0], int) else None
+        self._input, shape = inputs[0].name, inputs[0].shape
+        self._fixed = shape[0] if shape and isinstance(shape[0], int) else None
+        self._channels_last = len(shape) == 4 and shape[3] == 3 != shape[1]  # as TensorFlow has it
         self.names = [output.name for output in self._session.get_outputs()]
         self.digest: Tensor
         self.register_buffer("digest", torch.from_numpy(np.frombuffer(hashlib.sha256(data).digest(), np.uint8).copy()))
 
     def forward(self, pictures: Tensor) -> Any:
-        array = np.ascontiguousarray(pictures.detach().float().cpu().numpy())
+        array = pictures.detach().float().cpu().numpy()
+        array = np.ascontiguousarray(array.transpose(0, 2, 3, 1) if self._channels_last else array)
         step = self._fixed or len(array)
         parts = []
         for start in range(0, len(array), step):
@@ -70,8 +78,8 @@ def onnx(path: str | Path, skeleton: Skeleton | str, size: int | tuple[int, int]
     """A predictor of the network in an ONNX file, for questions that need no gradients and no activations.
 
     Args:
-        path: the file; it takes pictures (B, 3, H, W), and a fixed number of them is fine. Of several outputs `output=NAME` says which
-            one it is.
+        path: the file; it takes pictures (B, 3, H, W), or (B, H, W, 3), and a fixed number of them is fine. Of several outputs
+            `output=NAME` says which one it is.
         skeleton, size: as `posekit.adapt` has them.
         options: what else `posekit.adapt` takes, in place of ImageNet's mean and standard deviation.
 

@@ -206,7 +206,8 @@ def words(result: dict[str, Any]) -> str:
     swaps = f"; {result['others']:,} share their picture with another annotated person" if result["others"] else (
         "; nobody shares a picture with another annotated person, so that no swap can be seen"
     )  # fmt: skip
-    people = f"{result['weights']} on {result['data']}: {result['people']:,} people, {len(result['joints'])} joints"
+    who = "1 person" if result["people"] == 1 else f"{result['people']:,} people"
+    people = f"{result['weights']} on {result['data']}: {who}, {len(result['joints'])} joints"
     return people + (", flip test" if result["flip"] else "") + swaps
 
 

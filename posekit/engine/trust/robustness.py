@@ -63,6 +63,7 @@ def robustness(
     >>> [step["level"] for step in found["families"]["noise"]["levels"]]
     [0.05, 0.1, 0.2, 0.4]
     """
+    families = [families] if isinstance(families, str) else families
     for name in families:
         if name not in CORRUPTIONS:
             raise PosekitError(f"no family {name!r} of corruptions; there are {', '.join(CORRUPTIONS)}")

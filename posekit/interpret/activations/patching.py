@@ -48,9 +48,13 @@ class Part:
             probe's direction, a random one.
     """
 
-    hook_points: Sequence[str]
+    hook_points: Sequence[str] | str
     channels: Sequence[int] | None = None
     directions: np.ndarray | None = None
+
+    @property
+    def points(self) -> list[str]:
+        return [self.hook_points] if isinstance(self.hook_points, str) else list(self.hook_points)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class Patched:
         """
         rows = self._rows(joints)
         way = (self.b - self.a)[:, rows, :2] * self._counted()[:, rows, None]
-        gone = (self.patched[part] - self.a)[:, rows, :2]
+        gone = (self._of(part) - self.a)[:, rows, :2]
         return over_people((gone * way).sum((1, 2)), np.square(way).sum((1, 2)), seed=seed)
 
     def lands(self, part: str, joints: Sequence[str] | None = None, *, seed: int = 0) -> dict[str, Interval]:
@@ -110,7 +114,7 @@ class Patched:
         bootstrap intervals over pairs; NaN where there are none.
         """
         rows = self._rows(joints)
-        a, b, gone = (found[:, rows, :2] for found in (self.a, self.b, self.patched[part]))
+        a, b, gone = (found[:, rows, :2] for found in (self.a, self.b, self._of(part)))
         near = NEAR * self.size
         apart = self._apart(joints)
         at = {name: apart & (np.linalg.norm(gone - one, axis=-1) <= near) for name, one in (("A", a), ("B", b))}
@@ -122,7 +126,7 @@ class Patched:
         joints with its 95 % bootstrap interval over pairs."""
         rows = self._rows(joints)
         way = (self.b - self.a)[:, rows, :2]
-        gone = (self.patched[part] - self.a)[:, rows, :2]
+        gone = (self._of(part) - self.a)[:, rows, :2]
         along = (gone * way).sum(-1) / np.maximum(np.square(way).sum(-1), 1e-9)
         counted = self._counted()[:, rows]
         off = np.where(counted, np.linalg.norm(gone - along[..., None] * way, axis=-1) / self.size, 0)
@@ -132,7 +136,7 @@ class Patched:
         """How much larger the share of joints that follow B is with one part patched than with another; paired, over pairs."""
         rows = self._rows(joints)
         b, apart = self.b[:, rows, :2], self._apart(joints)
-        one, two = (apart & (np.linalg.norm(self.patched[name][:, rows, :2] - b, axis=-1) <= NEAR * self.size) for name in (part, other))
+        one, two = (apart & (np.linalg.norm(self._of(name)[:, rows, :2] - b, axis=-1) <= NEAR * self.size) for name in (part, other))
         return over_people(one.sum(1) - two.sum(1), apart.sum(1), seed=seed)
 
     def table(self, *, seed: int = 0) -> dict[str, dict[str, dict[str, float]]]:
@@ -149,7 +153,16 @@ class Patched:
         return self._counted()[:, rows] & (way > 2 * NEAR * self.size)
 
     def _rows(self, joints: Sequence[str] | None) -> list[int]:
-        return [self.skeleton.joints.index(joint) for joint in (self.skeleton.joints if joints is None else joints)]
+        names = self.skeleton.joints if joints is None else [joints] if isinstance(joints, str) else joints
+        try:
+            return self.skeleton.index(*names)
+        except ValueError as error:
+            raise PosekitError(str(error)) from None
+
+    def _of(self, part: str) -> np.ndarray:
+        if part not in self.patched:
+            raise PosekitError(f"no part {part!r} was patched; there are {', '.join(self.patched) or 'none'}")
+        return self.patched[part]
 
 
 def block(interval: Interval) -> dict[str, float]:
@@ -230,7 +243,10 @@ def stage_answers(network: Predictor, pictures: Tensor, *, stage: int = -1, batc
     """Keypoints (N, K, 3) in pixels of pictures (N, 3, R, R), through the very path that `patch` takes: within `edit`, the edited ones."""
     run, found = by_modules(network.model, network.backend), []
     for index in iterate(len(pictures), batch):
-        maps = predict_heatmaps(run, network.card, pictures[index].to(network.backend.device))[:, stage]
+        maps = predict_heatmaps(run, network.card, pictures[index].to(network.backend.device))
+        if not -maps.shape[1] <= stage < maps.shape[1]:
+            raise PosekitError(f"{network.card.name} has no stage {stage}; it has {maps.shape[1]}, counted from 0")
+        maps = maps[:, stage]
         found.append(decode(maps, network.card, np.tile(np.eye(3), (len(maps), 1, 1))))
     return np.concatenate(found)
 
@@ -271,8 +287,12 @@ def patch(
         raise PosekitError(f"{card.name} answers with coordinates and not with heatmaps; give a network with heatmaps, an hourglass say")
     if len(a) != len(b) or not len(a):
         raise PosekitError(f"{len(a)} pictures A and {len(b)} pictures B; give one B for each A, and at least one")
-    given = dict(hook_points) if isinstance(hook_points, Mapping) else {name: Part([name]) for name in hook_points}
-    needed = list(dict.fromkeys(point for part in given.values() for point in part.hook_points))
+    for pictures in (a, b):
+        if pictures is a or b.shape == a.shape:  # of another size, the hook point is named at which they differ
+            card.check_pictures(pictures)
+    points = [hook_points] if isinstance(hook_points, str) else hook_points
+    given = dict(points) if isinstance(points, Mapping) else {name: Part([name]) for name in points}
+    needed = list(dict.fromkeys(point for part in given.values() for point in part.points))
     spans = {name: _span(name, part) for name, part in given.items()}
     theirs: dict[str, Tensor] = {}
 
@@ -285,7 +305,7 @@ def patch(
             found["b"].append(stage_answers(predictor, b[index], stage=stage))
         found["a"].append(stage_answers(predictor, a[index], stage=stage))
         for name, part in given.items():
-            with edit(model, {point: _edit(theirs[point], part, spans[name]) for point in part.hook_points}):
+            with edit(model, {point: _edit(theirs[point], part, spans[name]) for point in part.points}):
                 found[name].append(stage_answers(predictor, a[index], stage=stage))
     whole = {name: np.concatenate(batches) for name, batches in found.items()}
     return Patched(whole.pop("a"), whole.pop("b"), whole, card.resolution, predictor.skeleton)
@@ -328,7 +348,12 @@ def _edit(theirs: Tensor, part: Part, span: Tensor | None) -> Edit:
             if activation.ndim != 4:
                 raise PosekitError(f"{name}: an activation of shape {tuple(activation.shape)} has no channels (B, C, h, w) to choose from")
             chosen = list(part.channels)
-            if not chosen or min(chosen) < 0 or max(chosen) >= activation.shape[1]:
+            if (
+                not chosen
+                or not all(isinstance(k, int | np.integer) for k in chosen)
+                or min(chosen) < 0
+                or max(chosen) >= activation.shape[1]
+            ):
                 raise PosekitError(f"{name} has channels 0 to {activation.shape[1] - 1}, not {', '.join(map(str, chosen)) or 'none'}")
             mask = torch.zeros(activation.shape[1], dtype=torch.bool, device=activation.device)
             mask[chosen] = True

@@ -98,6 +98,7 @@ def answers(
             `ablation.means` gives) or by zero, `off`.
     """
     card.need_heatmaps()
+    card.check_pictures(pictures)
     backend = backend or Backend.best()
     edits = skip_edits(model, hook_point, skips, means)
     if codes is not None:

@@ -138,6 +138,7 @@ def _cell(joints: np.ndarray, columns: int, rows: int, card: Card) -> tuple[np.n
 
 
 def _maps(network: Predictor, pictures: Tensor, hook_point: str, batch: int):
+    network.card.check_pictures(pictures)
     run = by_modules(network.model, network.backend)
     for index in iterate(len(pictures), batch):
         with trace(network.model, [hook_point]) as activations, torch.inference_mode():

@@ -28,9 +28,10 @@ def pooled(
     """Activations (N, D) float32 at each hook point, of pictures (N, 3, R, R) in [0, 1]; maps of more than `cells` a side are averaged.
 
     Raises:
-        PosekitError: no such hook point, or one whose activation is no map (N, C, h, w).
+        PosekitError: no such hook point, or one whose activation is no map (N, C, h, w); no such pictures.
     """
-    names = list(dict.fromkeys(hook_points))
+    names = [hook_points] if isinstance(hook_points, str) else list(dict.fromkeys(hook_points))
+    network.card.check_pictures(pictures)
     run = by_modules(network.model, network.backend)
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for index in iterate(len(pictures), batch):

@@ -52,7 +52,9 @@ class Dictionary:
         return np.where(size >= least, found, 0)
 
     def explained(self, cells: np.ndarray) -> float:
-        """The share of the variance of cells (M, C) that is written with k atoms a cell, whose sizes least squares gives."""
+        """The share of the variance of cells (M, C) that is written with k atoms a cell, whose sizes least squares gives; NaN where there
+        is no variance.
+        """
         chosen = np.argpartition(-np.abs(self.coefficients(cells)), self.k - 1, axis=1)[:, : self.k]
         total = 0.0
         for index in np.array_split(np.arange(len(cells)), max(1, len(cells) // 2048)):
@@ -60,7 +62,8 @@ class Dictionary:
             gram = atoms @ atoms.swapaxes(1, 2) + 1e-6 * np.eye(self.k)
             sizes = np.linalg.solve(gram, atoms @ wanted[..., None])
             total += np.square(wanted - (sizes * atoms).sum(1)).sum()
-        return float(1 - total / np.square(cells - cells.mean(0)).sum())
+        spread = np.square(cells - cells.mean(0)).sum() if len(cells) else 0
+        return float(1 - total / spread) if spread else np.nan
 
     def dead(self, cells: np.ndarray) -> float:
         """The share of atoms that none of the cells (M, C) has."""
@@ -106,7 +109,7 @@ def autoencoder(cells: np.ndarray, atoms: int = 256, k: int = 8, *, seed: int = 
 
 def components(cells: np.ndarray, k: int = 8) -> Dictionary:
     """All principal components of cells (M, C) as a dictionary: each cell keeps its k largest coefficients, of either sign."""
-    check(cells, 1, 1)
+    check(cells, 1, k, cells.shape[-1])
     mean = cells.mean(0)
     vectors = np.linalg.svd(np.cov(cells, rowvar=False))[2].astype(np.float32)
     return Dictionary("principal components", vectors, mean, k, lambda given: (given - mean) @ vectors.T)
@@ -114,11 +117,10 @@ def components(cells: np.ndarray, k: int = 8) -> Dictionary:
 
 def nmf(cells: np.ndarray, k: int = 8, *, atoms: int | None = None, seed: int = 0) -> Dictionary:
     """Non-negative matrix factorisation of cells (M, C) counted from their lowest values, with as many atoms as channels by default."""
-    check(cells, 1, 1)
+    atoms = cells.shape[-1] if atoms is None else atoms
+    check(cells, 1, k, atoms)
     lowest = cells.min(0)
-    fitted = MiniBatchNMF(
-        atoms or cells.shape[1], init="nndsvda", batch_size=BATCH, max_iter=20, random_state=seed, tol=0, max_no_improvement=None
-    )
+    fitted = MiniBatchNMF(atoms, init="nndsvda", batch_size=BATCH, max_iter=20, random_state=seed, tol=0, max_no_improvement=None)
     fitted.fit(cells - lowest)
     length = np.maximum(np.linalg.norm(fitted.components_, axis=1), 1e-12)
 
@@ -128,13 +130,15 @@ def nmf(cells: np.ndarray, k: int = 8, *, atoms: int | None = None, seed: int = 
     return Dictionary("NMF", (fitted.components_ / length[:, None]).astype(np.float32), lowest, k, code)
 
 
-def check(cells: np.ndarray, atoms: int, k: int) -> None:
-    if cells.ndim != 2 or len(cells) < atoms:
-        raise PosekitError(f"cells of shape {cells.shape}: {atoms} atoms need (M, C), M {atoms} or more; take more people or fewer atoms")
-    if not 1 <= k <= atoms:
-        raise PosekitError(f"k is {k}; a cell has 1 to {atoms} of {atoms} atoms")
+def check(cells: np.ndarray, least: int, k: int, atoms: int | None = None) -> None:
+    """Raises PosekitError for what are no cells (M, C), at least so many, or a k that is not among 1 to `atoms`, by default as many."""
+    atoms = least if atoms is None else atoms
+    if cells.ndim != 2 or len(cells) < least:
+        raise PosekitError(f"cells of shape {cells.shape}: {least} atoms need (M, C), M {least} or more; take more people or fewer atoms")
     if not np.isfinite(cells).all() or not cells.std(0).any():
         raise PosekitError("cells are all the same or not finite; take another hook point or other weights")
+    if not isinstance(k, int | np.integer) or not 1 <= k <= atoms:
+        raise PosekitError(f"k is {k}; a cell has 1 to {atoms} of {atoms} atoms")
 
 
 def atom_stability(dictionaries: Sequence[np.ndarray], *, seed: int = 0) -> dict[str, float]:
@@ -195,6 +199,8 @@ def without_atom(dictionary: Dictionary, atom: int, direction: np.ndarray | None
 
     With a `direction` (C,) of length 1, as much is taken along that one: the control.
     """
+    if not 0 <= atom < len(dictionary.atoms):
+        raise PosekitError(f"no atom {atom}; {dictionary.name} has {len(dictionary.atoms)}, counted from 0")
     taken = torch.from_numpy(np.asarray(dictionary.atoms[atom] if direction is None else direction, np.float32))
 
     def edit(activation: Tensor) -> Tensor:
