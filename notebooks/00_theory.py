@@ -32,7 +32,7 @@ from torch import nn
 from posekit import heatmaps as hm
 from posekit import metrics, plots
 from posekit.data.mannequins import render
-from posekit.engine.training import Recipe
+from posekit.engine.learning.training import Recipe
 from posekit.interpret.analysis import clusters
 from posekit.interpret.analysis.components import batches_of, count_above_floor, moments_of, noise_floor, pca
 from posekit.losses import loss_sum

@@ -56,8 +56,8 @@ from posekit.display.html import number
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
 from posekit.engine.evaluation import evaluate
-from posekit.engine.prediction import decode, predict_crops, predict_heatmaps, target_peak
-from posekit.engine.training import Recipe, train
+from posekit.engine.inference.prediction import decode, predict_crops, predict_heatmaps, target_peak
+from posekit.engine.learning.training import Recipe, train
 from posekit.engine.trust import mistakes
 from posekit.models.hourglass import Hourglass, HourglassConfig
 from posekit.studies.floor import median_pose

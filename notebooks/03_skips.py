@@ -42,7 +42,7 @@ from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
 from posekit.engine.evaluation import common
-from posekit.engine.fitting import same_recipe
+from posekit.engine.learning.fitting import same_recipe
 from posekit.files import plain
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations.twins import load_twins

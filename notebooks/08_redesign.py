@@ -53,7 +53,7 @@ from posekit import plots
 from posekit.coordinates import CONTEXT
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
-from posekit.engine.training import Recipe
+from posekit.engine.learning.training import Recipe
 from posekit.interpret.activations.portrait import portrait
 from posekit.interpret.analysis.attributes import attributes, usable
 from posekit.models.hourglass import HourglassConfig

@@ -62,9 +62,9 @@ from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
 from posekit.engine.costs import fitted_numbers, milliseconds, multiply_adds
 from posekit.engine.evaluation import common
-from posekit.engine.fitting import fit_parts
-from posekit.engine.prediction import Fast, predict_crops
-from posekit.engine.training import Recipe
+from posekit.engine.inference.prediction import Fast, predict_crops
+from posekit.engine.learning.fitting import fit_parts
+from posekit.engine.learning.training import Recipe
 from posekit.files import plain
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations import stacks as between

@@ -49,8 +49,8 @@ from posekit.coordinates import CONTEXT
 from posekit.data import held_out
 from posekit.data.joints import people_with, with_joints
 from posekit.data.people import parse_spec
-from posekit.engine import blazepose
-from posekit.engine.prediction import Fast
+from posekit.engine.inference.prediction import Fast
+from posekit.engine.outside import blazepose
 from posekit.files import plain
 from posekit.hooks import hook_points
 from posekit.interpret.activations import ablation

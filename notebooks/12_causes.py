@@ -59,7 +59,7 @@ from posekit.interpret.analysis import sparse
 from posekit.interpret.analysis.cells import ablate_atoms, sampled, strongest
 from posekit.interpret.analysis.cka import cka_table
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
-from posekit.interpret.analysis.decodability import pooled
+from posekit.interpret.analysis.decodability import codes_by_stack, pooled
 from posekit.interpret.analysis.probes import correlations, probe, reading_direction
 from posekit.plots import causes as plots
 from posekit.plots.ablation import matrix
@@ -118,8 +118,7 @@ plt.show()
 
 # %% [markdown]
 # {{ runs["12_causes"].say.arm }}
-
-# %% [markdown]
+#
 # ## Where each factor travels
 #
 # The same measurement for every factor that moves joints, over all joints.
@@ -158,13 +157,9 @@ if moving:
     plt.show()
 
 # %% tags=["hide-input"]
-rows = [
-    words.patched_row(factor, part, share[factor][part], toward[factor][part], aside[factor][part]) for factor in share for part in channels
-]
+rows = [words.patched_row(f, part, share[f][part], toward[f][part], aside[f][part]) for f in share for part in channels]
 rows += [words.patched_row("left arm", part, *of.values()) for part, of in by_group.items()]
-pd.DataFrame(rows).style.hide().set_caption(
-    "How far answers go towards B, and what else moves: how far joints land beside the line from A to B."
-)
+pd.DataFrame(rows).style.hide().set_caption("How far answers move towards B, and how far joints land beside the line from A to B.")
 
 # %% [markdown]
 # {{ runs["12_causes"].say.factors }}
@@ -322,9 +317,7 @@ run.save_figure(plots.detection_by_atoms(written[where[0]]["areas"], written[whe
 plt.show()
 
 # %% tags=["hide-input"]
-pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption(
-    "Three ways to write cells, each with as many coefficients a cell."
-)
+pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption("Three ways to write cells, with as many coefficients each.")
 
 # %% [markdown]
 # {{ runs["12_causes"].say.sparse }}
@@ -334,11 +327,8 @@ pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption(
 
 # %% tags=["show-input"]
 atom_set, chosen_atoms, marked_joints = known[where[0]]
-ends = {
-    joint: int(chosen_atoms[marked_joints.index(joint)])
-    for joint in ("left wrist", "left elbow", "left knee", "left ankle")
-    if joint in marked_joints
-}
+limbs = [joint for joint in ("left wrist", "left elbow", "left knee", "left ankle") if joint in marked_joints]
+ends = {joint: int(chosen_atoms[marked_joints.index(joint)]) for joint in limbs}
 shown = dict(zip(ends, strongest(network, pictures, where[0], atom_set, list(ends.values())), strict=True))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The parts of pictures that excite an atom most, one per person, for the atoms that mark four joints best.", "name": "fig-causes-patches"}, "image": {"alt": "Rows of small cut-outs of people round the cell that excites the atom"}}
@@ -350,9 +340,7 @@ if shown:
 lost = ablate_atoms(network, some, where[0], atom_set, ends, seed=seed)
 removed = {joint: {name: block(one) for name, one in by.items()} for joint, by in lost.items()}
 rows = [{"joint": joint} | {name: ranged(words.percent(one), 1) for name, one in by.items()} for joint, by in removed.items()]
-pd.DataFrame(rows).style.hide().set_caption(
-    "How far joints move when the atom that marks a joint is taken out, in % of the picture's side."
-)
+pd.DataFrame(rows).style.hide().set_caption("How far joints move without the atom that marks a joint, in % of the picture's side.")
 
 # %% [markdown]
 # {{ runs["12_causes"].say.removed }}
@@ -365,14 +353,13 @@ pd.DataFrame(rows).style.hide().set_caption(
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Similarity of the codes of networks for the same people (unbiased linear CKA).", "name": "fig-causes-cka"}, "image": {"alt": "A square table of similarities, high among the trained networks and low against the untrained one"}}
 torch.manual_seed(seed)
 bare = posekit.Predictor(type(network.model)(network.model.config), card) if hasattr(network.model, "config") else None
+networks = (
+    {card.name: network} | {name: posekit.load(name) for name in compared if name != card.name} | ({"untrained": bare} if bare else {})
+)
 layers = {}
-for name, one in {card.name: network, **{name: posekit.load(name) for name in compared if name != card.name}, "untrained": bare}.items():
-    if one is not None:
-        own = posekit.crops(crops.people, int(one.card.resolution * CONTEXT), aspect=one.card.aspect, on_error=on_error)
-        codes_of = one.model.code_hook_points()
-        for stack, point in enumerate(codes_of, 1):
-            label = name if len(codes_of) == 1 else f"{name}, stack {stack}"
-            layers[label] = pooled(one, patching.photographs(own, one.card), [point], cells=64)[point]
+for name, one in networks.items():
+    stacks = codes_by_stack(one, crops.people, on_error=on_error)
+    layers |= {name if len(stacks) == 1 else f"{name}, stack {i}": code for i, code in enumerate(stacks, 1)}
 alike = cka_table(layers, layers)
 run.save_figure(matrix(alike, list(layers), list(layers)), "cka")
 plt.show()

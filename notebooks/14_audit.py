@@ -46,7 +46,7 @@ from posekit import plots
 from posekit.auditing import features, measure, opinions
 from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.data import held_out
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import load
 from posekit.files import plain
 from posekit.plots import auditing as figures
@@ -106,7 +106,7 @@ plt.show()
 #
 # {{ runs["14_audit"].say.baselines }}
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "Show the {type}", "code_prompt_hide": "Hide the {type}"}
 rows = [
     {
         "kind": row["kind"],

@@ -8,7 +8,7 @@ from torch import nn
 import posekit
 from posekit import adapt
 from posekit.data.people import People
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.skeleton import COCO
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

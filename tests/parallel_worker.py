@@ -11,9 +11,9 @@ from planted import RECIPE, planted
 
 from posekit.data.augment import augment
 from posekit.data.loading import load_batch
-from posekit.engine import parallel, training
 from posekit.engine.backend import Backend
-from posekit.engine.training import Recipe, train
+from posekit.engine.learning import parallel, training
+from posekit.engine.learning.training import Recipe, train
 from posekit.models.hourglass import Hourglass, HourglassConfig
 
 # Of cross-entropy a constant over a map changes nothing: the bias has a gradient of rounding alone, which

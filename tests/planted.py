@@ -8,7 +8,7 @@ import numpy as np
 from posekit.data.augment import Augmentation
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People, joints_box
-from posekit.engine.training import Recipe
+from posekit.engine.learning.training import Recipe
 from posekit.skeleton import LSP
 
 SIDE = 100  # of a picture

@@ -7,7 +7,7 @@ from torch import nn
 
 from posekit.coordinates import CONTEXT
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import Card
 
 __all__ = ["CROP", "SIDE", "Knowing", "people", "predictor", "read"]

@@ -13,9 +13,10 @@ from torch import nn
 
 from posekit import HourglassConfig, PosekitError, crops, edit
 from posekit.data.augment import Augmentation
-from posekit.engine import fitting, weights
+from posekit.engine import weights
 from posekit.engine.backend import Backend
-from posekit.engine.training import Recipe
+from posekit.engine.learning import fitting
+from posekit.engine.learning.training import Recipe
 from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations.codes import collect

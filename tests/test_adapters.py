@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 import posekit
 from posekit import PosekitError, Skeleton, adapt
-from posekit.engine import adapters
+from posekit.engine.outside import adapters
 from posekit.models.simple_baseline import SimpleBaseline
 
 PLAIN = posekit.Backend.plain()

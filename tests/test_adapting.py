@@ -16,7 +16,7 @@ import posekit
 from posekit import PosekitError, Skeleton, adapt
 from posekit.coordinates import person_square, transform
 from posekit.data.people import People
-from posekit.engine.prediction import Fast, by_modules
+from posekit.engine.inference.prediction import Fast, by_modules
 from posekit.hooks import edit, hook_points, trace
 from posekit.skeleton import COCO
 

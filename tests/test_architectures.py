@@ -10,7 +10,7 @@ from planted import RECIPE, planted
 
 from posekit import Backend, HourglassConfig, PosekitError, evaluate, fit, load, models
 from posekit.engine import weights
-from posekit.engine.prediction import by_modules, decode, predict_crops, predict_heatmaps
+from posekit.engine.inference.prediction import by_modules, decode, predict_crops, predict_heatmaps
 from posekit.interpret.activations.ablation import skip_hook_points
 from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.activations.stacks import need_stacks

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 import posekit
 from posekit import Backend, HourglassConfig, PosekitError
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import Card
 from posekit.interpret.attribution import explain as at
 from posekit.interpret.attribution.targets import Target, target

@@ -17,7 +17,7 @@ import posekit
 from posekit.auditing import decisions, folds, planted, writing
 from posekit.cli import commands as cli
 from posekit.engine.backend import Backend
-from posekit.engine.training import Recipe
+from posekit.engine.learning.training import Recipe
 from posekit.engine.weights import Card, load, save
 from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass, HourglassConfig
@@ -191,7 +191,7 @@ def test_folds_are_trained_once_and_judge_whom_they_did_not_see(leeds, tmp_path)
     assert folds.train(labels, 2, tmp_path / "folds", recipe, config, cache=tmp_path) == found
     assert [path.stat().st_mtime_ns for path in found] == times
     stored = posekit.crops(labels, 40, tmp_path)
-    learned = [np.isin(stored.pictures & np.uint64(2**40 - 1), posekit.data.seen.unpack(load(path)[1].trained_on)) for path in found]
+    learned = [np.isin(stored.pictures & np.uint64(2**40 - 1), posekit.data.stored.seen.unpack(load(path)[1].trained_on)) for path in found]
     assert not np.all(learned, 0).any()
     audit = posekit.audit(labels, found, cache=tmp_path)
     assert not any("learned from" in note for note in audit.notes) and np.isfinite(audit.exchanged).all()

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 import posekit
 from posekit.cli.commands import app
-from posekit.engine import blazepose, weights
+from posekit.engine import weights
+from posekit.engine.outside import blazepose
 from posekit.errors import PosekitError
 from posekit.hooks import edit, trace
 from posekit.models.blazepose import LAYERS, MAPS, PARTS, POINTS, BlazePose, InvertedResidual, ReLU6, Residual

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from posekit.engine import boxes
+from posekit.engine.inference import boxes
 from posekit.errors import PosekitError
 
 BOX = [20.0, 8.0, 60.0, 50.0]

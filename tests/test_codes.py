@@ -12,7 +12,7 @@ from posekit.cli import commands as cli
 from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import by_modules, predict_crops
+from posekit.engine.inference.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card, fingerprint, save
 from posekit.errors import PosekitError
 from posekit.hooks import edit

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 
-from posekit.engine.convert import BEARPAW, PRINCETON, convert, hourglass
+from posekit.engine.outside.convert import BEARPAW, PRINCETON, convert, hourglass
 from posekit.engine.weights import load
 from posekit.errors import PosekitError
 

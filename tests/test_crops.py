@@ -13,9 +13,9 @@ from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform
 from posekit.data import crops as module
-from posekit.data import shards
 from posekit.data.crops import crops, cut
 from posekit.data.pictures import Folder
+from posekit.data.stored import shards
 from posekit.errors import PosekitError
 
 

@@ -12,7 +12,7 @@ from planted import people
 from torch import nn
 
 from posekit import Backend, HourglassConfig, PosekitError, crops
-from posekit.engine.prediction import by_modules, predict_crops
+from posekit.engine.inference.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation, cuts
 from posekit.interpret.activations.codes import code_hook_point, collect

@@ -33,7 +33,7 @@ def test_both_names_at_once_are_refused():
 
 def test_cards_from_before_are_read_under_todays_names():
     from posekit.engine import weights
-    from posekit.engine.fitting import recipe_of, same_recipe
+    from posekit.engine.learning.fitting import recipe_of, same_recipe
 
     _, card = weights.load("lspet-64px-hg1")
     assert "rate" not in card.recipe and recipe_of(card).lr == card.recipe["lr"] > 0  # without a warning

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from posekit.data import digests as module
-from posekit.data.digests import digests
+from posekit.data.stored import digests as module
+from posekit.data.stored.digests import digests
 
 
 @pytest.fixture

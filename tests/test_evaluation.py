@@ -14,7 +14,7 @@ from posekit.data.people import People
 from posekit.data.pictures import Folder
 from posekit.engine import evaluation
 from posekit.engine.evaluation import common, evaluate, print_table
-from posekit.engine.prediction import load, predict_crops
+from posekit.engine.inference.prediction import load, predict_crops
 from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
 from posekit.files import plain

@@ -82,7 +82,7 @@ for module in pkgutil.walk_packages(posekit.__path__, "posekit.", onerror=lambda
         tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["posekit.data.fetch", "posekit.display.overlay"]
+    assert done.stdout.split() == ["posekit.data.download.fetch", "posekit.display.overlay"]
     assert (tmp_path / "run" / "history.jsonl").exists() and not (tmp_path / "run" / "tensorboard").exists()
 
 

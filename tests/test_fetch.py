@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from posekit.data import fetch
+from posekit.data.download import fetch
 from posekit.errors import PosekitError
 
 BULK = np.random.default_rng(0).bytes(3_000_000)  # does not compress

@@ -8,8 +8,9 @@ import torch
 from planted import RECIPE, planted
 
 from posekit import Backend, HourglassConfig, PosekitError, fit
-from posekit.engine import training, weights
-from posekit.engine.fitting import recipe_of
+from posekit.engine import weights
+from posekit.engine.learning import training
+from posekit.engine.learning.fitting import recipe_of
 from posekit.losses import loss_sum
 
 CONFIG = HourglassConfig.narrow(16, joints=14, depth=2)

@@ -10,7 +10,7 @@ from torch import nn
 import posekit
 from posekit import PosekitError, Skeleton, adapt
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.interpret.activations import patching, walks
 from posekit.interpret.analysis import cells, decodability
 from posekit.interpret.analysis.sparse import Dictionary

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import posekit
 from posekit import PosekitError
-from posekit.engine import adapters
+from posekit.engine.outside import adapters
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations.codes import collect
 from posekit.models.hrnet import HRNet

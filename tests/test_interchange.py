@@ -14,8 +14,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from posekit.coordinates import cropping, person_square
+from posekit.engine.inference.prediction import Poses, decode, predict_heatmaps
 from posekit.engine.interchange import export_onnx, from_coco, read_coco, to_supervision
-from posekit.engine.prediction import Poses, decode, predict_heatmaps
 from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
 from posekit.models import architecture_of

@@ -15,8 +15,8 @@ from posekit import PosekitError, metrics
 from posekit.cli.commands import app
 from posekit.data.people import joints_box
 from posekit.engine import costs, interchange, weights
-from posekit.engine.fitting import fit
-from posekit.engine.prediction import predict_heatmaps
+from posekit.engine.inference.prediction import predict_heatmaps
+from posekit.engine.learning.fitting import fit
 from posekit.interpret.activations import ablation, cuts, portrait, stacks, twins, walks
 from posekit.interpret.activations import codes as coding
 from posekit.interpret.analysis import clusters, components, probes

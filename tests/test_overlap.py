@@ -15,10 +15,10 @@ from rich.console import Console
 
 import posekit
 from posekit import Backend, HourglassConfig, crops, load_people
-from posekit.data import seen
+from posekit.data.stored import seen
 from posekit.engine import weights
 from posekit.engine.evaluation import evaluate, print_table
-from posekit.engine.fitting import fit, fit_parts
+from posekit.engine.learning.fitting import fit, fit_parts
 from posekit.engine.overlap import overlap, trained_on, words
 from posekit.workflow.words import seen as clause
 

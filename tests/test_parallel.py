@@ -11,10 +11,10 @@ import pytest
 import torch
 from planted import RECIPE, planted
 
-from posekit.engine import parallel
 from posekit.engine.backend import Backend
-from posekit.engine.parallel import World
-from posekit.engine.training import train
+from posekit.engine.learning import parallel
+from posekit.engine.learning.parallel import World
+from posekit.engine.learning.training import train
 from posekit.errors import PosekitError
 
 STEPS = 12  # of the recipe: 3 epochs of 4

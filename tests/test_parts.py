@@ -12,7 +12,7 @@ from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
 from posekit.engine import weights
 from posekit.engine.backend import Backend
-from posekit.engine.fitting import fit_parts
+from posekit.engine.learning.fitting import fit_parts
 from posekit.models import parts
 from posekit.skeleton import COCO, LSP
 

@@ -11,7 +11,7 @@ from torch import nn
 import posekit
 from posekit import HourglassConfig, PosekitError, Skeleton, adapt
 from posekit.data.mannequins import counterfactuals
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import Card
 from posekit.interpret.activations import patching as p
 from posekit.interpret.activations.patching import Part

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tiny_data import coco_person
 
 from posekit.data import load_people
-from posekit.data.digests import alike, digests
 from posekit.data.readers.coco import load
 from posekit.data.readers.photographs import merge, sources
+from posekit.data.stored.digests import alike, digests
 from posekit.errors import PosekitError
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from posekit.data import pictures
 from posekit.data.pictures import Folder, read_picture, rgb
-from posekit.engine.prediction import as_picture
+from posekit.engine.inference.prediction import as_picture
 from posekit.errors import PosekitError
 
 RGB = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)

@@ -12,7 +12,7 @@ from posekit.data.crops import crops
 from posekit.data.people import People
 from posekit.data.pictures import Folder
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Poses, Predictor, backend_for, decode, predict_crops, predict_heatmaps, target_peak
+from posekit.engine.inference.prediction import Poses, Predictor, backend_for, decode, predict_crops, predict_heatmaps, target_peak
 from posekit.engine.weights import Card, save
 from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass, HourglassConfig

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from posekit import trace
-from posekit.engine import runtime
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Fast, Predictor
+from posekit.engine.inference import runtime
+from posekit.engine.inference.prediction import Fast, Predictor
 from posekit.engine.weights import Card
 from posekit.models.hourglass import Hourglass, HourglassConfig
 

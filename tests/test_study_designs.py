@@ -12,7 +12,7 @@ from posekit.data import load_people
 from posekit.engine import weights
 from posekit.engine.backend import Backend
 from posekit.engine.costs import multiply_adds
-from posekit.engine.training import Recipe
+from posekit.engine.learning.training import Recipe
 from posekit.models import build
 from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig

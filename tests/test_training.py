@@ -10,10 +10,10 @@ from planted import RECIPE, people, planted
 
 from posekit.data.augment import Augmentation
 from posekit.data.crops import crops as cut_out
-from posekit.engine import training
 from posekit.engine.backend import Backend
-from posekit.engine.fitting import fit
-from posekit.engine.training import Recipe, train
+from posekit.engine.learning import training
+from posekit.engine.learning.fitting import fit
+from posekit.engine.learning.training import Recipe, train
 from posekit.errors import PosekitError
 from posekit.models.hourglass import Hourglass, HourglassConfig
 

@@ -15,9 +15,10 @@ from planted import RECIPE, planted
 from posekit import plots
 from posekit.cli import terminal
 from posekit.display import html as display
-from posekit.engine import evaluation, training, weights
+from posekit.engine import evaluation, weights
 from posekit.engine.backend import Backend
-from posekit.engine.fitting import fit
+from posekit.engine.learning import training
+from posekit.engine.learning.fitting import fit
 from posekit.models.hourglass import HourglassConfig
 from posekit.skeleton import LSP
 from posekit.workflow import sweep

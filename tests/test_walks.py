@@ -13,7 +13,7 @@ from planted import people
 from torch import nn
 
 from posekit import Backend, HourglassConfig, PosekitError, crops, trace
-from posekit.engine.prediction import decode, predict_heatmaps
+from posekit.engine.inference.prediction import decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations import walks as wk

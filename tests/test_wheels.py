@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from posekit.data import wheels
+from posekit.data.download import wheels
 from posekit.errors import PosekitError
 
 CONTENT = b"weights" * 100

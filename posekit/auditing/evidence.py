@@ -20,7 +20,7 @@ from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import People, iterate
-from posekit.engine.prediction import Fast, Predictor, decode, predict_heatmaps
+from posekit.engine.inference.prediction import Fast, Predictor, decode, predict_heatmaps
 from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton
 

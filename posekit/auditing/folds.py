@@ -10,8 +10,8 @@ from posekit.coordinates import CONTEXT
 from posekit.data.crops import crops
 from posekit.data.people import People
 from posekit.engine.backend import Backend
-from posekit.engine.fitting import fit
-from posekit.engine.training import Recipe
+from posekit.engine.learning.fitting import fit
+from posekit.engine.learning.training import Recipe
 from posekit.errors import PosekitError
 from posekit.models.hourglass import HourglassConfig
 

@@ -19,7 +19,7 @@ from posekit.data.crops import crops
 from posekit.data.people import People
 from posekit.data.pictures import Folder
 from posekit.data.readers.frames import FramedFolder, headers
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import fingerprint
 from posekit.errors import PosekitError
 

@@ -14,7 +14,7 @@ from posekit.auditing.planted import JOINT, PERSON, groups
 from posekit.coordinates import CONTEXT
 from posekit.data.crops import crops
 from posekit.data.people import People
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.stats import draws
 
 KINDS = (*PERSON, *JOINT)  # of planted errors

@@ -10,13 +10,13 @@ from posekit.auditing import evidence
 from posekit.auditing.evidence import Opinion
 from posekit.auditing.planted import another_pose
 from posekit.coordinates import CONTEXT
-from posekit.data import seen
 from posekit.data.crops import Crops
 from posekit.data.people import People, joints_box, parse_spec
 from posekit.data.readers import json_values
+from posekit.data.stored import seen
 from posekit.engine import weights
-from posekit.engine.matching import match
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.matching import match
+from posekit.engine.inference.prediction import Predictor
 from posekit.errors import PosekitError
 from posekit.files import read_json
 

@@ -40,7 +40,7 @@ def audit(
     from posekit.auditing import decisions, judging, writing
     from posekit.auditing import folds as folding
     from posekit.data import load_people
-    from posekit.engine.prediction import backend_for
+    from posekit.engine.inference.prediction import backend_for
 
     keep_memory()
     with bars() as bar, bar.task("rendering", None) as rendered:

@@ -20,15 +20,15 @@ from posekit.data.augment import Augmentation, augment
 from posekit.data.crops import Crops, crops
 from posekit.data.loading import batches, shuffled
 from posekit.data.people import People
-from posekit.engine import runtime
 from posekit.engine.backend import Backend
 from posekit.engine.costs import multiply_adds
-from posekit.engine.prediction import Fast
-from posekit.engine.training import targets
+from posekit.engine.inference import runtime
+from posekit.engine.inference.prediction import Fast
+from posekit.engine.learning.training import targets
 from posekit.losses import loss_sum
 from posekit.memory import keep_memory
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.workflow.bench_words import PLAIN
+from posekit.workflow.words.bench import PLAIN
 
 SIZES = ((64, 128, 32, 32), (256, 256, 8, 2))  # features, resolution, people in a training step, people predicted at once
 GOALS = {"training": {True: 3.5, False: 1.3}, "prediction": {True: 2.0, False: 2.0}}  # ratios, with and without bfloat16

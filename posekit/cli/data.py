@@ -23,7 +23,7 @@ def fetch_data(
     out: Annotated[Path | None, typer.Option(help="folder to unpack in; data/NAME by default")] = None,
 ) -> None:
     """Fetch a data set's archives, unpack them, and say where they are. What breaks off is gone on with."""
-    from posekit.data import fetch
+    from posekit.data.download import fetch
 
     if out is not None:
         no_file(out)
@@ -45,8 +45,8 @@ def fetch_data(
 @command
 def fetch_network(name: Annotated[str, typer.Argument(help="blazepose")]) -> None:
     """Fetch a network that others trained, to stand where weights are taken: BlazePose, from MediaPipe's wheel, by pip."""
-    from posekit.data import wheels
-    from posekit.engine import blazepose
+    from posekit.data.download import wheels
+    from posekit.engine.outside import blazepose
 
     if name != "blazepose":
         raise PosekitError(f"no network named {name!r} to fetch; there is blazepose")

@@ -29,7 +29,7 @@ def evaluate(
 ) -> None:
     """Score a network: every metric that the data allow, per joint and per stack, with 95 % intervals."""
     from posekit.engine import evaluation
-    from posekit.engine.prediction import backend_for
+    from posekit.engine.inference.prediction import backend_for
 
     keep_memory()
     writable(json_file)
@@ -72,8 +72,8 @@ def predict(
 
     A picture that cannot be read is said in one line, the rest goes on, and the exit code is 1 at the end.
     """
-    from posekit.engine import boxes as people_in
-    from posekit.engine import prediction
+    from posekit.engine.inference import boxes as people_in
+    from posekit.engine.inference import prediction
     from posekit.engine.trust import calibration as calibrations
     from posekit.engine.weights import fingerprint
 
@@ -148,7 +148,7 @@ def explain(
     device: Device = None,
 ) -> None:
     """Show which pixels the network's answer for a joint hangs on."""
-    from posekit.engine import prediction
+    from posekit.engine.inference import prediction
     from posekit.interpret.attribution import explain as attribution
 
     keep_memory()
@@ -172,7 +172,7 @@ def convert(
     out: Annotated[Path, typer.Option(help="the weights file to write")],
 ) -> None:
     """Turn a public checkpoint into a weights file; which code it is of is recognised by what it holds."""
-    from posekit.engine.convert import convert as run
+    from posekit.engine.outside.convert import convert as run
 
     card = run(checkpoint, out)
     say.print(f"{out}: {card.architecture} of {card.config['stacks']} stacks, {card.skeleton} skeleton, {card.resolution} px")
@@ -199,8 +199,9 @@ def codes(
     """
     from posekit.coordinates import CONTEXT
     from posekit.data import crops, load_people
-    from posekit.engine import parallel, prediction
     from posekit.engine import weights as files
+    from posekit.engine.inference import prediction
+    from posekit.engine.learning import parallel
     from posekit.interpret.activations import codes as coding
     from posekit.interpret.analysis.components import moments_of
 

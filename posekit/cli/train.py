@@ -85,11 +85,13 @@ def train(
     from posekit.coordinates import CONTEXT
     from posekit.data import crops, load_people
     from posekit.data.people import parse_spec
-    from posekit.engine import parallel, prediction, weights
+    from posekit.engine import weights
     from posekit.engine.backend import Backend
-    from posekit.engine.fitting import fit
+    from posekit.engine.inference import prediction
+    from posekit.engine.learning import parallel
+    from posekit.engine.learning.fitting import fit
+    from posekit.engine.learning.training import Recipe
     from posekit.engine.overlap import words
-    from posekit.engine.training import Recipe
     from posekit.models.hourglass import HourglassConfig
 
     keep_memory()

@@ -37,7 +37,7 @@ def calibrate(
     on_error: OnErrorOption = OnError.raise_,
 ) -> None:
     """Fit probabilities and radii to a network's confidence on held-out people, and measure what they are worth on others."""
-    from posekit.engine import prediction
+    from posekit.engine.inference import prediction
     from posekit.engine.trust import calibrate as trust
     from posekit.engine.trust import calibration
 
@@ -74,7 +74,7 @@ def errors(
     on_error: OnErrorOption = OnError.raise_,
 ) -> None:
     """Say which kinds of errors a network makes: jitter, left and right exchanged, another person's joint, missed altogether."""
-    from posekit.engine.prediction import backend_for
+    from posekit.engine.inference.prediction import backend_for
     from posekit.engine.trust import mistakes
 
     keep_memory()

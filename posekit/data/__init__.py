@@ -1,7 +1,7 @@
 """People, their pictures and crops; mannequins; readers of data sets. Imports the mathematics and `display`, nothing of `models`.
 
-`load_people("NAME[:PATH][@SPLIT]")` reads a data set; `posekit.data.crops.crops(people, size)` cuts people
-out.
+`load_people("NAME[:PATH][@SPLIT]")` reads a data set; `posekit.data.crops.crops(people, size)` cuts people out. `readers` has a module
+a format, `mannequins` the renderer, `stored` what is kept of pictures, `download` what fetches archives.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Square crops around people, cut out once and stored once (`posekit.data.shards`)."""
+"""Square crops around people, cut out once and stored once (`posekit.data.stored.shards`)."""
 
 import hashlib
 import math
@@ -16,10 +16,10 @@ from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
 from posekit.cores import cores
-from posekit.data import seen
 from posekit.data.people import SKIP, People, check_on_error, iterate
 from posekit.data.pictures import Folder
-from posekit.data.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_complete, open_store
+from posekit.data.stored import seen
+from posekit.data.stored.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_complete, open_store
 from posekit.display.drawing import sheet
 from posekit.display.html import webp
 from posekit.errors import PosekitError
@@ -72,7 +72,7 @@ class Crops:
         keypoints: (N, K, 3) float32, in crop pixels.
         matrices: (N, 3, 3) float64, from picture pixels to crop pixels.
         store: the crops themselves, read when they are needed.
-        pictures: (N,) uint64: numbers of the pictures that they were cut from, by what these show (`posekit.data.seen`).
+        pictures: (N,) uint64: numbers of the pictures that they were cut from, by what these show (`posekit.data.stored.seen`).
         aspect: width over height of the network input that they were cut for.
 
     >>> import posekit
@@ -137,7 +137,7 @@ def crops(
     A crop is the square MARGIN * CONTEXT times the longer side of the person's box, or so much larger that the box fits into a network's
     input of `aspect`, its width over its height, in the middle (`Card.aspect`). The store's name follows
     from who is cut, how, and what the pictures' files hold, so that others under the same names are cut anew.
-    `cache` remembers what a file held, and `posekit.data.digests` says when it is read again: as soon as its
+    `cache` remembers what a file held, and `posekit.data.stored.digests` says when it is read again: as soon as its
     length or one of its times changes. Whoever gives `people` another `read` gives them another `version` too. A store that has all of
     `people` and more serves as well. People whose picture cannot be read or whose box lies outside it or has
     no area raise PosekitError, or with `on_error="skip"` are left out and counted. `progress` is called with how many

@@ -1,4 +1,4 @@
-"""Mannequins as people: rendered once into a store (`posekit.data.shards`), read from there ever after."""
+"""Mannequins as people: rendered once into a store (`posekit.data.stored.shards`), read from there ever after."""
 
 import pickle
 import signal
@@ -15,7 +15,7 @@ import numpy as np
 
 from posekit.cores import cores
 from posekit.data.people import Check, People, joints_box, sift
-from posekit.data.shards import Item, Shards, build, encode, open_store
+from posekit.data.stored.shards import Item, Shards, build, encode, open_store
 from posekit.errors import PosekitError
 from posekit.files import code_hash, text_hash
 from posekit.memory import keep_memory

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from posekit.engine.prediction import target_peak
+from posekit.engine.inference.prediction import target_peak
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.heatmaps import BLUR

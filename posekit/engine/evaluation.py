@@ -19,8 +19,8 @@ from posekit.display.html import number
 from posekit.display.tables import show_table
 from posekit.engine import weights
 from posekit.engine.backend import Backend
+from posekit.engine.inference.prediction import Predictor, predict_crops
 from posekit.engine.overlap import overlap, words
-from posekit.engine.prediction import Predictor, predict_crops
 from posekit.errors import PosekitError, extra
 from posekit.skeleton import Skeleton, skeleton_of
 

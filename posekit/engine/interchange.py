@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from posekit.data.readers import coco_json, json_values
 from posekit.engine import weights
-from posekit.engine.prediction import Poses, Predictor, as_picture
+from posekit.engine.inference.prediction import Poses, Predictor, as_picture
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError, extra
 from posekit.files import read_json, replacing
@@ -160,8 +160,8 @@ def export_onnx(network: Predictor | str | Path, path: str | Path) -> None:
 
     The input `pictures` (B, 3, R, R) is float32 RGB in [0, 1], with R the card's resolution and any B. The output is named `heatmaps`
     (B, stages, K, R/4, R/4), where the mean of the input is taken off and heatmaps are made probabilities inside, as
-    `posekit.engine.prediction.predict_heatmaps` does; a regressor's is `keypoints` (B, stages, K, 2), in pixels of the input. The file's
-    metadata hold `card`, as JSON, and `joints`, a JSON list of their names. `engine.prediction.decode` reads keypoints off the output.
+    `predict_heatmaps` does; a regressor's is `keypoints` (B, stages, K, 2), in pixels of the input. The file's metadata hold `card`, as
+    JSON, and `joints`, a JSON list of their names. `posekit.engine.inference.prediction.decode` reads keypoints off the output.
 
     Raises:
         PosekitError: the packages of the extra `onnx` are missing, the weights cannot be loaded, the network has an operation without

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from posekit.data import seen
 from posekit.data.crops import Crops
+from posekit.data.stored import seen
 from posekit.engine.weights import Card
 
 

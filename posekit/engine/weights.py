@@ -236,7 +236,7 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
     """The network, of the architecture on its card and in eval mode, and the card of a shipped name, a file, or a run's folder.
 
     `network.py:make` is what the function `make` of a Python file of one's own returns, `posekit.adapt` say: the file is executed, which
-    of no other weights is anything. `blazepose` and its kin (`posekit.engine.blazepose`) are names of weights, too, once fetched.
+    of no other weights is anything. `blazepose` and its kin (`posekit.engine.outside.blazepose`) are names of weights, too, once fetched.
 
     Raises:
         PosekitError: no such name or file; or a file that is foreign or damaged.
@@ -248,7 +248,7 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
     if own := re.fullmatch(r"(.+\.py):([A-Za-z_]\w*)", str(name_or_path)):
         return _own(Path(own[1]).expanduser(), own[2])
     if str(name_or_path).startswith("blazepose"):
-        from posekit.engine import blazepose  # which is adapted, by what imports this module
+        from posekit.engine.outside import blazepose  # which is adapted, by what imports this module
 
         if str(name_or_path) in blazepose.NAMES:
             predictor = blazepose.load(str(name_or_path))

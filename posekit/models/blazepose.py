@@ -2,7 +2,7 @@
 
 The encoder is a MobileNetV2 of five levels. Its deepest activation leads two ways: up a decoder that adds the skip connections of three
 levels and ends in heatmaps, and down to numbers, the landmarks. The product reads the landmarks; the heatmaps were there for training.
-Nothing but the encoder is shared: no skip connection reaches the landmarks. The weights are fetched (`posekit.engine.blazepose`).
+Nothing but the encoder is shared: no skip connection reaches the landmarks. The weights are fetched (`posekit.engine.outside.blazepose`).
 """
 
 import torch

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from posekit.plots import PALETTE, side
 
 if TYPE_CHECKING:
-    from posekit.engine.poses import Poses
+    from posekit.engine.inference.poses import Poses
 
 LEAST = 10  # joints of a bin that is drawn
 KINDS = {"found": "0.85", "jitter": PALETTE[9], "inversion": PALETTE[3], "swap": PALETTE[4], "miss": PALETTE[7]}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from posekit.engine.training import Recipe
+from posekit.engine.learning.training import Recipe
 from posekit.errors import PosekitError
 from posekit.models.hourglass import HourglassConfig
 from posekit.studies import hourglasses

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from posekit.engine.training import Recipe
+from posekit.engine.learning.training import Recipe
 from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig
 from posekit.models.parts import PartsConfig

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from posekit.engine.training import Recipe
+from posekit.engine.learning.training import Recipe
 from posekit.models.hourglass import HourglassConfig
 from posekit.studies.job import Training
 from posekit.studies.redesign.budget import parameters, widened, within

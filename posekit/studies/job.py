@@ -16,8 +16,8 @@ from posekit.coordinates import CONTEXT, transform_keypoints, view
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
 from posekit.engine.backend import Backend
-from posekit.engine.fitting import fit, fit_parts
-from posekit.engine.training import Recipe
+from posekit.engine.learning.fitting import fit, fit_parts
+from posekit.engine.learning.training import Recipe
 from posekit.models import architecture_of
 from posekit.models.feedback import FeedbackConfig, mean_pose
 from posekit.studies.redesign.squeezed import Pretraining, init_squeeze

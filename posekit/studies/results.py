@@ -18,7 +18,7 @@ from posekit.engine import evaluation
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
 from posekit.engine.costs import fitted_numbers, multiply_adds
-from posekit.engine.prediction import Predictor, predict_crops
+from posekit.engine.inference.prediction import Predictor, predict_crops
 from posekit.errors import PosekitError
 from posekit.files import plain, write_json
 from posekit.studies.job import METRIC, Training, fingerprints, stores

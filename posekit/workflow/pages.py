@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from posekit.errors import PosekitError
-from posekit.workflow import bench_words
 from posekit.workflow.book import Step, book_stamp, gaps, plan
 from posekit.workflow.parameters import is_parameters, parameters, root, table
+from posekit.workflow.words import bench as bench_words
 
 _KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import posekit
-from posekit.data.digests import digests
 from posekit.data.readers import coco_folder
+from posekit.data.stored.digests import digests
 from posekit.files import code_hash, file_hash, text_hash
 from posekit.workflow.dependencies import imported
 from posekit.workflow.parameters import cells, is_parameters, root
@@ -76,7 +76,7 @@ def _data(value: Any) -> str | None:
     """What lies behind a value that names a file, shipped weights or a data set `NAME:PATH[@SPLIT]`.
 
     A file is known by its contents, a folder by the contents of its files, which are read again when their length or times change
-    (`posekit.data.digests`). A file of annotations stands for the folder that it is in.
+    (`posekit.data.stored.digests`). A file of annotations stands for the folder that it is in.
     """
     if isinstance(value, list):
         return _hash(str([_data(item) for item in value]))

@@ -25,7 +25,7 @@ from posekit.display.drawing import draw, joint_colours, limb_colours
 from posekit.display.html import webp
 from posekit.engine import browser
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Predictor, decode, predict_heatmaps
+from posekit.engine.inference.prediction import Predictor, decode, predict_heatmaps
 from posekit.engine.trust.calibrate import Measured, measure
 from posekit.engine.trust.calibration import conformal
 from posekit.engine.weights import SHIPPED, Card

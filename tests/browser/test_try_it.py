@@ -20,7 +20,7 @@ import posekit
 from posekit import heatmaps as hm
 from posekit.coordinates import STRIDE, rescaling, transform
 from posekit.data.crops import cut
-from posekit.engine.prediction import predict_heatmaps
+from posekit.engine.inference.prediction import predict_heatmaps
 from posekit.workflow import try_it
 
 BOOK = Path(__file__).parents[2] / "book"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from posekit.data.digests import alike
+from posekit.data.stored.digests import alike
 from posekit.errors import PosekitError
 
 ORDER = ("train", "val", "test")  # a photograph of several splits stays in the last of them

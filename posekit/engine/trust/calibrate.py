@@ -18,8 +18,8 @@ from posekit.display import html as display
 from posekit.engine import weights
 from posekit.engine.backend import Backend
 from posekit.engine.evaluation import common
+from posekit.engine.inference.prediction import Predictor, load
 from posekit.engine.overlap import overlap
-from posekit.engine.prediction import Predictor, load
 from posekit.engine.trust import reliability
 from posekit.engine.trust.calibration import LEVEL, Calibration, conformal_factors, isotonic, temperature, tempered
 from posekit.engine.trust.observe import Observed, observe

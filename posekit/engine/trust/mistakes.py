@@ -25,7 +25,7 @@ from posekit.data.people import People
 from posekit.display import html as display
 from posekit.engine import evaluation
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton
 

@@ -13,7 +13,7 @@ from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Fast, decode, predict_heatmaps
+from posekit.engine.inference.prediction import Fast, decode, predict_heatmaps
 from posekit.engine.trust.signals import SIGNALS, need_heatmaps, of_maps, own_torso
 from posekit.engine.weights import Card
 from posekit.skeleton import Skeleton, skeleton_of

@@ -16,7 +16,7 @@ from posekit.data.people import People, iterate
 from posekit.display import html as display
 from posekit.engine import evaluation
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Predictor, by_modules, decode, predict_heatmaps
+from posekit.engine.inference.prediction import Predictor, by_modules, decode, predict_heatmaps
 from posekit.engine.trust.corruption import CORRUPTIONS, Corruption, moved
 from posekit.errors import PosekitError
 from posekit.hooks import trace

@@ -21,7 +21,7 @@ from posekit import metrics
 from posekit.data.crops import Crops
 from posekit.data.people import People
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import by_modules, predict_crops
+from posekit.engine.inference.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import Edit, edit, hook_points

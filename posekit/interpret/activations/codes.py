@@ -22,7 +22,7 @@ from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import by_modules, predict_crops
+from posekit.engine.inference.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card, fingerprint
 from posekit.errors import PosekitError
 from posekit.files import atomic_write, json_text, read_json

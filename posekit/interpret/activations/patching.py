@@ -24,7 +24,7 @@ from posekit.data.crops import Crops, cut
 from posekit.data.loading import load_batch
 from posekit.data.mannequins import KEYPOINTS, Pairs
 from posekit.data.people import iterate
-from posekit.engine.prediction import Predictor, by_modules, decode, load, predict_heatmaps
+from posekit.engine.inference.prediction import Predictor, by_modules, decode, load, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import Edit, edit

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from posekit.data.people import iterate
-from posekit.engine.prediction import Predictor, by_modules
+from posekit.engine.inference.prediction import Predictor, by_modules
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import edit, trace

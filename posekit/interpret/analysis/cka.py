@@ -19,7 +19,7 @@ from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import by_modules
+from posekit.engine.inference.prediction import by_modules
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import trace

@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from posekit.data.people import iterate
-from posekit.engine import parallel
+from posekit.engine.learning import parallel
 from posekit.errors import PosekitError
 
 ROWS = 2048  # people whose products are taken at once: enough that arithmetic, not memory, is what takes the time

@@ -13,12 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from posekit.data.people import iterate
-from posekit.engine.prediction import Predictor, by_modules
+from posekit.coordinates import CONTEXT
+from posekit.data.crops import crops
+from posekit.data.people import People, iterate
+from posekit.engine.inference.prediction import Predictor, by_modules
 from posekit.errors import PosekitError
 from posekit.hooks import trace
+from posekit.interpret.activations.patching import photographs
 
 CELLS = 8  # a side, to which larger maps are averaged
+WHOLE = 64  # more than any code has, so that nothing is averaged
 BATCH = 32
 
 
@@ -45,3 +49,12 @@ def pooled(
                 activation = adaptive_avg_pool2d(activation, cells)
             found[name].append(activation.flatten(1).cpu().numpy())
     return {name: np.concatenate(batches) for name, batches in found.items()}
+
+
+def codes_by_stack(network: Predictor, people: People, *, on_error: str = "raise") -> list[np.ndarray]:
+    """The code (N, D) of each stack, the first one first, of people as this network sees them."""
+    card = network.card
+    seen = photographs(crops(people, int(card.resolution * CONTEXT), aspect=card.aspect, on_error=on_error), card)
+    points = network.model.code_hook_points()
+    found = pooled(network, seen, points, cells=WHOLE)
+    return [found[point] for point in points]

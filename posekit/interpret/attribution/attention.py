@@ -17,7 +17,7 @@ from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import predict_crops
+from posekit.engine.inference.prediction import predict_crops
 from posekit.engine.weights import Card
 from posekit.interpret.attribution.dependency import SIDE, attended
 from posekit.models.transpose import dependencies

@@ -22,7 +22,7 @@ from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Fast, decode, predict_heatmaps
+from posekit.engine.inference.prediction import Fast, decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.interpret.activations.ablation import rank_correlation

@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from posekit import heatmaps as hm
 from posekit.coordinates import MARGIN, cropping, person_square, transform
 from posekit.data.crops import cut
-from posekit.engine.prediction import Predictor, as_picture, check_boxes, load, predict_heatmaps
+from posekit.engine.inference.prediction import Predictor, as_picture, check_boxes, load, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError, extra
 from posekit.hooks import hook_points, trace

@@ -33,7 +33,7 @@ from posekit.data.mannequins.bodies import KEYPOINT_PARTS
 from posekit.data.people import iterate
 from posekit.data.rendered import parse_options
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Fast
+from posekit.engine.inference.prediction import Fast
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import hook_points

@@ -18,7 +18,7 @@ from posekit.coordinates import view
 from posekit.data.crops import Crops
 from posekit.data.people import iterate
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Fast, decode, predict_heatmaps
+from posekit.engine.inference.prediction import Fast, decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.interpret.attribution.dependency import BATCH, FARTHEST, SIDE, person_view

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from posekit import heatmaps as hm
 from posekit.coordinates import transform
-from posekit.engine.prediction import decode, predict_heatmaps
+from posekit.engine.inference.prediction import decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import trace

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from posekit.engine import foreign
-from posekit.engine.adapting import adapt
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
+from posekit.engine.outside import foreign
+from posekit.engine.outside.adapting import adapt
 from posekit.errors import PosekitError
 from posekit.models.hrnet import HRNet
 from posekit.models.simple_baseline import SimpleBaseline

@@ -11,7 +11,7 @@ from posekit.data.people import FEW, joints_box
 from posekit.data.readers import coco_json, frames, json_values
 from posekit.data.readers.coco_json import Labels
 from posekit.data.readers.json_values import Id
-from posekit.engine.matching import match
+from posekit.engine.inference.matching import match
 from posekit.errors import PosekitError
 from posekit.files import read_json
 

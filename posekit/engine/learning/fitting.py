@@ -15,11 +15,12 @@ from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.deprecated import renamed
-from posekit.engine import evaluation, parallel, weights
+from posekit.engine import evaluation, weights
 from posekit.engine.backend import Backend, own_random_state, seed_generators
+from posekit.engine.inference.prediction import Predictor
+from posekit.engine.learning import parallel
+from posekit.engine.learning.training import Recipe, check, check_crops, train
 from posekit.engine.overlap import trained_on
-from posekit.engine.prediction import Predictor
-from posekit.engine.training import Recipe, check, check_crops, train
 from posekit.errors import PosekitError
 from posekit.files import plain
 from posekit.models import architecture_of, build, parts

@@ -20,8 +20,9 @@ from posekit.data.crops import Crops
 from posekit.data.loading import batches, shuffled
 from posekit.data.people import iterate
 from posekit.deprecated import renamed
-from posekit.engine import checkpoints, parallel, weights
+from posekit.engine import weights
 from posekit.engine.backend import Backend, own_random_state, seed_generators
+from posekit.engine.learning import checkpoints, parallel
 from posekit.errors import PosekitError
 from posekit.losses import LOSSES, loss_sum
 from posekit.models import REGRESSORS, architecture_of

@@ -20,9 +20,10 @@ from posekit.data.pictures import is_wide, read_picture, rgb
 from posekit.deprecated import renamed
 from posekit.display.html import listing
 from posekit.display.overview import overview
-from posekit.engine import runtime, weights
+from posekit.engine import weights
 from posekit.engine.backend import Backend
-from posekit.engine.poses import Poses
+from posekit.engine.inference import runtime
+from posekit.engine.inference.poses import Poses
 from posekit.engine.trust import signals
 from posekit.engine.trust.calibration import Calibration
 from posekit.engine.weights import Card

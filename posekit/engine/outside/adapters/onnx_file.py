@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from posekit.data.signatures import HEAD, no_content
-from posekit.engine.adapting import adapt
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
+from posekit.engine.outside.adapting import adapt
 from posekit.errors import PosekitError, extra
 from posekit.skeleton import Skeleton
 

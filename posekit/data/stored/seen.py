@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from posekit.data.digests import digests
 from posekit.data.people import People
 from posekit.data.pictures import Folder
+from posekit.data.stored.digests import digests
 
 BITS = 40  # of a number that are kept; of 60,000 pictures trained on, another one is taken for one of them once in 18 million
 

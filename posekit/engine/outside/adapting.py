@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from posekit.coordinates import ALIGNMENTS, STRIDE
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import edit, first_tensor

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from posekit.engine import foreign, weights
+from posekit.engine import weights
+from posekit.engine.outside import foreign
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.files import file_hash

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from posekit.engine import parallel
 from posekit.engine.backend import Backend
+from posekit.engine.learning import parallel
 from posekit.errors import PosekitError
 from posekit.files import not_written, replacing, write_text
 

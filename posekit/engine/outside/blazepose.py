@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from posekit.data import wheels
+from posekit.data.download import wheels
 from posekit.data.people import People
-from posekit.engine.adapting import adapt
 from posekit.engine.backend import Backend
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
+from posekit.engine.outside.adapting import adapt
 from posekit.errors import PosekitError, extra
 from posekit.models.blazepose import POINTS, RESOLUTION, BlazePose, points
 from posekit.skeleton import COCO, LSP, Skeleton

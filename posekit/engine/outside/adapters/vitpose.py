@@ -14,8 +14,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from posekit.engine.adapting import adapt
-from posekit.engine.prediction import Predictor
+from posekit.engine.inference.prediction import Predictor
+from posekit.engine.outside.adapting import adapt
 from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton
 

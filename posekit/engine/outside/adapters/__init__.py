@@ -6,8 +6,8 @@ posekit.adapters.hrnet("hrnet_w32.pth")          # another
 posekit.adapters.onnx("network.onnx", "coco")    # any network as an ONNX file, for questions that need no gradients
 """
 
-from posekit.engine.adapters.mmpose import hrnet, simple_baseline
-from posekit.engine.adapters.onnx_file import onnx
-from posekit.engine.adapters.vitpose import vitpose
+from posekit.engine.outside.adapters.mmpose import hrnet, simple_baseline
+from posekit.engine.outside.adapters.onnx_file import onnx
+from posekit.engine.outside.adapters.vitpose import vitpose
 
 __all__ = ["hrnet", "onnx", "simple_baseline", "vitpose"]

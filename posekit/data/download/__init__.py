@@ -1,0 +1,1 @@
+"""Archives of photographs and files of networks, from where their makers publish them."""

@@ -1,0 +1,1 @@
+"""What is kept of pictures: shards of crops and renderings, and digests by which content is known again."""

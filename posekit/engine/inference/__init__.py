@@ -1,0 +1,1 @@
+"""From pictures to poses: prediction, the boxes that it is given, and the runtime beneath."""
