@@ -144,8 +144,16 @@ def test_changed_weights_are_compiled_anew():
         assert apart(network(pictures), 2 * before) < 1e-4
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C as in a terminal: a job in the background begins with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @needs_openvino
-def test_ctrl_c_is_heard_after_compiled_networks_have_gone():
+def test_ctrl_c_is_heard_after_compiled_networks_have_gone(heard):
     models = [trained(VARIANTS["newell"]) for _ in range(2)]
     for model in models:
         runtime.answer(model, FLOAT32, torch.rand(1, 3, 64, 64))

@@ -261,7 +261,7 @@ def test_the_table_says_what_is_drawn(opened):
 def test_links_of_the_page_change_the_network_for_the_chosen_person(opened):
     opened.locator("[name=person]").nth(4).check()
     settle(opened)
-    opened.get_by_role("link", name="Remove all skip connections").click()
+    opened.get_by_role("link", name="Set all skip connections to zero").click()
     expect(opened.get_by_label("skip 3")).to_have_value("zero")
     settle(opened)
     assert opened.locator("[name=person]").nth(4).is_checked()
