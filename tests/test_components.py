@@ -173,7 +173,7 @@ def test_two_processes_find_the_moments_of_all(tmp_path):
     np.save(tmp_path / "codes.npy", codes)
     (tmp_path / "worker.py").write_text(
         "import numpy as np, torch\n"
-        "from posekit.engine import parallel\n"
+        "from posekit.engine.learning import parallel\n"
         "from posekit.interpret.analysis.components import Moments\n"
         "codes = torch.from_numpy(np.load('codes.npy'))\n"
         "rank, moments = parallel.world().rank, Moments.none(6)\n"

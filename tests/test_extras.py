@@ -87,7 +87,7 @@ for module in pkgutil.walk_packages(posekit.__path__, "posekit.", onerror=lambda
 
 
 USES = {  # what needs an extra: which one
-    "from posekit.data import fetch": "fetch",
+    "from posekit.data.download import fetch": "fetch",
     "from posekit.plots import clusters": "plots",
     "from posekit.display import overlay": "plots",
     "posekit.explain('mannequins-hg1', np.zeros((64, 64, 3), np.uint8), 'nose', 'integrated-gradients')": "interpret",
@@ -105,7 +105,8 @@ def test_what_is_missing_is_told_in_one_line(tmp_path):
     done = bare(
         f"""
 import pathlib, numpy as np, torch, posekit
-from posekit.engine import blazepose, evaluation, interchange
+from posekit.engine import evaluation, interchange
+from posekit.engine.outside import blazepose
 from posekit.interpret.analysis import embedding
 from posekit.models import parts
 from posekit.workflow import parameters

@@ -42,7 +42,7 @@ def test_rooms_import_from_those_below_alone():
         ("models/hourglass.py", "from posekit.files import atomic_write", "Networks know nothing of files"),
         ("engine/costs.py", "from posekit.interpret.activations import codes", "No room imports"),
         ("interpret/analysis/probes.py", "from posekit.plots import clusters", "No room imports"),
-        ("interpret/activations/ablation.py", "from posekit.engine import training", "What looks inside"),
+        ("interpret/activations/ablation.py", "from posekit.engine.learning import training", "What looks inside"),
         ("plots/claims.py", "from posekit.workflow.claims import MARKS", "No room imports"),
         ("attic.py", "", "No room imports"),  # a room of no floor
     ],

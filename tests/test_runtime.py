@@ -201,7 +201,7 @@ def test_a_gpu_has_no_use_for_it(monkeypatch):
 @needs_openvino
 def test_nothing_is_sent_to_anybody(tmp_path):
     code = (
-        "import os, torch; from posekit.engine import runtime; from posekit import Backend; "
+        "import os, torch; from posekit.engine.inference import runtime; from posekit import Backend; "
         "plain = Backend(torch.device('cpu'), False, True, False); "
         "print(runtime.answer(torch.nn.Conv2d(3, 4, 1).eval(), plain, torch.rand(1, 3, 8, 8)) is not None); "
         "from openvino_telemetry import Telemetry; print(Telemetry().consent, os.environ.get('CI'))"
