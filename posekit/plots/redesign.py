@@ -85,17 +85,33 @@ def pareto(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
     """PCK on test over multiply-adds, colours by kind; left and above is better. Variants that are not trained are left out."""
     shown = {name: variant for name, variant in variants.items() if variant["seeds"]}
     figure, ax = plt.subplots(figsize=(7, 4.4))
-    for number, (name, variant) in enumerate(shown.items(), 1):
-        x, block, colour = variant["macs"] / 1e6, variant["test"], KINDS[variant["kind"]][1]
+    places = side_by_side(np.array([variant["macs"] / 1e6 for variant in shown.values()]))
+    for number, (x, (name, variant)) in enumerate(zip(places, shown.items(), strict=True), 1):
+        block, colour = variant["test"], KINDS[variant["kind"]][1]
         if block["low"] is not None:
             ax.plot([x, x], [100 * block["low"], 100 * block["high"]], color=colour, linewidth=1.5, alpha=0.4)
-        ax.plot(x, 100 * block["mean"], "o", color=colour, markersize=12, label=f"{number}  {name}{' (chosen)' if name == chosen else ''}")
-        ax.annotate(str(number), (x, 100 * block["mean"]), ha="center", va="center", color="white", fontsize=8, fontweight="bold")
+        ax.plot(x, 100 * block["mean"], "o", color=colour, markersize=6, label=f"{number}  {name}{' (chosen)' if name == chosen else ''}")
+        top = 100 * (block["mean"] if block["high"] is None else block["high"])
+        ax.annotate(str(number), (x, top), (0, 4), textcoords="offset points", ha="center", color=colour, fontsize=8, fontweight="bold")
     ax.set(xlabel="multiply-adds (millions)", ylabel="PCK@0.2·torso on test (%)")
     ax.margins(0.1)
     if shown:
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=9, markerscale=0.6)
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=9)
     return figure
+
+
+def side_by_side(costs: np.ndarray) -> np.ndarray:
+    """Where to draw dots of costs (N,): those that differ by less than a fiftieth of the highest lie beside each other, about their mean.
+
+    >>> side_by_side(np.array([40.0, 40.0, 60.0])).round(2).tolist()
+    [39.85, 40.15, 60.0]
+    """
+    out, order = costs.astype(float), np.argsort(costs, kind="stable")
+    apart = 0.015 * np.ptp(costs) if len(costs) else 0.0
+    for group in np.split(order, np.flatnonzero(np.diff(costs[order]) > costs.max(initial=0) / 50) + 1):
+        if len(group) > 1:
+            out[group] = costs[group].mean() + apart * (np.arange(len(group)) - (len(group) - 1) / 2)
+    return out
 
 
 def spectra(shares: Mapping[str, np.ndarray]) -> Figure:
