@@ -66,7 +66,7 @@ def test_means_and_walks_are_those_of_the_library(made):
 
 @given(st.integers(0, 10_000), st.integers(try_it.LEAST, 300))
 def test_circles_hold_the_share_that_they_promise(seed, people):
-    """Of the people whom the circles were measured on, and of others to within chance, whatever the spreads."""
+    """Of the people whom the circles were measured on, and of others to within chance."""
     random = np.random.default_rng(seed)
     ratios = random.gamma(2, 1, (2 * people, 2))
     ratios[:people, 1][try_it.LEAST // 2 :] = np.nan  # too few are labelled: that joint takes the quantile of all

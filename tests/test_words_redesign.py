@@ -235,7 +235,7 @@ def test_terms_without_people():
         "are for validation and 30 for test. Each variant is trained from 3 seeds."
     )
     assert "epochs. Each variant" in words.terms(study(people={}))
-    assert words.against(ALONE) == "not compared with the base, for want of three trainings (+2.0 points, without an interval)"
+    assert words.against(ALONE) == "not compared with the base: fewer than three trainings (+2.0 points, without an interval)"
     assert "30 for test, of whom 25 have the labelled torso that PCK needs. Each" in words.terms(study(**{"test people": 25}))
 
 

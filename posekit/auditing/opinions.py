@@ -22,7 +22,7 @@ from posekit.files import read_json
 
 SAME = 0.1  # overlap (intersection over union) of two boxes that can be of one person
 FARTHEST = 1e6  # pixels: a coordinate beyond is none
-CLOSER, ENOUGH = 2 / 3, 20  # the share of people, of so many or more, whose labels an opinion fits better than it fits somebody else's
+CLOSER, ENOUGH = 2 / 3, 20  # the share of people, of so many or more, whose labels an opinion fits better than another person's
 
 
 class _Entry:

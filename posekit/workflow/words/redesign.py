@@ -286,7 +286,7 @@ def against(block: Mapping, other: str | None = "the base") -> str:
     """A difference in words: `better than the base (+1.0 [+0.4, +1.6] points)`."""
     points = spoken(block, points=True)
     if block["low"] is None:
-        return f"not compared{f' with {other}' if other else ''}, for want of three trainings ({points})"
+        return f"not compared{f' with {other}' if other else ''}: fewer than three trainings ({points})"
     if block["low"] <= 0 <= block["high"]:
         return f"not significantly different{f' from {other}' if other else ''} ({points})"
     return f"{'better' if block['low'] > 0 else 'worse'}{f' than {other}' if other else ''} ({points})"
