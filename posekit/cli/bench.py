@@ -28,7 +28,7 @@ from posekit.engine.learning.training import targets
 from posekit.losses import loss_sum
 from posekit.memory import keep_memory
 from posekit.models.hourglass import Hourglass, HourglassConfig
-from posekit.workflow.words.bench import PLAIN
+from posekit.workflow.words.bench import PLAIN, accuracy_cells
 
 SIZES = ((64, 128, 32, 32), (256, 256, 8, 2))  # features, resolution, people in a training step, people predicted at once
 GOALS = {"training": {True: 3.5, False: 1.3}, "prediction": {True: 2.0, False: 2.0}}  # ratios, with and without bfloat16
@@ -112,6 +112,19 @@ def tables(result: dict):
             *near,
         )  # fmt: skip
     return [report, *([bench_components.table(result["components"])] if "components" in result else [])]
+
+
+def accuracy_table(result: dict):
+    """What `posekit.studies.accuracy.compare` found as a rich table."""
+    from rich.table import Table
+
+    head, *rows = accuracy_cells(result)
+    report = Table(title="minutes of one core until so many joints are found on val", padding=(0, 0, 0, 1))
+    for name in head:
+        report.add_column(name, justify="right" if report.columns else "left")
+    for row in rows:
+        report.add_row(*row)
+    return report
 
 
 def product_rate(dtype: torch.dtype, backend: Backend, side: int = 2048) -> float:

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from posekit.cli.app import app, command
+from posekit.cli.app import Cache, app, command
 from posekit.cli.output import report, writable
+from posekit.cli.terminal import say
 from posekit.display.tables import show_table
 from posekit.errors import PosekitError
 
@@ -33,13 +34,39 @@ def doctor() -> None:
 def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="small and rough, in seconds")] = False,
+    accuracy: Annotated[
+        str | None, typer.Option(help="instead, in hours: train on these people, NAME\\[:PATH], until joints are found, in two ways")
+    ] = None,
+    cache: Cache = Path("data"),
 ) -> None:
     """Time rendering, cropping, loading, training and prediction against plain float32, and principal components against scikit-learn's."""
     from posekit.cli import bench as benchmark
     from posekit.cli import bench_components
 
     writable(json_file)
+    if accuracy:
+        return _time_to_accuracy(accuracy, cache, json_file)
     result = benchmark.bench(quick=quick) | {"components": bench_components.bench_components(quick)}
     if report(json_file, result):
         for table in benchmark.tables(result):
             show_table(Console(emoji=False), table)
+
+
+def _time_to_accuracy(data: str, cache: Path, json_file: Path | None) -> None:
+    from posekit.cli import bench as benchmark
+    from posekit.data import load_people
+    from posekit.studies import accuracy
+    from posekit.workflow.parameters import root
+
+    def follow(way: str, line: dict) -> None:
+        say.print(
+            f"{way}, {line['resolution']} px, epoch {line['epoch']}: PCK on val {line['pck']:.3f} after {line['seconds'] / 60:.1f} min"
+        )
+
+    people = load_people(f"{data}@all", cache=cache)
+    try:
+        result = {"processor": benchmark.processor()} | accuracy.compare(people, root() / "runs" / "accuracy", cache=cache, report=follow)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
+    if report(json_file, result):
+        show_table(Console(emoji=False), benchmark.accuracy_table(result))

@@ -33,3 +33,31 @@ def components(result: dict) -> dict[str, str]:
         ]  # fmt: skip
         table.append(f"| {' | '.join(cells)} |")
     return {"machine": f"{result['machine']}; torch {result['torch']}", "table": "\n".join(table)}
+
+
+def accuracy(result: dict) -> dict[str, str]:
+    """What `posekit bench --accuracy` measured in Markdown, and where."""
+    head, *rows = accuracy_cells(result)
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    ours, theirs = result["ways"].values()
+    last = theirs["lines"][-1]
+    return {
+        "table": "\n".join(f"| {' | '.join(cells)} |" for cells in lines),
+        "people": f"{result['people']:,}", "validated": f"{result['validated']:,}",
+        "parameters": f"{result['parameters'] / 1e6:.2f} million",
+        "end": f"{last['pck']:.3f} after {last['seconds'] / ours['seconds']:.1f} times the {ours['seconds'] / 60:.0f} minutes",
+        "machine": f"{result['processor']}: {result['machine']}; torch {result['torch']}",
+    }  # fmt: skip
+
+
+def accuracy_cells(result: dict) -> list[list[str]]:
+    """A head, a row a way of training with its minutes to each target, and how many times sooner the first way is there."""
+    targets = result["targets"]
+    rows, times = [["", *(f"to {target:.2f}" for target in targets)]], []
+    for name, way in result["ways"].items():
+        found = [next((line["seconds"] for line in way["lines"] if line["pck"] >= target), None) for target in targets]
+        cells = [f"more than {way['seconds'] / 60:.0f} min" if seconds is None else f"{seconds / 60:.1f} min" for seconds in found]
+        rows.append([name, *cells])
+        times.append([(way["seconds"], False) if seconds is None else (seconds, True) for seconds in found])
+    ratios = [f"{'' if there else 'more than '}{theirs / ours:.1f}×" for (ours, _), (theirs, there) in zip(*times, strict=True)]
+    return [*rows, ["sooner", *ratios]]
