@@ -281,13 +281,8 @@ by_network.style.hide().set_caption("The code of each network, over test people.
 #
 # ## Shipped networks, each beside its redesign
 #
-# *lspet-64px-redesign* and *lspet-hg1-128px-redesign* are *all three* at two sizes, each at most as large as the network beside it and
-# trained from random weights by that network's recipe. *lspet-hg1-redesign* follows another idea. The finest level of a network costs most
-# of the multiply-adds, yet ablating its skip connection lowered the score least in the network for photographs. This redesign therefore
-# leaves out the finest level. Its hourglass works at an eighth of the picture's side instead of a quarter, on larger pictures, and each of
-# its cells computes four cells of the heatmap by sub-pixel convolution {cite:p}`shi2016`. Its training started from the weights of
-# *lspet-hg1-128px*, converted so that it computes the same function of pictures half as large (`posekit.studies.redesign.doubled`), without
-# one bottleneck residual.
+# Each is *all three*, at most as large as the network beside it, and trained by that network's recipe but for its sharper targets:
+# *lspet-64px-redesign* and *lspet-hg1-128px-redesign* from random weights, *lspet-hg1-redesign* from *lspet-hg1-128px-redesign*.
 #
 # {{ runs["08_redesign"].say.full }}
 
@@ -351,7 +346,9 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if full else None
 # trainings differ, which makes the intervals by Student's t wide. The authors of the redesigns had seen results on other splits of the same
 # data, and earlier versions of this chapter scored some redesigns on the same test people. More ideas were tried on validation people only,
 # with too few trainings for a verdict: identities in place of the skip connections' modules, losses at every level of the way up, a stem of
-# patches, depth-wise convolutions, squeeze-and-excitation, a fourth level, and springs between the joints.
+# patches, depth-wise convolutions, squeeze-and-excitation, a fourth level, and springs between the joints. An hourglass at an eighth of the
+# side of larger pictures, with sub-pixel convolution {cite:p}`shi2016` for its heatmaps, had started from the weights of a trained network; it
+# scored lower than that network trained on.
 
 # %% tags=["remove-cell"]
 metrics = {

@@ -11,7 +11,6 @@ from planted import RECIPE, planted
 from posekit import Backend, HourglassConfig, PosekitError, fit
 from posekit.engine import weights
 from posekit.interpret.activations.codes import collect
-from posekit.models.hourglass import Hourglass
 from posekit.models.squeeze import Autoencoder, Noise
 from posekit.studies import redesign
 from posekit.studies.redesign import Pretraining
@@ -28,38 +27,6 @@ def crops(tmp_path_factory):
 @pytest.fixture(scope="module")
 def base(crops, tmp_path_factory):
     return fit(CONFIG, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path_factory.mktemp("base"), backend=Backend.plain())
-
-
-@pytest.mark.parametrize("which", [1, 2, 3])
-def test_a_residual_that_adds_nothing_can_be_left_out(which):
-    torch.manual_seed(0)
-    network = Hourglass(HourglassConfig.narrow(16, joints=5, depth=2, stacks=2, bottleneck_residuals=3)).eval()
-    pictures = torch.rand(2, 3, 32, 32)
-    with torch.no_grad():
-        whole = network(pictures)
-        for stack in (network.stack0, network.stack1):
-            last = stack.get_submodule(f"bottleneck{which}").conv3
-            last.weight.zero_()
-            last.bias.zero_()
-        expected, found = network(pictures), redesign.without_bottleneck(network, which)(pictures)
-    assert torch.allclose(found, expected, atol=1e-6) and not torch.allclose(found, whole, atol=1e-3)
-    for wrong in (0, 4):
-        with pytest.raises(PosekitError, match=f"residual {wrong} cannot be left out of 3"):
-            redesign.without_bottleneck(network, wrong)
-
-
-@pytest.mark.parametrize("stacks", [1, 2])
-def test_a_doubled_network_computes_the_same_of_larger_pictures(stacks):
-    torch.manual_seed(0)
-    network = Hourglass(HourglassConfig.narrow(16, joints=5, depth=2, stacks=stacks, bottleneck_residuals=2)).eval()
-    pictures = torch.rand(2, 3, 64, 128)
-    with torch.no_grad():
-        maps = network(torch.nn.functional.avg_pool2d(pictures, 2))
-        found = redesign.doubled(network)(pictures)
-    assert maps.std() > 0.05
-    assert torch.allclose(found, maps.repeat_interleave(2, -2).repeat_interleave(2, -1), atol=1e-5)
-    with pytest.raises(PosekitError, match="cannot be doubled"):
-        redesign.doubled(redesign.doubled(network))
 
 
 def test_the_base_is_untouched_by_training_the_autoencoder_alone(crops, base, tmp_path):

@@ -95,7 +95,7 @@ def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: P
 
     benches = (root() / "book" / "reference").glob("bench-*.json")
     timed = {path.stem.removeprefix("bench-"): json.loads(path.read_text("utf-8")) for path in benches}
-    bench = {"components": bench_words.components(timed.pop("components"))}
+    bench = {"components": bench_words.components(timed.pop("components")), "accuracy": bench_words.accuracy(timed.pop("accuracy"))}
     bench |= {name: bench_words.words(result) for name, result in timed.items()}
     numbers = {
         "preset": preset, "runs": measured, "bench": bench, "parameters": table(),

@@ -7,13 +7,11 @@ for variant in own_variants(base, resolution=64):  # each at no more parameters 
 
 from posekit.studies.redesign.budget import macs, parameters, scaled, widened, within
 from posekit.studies.redesign.squeezed import Pretraining, init_squeeze, orthonormal_directions, pretrain
-from posekit.studies.redesign.surgery import doubled, without_bottleneck
 from posekit.studies.redesign.variants import Variant, own_variants, study_variants, winner
 
 __all__ = [
     "Pretraining",
     "Variant",
-    "doubled",
     "init_squeeze",
     "macs",
     "orthonormal_directions",
@@ -25,5 +23,4 @@ __all__ = [
     "widened",
     "winner",
     "within",
-    "without_bottleneck",
 ]  # fmt: skip
