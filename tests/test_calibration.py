@@ -14,8 +14,9 @@ from posekit import PosekitError, Skeleton
 from posekit.engine.trust import calibration as cal
 from posekit.engine.trust import reliability as rel
 from posekit.engine.trust import signals
-from posekit.engine.trust.calibrate import calibrate, into
+from posekit.engine.trust.calibrate import calibrate, into, tables, words
 from posekit.engine.trust.observe import observe
+from posekit.plots.trust import radii
 from posekit.skeleton import COCO
 
 random = np.random.default_rng
@@ -130,6 +131,22 @@ def test_too_few_people_for_the_level_are_refused(count, level, least):
     assert cal.conformal(np.ones(least), level) == 1
 
 
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=6), st.sampled_from([0.5, 0.8, 0.9]))
+def test_a_rare_joint_goes_without_and_the_others_keep_their_radius(labelled, level):
+    """Joint k is labelled on labelled[k] of 12 people, at distances 1, 2, 3, ... and spread 2."""
+    names = [f"joint {k}" for k in range(len(labelled))]
+    distances = np.stack([np.where(np.arange(12) < count, np.arange(1.0, 13), np.nan) for count in labelled], 1)
+    least = cal.least_people(level)
+    if max(labelled) < least:
+        with pytest.raises(PosekitError, match=f"the joint that most people have labelled: {max(labelled)} people are too few"):
+            cal.conformal_factors(distances, np.full_like(distances, 2), names, level)
+        return
+    factors = cal.conformal_factors(distances, np.full_like(distances, 2), names, level)
+    assert list(factors) == [name for name, count in zip(names, labelled, strict=True) if count >= least]
+    for name, count in zip(names, labelled, strict=True):
+        assert name not in factors or factors[name] == np.ceil(round((count + 1) * level, 9)) / 2
+
+
 def maps_of(points, cells=24, sigma=1.5):
     grid = torch.arange(cells).double()
     x, y = (torch.as_tensor(points[..., i]).double()[..., None] for i in (0, 1))
@@ -192,6 +209,33 @@ def test_a_calibration_comes_back_from_its_file_and_from_a_card(fitted, tmp_path
     assert len(entry["probabilities"]) == len(entry["radii"]) == 17
     plain, circled = (np.asarray(p.draw()) for p in (replace(poses, radii=None), poses))
     assert plain.shape == circled.shape and (plain != circled).any(), "circles are drawn"
+
+
+def test_a_joint_labelled_on_too_few_people_has_a_dash_and_is_named(cache, tmp_path):
+    people = posekit.load_people("mannequins:200,size=64", cache=cache)
+    keypoints = people.keypoints.copy()
+    for joint, kept in (("left wrist", 2), ("nose", 0)):
+        some = np.flatnonzero(people.splits == "val")[kept:]
+        keypoints[some, COCO.index(joint)[0]] = (np.nan, np.nan, 0)
+    people = replace(people, keypoints=keypoints)
+    network = posekit.load("mannequins-hg1")
+    found = calibrate(network, people.split("val"), test=people.split("test"), level=0.8, cache=cache)
+    assert found.scores["left out"] == {"nose": 0, "left wrist": 2}
+    assert set(found.calibration.radius) == set(COCO.joints) - {"left wrist", "nose"}
+    line = "; neither probability nor radius, which take 4 people with the joint labelled: nose (0), left wrist (2)"
+    assert words(found.scores).endswith(line) and "nose (0)" in found._repr_html_()
+    rows = {row[0]: row for row in tables(found.scores)[2][1]}
+    assert rows["left wrist"][2:] == rows["nose"][2:] == ["–", "–"] and "–" not in rows["left knee"], "found, but no radius"
+    radii(found.scores["joints"], 0.8).savefig(tmp_path / "radii.png")
+    rare = list(COCO.index("nose", "left wrist"))
+    into(tmp_path / "w.safetensors", network, found.calibration)
+    cal.save(tmp_path / "c.json", found.calibration)
+    assert cal.load(tmp_path / "c.json") == posekit.load(tmp_path / "w.safetensors").card.calibrated == found.calibration
+    poses = posekit.load(tmp_path / "w.safetensors").predict(np.zeros((50, 40, 3), np.uint8))
+    for values, entry in ((poses.probabilities, "probabilities"), (poses.radii, "radii")):
+        assert np.flatnonzero(np.isnan(values[0])).tolist() == rare
+        assert [k for k, value in enumerate(poses.to_coco()[0][entry]) if value is None] == rare
+    assert poses.draw().size and poses._repr_png_()
 
 
 def test_radii_grow_with_the_picture(fitted):

@@ -127,6 +127,9 @@ def test_radius():
     assert "No joint has clearly fewer than intended." in said(metrics)["radius"]
     metrics["confidence"]["joints"]["nose"]["radius"] = None
     assert "runs from" not in said(metrics)["radius"]
+    metrics["confidence"]["joints"]["nose"]["held"] = block(None)
+    metrics["confidence"]["left out"] = {"nose": 3}
+    assert "so they get no radius: nose." in said(metrics)["radius"]
 
 
 def test_visibility():

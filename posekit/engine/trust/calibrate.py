@@ -21,7 +21,7 @@ from posekit.engine.evaluation import common
 from posekit.engine.inference.prediction import Predictor, load
 from posekit.engine.overlap import overlap
 from posekit.engine.trust import reliability
-from posekit.engine.trust.calibration import LEVEL, Calibration, conformal_factors, isotonic, temperature, tempered
+from posekit.engine.trust.calibration import LEVEL, Calibration, conformal_factors, isotonic, least_people, temperature, tempered
 from posekit.engine.trust.observe import Observed, observe
 from posekit.engine.trust.signals import REACH, SIGNALS, need_heatmaps
 from posekit.errors import PosekitError
@@ -100,7 +100,7 @@ def calibrate(
 
     Raises:
         PosekitError: there is no split to calibrate on, or people of it were trained on or are measured on as well; too few for the
-            level, or for a curve; a network without heatmaps.
+            level at every joint (where at some, these are left out), or for a curve; a network without heatmaps.
 
     >>> found = calibrate("mannequins-hg1", "mannequins:400,size=64", most=40)
     >>> found.calibration.people, sorted(found.scores["errors"])[:2]
@@ -121,14 +121,15 @@ def calibrate(
                            "it is surer than of others; calibrate on people that it has not seen")  # fmt: skip
     fit_on = measure(predictor, own, flip=flip, progress=progress)
     calibration, heat = _fit(predictor, fit_on, own, level, flip)
+    people = np.isfinite(fit_on.distances).sum(0)
+    rare = {joint: int(people[k]) for k, joint in enumerate(fit_on.joints.joints) if joint not in calibration.radius}
     if measured is None:
-        return Calibrated(calibration, {"weights": card.name, "calibration": calibration.to_dict()})
+        return Calibrated(calibration, {"weights": card.name, "calibration": calibration.to_dict(), "left out": rare})
     theirs = crops(measured.at_most(most, seed), size, cache, aspect=card.aspect, on_error=on_error)
     if np.isin(theirs.pictures, own.pictures).any():
         raise PosekitError(f"{measured.source}: people to measure on are in pictures that were calibrated on; give others")
-    return Calibrated(
-        calibration, _scores(predictor, calibration, heat, measure(predictor, theirs, flip=flip, progress=progress), theirs, seed)
-    )
+    scores = _scores(predictor, calibration, heat, measure(predictor, theirs, flip=flip, progress=progress), theirs, seed)
+    return Calibrated(calibration, scores | {"left out": rare})
 
 
 def into(path: str | Path, predictor: Predictor, calibration: Calibration) -> None:
@@ -208,12 +209,13 @@ def _fit(predictor: Predictor, fit_on: Measured, store: Crops, level: float, fli
 
 
 def _scores(predictor: Predictor, calibration: Calibration, peak: dict, on: Measured, store: Crops, seed: int) -> dict[str, Any]:
+    known = [joint in calibration.radius for joint in on.joints.joints]
     told = {
         "peak": on.signals["peak"],
         "peak, temperature": tempered(on.signals["peak"], peak["temperature"]),
         "peak, isotonic": np.interp(on.signals["peak"], *peak["curve"]),
         "mass": on.signals["mass"],
-        "mass, isotonic": calibration.probabilities(on.signals["mass"]),
+        "mass, isotonic": np.where(known, calibration.probabilities(on.signals["mass"]), np.nan),
     }
     also: dict[str, Any] = {"pictures": on.pictures, "seed": seed}
     radii = calibration.radii(on.spreads, on.joints)
@@ -221,7 +223,7 @@ def _scores(predictor: Predictor, calibration: Calibration, peak: dict, on: Meas
     size = radii / on.torsos[:, None]
     by_joint = {}
     for k, joint in enumerate(on.joints.joints):
-        if np.isfinite(held[:, k]).any():
+        if np.isfinite(on.distances[:, k]).any():
             shown = size[np.isfinite(held[:, k]) & np.isfinite(on.torsos), k]
             by_joint[joint] = {
                 "held": _share(held[:, k : k + 1], **also), "radius": float(np.median(shown)) if len(shown) else np.nan,
@@ -252,7 +254,12 @@ def words(scores: dict[str, Any]) -> str:
     """What was fitted on whom, in one line."""
     fitted = scores["calibration"]
     line = f"{scores['weights']}, fitted on {fitted['people']:,} people of {fitted['data']}"
-    return f"{line}, measured on {scores['people']:,} of {scores['data']}" if "people" in scores else line
+    if "people" in scores:
+        line += f", measured on {scores['people']:,} of {scores['data']}"
+    if rare := scores.get("left out"):
+        counts = ", ".join(f"{joint} ({people})" for joint, people in rare.items())
+        line += f"; neither probability nor radius, which take {least_people(fitted['level'])} people with the joint labelled: {counts}"
+    return line
 
 
 def tables(scores: dict[str, Any]) -> list[tuple[list[str], list[list[str]]]]:

@@ -30,7 +30,8 @@ class Calibration:
         mass: (M,) rising, the share of a joint's heatmap within 0.2 of the network's own torso lengths.
         probability: (M,) not falling, how often such a joint lies within 0.2 torso lengths of the annotation (isotonic regression, straight
             lines between).
-        radius: by joint, the factor from the spread of its heatmap to the radius (normalised split-conformal prediction).
+        radius: by joint, the factor from the spread of its heatmap to the radius (normalised split-conformal prediction). A joint that
+            too few people have labelled for the level is not in it, and gets no probability either.
     """
 
     network: str
@@ -50,7 +51,7 @@ class Calibration:
         return np.interp(mass, self.mass, self.probability)
 
     def radii(self, spreads: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-        """The radii (..., K), in the unit of spreads (..., K); NaN for a joint that nobody had labelled in the fit."""
+        """The radii (..., K), in the unit of spreads (..., K); NaN for a joint that too few people had labelled in the fit."""
         return spreads * np.array([self.radius.get(joint, np.nan) for joint in skeleton.joints])
 
     def check(self, name: str, fingerprint: str, flip: bool) -> None:
@@ -153,17 +154,31 @@ def conformal(errors: np.ndarray, level: float = LEVEL, who: str = "these errors
     if not 0 < level < 1:
         raise PosekitError(f"level is {level!r}; it lies between 0 and 1, 0.9 say")
     known = np.sort(errors[~np.isnan(errors)])
-    rank = ceil(round((len(known) + 1) * level, 9))
-    if rank > len(known):
-        least = ceil(round(level / (1 - level), 9))
+    if len(known) < (least := least_people(level)):
         raise PosekitError(f"{who}: {len(known)} people are too few for a radius at {100 * level:g} %; it takes {least} at least")
-    return float(known[rank - 1])
+    return float(known[ceil(round((len(known) + 1) * level, 9)) - 1])
+
+
+def least_people(level: float) -> int:
+    """How many errors a quantile takes that one more stays below with probability `level`.
+
+    >>> least_people(0.9)
+    9
+    """
+    return ceil(round(level / (1 - level), 9))
 
 
 def conformal_factors(
     distances: np.ndarray, spreads: np.ndarray, joints: Sequence[str], level: float = LEVEL
 ) -> dict[str, float]:  # fmt: skip
-    """By joint, `conformal` of distances (N, K) over spreads (N, K); joints that nobody has labelled (NaN) are left out."""
+    """By joint, `conformal` of distances (N, K) over spreads (N, K); joints labelled (not NaN) on too few people are left out.
+
+    Raises:
+        PosekitError: that is every joint.
+    """
     ratios = distances / np.maximum(spreads, 1e-9)
-    known = [k for k in range(len(joints)) if np.isfinite(ratios[:, k]).any()]
-    return {joints[k]: round(conformal(ratios[:, k], level, joints[k]), 4) for k in known}
+    people = np.isfinite(ratios).sum(0)
+    most = int(people.argmax())
+    if people[most] < least_people(level):
+        conformal(ratios[:, most], level, f"{joints[most]}, the joint that most people have labelled")  # raises
+    return {joint: round(conformal(ratios[:, k], level, joint), 4) for k, joint in enumerate(joints) if people[k] >= least_people(level)}

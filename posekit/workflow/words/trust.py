@@ -115,10 +115,12 @@ def ranking(metrics: Mapping[str, Any]) -> str:
 def radius(metrics: Mapping[str, Any]) -> str:
     scores = metrics["confidence"]
     held, level, by_joint = scores["held"], scores["level"], scores["joints"]
-    low = [joint for joint, block in by_joint.items() if block["held"]["high"] < level]
+    low = [joint for joint, block in by_joint.items() if block["held"]["mean"] is not None and block["held"]["high"] < level]
     sizes = {joint: block["radius"] for joint, block in by_joint.items() if block["radius"] is not None}
     text = f"On the test people the circles contain {spoken(held)} of the annotations."
     text += f" Clearly fewer than intended: {listed(low)}." if low else " No joint has clearly fewer than intended."
+    if rare := scores.get("left out"):
+        text += f" Too few validation people have these labelled, so they get no radius: {listed(rare)}."
     if sizes:
         small, large = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
         text += (
