@@ -14,7 +14,7 @@ from posekit import PosekitError, Skeleton
 from posekit.engine.trust import calibration as cal
 from posekit.engine.trust import reliability as rel
 from posekit.engine.trust import signals
-from posekit.engine.trust.calibrate import calibrate, into, tables, words
+from posekit.engine.trust.calibrate import calibrate, into, measure, tables, words
 from posekit.engine.trust.observe import observe
 from posekit.plots.trust import radii
 from posekit.skeleton import COCO
@@ -256,6 +256,39 @@ def test_an_adapted_network_is_calibrated(fitted, cache):
     assert network.predict(np.zeros((9, 9, 3), np.uint8), calibration=found.calibration).radii.shape == (1, 17)
     with pytest.raises(PosekitError, match=r"foreign is an adapted network and has no weights file; write its calibration as \.json"):
         into(cache / "w.safetensors", network, found.calibration)
+
+
+class OneCell(torch.nn.Module):
+    """Every map is empty but for one cell: all joints in that of the picture's middle, or each in one of its own."""
+
+    def __init__(self, apart):
+        super().__init__()
+        self.apart, self.nothing = apart, torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, pictures):
+        maps = torch.zeros(len(pictures), 17, 8, 8)
+        for k in range(17):
+            maps[:, k, *((k // 4 + 1, k % 4 + 2) if self.apart else (4, 4))] = 1
+        return maps + self.nothing
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_radii_of_a_network_that_is_always_sure_have_a_bound(apart, cache):
+    """A spread of nothing tells nobody from another: the radius is the quantile of the distances, of all people in the same scale."""
+    network = posekit.adapt(OneCell(apart), "coco", 64, name="sure", report=None, backend=posekit.Backend.plain())
+    people = posekit.load_people("mannequins:200,size=64", cache=cache)
+    store = posekit.crops(people.split("val"), 80, cache)
+    seen = measure(network, store)
+    scale = seen.spreads / (8 * signals.CELL)  # picture pixels to an input pixel
+    assert np.allclose(scale, scale[:, :1]) and ((scale > 0.2) & (scale < 5)).all(), "the spread of one cell of eight pixels"
+    assert all(np.isfinite(values).all() for values in seen.signals.values())
+    if not apart:
+        assert np.allclose(seen.signals["spread"], -signals.CELL), "in its own torso lengths, of which each is one cell"
+    factors = cal.conformal_factors(seen.distances, seen.spreads, seen.joints.joints, 0.8)
+    by_hand = [cal.conformal(column, 0.8) for column in (seen.distances / scale / (8 * signals.CELL)).T]
+    assert np.allclose(list(factors.values()), by_hand, atol=1e-3)
+    torsos = seen.torsos[:, None]
+    assert (np.median(np.array(list(factors.values())) * seen.spreads / torsos, 0) < 6).all()
 
 
 def test_without_a_split_to_calibrate_on_it_says_so(fitted, cache):

@@ -26,7 +26,8 @@ class Observed:
     Attributes:
         keypoints: (N, K, 3) in picture pixels, with the score that `predict` gives.
         signals: by name of SIGNALS, (N, K), larger where surer, as `signals.of_maps` has them; the spread here is in the network's own
-            torso lengths, and so is `flip agreement`, less the distance between the answers to picture and mirror image.
+            torso lengths, and so is `flip agreement`, less the distance between the answers to picture and mirror image; a torso counts as
+            one cell of the heatmap at least, since a network may put all joints in one place.
         spreads: (N, K) the standard deviation of each map around its joint, in picture pixels.
         skeleton: the network's.
     """
@@ -72,6 +73,7 @@ def observe(
     signals, points = {name: np.concatenate(parts) for name, parts in told.items()}, np.concatenate(found)
     scale = back[:, :1, 0]  # picture pixels to an input pixel
     spreads = -signals["spread"] * scale
+    torsos = np.maximum(np.nan_to_num(own_torso(points, skeleton))[:, None], card.stride * scale)
     for name in ("spread", "flip agreement"):
-        signals[name] = signals[name] * scale / own_torso(points, skeleton)[:, None]
+        signals[name] = signals[name] * scale / torsos
     return Observed(points, signals, spreads, skeleton)

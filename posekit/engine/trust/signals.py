@@ -12,6 +12,7 @@ from posekit.errors import PosekitError
 from posekit.skeleton import Skeleton, skeleton_of
 
 SIGNALS = ("peak", "mass", "entropy", "spread", "flip agreement")
+CELL = (1 / 6) ** 0.5  # cells: the standard deviation, over both axes, of a joint that lies anywhere in one cell
 REACH = 0.2  # torso lengths: a joint within it of the annotation is found, as in PCK@0.2·torso
 
 
@@ -41,7 +42,8 @@ def of_maps(maps: Tensor, points: np.ndarray, card: Card, skeleton: Skeleton) ->
     """What heatmaps say of how sure they are, by name of SIGNALS, (B, K) each, larger where surer.
 
     `peak` is the score of the joint, cut off at 1; `mass` the share of the map within `REACH` of the network's own torso lengths of
-    the joint; `entropy` 1 less that of the map; `spread` less the map's standard deviation around the joint, in input pixels.
+    the joint; `entropy` 1 less that of the map; `spread` less the map's standard deviation around the joint, in input pixels, that of
+    a single cell at least: a map cannot say more, and radii are this times a factor, which would be without bound.
 
     Args:
         maps: (B, K, h, w) as they are predicted.
@@ -57,5 +59,5 @@ def of_maps(maps: Tensor, points: np.ndarray, card: Card, skeleton: Skeleton) ->
         "peak": np.clip(points[..., 2], 0, 1),
         "mass": (share * (squared <= near**2)).sum((-2, -1)).cpu().numpy(),
         "entropy": 1 - hm.entropy(share).cpu().numpy(),
-        "spread": -card.stride * np.sqrt((share * squared).sum((-2, -1)).cpu().numpy()),
+        "spread": -card.stride * np.maximum(np.sqrt((share * squared).sum((-2, -1)).cpu().numpy()), CELL),
     }
