@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import index
+from typing import Any
 
 
 class PosekitError(Exception):
@@ -22,6 +24,27 @@ class NotPeople(PosekitError):
 
 class MissingPackage(PosekitError, ImportError):
     """A package is not installed that only a part of posekit needs: one of its extras."""
+
+
+def whole(name: str, value: Any, least: int | None = 0) -> int:
+    """A parameter that is a whole number, Python's or NumPy's, from `least` on.
+
+    Raises:
+        PosekitError: it is none, True or False or 2.0 say, or less.
+
+    >>> whole("seed", 3)
+    3
+    >>> whole("seed", 0.5)
+    Traceback (most recent call last):
+    posekit.errors.PosekitError: seed is 0.5; it must be a whole number from 0
+    """
+    try:
+        number = None if isinstance(value, bool) or bool(getattr(value, "shape", None)) else index(value)
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        raise PosekitError(f"{name} is {value!r}; it must be a whole number" + ("" if least is None else f" from {least}"))
+    return number
 
 
 @contextmanager

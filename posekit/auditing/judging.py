@@ -21,7 +21,7 @@ from posekit.data.pictures import Folder
 from posekit.data.readers.frames import FramedFolder, headers
 from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import fingerprint
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 
 UNJUDGED = "not judged"
 WORDS = {"whole": "left and right exchanged: whole", "arms": "left and right exchanged: arms", "legs": "left and right exchanged: legs",
@@ -126,6 +126,7 @@ def audit(
     >>> found.table().columns.tolist()
     ['picture', 'id', 'joint', 'probability', 'kind', 'expected']
     """
+    seed = whole("seed", seed)
     everybody = load_people(people, on_error=on_error, cache=cache) if isinstance(people, str) else people
     check(everybody)
     networks = opinions.predictors(weights)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from posekit.data.people import People, parse_spec
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 
 __all__ = ["Crops", "People", "held_out", "load_people"]
 
@@ -38,6 +38,7 @@ def load_people(
     Traceback (most recent call last):
     posekit.errors.PosekitError: nowhere: no such folder; an LSP or LSPET folder has joints.mat and images/
     """
+    workers = None if workers is None else whole("workers", workers)
     name, path, split = parse_spec(spec)
     split = split or default_split
     if name == "mannequins":

@@ -22,7 +22,7 @@ from posekit.data.stored import seen
 from posekit.data.stored.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_complete, open_store
 from posekit.display.drawing import sheet
 from posekit.display.html import webp
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 
 CHUNK = 32  # people that a thread cuts at a time
 SHOWN = 12  # crops that a notebook shows
@@ -154,6 +154,7 @@ def crops(
         raise PosekitError(f"people is {what}; crops are cut of People, which posekit.load_people(SPEC) gives")
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise PosekitError(f"size is {size!r}; it is how many pixels a crop has a side, a whole number from 1")
+    workers = None if workers is None else whole("workers", workers)
     check_on_error(on_error)
     if not len(people):
         raise PosekitError(f"{people.source}: nobody to cut out ({people.summary()})")

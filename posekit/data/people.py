@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.skeleton import Skeleton
 
 SKIP = 'on_error="skip" (--on-error skip) goes on without'  # what to do about people that cannot be used
@@ -91,8 +91,9 @@ class People:
 
     def at_most(self, count: int | None, seed: int = 0) -> "People":
         """At most `count` of them (none: all), drawn by `seed` and left in their order. A count below 0 raises PosekitError."""
-        if count is not None and count < 0:
+        if count is not None and whole("count", count, None) < 0:
             raise PosekitError(f"{count} people of {self.source} are wanted; give 0 or more")
+        seed = whole("seed", seed)
         return self if count is None else self[np.sort(np.random.default_rng(seed).permutation(len(self))[:count])]
 
     def fingerprint(self) -> str:

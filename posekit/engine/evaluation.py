@@ -21,7 +21,7 @@ from posekit.engine import weights
 from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import Predictor, predict_crops
 from posekit.engine.overlap import overlap, words
-from posekit.errors import PosekitError, extra
+from posekit.errors import PosekitError, extra, whole
 from posekit.skeleton import Skeleton, skeleton_of
 
 PAIRED = "pck@0.2·torso"  # what two networks are compared by
@@ -73,6 +73,7 @@ def evaluate(
     >>> sorted(scores["metrics"]["pck@0.2·torso"])
     ['definition', 'high', 'joints', 'labelled', 'low', 'mean', 'people']
     """
+    seed = whole("seed", seed)
     predictor = predictor_of(model, backend)
     card = predictor.card
     people = data if isinstance(data, People | Crops) else people_of(data, on_error, cache, _counting(progress, "rendering", None))

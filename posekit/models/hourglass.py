@@ -14,8 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.models.squeeze import Autoencoder, Linear, Noise
+
+COUNTS = ("joints", "stacks", "features", "depth", "residuals", "bottleneck_residuals", "shortcut_kernel", "dimensions", "code_side")
 
 
 class Refused(PosekitError, ValueError):
@@ -75,9 +77,11 @@ class HourglassConfig:
         for name in ("stem", "skips"):
             if isinstance(value := getattr(self, name), list):  # as JSON has them; a list has no hash and is not equal to a tuple
                 object.__setattr__(self, name, tuple(value))
-        for name in ("joints", "stacks", "features", "depth", "residuals", "bottleneck_residuals", "shortcut_kernel", "dimensions"):
-            if not _counts(value := getattr(self, name)):
-                raise Refused(f"{name} is {value!r}; it must be a whole number from 1")
+        for name in COUNTS:
+            try:
+                object.__setattr__(self, name, whole(name, getattr(self, name), 0 if name == "code_side" else 1))
+            except PosekitError as error:
+                raise Refused(str(error)) from None
         if self.shortcut_kernel % 2 == 0:
             raise Refused(f"shortcut_kernel is {self.shortcut_kernel}; it must be odd, so that maps keep their size")
         if not isinstance(self.stem, tuple) or len(self.stem) != 3 or not all(map(_counts, self.stem)):
@@ -107,6 +111,7 @@ class HourglassConfig:
     @classmethod
     def narrow(cls, features: int, **changes) -> "HourglassConfig":
         """`features` channels with a stem scaled alike."""
+        features = whole("features", features, 1)
         quarter, half = max(features // 4, 1), max(features // 2, 1)
         return cls(**{"features": features, "stem": (quarter, half, half), **changes})
 
@@ -308,7 +313,7 @@ class Hourglass(nn.Module):
         >>> Hourglass(HourglassConfig.narrow(16, joints=14, stacks=2)).code_hook_point()
         'stack1.bottleneck1'
         """
-        count = self.config.stacks
+        count, stack = self.config.stacks, whole("stack", stack, None)
         if not -count <= stack < count:
             raise PosekitError(f"no stack {stack}: this network has {count}, numbered from 0")
         name = f"stack{stack % count}"
@@ -339,7 +344,7 @@ class Hourglass(nn.Module):
 
     def layers(self, stage: int) -> dict[str, str]:
         """The hook points of a stack that have a counterpart in each other one, in the order of computation."""
-        levels, before = range(1, self.config.depth + 1), f"stack{stage}."
+        levels, before = range(1, self.config.depth + 1), f"stack{whole('stage', stage)}."
         down, up = ({f"{kind} {i}": f"{before}{kind}{i}" for i in levels[::way]} for kind, way in (("encoder", 1), ("sum", -1)))
         return down | {"code": self.code_hook_point(stage)} | up | {"heatmaps": f"{before}heatmaps"}
 

@@ -27,7 +27,7 @@ from posekit.engine.inference.poses import Poses
 from posekit.engine.trust import signals
 from posekit.engine.trust.calibration import Calibration
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.skeleton import Skeleton, skeleton_of
 
 BATCH = 16  # people predicted at once
@@ -270,6 +270,7 @@ def predict_crops(
     if not len(crops):
         raise PosekitError(f"{crops.people.source}: nobody to predict")
     card.check(crops)
+    batch = whole("batch", batch, 1)
     backend = backend or Backend.best()
     backend.place(model.eval())
     network = network or Fast(model, backend, expected=len(crops) * (1 + flip))

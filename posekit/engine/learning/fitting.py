@@ -21,7 +21,7 @@ from posekit.engine.inference.prediction import Predictor
 from posekit.engine.learning import parallel
 from posekit.engine.learning.training import Recipe, check, check_crops, train
 from posekit.engine.overlap import trained_on
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.files import plain
 from posekit.models import architecture_of, build, parts
 
@@ -118,6 +118,7 @@ def fit_parts(
     >>> posekit.load("runs/parts").card.architecture
     'parts'
     """
+    resolution, mixtures, seed = whole("resolution", resolution, 1), whole("mixtures", mixtures, 1), whole("seed", seed)
     check_crops(training, validation, resolution)
     folder, skeleton = Path(folder), training.people.skeleton
     began, views, points = time.monotonic(), [], []

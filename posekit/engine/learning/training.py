@@ -23,11 +23,12 @@ from posekit.deprecated import renamed
 from posekit.engine import weights
 from posekit.engine.backend import Backend, own_random_state, seed_generators
 from posekit.engine.learning import checkpoints, parallel
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.losses import LOSSES, loss_sum
 from posekit.models import REGRESSORS, architecture_of
 
 OPTIMISERS = ("adamw", "rmsprop")
+COUNTS = ("resolution", "epochs", "batch", "seed")  # whole numbers of a recipe
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class Recipe:
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
+    def __post_init__(self):
+        for name in COUNTS:  # NumPy's too, which a card cannot hold
+            value = getattr(self, name)
+            object.__setattr__(self, name, int(value) if isinstance(value, np.integer) else value)
+
     def lr_at(self, step: int, steps: int) -> float:
         warm = max(round(self.warm_up * steps), 1)
         if step < warm:
@@ -91,10 +97,8 @@ def check(config: Any, training: Crops, validation: Crops, recipe: Recipe) -> No
         raise PosekitError("config is a PartsConfig, which is fitted and not trained; give the people to posekit.fit_parts")
     if not isinstance(recipe, Recipe):
         raise PosekitError(f"recipe is a {type(recipe).__name__}; give a posekit.Recipe")
-    for name in ("resolution", "epochs", "batch"):
-        value = getattr(recipe, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise PosekitError(f"{name} is {value!r}; it must be a whole number from 1")
+    for name in COUNTS:
+        whole(name, getattr(recipe, name), 0 if name == "seed" else 1)
     goes = [loss for loss in LOSSES if (loss == "coordinates") == (architecture in REGRESSORS)]
     if recipe.loss not in goes:
         raise PosekitError(f"loss {recipe.loss!r}: {architecture} cannot be trained by it; give {' or '.join(goes)}")

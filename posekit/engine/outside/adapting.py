@@ -10,7 +10,6 @@ refused in a line that says what to give.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from posekit.coordinates import ALIGNMENTS, STRIDE
 from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.hooks import edit, first_tensor
 from posekit.models.adapted import Adapted, answered
 from posekit.skeleton import SKELETONS, Skeleton, skeleton_of
@@ -95,6 +94,7 @@ def adapt(
     if not mirrored:
         raise PosekitError(f"{name}: skeleton {skeleton}: a left joint has no right one, or two; Skeleton(pairs=...) says which")
     height, width = _size(size, name)
+    stride = None if stride is None else whole("stride", stride, 1)
     for what, word, there in (("values", values, list(VALUES)), ("alignment", alignment, list(ALIGNMENTS))):
         if word not in there:
             raise PosekitError(f"{name}: {what} is {word!r}; give {' or '.join(there)}")
@@ -209,8 +209,8 @@ def _unwrapped(module: Any) -> Any:
 def _size(size: Any, name: str) -> tuple[int, int]:
     sides = (size, size) if np.ndim(size) == 0 else tuple(size)
     try:
-        height, width = map(index, sides)
-    except (TypeError, ValueError):
+        height, width = (whole("size", side, 1) for side in sides)
+    except (PosekitError, ValueError):  # ValueError: of one side, or three
         height = width = 0
     if min(height, width) < 1:
         raise PosekitError(f"{name}: size is {size!r}; give (height, width) in whole pixels, or the side of a square")

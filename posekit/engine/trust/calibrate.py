@@ -24,7 +24,7 @@ from posekit.engine.trust import reliability
 from posekit.engine.trust.calibration import LEVEL, Calibration, conformal_factors, isotonic, least_people, temperature, tempered
 from posekit.engine.trust.observe import Observed, observe
 from posekit.engine.trust.signals import REACH, SIGNALS, need_heatmaps
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.skeleton import Skeleton, skeleton_of
 
 LEAST = 50  # joints, found and not, without which no curve is fitted
@@ -106,6 +106,7 @@ def calibrate(
     >>> found.calibration.people, sorted(found.scores["errors"])[:2]
     (40, ['mass', 'mass, isotonic'])
     """
+    seed, most = whole("seed", seed), None if most is None else whole("most", most, 1)
     predictor = model if isinstance(model, Predictor) else load(model) if backend is None else load(model, str(backend.device))
     card = predictor.card
     need_heatmaps(card)

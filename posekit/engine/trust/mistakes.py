@@ -26,7 +26,7 @@ from posekit.display import html as display
 from posekit.engine import evaluation
 from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import Predictor
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.skeleton import Skeleton
 
 KINDS = ("found", "jitter", "inversion", "swap", "miss")
@@ -64,6 +64,7 @@ def errors_of(
     >>> list(found["stacks"][-1]["kinds"])
     ['found', 'jitter', 'inversion', 'swap', 'miss']
     """
+    seed = whole("seed", seed)
     predictor = evaluation.predictor_of(model, backend)
     people = data if isinstance(data, People | Crops) else evaluation.people_of(data, on_error, cache)
     predicted, truth, joints, store = evaluation.predictions(predictor, people, flip, on_error, cache, progress)

@@ -18,7 +18,7 @@ from posekit.engine import evaluation
 from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import Predictor, by_modules, decode, predict_heatmaps
 from posekit.engine.trust.corruption import CORRUPTIONS, Corruption, moved
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.hooks import trace
 
 BATCH = 32
@@ -67,6 +67,7 @@ def robustness(
     for name in families:
         if name not in CORRUPTIONS:
             raise PosekitError(f"no family {name!r} of corruptions; there are {', '.join(CORRUPTIONS)}")
+    seed = whole("seed", seed)
     predictor = evaluation.predictor_of(model, backend)
     people = data if isinstance(data, People | Crops) else evaluation.people_of(data, on_error, cache)
     store, joints = evaluation.crops_of(predictor, people, on_error, cache)

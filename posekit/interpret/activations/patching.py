@@ -26,7 +26,7 @@ from posekit.data.mannequins import KEYPOINTS, Pairs
 from posekit.data.people import iterate
 from posekit.engine.inference.prediction import Predictor, by_modules, decode, load, predict_heatmaps
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.hooks import Edit, edit
 from posekit.interpret.activations.codes import activation_shape
 from posekit.skeleton import Skeleton, skeleton_of
@@ -281,6 +281,7 @@ def patch(
     >>> round(found.toward("all skips and codes", ["left wrist"]).mean, 3)
     1.0
     """
+    stage, batch = whole("stage", stage, None), whole("batch", batch, 1)
     predictor = network if isinstance(network, Predictor) else load(network)
     model, card = predictor.model, predictor.card
     if card.loss == "coordinates":
@@ -307,8 +308,8 @@ def patch(
         for name, part in given.items():
             with edit(model, {point: _edit(theirs[point], part, spans[name]) for point in part.points}):
                 found[name].append(stage_answers(predictor, a[index], stage=stage))
-    whole = {name: np.concatenate(batches) for name, batches in found.items()}
-    return Patched(whole.pop("a"), whole.pop("b"), whole, card.resolution, predictor.skeleton)
+    joined = {name: np.concatenate(batches) for name, batches in found.items()}
+    return Patched(joined.pop("a"), joined.pop("b"), joined, card.resolution, predictor.skeleton)
 
 
 def patch_pairs(
