@@ -304,6 +304,19 @@ def test_what_nobody_ran_is_not_measured(kept):
     assert {kind: verdict.why for kind, verdict in found.items()} == {kind: f"no run of 03_skips on {kind}" for kind in claims.KINDS}
 
 
+def test_the_sign_of_a_difference_is_written_whatever_its_unit(kept):
+    ledger = claims.read(ROOT / "book" / "claims.yaml")
+    signed = {claim.id for claim in ledger if claim.difference}
+    assert {"stacks-refine", "components-noise", "redesign-better", "umap-far", "causes-atoms", "mass-probability"} <= signed
+    plain = {"skips-needed", "clusters-annotated", "component-sitting", "causes-component", "causes-used", "umap-stable", "redesign-cost"}
+    assert not plain & signed, "shares, correlations, and what is without its sign"
+    by = {"mannequins": claims.Verdict("supported", number=claims.Estimate(0.037, 0.02, 0.054))}
+    for claim in ledger:
+        sign = "+" if claim.id in signed or claim.unit == "points" else ""
+        for text in (say.brief(claim, by), say.numbers(claim, by), say.measured(claim, by["mannequins"])):
+            assert text.startswith(sign + ("3.7" if claim.unit in ("points", "%") else "0")), (claim.id, text)
+
+
 def test_a_chapter_that_is_not_read_is_refused(kept):
     with pytest.raises(PosekitError, match="claim one is of 03_skips; the chapters that are read are 04_stacks"):
         claims.ledger([one(rule=claims.Rule(above=0))], "mannequins", {"04_stacks": None})

@@ -65,7 +65,7 @@ def test_every_curve_has_its_sentence():
     text = said()["curves"]
     assert "ends at 2.10, 0.10 above the loss on training people" in text
     assert "rises from 40.0 % after epoch 1 to its highest value, 60.0 %, after epoch 10" in text
-    assert "last fifth of the epochs it changed by 2.0 points, and it ends at 60.0 %" in text
+    assert "last fifth of the epochs it changed by +2.0 points, and it ends at 60.0 %" in text
     assert "never exceeds 50.0 %, its value after epoch 1." in said(history=[epoch(1), epoch(2, 0.4)])["curves"]
     assert "end at a height of 0.050, 115 times the height of a flat map" in text
     assert "flat map" not in said(loss="mse")["curves"]

@@ -66,6 +66,12 @@ class Claim:
     why: str = ""
     short: bool = False
 
+    @property
+    def difference(self) -> bool:
+        """Whether its number is a change or a difference, by what it says of its measure, so that its sign is written."""
+        words = self.measure.replace(",", "").split()
+        return not self.absolute and (self.minus is not None or "less" in words or words[:1] in (["change"], ["difference"]))
+
 
 @dataclass(frozen=True)
 class Estimate:

@@ -47,10 +47,10 @@ def spoken(block: Mapping, *, points: bool = False) -> str:
         return "nothing to measure it on"
     if block["low"] is None or block["low"] != block["low"]:  # of fewer than three trainings, say
         mean = 100 * block["mean"]
-        return f"{_signed(mean)} points, without an interval" if points else f"{mean:.1f} %, without an interval"
+        return f"{signed(mean)} points, without an interval" if points else f"{mean:.1f} %, without an interval"
     mean, low, high = (100 * block[name] for name in ("mean", "low", "high"))
     if points:
-        return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}] points"
+        return f"{signed(mean)} [{signed(low)}, {signed(high)}] points"
     return f"{mean:.1f} % [{low:.1f}, {high:.1f}]"
 
 
@@ -58,6 +58,12 @@ def number(value: float, digits: int = 2) -> str:
     """A number with a true minus, and no sign before a zero: `−0.31`, `0.00`."""
     text = f"{value:,.{digits}f}"
     return text.removeprefix("-") if not float(text.replace(",", "")) else text.replace("-", "−")
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A difference, whose sign always shows: `+0.5`, `−3.1`, and `0.0`, which has none."""
+    text = number(value, digits)
+    return text if text.startswith("−") or not float(text.replace(",", "")) else f"+{text}"
 
 
 def ranged(block: Mapping, digits: int = 2) -> str:
@@ -92,10 +98,5 @@ def correlation(block: Mapping) -> str:
     """A correlation with its interval and what chance has to say to it."""
     if block["mean"] is None:
         return "cannot be measured: too few kinds of joint, or all lose alike"
-    mean, low, high = (_signed(block[name], 2) for name in ("mean", "low", "high"))
+    mean, low, high = (signed(block[name], 2) for name in ("mean", "low", "high"))
     return f"{mean} [{low}, {high}], p = {block['p']:.2g} over {block['kinds']} kinds of joint"
-
-
-def _signed(value: float, digits: int = 1) -> str:
-    text = f"{abs(value):.{digits}f}"
-    return text if float(text) == 0 else f"{'−' if value < 0 else '+'}{text}"

@@ -127,7 +127,7 @@ def measured(claim: Claim, verdict: Verdict) -> str:
     number, of_study = verdict.number, f"study *{verdict.study}*" if verdict.study else ""
     if number is None:
         return f"{verdict.why}; {of_study}" if of_study else verdict.why
-    text = _spoken(number, claim.unit)
+    text = _spoken(number, claim.unit, plus=claim.difference)
     if verdict.lead:
         text += f", ahead by {_spoken(verdict.lead, '')}"
     if number.p is not None:
@@ -150,7 +150,8 @@ def outcome(by_kind: Mapping[str, Verdict]) -> str:
 
 def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
     """What was measured, alone: `12 components on mannequins, not measured on photographs`."""
-    return ", ".join(f"{_spoken(v.number, claim.unit) if v.number else v.verdict} on {kind}" for kind, v in by_kind.items())
+    said = {kind: _spoken(v.number, claim.unit, plus=claim.difference) if v.number else v.verdict for kind, v in by_kind.items()}
+    return ", ".join(f"{what} on {kind}" for kind, what in said.items())
 
 
 def brief(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
@@ -163,7 +164,7 @@ def brief(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
         if v.number is None:
             said.append(f"{v.verdict} on {kind}")
             continue
-        mean = re.sub(r" \[.+?\]", "", _spoken(v.number, claim.unit))
+        mean = re.sub(r" \[.+?\]", "", _spoken(v.number, claim.unit, plus=claim.difference))
         said.append(f"{mean} on {kind}" + ("" if v.verdict in DECIDED else f" ({v.verdict})"))
     if len({v.verdict for v in by_kind.values()}) == 1 and all(v.number is None for v in by_kind.values()):
         return f"{next(iter(by_kind.values())).verdict} on {listed(by_kind)}"
@@ -185,17 +186,17 @@ def threshold(claim: Claim) -> str:
     return f"{side} {said}" + (f" with p below {rule.p:g}" if rule.p else "")
 
 
-def _spoken(number: Estimate, unit: str) -> str:
-    """A number with its interval, in its unit: `−3.6 [−4.4, −2.9] points`; as exact as the interval is wide."""
+def _spoken(number: Estimate, unit: str, *, plus: bool = False) -> str:
+    """A number with its interval, in its unit, a difference with a `plus`: `+3.6 [+2.9, +4.4] points`; as exact as the interval is wide."""
     scale = 100 if unit in ("points", "%") else 1
     width = scale * (number.high - number.low)
     if isnan(width):
-        return f"{_spoken(replace(number, low=number.mean, high=number.mean), unit)}, without an interval"
+        return f"{_spoken(replace(number, low=number.mean, high=number.mean), unit, plus=plus)}, without an interval"
     digits = max(1 - floor(log10(width)), 1 if scale > 1 else 0) if width else 0
 
     def one(value: float) -> str:
         text = f"{scale * abs(value):,.{digits}f}" if width else f"{scale * abs(value):,.3g}"
-        sign = "−" if value < 0 else "+" if unit == "points" else ""
+        sign = "−" if value < 0 else "+" if plus or unit == "points" else ""
         return f"{sign if text.strip('0.') else ''}{text}"
 
     mean = f"{one(number.mean)}{' %' if unit == '%' else ''}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import listed, number, ranged, side_by_side, spoken
+from posekit.workflow.words import listed, ranged, side_by_side, signed, spoken
 from posekit.workflow.words.studies import LEARNED, gained, state, table
 
 REFERENCE = "hourglass, 1 stack"
@@ -259,7 +259,7 @@ def _correlation(block: Mapping) -> str:
 
 
 def _nearer(block: Mapping) -> str:
-    mean, low, high = (("+" if block[key] > 0 else "") + number(block[key], 3) for key in ("mean", "low", "high"))
+    mean, low, high = (signed(block[key], 3) for key in ("mean", "low", "high"))
     return f"{mean} [{low}, {high}]"
 
 

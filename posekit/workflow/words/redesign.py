@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from posekit.workflow.words import number, spoken
+from posekit.workflow.words import number, signed, spoken
 from posekit.workflow.words.studies import LEARNED
 
 GOAL = 0.075  # relative, what the thesis gained
@@ -294,9 +294,10 @@ def against(block: Mapping, other: str | None = "the base") -> str:
 
 def relative(block: Mapping) -> str:
     """A relative difference with its sign: `+6.5 % [+4.7, +8.2]`."""
-    mean = f"{100 * block['mean']:+z.1f} %"
-    text = f"{mean}, without an interval" if block["low"] is None else f"{mean} [{100 * block['low']:+z.1f}, {100 * block['high']:+z.1f}]"
-    return text.replace("-", "−")
+    mean = f"{signed(100 * block['mean'])} %"
+    if block["low"] is None:
+        return f"{mean}, without an interval"
+    return f"{mean} [{signed(100 * block['low'])}, {signed(100 * block['high'])}]"
 
 
 def percent(share: float) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import change, correlation, listed, number, side_by_side, spoken
+from posekit.workflow.words import change, correlation, listed, side_by_side, signed, spoken
 from posekit.workflow.words.studies import state, table
 
 TRAINED_WITHOUT = "trained without"
@@ -68,7 +68,7 @@ def levels(m: Mapping[str, Any]) -> str:
     together = 100 * at_mean(m)["change"]["mean"]
     text = (
         f"Replacing a single level by its mean costs most at {most} and least at {least}. Replacing all levels together changes the score "
-        f"by {change(at_mean(m))}, while the changes of the single levels add up to {number(total, 1)} points. Zero differs from the mean "
+        f"by {change(at_mean(m))}, while the changes of the single levels add up to {signed(total)} points. Zero differs from the mean "
         f"most at {m['level names'][apart]}, where it costs {100 * abs(gap[apart]):.1f} points {'more' if gap[apart] < 0 else 'less'}."
     )
     if abs(together) > 1.5 * abs(total):

@@ -5,7 +5,7 @@ from math import pi
 from typing import Any
 
 from posekit.engine.trust.mistakes import FARTHER
-from posekit.workflow.words import number, spoken
+from posekit.workflow.words import number, signed, spoken
 
 CELLS = {3: "three", 4: "four", 5: "five"}
 # Published scores that are often set beside each other: who, where, by which definition, and how much.
@@ -116,7 +116,7 @@ def curves(history: Sequence[Mapping[str, Any]], loss: str, side: int) -> str:
         if best["pck"] > first["pck"]
         else f"The share of validation joints found (middle) never exceeds {100 * first['pck']:.1f} %, its value after epoch "
         f"{first['epoch']}.",
-        f"Over the last fifth of the epochs it changed by {number(100 * (last['pck'] - fifth['pck']), 1)} points, and it ends at "
+        f"Over the last fifth of the epochs it changed by {signed(100 * (last['pck'] - fifth['pck']))} points, and it ends at "
         f"{100 * last['pck']:.1f} %.",
     ]
     if last.get("val_peak") is not None:
