@@ -59,6 +59,15 @@ def test_whole_exchanges_beside_the_goal(recall, half, verdict):
 
 
 def test_nobody_to_exchange():
+    few = {"planted": 2}
+    text = said(row("whole"), row("pair", **few), row("flag", **few), row("arms"))["planted"]
+    assert "it finds exchanged arms best" in text and "exchanged pairs (2) and wrong flags (2)." in text
+    assert said(row("whole", **few))["planted"].startswith("Only 2 whole exchanges could be planted, too few")
+    found = words.verdicts(planted(row("pair", **few)))
+    assert set(list(found.values())[1:3]) == {"only 2 planted"}
+    assert (
+        said(*(row("flag", method=method, **few) for method in ("audit", "loss", "counting")))["baselines"] == "No baseline was measured."
+    )
     assert said(row("displaced"))["planted"] == "Nobody here has labels on both sides, so no exchange could be planted."
 
 
@@ -100,3 +109,30 @@ def test_the_table_has_each_kind():
         and "Area under the curve, displaced joints" in found
     )
     assert "Labels taken to be wrong, at most" in said()["table"]
+
+
+def test_a_kind_with_few_planted_errors_is_not_drawn():
+    import matplotlib.pyplot as plt
+
+    from posekit.auditing import measure
+    from posekit.plots.auditing import recalls
+
+    rows = [row(kind, method=method, planted=count) for kind, count in (("whole", 30), ("flag", 2)) for method in measure.METHODS]
+    figure = recalls(rows, measure.METHODS, 0.8, measure.ENOUGH)
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.texts] == ["only 2 planted: not drawn"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["whole, 5 %", "flag, 5 %"]
+    drawn = [line for line in ax.lines if line.get_label() in measure.METHODS]
+    assert len(drawn) == 3 and all(len(line.get_xdata()) == 1 for line in drawn)
+    plt.close(figure)
+
+
+def test_the_study_of_labels_has_the_names_of_the_chapter():
+    import matplotlib.pyplot as plt
+
+    from posekit.plots.studies import differences
+
+    variants = {name: {"seeds": [], "difference": None} for name in ("labels as they are", "exchanges put right", "weighted labels")}
+    figure = differences(variants, "labels as they are", words.VARIANTS)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["corrected exchanges", "weighted labels"]
+    plt.close(figure)

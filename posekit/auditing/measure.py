@@ -20,6 +20,7 @@ from posekit.stats import draws
 KINDS = (*PERSON, *JOINT)  # of planted errors
 RATES = (0.01, 0.05, 0.1)
 PRECISION = 0.8
+ENOUGH = 5  # planted errors, under which a recall says nothing
 EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # of probabilities, for calibration
 METHODS = ("audit", "loss", "counting")
 

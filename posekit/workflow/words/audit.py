@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from posekit.auditing.measure import ENOUGH
 from posekit.workflow.words import listed, share, side_by_side, spoken
 from posekit.workflow.words.studies import gained, state, table
 
 NAMES = {"whole": "whole exchanges", "arms": "exchanged arms", "legs": "exchanged legs", "pair": "exchanged pairs",
          "person": "wrong boxes or people", "displaced": "displaced joints", "another person": "other people's joints",
          "flag": "wrong flags"}  # fmt: skip
+VARIANTS = {"exchanges put right": "corrected exchanges"}  # of the study, whose kept results have the former names
 GOAL = 0.8  # recall, at as high a precision
 SHOWN_RATE = 0.05
 LEAST = 50  # labels in an interval of probability that calibration is judged by
@@ -53,6 +55,8 @@ def planted(m: Mapping[str, Any]) -> str:
     whole = row(m, "whole")
     if whole is None:
         return "Nobody here has labels on both sides, so no exchange could be planted."
+    if whole["planted"] < ENOUGH:
+        return f"Only {whole['planted']} whole exchanges could be planted, too few to say how many of them the audit finds."
     block, said = whole["recall"], f"{spoken(whole['recall'])} of {whole['planted']} whole exchanges"
     verdict = (
         "The goal of 80 % is met"
@@ -61,12 +65,15 @@ def planted(m: Mapping[str, Any]) -> str:
         if block["high"] < GOAL
         else "Whether the goal of 80 % is met is undecided"
     )
-    others = {name: each["recall"] for kind, name in NAMES.items() if kind != "whole" and (each := row(m, kind))}
+    known = {name: each for kind, name in NAMES.items() if kind != "whole" and (each := row(m, kind))}
+    others = {name: each["recall"] for name, each in known.items() if each["planted"] >= ENOUGH}
+    few = [f"{name} ({each['planted']})" for name, each in known.items() if each["planted"] < ENOUGH]
     rest = ""
     if others:
         most, least = (choose(others, key=lambda name: others[name]["mean"]) for choose in (max, min))
         rest = f" Of the other kinds it finds {most} best, {spoken(others[most])}"
         rest += f", and {least} worst, {spoken(others[least])}." if len(others) > 1 else "."
+    rest += f" Too few could be planted to judge by: {listed(few)}." if few else ""
     doubted = m["planted"]["doubted"]["people"]
     left_out = f" The {100 * doubted:.0f} % of people who were doubted before are left out, which favours a network that doubts many."
     return (
@@ -79,7 +86,7 @@ def baselines(m: Mapping[str, Any]) -> str:
     ahead: dict[str, list[str]] = {"ahead": [], "behind": [], "level": []}
     for kind, name in NAMES.items():
         ours, others = row(m, kind), [row(m, kind, method=method) for method in ("loss", "counting")]
-        if ours is None or None in others:
+        if ours is None or None in others or ours["planted"] < ENOUGH:
             continue
         best = max(each["auc"] for each in others if each)
         place = "ahead" if ours["auc"] > best + 0.005 else "behind" if ours["auc"] < best - 0.005 else "level"
@@ -142,6 +149,8 @@ def study(m: Mapping[str, Any]) -> str:
     text = f"{state(block)}\n\n{table(block)}"
     if not block["missing"]:
         text += "\n\n" + " ".join(f"*{name}*: {gained(each)}." for name, each in block["contrasts"].items() if name in block["variants"])
+    for name, shown in VARIANTS.items():
+        text = text.replace(name, shown)
     return text
 
 
@@ -150,8 +159,9 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
     found_ = {"Network": f"{m['network']}, {m['planted']['people']:,} people"}
     for kind, name in NAMES.items():
         if each := row(m, kind):
-            found_[f"Recall of {name} at a precision of 80 %"] = spoken(each["recall"])
-            found_[f"Area under the curve, {name}"] = f"{each['auc']:.2f}"
+            few = f"only {each['planted']} planted" if each["planted"] < ENOUGH else ""
+            found_[f"Recall of {name} at a precision of 80 %"] = few or spoken(each["recall"])
+            found_[f"Area under the curve, {name}"] = few or f"{each['auc']:.2f}"
     found_["Labels taken to be wrong, at most"] = share(m["audit"]["wrong"])
     found_["People more likely wrong than right as a whole"] = share(m["audit"]["exchanged"])
     return found_
