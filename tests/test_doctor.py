@@ -36,7 +36,7 @@ def test_a_sound_machine_lacks_nothing_essential(here):
     assert float(findings["memory"].found.split()[0]) > 0
     assert {"GPUs", "free disk", "bfloat16", "will compute with", "will compile", "requirements.lock"} <= set(findings)
     result = CliRunner().invoke(cli.app, ["doctor"])
-    assert result.exit_code == 0 and "will compute with" in result.output
+    assert result.exit_code == 0 and "will compute with" in result.output and "– optional" in result.output
 
 
 def test_photographs_that_presets_name_are_looked_for(here):

@@ -159,7 +159,7 @@ def test_a_result_that_is_not_whole_is_named_and_nothing_is_trained(project, dam
     sound = path.read_text("utf-8")
     path.write_text(damage(sound), "utf-8")
     try:
-        with pytest.raises(PosekitError, match=f"{path.name}: .*delete it and the study trains it again"):
+        with pytest.raises(PosekitError, match=f"{path.name}: .*; move it elsewhere, and `posekit study` trains it again"):
             execute.plan("smoke", DATA, (0, 1, 2))
     finally:
         path.write_text(sound, "utf-8")
@@ -188,7 +188,10 @@ def test_interrupted_it_goes_on(project, tmp_path):
     ("arguments", "message"),
     [
         (("no-such", "--data", DATA), "no study 'no-such'; there are redesign"),
-        (("smoke", "--data", "mannequins:3,size=48"), "needs train, val and test"),
+        (
+            ("smoke", "--data", "mannequins:3,size=48"),
+            "needs train, val and test people, and these have train alone; give data with val and test as well",
+        ),
         (("smoke", "--data", DATA, "--seeds", "0,1,1"), "one is given twice"),
         (("smoke", "--data", DATA, "--seeds", "many"), "whole numbers with commas"),
     ],
@@ -305,7 +308,7 @@ def test_too_few_seeds_for_an_interval_decide_nothing(planned, seeds, words):
     assert not fewer.missing
     file = StringIO()
     verdict.print_table(fewer, Console(file=file, width=200))
-    assert f"Nothing is decided: an interval needs 3 seeds, and {words}" in file.getvalue()
+    assert f"Nothing is decided: a 95 % interval over trainings needs 3 seeds, and {words}; give more by --seeds." in file.getvalue()
     assert "Best on val" not in file.getvalue() and "[" not in file.getvalue().splitlines()[4]
     assert all(np.isnan(row.test.low) and (row.difference is None or np.isnan(row.difference.low)) for row in verdict.rows(fewer))
 

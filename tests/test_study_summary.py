@@ -163,6 +163,35 @@ def test_a_result_cut_short_is_named(complete, tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[:90], "cut short or damaged, no JSON from line [0-9]+ on"),
+        (lambda text: "", "cut short or damaged, no JSON from line 1 on"),
+        (lambda text: "[]", "cut short or damaged"),
+        (lambda text: changed(text, scores=None), "cut short or damaged"),
+        (lambda text: changed(text, hits={}), "cut short or damaged, without 'val'"),
+        (
+            lambda text: changed(text, format=0),
+            "made by another version of posekit: its format is 0 and its metric .*, and this version reads",
+        ),
+        (lambda text: changed(text, metric="pck@1"), "made by another version of posekit: .* its metric 'pck@1'"),
+        (lambda text: changed(text, key="0123"), "renamed: its content is the result of key 0123"),
+    ],
+)
+def test_a_result_that_is_not_to_be_trusted_is_refused_in_words(complete, tmp_path, change, said):
+    plant(tmp_path, FOUND, leave_out=[v for v in design("redesign", 14).variants if v != "base"])
+    path = sorted((tmp_path / "lspet").glob("*.json"))[0]
+    path.write_text(change(path.read_text("utf-8")), "utf-8")
+    with pytest.raises(PosekitError, match=f"{path.name}: {said}.*; move it elsewhere, and `posekit study` trains it again") as caught:
+        read(tmp_path)
+    assert "\n" not in str(caught.value) and "Error" not in str(caught.value)
+
+
+def changed(text, **entries):
+    return json.dumps(json.loads(text) | entries)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"median pose": {"val": 0.1}}', '{"median pose": {"val": 0.1, "test": null}}'])
 def test_a_floor_cut_short_is_named(tmp_path, text):
     path = floor._file(KEYS, tmp_path)

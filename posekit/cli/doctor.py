@@ -75,13 +75,13 @@ def machine() -> Iterator[Finding]:
         "under 4 GiB: take fewer people and smaller pictures" if 0 < memory < 4 else "",
     )
     free = shutil.disk_usage(Path.cwd()).free / 2**30
-    yield Finding("free disk", f"{free:.0f} GiB here", "under 5 GiB: crops and runs need room" if free < 5 else "")
+    yield Finding("free disk", f"{free:.0f} GiB here", "under 5 GiB: crops and runs may not fit" if free < 5 else "")
     yield Finding("will compute with", str(best))
     if best.device.type == "cpu":
         found = _version("openvino")
-        without = "" if found else 'many pictures are predicted at a half to a quarter of the speed: pip install "posekit[openvino]"'
+        without = "" if found else 'predicts many pictures at a half to a quarter of the speed: pip install "posekit[openvino]"'
         yield Finding("will predict with", f"OpenVINO {found}" if found else "torch", without)
-    yield Finding("will compile", "trainings of more than 1,500 steps" if best.worth_compiling(1501) else "nothing")
+    yield Finding("will compile", "trainings of more than 1,500 steps (torch.compile)" if best.worth_compiling(1501) else "no training")
 
 
 def packages() -> Iterator[Finding]:

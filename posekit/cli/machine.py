@@ -16,7 +16,7 @@ from posekit.errors import PosekitError
 @app.command()
 @command
 def doctor() -> None:
-    """Say what this machine has, what will be made of it, and what is missing; exit code 1 where that is essential."""
+    """Say what this machine has, how posekit will use it, and what is missing; exit code 1 where that is needed."""
     from posekit.cli import doctor as examination
 
     findings = examination.examine()
@@ -25,21 +25,26 @@ def doctor() -> None:
         mark = "✗" if finding.essential else "–" if finding.lacking else "✓"
         lacking = f": {finding.lacking}" if finding.lacking else ""
         print(f"{mark} {finding.what:{wide}}  {finding.found}{lacking}")
+    print("✓ there   – optional: what is not possible without it   ✗ needed")
     if any(finding.essential for finding in findings):
-        raise PosekitError("what is marked ✗ has to be put right first")
+        raise PosekitError("what is marked ✗ is needed and has to be put right first, as its line says")
 
 
 @app.command()
 @command
 def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the result here; - is standard output")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="small and rough, in seconds")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="a small network on small pictures: rough, and done in seconds")] = False,
     accuracy: Annotated[
         str | None, typer.Option(help="instead, in hours: train on these people, NAME\\[:PATH], until joints are found, in two ways")
     ] = None,
     cache: Cache = Path("data"),
 ) -> None:
-    """Time rendering, cropping, loading, training and prediction against plain float32, and principal components against scikit-learn's."""
+    """Measure how fast this machine works: rendering, cropping, loading, training and prediction, and principal components of codes.
+
+    Each is timed beside the plain way: a network in float32 by PyTorch's own modules, components by scikit-learn. The whole takes minutes;
+    --quick takes a small network on small pictures. Nothing else should run meanwhile, since other work changes the ratios.
+    """
     from posekit.cli import bench as benchmark
     from posekit.cli import bench_components
 

@@ -80,8 +80,9 @@ def plan(
     people = load_people(f"{data}@all", cache=cache, progress=progress)
     lacking = [name for name in SPLITS if name not in people.splits]
     if lacking:
-        raise PosekitError(f"{data}: a study needs train, val and test, and {' and '.join(lacking)} is missing; it has "
-                           f"{', '.join(sorted(set(people.splits.tolist())))}")  # fmt: skip
+        have = ", ".join(sorted(set(people.splits.tolist())))
+        raise PosekitError(f"{data}: a study needs train, val and test people, and these have {have} alone; give data with "
+                           f"{' and '.join(lacking)} as well, or more people, of whom some fall into each")  # fmt: skip
     designed, keys = design(study, len(people.skeleton), seeds), fingerprints(people)
     found = {}
     for training in designed.trainings:
@@ -166,7 +167,7 @@ def work(file: Path) -> None:
         try:
             stack.enter_context(FileLock(own / "lock", timeout=0))
         except Timeout:
-            raise PosekitError(f"{own}: another process is at this training") from None
+            raise PosekitError(f"{own}: another process is doing this training; wait for it, or end it first") from None
         planned = plan(what["study"], what["data"], (what["seed"],), cache=what["cache"])
         training = next(t for t in planned.study.trainings if t.variant == what["variant"])
         if planned.key(training) != own.name:

@@ -54,8 +54,8 @@ def recall(keys: Mapping[str, str], folder: Path) -> dict[str, float] | None:
         return None
     try:
         return {split: float(json.loads(path.read_text("utf-8"))["median pose"][split]) for split in SCORED}
-    except (ValueError, KeyError, TypeError) as error:
-        raise PosekitError(f"{path}: cut short or damaged ({type(error).__name__}); delete it and posekit study writes it again") from None
+    except (ValueError, KeyError, TypeError):
+        raise PosekitError(f"{path}: cut short or damaged; delete it, and `posekit study` writes it again") from None
 
 
 def _file(keys: Mapping[str, str], folder: Path) -> Path:

@@ -141,23 +141,28 @@ def load(path: Path) -> Result:
     Raises:
         PosekitError: the file is damaged, of another format or metric, or not what its name says.
     """
-    anew = "delete it and the study trains it again"
+    anew = "move it elsewhere, and `posekit study` trains it again"
     try:
         content = json.loads(path.read_text("utf-8"))
         found = Result(content)
         if content["format"] != FORMAT or content["metric"] != METRIC:
-            raise PosekitError(f"{path}: of format {content['format']} and metric {content['metric']!r}, where {FORMAT} and {METRIC!r} are "
-                               f"read; {anew}")  # fmt: skip
+            raise PosekitError(f"{path}: made by another version of posekit: its format is {content['format']} and its metric "
+                               f"{content['metric']!r}, and this version reads {FORMAT} and {METRIC!r}; {anew}")  # fmt: skip
         for split in SCORED:
             recorded = content["scores"][split]["pck@0.2·torso"]["mean"]
             if recorded is None or not math.isclose(found.scores[split], recorded, abs_tol=1e-9):
-                raise PosekitError(f"{path}: its hits on {split} give {found.scores[split]:.4f} and its score says {recorded}; {anew}")
+                raise PosekitError(f"{path}: contradicts itself: PCK on {split} is {found.scores[split]:.4f} by its people's hits, and "
+                                   f"{recorded} by its score; {anew}")  # fmt: skip
         if not path.stem.endswith(f"-{found.key}"):
-            raise PosekitError(f"{path}: holds the result of key {found.key}; {anew}")
+            raise PosekitError(f"{path}: renamed: its content is the result of key {found.key}, with which its name must end; {anew}")
     except OSError as error:
         raise PosekitError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise PosekitError(f"{path}: cut short or damaged ({type(error).__name__}: {error}); {anew}") from None
+    except json.JSONDecodeError as error:
+        raise PosekitError(f"{path}: cut short or damaged, no JSON from line {error.lineno} on; {anew}") from None
+    except KeyError as error:
+        raise PosekitError(f"{path}: cut short or damaged, without {error}; {anew}") from None
+    except (ValueError, TypeError):
+        raise PosekitError(f"{path}: cut short or damaged, not what a result holds; {anew}") from None
     return found
 
 

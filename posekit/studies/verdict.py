@@ -119,7 +119,8 @@ def named_winner(planned: Trainings) -> str:
     by_variant = {name: list(planned.of(name).values()) for name in planned.study.variants if name not in out_of_it}
     reference = planned.study.reference
     if not by_variant[reference]:
-        raise PosekitError(f"{planned.study.name}: no result of {reference} is kept; run posekit study {planned.study.name}")
+        name = planned.study.name
+        raise PosekitError(f"{name}: no result of {reference} is kept, with which all are compared; `posekit study {name}` trains it")
     scores: dict[str, Sequence[float]] = {name: [r.scores["val"] for r in found] for name, found in by_variant.items() if found}
     costs: dict[str, Sequence[float]] = {
         name: [found[0].content["parameters"], found[0].content["multiply_adds"], sum(len(curve) for curve in found[0].content["curve"])]
@@ -135,7 +136,8 @@ def undecided(planned: Trainings, found: Sequence[Row]) -> str:
         return f"{len(missing)} of {len(planned.study.trainings)} trainings are missing: there is no winner yet. Missing: {names}."
     seeds = len({training.seed for training in planned.study.trainings})
     if seeds < LEAST_SEEDS:
-        return f"Nothing is decided: an interval needs {LEAST_SEEDS} seeds, and there {'is one' if seeds == 1 else 'are two'}."
+        there = "is one" if seeds == 1 else "are two"
+        return f"Nothing is decided: a 95 % interval over trainings needs {LEAST_SEEDS} seeds, and there {there}; give more by --seeds."
     if unfit := [row.variant for row in found if not (row.plateau and row.learned)]:
         return f"Nothing is decided: not at the plateau, or not learned: {'; '.join(unfit)}."
     return ""
