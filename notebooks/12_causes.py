@@ -32,6 +32,8 @@ controls = 20  # random directions beside those of components and probes
 points: list[str] | None = None  # two hook points whose cells are looked at; by default the finest skip connection and the third
 atoms = 256  # of a sparse autoencoder
 active = 8  # atoms, or components, that a cell has at most
+learners = "mannequins:400,size=80"  # people of a short training, between whose epochs codes are compared: NAME[:PATH]
+epochs = 8  # of the short training
 compared: list[str] = ["lspet-hg1-128px", "lspet-hg1-128px-30", "lspet-hg1-128px-redesign", "lspet-64px-hg2"]  # networks beside this one
 seed = 0  # of everything drawn by chance
 on_error = "raise"  # what a picture that cannot be read does: raise or skip
@@ -51,19 +53,20 @@ from posekit.data import held_out
 from posekit.data.mannequins import COUNTERFACTUALS, counterfactuals
 from posekit.data.mannequins.pairs import unpaired
 from posekit.data.people import joints_box
+from posekit.engine.learning.epochs import epochs_of
 from posekit.files import plain
 from posekit.interpret.activations import patching, walks
 from posekit.interpret.activations.codes import code_hook_point
 from posekit.interpret.activations.patching import Part, block
 from posekit.interpret.analysis import sparse
-from posekit.interpret.analysis.cells import ablate_atoms, sampled, strongest
+from posekit.interpret.analysis.cells import ablate_atoms, compared_sets, sampled, strongest
 from posekit.interpret.analysis.cka import cka_table
 from posekit.interpret.analysis.components import batches_of, moments_of, pca
 from posekit.interpret.analysis.decodability import codes_by_stack, pooled
 from posekit.interpret.analysis.probes import correlations, probe, reading_direction
 from posekit.plots import causes as plots
 from posekit.plots.ablation import matrix
-from posekit.stats import over_people, over_seeds
+from posekit.stats import over_people
 from posekit.workflow import runs
 from posekit.workflow.words import causes as words
 from posekit.workflow.words import number, ranged
@@ -280,37 +283,13 @@ order = [table.skeleton.joints.index(joint) if joint in table.skeleton.joints el
 seen_joints = np.stack([np.full((len(crops), 2), np.nan) if k is None else seen_joints[:, k] for k in order], 1)
 halves = np.random.default_rng(seed).permutation(len(crops)) % 2
 
-
 # %% tags=["show-input"]
-def dictionaries(values):
-    """Three sets of each kind, each of another half of the cells."""
-    parts = [values[np.random.default_rng(seed + 10 + i).permutation(len(values))[: len(values) // 2]] for i in range(3)]
-    return {
-        "sparse autoencoder": [sparse.autoencoder(part, atoms, active, seed=seed + i) for i, part in enumerate(parts)],
-        "principal components": [sparse.components(part, active) for part in parts],
-        "NMF": [sparse.nmf(part, active, seed=seed + i) for i, part in enumerate(parts)],
-    }
-
+sampled_at = {point: sampled(network, pictures, point, seen_joints, seed=seed) for point in where}
+sets_at = {point: sparse.dictionaries(cells.values, atoms, active, seed=seed) for point, cells in sampled_at.items()}
 
 # %% tags=["hide-input"]
-written, known = {}, {}
-for point in where:
-    cells = sampled(network, pictures, point, seen_joints, seed=seed)
-    sets = dictionaries(cells.values)
-    first = halves[cells.person] == 0
-    marks = [k for k in range(len(skeleton)) if cells.marked[first, k].any() and cells.marked[~first, k].any()]
-    marked = {name: sparse.atom_detection(kind[0].code(cells.values), cells.marked[:, marks], first) for name, kind in sets.items()}
-    better = marked["sparse autoencoder"][1] - marked["principal components"][1]
-    known[point] = (sets["sparse autoencoder"][0], marked["sparse autoencoder"][0], [skeleton.joints[k] for k in marks])
-    written[point] = {
-        "cells": len(cells.values),
-        "joints": known[point][2],
-        "explained": {name: kind[0].explained(cells.values) for name, kind in sets.items()},
-        "dead": sets["sparse autoencoder"][0].dead(cells.values),
-        "stability": {name: sparse.atom_stability([one.atoms for one in kind], seed=seed) for name, kind in sets.items()},
-        "areas": {name: area for name, (_, area) in marked.items()},
-        "more": block(over_seeds(better)),  # Student's, over joints
-    }
+measured = {at: compared_sets(cells, sets_at[at], halves, skeleton.joints, seed=seed) for at, cells in sampled_at.items()}
+written = {at: found_there for at, (found_there, _) in measured.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How well the best single feature at the first hook point marks the cell of each joint: an atom of the sparse autoencoder, a principal component, or a factor of NMF. 0.5 is chance.", "name": "fig-causes-atoms"}, "image": {"alt": "Three marks a joint, close together, between 0.6 and 1"}}
 run.save_figure(plots.detection_by_atoms(written[where[0]]["areas"], written[where[0]]["joints"]), "atoms")
@@ -326,7 +305,7 @@ pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption("Three
 # cell. The control removes as much along random directions.
 
 # %% tags=["show-input"]
-atom_set, chosen_atoms, marked_joints = known[where[0]]
+atom_set, chosen_atoms, marked_joints = sets_at[where[0]]["sparse autoencoder"][0], measured[where[0]][1], written[where[0]]["joints"]
 limbs = [joint for joint in ("left wrist", "left elbow", "left knee", "left ankle") if joint in marked_joints]
 ends = {joint: int(chosen_atoms[marked_joints.index(joint)]) for joint in limbs}
 shown = dict(zip(ends, strongest(network, pictures, where[0], atom_set, list(ends.values())), strict=True))
@@ -367,6 +346,27 @@ plt.show()
 # %% [markdown]
 # {{ runs["12_causes"].say.alike }}
 #
+# When does this arrangement arise? A small network is trained on mannequins for {{ runs["12_causes"].say.epochs_count }} epochs, from two
+# seeds. Its codes of other people are compared between epochs, with the untrained network, and with the end of the other training.
+
+# %% tags=["show-input", "remove-output"]
+students = posekit.load_people(learners, on_error=on_error)
+few, judges = (posekit.crops(students.split(name), 80, on_error=on_error) for name in ("train", "val"))
+config = posekit.HourglassConfig.narrow(16, joints=len(students.skeleton), depth=3)
+short = [posekit.Recipe(resolution=64, epochs=epochs, batch=16, seed=seed + i) for i in (0, 1)]
+keep = {min(epoch, epochs) for epoch in (1, 2, 3, 5)}
+one, other = (epochs_of(config, r, few, judges, run.path(f"epochs-{r.seed}/last.pt").parent, keep) for r in short)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Similarity of the codes of one short training by epoch, and of the last epoch from another seed (unbiased linear CKA).", "name": "fig-causes-epochs"}, "image": {"alt": "A square table of similarities that grow from the untrained network to the last epoch; the other seed's last epoch is less alike"}}
+learnt = {e.card.name: e for e in one.values()} | {f"epoch {epochs}, another seed": other[epochs]}
+states = {name: codes_by_stack(state, students[students.splits != "train"], on_error=on_error)[0] for name, state in learnt.items()}
+by_epoch = cka_table(states, states)
+run.save_figure(matrix(by_epoch, list(states), list(states)), "epochs")
+plt.show()
+
+# %% [markdown]
+# {{ runs["12_causes"].say.epochs }}
+#
 # ## In one table
 #
 # {{ runs["12_causes"].say.table }}
@@ -392,6 +392,7 @@ metrics = plain(
         "heading": {"component": strongest_one, "r": related[strongest_one], "carried": carried, "chance": chance, "p": p_values,
                     "own": carried[next(iter(tested))] | {"p": p_values[next(iter(tested))]}},
         "features": written, "atoms over components": written[where[0]]["more"], "where": where, "removed": removed, "cka": {"names": list(layers), "table": alike},
+        "epochs": {"names": list(states), "table": by_epoch, "count": epochs, "people": int((students.splits != "train").sum())},
         "seconds": time.monotonic() - started,
     }
 )  # fmt: skip

@@ -27,6 +27,15 @@ def features(more=0.1, least=0.7, areas=(0.8, None, 0.9)):
     }  # fmt: skip
 
 
+def by_epoch(*to_last, other=0.5):
+    """CKA with the last epoch of the untrained network and of epochs 1, 2, ..., and of the other seed."""
+    names = ["untrained", *(f"epoch {i}" for i in range(1, len(to_last) + 1)), "epoch 9, another seed"]
+    names[len(to_last)] = "epoch 9"
+    table = [[None] * len(names) for _ in names]
+    table[len(to_last)] = [*to_last, 1, other]
+    return {"names": names, "table": table, "count": 9, "people": 120}
+
+
 def planted(**changes):
     shares = {"skip1": block(0.4), "skip2": block(0.2), "all skips": block(0.9), "code": block(0.1)}
     metrics = {
@@ -43,6 +52,7 @@ def planted(**changes):
         "features": {"stack0.skip1": features()}, "removed": {"left wrist": {"more than others": block(0.2)}},
         "cka": {"names": ["net", "other", "third", "untrained"],
                 "table": [[1, 0.8, 0.3, 0.1], [0.8, 1, 0.4, 0.2], [0.3, 0.4, 1, None], [0.1, 0.2, None, 1]]},
+        "epochs": by_epoch(0.1, 0.4, 0.7),
     }  # fmt: skip
     return copy.deepcopy(metrics) | changes
 
@@ -208,3 +218,26 @@ def test_groups_of_channels_are_compared():
     assert "neighbouring" not in said(groups=nothing)["factors"] and "neighbouring" not in said(groups={})["factors"]
     row = words.patched_row("left arm", "skip1", block(0.4), block(0.5), block(0.01, 0.001))
     assert row["follow B (%)"].startswith("40") and list(row)[1] == "patched"
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        (by_epoch(0.1, 0.4, 0.7), "From epoch 2 on, the code is more like"),
+        (by_epoch(0.1, 0.6, 0.7), "Already then the code is more like"),
+        (by_epoch(0.1, 0.2, 0.3), "No earlier epoch is more like the last one"),
+        (by_epoch(0.6, 0.7, 0.8), "Even the untrained network is more like"),
+        (by_epoch(None, 0.2, 0.7), "The last epoch from another seed has 0.50. From epoch 2 on"),
+        (by_epoch(0.1, None), "cannot be compared"),
+        (by_epoch(0.1, 0.2, other=None), "cannot be compared"),
+    ],
+)
+def test_epochs(block, text):
+    assert text in said(epochs=block)["epochs"] and said(epochs=block)["epochs_count"] == "9"
+
+
+def test_epochs_are_given_with_their_control():
+    assert said()["epochs"].startswith(
+        "Over 120 people, the code after epoch 1 has a CKA of 0.40 with that after epoch 9. The untrained network has 0.10, and the last "
+        "epoch from another seed 0.50."
+    )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +14,9 @@ from posekit.engine.inference.prediction import Predictor, by_modules
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import edit, trace
-from posekit.interpret.activations.patching import stage_answers
-from posekit.interpret.analysis.sparse import Dictionary, without_atom
-from posekit.stats import Interval, over_people
+from posekit.interpret.activations.patching import block, stage_answers
+from posekit.interpret.analysis.sparse import Dictionary, atom_detection, atom_stability, without_atom
+from posekit.stats import Interval, over_people, over_seeds
 
 BATCH = 32
 SHARE = 1 / 4  # of the view's side: the side of the patch that is shown of a cell
@@ -61,6 +62,35 @@ def sampled(
             found.append((values[chosen], chosen[:, None] == where[None], np.full(len(chosen), person)))
     values, marked, who = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Cells(values.astype(np.float32), marked, who)
+
+
+def compared_sets(
+    cells: Cells, sets: Mapping[str, Sequence[Dictionary]], halves: np.ndarray, joints: Sequence[str], *, seed: int = 0
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Sets of dictionaries (`sparse.dictionaries`) compared on cells; features are chosen on people of half 0 and measured on the others.
+
+    Args:
+        halves: (N,) of each person, 0 or 1.
+        joints: (K,) names of the marks.
+
+    Returns:
+        By name, how many `cells` there are, the `joints` that are marked in both halves (J), and by kind of dictionary the share of the
+        variance `explained` and `stability`; the share of `dead` atoms; `areas` under the ROC curve, of J joints each; and `more`, the
+        autoencoder's less the components', with Student's interval over joints. Then the autoencoder's best atom of each joint (J,).
+    """
+    first = halves[cells.person] == 0
+    marks = [k for k in range(len(joints)) if cells.marked[first, k].any() and cells.marked[~first, k].any()]
+    marked = {name: atom_detection(kind[0].code(cells.values), cells.marked[:, marks], first) for name, kind in sets.items()}
+    areas = {name: area for name, (_, area) in marked.items()}
+    return {
+        "cells": len(cells.values),
+        "joints": [joints[k] for k in marks],
+        "explained": {name: kind[0].explained(cells.values) for name, kind in sets.items()},
+        "dead": sets["sparse autoencoder"][0].dead(cells.values),
+        "stability": {name: atom_stability([one.atoms for one in kind], seed=seed) for name, kind in sets.items()},
+        "areas": areas,
+        "more": block(over_seeds(areas["sparse autoencoder"] - areas["principal components"])),
+    }, marked["sparse autoencoder"][0]
 
 
 @dataclass(frozen=True)

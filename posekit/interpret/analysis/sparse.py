@@ -141,6 +141,16 @@ def check(cells: np.ndarray, least: int, k: int, atoms: int | None = None) -> No
         raise PosekitError(f"k is {k}; a cell has 1 to {atoms} of {atoms} atoms")
 
 
+def dictionaries(cells: np.ndarray, atoms: int = 256, k: int = 8, *, seed: int = 0) -> dict[str, list[Dictionary]]:
+    """Three dictionaries of each kind for cells (M, C), each of another half of them."""
+    halves = [cells[np.random.default_rng(seed + 10 + i).permutation(len(cells))[: len(cells) // 2]] for i in range(3)]
+    return {
+        "sparse autoencoder": [autoencoder(half, atoms, k, seed=seed + i) for i, half in enumerate(halves)],
+        "principal components": [components(half, k) for half in halves],
+        "NMF": [nmf(half, k, seed=seed + i) for i, half in enumerate(halves)],
+    }
+
+
 def atom_stability(dictionaries: Sequence[np.ndarray], *, seed: int = 0) -> dict[str, float]:
     """Whether trainings find the same atoms: the mean cosine, without its sign, of atoms (A, C) of two dictionaries, matched one to one.
 

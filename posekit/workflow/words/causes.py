@@ -70,6 +70,8 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "sparse": sparse(metrics),
         "removed": removed(metrics),
         "alike": alike(metrics),
+        "epochs": epochs(metrics),
+        "epochs_count": str(metrics["epochs"]["count"]),
         "table": side_by_side("12_causes", data, verdicts(metrics)),
     }
 
@@ -285,6 +287,30 @@ def alike(metrics: Mapping[str, Any]) -> str:
     text = f"The codes of {one} and {other} are most alike (CKA {number(most)}), those of {third} and {fourth} least ({number(least)})."
     control = known([table[i][names.index("untrained")] for i in trained]) if "untrained" in names else []
     return text + (f" With the untrained network the highest value is {number(max(control))}." if control else "")
+
+
+def epochs(metrics: Mapping[str, Any]) -> str:
+    """When the arrangement of people at the end of a training arises: names are `untrained`, `epoch N`, ..., and another seed's last."""
+    block = metrics["epochs"]
+    *states, control = block["names"]
+    last = states[-1]
+    row = dict(zip(block["names"], block["table"][len(states) - 1], strict=True))
+    steps = [name for name in states[1:-1] if known([row[name]])]
+    if not steps or not known([row[control]]):
+        return "The codes of so short a training cannot be compared."
+    text = f"Over {block['people']:,} people, the code after {steps[0]} has a CKA of {number(row[steps[0]])} with that after {last}. "
+    if known([row[states[0]]]):
+        text += f"The untrained network has {number(row[states[0]])}, and the last epoch from another seed {number(row[control])}. "
+    else:
+        text += f"The last epoch from another seed has {number(row[control])}. "
+    if known([row[states[0]]]) and row[states[0]] > row[control]:
+        return text + "Even the untrained network is more like the end of its training than that of another seed is."
+    first = next((name for name in steps if row[name] > row[control]), None)
+    if first is None:
+        return text + "No earlier epoch is more like the last one than the other training is."
+    if first == steps[0]:
+        return text + "Already then the code is more like that of its own end than the end of the other training is."
+    return text + f"From {first} on, the code is more like that of its own end than the end of the other training is."
 
 
 def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
