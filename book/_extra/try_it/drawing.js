@@ -99,3 +99,48 @@ function drawSquare(canvas, picture, square, width) {
   dot(pen, ...corner, 8, "#101010")
   dot(pen, ...corner, 6, "#fff")
 }
+
+// A prediction over the network's view, `side` pixels of the page wide: the state's heatmap, circles of so many pixels of the view, the joints
+// before the changes and now, and where the brush is.
+function drawPrediction(canvas, side, { view, before, points, now }, state, data, { circles, brush } = {}) {
+  const { resolution, limbs } = data.network
+  const [pen, scale, cell] = [sharp(canvas, side, side), side / resolution, (2 * side) / resolution]
+  const colours = { limbs, colours: data.colours, limbColours: data.limb_colours }
+  pen.drawImage(viewCanvas(view, resolution), 0, 0, side, side)
+  pen.fillStyle = "rgb(0 0 0 / 0.25)"
+  pen.fillRect(0, 0, side, side)
+  if (state.joint !== null) {
+    const map = document.createElement("canvas")
+    drawHeatmap(map, now.heatmaps[state.joint], data.colours[state.joint], true)
+    pen.drawImage(map, 0, 0, side, side)
+  }
+  if (circles) points.forEach((point, i) => ring(pen, (point.x + 0.5) * scale, (point.y + 0.5) * scale, circles[i] * scale, data.colours[i]))
+  if (isChanged(state)) drawSkeleton(pen, before.keypoints, scale, { ...colours, ghost: true })
+  drawSkeleton(pen, points, scale, colours)
+  if (brush) ring(pen, (brush.x + 0.5) * cell, (brush.y + 0.5) * cell, BRUSH * cell, "#fff")
+}
+
+// Keypoints on their way to new places, for a quarter of a second, or at once where the reader wants no motion; until `draw` gives false.
+function glide(from, to, draw) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches
+  const started = performance.now()
+  const frame = time => {
+    const part = still ? 1 : Math.min(Math.max((time - started) / 250, 0), 1)
+    const points = to.map((point, i) => ({ ...point, x: from[i].x + part * (point.x - from[i].x), y: from[i].y + part * (point.y - from[i].y) }))
+    if (draw(points) && part < 1) requestAnimationFrame(frame)
+  }
+  frame(started)
+}
+
+// All heatmaps laid over each other, each in its joint's colour and brightest at its own peak.
+function drawHeatmaps(canvas, maps, colours) {
+  const map = document.createElement("canvas")
+  canvas.width = canvas.height = Math.sqrt(maps[0].length)
+  const pen = canvas.getContext("2d")
+  pen.fillRect(0, 0, canvas.width, canvas.height)
+  pen.globalCompositeOperation = "lighter"
+  maps.forEach((values, joint) => {
+    drawHeatmap(map, values, colours[joint], true)
+    pen.drawImage(map, 0, 0)
+  })
+}

@@ -1,16 +1,34 @@
-// The page's controls, as HTML.
+// The controls of the page, and those that its small instances have too, as HTML.
+
+const optionsOf = entries => entries.map(([value, text]) => `<option value="${value}">${text}</option>`).join("")
+const AS_IS = [["", "as is"], ["zero", "zero"], ["mean", "mean over people"]]
+
+// What stands in for the activation at each place.
+function placeControls(data, hows) {
+  const sizes = placeSizes(data.network)
+  const places = Object.keys(data.network.places).map(place => {
+    const [size, channels] = sizes[place]
+    const label = shortName(place, data).replace("skip", "skip ").replace("bottleneck", "bottleneck (the code)")
+    return `<label><span>${label}<small>${size} × ${size} × ${channels}</small></span><select data-place="${place}">${optionsOf(hows)}</select></label>`
+  })
+  return places.join("")
+}
+
+// A walk of the code, and what is said of it.
+const walkControls = ({ walks }) => `
+    <label><span>along</span><select data-walk>${optionsOf(walks.map(({ name }, i) => [i, name]))}</select></label>
+    <label><span>how far</span><input type="range" data-step min="-3" max="3" step="0.25" value="0"></label>
+    <p class="hint walks"></p>`
+
+function showWalk(find, { walk, step }, { walks }) {
+  const far = `${String(step).replace("-", "−")} standard deviation${Math.abs(step) === 1 ? "" : "s"}`
+  find("[data-walk]").value = walk
+  Object.assign(find("[data-step]"), { value: step, ariaValueText: far })
+  find(".walks").textContent = `${far}; ${walks[walk].name} is ${walks[walk].says}.`
+}
 
 function layout(data) {
-  const { network, people, walks, covered, count, kind } = data
-  const options = entries => entries.map(([value, text]) => `<option value="${value}">${text}</option>`).join("")
-  const sizes = placeSizes(network)
-  const places = Object.keys(network.places).map(place => {
-    const name = shortName(place, data)
-    const [size, channels] = sizes[place]
-    const hows = options([["", "as is"], ["zero", "zero"], ["mean", "mean over people"], ["another", "another person’s"]])
-    const label = name.replace("skip", "skip ").replace("bottleneck", "bottleneck (the code)")
-    return `<label><span>${label}<small>${size} × ${size} × ${channels}</small></span><select data-place="${place}">${hows}</select></label>`
-  })
+  const { network, people, covered, count, kind } = data
   const gallery = people.map(
     ({ name, picture }, i) => `<label><input type="radio" name="person" value="${i}"><img src="${picture}" alt="${name}"></label>`,
   )
@@ -49,13 +67,10 @@ function layout(data) {
   For a picture of your own the share is not known.</p>
 <p class="says moved" role="status"></p>
 <div class="controls">
-  <fieldset><legend>Replace activations</legend>${places.join("")}
-    <label class="other"><span>the other person</span><select data-other>${options(people.map(({ name }, i) => [i, name]))}</select></label>
+  <fieldset><legend>Replace activations</legend>${placeControls(data, [...AS_IS, ["another", "another person’s"]])}
+    <label class="other"><span>the other person</span><select data-other>${optionsOf(people.map(({ name }, i) => [i, name]))}</select></label>
   </fieldset>
-  <fieldset><legend>Walk the code</legend>
-    <label><span>along</span><select data-walk>${options(walks.map(({ name }, i) => [i, name]))}</select></label>
-    <label><span>how far</span><input type="range" data-step min="-3" max="3" step="0.25" value="0"></label>
-    <p class="hint walks"></p>
+  <fieldset><legend>Walk the code</legend>${walkControls(data)}
   </fieldset>
 </div>
 <div class="line">

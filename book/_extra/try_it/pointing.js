@@ -44,6 +44,15 @@ function squareControls(canvas, { picture, square, change, least }) {
   })
 }
 
+// Radius of the brush, in cells of what can be erased: squares of two pixels of the view.
+const BRUSH = 2.5
+
+// The cells with those of a disc erased too.
+function rubbed(erased, { x, y }) {
+  const side = Math.sqrt(erased.length)
+  return erased.map((gone, cell) => (gone || Math.hypot((cell % side) - x, Math.floor(cell / side) - y) <= BRUSH ? 1 : 0))
+}
+
 // `rub` hears the cell that is erased; `at` keeps where the brush is.
 function brushControls(canvas, { on, cells, at, redraw, rub }) {
   const cell = ({ clientX, clientY }) => {

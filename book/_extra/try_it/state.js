@@ -54,6 +54,9 @@ function firstState(data) {
   return { person: 0, view: null, edits: {}, other: 1, walk: 0, step: 0, erased: new Uint8Array(side * side), joint: null, circles: false }
 }
 
+// Whether a state changes what the network computes or sees.
+const isChanged = ({ step, edits, erased }) => step !== 0 || Object.keys(edits).length > 0 || erased.some(Boolean)
+
 // skip1 for stack0.skip1, bottleneck for the code; with several stacks, the stack before it.
 function shortName(place, data) {
   const [stack, name] = place.split(".")
