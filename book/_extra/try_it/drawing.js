@@ -10,15 +10,15 @@ function viewCanvas(view, size) {
   return canvas
 }
 
-// A heatmap in a joint's colour, brightest at its own peak: on black, or with `clear` over nothing.
-function drawHeatmap(canvas, map, colour, clear = false) {
+// A heatmap in a joint's colour, brightest at its own peak: on black, or with `clear` over nothing. A larger `power` shows less of what is low.
+function drawHeatmap(canvas, map, colour, { clear = false, power = 0.75 } = {}) {
   const size = Math.sqrt(map.length)
   canvas.width = canvas.height = size
   const peak = map.reduce((a, b) => Math.max(a, b))
   const [red, green, blue] = [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16))
   const image = new ImageData(size, size)
   map.forEach((value, at) => {
-    const light = peak > 0 ? Math.max(value / peak, 0) ** 0.75 : 0
+    const light = peak > 0 ? Math.max(value / peak, 0) ** power : 0
     image.data.set(clear ? [red, green, blue, 230 * light] : [red * light, green * light, blue * light, 255], 4 * at)
   })
   canvas.getContext("2d").putImageData(image, 0, 0)
@@ -111,7 +111,7 @@ function drawPrediction(canvas, side, { view, before, points, now }, state, data
   pen.fillRect(0, 0, side, side)
   if (state.joint !== null) {
     const map = document.createElement("canvas")
-    drawHeatmap(map, now.heatmaps[state.joint], data.colours[state.joint], true)
+    drawHeatmap(map, now.heatmaps[state.joint], data.colours[state.joint], { clear: true })
     pen.drawImage(map, 0, 0, side, side)
   }
   if (circles) points.forEach((point, i) => ring(pen, (point.x + 0.5) * scale, (point.y + 0.5) * scale, circles[i] * scale, data.colours[i]))
@@ -137,10 +137,9 @@ function drawHeatmaps(canvas, maps, colours) {
   const map = document.createElement("canvas")
   canvas.width = canvas.height = Math.sqrt(maps[0].length)
   const pen = canvas.getContext("2d")
-  pen.fillRect(0, 0, canvas.width, canvas.height)
-  pen.globalCompositeOperation = "lighter"
+  pen.globalCompositeOperation = "lighten"
   maps.forEach((values, joint) => {
-    drawHeatmap(map, values, colours[joint], true)
+    drawHeatmap(map, values, colours[joint], { power: 1.5 })
     pen.drawImage(map, 0, 0)
   })
 }

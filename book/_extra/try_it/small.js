@@ -81,7 +81,7 @@ async function smallInstance(root, kind, data) {
   }
   const around = joint => {
     const { x, y } = shown.before.keypoints[joint]
-    return change({ erased: rubbed(firstState(data).erased, { x: x / 2, y: y / 2 }) })
+    return change({ erased: rubbed(firstState(data).erased, { x: (x - 0.5) / 2, y: (y - 0.5) / 2 }) })
   }
   const edited = (places, how) => {
     const kept = Object.entries(state.edits).filter(([place]) => !places.includes(place))
