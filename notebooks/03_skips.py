@@ -13,7 +13,7 @@
 # %% [markdown]
 # # What the skip connections are for
 #
-# An hourglass reduces the feature maps of a picture step by step to its bottleneck, and enlarges them again. At each size a *skip connection*
+# An hourglass reduces the feature maps of a picture step by step to its {term}`bottleneck`, and enlarges them again. At each size a {term}`skip connection`
 # carries the features past the bottleneck. How much does the prediction depend on skip connections, which level matters most, and for which joints?
 # And does a network that is trained without them lose as much as one that loses them after training?
 #
@@ -139,6 +139,12 @@ run.save_figure(figures.conditions(rows, whole, "PCK@0.2·torso (%)", "as it is"
 plt.show()
 
 # %% [markdown]
+# ```{raw} html
+# <details class="live" data-live="skips"><summary>Try it here: replace skip connections and the code</summary>
+# <div class="try-it instance"></div>
+# <p><a class="state" href="try_it.html#person=1">Open in Try it</a>, with other people, your own picture and other replacements.</p></details>
+# ```
+#
 # {{ runs["03_skips"].say.levels }}
 #
 # {{ runs["03_skips"].say.bottleneck }}
@@ -261,7 +267,7 @@ if len(worst):
 #
 # ## What this does not show
 #
-# An ablation gives an upper bound on how much a network needs a part, since the network was never trained without it. Retraining shows what another network can do without the part, perhaps in another
+# An {term}`ablation` gives an upper bound on how much a network needs a part, since the network was never trained without it. Retraining shows what another network can do without the part, perhaps in another
 # way. The networks are small, and have one stack.
 
 # %% tags=["remove-cell"]

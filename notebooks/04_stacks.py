@@ -13,7 +13,7 @@
 # %% [markdown]
 # # What a second stack is for
 #
-# A Stacked Hourglass repeats the hourglass. The second stack receives the input of the first, its features and its heatmaps, and predicts again. Is the second
+# A Stacked Hourglass repeats the hourglass. The second {term}`stack` receives the input of the first, its features and its heatmaps, and predicts again. Is the second
 # prediction better, for which joints, and which errors does it correct? How much does it depend on the features and on the heatmaps of the
 # first stack? And would one wide stack make better use of the parameters?
 #

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # How many components does a code have?
 #
-# At its bottleneck the hourglass represents a person by {{ runs["05_components"].say.dimensions }} numbers: the *code*. The [study that this book replicates](introduction)
+# At its bottleneck the hourglass represents a person by {{ runs["05_components"].say.dimensions }} numbers: the {term}`code`. The [study that this book replicates](introduction)
 # analysed codes by their principal components. It found that 541 of 4,096 hold 95 % of the variance, and took those from the 50th on for noise. Are they noise?
 #
 # {{ runs["05_components"].say.answer }}
@@ -86,7 +86,7 @@ if k < 2:
 #
 # A principal component always holds some of the variance, even in pure noise. How much it would hold in noise is estimated by *parallel analysis*
 # {cite:p}`horn1965`, here by permutation {cite:p}`buja1992`. Every number of the code is permuted among people, which keeps its distribution and removes all
-# correlation with the other numbers. Then the components of the permuted codes are computed. The *permutation floor* is the 95 % quantile of {{ runs["05_components"].say.permutations }} such spectra.
+# correlation with the other numbers. Then the components of the permuted codes are computed. The {term}`permutation floor` is the 95 % quantile of {{ runs["05_components"].say.permutations }} such spectra.
 
 # %% tags=["show-input"]
 floor = noise_floor(codes, permutations=permutations, seed=seed)

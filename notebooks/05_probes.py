@@ -19,7 +19,7 @@
 #
 # {{ runs["05_probes"].say.answer }}
 #
-# The codes are those of {{ runs["05_probes"].say.people }}, at {{ runs["05_probes"].say.hook_point }} of *{{ runs["05_probes"].say.network }}*.
+# The codes are those of {{ runs["05_probes"].say.people }}, at the {term}`hook point` {{ runs["05_probes"].say.hook_point }} of *{{ runs["05_probes"].say.network }}*.
 # Brackets hold 95 % intervals over people. [The previous chapter](05_components) asks how many components there are.
 
 # %% tags=["parameters"]
@@ -153,7 +153,7 @@ if len(by_sitting):
 # %% [markdown]
 # ## What can be read from a code?
 #
-# An attribute need not lie along a single component. A *linear probe* (ridge regression) predicts it from the scores on the first
+# An attribute need not lie along a single component. A linear {term}`probe` (ridge regression) predicts it from the scores on the first
 # {{ runs["05_probes"].say.components }} components together. The probe is cross-validated: each person's value is predicted by a probe that was fitted without that person. Three
 # other probes are compared with it. *Chance* is the same probe for values that were permuted among people. *Pixels* uses as many principal components of
 # the picture, small and in grey, and shows what can be read without any network. *Predicted joints* uses the joints that the network predicts and the
@@ -217,7 +217,7 @@ plt.show()
 #
 # What changes along a component? The study showed the people who are nearest to points along it. But a point a few standard deviations from
 # the mean may be far from every person. The figures below therefore also give the distance of the nearest person, in multiples of a typical person's distance
-# to the nearest other person. Their lower rows show the network's prediction for the points themselves. A *walk* replaces the code by points along a line through the
+# to the nearest other person. Their lower rows show the network's prediction for the points themselves. A {term}`walk` replaces the code by points along a line through the
 # mean code, and the heatmaps are drawn for each point. The picture is that of the person nearest to the mean. With its skip connections *intact*, the network still sees
 # this picture past the bottleneck. With each skip connection at its *mean* over people, or *off* (zero), it has the code alone.
 
@@ -266,7 +266,7 @@ plt.show()
 #
 # ### Walk yourself
 #
-# Choose a component or the direction of a probe from the list, and move along it with the slider. The [page to try](try_it) has the same for any picture.
+# Choose a component or the direction of a probe from the list, and move along it with the slider. On the page [Try it](try_it), a network in your browser computes walks for any picture.
 
 # %% tags=["hide-input"]
 lengths = np.linspace(-3, 3, 13)
@@ -283,6 +283,12 @@ labels = ["the mean" if length == 0 else f"{length:+g} sd".replace("-", "−") f
 HTML(slider(strips, labels, notes, ["nearest person", *(f"skips {skips}" for skips in treatments)]))
 
 # %% [markdown]
+# ```{raw} html
+# <details class="live" data-live="walks"><summary>Try it here: walk the code of a network</summary>
+# <div class="try-it instance"></div>
+# <p><a class="state" href="try_it.html#person=1">Open in Try it</a>, with other people and your own picture.</p></details>
+# ```
+#
 # ### Do walks change the prediction?
 #
 # Pictures of a single walk prove little. The codes of {{ runs["05_probes"].say.walkers }} people are therefore moved by {{ runs["05_probes"].say.step }}

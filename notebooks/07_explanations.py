@@ -271,6 +271,14 @@ dependency = {
 # %% [markdown]
 # {{ runs["07_explanations"].say.dependency }}
 #
+# On the page [Try it](try_it) you can erase any part of a picture.
+#
+# ```{raw} html
+# <details class="live" data-live="erase"><summary>Try it here: erase a joint and see which others move</summary>
+# <div class="try-it instance"></div>
+# <p><a class="state" href="try_it.html#person=1">Open in Try it</a>, with other people and your own picture.</p></details>
+# ```
+#
 # ## Which pictures excite it most?
 #
 # Activation maximisation {cite:p}`simonyan2014` makes a picture by gradient ascent on a target. The targets here are joints in the middle

@@ -37,10 +37,12 @@ const showPreview = async link => {
   if (preview.card !== card) return
   link.setAttribute("aria-describedby", card.id)
   const box = link.getClientRects()[0]
-  const [right, above] = [document.documentElement.clientWidth - card.offsetWidth - 8, box.top - card.offsetHeight - 6]
-  const below = box.bottom + 6
+  const [above, below] = [box.top - 12, innerHeight - box.bottom - 12] // the room that there is
+  card.style.maxHeight = `${Math.max(above, below)}px`
+  const { offsetWidth: width, offsetHeight: height } = card
+  const right = document.documentElement.clientWidth - width - 8
   card.style.left = `${scrollX + Math.max(8, Math.min(box.left, right))}px`
-  card.style.top = `${scrollY + (below + card.offsetHeight > innerHeight && above > 0 ? above : below)}px`
+  card.style.top = `${scrollY + (height > below ? box.top - height - 6 : box.bottom + 6)}px`
   card.classList.add("placed")
 }
 
