@@ -7,7 +7,6 @@ import itertools
 import json
 import re
 import threading
-from pathlib import Path
 
 import checks
 import numpy as np
@@ -23,26 +22,7 @@ from posekit.data.crops import cut
 from posekit.engine.inference.prediction import predict_heatmaps
 from posekit.workflow import try_it
 
-BOOK = Path(__file__).parents[2] / "book"
-HEAD = '<meta charset="utf-8"><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><title>Try it</title>'
-PAGE = f'<!doctype html><html lang="en"><head>{HEAD}</head><body><main><article><h1>Try it</h1>{{}}</article></main></body></html>'
 PLACES = [*(f"stack0.skip{level}" for level in (1, 2, 3, 4)), "stack0.bottleneck3"]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A folder with the page, as in a book but without its theme, and ten people to choose from."""
-    folder = tmp_path_factory.mktemp("site")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("data"))
-        found = try_it.data(try_it.WEIGHTS, "mannequins:100,size=64", gallery=10)
-    (folder / "try_it").mkdir()
-    for path in (BOOK / "_extra" / "try_it").iterdir():
-        (folder / "try_it" / path.name).write_bytes(path.read_bytes())
-    (folder / "try_it" / "data.js").write_text(try_it.as_script(found), "utf-8")
-    parts = "".join(re.findall(r"```\{raw\} html\n(.*?)```", (BOOK / "try_it.md").read_text("utf-8"), re.DOTALL))
-    (folder / "try_it.html").write_text(PAGE.format(parts), "utf-8")
-    return folder
 
 
 @pytest.fixture(scope="module")
