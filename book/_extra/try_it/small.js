@@ -22,7 +22,9 @@ async function smallInstance(root, kind, data) {
   const find = selector => root.querySelector(selector)
 
   let state = readState(link.hash.slice(1), data)
-  const { person, view } = state
+  const { person } = state
+  const [x, y, side] = state.view ?? data.people[person].view
+  const prediction = async state => predicted(state, await decoded(person), { x, y, side })
   let shown = null
   let brush = { x: cells / 2, y: cells / 2 }
   let asked = 0
@@ -46,8 +48,7 @@ async function smallInstance(root, kind, data) {
     const turn = ++asked
     root.ariaBusy = "true"
     controls()
-    const [x, y, side] = view ?? data.people[person].view
-    const next = await predicted(state, await decoded(person), { x, y, side })
+    const next = await prediction(state)
     if (turn !== asked) return
     const from = shown?.points ?? next.now.keypoints
     shown = { ...next, points: from }
@@ -79,8 +80,9 @@ async function smallInstance(root, kind, data) {
     Object.assign(state, changes)
     return show()
   }
-  const around = joint => {
-    const { x, y } = shown.before.keypoints[joint]
+  const around = async joint => {
+    root.ariaBusy = "true"
+    const { x, y } = (await prediction(firstState(data))).before.keypoints[joint]
     return change({ erased: rubbed(firstState(data).erased, { x: (x - 0.5) / 2, y: (y - 0.5) / 2 }) })
   }
   const edited = (places, how) => {
