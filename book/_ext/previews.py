@@ -1,4 +1,7 @@
-"""What links lead to within the book, gathered for the cards that _static/preview.js shows: figures, formulas, algorithms, tables, works, terms."""
+"""What links lead to within the book, gathered for cards: figures, formulas, algorithms, tables, works, terms.
+
+_static/preview.js shows them.
+"""
 
 import json
 import re

@@ -18,7 +18,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 REPOSITORY = Path(__file__).parents[2]
 HEAD = '<meta charset="utf-8"><link rel="icon" href="data:,"><meta name="viewport" content="width=device-width"><title>{}</title>'
 PAGE = (
-    f'<!doctype html><html lang="en"><head>{HEAD}</head><body><main><article class="bd-article"><h1>{{}}</h1>{{}}</article></main></body></html>'
+    f'<!doctype html><html lang="en"><head>{HEAD}</head><body><main><article class="bd-article">'
+    "<h1>{}</h1>{}</article></main></body></html>"
 )
 
 

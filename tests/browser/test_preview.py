@@ -21,15 +21,18 @@ TARGETS = {
     "bibliography.html": '<div class="citation" id="id13" role="listitem"><span class="label"><span>[</span>Horn, 1965<span>]</span></span>'
     '<p>J. Horn. A rationale and test. <a class="reference external" href="https://doi.org/1">doi:1</a>.</p></div>',
     "page.html": '<figure class="align-default" id="fig-planted"><a class="large" href="picture.svg"><img alt="Dots" src="picture.svg"></a>'
-    '<figcaption><p><span class="caption-text">Left, the spectrum.</span><a class="headerlink" href="#fig-planted">#</a></p></figcaption></figure>',
+    '<figcaption><p><span class="caption-text">Left, the spectrum.</span>'
+    '<a class="headerlink" href="#fig-planted">#</a></p></figcaption></figure>',
     "notation.html": '<dl class="glossary"><dt id="term-code">code<a class="headerlink" href="#term-code">#</a></dt>'
     "<dd><p>the activation at the bottleneck</p></dd></dl>",
     "theory.html": r'<div class="math notranslate" id="equation-eq-shrinkage"><span class="eqno">(5.6)</span>\[x\]</div>',
 }
 TEXT = "".join(f'<p>See <a class="reference internal" href="{place}" title="{name}!">{name}</a>.</p>' for name, (place, _) in LINKS.items())
 PAGE = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>A page</title>'
-    '<link rel="icon" href="data:,"><link rel="stylesheet" href="{0}/custom.css"><style>html {{--pst-color-background: #fff}}</style></head><body>'
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>'
+    '<meta name="viewport" content="width=device-width">'
+    '<link rel="icon" href="data:,"><link rel="stylesheet" href="{0}/custom.css"><style>html {{--pst-color-background: #fff}}</style></head>'
+    "<body>"
     '<main><article class="bd-article"><h1>Title</h1>{1}<p id="below" style="height: 900px">Below</p>{2}</article></main>'
     '<script src="{0}/preview.js"></script></body></html>'
 )
