@@ -31,7 +31,8 @@ TEXT = "".join(f'<p>See <a class="reference internal" href="{place}" title="{nam
 PAGE = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>'
     '<meta name="viewport" content="width=device-width">'
-    '<link rel="icon" href="data:,"><link rel="stylesheet" href="{0}/custom.css"><style>html {{--pst-color-background: #fff}}</style></head>'
+    '<link rel="icon" href="data:,"><link rel="stylesheet" href="{0}/custom.css">'
+    "<style>html {{--pst-color-background: #fff}}</style></head>"
     "<body>"
     '<main><article class="bd-article"><h1>Title</h1>{1}<p id="below" style="height: 900px">Below</p>{2}</article></main>'
     '<script src="{0}/preview.js"></script></body></html>'
