@@ -93,12 +93,12 @@ def test_what_only_a_screen_shows_is_left_out(tex):
     assert "{light}.png" in text and "{dark}.png" not in text and "The dark one" not in text
     assert "hidden" not in text and "move()" not in text and "object" not in text.partition(r"\begin{document}")[2]
     assert r"an\PYGZus{}open\PYGZus{}call" in text and "Run it so" not in text
-    assert text.count("there is an interactive figure here") == 1
+    assert text.count("has an interactive figure here") == 1
 
 
 def test_tables_of_pandas_are_tables(tex):
     text = tex.read_text("utf-8")
-    table = text[text.index("map") - 300 : text.index(r"50 \% \& more")]
+    table = text[text.index("map") - 300 : text.index("50\u00a0\\% \\& more")]
     assert r"\begin{longtable}" in table and "score" in table
 
 
@@ -110,12 +110,20 @@ def test_wide_tables_fit_the_page(tex):
 
 
 @settings(deadline=None)
-@given(natural=st.lists(st.floats(1, 2000), min_size=1, max_size=12))
-def test_columns_fill_no_more_than_the_line(natural):
-    spec = paper.columns_of(natural)
+@given(columns=st.lists(st.tuples(st.floats(1, 2000), st.floats(0, 1)), min_size=1, max_size=12))
+def test_columns_fill_no_more_than_the_line(columns):
+    natural = [length for length, _ in columns]
+    spec = paper.columns_of(natural, [length * share for length, share in columns])
     widths = [float(width) for width in re.findall(r"p\{([\d.]+)", spec)]
     assert len(widths) == len(natural) or spec == "l" * len(natural)
     assert sum(widths) <= 1 and all(width > 0 for width in widths)
+
+
+def test_a_column_is_as_wide_as_its_longest_word():
+    widths = [float(width) for width in re.findall(r"p\{([\d.]+)", paper.columns_of([13, 80, 80, 80], [13, 30, 10, 10]))]
+    assert widths[0] == pytest.approx(13 / paper.LETTERS, abs=1e-3) and widths[1] > widths[2] == widths[3]
+    widths = [float(width) for width in re.findall(r"p\{([\d.]+)", paper.columns_of([20, 80, 400], [20, 50, 10]))]
+    assert widths[1] == pytest.approx(50 / paper.LETTERS, abs=1e-3)
 
 
 def test_a_log_says_what_is_wrong():

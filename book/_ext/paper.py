@@ -4,7 +4,10 @@ The order of the pages is that of _toc.yml: those before the first part make the
 the appendix. The landing page is a way into the web pages; on paper there is its picture, on the title page.
 """
 
+import re
 import subprocess
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,10 +19,11 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util import texescape
+from tidy_pages import unbroken
 
 LETTERS = 95  # of the size of tables that fill a line
 CODE = "The web pages show the code behind every figure and number; on paper there are its central calls alone."
-STILL = "On the web page there is an interactive figure here."
+STILL = "The web page {page}.html has an interactive figure here; the figures of this section are its stills."
 
 
 def latex(code: str) -> nodes.raw:
@@ -117,13 +121,24 @@ class Outputs(SphinxPostTransform):
         for bundle in list(self.document.findall(nodes.container)):
             forms = {form["mime_type"]: form for form in bundle.children} if bundle.get("nb_element") == "mime_bundle" else {}
             if "text/html" in forms and not any(kind.startswith("image/") for kind in forms):
-                bundle.replace_self(from_html(forms["text/html"].astext()))
+                bundle.replace_self(from_html(forms["text/html"].astext(), _page(bundle)))
 
 
-def from_html(html: str) -> list[nodes.Element]:
-    """The tables in a piece of HTML; where there is none, a line that says what the web page has."""
-    tables = BeautifulSoup(html, "html.parser").find_all("table")
-    return [_table(table) for table in tables] or [nodes.paragraph("", "", nodes.emphasis("", STILL))]
+def from_html(html: str, page: str) -> list[nodes.Element]:
+    """The tables in a piece of HTML of a page, each below its caption; where there is none, a line that says what the web page has."""
+    found: list[nodes.Element] = []
+    for table in BeautifulSoup(html, "html.parser").find_all("table"):
+        if table.caption:
+            found.append(nodes.paragraph("", "", nodes.emphasis("", " ".join(table.caption.get_text().split()))))
+        found.append(_table(table))
+    return found or [nodes.paragraph("", "", nodes.emphasis("", STILL.format(page=page)))]
+
+
+def _page(node: nodes.Node) -> str:
+    """The name of the page that a node is on."""
+    while not isinstance(node, addnodes.start_of_file | nodes.document):
+        node = node.parent
+    return node.get("docname", "index")
 
 
 def _table(table: Tag) -> nodes.table:
@@ -142,18 +157,28 @@ def _row(texts: list[str], columns: int) -> nodes.row:
 
 
 class Columns(SphinxPostTransform):
-    """Tables break over pages, and have columns that fit the page."""
+    """Lines break where they do on the web pages; tables break over pages, and have columns that fit the page."""
 
     default_priority = 800  # when all references have their words
     builders = ("latex",)
 
     def run(self, **kwargs: Any) -> None:
+        for text in list(self.document.findall(nodes.Text)):
+            if isinstance(text.parent, nodes.paragraph | nodes.strong | nodes.emphasis):
+                text.parent.replace(text, nodes.Text(unbroken(text)))
         for table in list(self.document.findall(nodes.table)):
-            rows = [[_length(entry) for entry in row.findall(nodes.entry)] for row in table.findall(nodes.row)]
-            columns = max(map(len, rows))
+            for entry in table.findall(nodes.entry):
+                if not entry.astext().strip() and not any(entry.findall(nodes.image)):
+                    entry.clear()  # an empty paragraph would be as high as two lines
             table["classes"] = [*table["classes"], "longtable"]
-            natural = [max((row[i] for row in rows if i < len(row)), default=1) for i in range(columns)]
-            table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=columns_of(natural)))
+            spec = columns_of(_most(table, _length), _most(table, _word))
+            table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=spec))
+
+
+def _most(table: nodes.table, measure: Callable[[nodes.entry], float]) -> list[float]:
+    """The greatest measure in each column of a table."""
+    rows = [[measure(entry) for entry in row.findall(nodes.entry)] for row in table.findall(nodes.row)]
+    return [max(cells) for cells in zip_longest(*rows, fillvalue=1.0)]
 
 
 def _length(entry: nodes.entry) -> float:
@@ -162,11 +187,19 @@ def _length(entry: nodes.entry) -> float:
     return len(entry.astext()) + 0.25 * code + 1
 
 
-def columns_of(natural: list[float]) -> str:
+def _word(entry: nodes.entry) -> float:
+    """About how long the longest word of a cell is that does not break, as those of letters and code do; those of heads are wider."""
+    if any(entry.findall(nodes.literal)):
+        return 1.0
+    longest = max((len(word) for word in re.split(r"[ \n-]", entry.astext()) if not word.isalpha()), default=0)
+    return longest * (1.25 if isinstance(entry.parent.parent, nodes.thead) else 1.0) + 1
+
+
+def columns_of(natural: list[float], least: Sequence[float] = ()) -> str:
     """LaTeX's columns for texts of so many letters: as wide as they are if that fits, else the long ones share what is left.
 
     Among the long ones a column's share goes with the square root of its text: one that has four times as much to say gets
-    twice the width.
+    twice the width. None gets less than its `least`, its longest word, where there is room for that.
     """
     room = LETTERS - 2.7 * len(natural)  # and the space between columns
     if sum(natural) <= room:
@@ -177,9 +210,15 @@ def columns_of(natural: list[float]) -> str:
         if natural[i] > left / (len(natural) - len(short)):
             break
         short.add(i)
-    left = room - sum(natural[j] for j in short)
-    weight = sum(length**0.5 for i, length in enumerate(natural) if i not in short)
-    widths = [length if i in short else left * length**0.5 / weight for i, length in enumerate(natural)]
+    fixed = {i: natural[i] for i in short}
+    while True:
+        left = room - sum(fixed.values())
+        weight = sum(length**0.5 for i, length in enumerate(natural) if i not in fixed)
+        widths = [fixed[i] if i in fixed else left * length**0.5 / weight for i, length in enumerate(natural)]
+        narrow = {i: word for i, word in enumerate(least) if i not in fixed and word > widths[i]}
+        if not narrow or len(fixed) + len(narrow) == len(natural) or sum((fixed | narrow).values()) > 0.9 * room:
+            break
+        fixed |= narrow
     return "".join(rf">{{\raggedright\arraybackslash}}p{{{width / LETTERS:.3f}\linewidth}}" for width in widths)
 
 

@@ -27,7 +27,7 @@ def unbroken(text: str) -> str:
     text = re.sub(r'(\(?<span class="math [^>]*>[^<]*</span>(?:[.,;:?!)]|-th\b)+)', r'<span class="together">\1</span>', text)
     text = re.sub(r"(?<=\d) × (?=\d)", "\u00a0×\u00a0", text)
     text = re.sub(r"(\[[−+]?[\d.,]+,) ([−+]?[\d.,]+\])", "\\1\u00a0\\2", text)
-    text = re.sub(r"\b([pKr]) = (?=[−\d])", "\\1\u00a0=\u00a0", text)
+    text = re.sub(r"(\b[pKr]|\|r\||R²) = (?=[−\d])", "\\1\u00a0=\u00a0", text)
     return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
