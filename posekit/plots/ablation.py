@@ -90,7 +90,7 @@ def matrix(table: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, di
     for (r, c), value in np.ndenumerate(table):
         if np.isfinite(value):
             text = f"{100 * value:.{digits}f}" if percent else f"{value:.{digits}f}".replace("-", "−")
-            colour = "white" if np.clip(value, 0, 1) ** power > 0.5 else "0.15"
+            colour = "white" if np.clip(value, 0, 1) ** power > 0.42 else "0.15"
             ax.text(c, r, text, ha="center", va="center", fontsize=9 if len(columns) < 12 else 7.5, color=colour)
     _label(ax, rows, columns)
     ax.set(xlabel=column_label, ylabel=row_label)

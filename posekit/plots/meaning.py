@@ -24,7 +24,8 @@ def correlation_table(table: pd.DataFrame, components: int = 10) -> Figure:
     shown = matrix.map(lambda r: f"{r:.2f}".replace("-", "−") if abs(r) >= STRONG else "")
     figure, ax = plt.subplots(figsize=(min(9, 3.2 + 0.56 * matrix.shape[1]), 0.27 * len(matrix) + 1.0))
     sns.heatmap(
-        matrix, ax=ax, cmap="vlag", center=0, vmin=-1, vmax=1, annot=shown, fmt="", annot_kws={"fontsize": 8.5}, linewidths=0.6,
+        matrix, ax=ax, cmap="vlag", center=0, vmin=-1, vmax=1, annot=shown, fmt="", annot_kws={"fontsize": 8.5, "color": "0.1"},
+        linewidths=0.6,
         cbar_kws={"label": "Pearson's r", "fraction": 0.03, "pad": 0.02, "ticks": [-1, 0, 1]},
     )  # fmt: skip
     ax.set(xlabel="component", ylabel="")

@@ -34,7 +34,7 @@ def reliability(diagrams: Mapping[str, Sequence[Mapping]], errors: Mapping[str, 
             lower.bar((b["low end"] + b["high end"]) / 2, 100 * b["joints"] / total, 0.09, color=PALETTE[column])
         lower.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes[0, 0].set_ylabel("share found")
-    axes[1, 0].set_ylabel("joints (%)")
+    axes[1, 0].set_ylabel("joints\n(%)")
     figure.supxlabel("confidence", fontsize=10)
     return figure
 
