@@ -111,7 +111,7 @@ plt.show()
 # **{{ runs["05_components"].say.needed }}** components hold 95 % of the variance, which is {{ runs["05_components"].say.needed_share }} of the dimensions of the code. In the
 # study it was 541 of 4,096, or 13 %. **{{ runs["05_components"].say.above }}** components lie above the permutation floor, and together they hold
 # {{ runs["05_components"].say.above_share }} of the variance. This number depends on the sample: with more people the floor sinks, and more components lie above it.
-# The *participation ratio*, an effective number of components that needs no threshold ({eq}`eq-participation`), is {{ runs["05_components"].say.participation }}.
+# The *participation ratio*, an effective number of components that needs no threshold, {eq}`eq-participation`, is {{ runs["05_components"].say.participation }}.
 #
 # ## Would other people give the same components?
 #

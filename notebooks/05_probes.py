@@ -105,7 +105,7 @@ answer = np.stack([transform_keypoints(crops.matrices[i], answer[i]) for i in ra
 # ## What does a component correlate with?
 #
 # For each person *attributes* of the pose are computed from the annotated keypoints. Neither the network's code nor the components were computed from these annotations.
-# {{ runs["05_probes"].say.attributes }} An attribute is undefined for people without the labels that it needs, and they are left out. A folded table below the figure has the definitions.
+# {{ runs["05_probes"].say.attributes }} An attribute is undefined for people without the labels that it needs, and they are left out. A table below the figure, folded on the web page, has the definitions.
 
 # %% tags=["hide-input"]
 rendered = bool(table.factors)
@@ -128,7 +128,7 @@ plt.show()
 
 # %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "Show the {type}", "code_prompt_hide": "Hide the {type}"}
 shown = attribute_table(values)
-shown.style.hide().format({name: "{:.2f}" for name in ("5 %", "median", "95 %")})
+shown.style.hide().format({name: number for name in ("5 %", "median", "95 %")})
 
 # %% [markdown]
 # {{ runs["05_probes"].say.first }}

@@ -254,7 +254,7 @@ if m:
 #
 # ## Do they represent the same?
 #
-# Centred kernel alignment ({eq}`eq-cka`) compares two layers by how they arrange the same people. It is 1 if one layer is the other rotated
+# Centred kernel alignment, {eq}`eq-cka`, compares two layers by how they arrange the same people. It is 1 if one layer is the other rotated
 # and scaled; its unbiased form is 0 on average for layers that have nothing in common. Two rows are for comparison: the *pixels*, which
 # both networks see, and the *labels*, the annotated positions of the joints.
 

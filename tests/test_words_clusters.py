@@ -117,7 +117,9 @@ def test_what_clusters_differ_in():
     upright = {"attribute": "upright", "difference": -1.26, "low": -1.3, "high": -1.2}
     spread = {"attribute": "spread", "difference": 0.1, "low": -0.1, "high": 0.3}
     assert words.meaning(planted()) == "The two clusters differ most in *upright*, by 1.26 [1.20,\u00a01.30] standard deviations."
-    assert words.meaning(planted(**{"differ in": [upright, spread]})).endswith("standard deviations; then in *spread*.")
+    assert words.meaning(planted(**{"differ in": [upright, spread]})).endswith(
+        "deviations. The next, without attributes that nearly repeat one before: *spread*."
+    )
     differences = words.verdicts(planted(**{"differ in": [spread]}))["What the two differ in most (standard deviations)"]
     assert differences == "spread 0.10 [0.00,\u00a00.30]"
     nothing = planted(**{"differ in": []})

@@ -110,7 +110,7 @@ def test_controls_put_methods_into_proportion():
     faults = planted()["faults"] | {"deconvnet": ["fails the cascade", "not clearly better than edges"]}
     found = said(**{"better than the answer": lead, "faults": faults})
     assert "In deletion, clearly better than this heatmap: saliency (by 0.200" in found["controls"] and ": deconvnet." in found["controls"]
-    assert "The tests above say of the deconvnet: fails the cascade and not clearly better than edges." in found["patches"]
+    assert "In the tests above the deconvnet fails the cascade and is not clearly better than edges." in found["patches"]
     assert "No test above speaks against the deconvnet" in said()["patches"]
 
 

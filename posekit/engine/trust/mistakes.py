@@ -49,7 +49,7 @@ def errors_of(
     model: Predictor | str | Path, data: str | People | Crops, *, flip: bool = False, on_error: str = "raise", cache: str | Path = "data",
     seed: int = 0, backend: Backend | None = None, progress: Callable[[str, int, int | None], None] | None = None,
 ) -> Mistakes:  # fmt: skip
-    """Which kinds of errors a network makes, and what PCK@0.2·torso would be with each kind repaired; arguments as of `evaluate`.
+    """Which kinds of errors a network makes, and what `pck@0.2·torso` would be with each kind repaired; arguments as of `evaluate`.
 
     Returns:
         `"stacks"`, for each stack what `summary` gives: the share of all labelled joints that each of KINDS has, with its interval, and

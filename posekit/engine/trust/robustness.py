@@ -44,7 +44,7 @@ def robustness(
     on_error: str = "raise", cache: str | Path = "data", seed: int = 0, backend: Backend | None = None,
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> Robustness:  # fmt: skip
-    """What PCK@0.2·torso falls to as the network's view of people gets worse, and how far the code moves; arguments as of `evaluate`.
+    """What `pck@0.2·torso` falls to as the network's view of people gets worse, and how far the code moves; arguments as of `evaluate`.
 
     Args:
         families: of `corruption.CORRUPTIONS`.

@@ -173,7 +173,7 @@ def meaning(m: Mapping) -> str:
         return "No attribute is defined for enough people to say what the two clusters differ in."
     first, *others = m["differ in"]
     names = listed(f"*{record['attribute']}*" for record in others)
-    then = f"; then in {names}." if others else "."
+    then = f". The next, without attributes that nearly repeat one before: {names}." if others else "."
     return f"The two clusters differ most in *{first['attribute']}*, by {size_of(first)} standard deviations{then}"
 
 

@@ -163,7 +163,7 @@ def stages(m: Mapping[str, Any]) -> str:
     for name in able:
         step, gains = STEPS.get(name, "stage"), m["gains"][name]
         steps = [
-            f"{step} {i + 2} adds {spoken(gain, points=True)} and reduces the distance by {_nearer(by)} torso lengths"
+            f"{step} {i + 2} adds {spoken(gain, points=True)} and reduces the distance by {_nearer(by).replace('+', '')} torso lengths"
             for i, (gain, by) in enumerate(zip(gains, m["nearer"][name], strict=True))
         ]
         parts.append(f"{_capital(name)} starts at {spoken(m['stages'][name][0])}; {listed(steps)}.")

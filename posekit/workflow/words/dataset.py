@@ -148,7 +148,7 @@ def preprocessing(m: Mapping[str, Any]) -> str:
         f"{40 * p['colour']:g} %",
         "occlusion": f"a patch of one colour in {100 * p['occlusion']:g} % of views",
     }
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+    return "\n".join(["| setting | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
 
 
 def beside(m: Mapping[str, Any]) -> str:

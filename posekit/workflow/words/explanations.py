@@ -355,7 +355,8 @@ def patch_words(metrics: Mapping[str, Any]) -> str:
         "The projections look informative, but part of them is the picture's edges: their strengths have a rank correlation of "
         f"{ranged(outlines)} with edges, over the {outlines['people']} people shown. "
     )
-    text += f"The tests above say of the deconvnet: {listed(against)}." if against else "No test above speaks against the deconvnet."
+    said = listed([f"is {fault}" if fault.startswith("not ") else fault for fault in against])
+    text += f"In the tests above the deconvnet {said}." if against else "No test above speaks against the deconvnet."
     return "\n".join([text, "", *table])
 
 

@@ -27,7 +27,7 @@ def state(summary: Mapping[str, Any]) -> str:
 def table(summary: Mapping[str, Any]) -> str:
     """A Markdown table, a line a variant; the median pose and what labels allow below it."""
     lines = [
-        "| | seeds | PCK@0.2·torso on test | difference in points | relative | parameters | multiply-adds | epochs | |",
+        "| | seeds | PCK on test | difference in points | relative | parameters | multiply-adds | epochs | |",
         "| --- " * 9 + "|",
     ]
     for name, variant in summary["variants"].items():
@@ -62,5 +62,5 @@ def _of(block: Mapping[str, Any], *, points: bool = False) -> str:
     if block["mean"] is None:
         return ""
     if block["low"] is None:
-        return spoken(block, points=points).partition(",")[0].removesuffix(" points")
-    return spoken(block, points=points).removesuffix(" points")
+        return spoken(block, points=points).partition(",")[0].removesuffix(" points").replace("-", "−")
+    return spoken(block, points=points).removesuffix(" points").replace("-", "−")

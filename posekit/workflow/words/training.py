@@ -10,10 +10,10 @@ from posekit.workflow.words import number, signed, spoken
 CELLS = {3: "three", 4: "four", 5: "five"}
 # Published scores that are often set beside each other: who, where, by which definition, and how much.
 LITERATURE = (
-    ("Newell et al. {cite:p}`newell2016`, 8 stacks", "MPII, test", "PCKh@0.5, head box, 14 joints", "90.9 %"),
-    ("Carreira et al. {cite:p}`carreira2016`, error feedback", "MPII, test", "PCKh@0.5, head box, 14 joints", "81.3 %"),
+    ("{cite:t}`newell2016`, 8 stacks", "MPII, test", "PCKh@0.5, head box, 14 joints", "90.9 %"),
+    ("{cite:t}`carreira2016`, error feedback", "MPII, test", "PCKh@0.5, head box, 14 joints", "81.3 %"),
     (
-        "Toshev & Szegedy {cite:p}`toshev2014`, DeepPose",
+        "{cite:t}`toshev2014`, DeepPose",
         "LSP, test",
         "PCP@0.5: both ends of a limb within half its length, mean of arms and legs",
         "61 %",
@@ -95,7 +95,7 @@ def hyperparameters(m: Mapping[str, Any]) -> str:
             "initial weights": f"those of {recipe['start']}" if recipe.get("start") else "random",
             "seed": str(recipe["seed"]),
         }
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+    return "\n".join(["| setting | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
 
 
 def curves(history: Sequence[Mapping[str, Any]], loss: str, side: int) -> str:
