@@ -22,8 +22,8 @@
 # %% tags=["parameters"]
 weights = "mannequins-hg1"  # the trained network whose skip connections are replaced
 data = "mannequins"  # people: NAME[:PATH]; tested on its test split, means taken on its validation split
-baseline: str | None = None  # a network with skip connections, and
-retrained: str | None = None  # one without, trained by the same recipe: to compare ablation and retraining of one network
+baseline: str | None = None  # a network with skip connections, to compare ablation with retraining
+retrained: str | None = None  # the same network without them, trained by the same recipe
 studies = "book/studies"  # folder of the results of studies, of which `skips` is read
 test_people = 800  # at most so many test people
 examples = 8  # people shown who lose most

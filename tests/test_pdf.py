@@ -93,7 +93,7 @@ def test_what_only_a_screen_shows_is_left_out(tex):
     assert "{light}.png" in text and "{dark}.png" not in text and "The dark one" not in text
     assert "hidden" not in text and "move()" not in text and "object" not in text.partition(r"\begin{document}")[2]
     assert r"an\PYGZus{}open\PYGZus{}call" in text and "Run it so" not in text
-    assert text.count("has an interactive figure here") == 1
+    assert text.count("The web page first.html has an interactive figure here") == 1
 
 
 def test_tables_of_pandas_are_tables(tex):

@@ -136,9 +136,9 @@ def from_html(html: str, page: str) -> list[nodes.Element]:
 
 def _page(node: nodes.Node) -> str:
     """The name of the page that a node is on."""
-    while not isinstance(node, addnodes.start_of_file | nodes.document):
+    while "docname" not in node:
         node = node.parent
-    return node.get("docname", "index")
+    return node["docname"]
 
 
 def _table(table: Tag) -> nodes.table:

@@ -79,7 +79,7 @@ def score(m: Mapping[str, Any]) -> str:
     ahead = m["own ahead"]
     if ahead["low"] > 0 or ahead["high"] < 0:
         which = "more" if ahead["mean"] > 0 else "fewer"
-        text += f" {own} finds {which} joints than the heatmaps of BlazePose, by {spoken(ahead, points=True)}."
+        text += f" {own} finds {which} joints than the heatmaps of BlazePose ({spoken(ahead, points=True)})."
     else:
         text += f" The difference between {own} and the heatmaps of BlazePose is not significant: {spoken(ahead, points=True)}."
     named = {HEATMAPS: "the score of these heatmaps", LANDMARKS: "that of the landmarks", own: f"that of {own}"}
