@@ -191,7 +191,7 @@ def _word(entry: nodes.entry) -> float:
     """About how long the longest word of a cell is that does not break, as those of letters and code do; those of heads are wider."""
     if any(entry.findall(nodes.literal)):
         return 1.0
-    longest = max((len(word) for word in re.split(r"[ \n-]", entry.astext()) if not word.isalpha()), default=0)
+    longest = max((len(word) for word in re.split(r"[ \n_-]", entry.astext()) if not word.isalpha()), default=0)
     return longest * (1.25 if isinstance(entry.parent.parent, nodes.thead) else 1.0) + 1
 
 
