@@ -44,6 +44,7 @@ import pandas as pd
 import posekit
 from posekit import plots
 from posekit.auditing import features, measure, opinions
+from posekit.auditing.eye import verdicts
 from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.data import held_out
 from posekit.engine.inference.prediction import Predictor
@@ -163,6 +164,16 @@ if second:
     asked = {"network": other.card.name, "agreed": vars(prefers[0]), "others": vars(prefers[1])} if turned.any() else None
 
 # %% [markdown]
+# ## Flagged labels, checked by eye
+#
+# {{ runs["14_audit"].say.eye }}
+#
+# {{ runs["14_audit"].say.viewer }}
+
+# %% tags=["remove-cell"]
+looked = verdicts.kept(f"{studies}/eye/{table.source.partition(':')[0]}.json")
+
+# %% [markdown]
 # ## What a test set with wrong labels bounds
 #
 # {{ runs["14_audit"].say.ceiling }}
@@ -193,9 +204,8 @@ plt.show()
 # and right with confidence, correct labels count as wrong. The bound is for errors like the planted ones, which are placed at random, while
 # annotators make mistakes where the picture is difficult; other errors are not counted. Two other estimates of wrong labels among the
 # photographs are independent of the audit: photographs that were annotated twice ([the data](01_dataset)) and joints on which networks
-# agree with each other against the label ([the redesign](08_redesign)). A network that was trained on a label agrees with it more. No
-# sample of these labels has been checked by eye. Hidden joints that are labelled against the data set's rule cannot be distinguished from
-# others.
+# agree with each other against the label ([the redesign](08_redesign)). A network that was trained on a label agrees with it more.
+# {{ runs["14_audit"].say.unseen }} Hidden joints that are labelled against the data set's rule cannot be distinguished from others.
 
 # %% tags=["remove-cell"]
 metrics = plain(
@@ -214,6 +224,7 @@ metrics = plain(
         },
         "ceiling": {"mean": 1 - wrong.mean, "low": 1 - wrong.high, "high": 1 - wrong.low, "people": int(there.sum())},
         "second": asked,
+        "eye": looked or {},
         "study": study,
         "seconds": time.monotonic() - started,
     }

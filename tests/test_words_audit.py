@@ -136,3 +136,52 @@ def test_the_study_of_labels_has_the_names_of_the_chapter():
     figure = differences(variants, "labels as they are", words.VARIANTS)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["corrected exchanges", "weighted labels"]
     plt.close(figure)
+
+
+def part(mean, looked=200, unknown=20, n=180):
+    block = interval(mean) | {"n": n}
+    return {"looked at": looked, "unknown": unknown, "exchanged": block, "wrong": interval(mean + 0.1) | {"n": n}, "network": block,
+            "mean probability": 0.52, "bounds": {"low": 0.26, "high": 0.74}}  # fmt: skip
+
+
+def looked(**changes):
+    block = {
+        "network": "hg1", "viewer": "a model", "people": 2010, "total": {"flagged": 210, "others": 1800}, "flagged": part(0.6),
+        "sure": part(0.8, 90), "others": part(0.05), "recall": interval(0.57), "share": interval(0.1), "controls": 80,
+        "sensitivity": interval(0.85) | {"n": 57}, "alarms": interval(0.03), "again": interval(0.9) | {"n": 40, "kappa": 0.81},
+    }  # fmt: skip
+    return block | changes
+
+
+def test_what_was_seen_by_eye():
+    text = said(eye=looked())
+    assert "Of 2,010 people judged by *hg1*, 210 are the most doubtful: these count as flagged, and 200 of them and 200" in text["eye"]
+    assert "exchanged in 60 % [58,\u00a062] of the flagged, and in 5 % [3,\u00a07] of the others." in text["eye"]
+    assert "cannot tell for 20 of the 90 labels above 50 %: if these were all right, 26 % of the 90 would be exchanged" in text["eye"]
+    assert "10 % [8,\u00a012] of all labels are exchanged, and 57 % [55,\u00a059] of these are flagged." in text["eye"]
+    assert "| of these, above 50 % | 90 | 20 | 52 % | 80 % [78,\u00a082] | 90 % [88,\u00a092] | 80 % [78,\u00a082] |" in text["eye"]
+    assert text["viewer"] == (
+        "The viewer was a model. The sample was judged once, without a second viewer. Of 80 exchanges planted as controls, in a label or "
+        "in a prediction, the viewer judged 57 and saw 85 % [83,\u00a087] of these. Of the skeletons beside them, which have none, 3 % "
+        "[1,\u00a05] were called exchanged. 40 people were shown a second time, and 90 % [88,\u00a092] of the verdicts were the same "
+        "(Cohen's κ 0.81). This is an upper bound: in the same sitting the viewer recognises people."
+    )
+    assert "one viewer" in text["unseen"] and "Flagged labels with left and right exchanged, by eye" in text["table"]
+
+
+def test_all_who_are_flagged_were_looked_at_and_judged():
+    text = said(eye=looked(sure=part(0.6, unknown=0)))["eye"]
+    assert "210 have a probability above 50 %: these count as flagged" in text and "cannot tell for" not in text
+
+
+def test_a_sample_too_small_to_say_anything():
+    nothing = {"mean": None, "low": None, "high": None, "n": 0}
+    text = said(eye=looked(recall=nothing, sensitivity=nothing, again=nothing | {"kappa": None}, others=part(0.05) | {"network": nothing}))
+    assert "too few exchanged labels" in text["eye"] and "| nobody |" in text["eye"] and text["viewer"].endswith("without a second viewer.")
+    assert "κ" not in said(eye=looked(again=interval(1) | {"n": 3, "kappa": None}))["viewer"]
+
+
+@pytest.mark.parametrize(("rendered", "where"), [(True, "The edition of photographs has such a check."), (False, "`posekit.auditing.eye`")])
+def test_nobody_looked(rendered, where):
+    text = said(rendered=rendered, eye={})
+    assert where in text["eye"] and not text["viewer"] and text["unseen"] == "No sample of these labels has been checked by eye."

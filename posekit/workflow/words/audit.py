@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from posekit.auditing.measure import ENOUGH
-from posekit.workflow.words import listed, share, side_by_side, spoken
+from posekit.workflow.words import listed, number, share, side_by_side, spoken
 from posekit.workflow.words.studies import gained, state, table
 
 NAMES = {"whole": "whole exchanges", "arms": "exchanged arms", "legs": "exchanged legs", "pair": "exchanged pairs",
@@ -13,6 +13,12 @@ NAMES = {"whole": "whole exchanges", "arms": "exchanged arms", "legs": "exchange
 VARIANTS = {"exchanges put right": "corrected exchanges"}  # of the study, whose kept results have the former names
 GOAL = 0.8  # recall, at as high a precision
 SHOWN_RATE = 0.05
+SHOWN_BLIND = (
+    "Each person was shown with two skeletons in random order: the label, and the prediction at the same joints. Flagged people, others "
+    "and controls were mixed, and the key stayed closed until all verdicts were written. The network has never seen any of these people. "
+    "A skeleton is right, has left and right exchanged (the whole, arms, legs, or one pair), has a joint elsewhere, or is another "
+    "person's. Intervals are Wilson's; labels that the viewer could not judge are in no share."
+)
 LEAST = 50  # labels in an interval of probability that calibration is judged by
 
 
@@ -26,6 +32,9 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "calibration": calibration(m),
         "found": found(m),
         "second": second(m),
+        "eye": eye(m),
+        "viewer": viewer(m),
+        "unseen": unseen(m),
         "ceiling": ceiling(m),
         "study": study(m),
         "notes": "\n".join(f"- {note}." for note in m["audit"]["notes"]) or "- none.",
@@ -133,6 +142,88 @@ def second(m: Mapping[str, Any]) -> str:
     )
 
 
+def eye(m: Mapping[str, Any]) -> str:
+    """What was seen in flagged labels and in others: sentences and a table."""
+    block = m.get("eye")
+    if not block:
+        where = "The edition of photographs has such a check." if m["rendered"] else "`posekit.auditing.eye` makes the sheets for it."
+        return f"Nobody has looked at a sample of these labels. {where}"
+    flagged, sure, others, total = block["flagged"], block["sure"], block["others"], block["total"]
+    top = "are the most doubtful" if sure["looked at"] < flagged["looked at"] else "have a probability above 50 %"
+    names = {"flagged": "flagged", "sure": "of these, above 50 %", "others": "not flagged"}
+    columns = ["people", "looked at", "cannot tell", "mean probability", "left and right exchanged", "any error",
+               "only the prediction wrong"]  # fmt: skip
+    head = [f"| {' | '.join(columns)} |", "| --- |" + " --- |" * 6]
+    lines = [
+        f"| {name} | {each['looked at']:,} | {each['unknown']} | {100 * each['mean probability']:.0f} % | "
+        + " | ".join(_seen(each[what]) for what in ("exchanged", "wrong", "network"))
+        + " |"
+        for key, name in names.items()
+        if (each := block[key])["looked at"]
+    ]
+    text = (
+        f"Of {block['people']:,} people judged by *{block['network']}*, {total['flagged']:,} {top}: these count as flagged, and "
+        f"{flagged['looked at']:,} of them and {others['looked at']:,} of the others were looked at. Of the labels that can be judged, "
+        f"left and right are exchanged in {_seen(flagged['exchanged'])} of the flagged, and in {_seen(others['exchanged'])} of the others. "
+        f"{_bounded(sure)}{_weighted(block)}"
+    )
+    return "\n".join([SHOWN_BLIND, "", text, "", *head, *lines])
+
+
+def _bounded(sure: Mapping[str, Any]) -> str:
+    """What those labels above 50 % leave open that could not be judged."""
+    if not sure["unknown"]:
+        return ""
+    low, high = (f"{100 * sure['bounds'][end]:.0f} %" for end in ("low", "high"))
+    return (
+        f"The viewer cannot tell for {sure['unknown']} of the {sure['looked at']} labels above 50 %: if these were all right, {low} of the "
+        f"{sure['looked at']} would be exchanged, and if they were all exchanged, {high}. "
+    )
+
+
+def _weighted(block: Mapping[str, Any]) -> str:
+    if block["recall"]["mean"] is None:
+        return "The sample has too few exchanged labels to estimate how many are flagged."
+    found, flagged = share(block["share"]), share(block["recall"])
+    return f"Weighted by their numbers, {found} of all labels are exchanged, and {flagged} of these are flagged."
+
+
+def _seen(block: Mapping[str, Any]) -> str:
+    return share(block) if block["n"] else "nobody"
+
+
+def viewer(m: Mapping[str, Any]) -> str:
+    """How far the viewer can be trusted, by planted exchanges and second looks."""
+    block = m.get("eye")
+    if not block:
+        return ""
+    again, seen = block["again"], block["sensitivity"]
+    text = f"The viewer was {block['viewer']}. The sample was judged once, without a second viewer."
+    if seen["n"]:
+        text += (
+            f" Of {block['controls']} exchanges planted as controls, in a label or in a prediction, the viewer judged {seen['n']} and "
+            f"saw {share(seen)} of these. Of the skeletons beside them, which have none, {share(block['alarms'])} were called exchanged."
+        )
+    if again["n"]:
+        kappa = "" if again["kappa"] is None else f" (Cohen's κ {number(again['kappa'])})"
+        text += (
+            f" {again['n']} people were shown a second time, and {share(again)} of the verdicts were the same{kappa}. This is an upper "
+            "bound: in the same sitting the viewer recognises people."
+        )
+    return text
+
+
+def unseen(m: Mapping[str, Any]) -> str:
+    """What limits the check by eye, for the end of the chapter."""
+    if not m.get("eye"):
+        return "No sample of these labels has been checked by eye."
+    return (
+        "The sample checked by eye has one viewer, who may err, or cannot tell, where the network errs too: people upside down, from "
+        "behind, or blurred. A prediction is often less exact than a label, which can betray which of the two it is. Where both agree, no "
+        "control tests whether the viewer sees that both are wrong."
+    )
+
+
 def ceiling(m: Mapping[str, Any]) -> str:
     if m["rendered"]:
         return "Labels of mannequins are right by construction, so every doubt of the audit is mistaken here, and nothing is bounded."
@@ -162,6 +253,10 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
             few = f"only {each['planted']} planted" if each["planted"] < ENOUGH else ""
             found_[f"Recall of {name} at a precision of 80 %"] = few or spoken(each["recall"])
             found_[f"Area under the curve, {name}"] = few or f"{each['auc']:.2f}"
+    if block := m.get("eye"):
+        found_["Labels above 50 % with left and right exchanged, by eye"] = _seen(block["sure"]["exchanged"])
+        found_["Flagged labels with left and right exchanged, by eye"] = _seen(block["flagged"]["exchanged"])
+        found_["Other labels with left and right exchanged, by eye"] = _seen(block["others"]["exchanged"])
     found_["Labels taken to be wrong, at most"] = share(m["audit"]["wrong"])
     found_["People more likely wrong than right as a whole"] = share(m["audit"]["exchanged"])
     return found_
