@@ -155,7 +155,7 @@ def looked(**changes):
 
 def test_what_was_seen_by_eye():
     text = said(eye=looked())
-    assert "Of 2,010 people judged by *hg1*, 210 are the most doubtful: these count as flagged, and 200 of them and 200" in text["eye"]
+    assert "Of 2,010 people judged by *hg1*, the 210 most doubtful count as flagged; 200 of these and 200 others" in text["eye"]
     assert "exchanged in 60 % [58,\u00a062] of the flagged, and in 5 % [3,\u00a07] of the others." in text["eye"]
     assert "cannot tell for 20 of the 90 labels above 50 %: if these were all right, 26 % of the 90 would be exchanged" in text["eye"]
     assert "10 % [8,\u00a012] of all labels are exchanged, and 57 % [55,\u00a059] of these are flagged." in text["eye"]
@@ -171,7 +171,7 @@ def test_what_was_seen_by_eye():
 
 def test_all_who_are_flagged_were_looked_at_and_judged():
     text = said(eye=looked(sure=part(0.6, unknown=0)))["eye"]
-    assert "210 have a probability above 50 %: these count as flagged" in text and "cannot tell for" not in text
+    assert "the 210 with a probability above 50 % count as flagged" in text and "cannot tell for" not in text
 
 
 def test_a_sample_too_small_to_say_anything():

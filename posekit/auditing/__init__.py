@@ -4,4 +4,5 @@
 - `planted`: errors of each kind, planted; `features`, `calibration`: from evidence to probabilities by them.
 - `judging`: `audit`. `writing`: what it writes; `decisions`: a reviewer's decisions, and the corrected copy. `labels`: to learn from.
 - `measure`, `baselines`: how good it is. `folds`: networks that judge people they did not learn from.
+- `eye`: blind sheets to judge a sample by, and what the verdicts say.
 """

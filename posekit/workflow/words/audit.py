@@ -149,7 +149,8 @@ def eye(m: Mapping[str, Any]) -> str:
         where = "The edition of photographs has such a check." if m["rendered"] else "`posekit.auditing.eye` makes the sheets for it."
         return f"Nobody has looked at a sample of these labels. {where}"
     flagged, sure, others, total = block["flagged"], block["sure"], block["others"], block["total"]
-    top = "are the most doubtful" if sure["looked at"] < flagged["looked at"] else "have a probability above 50 %"
+    count = f"{total['flagged']:,}"
+    top = f"{count} most doubtful" if sure["looked at"] < flagged["looked at"] else f"{count} with a probability above 50 %"
     names = {"flagged": "flagged", "sure": "of these, above 50 %", "others": "not flagged"}
     columns = ["people", "looked at", "cannot tell", "mean probability", "left and right exchanged", "any error",
                "only the prediction wrong"]  # fmt: skip
@@ -162,9 +163,9 @@ def eye(m: Mapping[str, Any]) -> str:
         if (each := block[key])["looked at"]
     ]
     text = (
-        f"Of {block['people']:,} people judged by *{block['network']}*, {total['flagged']:,} {top}: these count as flagged, and "
-        f"{flagged['looked at']:,} of them and {others['looked at']:,} of the others were looked at. Of the labels that can be judged, "
-        f"left and right are exchanged in {_seen(flagged['exchanged'])} of the flagged, and in {_seen(others['exchanged'])} of the others. "
+        f"Of {block['people']:,} people judged by *{block['network']}*, the {top} count as flagged; {flagged['looked at']:,} of these and "
+        f"{others['looked at']:,} others were looked at. Of the labels that can be judged, left and right are exchanged in "
+        f"{_seen(flagged['exchanged'])} of the flagged, and in {_seen(others['exchanged'])} of the others. "
         f"{_bounded(sure)}{_weighted(block)}"
     )
     return "\n".join([SHOWN_BLIND, "", text, "", *head, *lines])
@@ -219,8 +220,8 @@ def unseen(m: Mapping[str, Any]) -> str:
         return "No sample of these labels has been checked by eye."
     return (
         "The sample checked by eye has one viewer, who may err, or cannot tell, where the network errs too: people upside down, from "
-        "behind, or blurred. A prediction is often less exact than a label, which can betray which of the two it is. Where both agree, no "
-        "control tests whether the viewer sees that both are wrong."
+        "behind, or blurred. Labels that cannot be judged need not be like the others. A prediction is often less exact than a label, "
+        "which can betray which of the two it is. Where both agree, no control tests whether the viewer sees that both are wrong."
     )
 
 
