@@ -203,7 +203,8 @@ def viewer(m: Mapping[str, Any]) -> str:
     if seen["n"]:
         text += (
             f" Of {block['controls']} exchanges planted as controls, in a label or in a prediction, the viewer judged {seen['n']} and "
-            f"saw {share(seen)} of these. Of the skeletons beside them, which have none, {share(block['alarms'])} were called exchanged."
+            f"saw {share(seen)} of these. Of the skeletons beside them, which have none, {share(block['alarms'])} were called exchanged. "
+            "Such people are easier than the flagged, for network and label agree about them."
         )
     if again["n"]:
         kappa = "" if again["kappa"] is None else f" (Cohen's κ {number(again['kappa'])})"
