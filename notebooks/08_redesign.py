@@ -205,7 +205,7 @@ if study["ceiling"]:
 caption = "PCK@0.2·torso with the mirror image; on test with intervals over seeds. Points: the difference on test from the base, for the autoencoder, linear and random from the base that is trained on, paired by seed and person, with intervals over both (Student's t, three seeds at least)."
 pd.DataFrame(rows).fillna("").style.hide().set_caption(caption)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points: to the base; for the autoencoder and its controls, to *base, trained on*. Large dots have 95 % intervals over seeds and people and are hollow where seeds are too few for an interval; small dots are single seeds. Below the dotted line: redesigns drawn at random.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points: to the base; for the autoencoder and its controls, to *base, trained on*. Large dots have 95 % intervals over seeds and people and are hollow where seeds are too few for an interval; small dots are single seeds. Where redesigns drawn at random are trained, they stand below a dotted line.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
 run.save_figure(figures.variant_changes(variants, study["winner"]), "change")
 plt.show()
 

@@ -91,11 +91,11 @@ def test_calibration(mean, share, side):
 def test_what_is_found_and_what_it_bounds():
     text = said()["found"]
     assert text.startswith("690 people were judged. For 4 %") and text.endswith("| whole exchanges | 5.0 % |\n| displaced joints | 1.0 % |")
-    assert said()["second"] == "No second network was asked here."
+    assert said()["second"] == "This run compares with no second network."
     asked = {"network": "hg2", "agreed": interval(0.8), "others": interval(0.1)}
     assert said(second=asked)["second"].startswith("A second network, *hg2*, also prefers the exchanged labels for 80 %")
     assert "agrees with at least 90 %" in said()["ceiling"] and "nothing is bounded" in said(rendered=True)["ceiling"]
-    assert said()["notes"] == "- none." and said(audit=planted()["audit"] | {"notes": ["a", "b"]})["notes"] == "- a.\n- b."
+    assert said()["notes"] == "None." and said(audit=planted()["audit"] | {"notes": ["a", "b"]})["notes"] == "- a.\n- b."
 
 
 def test_the_study_is_open_while_trainings_are_missing():

@@ -37,7 +37,7 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "unseen": unseen(m),
         "ceiling": ceiling(m),
         "study": study(m),
-        "notes": "\n".join(f"- {note}." for note in m["audit"]["notes"]) or "- none.",
+        "notes": "\n".join(f"- {note}." for note in m["audit"]["notes"]) or "None.",
         "table": side_by_side("14_audit", data, verdicts(m)),
     }
 
@@ -135,7 +135,7 @@ def found(m: Mapping[str, Any]) -> str:
 def second(m: Mapping[str, Any]) -> str:
     block = m["second"]
     if block is None:
-        return "No second network was asked here."
+        return "This run compares with no second network."
     return (
         f"A second network, *{block['network']}*, also prefers the exchanged labels for {share(block['agreed'])} of the people whom the "
         f"audit takes to be exchanged, and for {share(block['others'])} of all others."

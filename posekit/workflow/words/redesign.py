@@ -205,17 +205,11 @@ def sizes(studies: Mapping[str, Mapping]) -> str:
 
 
 def code(portraits: Mapping[str, Mapping], people: int) -> str:
-    """The code of a trained network and of its redesign, in one comparison."""
+    """What steps in the code of a trained network and in that of its redesign do, side by side; the rest is in the chapter's own table."""
     if not portraits:
         return "This edition has no pair of a trained network and its redesign to compare; the edition of photographs has one."
     (old, before), (new, after) = portraits.items()
-    rows: dict[str, tuple] = {
-        "components for 95 % of the variance": (before["components95"], after["components95"]),
-        "components above the permutation floor": (before["above"], after["above"]),
-    }
-    for name in before["probes"]:
-        each = (number(block["probes"][name]["mean"]) for block in (before, after))
-        rows[f"R² of *{name}*, probed from 20 components"] = tuple(each)
+    rows: dict[str, tuple[str, ...]] = {}
     for skips, words in {"intact": "intact skip connections", "mean": "skip connections at their means"}.items():
         if skips in before["walks"]:
             walked = before["walks"][skips], after["walks"][skips]
@@ -223,7 +217,7 @@ def code(portraits: Mapping[str, Mapping], people: int) -> str:
             rows[f"{step}: joints move by, torso lengths"] = tuple(number(walk["moved"]["mean"]) for walk in walked)
             rows[f"{step}: the attribute changes"] = tuple(_effect(walk) for walk in walked)
     lines = [f"| over {people:,} people | {old} | {new} |", "| --- | --- | --- |"]
-    return "\n".join([*lines, *(f"| {question} | {' | '.join(map(str, values))} |" for question, values in rows.items())])
+    return "\n".join([*lines, *(f"| {question} | {' | '.join(values)} |" for question, values in rows.items())]) if rows else ""
 
 
 def full(pairs: Mapping[str, Mapping]) -> str:
