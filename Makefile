@@ -24,7 +24,7 @@ book: $(READY)
 
 # A notebook that fails leaves a gap on paper too, and is an error of `make pdf` as of `make book`.
 pdf: $(READY)
-	@.venv/bin/python -m posekit.workflow.typeset
+	@.venv/bin/python -m posekit.workflow.pages.typeset
 	@$(MAKE) --no-print-directory book; book=$$?; .venv/bin/python -m posekit.workflow.book pdf $(PRESET) && exit $$book
 
 test: $(READY)

@@ -47,7 +47,7 @@ from posekit.files import plain
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations.twins import load_twins
 from posekit.plots import ablation as figures
-from posekit.plots import studies as study_figures
+from posekit.plots.comparisons import studies as study_figures
 from posekit.skeleton import skeleton_of
 from posekit.studies import kept
 from posekit.studies.summary import summarise

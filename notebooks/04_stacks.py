@@ -47,7 +47,7 @@ from posekit.interpret.activations import stacks as between
 from posekit.interpret.activations.codes import collect
 from posekit.interpret.analysis import cka as alignment
 from posekit.plots import ablation as figures
-from posekit.plots import studies as study_figures
+from posekit.plots.comparisons import studies as study_figures
 from posekit.skeleton import skeleton_of
 from posekit.studies import kept
 from posekit.studies.summary import summarise

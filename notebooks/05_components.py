@@ -55,8 +55,8 @@ from posekit.interpret.activations.codes import code_hook_point, codes_and_predi
 from posekit.interpret.analysis import probes
 from posekit.interpret.analysis.attributes import attributes, factors, usable
 from posekit.interpret.analysis.components import batches_of, count_above_floor, jackknife, moments_of, noise_floor, pca, stability
-from posekit.plots import components as draw
-from posekit.plots import meaning
+from posekit.plots.codes import components as draw
+from posekit.plots.codes import meaning
 from posekit.workflow import runs, words
 from posekit.workflow.words import components as words_of
 

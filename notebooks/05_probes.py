@@ -62,9 +62,9 @@ from posekit.interpret.analysis.attributes import attributes, factors, usable
 from posekit.interpret.analysis.attributes import table as attribute_table
 from posekit.interpret.analysis.components import batches_of, moments_of, pca, stability
 from posekit.interpret.analysis.probes import Direction
-from posekit.plots import components as draw
-from posekit.plots import meaning
-from posekit.plots.slider import slider, strip
+from posekit.plots.codes import components as draw
+from posekit.plots.codes import meaning
+from posekit.plots.codes.slider import slider, strip
 from posekit.skeleton import skeleton_of
 from posekit.workflow import runs, words
 from posekit.workflow.words import components as components_words

@@ -64,8 +64,8 @@ from posekit.errors import PosekitError
 from posekit.interpret.activations.codes import code_hook_point, codes_and_predictions
 from posekit.interpret.analysis import clusters, embedding
 from posekit.interpret.analysis.attributes import attributes, distinct, factors, usable
-from posekit.plots import clusters as draw
-from posekit.plots import interactive
+from posekit.plots.codes import clusters as draw
+from posekit.plots.codes import interactive
 from posekit.workflow import runs, words
 from posekit.workflow.words import clusters as words_of
 from posekit.workflow.words import ranged, share

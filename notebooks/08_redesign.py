@@ -57,7 +57,7 @@ from posekit.engine.learning.training import Recipe
 from posekit.interpret.activations.portrait import portrait
 from posekit.interpret.analysis.attributes import attributes, usable
 from posekit.models.hourglass import HourglassConfig
-from posekit.plots import redesign as figures
+from posekit.plots.comparisons import redesign as figures
 from posekit.studies import kept, redesign
 from posekit.studies.floor import median_pose
 from posekit.studies.summary import summarise

@@ -76,7 +76,7 @@ from posekit.models.feedback import FeedbackConfig, mean_pose
 from posekit.models.hourglass import HourglassConfig
 from posekit.models.transpose import TransPoseConfig, dependencies
 from posekit.plots import ablation as skip_figures
-from posekit.plots import comparison as figures
+from posekit.plots.comparisons import comparison as figures
 from posekit.skeleton import skeleton_of
 from posekit.studies import comparison, kept, redesign
 from posekit.studies.floor import median_pose

@@ -46,7 +46,7 @@ import matplotlib.pyplot as plt
 
 from posekit import plots
 from posekit.data.people import parse_spec
-from posekit.plots import claims as draw
+from posekit.plots.comparisons import claims as draw
 from posekit.studies import kept, summary
 from posekit.workflow import claims as ledger
 from posekit.workflow import runs

@@ -57,7 +57,7 @@ from posekit.interpret.activations import ablation
 from posekit.interpret.analysis import attributes, cka, components, probes, rotation
 from posekit.interpret.attribution import dependency as causes
 from posekit.interpret.attribution import judgement, sanity
-from posekit.models.blazepose import LAYERS, PARTS
+from posekit.models.outside.blazepose import LAYERS, PARTS
 from posekit.plots import ablation as figures
 from posekit.plots import another as plots
 from posekit.plots import attribution

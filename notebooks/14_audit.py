@@ -43,15 +43,16 @@ import pandas as pd
 
 import posekit
 from posekit import plots
-from posekit.auditing import features, measure, opinions
-from posekit.auditing.eye import verdicts
+from posekit.auditing import features, opinions
+from posekit.auditing.quality import measure
+from posekit.auditing.quality.eye import verdicts
 from posekit.coordinates import CONTEXT, transform_keypoints
 from posekit.data import held_out
 from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import load
 from posekit.files import plain
 from posekit.plots import auditing as figures
-from posekit.plots import studies as study_figures
+from posekit.plots.comparisons import studies as study_figures
 from posekit.stats import over_people
 from posekit.studies import kept
 from posekit.studies.summary import summarise

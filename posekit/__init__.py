@@ -55,7 +55,7 @@ EXPORTS = {  # by name, the module that defines it
     "Skeleton": "skeleton",
 }
 MODULES = {  # by the short name under which `posekit.NAME` gives it, where it lies
-    "adapters": "engine.outside.adapters", "auditing": "auditing", "bench": "cli.bench", "convert": "engine.outside.convert",
+    "adapters": "engine.outside.adapters", "auditing": "auditing", "bench": "cli.hardware.bench", "convert": "engine.outside.convert",
     "coordinates": "coordinates", "data": "data", "display": "display", "drawing": "display.drawing", "engine": "engine",
     "errors": "errors", "evaluation": "engine.evaluation", "execution": "workflow.execution", "fitting": "engine.learning.fitting",
     "heatmaps": "heatmaps", "hooks": "hooks", "interchange": "engine.interchange", "interpret": "interpret", "losses": "losses",

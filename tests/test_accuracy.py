@@ -5,7 +5,7 @@ import math
 import pytest
 
 import posekit
-from posekit.cli import bench
+from posekit.cli.hardware import bench
 from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.studies import accuracy

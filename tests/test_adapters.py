@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import posekit
 from posekit import PosekitError, Skeleton, adapt
 from posekit.engine.outside import adapters
-from posekit.models.simple_baseline import SimpleBaseline
+from posekit.models.outside.simple_baseline import SimpleBaseline
 
 PLAIN = posekit.Backend.plain()
 QUIET = {"report": None, "backend": PLAIN}

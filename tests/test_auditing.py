@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from planted_labels import exchanged, people, predictor
 
 import posekit
-from posekit.auditing import baselines, calibration, evidence, features, labels, measure, planted
+from posekit.auditing import calibration, evidence, features, labels
 from posekit.auditing.judging import UNJUDGED
+from posekit.auditing.quality import baselines, measure, planted
 from posekit.errors import PosekitError
 from posekit.losses import loss_sum
 from posekit.skeleton import COCO, LSP, Skeleton

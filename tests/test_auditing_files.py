@@ -14,7 +14,8 @@ from scipy.io import loadmat, savemat
 from typer.testing import CliRunner
 
 import posekit
-from posekit.auditing import decisions, folds, planted, writing
+from posekit.auditing import decisions, folds, writing
+from posekit.auditing.quality import planted
 from posekit.cli import commands as cli
 from posekit.engine.backend import Backend
 from posekit.engine.learning.training import Recipe

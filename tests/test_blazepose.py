@@ -17,7 +17,7 @@ from posekit.engine import weights
 from posekit.engine.outside import blazepose
 from posekit.errors import PosekitError
 from posekit.hooks import edit, trace
-from posekit.models.blazepose import LAYERS, MAPS, PARTS, POINTS, BlazePose, InvertedResidual, ReLU6, Residual
+from posekit.models.outside.blazepose import LAYERS, MAPS, PARTS, POINTS, BlazePose, InvertedResidual, ReLU6, Residual
 from posekit.skeleton import COCO, LSP
 
 PLAIN = posekit.Backend.plain()

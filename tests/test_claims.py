@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posekit.errors import PosekitError
-from posekit.plots.claims import overview
+from posekit.plots.comparisons.claims import overview
 from posekit.studies import summary
 from posekit.workflow import claims, runs
 from posekit.workflow.words import claims as say

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
-from posekit.cli import bench_components
+from posekit.cli.hardware import bench_components
 from posekit.errors import PosekitError
 from posekit.interpret.analysis.components import Moments, batches_of, count_above_floor, jackknife, moments_of, noise_floor, pca, stability
 

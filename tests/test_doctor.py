@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from posekit.cli import commands as cli
-from posekit.cli import doctor
+from posekit.cli.hardware import doctor
 
 REPOSITORY = Path(__file__).parents[1]
 

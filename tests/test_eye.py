@@ -11,7 +11,7 @@ from PIL import Image
 from planted_labels import people, predictor
 
 import posekit
-from posekit.auditing.eye import sheets, verdicts
+from posekit.auditing.quality.eye import sheets, verdicts
 from posekit.errors import PosekitError
 
 MANY = 40

@@ -10,7 +10,7 @@ from posekit import PosekitError
 from posekit.engine.outside import adapters
 from posekit.interpret.activations import ablation
 from posekit.interpret.activations.codes import collect
-from posekit.models.hrnet import HRNet
+from posekit.models.outside.hrnet import HRNet
 
 PLAIN = posekit.Backend.plain()
 QUIET = {"report": None, "backend": PLAIN}

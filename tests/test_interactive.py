@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from posekit.display import drawing
-from posekit.plots import interactive
+from posekit.plots.codes import interactive
 from posekit.skeleton import LSP
 from posekit.workflow import pages
 

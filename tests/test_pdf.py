@@ -13,7 +13,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from posekit.errors import PosekitError
-from posekit.workflow import pages, typeset
+from posekit.workflow import pages
+from posekit.workflow.pages import typeset
 from posekit.workflow.parameters import root
 
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="90"><rect width="300" height="90" fill="teal"/></svg>'

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from posekit.plots.slider import slider, strip
+from posekit.plots.codes.slider import slider, strip
 from posekit.skeleton import LSP
 
 SIDE = 16

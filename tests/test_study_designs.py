@@ -21,7 +21,7 @@ from posekit.models.parts import PartsConfig
 from posekit.models.transpose import TransPoseConfig
 from posekit.studies import execute, hours, job, results
 from posekit.studies.designs import DESIGNS, design
-from posekit.studies.hourglasses import BEST, base_64
+from posekit.studies.designs.hourglasses import BEST, base_64
 from posekit.studies.job import Training, with_seed
 from posekit.studies.redesign.budget import macs, parameters
 from posekit.studies.results import Result

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from posekit.cli import bench, bench_components
+from posekit.cli.hardware import bench, bench_components
 from posekit.display.tables import LINE, show_table
 
 ROW = {"name": "prediction, 64 features, 128 px, 1 at a time", "plain": 12.3, "fast": 56.7, "openvino": 60.0, "ratio": 4.6, "expected": 2.0,

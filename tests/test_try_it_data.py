@@ -15,7 +15,7 @@ from posekit.engine import weights
 from posekit.engine.backend import Backend
 from posekit.engine.weights import Card
 from posekit.interpret.activations import ablation
-from posekit.workflow import try_it
+from posekit.workflow.pages import try_it
 
 PEOPLE = "mannequins:60,size=32"
 

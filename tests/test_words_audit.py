@@ -114,7 +114,7 @@ def test_the_table_has_each_kind():
 def test_a_kind_with_few_planted_errors_is_not_drawn():
     import matplotlib.pyplot as plt
 
-    from posekit.auditing import measure
+    from posekit.auditing.quality import measure
     from posekit.plots.auditing import recalls
 
     rows = [row(kind, method=method, planted=count) for kind, count in (("whole", 30), ("flag", 2)) for method in measure.METHODS]
@@ -130,7 +130,7 @@ def test_a_kind_with_few_planted_errors_is_not_drawn():
 def test_the_study_of_labels_has_the_names_of_the_chapter():
     import matplotlib.pyplot as plt
 
-    from posekit.plots.studies import differences
+    from posekit.plots.comparisons.studies import differences
 
     variants = {name: {"seeds": [], "difference": None} for name in ("labels as they are", "exchanges put right", "weighted labels")}
     figure = differences(variants, "labels as they are", words.VARIANTS)
@@ -182,7 +182,10 @@ def test_a_sample_too_small_to_say_anything():
     assert "κ" not in said(eye=looked(again=interval(1) | {"n": 3, "kappa": None}))["viewer"]
 
 
-@pytest.mark.parametrize(("rendered", "where"), [(True, "The edition of photographs has such a check."), (False, "`posekit.auditing.eye`")])
+@pytest.mark.parametrize(
+    ("rendered", "where"),
+    [(True, "The edition of photographs has such a check."), (False, "`posekit.auditing.quality.eye`")],
+)
 def test_nobody_looked(rendered, where):
     text = said(rendered=rendered, eye={})
     assert where in text["eye"] and not text["viewer"] and text["unseen"] == "No sample of these labels has been checked by eye."

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 from planted_study import plant
 
-from posekit.plots import comparison as figures
+from posekit.plots.comparisons import comparison as figures
 from posekit.studies import kept
 from posekit.studies.floor import FLOOR
 from posekit.studies.summary import learning, summarise

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 from planted_study import plant
 
-from posekit.plots import studies as figures
+from posekit.plots.comparisons import studies as figures
 from posekit.studies import kept
 from posekit.studies.summary import SHARES, summarise
 from posekit.workflow.words import skips, stacks, studies

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from posekit.auditing.evidence import BEST, OTHER, OWN
-from posekit.auditing.planted import groups, pairs
+from posekit.auditing.quality.planted import groups, pairs
 from posekit.data.people import People
 from posekit.skeleton import Skeleton
 

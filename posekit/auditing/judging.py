@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from posekit.auditing import features, opinions, planted
+from posekit.auditing import features, opinions
 from posekit.auditing.calibration import FOLDS, LIMIT, Calibrated, calibrate
 from posekit.auditing.evidence import OWN, Opinion
-from posekit.auditing.planted import groups
+from posekit.auditing.quality import planted
+from posekit.auditing.quality.planted import groups
 from posekit.coordinates import CONTEXT
 from posekit.data import load_people
 from posekit.data.crops import crops

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from posekit.auditing import evidence
 from posekit.auditing.evidence import Opinion
-from posekit.auditing.planted import another_pose
+from posekit.auditing.quality.planted import another_pose
 from posekit.coordinates import CONTEXT
 from posekit.data.crops import Crops
 from posekit.data.people import People, joints_box, parse_spec

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from posekit.auditing.judging import Audit
-from posekit.auditing.planted import groups
+from posekit.auditing.quality.planted import groups
 from posekit.coordinates import MARGIN, cropping, person_square, transform_keypoints
 from posekit.data.crops import cut
 from posekit.data.people import People, parse_spec

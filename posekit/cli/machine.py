@@ -17,7 +17,7 @@ from posekit.errors import PosekitError
 @command
 def doctor() -> None:
     """Say what this machine has, how posekit will use it, and what is missing; exit code 1 where that is needed."""
-    from posekit.cli import doctor as examination
+    from posekit.cli.hardware import doctor as examination
 
     findings = examination.examine()
     wide = max(len(finding.what) for finding in findings)
@@ -45,8 +45,8 @@ def bench(
     Each is timed beside the plain way: a network in float32 by PyTorch's own modules, components by scikit-learn. The whole takes minutes;
     --quick takes a small network on small pictures. Nothing else should run meanwhile, since other work changes the ratios.
     """
-    from posekit.cli import bench as benchmark
-    from posekit.cli import bench_components
+    from posekit.cli.hardware import bench as benchmark
+    from posekit.cli.hardware import bench_components
 
     writable(json_file)
     if accuracy:
@@ -58,7 +58,7 @@ def bench(
 
 
 def _time_to_accuracy(data: str, cache: Path, json_file: Path | None) -> None:
-    from posekit.cli import bench as benchmark
+    from posekit.cli.hardware import bench as benchmark
     from posekit.data import load_people
     from posekit.studies import accuracy
     from posekit.workflow.parameters import root

@@ -213,7 +213,7 @@ def _draw(sweep: Sweep, done: list[Point], found: list[dict[str, Block]], shown:
 
     matplotlib.use("Agg")
     from posekit import plots
-    from posekit.plots.sweeps import settings
+    from posekit.plots.comparisons.sweeps import settings
 
     plots.style()
     figure = settings({key: by_setting(sweep, done, found, key) for key in shown}, over_seeds)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from posekit.workflow import try_it
+from posekit.workflow.pages import try_it
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

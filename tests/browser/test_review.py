@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from planted_labels import exchanged, people, predictor
 
 import posekit
-from posekit.auditing import decisions, planted, writing
+from posekit.auditing import decisions, writing
+from posekit.auditing.quality import planted
 from posekit.skeleton import LSP
 
 WHOLE = planted.groups(LSP)["whole"]

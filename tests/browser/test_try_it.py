@@ -20,7 +20,7 @@ from posekit import heatmaps as hm
 from posekit.coordinates import STRIDE, rescaling, transform
 from posekit.data.crops import cut
 from posekit.engine.inference.prediction import predict_heatmaps
-from posekit.workflow import try_it
+from posekit.workflow.pages import try_it
 
 PLACES = [*(f"stack0.skip{level}" for level in (1, 2, 3, 4)), "stack0.bottleneck3"]
 

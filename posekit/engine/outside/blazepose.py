@@ -25,7 +25,7 @@ from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import Predictor
 from posekit.engine.outside.adapting import adapt
 from posekit.errors import PosekitError, extra
-from posekit.models.blazepose import POINTS, RESOLUTION, BlazePose, points
+from posekit.models.outside.blazepose import POINTS, RESOLUTION, BlazePose, points
 from posekit.skeleton import COCO, LSP, Skeleton
 
 FOLDER = Path("data") / "blazepose"  # from where posekit is called

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from posekit.auditing.measure import ENOUGH
+from posekit.auditing.quality.measure import ENOUGH
 from posekit.workflow.words import listed, number, share, side_by_side, spoken
 from posekit.workflow.words.studies import gained, state, table
 
@@ -146,7 +146,9 @@ def eye(m: Mapping[str, Any]) -> str:
     """What was seen in flagged labels and in others: sentences and a table."""
     block = m.get("eye")
     if not block:
-        where = "The edition of photographs has such a check." if m["rendered"] else "`posekit.auditing.eye` makes the sheets for it."
+        where = (
+            "The edition of photographs has such a check." if m["rendered"] else "`posekit.auditing.quality.eye` makes the sheets for it."
+        )
         return f"Nobody has looked at a sample of these labels. {where}"
     flagged, sure, others, total = block["flagged"], block["sure"], block["others"], block["total"]
     count = f"{total['flagged']:,}"

@@ -19,8 +19,8 @@ from posekit.engine.inference.prediction import Predictor
 from posekit.engine.outside import foreign
 from posekit.engine.outside.adapting import adapt
 from posekit.errors import PosekitError
-from posekit.models.hrnet import HRNet
-from posekit.models.simple_baseline import SimpleBaseline
+from posekit.models.outside.hrnet import HRNet
+from posekit.models.outside.simple_baseline import SimpleBaseline
 from posekit.skeleton import Skeleton
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's

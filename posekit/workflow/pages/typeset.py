@@ -1,6 +1,6 @@
 """LaTeX made from the book's pages, typeset: the last step of `make pdf`.
 
-    python -m posekit.workflow.typeset
+    python -m posekit.workflow.pages.typeset
 
 says what is not installed that it takes.
 """

@@ -12,7 +12,7 @@ from PIL import Image
 
 from posekit.display.drawing import draw
 from posekit.display.html import webp
-from posekit.plots.meaning import glow
+from posekit.plots.codes.meaning import glow
 from posekit.skeleton import Skeleton
 
 # fmt: off

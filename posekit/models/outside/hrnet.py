@@ -10,7 +10,7 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
-from posekit.models.simple_baseline import Module, numbered
+from posekit.models.outside.simple_baseline import Module, numbered
 
 
 class Exchange(nn.Module):

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 
-from posekit.auditing import baselines, opinions, planted
+from posekit.auditing import opinions
 from posekit.auditing.evidence import Opinion
 from posekit.auditing.judging import Audit, judge, label_sets
-from posekit.auditing.planted import JOINT, PERSON, groups
+from posekit.auditing.quality import baselines, planted
+from posekit.auditing.quality.planted import JOINT, PERSON, groups
 from posekit.coordinates import CONTEXT
 from posekit.data.crops import crops
 from posekit.data.people import People

@@ -1,6 +1,6 @@
 """Principal components of generated codes whose spectrum is known: time, memory and error, each in a process of its own.
 
-python -m posekit.cli.bench_components streamed 124040 4096   # one measurement, as JSON
+python -m posekit.cli.hardware.bench_components streamed 124040 4096   # one measurement, as JSON
 """
 
 import json
@@ -163,8 +163,8 @@ class _Timed:
 
 def _apart(method: str, people: int, dimensions: int) -> dict:
     """`measure` in a fresh process, whose memory is its own."""
-    command = [sys.executable, "-m", "posekit.cli.bench_components", method, str(people), str(dimensions)]
-    paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "posekit.cli.hardware.bench_components", method, str(people), str(dimensions)]
+    paths = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths})
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["killed, most often because memory ran out"])[-1]

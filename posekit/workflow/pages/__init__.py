@@ -56,7 +56,7 @@ def pdf(preset: str) -> Path:
         PosekitError: a run is missing, and not because of a failure; the pages do not build; a sign is in no font or a
             reference leads nowhere (where there are gaps that may be); TeX is not there.
     """
-    from posekit.workflow import typeset
+    from posekit.workflow.pages import typeset
 
     typeset.require()
     steps = plan(preset)
@@ -87,7 +87,7 @@ def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: P
             shutil.copytree(step.out / "figures", source / "figures" / name)
     lay_scripts(source)
     if (source / "try_it.md").is_file():
-        from posekit.workflow import try_it
+        from posekit.workflow.pages import try_it
 
         try_it.lay(source)
     measured = _metrics({name: step for name, step in steps.items() if name not in missing})
@@ -142,7 +142,7 @@ def _sphinx(source: Path, builder: str, *, strict: bool) -> Path:
         settings.write(_SETTINGS)
     built = source.parent / "_build"
     others = [p for p in source.rglob("*") if p.is_file() and p.suffix not in (".md", ".ipynb")]
-    others += Path(__file__).parents[1].rglob("*.py")
+    others += Path(__file__).parents[2].rglob("*.py")
     digest = hashlib.sha256("".join(f"{p} {hashlib.sha256(p.read_bytes()).hexdigest()}\n" for p in sorted(others)).encode())
     key = built / f"of-{digest.hexdigest()[:16]}"
     if not key.exists():

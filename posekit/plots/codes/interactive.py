@@ -15,7 +15,7 @@ from PIL import Image
 from posekit.display.html import webp
 from posekit.errors import extra
 from posekit.plots import PALETTE
-from posekit.plots.clusters import CONTINUOUS, categorical
+from posekit.plots.codes.clusters import CONTINUOUS, categorical
 
 SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")
 FOLDER = "bokeh"  # where a page finds them

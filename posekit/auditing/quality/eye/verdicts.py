@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from posekit.auditing.eye.sheets import ANSWERS, FLAGGED, FORM, KEY
 from posekit.auditing.judging import Audit
+from posekit.auditing.quality.eye.sheets import ANSWERS, FLAGGED, FORM, KEY
 from posekit.errors import PosekitError
 from posekit.files import json_text, plain, read_json, write_text
 

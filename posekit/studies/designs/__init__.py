@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from posekit.engine.learning.training import Recipe
 from posekit.errors import PosekitError
 from posekit.models.hourglass import HourglassConfig
-from posekit.studies import hourglasses
-from posekit.studies.estimators import estimators_64
+from posekit.studies.designs import hourglasses
+from posekit.studies.designs.estimators import estimators_64
 from posekit.studies.job import Training, with_seed
 
 SEEDS = (0, 1, 2)  # three at least, for an interval by Student's t

@@ -7,7 +7,7 @@ from posekit.models.deeppose import DeepPoseConfig
 from posekit.models.feedback import FeedbackConfig
 from posekit.models.parts import PartsConfig
 from posekit.models.transpose import TransPoseConfig
-from posekit.studies.hourglasses import BEST, base_64, named, redesigns
+from posekit.studies.designs.hourglasses import BEST, base_64, named, redesigns
 from posekit.studies.job import Training
 from posekit.studies.results import MOST
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from posekit.auditing.features import gains
 from posekit.auditing.judging import Audit
-from posekit.auditing.planted import exchanged, groups
+from posekit.auditing.quality.planted import exchanged, groups
 from posekit.auditing.writing import spare
 from posekit.coordinates import MARGIN, cropping, person_square, transform
 from posekit.data.crops import cut

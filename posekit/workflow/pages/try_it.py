@@ -50,7 +50,7 @@ LEAST = 50  # people whose joint is labelled: fewer, and a joint's circle is tha
 
 def lay(source: Path) -> None:
     """Write the page's data and its still for paper into a book's source, copied from build/ where weights and library are the same."""
-    files = [SHIPPED / f"{WEIGHTS}.safetensors", *sorted(Path(__file__).parents[1].rglob("*.py"))]
+    files = [SHIPPED / f"{WEIGHTS}.safetensors", *sorted(Path(__file__).parents[2].rglob("*.py"))]
     digest = hashlib.sha256("".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files).encode()).hexdigest()
     kept = root() / "build" / f"try_it-{digest[:16]}"
     script, picture = kept.with_suffix(".js"), kept.with_suffix(".png")
@@ -122,7 +122,7 @@ def still(weights: str, people: list[dict[str, Any]]) -> Image.Image:
     maps = predict_heatmaps(network.model, card, torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255)[:, -1]
     keypoints = decode(maps, card, np.eye(3)[None].repeat(len(views), 0))
     above = [draw(view, points, network.skeleton) for view, points in zip(views, keypoints, strict=True)]
-    from posekit.plots.meaning import glow  # matplotlib is an extra
+    from posekit.plots.codes.meaning import glow  # matplotlib is an extra
 
     below = [Image.fromarray(light) for light in glow(maps.numpy(), network.skeleton, enlarge=1)]
     rows = [np.concatenate([np.asarray(cell.resize((256, 256))) for cell in cells], 1) for cells in (above, below)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from posekit.cli import bench_components
+from posekit.cli.hardware import bench_components
 from posekit.coordinates import CONTEXT
 from posekit.cores import cores
 from posekit.data.augment import Augmentation, augment

@@ -1,0 +1,1 @@
+"""How good an audit is: by planted errors, beside baselines, and by eye."""

@@ -1,0 +1,1 @@
+"""Networks that others designed, rebuilt so that their weights load: SimpleBaseline, HRNet, BlazePose."""

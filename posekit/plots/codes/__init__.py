@@ -1,0 +1,1 @@
+"""Figures of codes: components, walks, groups, and what codes mean."""

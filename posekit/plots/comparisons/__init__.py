@@ -1,0 +1,1 @@
+"""Figures that set networks side by side: estimators, redesigns, studies, sweeps, and the ledger of claims."""
