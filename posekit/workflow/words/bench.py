@@ -40,12 +40,13 @@ def accuracy(result: dict) -> dict[str, str]:
     head, *rows = accuracy_cells(result)
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     ours, theirs = result["ways"].values()
-    last = theirs["lines"][-1]
+    last = theirs["lines"][-1] if theirs["lines"] else None
     return {
         "table": "\n".join(f"| {' | '.join(cells)} |" for cells in lines),
         "people": f"{result['people']:,}", "validated": f"{result['validated']:,}",
         "parameters": f"{result['parameters'] / 1e6:.2f} million",
-        "end": f"{last['pck']:.3f} after {last['seconds'] / ours['seconds']:.1f} times the {ours['seconds'] / 60:.0f} minutes",
+        "taken": f"{theirs['seconds'] / 60:.0f} minutes, {theirs['seconds'] / ours['seconds']:.1f} times what the other took in all",
+        "end": f"after its last whole epoch it found {last['pck']:.3f}" if last else "its first epoch was not over by then",
         "machine": f"{result['processor']}: {result['machine']}; torch {result['torch']}",
     }  # fmt: skip
 
@@ -59,5 +60,8 @@ def accuracy_cells(result: dict) -> list[list[str]]:
         cells = [f"more than {way['seconds'] / 60:.0f} min" if seconds is None else f"{seconds / 60:.1f} min" for seconds in found]
         rows.append([name, *cells])
         times.append([(way["seconds"], False) if seconds is None else (seconds, True) for seconds in found])
-    ratios = [f"{'' if there else 'more than '}{theirs / ours:.1f}×" for (ours, _), (theirs, there) in zip(*times, strict=True)]
-    return [*rows, ["sooner", *ratios]]
+
+    def ratio(ours: float, theirs: float, there: bool) -> str:
+        return f"{theirs / ours:.1f}×" if there else f"more than {theirs / ours:.1f}×" if theirs > ours else "–"
+
+    return [*rows, ["sooner", *(ratio(ours, *there) for (ours, _), there in zip(*times, strict=True))]]
