@@ -93,12 +93,9 @@ def test_minutes_and_ratios():
     assert theirs == ["theirs", "15.0 min", "15.0 min", "more than 16 min"]
     assert sooner == ["sooner", "15.0×", "7.5×", "more than 8.0×"]
     said = words.accuracy(FOUND)
-    assert (
-        said["end"] == "after its last whole epoch it found 0.450" and said["taken"] == "16 minutes, 8.0 times what the other took in all"
-    )
-    early = FOUND | {"ways": FOUND["ways"] | {"theirs": {"lines": [], "seconds": 960.0}}}
-    assert (
-        words.accuracy(early)["end"] == "its first epoch was not over by then"
-        and said["table"].splitlines()[1] == "| --- | ---: | ---: | ---: |"
-    )
+    assert said["end"] == "after its last whole epoch it found 0.450" and said["table"].splitlines()[1] == "| --- | ---: | ---: | ---: |"
+    assert said["taken"] == "16 minutes, 8.0 times what the other took in all"
+    early = FOUND | {"ways": FOUND["ways"] | {"theirs": {"lines": [], "seconds": 100.0}}}
+    assert words.accuracy(early)["end"] == "its first epoch was not over by then"
+    assert words.accuracy_cells(early)[-1] == ["sooner", "more than 1.7×", "–", "–"]
     assert bench.accuracy_table(FOUND).row_count == 3
