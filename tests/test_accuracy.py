@@ -55,9 +55,8 @@ def test_an_interrupted_one_goes_on_with_its_time(follow):
         follow(TINY, targets=(2.0,), folder="halves", report=interrupt)
     halves = follow(TINY, targets=(2.0,), folder="halves")
     assert [line["pck"] for line in halves["lines"]] == [line["pck"] for line in whole["lines"]]
-    assert halves["lines"][0]["seconds"] < halves["lines"][1]["seconds"] <= halves["seconds"] + 0.1
     again = follow(TINY, targets=(2.0,), folder="halves")
-    assert again["lines"] == halves["lines"]
+    assert again["lines"] == halves["lines"] and again["seconds"] > halves["seconds"] > 0
 
 
 def test_both_ways_train_the_same_network(people, tmp_path):
