@@ -80,9 +80,11 @@ def test_the_public_way_is_newells():
 
 LINES = [{"resolution": 64, "epoch": 1, "seconds": 60.0, "pck": 0.3}, {"resolution": 64, "epoch": 2, "seconds": 120.0, "pck": 0.6}]
 SLOW = [{"resolution": 256, "epoch": 1, "seconds": 600.0, "pck": 0.1}, {"resolution": 256, "epoch": 2, "seconds": 900.0, "pck": 0.45}]
+OURS, PUBLIC = [{"resolution": 64, "sigma": 0.7}, {"resolution": 128, "sigma": 0.7}], {"resolution": 256, "lr": 2.5e-4, "batch": 6}
 FOUND = {"targets": [0.2, 0.4, 0.5], "people": 5512, "validated": 500, "parameters": 970_000,
          "processor": "a processor", "machine": "1 thread", "torch": "2.13.0",
-         "ways": {"ours": {"lines": LINES, "seconds": 120.0}, "theirs": {"lines": SLOW, "seconds": 960.0}}}  # fmt: skip
+         "ways": {"ours": {"stages": OURS, "lines": LINES, "seconds": 120.0},
+                  "theirs": {"stages": [PUBLIC], "lines": SLOW, "seconds": 960.0}}}  # fmt: skip
 
 
 def test_minutes_and_ratios():
@@ -93,8 +95,9 @@ def test_minutes_and_ratios():
     assert sooner == ["sooner", "15.0×", "7.5×", "more than 8.0×"]
     said = words.accuracy(FOUND)
     assert said["end"] == "after its last whole epoch it found 0.450" and said["table"].splitlines()[1] == "| --- | ---: | ---: | ---: |"
+    assert (said["sizes"], said["cells"], said["public_rate"], said["public_batch"]) == ("64, then 128", "0.7", "0.00025", "6")
     assert said["taken"] == "16 minutes, 8.0 times what the other took in all"
-    early = FOUND | {"ways": FOUND["ways"] | {"theirs": {"lines": [], "seconds": 100.0}}}
+    early = FOUND | {"ways": FOUND["ways"] | {"theirs": {"stages": [PUBLIC], "lines": [], "seconds": 100.0}}}
     assert words.accuracy(early)["end"] == "its first epoch was not over by then"
     assert words.accuracy_cells(early)[-1] == ["sooner", "more than 1.7×", "–", "–"]
     assert bench.accuracy_table(FOUND).row_count == 3

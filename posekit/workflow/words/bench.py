@@ -41,7 +41,10 @@ def accuracy(result: dict) -> dict[str, str]:
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     ours, theirs = result["ways"].values()
     last = theirs["lines"][-1] if theirs["lines"] else None
+    stages, (public,) = ours["stages"], theirs["stages"]
     return {
+        "sizes": ", then ".join(str(stage["resolution"]) for stage in stages), "cells": f"{stages[0]['sigma']:g}",
+        "public_size": str(public["resolution"]), "public_rate": f"{public['lr']:g}", "public_batch": str(public["batch"]),
         "table": "\n".join(f"| {' | '.join(cells)} |" for cells in lines),
         "people": f"{result['people']:,}", "validated": f"{result['validated']:,}",
         "parameters": f"{result['parameters'] / 1e6:.2f} million",
