@@ -295,13 +295,6 @@ for new, old in zip(weights, baselines, strict=True):
 
 
 # %% tags=["hide-input"]
-def trained_for(card):
-    """Epochs of each stage in which a network was trained, the first one first."""
-    start = card.recipe.get("start")
-    before = trained_for(weight_files.load(start)[1]) if start in weight_files.shipped() else []
-    return [*before, card.recipe["epochs"]]
-
-
 full = {}
 for new, old in zip(weights, baselines, strict=True):
     pair = {}
@@ -312,7 +305,7 @@ for new, old in zip(weights, baselines, strict=True):
             "parameters": sum(p.numel() for p in network.parameters()),
             "macs": redesign.macs(network.config, card.resolution),
             "resolution": card.resolution,
-            "epochs": trained_for(card),
+            "epochs": card.trained_for,
         }
     against = scored[new]["against"]
     change = {key: against[key] for key in ("mean", "low", "high")}

@@ -34,7 +34,7 @@ atoms = 256  # of a sparse autoencoder
 active = 8  # atoms, or components, that a cell has at most
 learners = "mannequins:400,size=80"  # people of a short training, between whose epochs codes are compared: NAME[:PATH]
 epochs = 8  # of the short training
-compared: list[str] = ["lspet-hg1-128px", "lspet-hg1-128px-30", "lspet-hg1-128px-redesign", "lspet-64px-hg2"]  # networks beside this one
+compared: list[str] = ["lspet-hg1-128px-30", "lspet-hg1-128px-redesign", "lspet-64px-hg2"]  # networks beside this one
 seed = 0  # of everything drawn by chance
 on_error = "raise"  # what a picture that cannot be read does: raise or skip
 

@@ -32,8 +32,7 @@ def computed(description, pictures, edits=()):
             if step.get(key) is not None:
                 x = change(x, constants[step[key] :][: x.shape[1]][:, None, None])
         x = x.relu() if step.get("relu") else x
-        plain = {"pool": lambda x: F.max_pool2d(x, 2), "upsample": lambda x: F.interpolate(x, scale_factor=2), "add": torch.add,
-                 "shuffle": lambda x: F.pixel_shuffle(x, 2)}  # fmt: skip
+        plain = {"pool": lambda x: F.max_pool2d(x, 2), "upsample": lambda x: F.interpolate(x, scale_factor=2), "add": torch.add}
         x = plain[step["op"]](x, *more) if step["op"] in plain else x
         results.append(dict(edits).get(names.get(number), lambda x: x)(x))
     return torch.stack([results[i] for i in description["outputs"]], 1)
@@ -42,7 +41,7 @@ def computed(description, pictures, edits=()):
 CONFIGS = st.fixed_dictionaries({
     "stacks": st.integers(1, 2), "depth": st.integers(1, 2), "residuals": st.integers(1, 2), "bottleneck_residuals": st.integers(1, 2),
     "shortcut_kernel": st.sampled_from([1, 3]), "skips": st.sampled_from([True, False, (1,)]), "basic": st.booleans(),
-    "normalised_heatmaps": st.booleans(), "early_pool": st.booleans(), "eighth": st.booleans(), "code_noise": st.sampled_from([0.0, 0.1]),
+    "normalised_heatmaps": st.booleans(), "early_pool": st.booleans(), "code_noise": st.sampled_from([0.0, 0.1]),
 })  # fmt: skip
 
 

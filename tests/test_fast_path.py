@@ -23,17 +23,16 @@ CHANNELS_LAST = Backend(torch.device("cpu"), bf16=False, channels_last=True, can
 
 
 class Level(nn.Module):
-    """One level of an hourglass with both kinds of head: the least with up-sampling, skip connection, pooling and sub-pixels."""
+    """One level of an hourglass and its head: the least with up-sampling, skip connection and pooling."""
 
     def __init__(self):
         super().__init__()
         self.pool, self.inner, self.skip = nn.MaxPool2d(2), Residual(16, 16), Residual(16, 16)
         self.norm, self.heatmaps = nn.BatchNorm2d(16), nn.Conv2d(16, 5, 1)
-        self.finer = nn.Sequential(nn.Conv2d(16, 20, 1), nn.PixelShuffle(2))
 
     def forward(self, x):
         y = self.inner(self.pool(x))
-        return (self.heatmaps(self.norm(upsample(y) + self.skip(x))) + self.finer(y))[:, None]
+        return self.heatmaps(self.norm(upsample(y) + self.skip(x)))[:, None]
 
 
 def gradients(model, backend, dtype=torch.float32, compiled=False):

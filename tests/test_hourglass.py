@@ -18,7 +18,6 @@ VARIANTS = {
     "no skips": HourglassConfig.narrow(16, stacks=2, skips=False, **SMALL),
     "one skip, early pool, noise": HourglassConfig.narrow(16, skips=(2,), early_pool=True, code_noise=0.1, **SMALL),
     "basic, study": HourglassConfig.study(features=16, basic=True, stem=(4, 8, 12), **SMALL),
-    "an eighth, two stacks": HourglassConfig.narrow(16, joints=5, depth=1, stacks=2, eighth=True),
     "wide stem": HourglassConfig(features=16, stem=(8, 16, 16), stacks=2, **SMALL),
 }
 COMPILER = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs g++")

@@ -31,8 +31,7 @@ VARIANTS = {
     "autoencoder": HourglassConfig.narrow(32, depth=2, squeeze="autoencoder", dimensions=9, code_side=4),
     "linear": HourglassConfig.narrow(32, depth=2, stacks=2, squeeze="linear", dimensions=9, code_side=4),
     "basic": HourglassConfig.narrow(32, depth=2, basic=True, stacks=2),
-    "eighth": HourglassConfig.narrow(32, depth=1, eighth=True),
-    "stacks at an eighth": HourglassConfig.narrow(32, depth=1, stacks=3, eighth=True, normalised_heatmaps=True),
+    "stacks": HourglassConfig.narrow(32, depth=1, stacks=3, normalised_heatmaps=True),
     "same-width": HourglassConfig(joints=14, features=32, stem=(32, 32, 32), depth=1),
 }
 

@@ -36,7 +36,7 @@ def export(model: Any, card: Card) -> dict[str, Any]:
     - `conv`: `outputs`, `kernel`, `stride`, `padding`; `weights`, an offset into `kernels`, ordered (outputs, rows, columns, inputs);
       `scale` (null: 1) and `shift` (null: 0), offsets into `constants`, a value for each output; `relu`, whether one follows.
     - `affine`: a batch normalisation or ReLU behind no convolution: `scale`, `shift`, `relu`.
-    - `pool` (maximum of 2 x 2), `upsample` (nearest, by 2), `shuffle` (sub-pixel, by 2), `add`.
+    - `pool` (maximum of 2 x 2), `upsample` (nearest, by 2), `add`.
 
     `kernels` is float16 and `constants` float32, both little-endian in base64. `places` gives by name the operations whose results may be
     replaced: skip connections and the code of each stack. `outputs` are the heatmaps of each stack, the last stack's last.
@@ -145,8 +145,6 @@ def _operation(node: fx.Node, module: nn.Module | None, name: str) -> Operation:
             }  # fmt: skip
         case nn.MaxPool2d(kernel_size=2, stride=2, padding=0):
             return {"op": "pool"}
-        case nn.PixelShuffle(upscale_factor=2):
-            return {"op": "shuffle"}
     if node.op == "placeholder":
         return {"op": "input"}
     if node.target is F.interpolate and node.kwargs.get("scale_factor") == 2 and node.kwargs.get("mode") == "nearest":

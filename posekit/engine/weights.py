@@ -109,6 +109,11 @@ class Card:
         return Calibration.from_dict(self.calibration) if self.calibration else None
 
     @property
+    def trained_for(self) -> list[int]:
+        """Epochs of each training that the weights went through, the first one first; empty where that is not known."""
+        return [*self.recipe.get("start_epochs", []), self.recipe["epochs"]] if "epochs" in self.recipe else []
+
+    @property
     def cells(self) -> np.ndarray:
         """Matrix (3, 3) from heatmap cells to the input's pixels."""
         return coordinates.cells(self.resolution, self.stride, self.alignment, self.aspect)

@@ -41,7 +41,6 @@ class HourglassConfig:
         normalised_heatmaps: batch normalisation behind the last layer, as in the study.
         basic: residual modules of two 3 x 3 convolutions, not of Newell's one between two of 1 x 1.
         early_pool: the stem pools before its first residual module, not after it.
-        eighth: hourglasses work at 1/8 of the picture's side, not 1/4, and each of their cells fills four of a heatmap.
         code_noise: in training the last stack's code is multiplied by 1 + this times normal noise.
         squeeze: what the last stack's code passes through then: "autoencoder" (the study's) or "linear".
         dimensions: of the squeezed code.
@@ -67,7 +66,6 @@ class HourglassConfig:
     normalised_heatmaps: bool = False
     basic: bool = False
     early_pool: bool = False
-    eighth: bool = False
     code_noise: float = 0.0
     squeeze: str | None = None
     dimensions: int = 50
@@ -95,7 +93,7 @@ class HourglassConfig:
     @property
     def multiple(self) -> int:
         """What the input's side is a multiple of: the picture's pixels along the side of a code's cell."""
-        return (8 if self.eighth else 4) * 2**self.depth
+        return 4 * 2**self.depth
 
     @property
     def skip_levels(self) -> tuple[int, ...]:
@@ -119,7 +117,8 @@ class HourglassConfig:
 
     @classmethod
     def from_dict(cls, fields: dict) -> "HourglassConfig":
-        return cls(**{**fields, "stem": fields["stem"]})  # every version writes it: without, they are of something else
+        # Every version writes "stem": without, they are of something else. An option that no network used any more is left out.
+        return cls(**{name: value for name, value in fields.items() if (name, value) != ("eighth", False)} | {"stem": fields["stem"]})
 
 
 def _counts(value: object) -> bool:
@@ -181,14 +180,13 @@ def shortcut(inputs: int, outputs: int, kernel: int) -> nn.Module:
 
 
 class Stem(nn.Module):
-    """Picture (B, 3, S, S) to features (B, F, S/4, S/4), or (B, F, S/8, S/8) whose first filters see as much of the person."""
+    """Picture (B, 3, S, S) to features (B, F, S/4, S/4)."""
 
     def __init__(self, config: HourglassConfig):
         super().__init__()
         a, b, c = config.stem
         k = config.shortcut_kernel
-        self.conv = nn.Conv2d(3, a, 14, 4, 6) if config.eighth else nn.Conv2d(3, a, 7, 2, 3)
-        self.bn, self.relu = nn.BatchNorm2d(a), nn.ReLU()
+        self.conv, self.bn, self.relu = nn.Conv2d(3, a, 7, 2, 3), nn.BatchNorm2d(a), nn.ReLU()
         residual = Basic if config.basic else Residual
         self.residual1, self.pool = residual(a, b, k), nn.MaxPool2d(2)
         self.residual2, self.residual3 = residual(b, c, k), residual(c, config.features, k)
@@ -203,8 +201,7 @@ class Stem(nn.Module):
 class Stack(nn.Module):
     """One hourglass, its heatmaps, and the features that it hands to the next one.
 
-    Features (B, F, H, W) to a pair of features (B, F, H, W) and heatmaps (B, K, H, W), or (B, K, 2H, 2W) where the hourglass
-    works at an eighth (by sub-pixel convolution: Shi et al., CVPR 2016, section 2.2). The last stack merges nothing.
+    Features (B, F, H, W) to a pair of features (B, F, H, W) and heatmaps (B, K, H, W). The last stack merges nothing.
     """
 
     def __init__(self, config: HourglassConfig, last: bool):
@@ -229,17 +226,11 @@ class Stack(nn.Module):
             self.add_module(f"decoder{level}", residuals())
             self.add_module(f"sum{level}", nn.Identity())
         self.features = nn.Sequential(residuals(), nn.Conv2d(f, f, 1), nn.BatchNorm2d(f), nn.ReLU())
-        finer = 2 if config.eighth else 1  # cells of a heatmap along the side of an hourglass's cell
-        maps = config.joints * finer**2
-        head: list[nn.Module] = [nn.Conv2d(f, maps, 1)]
-        if config.normalised_heatmaps:
-            head.append(nn.BatchNorm2d(maps))
-        if config.eighth:
-            head.append(nn.PixelShuffle(2))
-        self.heatmaps = nn.Sequential(*head) if len(head) > 1 else head[0]
+        head = nn.Conv2d(f, config.joints, 1)
+        self.heatmaps = nn.Sequential(head, nn.BatchNorm2d(config.joints)) if config.normalised_heatmaps else head
         self.last = last
         if not last:
-            self.merge_features, self.merge_heatmaps = nn.Conv2d(f, f, 1), nn.Conv2d(config.joints, f, finer, stride=finer)
+            self.merge_features, self.merge_heatmaps = nn.Conv2d(f, f, 1), nn.Conv2d(config.joints, f, 1)
             self.merge = nn.Identity()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

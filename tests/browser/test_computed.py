@@ -14,9 +14,9 @@ from posekit.engine import browser
 NETWORK = Path(__file__).parents[2] / "book" / "_extra" / "try_it" / "network.js"
 CASES = [
     {"depth": 1, "stacks": 2, "residuals": 2},
-    {"depth": 2, "eighth": True, "basic": True, "early_pool": True},
+    {"depth": 2, "basic": True, "early_pool": True},
     {"depth": 2, "skips": (2,), "shortcut_kernel": 3, "normalised_heatmaps": True},
-    {"depth": 1, "skips": False, "eighth": True, "stacks": 2},
+    {"depth": 1, "skips": False, "stacks": 2},
 ]
 
 

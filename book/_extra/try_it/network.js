@@ -112,10 +112,6 @@ function poseNetwork(description) {
         const below = from + x.size * x.channels
         return Math.max(x.data[from], x.data[from + x.channels], x.data[below], x.data[below + x.channels])
       }),
-    shuffle: (step, [x]) =>
-      resized({ channels: x.channels / 4 }, 2 * x.size, (y, left, c) => {
-        return x.data[((y >> 1) * x.size + (left >> 1)) * x.channels + 4 * c + 2 * (y & 1) + (left & 1)]
-      }),
   }
 
   // Results of all operations for a view (R, R, 3) of bytes; `edits` gives by place a function of the activation's numbers.

@@ -65,11 +65,11 @@ def fit(
     check(config, training, validation, recipe)
     folder, backend, world = Path(folder), backend or Backend.best(), parallel.world()
     skeleton = training.people.skeleton
-    began: dict[str, str] = {}
+    began: dict[str, Any] = {}
     earlier: list[weights.Card] = []  # whose people it has learnt from as well
     if start:
         network, before = _begin(start, config, skeleton.name, recipe.loss)
-        began["start"] = before.name
+        began["start"], began["start_epochs"] = before.name, before.trained_for
         earlier.append(before)
     else:
         with own_random_state(backend.device):
@@ -190,7 +190,7 @@ def recipe_of(card: weights.Card, **changes) -> Recipe:
     Raises:
         PosekitError: the card has none, or one that this version does not know.
     """
-    known = {name: value for name, value in card.recipe.items() if name not in ("start", "teacher")}  # weights, not settings
+    known = {name: value for name, value in card.recipe.items() if name not in ("start", "start_epochs", "teacher")}  # weights, not settings
     try:
         augmentation = Augmentation(**known.pop("augmentation"))
         return Recipe(**{**known, "augmentation": augmentation, **changes})
