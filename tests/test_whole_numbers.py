@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 import posekit
 from posekit import PosekitError
+from posekit.data.mannequins.pairs import counterfactuals, unpaired
 from posekit.errors import whole
+from posekit.interpret.activations import walks
+from posekit.interpret.analysis import cka, clusters, components, embedding, sparse
 from posekit.workflow import parameters
 
 NETWORK = "mannequins-hg1"
@@ -112,4 +115,41 @@ def test_a_parameter_of_a_notebook_is_refused_by_name(tmp_path, text, name):
     notebook.write_text(f'# %% tags=["parameters"]\n{name} = 3  # a whole number\n')
     with pytest.raises(PosekitError, match=rf"{name}.*{text}") as caught:
         parameters.parse(notebook, {name: text})
+    assert "\n" not in str(caught.value)
+
+
+POINTS = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+INSIDE = {  # of functions that are not exported, by module
+    ("kmeans", "k"): lambda value: clusters.kmeans(POINTS, value),
+    ("kmeans", "restarts"): lambda value: clusters.kmeans(POINTS, 2, restarts=value),
+    ("kmeans", "seed"): lambda value: clusters.kmeans(POINTS, 2, seed=value),
+    ("cluster_stability", "pairs"): lambda value: clusters.cluster_stability(POINTS, 2, pairs=value),
+    ("rand_index", "groups"): lambda value: clusters.rand_index(POINTS[:, 0] > 0, POINTS[:, 1] > 0, groups=value),
+    ("dense", "smallest"): lambda value: clusters.dense(POINTS, value),
+    ("pca_of", "k"): lambda value: components.pca_of(POINTS, value),
+    ("noise_floor", "permutations"): lambda value: components.noise_floor(POINTS, permutations=value),
+    ("stability", "k"): lambda value: components.stability(POINTS, value),
+    ("stability", "splits"): lambda value: components.stability(POINTS, 2, splits=value),
+    ("umap", "neighbours"): lambda value: embedding.umap(POINTS, neighbours=value),
+    ("disparity", "resamples"): lambda value: embedding.disparity(POINTS[:, :2], POINTS[:, 1:3], resamples=value),
+    ("cka.interval", "groups"): lambda value: cka.interval(POINTS, POINTS, groups=value),
+    ("cka.interval", "permutations"): lambda value: cka.interval(POINTS, POINTS, permutations=value),
+    ("autoencoder", "atoms"): lambda value: sparse.autoencoder(POINTS, value, 2, steps=2),
+    ("autoencoder", "k"): lambda value: sparse.autoencoder(POINTS, 16, value, steps=2),
+    ("autoencoder", "steps"): lambda value: sparse.autoencoder(POINTS, 16, 2, steps=value),
+    ("nmf", "atoms"): lambda value: sparse.nmf(POINTS, 2, atoms=value),
+    ("nearest", "count"): lambda value: walks.nearest(POINTS, POINTS[:2], value),
+    ("random_directions", "count"): lambda value: walks.random_directions(value, np.eye(6), np.ones(6)),
+    ("counterfactuals", "n"): lambda value: counterfactuals("light", value, size=16),
+    ("counterfactuals", "seed"): lambda value: counterfactuals("light", 1, value, size=16),
+    ("counterfactuals", "size"): lambda value: counterfactuals("light", 1, size=value),
+    ("unpaired", "n"): lambda value: unpaired(value, size=16),
+}
+
+
+@pytest.mark.parametrize(("name", "parameter"), INSIDE)
+@pytest.mark.parametrize("value", [2.5, True, "3", -1], ids=str)
+def test_the_analyses_refuse_what_is_no_count_by_name(name, parameter, value):
+    with pytest.raises(PosekitError, match=rf"\b{parameter} is {re.escape(repr(value))}; it must be a whole number") as caught:
+        INSIDE[name, parameter](value)
     assert "\n" not in str(caught.value)

@@ -21,7 +21,7 @@ from posekit.data.mannequins.rendering import Mannequin, render_scene
 from posekit.data.mannequins.scenes import Scene, Staging, draw_staging
 from posekit.data.mannequins.solids import box
 from posekit.data.mannequins.textures import person_materials, thing_materials
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 
 FIRST = 10**7  # number of the first person drawn: no store of mannequins goes so far, so that nobody was trained on
 ON_FEET = ("standing", "walking", "running", "reaching", "arms raised", "jumping", "kicking", "lunging", "throwing", "bending")
@@ -163,14 +163,13 @@ def counterfactuals(factor: str, n: int, seed: int = 0, *, size: int = 160) -> P
     """
     if factor not in COUNTERFACTUALS:
         raise PosekitError(f"no factor {factor!r}; pairs can differ in {', '.join(COUNTERFACTUALS)}")
-    if n < 1:
-        raise PosekitError(f"{n} pairs of {factor} asked for; give at least 1")
+    n, seed = whole("n", n, 1), whole("seed", seed)
     return rendered(factor, list(_drawn(factor, n, seed)), size)
 
 
 def unpaired(n: int, seed: int = 0, *, size: int = 160) -> list[Mannequin]:
     """`n` people of the kind that pairs are made of, none of whom is in one: to fit a probe to, say."""
-    found = islice(_suitable(seed, count(2 * FIRST)), n)
+    found, size = islice(_suitable(whole("seed", seed), count(2 * FIRST)), whole("n", n)), whole("size", size, 1)
     return [render_scene(scene, size) for _, _, scene in found]
 
 
@@ -182,6 +181,7 @@ def rendered(factor: str, stagings: Sequence[tuple[Staging, Staging]], size: int
     """
     if not stagings:
         raise PosekitError(f"{factor}: there is no pair to render")
+    size = whole("size", size, 1)
     for number, (a, b) in enumerate(stagings):
         found = differences(a, b)
         if found != [factor]:

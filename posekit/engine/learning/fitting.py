@@ -190,7 +190,8 @@ def recipe_of(card: weights.Card, **changes) -> Recipe:
     Raises:
         PosekitError: the card has none, or one that this version does not know.
     """
-    known = {name: value for name, value in card.recipe.items() if name not in ("start", "start_epochs", "teacher")}  # weights, not settings
+    # Names of weights are no settings.
+    known = {name: value for name, value in card.recipe.items() if name not in ("start", "start_epochs", "teacher")}
     try:
         augmentation = Augmentation(**known.pop("augmentation"))
         return Recipe(**{**known, "augmentation": augmentation, **changes})

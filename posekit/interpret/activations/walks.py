@@ -31,7 +31,7 @@ from posekit.data.people import iterate
 from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import by_modules, decode
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.hooks import Edit, edit
 from posekit.interpret.analysis.attributes import attributes
 from posekit.interpret.analysis.probes import Direction
@@ -61,6 +61,7 @@ class Nearest:
 
 def nearest(codes: np.ndarray, points: np.ndarray, count: int = 1) -> Nearest:
     """The `count` people whose codes (N, D) are nearest to each of points (P, D)."""
+    count = whole("count", count, 1)
     if len(codes) < max(count, 2):
         raise PosekitError(f"{len(codes)} people are too few to look for the nearest {count}; take more")
     search = NearestNeighbors().fit(codes)
@@ -74,6 +75,7 @@ def random_directions(count: int, components: np.ndarray, variances: np.ndarray,
 
     A direction drawn evenly from all of code space is mostly one along which no two people differ, and an easier control.
     """
+    count, seed = whole("count", count), whole("seed", seed)
     drawn = np.random.default_rng(seed).normal(size=(count, len(components))) * np.sqrt(variances) @ components
     return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
 

@@ -21,7 +21,7 @@ from posekit.data.people import iterate
 from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import by_modules
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.hooks import trace
 
 COLUMNS = 1 << 14  # numbers of a code that are multiplied at a time: what bounds the memory beside the codes'
@@ -134,7 +134,8 @@ def interval_of_grams(
     Raises:
         PosekitError: as `of_grams` does.
     """
-    random, people = np.random.default_rng(seed), len(one)
+    groups, permutations = whole("groups", groups, 2), whole("permutations", permutations)
+    random, people = np.random.default_rng(whole("seed", seed)), len(one)
     mean, rest = of_grams(one, other), []
     for group in np.array_split(random.permutation(people), min(groups, people)) if people >= 2 * FEWEST else ():
         kept = np.ix_(*[np.setdiff1d(np.arange(people), group)] * 2)

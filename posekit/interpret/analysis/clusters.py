@@ -26,7 +26,7 @@ from sklearn.cluster import HDBSCAN, KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.metrics import interval
 
 EXACT = 20_000  # people up to whom every step of k-means looks at everybody
@@ -56,6 +56,7 @@ def kmeans(points: np.ndarray, k: int, *, restarts: int = 10, seed: int = 0) -> 
         PosekitError: k is below 2 or not below the number of people, the points are not finite or fewer than k differ, or a
             cluster was left empty.
     """
+    k, restarts, seed = whole("k", k), whole("restarts", restarts, 1), whole("seed", seed)
     points = _checked(points, f"k-means for K = {k}")
     if not 2 <= k < len(points):
         raise PosekitError(f"k-means for K = {k}: K is at least 2 and less than the number of people, {len(points):,}")
@@ -218,9 +219,9 @@ def cluster_stability(points: np.ndarray, k: int, *, pairs: int = 20, restarts: 
     Each of `pairs` times two bootstrap samples of the people are clustered; the index compares the labels of those who are
     in both, 1 for the same clusters and 0 for what chance gives. Low and high hold the middle 95 % of the pairs.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(whole("seed", seed))
     found = []
-    for pair in range(pairs):
+    for pair in range(whole("pairs", pairs, 1)):
         labels = np.full((2, len(points)), -1)
         for side in (0, 1):
             drawn = random.integers(len(points), size=len(points))
@@ -237,6 +238,7 @@ def rand_index(a: np.ndarray, b: np.ndarray, *, groups: int = 50, seed: int = 0)
     By the jackknife, each of `groups` left out in turn. In a bootstrap sample people would meet themselves, and the two
     labellings agree on those.
     """
+    groups, seed = whole("groups", groups, 2), whole("seed", seed)
     index = float(adjusted_rand_score(a, b))
     parts = np.array_split(np.random.default_rng(seed).permutation(len(a)), min(groups, len(a)))
     without = np.array([adjusted_rand_score(np.delete(a, part), np.delete(b, part)) for part in parts])
@@ -252,6 +254,7 @@ def dense(points: np.ndarray, smallest: int) -> np.ndarray:
     Raises:
         PosekitError: `smallest` is below 2 or above the number of people, or the points are not finite or all the same.
     """
+    smallest = whole("smallest", smallest)
     points = _checked(points, "HDBSCAN")
     if not 2 <= smallest <= len(points):
         raise PosekitError(f"HDBSCAN: the smallest cluster has between 2 and {len(points):,} people, not {smallest}")

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from posekit.data.people import iterate
 from posekit.engine.learning import parallel
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 
 ROWS = 2048  # people whose products are taken at once: enough that arithmetic, not memory, is what takes the time
 NEGLIGIBLE = 1e-6  # of the largest variance: below it is rounding of the float32 products
@@ -206,6 +206,7 @@ def pca_of(codes: np.ndarray, k: int) -> Components:
     >>> bool(np.allclose(one.directions, other.directions, atol=1e-5) and np.allclose(one.spectrum, other.spectrum, rtol=1e-4))
     True
     """
+    k = whole("k", k)
     values = torch.from_numpy(np.asarray(codes)).double()
     mean = values.mean(0)
     centred = values - mean
@@ -223,7 +224,7 @@ def noise_floor(codes: np.ndarray, *, permutations: int = 20, seed: int = 0, row
     and breaks all ties between columns; of the variances found, the 95 % quantile is taken component by component. `codes` may be
     a memory-mapped file: people are dealt at random into parts of at most `rows`, within which the columns are permuted.
     """
-    random = np.random.default_rng(seed)
+    permutations, random = whole("permutations", permutations, 1), np.random.default_rng(whole("seed", seed))
     parts = max(1, -(-len(codes) // rows))
     found = []
     for _ in range(permutations):
@@ -303,7 +304,7 @@ def stability(codes: np.ndarray, k: int, *, splits: int = 10, seed: int = 0) -> 
     Raises:
         PosekitError: a half has fewer than k components.
     """
-    random = np.random.default_rng(seed)
+    k, splits, random = whole("k", k, 1), whole("splits", splits, 1), np.random.default_rng(whole("seed", seed))
     found, chance = [], []
     for _ in range(splits):
         dealt = random.permutation(len(codes))

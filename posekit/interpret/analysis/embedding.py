@@ -16,7 +16,7 @@ from scipy.spatial import procrustes
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
-from posekit.errors import PosekitError, extra
+from posekit.errors import PosekitError, extra, whole
 from posekit.metrics import interval
 
 SAMPLE = 2_000  # people among whom neighbours are compared
@@ -29,6 +29,7 @@ def umap(points: np.ndarray, *, neighbours: int = 15, seed: int = 0, least_dista
     Raises:
         PosekitError: fewer than 2 neighbours, not more people than neighbours, points not finite or all the same.
     """
+    neighbours, seed = whole("neighbours", neighbours), whole("seed", seed)
     points = np.asarray(points, np.float32)
     if not 2 <= neighbours < len(points):
         raise PosekitError(f"UMAP: neighbours are at least 2 and fewer than the people, {len(points):,}, not {neighbours}")
@@ -94,8 +95,8 @@ def disparity(a: np.ndarray, b: np.ndarray, *, resamples: int = 200, seed: int =
 
     With its 95 % bootstrap interval over people.
     """
-    random = np.random.default_rng(seed)
-    draws = [random.integers(len(a), size=len(a)) for _ in range(resamples)]
+    random = np.random.default_rng(whole("seed", seed))
+    draws = [random.integers(len(a), size=len(a)) for _ in range(whole("resamples", resamples, 1))]
     low, high = np.quantile([procrustes(a[draw], b[draw])[2] for draw in draws], [0.025, 0.975])
     return {"mean": float(procrustes(a, b)[2]), "low": float(low), "high": float(high)}
 

@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 from sklearn.decomposition import MiniBatchNMF
 from torch import Tensor, nn
 
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 
 STEPS, BATCH, LR = 400, 256, 1e-2
 DRAWS = 5  # of random dictionaries, for what chance agrees on
@@ -76,6 +76,7 @@ def autoencoder(cells: np.ndarray, atoms: int = 256, k: int = 8, *, seed: int = 
     Raises:
         PosekitError: fewer cells than atoms, k not among 1 to atoms, cells that are all the same or not finite.
     """
+    atoms, steps, batch, seed = whole("atoms", atoms, 1), whole("steps", steps, 1), whole("batch", batch, 1), whole("seed", seed)
     check(cells, atoms, k)
     random = torch.Generator().manual_seed(seed)
     data = torch.from_numpy(np.asarray(cells, np.float32))
@@ -117,7 +118,7 @@ def components(cells: np.ndarray, k: int = 8) -> Dictionary:
 
 def nmf(cells: np.ndarray, k: int = 8, *, atoms: int | None = None, seed: int = 0) -> Dictionary:
     """Non-negative matrix factorisation of cells (M, C) counted from their lowest values, with as many atoms as channels by default."""
-    atoms = cells.shape[-1] if atoms is None else atoms
+    atoms, seed = cells.shape[-1] if atoms is None else whole("atoms", atoms, 1), whole("seed", seed)
     check(cells, 1, k, atoms)
     lowest = cells.min(0)
     fitted = MiniBatchNMF(atoms, init="nndsvda", batch_size=BATCH, max_iter=20, random_state=seed, tol=0, max_no_improvement=None)
@@ -137,7 +138,7 @@ def check(cells: np.ndarray, least: int, k: int, atoms: int | None = None) -> No
         raise PosekitError(f"cells of shape {cells.shape}: {least} atoms need (M, C), M {least} or more; take more people or fewer atoms")
     if not np.isfinite(cells).all() or not cells.std(0).any():
         raise PosekitError("cells are all the same or not finite; take another hook point or other weights")
-    if not isinstance(k, int | np.integer) or not 1 <= k <= atoms:
+    if not 1 <= whole("k", k) <= atoms:
         raise PosekitError(f"k is {k}; a cell has 1 to {atoms} of {atoms} atoms")
 
 
