@@ -180,10 +180,10 @@ pd.DataFrame(rows).style.hide().set_caption("The variants, and of how many seeds
 #
 # The candidates are the base and the redesigns that a finding suggests and that need no more parameters, multiply-adds and epochs. The
 # winner is the candidate with the highest mean PCK on *validation* people over all seeds. The rule was written down before scores on test
-# people were computed, and the base can win. It is applied only when all trainings are complete. A variant is at its *plateau* when the
-# mean of its curves over seeds gains less than 0.5 points on validation people in the last fifth of the epochs. The mean is used because a
-# single curve moves by as much by chance; this was decided after the first curves had been seen. A variant that still improves, or scores
-# less than three times the floor, decides nothing. {{ runs["08_redesign"].say.floor }}
+# people were computed, and the base can win. It was to wait for all trainings; it waits for those of the candidates now, since no other
+# variant can win. A variant is at its *plateau* when the mean of its curves over seeds gains less than 0.5 points on validation people in
+# the last fifth of the epochs. The mean is used because a single curve moves by as much by chance; this was decided after the first curves
+# had been seen. A variant that still improves, or scores less than three times the floor, decides nothing. {{ runs["08_redesign"].say.floor }}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves: PCK@0.2·torso on validation people by epoch, one line a seed. Grey: the base. Dashed: the median pose. Variants that start from the trained base continue its curve for ten epochs.", "name": "fig-redesign-curves"}, "image": {"alt": "A small panel for each variant with rising curves that flatten, the base's in grey behind"}}
 run.save_figure(figures.learning_curves(variants, reference, (study["floor"] or {}).get("val")), "curves")

@@ -89,8 +89,8 @@ def test_the_winner_and_the_goal(found, part):
 def test_what_is_missing_is_named():
     said = words.progress(UNFINISHED)
     assert said == (
-        "**4 of 12 trainings are missing.** A comparison is decided once all trainings of its networks are complete, the winner once all "
-        "are. Some seeds are missing of *lean* (seed 1). Not trained yet: *wider*."
+        "**4 of 12 trainings are missing.** A comparison is decided once all trainings of its networks are complete, the winner once "
+        "those of all networks that may win are. Some seeds are missing of *lean* (seed 1). Not trained yet: *wider*."
     )
     assert words.progress(study()) == "All 12 trainings of the study are complete."
     assert "Some seeds are missing" not in words.progress(undecided(missing={"wider": [0, 1, 2]}))

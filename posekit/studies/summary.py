@@ -4,7 +4,8 @@ summary = summarise(read("redesign", "lspet"))
 summary["variants"]["lean"]["difference"], summary["contrasts"]["autoencoder"]
 
 A contrast is written down here before its results are looked at. It has a number only when every training of the variants that it
-compares is kept, and decides only when each of these networks is at its plateau and has learned. A winner needs the whole study.
+compares is kept, and decides only when each of these networks is at its plateau and has learned. A winner needs every training of the
+variants that may win.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,13 +83,14 @@ def summarise(kept: Kept) -> dict[str, Any]:
         "floor": kept.floor, "ceiling": CEILINGS.get(kept.source), "variants": about,
     }  # fmt: skip
     unfit = _unfit([name for name, block in about.items() if block["kind"] in ("reference", "found")], about, kept.floor)
-    out["winner"] = None if _because(kept) or unfit else verdict.named_winner(kept)
+    why = _because(kept, verdict.candidates(study)) or unfit
+    out["winner"] = None if why else verdict.named_winner(kept)
     out["test people"] = _people(kept) if kept.results else 0
     out["contrasts"] = {name: _decided(kept, about, weights) for name, weights in CONTRASTS.get(study.name, {}).items()}
     out["contrasts"] |= {name: _share(kept, about, *sides) for name, sides in SHARES.get(study.name, {}).items()}
     if study.name == "skips":
         out["contrasts"]["small joints"] = _small_joints(kept, about, "no skips", "all skips")
-    out["contrasts"] |= _of_winner(kept, out, _because(kept) or unfit) | _of_random(kept, about)
+    out["contrasts"] |= _of_winner(kept, out, why) | _of_random(kept, about)
     return plain(out)
 
 
@@ -148,10 +150,10 @@ def _suggested(kept: Kept) -> list[str]:
     return [variant.name for variant in own_variants(base.config, base.recipe.resolution)]
 
 
-def _because(kept: Kept, variants: Sequence[str] | None = None) -> str | None:
-    """What keeps the study from deciding anything about these variants; about the whole, where none are named."""
-    if missing := [t for t in kept.missing if variants is None or t.variant in variants]:
-        of = [t for t in kept.study.trainings if variants is None or t.variant in variants]
+def _because(kept: Kept, variants: Sequence[str]) -> str | None:
+    """What keeps the study from deciding anything about these variants."""
+    if missing := [t for t in kept.missing if t.variant in variants]:
+        of = [t for t in kept.study.trainings if t.variant in variants]
         return f"{len(missing)} of {len(of)} trainings are missing"
     if len({training.seed for training in kept.study.trainings}) < verdict.LEAST_SEEDS:
         return f"an interval needs {verdict.LEAST_SEEDS} seeds"

@@ -107,16 +107,25 @@ def ratio(ours: Sequence[Result], theirs: Sequence[Result]) -> Interval:
     return comparison.relative(_hits(ours), _hits(theirs))
 
 
-def named_winner(planned: Trainings) -> str:
-    """Who has the best mean PCK on val among those that cost no more than the reference; the rule was fixed before test was looked at.
+def candidates(study: Study) -> list[str]:
+    """The variants that may win. Redesigns drawn at random are controls, and what learns from a teacher costs more to train: they cannot.
 
-    Redesigns drawn at random are controls and cannot win, nor can what learns from a teacher, whose training costs more.
+    >>> from posekit.studies.designs import design
+    >>> {"base", "lean"} <= set(found := candidates(design("redesign", 14))), "base, distilled" in found, "random redesign 1" in found
+    (True, False, False)
+    """
+    out_of_it = {training.variant for training in study.trainings if training.teacher or training.variant.startswith(RANDOM)}
+    return [name for name in study.variants if name not in out_of_it]
+
+
+def named_winner(planned: Trainings) -> str:
+    """Which candidate has the best mean PCK on val among those that cost no more than the reference; the rule was fixed before test was
+    looked at.
 
     Raises:
         PosekitError: of the reference nothing is kept.
     """
-    out_of_it = {t.variant for t in planned.study.trainings if t.teacher or t.variant.startswith(RANDOM)}
-    by_variant = {name: list(planned.of(name).values()) for name in planned.study.variants if name not in out_of_it}
+    by_variant = {name: list(planned.of(name).values()) for name in candidates(planned.study)}
     reference = planned.study.reference
     if not by_variant[reference]:
         name = planned.study.name
@@ -131,14 +140,15 @@ def named_winner(planned: Trainings) -> str:
 
 def undecided(planned: Trainings, found: Sequence[Row]) -> str:
     """Why a study with these rows names no winner, in a sentence; empty where it does."""
-    if missing := planned.missing:
+    may_win = candidates(planned.study)
+    if missing := [training for training in planned.missing if training.variant in may_win]:
         names = "; ".join(dict.fromkeys(training.variant for training in missing))
-        return f"{len(missing)} of {len(planned.study.trainings)} trainings are missing: there is no winner yet. Missing: {names}."
+        return f"{len(missing)} trainings of networks that may win are missing: there is no winner yet. Missing: {names}."
     seeds = len({training.seed for training in planned.study.trainings})
     if seeds < LEAST_SEEDS:
         there = "is one" if seeds == 1 else "are two"
         return f"Nothing is decided: a 95 % interval over trainings needs {LEAST_SEEDS} seeds, and there {there}; give more by --seeds."
-    if unfit := [row.variant for row in found if not (row.plateau and row.learned)]:
+    if unfit := [row.variant for row in found if row.variant in may_win and not (row.plateau and row.learned)]:
         return f"Nothing is decided: not at the plateau, or not learned: {'; '.join(unfit)}."
     return ""
 

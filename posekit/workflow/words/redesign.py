@@ -89,7 +89,7 @@ def progress(study: Mapping) -> str:
     part = [f"*{name}* (seed {', '.join(map(str, lacking))})" for name, lacking in missing.items() if len(lacking) < len(seeds)]
     count = sum(map(len, missing.values()))
     text = f"**{count} of {study['trainings']} trainings are missing.** A comparison is decided once all trainings of its networks "
-    text += "are complete, the winner once all are. "
+    text += "are complete, the winner once those of all networks that may win are. "
     if part:
         text += f"Some seeds are missing of {_listed(part)}. "
     if whole:
