@@ -190,8 +190,8 @@ def recipe_of(card: weights.Card, **changes) -> Recipe:
     Raises:
         PosekitError: the card has none, or one that this version does not know.
     """
-    # Names of weights are no settings.
-    known = {name: value for name, value in card.recipe.items() if name not in ("start", "start_epochs", "teacher")}
+    # What it learnt from is no setting.
+    known = {name: value for name, value in card.recipe.items() if name not in ("start", "start_epochs", "teacher", "labels")}
     try:
         augmentation = Augmentation(**known.pop("augmentation"))
         return Recipe(**{**known, "augmentation": augmentation, **changes})

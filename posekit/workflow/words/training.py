@@ -92,6 +92,7 @@ def hyperparameters(m: Mapping[str, Any]) -> str:
             "learning rate": f"{recipe['lr']:g}; linear warm-up over {100 * recipe['warm_up']:g} % of the steps, then a half cosine to 0",
             "epochs, batch": f"{recipe['epochs']}, {recipe['batch']} people",
             "weights": f"exponential moving average, decay {recipe['average']:g}; the epoch with the best PCK on validation people is kept",
+            "labels": recipe.get("labels", "as annotated"),
             "initial weights": f"those of {recipe['start']}" if recipe.get("start") else "random",
             "seed": str(recipe["seed"]),
         }
