@@ -45,11 +45,14 @@ def test_of_a_study_without_a_result_only_that_is_said(tmp_path):
         assert "are missing" in text and "| seeds |" not in text
 
 
-@pytest.mark.parametrize(("how", "note"), [({"climbing": ["no skips"]}, "not at its plateau"), ({"floor": 0.08}, "has not learned")])
-def test_what_is_not_fit_to_decide_is_noted(tmp_path, how, note):
+@pytest.mark.parametrize(
+    ("how", "name", "note"),
+    [({"climbing": ["all skips"]}, "all skips", "not at its plateau"), ({"floor": 0.08}, "no skips", "has not learned")],
+)
+def test_what_is_not_fit_to_decide_is_noted(tmp_path, how, name, note):
     found = skips_of(tmp_path, **how)
     assert found["contrasts"]["no skips"]["why"]
-    line = next(line for line in studies.table(found).splitlines() if line.startswith("| no skips"))
+    line = next(line for line in studies.table(found).splitlines() if line.startswith(f"| {name}"))
     text = skips.study({"study": found})
     assert note in line and "as many joints" not in text and "Nothing is decided by this study:" in text
 

@@ -137,14 +137,17 @@ def stacks_64(joints: int) -> list[Training]:
 
 
 def skips_64(joints: int) -> list[Training]:
+    """With and without skip connections. Without any, a network still learns when the others have reached their plateau: it goes on."""
     base = base_64(joints)
 
     def with_skips(name: str, skips: bool | tuple[int, ...]) -> Training:
         return Training(name, replace(base.config, skips=skips), base.recipe, why="trained without these skips, otherwise the same")
 
+    bare = with_skips("no skips", False)
+    more = replace(base.recipe, epochs=MOST - base.recipe.epochs, lr=base.recipe.lr / 2)
     return [
         replace(base, variant="all skips"),
-        with_skips("no skips", False),
+        replace(bare, recipe=more, start=bare, why=f"{bare.why}, and for {more.epochs} epochs more, as it learns more slowly"),
         with_skips("without the finest", (2, 3, 4)),
         with_skips("without the coarsest", (1, 2, 3)),
     ]
