@@ -34,7 +34,7 @@ from posekit import metrics, plots
 from posekit.data.mannequins import render
 from posekit.engine.learning.training import Recipe
 from posekit.interpret.analysis import clusters
-from posekit.interpret.analysis.components import batches_of, count_above_floor, moments_of, noise_floor, pca
+from posekit.interpret.analysis.components import count_above_floor, noise_floor, pca_of
 from posekit.losses import loss_sum
 from posekit.models import receptive
 from posekit.models.hourglass import Hourglass, HourglassConfig, upsample
@@ -316,13 +316,13 @@ def codes_of(people, dimensions, sds):
 # %% tags=["show-input"]
 sds = np.array([6.0, 4.0, 3.0])
 codes = codes_of(400, 100, sds)
-found = pca(moments_of(batches_of(codes)))
+found = pca_of(codes)
 floor = noise_floor(codes, permutations=20, seed=seed)
 real = count_above_floor(found.spectrum, floor)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Left, three dots above a falling dashed line, which lies above the falling curve of the other components. Right, dots along a rising S-shaped curve"}}
 clean = codes_of(20_000, 100, sds)
-axes = pca(moments_of(batches_of(clean)))
+axes = pca_of(clean)
 blurred = clean + 2 * random.normal(size=clean.shape)  # noise of variance 4
 denoiser = np.linalg.lstsq(blurred - blurred.mean(0), clean - clean.mean(0), rcond=None)[0]
 kept = np.einsum("kd,de,ke->k", axes.directions, denoiser, axes.directions)

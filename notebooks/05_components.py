@@ -54,7 +54,7 @@ from posekit.interpret.activations import cuts as cutting
 from posekit.interpret.activations.codes import code_hook_point, codes_and_predictions
 from posekit.interpret.analysis import probes
 from posekit.interpret.analysis.attributes import attributes, factors, usable
-from posekit.interpret.analysis.components import batches_of, count_above_floor, jackknife, moments_of, noise_floor, pca, stability
+from posekit.interpret.analysis.components import count_above_floor, jackknife, noise_floor, pca_of, stability
 from posekit.plots.codes import components as draw
 from posekit.plots.codes import meaning
 from posekit.workflow import runs, words
@@ -74,7 +74,7 @@ table, count = crops.people, len(crops)
 
 # %% tags=["show-input"]
 codes, _ = codes_and_predictions(network, card, crops, hook_point, backend=backend)
-every = pca(moments_of(batches_of(codes)))
+every = pca_of(codes)
 
 # %% tags=["remove-cell"]
 k = min(components, len(every), count // 2 - 1)
@@ -140,7 +140,7 @@ plt.show()
 # %% tags=["show-input"]
 drawn = np.random.default_rng(seed).permutation(count)
 tested, others = (crops.select(np.sort(part)) for part in np.split(drawn, [min(cut_people, count // 2)]))
-frame = pca(moments_of(batches_of(codes, np.sort(drawn[len(tested) :]))))
+frame = pca_of(codes, index=np.sort(drawn[len(tested) :]))
 means = ablation.means(network, card, others, walks.skips_beside(network, hook_point), backend=backend)
 cut = {
     f"skips {skips}": cutting.cut_scores(

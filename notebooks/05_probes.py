@@ -60,7 +60,7 @@ from posekit.interpret.activations.codes import code_hook_point, codes_and_predi
 from posekit.interpret.analysis import neighbours, probes
 from posekit.interpret.analysis.attributes import attributes, factors, usable
 from posekit.interpret.analysis.attributes import table as attribute_table
-from posekit.interpret.analysis.components import batches_of, moments_of, pca, stability
+from posekit.interpret.analysis.components import pca_of, stability
 from posekit.interpret.analysis.probes import Direction
 from posekit.plots.codes import components as draw
 from posekit.plots.codes import meaning
@@ -86,7 +86,7 @@ table, count = crops.people, len(crops)
 
 # %% tags=["show-input"]
 codes, predicted = codes_and_predictions(network, card, crops, hook_point, backend=backend)
-every = pca(moments_of(batches_of(codes)))
+every = pca_of(codes)
 scores = every.transform(codes)
 
 # %% tags=["remove-cell"]

@@ -61,7 +61,7 @@ from posekit.interpret.activations.patching import Part, block
 from posekit.interpret.analysis import sparse
 from posekit.interpret.analysis.cells import ablate_atoms, compared_sets, sampled, strongest
 from posekit.interpret.analysis.cka import cka_table
-from posekit.interpret.analysis.components import batches_of, moments_of, pca
+from posekit.interpret.analysis.components import pca_of
 from posekit.interpret.analysis.decodability import codes_by_stack, pooled
 from posekit.interpret.analysis.probes import correlations, probe, reading_direction
 from posekit.plots import causes as plots
@@ -239,7 +239,7 @@ plt.show()
 
 # %% tags=["hide-input"]
 codes = pooled(network, shown_others, [code], cells=64)[code]
-axes = pca(moments_of(batches_of(codes)))
+axes = pca_of(codes)
 count = min(20, len(axes), len(codes) // 4)
 scores = axes.transform(codes)[:, :count]
 related = correlations(scores, {"heading": values["heading"]}).set_index("component")["r"]

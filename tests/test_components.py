@@ -15,7 +15,18 @@ from sklearn.decomposition import PCA
 
 from posekit.cli.hardware import bench_components
 from posekit.errors import PosekitError
-from posekit.interpret.analysis.components import Moments, batches_of, count_above_floor, jackknife, moments_of, noise_floor, pca, stability
+from posekit.interpret.analysis import components
+from posekit.interpret.analysis.components import (
+    Moments,
+    batches_of,
+    count_above_floor,
+    jackknife,
+    moments_of,
+    noise_floor,
+    pca,
+    pca_of,
+    stability,
+)  # fmt: skip
 
 
 def cloud(people=400, dimensions=24, mean=0.0, seed=0):
@@ -234,3 +245,37 @@ def test_the_count_above_the_floor_has_an_interval_over_people():
         widths.append(block["high"] - block["low"])
         assert block["mean"] >= 3
     assert widths[0] == 0 < widths[1]
+
+
+def test_codes_of_more_numbers_than_people_are_analysed_alike(monkeypatch):
+    """By the products of people; against numpy's covariances of numbers, and against the path by moments."""
+    codes, index = cloud(24, 60, mean=3.0), np.arange(0, 24, 2)
+    ours, theirs = pca_of(codes, index=index), PCA(svd_solver="full").fit(codes[index].astype(float))
+    assert len(ours) == 11 and np.allclose(ours.variances, theirs.explained_variance_[:11], rtol=1e-5)
+    assert np.allclose(np.abs((ours.directions * theirs.components_[:11]).sum(1)), 1, atol=1e-6) and np.allclose(ours.mean, theirs.mean_)
+
+    random, spectra = np.random.default_rng(7), []
+    for _ in range(5):
+        random.permutation(24)
+        spectra.append(np.linalg.eigvalsh(np.cov(random.permuted(codes, axis=0), rowvar=False))[::-1][:23])
+    assert np.allclose(noise_floor(codes, permutations=5, seed=7), np.quantile(spectra, 0.95, axis=0), rtol=1e-4, atol=1e-6)
+
+    measures = {"ratio": lambda c: c.participation_ratio, "first": lambda c: c.variances[0]}
+    agreed, intervals = stability(codes, 3, splits=2), jackknife(codes, measures)
+    monkeypatch.setattr(components, "pca_of", lambda codes, k=None, index=None: pca(moments_of(batches_of(codes, index)), k))
+    assert np.allclose(stability(codes, 3, splits=2).cosines, agreed.cosines, atol=1e-4)
+    for name, block in jackknife(codes, measures).items():
+        assert intervals[name] == pytest.approx(block, rel=1e-3)
+
+
+def test_wide_codes_take_no_matrix_of_their_numbers():
+    """Ten thousand numbers: their products would be 0.8 GB, and hours of eigenvectors."""
+    codes = np.random.default_rng(0).normal(size=(30, 10_000)).astype(np.float32)
+    assert len(pca_of(codes)) == 29 and len(noise_floor(codes, permutations=2)) == 29
+    assert np.isfinite(jackknife(codes, {"ratio": lambda c: c.participation_ratio})["ratio"]["low"])
+    assert stability(codes, 3, splits=1).cosines.max() < 0.5
+
+
+def test_constant_wide_codes_are_refused():
+    with pytest.raises(PosekitError, match="codes of all 5 people are the same"):
+        pca_of(np.full((5, 40), 1 / 3, np.float32))

@@ -1,6 +1,6 @@
 """What a network needs of its code: its score when the code is cut to k components, beside k random directions.
 
-    frame = pca(moments_of(batches_of(codes)))  # of other people than those whose codes are cut
+    frame = pca_of(codes)  # of other people than those whose codes are cut
     cut = cut_scores(model, card, crops, code_hook_point(model), frame, [1, 10, 100], skips="mean", means=means)
     cut["components"][10]["relative"]  # how many joints more or fewer than with the whole code, as a share, over the same people
 

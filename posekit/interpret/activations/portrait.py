@@ -12,7 +12,7 @@ from posekit.interpret.activations import ablation, walks
 from posekit.interpret.activations.codes import code_hook_point, collect
 from posekit.interpret.analysis import clusters, probes
 from posekit.interpret.analysis.attributes import usable
-from posekit.interpret.analysis.components import batches_of, count_above_floor, moments_of, noise_floor, pca
+from posekit.interpret.analysis.components import count_above_floor, noise_floor, pca_of
 from posekit.models.hourglass import Hourglass
 
 READ = 20  # components that probes and walks use
@@ -35,7 +35,7 @@ def portrait(
     """
     hook_point = code_hook_point(network)
     codes = collect(network, card, crops, hook_point, backend=backend)
-    components = pca(moments_of(batches_of(codes)))
+    components = pca_of(codes)
     points = components.transform(codes)[:, :50]
     two = clusters.kmeans(points, 2, seed=0)
     probed_by_name = {name: probes.probe(name, points[:, :READ], values[name], permutations=0) for name in probed}

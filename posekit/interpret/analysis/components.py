@@ -183,8 +183,8 @@ def pca(moments: Moments, k: int | None = None) -> Components:
     rank = min(int((spectrum > NEGLIGIBLE * spectrum[0]).sum()), moments.count - 1)
     if k is not None and not 1 <= k <= rank:
         raise PosekitError(
-            f"{k} components asked for; codes of {moments.count:,} people and {len(spectrum):,} numbers vary along {rank:,}: "
-            f"ask for 1 to {rank:,}, or take more people"
+            f"{k} components asked for; codes of {moments.count:,} people vary along {rank:,} directions: ask for 1 to {rank:,}, or take "
+            f"more people"
         )
     k = rank if k is None else k
     directions = vectors[:, -k:].flip(1).T.cpu().numpy()
@@ -193,10 +193,11 @@ def pca(moments: Moments, k: int | None = None) -> Components:
     return Components(moments.count, moments.mean.cpu().numpy(), directions * signs[:, None], spectrum[:rank].clip(0))
 
 
-def pca_of(codes: np.ndarray, k: int) -> Components:
-    """The first k components of codes (N, D) of fewer people than numbers, N < D: those of `pca`, from the (N, N) products of people.
+def pca_of(codes: np.ndarray, k: int | None = None, index: np.ndarray | None = None) -> Components:
+    """The first k components, or all that vary, of codes (N, D), those of an index array or all; `codes` may be a memory-mapped file.
 
-    The matrix of the numbers' products, which `pca` takes, would not fit into memory for wide codes.
+    Of fewer people than numbers they come from the (N, N) products of people: the (D, D) products of numbers, which `pca` takes, are as
+    many as the square of the code's size, and hold nothing more.
 
     Raises:
         PosekitError: as `pca` does.
@@ -206,15 +207,19 @@ def pca_of(codes: np.ndarray, k: int) -> Components:
     >>> bool(np.allclose(one.directions, other.directions, atol=1e-5) and np.allclose(one.spectrum, other.spectrum, rtol=1e-4))
     True
     """
-    k = whole("k", k)
-    values = torch.from_numpy(np.asarray(codes)).double()
+    k = None if k is None else whole("k", k)
+    count = len(codes) if index is None else len(index)
+    if count >= codes.shape[1]:
+        return pca(moments_of(batches_of(codes, index)), k)
+    values = torch.from_numpy(np.asarray(codes if index is None else codes[index])).double()
     mean = values.mean(0)
     centred = values - mean
-    small = pca(Moments(len(codes), torch.zeros(len(codes), dtype=torch.float64), centred @ centred.T), k)
+    small = pca(Moments(count, mean.abs().max().expand(count), centred @ centred.T), k)
     directions = small.directions @ centred.numpy()
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     largest = np.abs(directions).argmax(1)
-    return Components(len(codes), mean.numpy(), directions * np.sign(directions[np.arange(k), largest])[:, None], small.spectrum)
+    signs = np.sign(directions[np.arange(len(directions)), largest])
+    return Components(count, mean.numpy(), directions * signs[:, None], small.spectrum)
 
 
 def noise_floor(codes: np.ndarray, *, permutations: int = 20, seed: int = 0, rows: int = 2 * ROWS) -> np.ndarray:
@@ -225,8 +230,15 @@ def noise_floor(codes: np.ndarray, *, permutations: int = 20, seed: int = 0, row
     a memory-mapped file: people are dealt at random into parts of at most `rows`, within which the columns are permuted.
     """
     permutations, random = whole("permutations", permutations, 1), np.random.default_rng(whole("seed", seed))
-    parts = max(1, -(-len(codes) // rows))
-    found = []
+    parts, found = max(1, -(-len(codes) // rows)), []
+    if len(codes) < codes.shape[1]:
+        everybody = np.asarray(codes, np.float32)
+        for _ in range(permutations):
+            random.permutation(len(codes))  # as many numbers drawn as below
+            values = torch.from_numpy(random.permuted(everybody, axis=0)).double()
+            values -= values.mean(0)
+            found.append(torch.linalg.eigvalsh(values @ values.T).flip(0).numpy() / (len(codes) - 1))
+        return np.quantile(found, 0.95, axis=0)[: len(codes) - 1].clip(0)
     for _ in range(permutations):
         dealt, total = random.permutation(len(codes)), None
         for index in np.array_split(dealt, parts):
@@ -267,9 +279,12 @@ def jackknife(
     if groups < 4:
         raise PosekitError(f"an interval by the jackknife needs 4 people, and there are {len(codes)}")
     dealt = np.array_split(np.random.default_rng(seed).permutation(len(codes)), groups)
-    parts = [moments_of(batches_of(codes, np.sort(index))) for index in dealt]
+    wide = len(codes) < codes.shape[1]
+    parts = [] if wide else [moments_of(batches_of(codes, np.sort(index))) for index in dealt]
 
     def without(left_out: int | None) -> Components:
+        if wide:
+            return pca_of(codes, index=np.sort(np.concatenate([part for i, part in enumerate(dealt) if i != left_out])))
         moments = Moments.none(codes.shape[1])
         for number, part in enumerate(parts):
             if number != left_out:
@@ -309,7 +324,7 @@ def stability(codes: np.ndarray, k: int, *, splits: int = 10, seed: int = 0) -> 
     for _ in range(splits):
         dealt = random.permutation(len(codes))
         halves = (np.sort(dealt[: len(dealt) // 2]), np.sort(dealt[len(dealt) // 2 :]))
-        pair = [pca(moments_of(batches_of(codes, half))) for half in halves]
+        pair = [pca_of(codes, index=half) for half in halves]
         if min(map(len, pair)) < k:
             raise PosekitError(f"half of {len(codes):,} people have {min(map(len, pair))} components, not {k}; ask for fewer")
         one, other = (half.directions[: 2 * k] for half in pair)

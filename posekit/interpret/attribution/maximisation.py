@@ -26,7 +26,7 @@ from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import trace
 from posekit.interpret.activations.walks import random_directions
-from posekit.interpret.analysis.components import batches_of, moments_of, pca
+from posekit.interpret.analysis.components import pca_of
 from posekit.interpret.attribution.explain import differentiated
 from posekit.interpret.attribution.targets import Target, answered, target
 from posekit.skeleton import skeleton_of
@@ -101,7 +101,7 @@ def goals(of: Seen, card: Card, joints: Sequence[str], *, channels: int = 5, com
     for number in of.codes.mean((2, 3)).std(0).argsort(descending=True)[:channels].tolist():
         of_channel = channel(of.hook_point, number)
         found[f"channel {number}"] = Goal("channels", of_channel, of_channel.of(of.codes).numpy())
-    axes = pca(moments_of(batches_of(of.codes.flatten(1).numpy())), components)
+    axes = pca_of(of.codes.flatten(1).numpy(), components)
     vectors = {f"component {c + 1}": axes.directions[c].astype(np.float32) for c in range(len(axes))}
     vectors["random direction"] = random_directions(1, axes.directions, axes.variances, seed=seed)[0]
     for name, vector in vectors.items():

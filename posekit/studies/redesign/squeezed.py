@@ -14,7 +14,7 @@ from posekit.engine.backend import Backend, own_random_state
 from posekit.errors import PosekitError
 from posekit.files import write_json
 from posekit.interpret.activations.codes import code_hook_point, collect
-from posekit.interpret.analysis.components import batches_of, moments_of, pca
+from posekit.interpret.analysis.components import pca_of
 from posekit.models.hourglass import Hourglass, HourglassConfig, Stack
 from posekit.models.squeeze import Linear
 
@@ -63,7 +63,7 @@ def init_squeeze(
         history = pretrain(stack.squeeze, stack.noise, _shaped(codes, shape), _shaped(held_out, shape), pretraining, seed)
         write_json(Path(path).with_name("pretraining.json"), history)
     else:
-        components = pca(moments_of(batches_of(codes)), config.dimensions)
+        components = pca_of(codes, config.dimensions)
         directions = components.directions
         if init == "random":
             directions = orthonormal_directions(len(directions), directions.shape[1], seed)

@@ -142,7 +142,7 @@ def _person(people: People, index: int, number: int) -> dict[str, Any]:
 def _walks(model: Any, card: Card, crops: Crops) -> list[dict[str, str]]:
     place = code_hook_point(model)
     codes = collect(model, card, crops, place, backend=Backend.plain())
-    found = components.pca(components.moments_of(components.batches_of(codes)))
+    found = components.pca_of(codes)
     scores = found.transform(codes)
     values = attributes(crops.people.keypoints, crops.people.skeleton)
     shape = activation_shape(model, card, place)
