@@ -35,15 +35,15 @@ def posekit(project, *arguments):
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
 
 
-def done_here(folder):
+def done_here(folder, *variants):
     """Do what is missing of the study `smoke` in this process, where each of nine would take seconds to begin; returns what was said."""
     said = []
     with pytest.MonkeyPatch.context() as here:
         here.chdir(folder)
         here.setattr(execute, "run_jobs", lambda jobs, *_: [execute.work(Path(job.command[-1])) for job in jobs])
         planned = execute.plan("smoke", DATA, (0, 1, 2), cache=folder / "data")
-        said.append(execute.describe(planned, 2))
-        execute.run(planned, cache=folder / "data", report=said.append)
+        said.append(execute.describe(planned, 2, variants))
+        execute.run(planned, variants, cache=folder / "data", report=said.append)
     return said
 
 
@@ -85,6 +85,7 @@ def test_one_that_is_removed_is_trained_again_alone_to_the_same_numbers(project)
     content = json.loads(path.read_text("utf-8"))
     path.unlink()
     assert "8 kept, 1 to train" in posekit(project, "smoke", "--data", DATA, "--plan").stderr
+    assert done_here(project, "base", "sharper targets") == ["smoke on mannequins:120,size=48,seed=0: 9 trainings, 8 kept"]
     assert len(done_here(project)) == 2  # a process of its own may have more threads, and sums of another order
     assert {other: other.stat().st_mtime_ns for other in files(project) if other != path} == before
     again = json.loads(path.read_text("utf-8"))
@@ -194,6 +195,7 @@ def test_interrupted_it_goes_on(project, tmp_path):
         ),
         (("smoke", "--data", DATA, "--seeds", "0,1,1"), "one is given twice"),
         (("smoke", "--data", DATA, "--seeds", "many"), "whole numbers with commas"),
+        (("smoke", "--data", DATA, "--variant", "bass"), "smoke has no variant 'bass'; its variants: base; sharper targets; linear"),
     ],
 )
 def test_what_cannot_be_studied_is_told_in_one_line(project, arguments, message, monkeypatch):

@@ -92,6 +92,7 @@ def study(
         str | None, typer.Option(help="people, NAME\\[:PATH], with the splits train, val and test; mannequins by default")
     ] = None,
     seeds: Annotated[str, typer.Option(help="seeds of the trainings, with commas between them; three at least for an interval")] = "0,1,2",
+    variant: Annotated[list[str] | None, typer.Option(help="train this variant alone; may be given several times; all without")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="trainings at a time; one a GPU, or one a core, by default")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="say what there is to do, and the table of what is kept, and train nothing")] = False,
     profile: Annotated[str | None, typer.Option(help="of Snakemake, for a cluster: slurm is in profiles/")] = None,
@@ -114,10 +115,10 @@ def study(
     with bars() as bar, bar.task("rendering", None) as rendered:
         planned = execute.plan(name, data, numbers, cache=cache, progress=rendered)
     at_once = workers or execute.usual_workers()
-    say.print(execute.describe(planned, at_once))
+    say.print(execute.describe(planned, at_once, variant or ()))
     try:
         if not plan:
-            execute.run(planned, workers=at_once, device=device, profile=profile, cache=cache, report=say.print)
+            execute.run(planned, variant or (), workers=at_once, device=device, profile=profile, cache=cache, report=say.print)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on from here") from None
     finally:

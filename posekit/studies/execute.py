@@ -6,7 +6,7 @@ runs/studies/1a2b3c4d5e6f/                      its checkpoint and weights, not 
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +25,7 @@ from posekit.memory import keep_memory
 from posekit.studies import hours, results
 from posekit.studies.designs import Study, design
 from posekit.studies.floor import recall, remember
-from posekit.studies.job import SPLITS, do, fingerprints, stores
+from posekit.studies.job import SPLITS, Training, do, fingerprints, stores
 from posekit.studies.kept import Trainings
 from posekit.studies.results import Result
 from posekit.workflow.execution import hardware
@@ -93,9 +93,20 @@ def plan(
     return Plan(designed, data, people, keys, found)
 
 
-def describe(planned: Plan, workers: int) -> str:
-    """How many trainings there are and are missing, and about how many hours those take."""
-    study, missing = planned.study, planned.missing
+def asked(planned: Plan, variants: Sequence[str] = ()) -> list[Training]:
+    """The trainings that are missing, of these variants or all.
+
+    Raises:
+        PosekitError: the study has no such variant.
+    """
+    if unknown := [name for name in variants if name not in planned.study.variants]:
+        raise PosekitError(f"{planned.study.name} has no variant {unknown[0]!r}; its variants: {'; '.join(planned.study.variants)}")
+    return [training for training in planned.missing if not variants or training.variant in variants]
+
+
+def describe(planned: Plan, workers: int, variants: Sequence[str] = ()) -> str:
+    """How many trainings there are and are missing, and about how many hours those take that are asked for."""
+    study, missing = planned.study, asked(planned, variants)
     line = f"{study.name} on {planned.people.source}: {len(study.trainings)} trainings, {len(planned.results)} kept"
     if not missing:
         return line
@@ -109,16 +120,16 @@ def describe(planned: Plan, workers: int) -> str:
 
 
 def run(
-    planned: Plan, *, workers: int | None = None, device: str | None = None, profile: str | None = None, cache: str | Path = "data",
-    report: Callable[[str], None] = print,
+    planned: Plan, variants: Sequence[str] = (), *, workers: int | None = None, device: str | None = None, profile: str | None = None,
+    cache: str | Path = "data", report: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
-    """Do the trainings that are missing, several at a time, and keep the result of each as soon as it is there.
+    """Do the trainings that are missing, of these variants or all, several at a time, and keep the result of each as soon as it is there.
 
     Raises:
         PosekitError: trainings failed; the others are done and kept.
         KeyboardInterrupt: each training keeps its state and goes on from there the next time.
     """
-    missing = planned.missing
+    missing = asked(planned, variants)
     if not missing:
         return
     workers = min(workers or usual_workers(), len(missing))
@@ -144,11 +155,11 @@ def run(
                 if result:
                     planned.results[key] = result
                     report(f"{training.variant}, seed {training.seed}: PCK on val {result.scores['val']:.3f}, "
-                           f"{result.content['seconds'] / 60:.0f} min; {len(planned.missing)} to go")  # fmt: skip
+                           f"{result.content['seconds'] / 60:.0f} min; {len(asked(planned, variants))} to go")  # fmt: skip
 
     run_jobs(jobs, folder, workers, threads, profile, watch)
     watch()
-    if lacking := planned.missing:
+    if lacking := asked(planned, variants):
         first = lacking[0]
         failure = folder / planned.key(first) / "failed.txt"
         why = failure.read_text("utf-8") if failure.exists() else "its process was ended from outside (out of memory, say)"
