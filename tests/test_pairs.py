@@ -105,7 +105,7 @@ def test_what_is_no_pair_is_refused(found):
         p.rendered("size", [found["left arm"].stagings[0]])
     with pytest.raises(PosekitError, match="no factor 'hair'; pairs can differ in left arm, right arm"):
         counterfactuals("hair", 1)
-    with pytest.raises(PosekitError, match="0 pairs of light"):
+    with pytest.raises(PosekitError, match="n is 0; it must be a whole number from 1"):
         counterfactuals("light", 0)
     with pytest.raises(PosekitError, match="there is no pair"):
         p.rendered("light", [])

@@ -211,9 +211,9 @@ CELLS = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
 
 @pytest.mark.parametrize("k", [0, -1, 9, 2.0, None])
 @pytest.mark.parametrize("make", [lambda k: sparse.autoencoder(CELLS, 8, k, steps=1), lambda k: sparse.components(CELLS, k),
-                                  lambda k: sparse.nmf(CELLS, k), lambda k: sparse.nmf(CELLS, k, atoms=0)])  # fmt: skip
+                                  lambda k: sparse.nmf(CELLS, k)])  # fmt: skip
 def test_a_cell_has_some_of_the_atoms_that_there_are(make, k):
-    with pytest.raises(PosekitError, match=f"k is {k}; a cell has 1 to"):
+    with pytest.raises(PosekitError, match=f"k is {k}; (a cell has 1 to|it must be a whole number)"):
         make(k)
 
 

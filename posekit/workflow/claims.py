@@ -288,7 +288,7 @@ def _estimate(claim: Claim, metrics: Mapping, path: Sequence) -> Estimate:
         low = high = nan
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in (mean, low, high)):
         raise _MissingError(f"{claim.chapter} could not measure {shown}")
-    if claim.people or people is None:
+    if claim.people or (people is None and not claim.study):  # a study says of each number whom it is of
         people = look_up(metrics, claim.people or ["people"])
     return Estimate(mean, low, high, people=people, p=p)
 
