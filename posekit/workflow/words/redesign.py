@@ -223,7 +223,7 @@ def code(portraits: Mapping[str, Mapping], people: int) -> str:
 def full(pairs: Mapping[str, Mapping]) -> str:
     """Shipped networks, each beside its redesign."""
     if not pairs:
-        return "This edition has no such networks; the edition of photographs has three pairs."
+        return "This edition has no such networks; the edition of photographs has such pairs."
     parts = []
     for name, pair in pairs.items():
         new, old = pair["networks"][name], pair["networks"][pair["against"]]
