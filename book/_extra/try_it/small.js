@@ -81,9 +81,10 @@ async function smallInstance(root, kind, data) {
     return show()
   }
   const around = async joint => {
+    const turn = ++asked // what is computed for an earlier change is not shown any more
     root.ariaBusy = "true"
     const { x, y } = (await prediction(firstState(data))).before.keypoints[joint]
-    return change({ erased: rubbed(firstState(data).erased, { x: (x - 0.5) / 2, y: (y - 0.5) / 2 }) })
+    if (turn === asked) return change({ erased: rubbed(firstState(data).erased, { x: (x - 0.5) / 2, y: (y - 0.5) / 2 }) })
   }
   const edited = (places, how) => {
     const kept = Object.entries(state.edits).filter(([place]) => !places.includes(place))
