@@ -282,7 +282,7 @@ by_network.style.hide().set_caption("The code of each network, over test people.
 # ## Shipped networks, each beside its redesign
 #
 # Each is *all three*, at most as large as the network beside it, and trained by that network's recipe but for its sharper targets:
-# *lspet-hg1-128px-redesign* from random weights, *lspet-hg1-redesign* from it. For their last 40 epochs *lspet-hg1* and its redesign learned
+# *lspet-hg1-128px-redesign* from random weights, *lspet-hg1-redesign* from it. In their last training *lspet-hg1* and its redesign learned
 # from labels that an audit by an earlier *lspet-hg1* had put right. *All three* was chosen before the study above had named its winner.
 #
 # {{ runs["08_redesign"].say.full }}
