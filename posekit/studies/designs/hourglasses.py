@@ -143,11 +143,14 @@ def skips_64(joints: int) -> list[Training]:
     def with_skips(name: str, skips: bool | tuple[int, ...]) -> Training:
         return Training(name, replace(base.config, skips=skips), base.recipe, why="trained without these skips, otherwise the same")
 
-    bare = with_skips("no skips", False)
+    bare = with_skips(f"no skips, {base.recipe.epochs} epochs", False)
     more = replace(base.recipe, epochs=MOST - base.recipe.epochs, lr=base.recipe.lr / 2)
     return [
         replace(base, variant="all skips"),
-        replace(bare, recipe=more, start=bare, why=f"{bare.why}, and for {more.epochs} epochs more, as it learns more slowly"),
+        bare,
+        replace(
+            bare, variant="no skips", recipe=more, start=bare, why=f"the same, for {more.epochs} epochs more, as it learns more slowly"
+        ),
         with_skips("without the finest", (2, 3, 4)),
         with_skips("without the coarsest", (1, 2, 3)),
     ]
