@@ -63,12 +63,12 @@ people, skeleton = crops.people, crops.people.skeleton
 flags = people.keypoints[..., 2]
 labelled = (flags > 0).sum(1)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as they are stored for the network, with their annotated skeletons: a square crop around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a hidden joint is faint.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as they are stored for the network, with their annotated skeletons. Each is a square crop around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a hidden joint is faint.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
 chosen = random.permutation(len(crops))[:examples]
 plots.people([crops[i] for i in chosen], [crops.keypoints[i] for i in chosen], skeleton, columns=8, annotated=True)
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How often each joint is visible, how often it is labelled but hidden behind the body or something else, and how often it is not labelled, as shares of the people.", "name": "fig-labels"}, "image": {"alt": "Bars of the share of visible, hidden and unlabelled joints, a bar a joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How often each joint is visible, how often it is labelled but hidden behind the body or something else, and how often it is not labelled, as shares of the people. Where a data set does not mark hidden joints, all labelled ones are drawn as visible.", "name": "fig-labels"}, "image": {"alt": "Bars of the share of visible, hidden and unlabelled joints, a bar a joint"}}
 run.save_figure(plots.labels(people.keypoints, skeleton), "labels")
 plt.show()
 
@@ -87,7 +87,7 @@ run.save_figure(plots.pose_cloud(normalised, skeleton), "cloud")
 plt.show()
 
 # %% [markdown]
-# The trunk is upright, to within 45°, in {{ runs["01_dataset"].say.upright }} of the people, and upside down, to within 45°, in
+# The trunk is upright, to within 45°, in {{ runs["01_dataset"].say.upright }} of the people in whom it is labelled, and upside down in
 # {{ runs["01_dataset"].say.inverted }}. {{ runs["01_dataset"].say.floor }}
 #
 # {{ runs["01_dataset"].say.statistics }}

@@ -147,7 +147,7 @@ plt.show()
 #
 # {{ runs["02_training"].say.hyperparameters }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. Each bar is a hook point, an activation that later chapters read and replace by the name below it. The bar's height (logarithmic) and the number in it are the side of its maps, in cells.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The hourglass of this chapter. Each bar is a hook point, an activation that later chapters read and replace by the name below it. The bar's height (logarithmic) and the number in it give the size of its maps, in cells.", "name": "fig-architecture"}, "image": {"alt": "Bars that shrink towards the bottleneck and grow again, joined by skip connections above"}}
 if card.architecture == "hourglass":
     run.save_figure(plots.architecture(network.config, resolution), "architecture")
     plt.show()
@@ -317,8 +317,8 @@ if elsewhere:
 # %% [markdown]
 # ## What others report
 #
-# Scores of pose networks can be compared only where the people and the definition of the score are the same. For none of the published rows
-# below are they those of this chapter, whose score is in the last row.
+# Scores of pose networks can be compared only where the people and the definition of the score are the same. No published row
+# below shares both with this chapter, whose score is in the last row.
 #
 # {{ runs["02_training"].say.literature }}
 

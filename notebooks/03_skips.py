@@ -117,8 +117,8 @@ plt.show()
 # %% [markdown]
 # {{ runs["03_skips"].say.blunt }}
 #
-# This does not show that the bottleneck knows nothing of the pose. It shows that the layers behind it, as they were trained, cannot use the code without skip input. How many joints are
-# found when these layers learn to do so, {ref}`retraining <skips-retrained>` shows.
+# This does not show that the bottleneck knows nothing of the pose. It shows that the layers behind it, as they were trained, cannot use the code without skip input. {ref}`Retraining <skips-retrained>`
+# shows how many joints are found when these layers learn to do so.
 #
 # ## Level by level
 #
@@ -149,8 +149,8 @@ plt.show()
 #
 # {{ runs["03_skips"].say.bottleneck }}
 #
-# Neither zero nor the mean contains information about the person. Where zero costs more than the mean, the further loss comes from a value that the next layer never saw
-# in training. Where another person's features cost more than the mean, the next layers rely on the skip connection, and wrong features mislead them.
+# Neither zero nor the mean contains information about the person. Where zero costs more than the mean, the further loss comes from values far from those that the next
+# layer saw in training. Where another person's features cost more than the mean, the next layers rely on the skip connection, and wrong features mislead them.
 #
 # (skips-retrained)=
 # ## One network, ablated and retrained
@@ -187,7 +187,7 @@ if twins:
 # %% tags=["show-input"]
 study = summarise(kept.read("skips", "lspet", studies))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *skips*: PCK of networks trained without some skip connections, less that of the network trained with all of them. Bars are 95 % intervals over seeds and people; small dots are single seeds.", "name": "fig-skips-study"}, "image": {"alt": "A row for each network trained without some skip connections, with a dot and an interval, or the words not trained yet"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *skips*: PCK of networks trained without some skip connections, less that of the network trained with all of them. Bars are 95 % intervals over seeds and people; small dots are single seeds; a hollow dot has too few seeds for an interval.", "name": "fig-skips-study"}, "image": {"alt": "A row for each network trained without some skip connections, with a dot and an interval, or the words not trained yet"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
 plt.show()
 
@@ -216,7 +216,7 @@ plt.show()
 #
 # The study concluded by eye that they do. Here the claim is tested by Spearman's correlation, over kinds of joint, between a joint's size and its loss of PCK.
 # The size is COCO's sigma: how far annotators scatter around the joint, relative to the size of the person. COCO gives no sigma for the neck and the top of the head, which
-# are therefore left out. A negative correlation means that small joints lose more. It has two
+# are therefore left out. A negative correlation means that small joints lose more. The correlation has two
 # uncertainties. The interval is over people, for these joints. The value *p* is over kinds of joint, which are few however many people there are.
 # A joint that is seldom found has little to lose. The loss is therefore also taken relative to the share found before, and at half the threshold, which requires more exact predictions.
 
@@ -249,7 +249,7 @@ plt.show()
 # The figure shows the people who lose the largest share of their joints when all levels are at their means. They are chosen for that: they show what kind of
 # errors arise, and not how often.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people who lose most. Top: the intact network. Bottom: the same network with all skip connections at their means. Above each, the share of joints found.", "name": "fig-skips-break"}, "image": {"alt": "People in two rows, their skeletons sound on top and distorted below"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people who lose the largest share of their joints. Top: the intact network. Bottom: the same network with all skip connections at their means. Above each, the share of joints found.", "name": "fig-skips-break"}, "image": {"alt": "People in two rows, their skeletons sound on top and distorted below"}}
 enough = np.isfinite(truth[..., 0]).sum(1) >= 2 * len(skeleton) / 3
 fall = np.where(enough, with_skips - persons["all the mean"], -np.inf)
 worst = np.argsort(-fall, kind="stable")[: min(examples, int(enough.sum()))]

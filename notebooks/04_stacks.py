@@ -13,7 +13,7 @@
 # %% [markdown]
 # # What a second stack is for
 #
-# A Stacked Hourglass repeats the hourglass. The second {term}`stack` receives the input of the first, its features and its heatmaps, and predicts again. Is the second
+# A Stacked Hourglass repeats the hourglass. The second {term}`stack` receives the first one's input, features and heatmaps, and predicts again. Is the second
 # prediction better, for which joints, and which errors does it correct? How much does it depend on the features and on the heatmaps of the
 # first stack? And would one wide stack make better use of the parameters?
 #
@@ -168,7 +168,7 @@ if harmed:
 # %% [markdown]
 # ## What does a stack need of the one before?
 #
-# The input of a stack is a sum of three terms: the input of the stack before, which *bypasses* that stack, and its features and its heatmaps (*predictions*), each
+# The input of a stack is a sum of three terms: the input of the stack before, which *bypasses* that stack, and that stack's features and heatmaps (*predictions*), each
 # through a convolution of its own. Each term can be replaced by zero, by its mean over other people, or by another person's. *Stack 1 out*
 # means that both features and predictions of stack 1 are replaced. At zero, stack 2 then receives the input of stack 1, as if stack 1 were not there.
 # All scores are those of the last stack.
@@ -196,12 +196,12 @@ if handovers:
 # %% [markdown]
 # {{ runs["04_stacks"].say.handover }}
 #
-# The network was not trained with replaced terms, so that its loss is an upper bound on how much it needs a term.
+# The network was not trained with replaced terms, so that the fall of its score is an upper bound on how much it needs a term.
 #
 # ## Do the stacks compute the same thing?
 #
 # [Centred kernel alignment](theory_codes) (linear CKA, {cite:t}`kornblith2019`) measures whether two layers arrange people alike. It is 1 where one layer is the other, rotated and scaled, and 0
-# where the two have nothing in common. The estimate is the unbiased one, since the plain estimate is far above 0 for any two layers with more dimensions than people.
+# on average where the two are unrelated. The estimate is the unbiased one, since the plain estimate is far above 0 for any two layers with more dimensions than people.
 
 # %% tags=["hide-input"]
 compared = crops.select(np.sort(np.random.default_rng(seed).permutation(len(crops))[:cka_people]))
@@ -217,7 +217,7 @@ ends = [name for name in ("code", "heatmaps") if name in layers[0]]
 inner = [grams(layers[i] if i in (0, count - 1) else {name: layers[i][name] for name in ends}) for i in range(count)]
 cka = alignment.table_of_grams(inner[0], inner[-1]) if ends else None
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA over people between layers of the first stack (rows) and of the last (columns). The diagonal, from the upper left, compares corresponding layers.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between layers of two stacks"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA over people between layers of the first stack (rows) and of the last (columns). *sum* is the sum of a level's skip connection and the up-sampled map. The diagonal, from the upper left, compares corresponding layers.", "name": "fig-stacks-cka"}, "image": {"alt": "A square table of similarities between layers of two stacks"}}
 if ends:
     figure = figures.matrix(cka, list(inner[0]), list(inner[-1]), row_label="stack 1", column_label=f"stack {count}", power=2)
     run.save_figure(figure, "cka")
@@ -240,7 +240,7 @@ cka_pairs = {
 # %% tags=["show-input"]
 study = summarise(kept.read("stacks", "lspet", studies))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *stacks*: PCK of each network less that of one wide stack. Bars are 95 % intervals over seeds and people; small dots are single seeds.", "name": "fig-stacks-study"}, "image": {"alt": "A row for each network, with a dot and an interval, or the words not trained yet"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *stacks*: PCK of each network less that of one wide stack. Bars are 95 % intervals over seeds and people; small dots are single seeds; a hollow dot has too few seeds for an interval.", "name": "fig-stacks-study"}, "image": {"alt": "A row for each network, with a dot and an interval, or the words not trained yet"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
 plt.show()
 
@@ -253,7 +253,7 @@ plt.show()
 #
 # ## What this does not show
 #
-# If the prediction of the first stack is the worse one, this is partly due to training, in which the first stack also had to serve the next. CKA compares how layers arrange people, and not what the network
+# If the prediction of the first stack is the worse one, this may be partly due to training, in which the first stack also had to serve the next. CKA compares how layers arrange people, and not what the network
 # does with them. The network and its pictures are small.
 
 # %% tags=["remove-cell"]

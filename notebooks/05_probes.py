@@ -13,7 +13,7 @@
 # %% [markdown]
 # # What does a code say about a person?
 #
-# The [study that this book replicates](introduction) looked at the people with the highest and lowest scores on each principal component of the code, and named the first one sitting
+# The [study that this book replicates](introduction) named the principal components of the code by the people nearest to points along them, and the first one sitting
 # versus standing. Is it? This chapter also asks which attributes can be read from a code, whether people with similar codes have similar poses, and how the
 # network's prediction changes when a code is moved along a direction.
 #
@@ -215,7 +215,7 @@ plt.show()
 #
 # ## Walks
 #
-# What changes along a component? The study showed the people who are nearest to points along it. But a point a few standard deviations from
+# What changes along a component? The study showed people nearest to points along it. But a point a few standard deviations from
 # the mean may be far from every person. The figures below therefore also give the distance of the nearest person, in multiples of a typical person's distance
 # to the nearest other person. Their lower rows show the network's prediction for the points themselves. A {term}`walk` replaces the code by points along a line through the
 # mean code, and the heatmaps are drawn for each point. The picture is that of the person nearest to the mean. With its skip connections *intact*, the network still sees
@@ -294,11 +294,11 @@ HTML(slider(strips, labels, notes, ["nearest person", *(f"skips {skips}" for ski
 # Pictures of a single walk prove little. The codes of {{ runs["05_probes"].say.walkers }} people are therefore moved by {{ runs["05_probes"].say.step }}
 # standard deviations in both directions, along the first components and along the directions of probes. Two effects are measured: how far the predicted joints move, and
 # how much the attribute of the predicted pose differs between the two ends. Random directions, drawn with the covariance of the codes and walked as far, show the effect of
-# any change. The effect along a direction is compared with theirs by Student's *t*, and *p* is corrected by Holm's method for all effects tested.
+# any change. The effect along a direction is compared with those along random directions by Student's *t*, and *p* is corrected by Holm's method for all effects tested.
 # The attribute that a component should change, and the direction of a probe, are chosen on the people who are not walked. With the skip connections off, the
 # predicted poses are too distorted for attributes; there only the components are walked, to measure how far joints move.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the attribute of the predicted pose after a step up less that after a step down, in standard deviations of the attribute over people. Right, how far the predicted joints move. Bars are 95 % intervals over people; each grey mark is one random direction. The attribute in brackets is the one that a component correlates with most, and the component is walked towards more of it.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the attribute of the predicted pose after a step up less that after a step down, in standard deviations of the attribute over people. Right, how far the predicted joints move. Bars are 95 % intervals over people; each grey mark is one random direction. The attribute in brackets is the one that a component correlates with most among those that are computed from the joints alone, on the people who are not walked; the component is walked towards more of it.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
 drawn = np.random.default_rng(seed).permutation(count)
 going, staying = np.split(drawn, [min(walkers, count // 2)])
 chosen = crops.select(np.sort(going))

@@ -20,7 +20,7 @@
 # {{ runs["06_clusters"].say.answer }}
 #
 # The chapter repeats the clustering and the maps with intervals. It applies the same methods to a *control*: as many points from one normal
-# distribution, which has no groups. The codes are those of {{ runs["06_clusters"].say.people }}, at
+# distribution of the same covariance, which has no groups. The codes are those of {{ runs["06_clusters"].say.people }}, at
 # {{ runs["06_clusters"].say.hook_point }} of *{{ runs["06_clusters"].say.network }}*. Everything below is computed on the codes' first
 # {{ runs["06_clusters"].say.components }} principal components, not whitened, which hold {{ runs["06_clusters"].say.variance }} of their
 # variance and take a fraction of the memory. Little is lost: two clusters of the whole codes and two clusters of the components have an
@@ -167,7 +167,7 @@ plt.show()
 # {{ runs["06_clusters"].say.best }} {{ runs["06_clusters"].say.complete }}
 #
 # A maximum alone says little. By the rule of thumb of {cite:t}`kaufman1990`, a mean silhouette of 0.25 or less is no substantial structure,
-# and {{ runs["06_clusters"].say.control }} An elongated cloud without groups also has a best cut, across its longest axis. The cut itself
+# and {{ runs["06_clusters"].say.control }} An excess alone shows that the codes are not normally distributed, and no groups. An elongated cloud without groups also has a best cut, across its longest axis. The cut itself
 # is more telling: between two separate groups there are few people.
 
 # %% tags=["show-input"]
@@ -175,7 +175,7 @@ positions = {name: clusters.between(groups[name], found[name][tried[0]]) for nam
 valleys = {name: clusters.valley(where, seed=seed) for name, where in positions.items()}
 seen_from = clusters.valley_seen_from(count, seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the number of people by position along the line between the centres of the two clusters (full lines); the dotted line is the border. Right, the same for the control.", "name": "fig-border"}, "image": {"alt": "Histograms along the line between two cluster centres"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the share of people by position along the line between the centres of the two clusters (full lines); the dotted line is the border. Right, the same for the control.", "name": "fig-border"}, "image": {"alt": "Histograms along the line between two cluster centres"}}
 run.save_figure(draw.border(positions), "border")
 plt.show()
 
@@ -218,7 +218,7 @@ shown = list(dict.fromkeys([tried[0], fine]))
 rich = {k: clusters.enrichment(found["everyone"][k].labels, known) for k in shown}
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the difference of means in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. Only the attributes that differ most are shown.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the mean of cluster 1 less that of cluster 2, in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. Only the attributes that differ most are shown.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
 def names(k):
     """Each cluster's number and size."""
     return [f"{i + 1}\n{size:,} people" for i, size in enumerate(found["everyone"][k].sizes)]

@@ -22,7 +22,7 @@ def scree(spectrum: np.ndarray, floor: np.ndarray, shown: int, above: int, neede
     several = min(len(spectrum), max(3 * shown, 40, 3 * above // 2))
     each.plot(count[:several], shares[:several], "-", color=PALETTE[0], linewidth=1.2)
     each.plot(count[:shown], shares[:shown], "o", color=PALETTE[0], markersize=4, label="components")
-    each.plot(np.arange(1, len(floor) + 1)[:several], noise[:several], "--", color="0.45", label="noise floor")
+    each.plot(np.arange(1, len(floor) + 1)[:several], noise[:several], "--", color="0.45", label="permutation floor")
     if above:
         each.axvline(above + 0.5, color="0.6", linestyle=":", linewidth=1)
         each.annotate(f"{above} above", (above + 0.5, shares[above - 1]), xytext=(5, 14), textcoords="offset points", fontsize=9)
