@@ -118,7 +118,7 @@ def test_what_clusters_differ_in():
     spread = {"attribute": "spread", "difference": 0.1, "low": -0.1, "high": 0.3}
     assert words.meaning(planted()) == "The two clusters differ most in *upright*, by 1.26 [1.20,\u00a01.30] standard deviations."
     assert words.meaning(planted(**{"differ in": [upright, spread]})).endswith(
-        "deviations. The next, without attributes that nearly repeat one before: *spread*."
+        "deviations. Without attributes that nearly repeat an earlier one, *spread* comes next."
     )
     differences = words.verdicts(planted(**{"differ in": [spread]}))["What the two differ in most (standard deviations)"]
     assert differences == "spread 0.10 [0.00,\u00a00.30]"

@@ -76,7 +76,7 @@ def test_the_fewest_components_that_lose_nothing_are_named():
     said = words.cut(planted(), "skips mean")
     assert said == (
         "With the skip connections at their mean, PCK is 60.0 % [58.0, 62.0] with the whole code, and 30.0 % [28.0, 32.0] if everybody "
-        "has the mean code. Of the numbers tried, 200 components suffice to lose less than 5 % of the joints. Components keep more than "
+        "has the mean code. The shortest cut tried that excludes a loss of 5 % of the joints has 200 components. Components keep more than "
         "random directions: PCK is 60.0 % [58.0, 62.0] with 200 of them, against 30.0 % [28.0, 32.0]."
     )
 

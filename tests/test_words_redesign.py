@@ -57,10 +57,10 @@ def with_winner(block):
         (UNFINISHED, "**Which helps most is not decided yet**: 3 of 12 trainings are missing. Which of the redesigns"),
         (undecided("not at the plateau: lean"), "**Which helps most is not decided yet**: not at the plateau: lean. Of the redesigns"),
         (study(winner="base"), "**No**: of the redesigns that cost no more than the base, none"),
-        (study(), "**Yes**: *lean*, chosen on validation people, changes the PCK of a trained network by +2.0 % [+1.0, +3.0]"),
-        (with_winner(HELD), "**Undecided**: *lean*"),
-        (with_winner(WORSE), "**No**: *lean*"),
-        (with_winner(ALONE), "**Not decided**: *lean*"),
+        (study(), "**Yes**: the redesign *lean*, chosen on validation people, changes the PCK of a trained network by +2.0 % [+1.0, +3.0]"),
+        (with_winner(HELD), "**Undecided**: the redesign *lean*"),
+        (with_winner(WORSE), "**No**: the redesign *lean*"),
+        (with_winner(ALONE), "**Not decided**: the redesign *lean*"),
     ],
 )
 def test_the_answer_is_one_line(found, begins):

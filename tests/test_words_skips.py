@@ -72,9 +72,9 @@ def test_levels():
 
 
 def test_the_bottleneck():
-    assert "changes by −10.0 [−11.0, −9.0] points. The bottleneck therefore carries information" in said()["bottleneck"]
-    assert said()["bottleneck"].endswith("but the network loses more without them.")
-    assert said(bottleneck=ways(-0.5))["bottleneck"].endswith("that the skip connections do not carry.")
+    assert "changes by −10.0 [−11.0, −9.0] points. The network therefore takes information from its bottleneck" in said()["bottleneck"]
+    assert said()["bottleneck"].endswith("but loses more without the latter.")
+    assert said(bottleneck=ways(-0.5))["bottleneck"].endswith("that it does not take from the skip connections.")
     assert said(bottleneck=ways(0.0))["bottleneck"].endswith("It is not shown that the network needs its bottleneck.")
 
 
@@ -113,7 +113,7 @@ def twins(**changes):
 
 def test_one_network_ablated_and_retrained():
     text = said(twins=twins())["twins"]
-    assert "trained by the same recipe on the same people" in text and "recovers 37 % of what ablation costs" in text
+    assert "trained by the same recipe on the same people" in text and "recovers 37 % of the points lost by ablation" in text
     assert "over people and not over trainings" in text
     table = words.verdicts(planted(twins=twins()))
     assert table["Two networks alike but for skips"] == "one and bare"

@@ -60,7 +60,7 @@ def test_people():
 
 def test_joints():
     text = said()["gain"]
-    assert "Of 3 joints, 1 improves significantly and 1 gets significantly worse." in text
+    assert "Of 3 joints, 1 improves significantly and 1 gets significantly worse, each by its own interval." in text
     assert "The wrist gains most, +5.0" in text and "and the knee least, −5.0" in text
     alike = said(gain=gained(0.03, joints={"wrist": interval(0.05), "hip": interval(0.06)}))["gain"]
     assert "2 improve significantly and none gets" in alike
@@ -81,7 +81,7 @@ def test_errors():
 def test_what_is_handed_on():
     text = said()["handover"]
     assert "depends most on the features of stack 1, at whose mean the score changes by −5.0 " in text
-    assert "With stack 1 out, both at their means, the score changes by −" in text
+    assert "With stack 1 out, its features and predictions at their means, the score changes by −" in text
     idle = {name: {way: block(0.33, 0.0) for way in by_way} for name, by_way in planted()["handovers"].items()}
     assert "No single term at its mean lowers the score significantly." in said(handovers=idle)["handover"]
 
@@ -89,7 +89,7 @@ def test_what_is_handed_on():
 def test_what_stacks_have_in_common():
     text = said()["cka"]
     assert "| code of stacks 1 and 2 | 0.46 [0.41, 0.51] | 0.10 |" in text and "| 0.00 |" in text
-    assert text.startswith("Between 1 of these 2 pairs of layers")
+    assert text.startswith("For 1 of these 2 pairs of layers")
 
 
 def test_the_table():

@@ -157,14 +157,14 @@ def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
 def brief(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
     """The same without intervals, for the landing page: `+2.0 points on mannequins and +4.0 points on photographs`.
 
-    A number that decides nothing says so: `+0.3 points on mannequins (undecided)`.
+    A number that decides nothing says so: `+0.3 points on mannequins (undecided)`. All are as exact as the least exact one.
     """
-    said = []
+    said, digits = [], min((_digits(v.number, claim.unit) for v in by_kind.values() if v.number and _width(v.number)), default=None)
     for kind, v in by_kind.items():
         if v.number is None:
             said.append(f"{v.verdict} on {kind}")
             continue
-        mean = re.sub(r" \[.+?\]", "", _spoken(v.number, claim.unit, plus=claim.difference))
+        mean = re.sub(r" \[.+?\]", "", _spoken(v.number, claim.unit, plus=claim.difference, digits=digits))
         said.append(f"{mean} on {kind}" + ("" if v.verdict in DECIDED else f" ({v.verdict})"))
     if len({v.verdict for v in by_kind.values()}) == 1 and all(v.number is None for v in by_kind.values()):
         return f"{next(iter(by_kind.values())).verdict} on {listed(by_kind)}"
@@ -186,13 +186,28 @@ def threshold(claim: Claim) -> str:
     return f"{side} {said}" + (f" with p below {rule.p:g}" if rule.p else "")
 
 
-def _spoken(number: Estimate, unit: str, *, plus: bool = False) -> str:
+def _scale(unit: str) -> int:
+    return 100 if unit in ("points", "%") else 1
+
+
+def _width(number: Estimate) -> float:
+    """Of the interval; 0 where there is none."""
+    width = number.high - number.low
+    return 0.0 if isnan(width) else width
+
+
+def _digits(number: Estimate, unit: str) -> int:
+    """Digits after the point of a number with an interval: as exact as that is wide."""
+    return max(1 - floor(log10(_scale(unit) * _width(number))), 1 if _scale(unit) > 1 else 0)
+
+
+def _spoken(number: Estimate, unit: str, *, plus: bool = False, digits: int | None = None) -> str:
     """A number with its interval, in its unit, a difference with a `plus`: `+3.6 [+2.9, +4.4] points`; as exact as the interval is wide."""
-    scale = 100 if unit in ("points", "%") else 1
-    width = scale * (number.high - number.low)
+    scale, width = _scale(unit), number.high - number.low
     if isnan(width):
         return f"{_spoken(replace(number, low=number.mean, high=number.mean), unit, plus=plus)}, without an interval"
-    digits = max(1 - floor(log10(width)), 1 if scale > 1 else 0) if width else 0
+    if digits is None:
+        digits = _digits(number, unit) if width else 0
 
     def one(value: float) -> str:
         text = f"{scale * abs(value):,.{digits}f}" if width else f"{scale * abs(value):,.3g}"

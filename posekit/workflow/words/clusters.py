@@ -85,7 +85,8 @@ def valley(m: Mapping) -> str:
 
 
 def answer(m: Mapping) -> str:
-    density_there = f"the density of people at the border of two clusters is {ranged(m['valley']['everyone'])} times that at their centres"
+    ratio = ranged(m["valley"]["everyone"])
+    density_there = f"the density of people at the border of two clusters is {ratio} times the lower of those at their centres"
     return {
         "none": f"**No groups are shown**: {density_there}, where two separate groups give less than 1.",
         "shallow": f"**No groups are shown**: {density_there}, no less than where a cloud without groups is cut in two.",
@@ -117,8 +118,9 @@ def complete(m: Mapping) -> str:
 def control(m: Mapping) -> str:
     k, prefers = m["ks"][0], m["control"]["best"]
     over = by_number(m["excess"])[k]
-    also = "also " if prefers == m["best"]["k"] else ""
-    said = f"the control {also}has its highest silhouette at K = {prefers}; at K = {k} this is {ranged(silhouette(m, CONTROL, k), 3)}."
+    also, own = "also " if prefers == m["best"]["k"] else "", ranged(silhouette(m, CONTROL, k), 3)
+    said = f"the control {also}has its highest silhouette at K = {prefers}"
+    said += f", {own}." if prefers == k else f"; at K = {k} it has {own}."
     judged = "" if over["low"] > 0 else ", which is not significant"
     return f"{said} Compared with {m['control']['clouds']} such clouds, the people's is {ranged(over, 3)} higher{judged}."
 
@@ -173,7 +175,9 @@ def meaning(m: Mapping) -> str:
         return "No attribute is defined for enough people to say what the two clusters differ in."
     first, *others = m["differ in"]
     names = listed(f"*{record['attribute']}*" for record in others)
-    then = f". The next, without attributes that nearly repeat one before: {names}." if others else "."
+    then = (
+        f". Without attributes that nearly repeat an earlier one, {names} {'come' if len(others) > 1 else 'comes'} next." if others else "."
+    )
     return f"The two clusters differ most in *{first['attribute']}*, by {size_of(first)} standard deviations{then}"
 
 

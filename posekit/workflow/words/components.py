@@ -101,9 +101,10 @@ def cut(m: Mapping, skips: str) -> str:
         said += " These two intervals overlap: the code adds little here, so that cutting it can cost little."
     if enough is None:
         said += f" For no cut code, not even that of all {every:,} components, is a loss of {100 * MARGIN:g} % of the joints excluded."
+    elif enough == every:
+        said += f" Of the cuts tried, none short of all {every:,} components excludes a loss of {100 * MARGIN:g} % of the joints."
     else:
-        noun = "component suffices" if enough == 1 else "components suffice"
-        said += f" Of the numbers tried, {enough:,} {noun} to lose less than {100 * MARGIN:g} % of the joints."
+        said += f" The shortest cut tried that excludes a loss of {100 * MARGIN:g} % of the joints has {enough:,} components."
     ahead = [k for k in blocks if k in random and blocks[k]["low"] > random[k]["high"]]
     if not ahead:
         return f"{said} Equally many random directions are not shown to be worse."

@@ -75,7 +75,7 @@ def provenance(m: Mapping[str, Any]) -> str:
     about = f": {SETS[kind]}" if kind in SETS else ""
     hidden = f"Of the labelled joints {100 * m['hidden_share']:.0f} % are hidden" if m["hidden_share"] else "Hidden joints are not marked"
     return (
-        f"The data of this edition are **{m['data']}**{about}. There are {m['people']:,} people with "
+        f"The data of this edition are **{m['data']}**{about}. The data used here have {m['people']:,} people, with "
         f"{number(m['labelled_per_person'], 1)} "
         f"of {m['joints']} joints labelled on average; {100 * m['fully_labelled_share']:.0f} % of them have every joint labelled. "
         f"{hidden}. "
@@ -117,15 +117,16 @@ def labels(m: Mapping[str, Any]) -> str:
         )
     if twice["agreement"] is None:
         return "No photograph is in this set twice, so that the agreement between annotators cannot be measured."
-    again = {0: "", 1: " In one more the two chose different people."}.get(
-        twice["others"], f" In {twice['others']} more the two chose different people."
+    again = {0: "", 1: " In one more photograph the two annotators chose different people."}.get(
+        twice["others"], f" In {twice['others']} more photographs the two annotators chose different people."
     )
     share = twice["agreement"]["mean"]
     return (
         f"{twice['photographs']} photographs are in this set twice, possibly in another size, and each copy was annotated on its own. "
         f"The two annotations can therefore be compared.{again} Of the {twice['joints']} joints that both annotators labelled, "
         f"{spoken(twice['agreement'])} lie within a fifth of the torso of each other (bootstrap over photographs). Some annotators "
-        "exchanged left and right, and so differ in every joint. If both annotators are equally reliable and err independently, each "
+        "exchanged left and right, and so differ in every joint that has a side. If both annotators are equally reliable and err "
+        "independently, each "
         f"places about {100 * share**0.5:.0f} % of the joints correctly. A perfect network would score about that much against "
         f"these labels."
     )

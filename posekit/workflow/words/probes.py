@@ -12,6 +12,7 @@ FACTORS = {  # what a reader expects a code of a person to hold, and the attribu
     "heading": ["true heading sin", "true heading cos", "facing", "left on the right"],
     "size": ["true size", "box size"],
 }
+PARTLY, READABLE = 0.15, 0.5  # R² from which on an attribute is called partly readable, and readable
 SKIPS = {"intact": "intact", "mean": "at their means", "off": "off"}
 TABLED = ["upright", "lean", "sitting", "arm elevation", "facing", "left on the right", "true heading cos", "true heading sin", "true size"]
 
@@ -177,7 +178,7 @@ def starred(attributes: Sequence[str]) -> str:
 def grade(probe: Mapping) -> str:
     if not above_chance(probe):
         return "is read no better than by chance"
-    return "is barely readable" if probe["r2"] < 0.15 else "is partly readable" if probe["r2"] < 0.5 else "is readable"
+    return "is barely readable" if probe["r2"] < PARTLY else "is partly readable" if probe["r2"] < READABLE else "is readable"
 
 
 def factors_read(m: Mapping) -> str:
@@ -200,6 +201,8 @@ def factors_read(m: Mapping) -> str:
             words.append(heading(probes, names, best))
         elif factor == "size":
             words.append("Crops are scaled to the person, so that size is visible only indirectly, in the blur of an enlarged picture.")
+    if any(name in probes for names in FACTORS.values() for name in names):
+        words.append(f"*Readable* means an R² of at least {READABLE:g} here, *partly readable* of at least {PARTLY:g}.")
     return " ".join(words)
 
 
@@ -219,16 +222,17 @@ def neighbours(alike: Mapping[str, Mapping]) -> str:
     others = listed(f"by {name} {share(block)}" for name, block in alike.items() if name != "the code")
     return (
         f"The mean pose distance to the person with the nearest code is {number(own['neighbour'])} trunk lengths, to a random person "
-        f"{number(own['anybody'])}, and to the person with the most similar pose {number(own['nearest'])}. On the scale between these two, "
+        f"{number(own['anybody'])}, and to the person with the most similar pose {number(own['nearest'])}. On the scale between the "
+        "last two, "
         f"neighbours by the code reach {share(own)}, neighbours {others}."
     )
 
 
 def near(ends: Mapping[str, Sequence[float]]) -> str:
     """How near the nearest person is to the ends of the walk along the first component."""
-    how = "no farther than people typically are from each other"
+    how = "no farther than people typically are from their nearest neighbours"
     if max(ends["relative"]) >= 1.2:
-        how = "at one end or both farther than people typically are from each other"
+        how = "at one end or both farther than people typically are from their nearest neighbours"
     first, last = (number(value, 1) for value in ends["relative"])
     return (
         f"At the two ends of the first component the nearest person is {first} and {last} typical distances away, {how}. These distances "

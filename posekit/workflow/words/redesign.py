@@ -38,7 +38,8 @@ def answer(study: Mapping) -> str:
     if winner == study["reference"]:
         return "**No**: of the redesigns that cost no more than the base, none has a higher PCK on validation people."
     what = (
-        f"*{winner}*, chosen on validation people, changes the PCK of a trained network by {relative(block)}, relative, at no higher cost."
+        f"the redesign *{winner}*, chosen on validation people, changes the PCK of a trained network by {relative(block)}, relative, at "
+        "no higher cost."
     )
     if block["low"] is None:
         return f"**Not decided**: {what}"

@@ -88,10 +88,10 @@ def bottleneck(m: Mapping[str, Any]) -> str:
         return text + "It is not shown that the network needs its bottleneck."
     if skips["change"]["high"] < code["change"]["low"]:
         return (
-            text + "The bottleneck therefore carries information that the skip connections do not carry, but the network loses "
-            "more without them."
+            text + "The network therefore takes information from its bottleneck that it does not take from the skip connections, but "
+            "loses more without the latter."
         )
-    return text + "The bottleneck therefore carries information that the skip connections do not carry."
+    return text + "The network therefore takes information from its bottleneck that it does not take from the skip connections."
 
 
 def joints(m: Mapping[str, Any]) -> str:
@@ -100,9 +100,12 @@ def joints(m: Mapping[str, Any]) -> str:
     clear = sum(block["high"] < 0 for block in fine.values())
     text = (
         f"Without the finest level the {losers[0]} loses most, {spoken(fine[losers[0]], points=True)}, and the {losers[-1]} least, "
-        f"{spoken(fine[losers[-1]], points=True)}. For {clear or 'none'} of {len(fine)} kinds of joint the interval of the change lies "
-        "below 0."
+        f"{spoken(fine[losers[-1]], points=True)}. "
     )
+    if clear:
+        text += f"For {clear} of {len(fine)} kinds of joint the interval of the change lies below 0."
+    else:
+        text += f"For none of the {len(fine)} kinds of joint does the interval of the change lie below 0."
     if trained := m["kinds"].get(TRAINED_WITHOUT):
         hurt = sorted(trained, key=lambda kind: trained[kind]["mean"])
         text += (
@@ -170,7 +173,7 @@ def twins(m: Mapping[str, Any]) -> str:
     lost, kept = with_["mean"] - ablated["mean"], bare["mean"] - ablated["mean"]
     if ablated["change"]["high"] < 0 < lost:
         back = f"recovers {100 * kept / lost:.0f} % of" if kept > 0 else "recovers nothing of"
-        text += f"Training without them {back} what ablation costs. "
+        text += f"Training without them {back} the points lost by ablation. "
     return (
         text + "Each network was trained once, and not until its score stopped rising; the intervals are over people and not "
         "over trainings."

@@ -48,7 +48,8 @@ def gain(m: Mapping[str, Any]) -> str:
     return (
         f"The stacks find these shares of the joints: {', '.join(parts)}. From the first stack to the last, on the same people, the share "
         f"changes by {change(m['gain'])}. Of {len(joints)} joints, {better or 'none'} {'improve' if better > 1 else 'improves'} "
-        f"significantly and {worse or 'none'} {'get' if worse > 1 else 'gets'} significantly worse. The {order[0]} gains most, "
+        f"significantly and {worse or 'none'} {'get' if worse > 1 else 'gets'} significantly worse, each by its own interval. The "
+        f"{order[0]} gains most, "
         f"{spoken(joints[order[0]], points=True)}, and the {order[-1]} least, {spoken(joints[order[-1]], points=True)}."
     )
 
@@ -83,7 +84,8 @@ def handover(m: Mapping[str, Any]) -> str:
         else "No single term at its mean lowers the score significantly."
     )
     return (
-        f"{depends} With {out}, both at their means, the score changes by {change(groups[out]['the mean'])}. For comparison, the score of "
+        f"{depends} With {out}, its features and predictions at their means, the score changes by "
+        f"{change(groups[out]['the mean'])}. For comparison, the score of "
         f"the last stack differs from that of the first by {change(m['gain'])}."
     )
 
@@ -98,9 +100,8 @@ def cka(m: Mapping[str, Any]) -> str:
     ]
     clear = [name for name, block in pairs.items() if block["low"] > max(block["chance"], 0)]
     return (
-        f"Between {len(clear)} of these {len(pairs)} pairs of layers of successive stacks, CKA over {m['cka']['people']:,} people "
-        f"is larger "
-        "than by chance, the 97.5 % quantile of CKA when people are permuted at random:\n\n"
+        f"For {len(clear)} of these {len(pairs)} pairs of layers of successive stacks, CKA over {m['cka']['people']:,} people "
+        "exceeds chance, the 97.5 % quantile of CKA when people are permuted at random:\n\n"
         + "\n".join(["| layers | CKA | chance |", "| --- | ---: | ---: |", *parts])
     )
 

@@ -32,7 +32,7 @@ def sentences(m: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> di
         "network": network(m),
         "parameters": f"{m['parameters']:,}",
         "cells": cells(m),
-        "training": m["training"],
+        "training": training(m),
         "test_people": f"{pck['people']:,}",
         "unseen": ", none of whom was used in training" if m["architecture"] == "hourglass" else "",
         "pck": spoken(pck),
@@ -72,6 +72,12 @@ def network(m: Mapping[str, Any]) -> str:
         "*bottleneck*, and up-samples again. At each size a *skip connection* adds the map from the way down. The output is "
         f"{m['joints']} heatmaps. {joint}"
     )
+
+
+def training(m: Mapping[str, Any]) -> str:
+    """How the network came to be (`trained`), and from which weights, where these were not random."""
+    start = (m["recipe"] or {}).get("start")
+    return f"{m['training'].removesuffix('.')}, starting from the weights of {start}." if start else m["training"]
 
 
 def hyperparameters(m: Mapping[str, Any]) -> str:
@@ -211,7 +217,7 @@ def landing(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
     if m["elsewhere"]:
         name, block = next(iter(m["elsewhere"].items()))
         network, _, people = name.partition(" on ")
-        return f"On other people, those of {people}, {network} finds {100 * block['mean']:.0f} % of the joints."
+        return f"On people of another data set, *{people}*, the network *{network}* finds {100 * block['mean']:.0f} % of the joints."
     if kept is None:
         return "The network was not tested on photographs in this edition."
     name, block = next((n, b) for n, b in kept["elsewhere"].items() if n.startswith("mannequins"))
