@@ -94,7 +94,10 @@ def test_losses_are_compared_where_they_were_trained():
     mse = [epoch(1, 0.02, val_loss=0.004), epoch(2, 0.03, val_loss=0.003)]
     curves = {"cross-entropy": [epoch(1), epoch(2, 0.24)], "mse": mse}
     text = said(compared=curves, **{"compared people": 2000})["compared"]
-    assert "after 2 short epochs over 2,000 people, cross-entropy finds 24.0 %" in text and "itself fell by 25 %" in text
+    assert (
+        "after 2 short epochs over 2,000 people, the network trained with cross-entropy finds 24.0 %" in text
+        and "itself fell by 25 %" in text
+    )
     assert f"maps of zeros would have {math.pi / 48**2:.2g}." in text
     assert "itself rose by 33 %" in said(compared=curves | {"mse": mse[::-1]})["compared"]
     once = said(compared={"cross-entropy": [epoch(1)], "mse": mse[:1]})["compared"]

@@ -51,7 +51,8 @@ def answer(m: Mapping[str, Any]) -> str:
     if (agreement := m["twice"]["agreement"]) is not None:
         return (
             f"**Two annotators of the same photograph agree on {100 * agreement['mean']:.0f} % of its joints**, to within a fifth of the "
-            "torso, which limits how far any score against these labels can be trusted."
+            f"torso. This limits how far any score against these labels can be trusted, and was measured on {m['twice']['photographs']} "
+            "photographs."
         )
     if m["floor"] is not None:
         return (
@@ -89,9 +90,8 @@ def floor(m: Mapping[str, Any]) -> str:
     return (
         "As a baseline without a network, the median pose of the training people is predicted for every test person, whatever the "
         "picture. "
-        f"This finds {100 * m['floor']:.1f} % of the joints within a fifth of the torso (PCK@0.2·torso). Every score in this book "
-        f"has to be "
-        "compared with this one."
+        f"This finds {100 * m['floor']:.1f} % of the joints within a fifth of the torso (PCK@0.2·torso). Every score on "
+        "these people has to be compared with this one."
     )
 
 

@@ -184,16 +184,17 @@ def compared(m: Mapping[str, Any]) -> str:
     change = f"fell by {100 * fallen:.0f} %" if fallen > 0 else f"rose by {-100 * fallen:.0f} %"
     change = f"{change} between the first and the last epoch, to" if len(mse) > 1 else "is"
     return (
-        f"Here, after {epochs} over {m['compared people']:,} people, cross-entropy finds {100 * ce[-1]['pck']:.1f} % of the joints and "
-        f"mean squared error {100 * mse[-1]['pck']:.1f} %. The mean squared error itself {change} {mse[-1]['val_loss']:.2g}; maps of zeros "
-        f"would have {pi / side**2:.2g}. The peaks of these maps are {mse[-1]['val_peak']:.3f} high, where those of the targets are 1. "
+        f"Here, after {epochs} over {m['compared people']:,} people, the network trained with cross-entropy finds "
+        f"{100 * ce[-1]['pck']:.1f} % of the joints and the one trained with mean squared error {100 * mse[-1]['pck']:.1f} %. The mean "
+        f"squared error itself {change} {mse[-1]['val_loss']:.2g}; maps of zeros would have {pi / side**2:.2g}. The peaks "
+        f"of these maps are {mse[-1]['val_peak']:.3f} high, where those of the targets are 1. "
         "The trainings are short: they show how the two losses start, not what they reach in the end."
     )
 
 
 def photographs(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
     if m["elsewhere"]:
-        return f"Networks on people of other data sets than they were trained on:\n\n{_elsewhere(m['elsewhere'])}"
+        return f"PCK of networks on people of other data sets than those that they were trained on:\n\n{_elsewhere(m['elsewhere'])}"
     if kept is None:
         return "This edition has no photographs to test on."
     rendered = {name: block for name, block in kept["elsewhere"].items() if name.startswith("mannequins")}
