@@ -51,7 +51,7 @@ torch.manual_seed(seed)
 # ## Decoding heatmaps
 #
 # For {numref}`fig-theory-decoding`: Gaussians are drawn at known positions between cell centres, and each decoder estimates the position, first in clean maps and then
-# with noise.
+# with noise, negative cells set to 0.
 
 # %% tags=["show-input"]
 offsets = torch.linspace(-0.499, 0.499, 81, dtype=torch.float64)
