@@ -18,7 +18,7 @@
 #
 # {{ runs["07_explanations"].say.answer }}
 #
-# The network is *{{ runs["07_explanations"].say.network }}*, on {{ runs["07_explanations"].say.people }},
+# The network is *{{ runs["07_explanations"].say.network }}*. Its maps are tested on {{ runs["07_explanations"].say.people }},
 # {{ runs["07_explanations"].say.seen }}. Six methods, one of them at three layers, are tested beside controls that explain nothing. The
 # chapter then turns to what maps cannot show: which other joints the network uses to find a joint, and which pictures and people excite its
 # channels and components most.
@@ -121,8 +121,9 @@ plt.show()
 # - *Integrated gradients* {cite:p}`sundararajan2017`: the mean gradient on the straight path from a blurred picture to this one, times the
 #   difference of the two.
 #
-# There are three controls. *Edges* are computed from the picture without the network. *Noise* uses neither picture nor network. The
-# *answer* is the joint's own heatmap: it points at the joint as well as the network can, but does not say why.
+# There are three controls. *Edges* are computed from the picture without the network. *Noise* is one fixed random map for each person, made
+# without picture and network. The *answer* is the joint's own heatmap: it points at the joint as well as the network can, but does not say
+# why.
 
 # %% tags=["hide-input"]
 layers, cams = tried.cam_layers(network, hook_point)
@@ -136,7 +137,7 @@ ways |= {"occlusion": sanity.by(card, "occlusion"), "integrated gradients": sani
 controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer_maps(card)}
 everything = ways | controls
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "What each method shows for the same five people; the last two rows are controls.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The map of each method for the same five people; the last two rows are controls.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
 maps, spent, impossible = tried.attempted(network, cases, everything)
 ways, everything = ({label: way for label, way in some.items() if label in maps} for some in (ways, everything))
 run.save_figure(sheet({label: found[shown] for label, found in maps.items() if label != "noise"}), "methods")
@@ -227,11 +228,11 @@ pd.DataFrame(words.test_rows(plain(cascade), plain(tests), faults, list(controls
 #
 # ## Grad-CAM, from the code to the head
 #
-# Grad-CAM's maps are as coarse as their layer. The nearer the layer is to the head, the more the map resembles the joint's own heatmap. At
-# the features before the last 1 × 1 convolution, Grad-CAM's weights are those of that convolution, up to a factor, and its map is the
-# positive part of the joint's raw map, up to the bias.
+# Grad-CAM's maps are as coarse as their layer, and near the head they approach the joint's own heatmap. At the features before the last
+# 1 × 1 convolution, Grad-CAM's weights are those of that convolution, up to a factor, and its map is the positive part of the joint's raw
+# map, up to the bias. Where the raw map is negative, Grad-CAM's is 0, so the rank correlation of the two stays below 1.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at layers in the order of computation, for the same five people: of an hourglass two skip connections, then from the last encoder but one to the head.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at layers in the order of computation, for the same five people; for an hourglass, first two skip connections, then the layers from the last encoder but one to the head.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
 if by_layer:
     run.save_figure(sheet({words.layer(name): found[shown] for name, found in by_layer.items()}), "gradcam")
     plt.show()
@@ -252,7 +253,7 @@ depends = causes.dependency(network, card, crops.select(np.arange(min(hidden, le
 effect = causes.matrix_interval(depends.effect, seed=seed)
 sure = (effect["low"] > 0) | (effect["high"] < 0)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
 run.save_figure(plots.dependency_matrix(effect["mean"], sure, skeleton, "moves"), "dependency")
 plt.show()
 
@@ -323,7 +324,7 @@ plt.show()
 strongest = [int(name.split()[1]) for name, goal in goals.items() if goal.kind == "channels"][:4]
 nine = [] if "deconvnet" in impossible else top_patches(network, card, coders, hook_point, strongest, count=min(9, len(coders)))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Top, the nine people who excite a channel of the code most; below, the deconvnet's projection of that cell for each (grey is nothing).", "name": "fig-explanations-patches"}, "image": {"alt": "Four blocks of three by three parts of people, and below them four blocks of grey projections with coloured edges"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Top: for each channel of the code, the nine people who excite it most. Below: the deconvnet's projection from the strongest cell of each (grey is 0).", "name": "fig-explanations-patches"}, "image": {"alt": "Four blocks of three by three parts of people, and below them four blocks of grey projections with coloured edges"}}
 if nine:
     run.save_figure(plots.patches(nine, [f"channel {one.channel}" for one in nine]), "patches")
     plt.show()
@@ -340,11 +341,10 @@ excited = {f"channel {one.channel}": {"nine": one.values.mean(), "all": seen.cod
 # ## What this does not show
 #
 # A map says which pixels a number depends on, not what the network computes from them. The cascade detects maps that do not depend on what
-# the upper layers learned; a map that passes can still be wrong. Each of its verdicts is at 95 %, without correction for their number; only
-# the verdict that no method fails is corrected. Deletion and insertion judge a map by pictures that are blurred in parts, which the network
-# has never seen, and a smooth map does better there than a scattered one that points at the same things. Hiding one joint shows what the
-# network relies on while everything else is visible; two joints that can replace each other both look unneeded. A maximised picture is one
-# of many that excite a channel.
+# the upper layers learned; a map that passes can still be wrong. Its verdicts are not corrected for the number of methods, except where no
+# method fails. Deletion and insertion judge a map by pictures that are blurred in parts, which the network has never seen, and a smooth map
+# does better there than a scattered one that points at the same things. Hiding one joint shows what the network relies on while everything
+# else is visible; two joints that can replace each other both look unneeded. A maximised picture is one of many that excite a channel.
 
 # %% tags=["remove-cell"]
 metrics = plain(

@@ -121,9 +121,9 @@ def score(found):
 # ## Score, floor and ceiling
 #
 # The score is over the twelve joints of the limbs, which both networks have. The floor is the *median pose* of the training people, which
-# needs no picture. The same people are scored twice: as they are, and rotated in the picture until the labelled trunk is upright. Each
-# network gets the crop that it was trained with: ours the box with a margin, BlazePose a square around the middle of the hips that reaches
-# the farthest joint.
+# needs no picture; the ceiling is the score that wrong labels leave to a perfect network. The same people are scored twice: as they are,
+# and rotated in the picture until the labelled trunk is upright. Each network gets the crop that it was trained with: ours the box with a
+# margin, BlazePose a square around the middle of the hips that reaches the farthest joint.
 
 # %% tags=["show-input"]
 if here:
@@ -188,7 +188,7 @@ if here:
     m["intact"] = ablation.summary(intact, intact, limbs, seed=seed)
     m["skips"] = {group: ablation.summary(hits(way["the mean"][-1], heat), intact, limbs, seed=seed) for group, way in after.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso of the heatmaps, with one part of the sum, or all skip connections, at the mean over other people; 95 % intervals over people. The band is the intact network.", "name": "fig-another-skips"}, "image": {"alt": "Dots with intervals, a row a part"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso of the heatmaps, with one part of the sum, or all skip connections, at the mean over other people; 95 % intervals over people. The band is the intact network.", "name": "fig-another-skips"}, "image": {"alt": "Dots with intervals, a row for each part"}}
 if m:
     rows = {words.GROUPS[group]: {"at its mean": found} for group, found in m["skips"].items()}
     run.save_figure(figures.conditions(rows, m["intact"], "PCK@0.2·torso (%)", "as it is"), "skips")
@@ -200,7 +200,7 @@ if m:
 # ## The code and its components
 #
 # The code of BlazePose is the last activation of its encoder, which both branches use. For each of its first principal components the table
-# gives the attribute of the pose with the largest correlation.
+# gives its share of the variance and the attribute of the pose with the largest correlation.
 
 # %% tags=["show-input"]
 if here:
@@ -222,7 +222,7 @@ if here:
         m["code"][name] = [row | {"share": float(share)} for row, share in zip(best, one.shares, strict=False)]
 if m:
     rows = pd.DataFrame(words.component_rows(plain(m["code"])))
-    caption = "The first components: the share of the variance, and the attribute of the pose that goes with each most."
+    caption = "The first components: the share of the variance, and the attribute of the pose that correlates with each most."
     display(rows.style.hide().set_caption(caption))
 
 # %% [markdown]
@@ -244,7 +244,7 @@ if here:
     m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), seed=seed) for name, effect in effects.items()}
     m["agreement"] = causes.agreement(*effects.values(), seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the answer for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables side by side, both dark along the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables side by side, both dark along the diagonal"}}
 if m:
     run.save_figure(plots.dependency_pair(plain(m["dependency"]), limbs), "dependency")
     plt.show()

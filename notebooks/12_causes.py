@@ -124,7 +124,7 @@ plt.show()
 #
 # ## Where each factor travels
 #
-# The same measurement for every factor that moves joints, over all joints.
+# Here the measurement is repeated for every factor that moves joints, over all joints.
 
 # %% tags=["show-input"]
 still = ("light", "clothing", "occluder")  # factors that move no joint
@@ -150,7 +150,7 @@ for factor in still:
     moved = np.linalg.norm(found[factor].b[..., :2] - found[factor].a[..., :2], axis=-1) / card.resolution
     nuisance[factor] = block(over_people(moved.sum(1), np.full(len(moved), moved.shape[1]), seed=seed))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same by joint for another heading: the share (%) that follows B when the part is patched.", "name": "fig-causes-joints"}, "image": {"alt": "A table of shares with parts of the network in rows and joints in columns"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pairs of different heading, joint by joint: the share (%) that follows B when the part is patched.", "name": "fig-causes-joints"}, "image": {"alt": "A table of shares with parts of the network in rows and joints in columns"}}
 by_joint = {factor: found[factor].table(seed=seed) for factor in share}
 turning = by_joint["heading"]
 moving = list(turning["code"])
@@ -162,7 +162,9 @@ if moving:
 # %% tags=["hide-input"]
 rows = [words.patched_row(f, part, share[f][part], toward[f][part], aside[f][part]) for f in share for part in channels]
 rows += [words.patched_row("left arm", part, *of.values()) for part, of in by_group.items()]
-pd.DataFrame(rows).style.hide().set_caption("How far answers move towards B, and how far joints land beside the line from A to B.")
+pd.DataFrame(rows).style.hide().set_caption(
+    "Way towards B: how far predictions move from A to B (1 is the whole way). Beside the way: how far they land from the line through A and B."
+)
 
 # %% [markdown]
 # {{ runs["12_causes"].say.factors }}
@@ -173,8 +175,8 @@ pd.DataFrame(rows).style.hide().set_caption("How far answers move towards B, and
 #
 # ## Between people of the data
 #
-# Between two people of {{ runs["12_causes"].say.data }} everything differs: pose, clothes, light and background. Each person gets one
-# activation of another person.
+# Between two people of {{ runs["12_causes"].say.data }} everything differs: pose, clothes, light and background. One activation of each
+# person is replaced by that of another person.
 
 # %% tags=["show-input"]
 table = held_out(data, max(people, looked), seed, on_error=on_error)
@@ -183,7 +185,7 @@ pictures = patching.photographs(crops, card)
 some = pictures[:people]
 between = posekit.patch(network, some, some.roll(len(some) // 2, 0), channels)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where joints land when one part of the network is patched with that of another person.", "name": "fig-causes-between"}, "image": {"alt": "Stacked bars, one a part of the network: shares of joints that follow the other person, stay, and land elsewhere"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where joints land when one part of the network is patched with that of another person of the data.", "name": "fig-causes-between"}, "image": {"alt": "Stacked bars, one a part of the network: shares of joints that follow the other person, stay, and land elsewhere"}}
 exchanged = {part: {at: block(one) for at, one in between.lands(part, seed=seed).items()} for part in channels}
 run.save_figure(plots.lands(exchanged), "between")
 plt.show()
@@ -296,7 +298,9 @@ run.save_figure(plots.detection_by_atoms(written[where[0]]["areas"], written[whe
 plt.show()
 
 # %% tags=["hide-input"]
-pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption("Three ways to write cells, with as many coefficients each.")
+pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption(
+    "Three decompositions of the cells, with equally many coefficients. Dead: atoms that no cell uses."
+)
 
 # %% [markdown]
 # {{ runs["12_causes"].say.sparse }}
@@ -310,7 +314,7 @@ limbs = [joint for joint in ("left wrist", "left elbow", "left knee", "left ankl
 ends = {joint: int(chosen_atoms[marked_joints.index(joint)]) for joint in limbs}
 shown = dict(zip(ends, strongest(network, pictures, where[0], atom_set, list(ends.values())), strict=True))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The parts of pictures that excite an atom most, one per person, for the atoms that mark four joints best.", "name": "fig-causes-patches"}, "image": {"alt": "Rows of small cut-outs of people round the cell that excites the atom"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The parts of pictures that excite an atom most, one per person, for the atoms that mark four joints best; the joint and the atom's number stand beside each row.", "name": "fig-causes-patches"}, "image": {"alt": "Rows of small cut-outs of people round the cell that excites the atom"}}
 if shown:
     run.save_figure(plots.atoms({f"{joint}\natom {ends[joint]}": one.patches for joint, one in shown.items()}), "patches")
     plt.show()

@@ -113,13 +113,13 @@ pd.DataFrame(words.confidence_rows(plain(scores))).style.hide().set_caption(
 # the lowest confidence are set aside. *Entropy* and *spread* are computed from the map; *flip agreement* is how near the predictions for
 # the picture and for its mirror image lie.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Risk and coverage: the share of joints not found among those with the highest confidence, by how many joints are kept.", "name": "fig-trust-risk"}, "image": {"alt": "Rising curves, the lowest of them the share of the map near the joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Risk and coverage: the share of joints not found among the joints kept (risk), by the share of joints kept, those with the highest confidence first (coverage).", "name": "fig-trust-risk"}, "image": {"alt": "Rising curves, the lowest of them the share of the map near the joint"}}
 run.save_figure(plots.risk_coverage(scores["risk"]), "risk")
 plt.show()
 
 # %% tags=["hide-input"]
 pd.DataFrame(words.ranking_rows(plain(scores))).style.hide().set_caption(
-    "How well each confidence ranks found joints above the others, and what share of the surer half of the joints is not found."
+    "How well each confidence ranks found joints above the others, and the share of joints not found among the half with the higher confidence."
 )
 
 # %% [markdown]
@@ -131,7 +131,7 @@ pd.DataFrame(words.ranking_rows(plain(scores))).style.hide().set_caption(
 # people like those it was fitted on, whatever the distribution of the errors. Here the radius is the spread of the joint's own heatmap
 # times a factor for that joint, so it grows where the network is uncertain.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: how often the circle contains the annotation of test people, with 95 % intervals; dotted: the intended share. Right: the median radius.", "name": "fig-trust-radii"}, "image": {"alt": "Dots near a dotted line at ninety percent, and bars that are longest for wrists and ankles"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "By joint. Left: how often the circle contains the annotation of test people, with 95 % intervals; dotted: the intended share. Right: the median radius.", "name": "fig-trust-radii"}, "image": {"alt": "Dots near a dotted line at ninety percent, and bars that are longest for wrists and ankles"}}
 run.save_figure(plots.radii(scores["joints"], level), "radii")
 plt.show()
 
@@ -182,7 +182,7 @@ mean = ablation.mean(network.model, card, others, skips.get("all", []), backend=
 without = ablation.ablate(network.model, card, some, skips, {"mean": mean}, backend=network.backend)
 intact = ablation.intact(network.model, card, some, backend=network.backend)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every labelled joint by kind of error: by network and stack, and, on fewer people, for the first network with no skip connection, those of one level, or all of them replaced by their mean over other people.", "name": "fig-trust-errors"}, "image": {"alt": "Horizontal bars, most of each grey for found joints, and behind it coloured parts for kinds of errors"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every labelled joint by kind of error: for each network and stack; and, on fewer people, for the first network as it is, and with the skip connections of one level or of all levels replaced by their mean over other people.", "name": "fig-trust-errors"}, "image": {"alt": "Horizontal bars, most of each grey for found joints, and behind it coloured parts for kinds of errors"}}
 rows = words.error_rows({name: block["stacks"] for name, block in found.items()}, weights)
 torsos, truth = metrics.torso(some.people.keypoints, some.people.skeleton), some.people.keypoints
 ablations = {}
@@ -222,8 +222,9 @@ plt.show()
 # ## Attribution in numbers
 #
 # [The chapter on attribution](07_explanations) tests whether maps depend on the network. Here four indices after PoseIG {cite:p}`he2023`
-# describe the maps: *diffusion*, how evenly a map is spread; *foreground*, its share on the person's silhouette; *locality*, its share near
-# the joint itself; *relation*, its share near the person's other joints. The dotted line is the value for a uniform map.
+# describe the maps: *diffusion*, how evenly a map is spread; *foreground*, its share on the person's silhouette, for mannequins alone;
+# *locality*, its share near the joint itself; *relation*, its share near the person's other joints. The dotted line is the value for a
+# uniform map.
 
 # %% tags=["show-input"]
 sides = [f"{side} {joint}" for joint in joints for side in ("left", "right")]
@@ -233,7 +234,7 @@ ways = {method: sanity.by(card, method) for method in methods}
 ways["Grad-CAM"] = sanity.by(card, "grad-cam", default_layer(network.model))
 controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer_maps(card)}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The indices of each method, with 95 % intervals over people. Grey: controls. Dotted: a uniform map.", "name": "fig-trust-indices"}, "image": {"alt": "Three or four panels with a dot for each method"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The indices of each attribution method, with 95 % intervals over people. Grey: controls. Dotted: a uniform map.", "name": "fig-trust-indices"}, "image": {"alt": "Three or four panels with a dot for each method"}}
 near, elsewhere = indices.neighbourhoods(store(test), cases, card.resolution)
 bodies = sanity.part_masks(store(test), cases.rows, card.resolution) > 0 if rendered else None
 table, refused = {}, {}

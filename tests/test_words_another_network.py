@@ -58,11 +58,11 @@ def gains(mean, half=0.02):
     ("name", "changes", "text"),
     [
         ("answer", {}, (
-            "**The main one does**: without its skip connections BlazePose's heatmaps find only 40 % as many joints as with "
+            "**The main finding holds**: without its skip connections BlazePose's heatmaps find only 40 % as many joints as with "
             "them."
         )),
-        ("answer", {"intact": block(0.3)}, "Not all of them do**: without its skip connections BlazePose's heatmaps still find 67 % as"),
-        ("score", {}, "for upright people: with the trunk upright its landmarks find 51 % more joints, relative."),
+        ("answer", {"intact": block(0.3)}, "Not all findings hold**: without its skip connections BlazePose's heatmaps still find 67 % as"),
+        ("score", {}, "for upright people: with the trunk upright its landmarks find 1.5 times as many joints."),
         ("score", gains(0.01), "Its landmarks do not clearly gain from an upright trunk."),
         ("people", {}, "*own-net*. Both are applied to 150 people, none of whom it was trained on."),
         ("where", {}, ""),
@@ -77,7 +77,7 @@ def gains(mean, half=0.02):
         ("branches", {"branches, upright": block(0.01)}, "the difference is no longer significant"),
         ("branches", {"branches": block(-0.06)}, "The landmarks, which the product uses, find more joints than the heatmaps"),
         ("branches", {"branches": block(0.0)}, "Heatmaps and landmarks find about as many joints"),
-        ("skips", {}, "The skip connection of 16 cells costs most: at its mean PCK changes by −20.0"),
+        ("skips", {}, "The skip connection of 16 × 16 cells costs most: at its mean PCK changes by −20.0"),
         ("skips", {}, "find 40 % as many joints as the intact network. Replacing the part from the code instead costs more: −40.0"),
         ("code", {}, "of BlazePose correlates strongly with *facing* (an attribute of heading), r = 0.70"),
         ("code", {}, "of own-net correlates strongly with *lean*, r = −0.80"),

@@ -69,10 +69,10 @@ def with_arm(over, **lands):
 @pytest.mark.parametrize(
     ("over", "text"),
     [
-        (block(-0.8), "travels through the skip connections**: with those patched, 90 % [85,\u00a095]"),
-        (block(0.8), "travels through the code**: with it patched, 10 % [5,\u00a015]"),
-        (block(0.0), "is undecided**: with the code patched, 10 %"),
-        (None, "**What the code carries of an arm's position**: with it patched, 10 %"),
+        (block(-0.8), "travels through the skip connections**: with those of another picture patched in, 90 % [85,\u00a095]"),
+        (block(0.8), "travels through the code**: with that of another picture patched in, 10 % [5,\u00a015]"),
+        (block(0.0), "is undecided**: with the code replaced by that of another picture patched in, 10 %"),
+        (None, "**What the code carries of an arm's position**: with that of another picture patched in, 10 %"),
     ],
 )
 def test_the_answer_has_one_number(over, text):
@@ -92,7 +92,7 @@ def test_the_arm():
     assert "In 20 pairs" in text and "skip1 has the largest effect: 40 %" in text and "With all skip connections patched, 90 %" in text
     assert "With the code patched, 10 %" in text and "larger effect than the sum" in text and "elsewhere" not in text
     text = said(arm=with_arm(block(-0.8), skip2=landed(0.5, 0.4)))["arm"]
-    assert "Most joints land elsewhere when skip2 is patched: 40 %" in text and "sum" not in text
+    assert "Joints land elsewhere most often when skip2 is patched: 40 %" in text and "sum" not in text
     assert "skip1 has the largest" in said(arm=with_arm(block(-0.8), **{"hand-over of stack 1": landed(1.0, 0)}))["arm"]
     bare = {"pairs": 20, "lands": {"code": landed(0.5)}, "code over skips": None}
     assert "all skip" not in said(arm=bare)["arm"]
@@ -129,7 +129,7 @@ def test_sides(difference, text, verdict):
 
 
 def test_nuisance_and_people():
-    assert "light 2.0 [1.0,\u00a03.0] and clothing 1.0" in said()["nuisance"]
+    assert "2.0 [1.0,\u00a03.0] for light and 1.0" in said()["nuisance"]
     text = said()["between"]
     assert "With the code of another person 10 %" in text and "another person 90 %" in text and "with skip2 patched: 30 %" in text
     bare = {"code": landed(0.4)}
@@ -143,7 +143,7 @@ def test_nuisance_and_people():
 def test_probes():
     text = said()["probes"]
     assert "| the left arm's position | code | 0.60 | 10 % [5,\u00a015] |" in text and "left and right" not in text
-    assert "For the left arm's position less than half of the joints follow that patch:" in text
+    assert "For the left arm's position, less than half of the joints follow that patch:" in text
     used = {"left arm": block(0.8) | {"part": "skip1", "r2": 0.6}}
     assert "less than half" not in said(used=used)["probes"]
     assert "No probe predicts" in said(used={"left arm": block(0.8) | {"part": "skip1", "r2": 0.0}})["probes"]
@@ -152,9 +152,9 @@ def test_probes():
 @pytest.mark.parametrize(
     ("own", "text", "verdict"),
     [
-        (block(0.2) | {"p": 0.01}, "carries part of it: with its patch predictions go 20 %", "carries"),
-        (block(0.2) | {"p": 0.3}, "does not carry it", "goes along"),
-        (block(0.02) | {"p": 0.01}, "does not carry it", "goes along"),
+        (block(0.2) | {"p": 0.01}, "carries part of it: with it patched, predictions go 20 %", "carries it"),
+        (block(0.2) | {"p": 0.3}, "does not carry it", "correlates without carrying it"),
+        (block(0.02) | {"p": 0.01}, "does not carry it", "correlates without carrying it"),
         (block(0.2) | {"p": None}, "20 random directions are too few", "undecided"),
         (block(0.2) | {"p": float("nan")}, "too few to judge that", "undecided"),
         (NOTHING | {"p": None}, "No prediction differs", "cannot be told"),
@@ -174,16 +174,16 @@ def test_sparse_features():
     assert "about as well as" in said(features={"p": features(more=0.0)})["sparse"]
     none = {"stack0.p": features(areas=(None,)) | {"more": NOTHING}}
     assert "mark joints" not in said(features=none)["sparse"]
-    assert not any("Atoms over components" in question for question in words.verdicts(planted(features=none)))
+    assert not any("atoms less components" in question for question in words.verdicts(planted(features=none)))
     rows = words.feature_rows(planted()["features"] | none)
     assert rows[0]["marks a joint, AUROC"] == "0.85" and rows[0]["dead (%)"] == "25" and rows[1]["dead (%)"] == ""
     assert rows[3]["marks a joint, AUROC"] == "" and rows[0]["agreement of halves"] == "0.75 (chance 0.60)"
 
 
 def test_removed():
-    assert said()["removed"] == "Removing the atom of left wrist moves this joint more than others."
+    assert said()["removed"] == "Removing the atom that marks left wrist moves this joint more than others."
     some = {"left wrist": {"more than others": block(0.2)}, "left knee": {"more than others": block(0.0)}}
-    assert "For left knee it does not." in said(removed=some)["removed"]
+    assert "For left knee, it does not." in said(removed=some)["removed"]
     assert "Removing an atom moves its own joint no more" in said(removed={"left knee": {"more than others": block(0.0)}})["removed"]
     assert "No joint is marked" in said(removed={})["removed"]
 
@@ -202,8 +202,8 @@ def test_tables():
     assert table["An arm's position travels through"] == "the skip connections" and table["Arm's joints that follow code"].startswith(
         "10 %"
     )
-    assert table["Arm's joints that follow where it is read best"] == "10 % [5,\u00a015] at code"
-    assert table["Atoms over components at skip1 (area)"].startswith("0.10")
+    assert table["Arm's joints that follow at the hook point that decodes it best"] == "10 % [5,\u00a015] at code"
+    assert table["Area under the ROC curve at skip1, atoms less components"].startswith("0.10")
     assert words.percent(block(0.5)) == pytest.approx({"mean": 50, "low": 45, "high": 55})
 
 
@@ -226,7 +226,7 @@ def test_groups_of_channels_are_compared():
         (by_epoch(0.1, 0.4, 0.7), "From epoch 2 on, the code is more like"),
         (by_epoch(0.1, 0.6, 0.7), "Already then the code is more like"),
         (by_epoch(0.1, 0.2, 0.3), "No earlier epoch is more like the last one"),
-        (by_epoch(0.6, 0.7, 0.8), "Even the untrained network is more like"),
+        (by_epoch(0.6, 0.7, 0.8), "less like the end of another than like its own untrained network"),
         (by_epoch(None, 0.2, 0.7), "The last epoch from another seed has 0.50. From epoch 2 on"),
         (by_epoch(0.1, None), "cannot be compared"),
         (by_epoch(0.1, 0.2, other=None), "cannot be compared"),

@@ -88,15 +88,15 @@ def test_the_answer_has_one_number_for_each_half():
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        (["temperature"], 3.0, "is 3.0. It pulls every peak towards one half"),
-        (["temperature"], 0.5, "is 0.5. It pulls every peak away from one half"),
+        (["temperature"], 3.0, "is 3.0. It moves every peak towards one half"),
+        (["temperature"], 0.5, "is 0.5. It moves every peak away from one half"),
         (["errors", "mass"], block(0.03, 0.01, floor=0, over=block(0)), "the mass is better calibrated than the peak"),
         (["errors", "mass"], block(0.5, 0.01, floor=0, over=block(0)), "the peak is better calibrated than the mass"),
         (["errors", "mass"], block(0.27, 0.01, floor=0, over=block(0)), "errors of peak and mass do not clearly differ"),
         (
             ["errors", "mass, isotonic", "over"],
             block(0.04, 0.02),
-            "still differs from the share found by +4.0 [+2.0, +6.0] points: joints of the validation people are easier",
+            "exceeds the share found by +4.0 [+2.0, +6.0] points: joints of the validation people are easier",
         ),
         (["errors", "mass, isotonic", "over"], block(-0.04, 0.02), "people are harder"),
     ],
@@ -112,19 +112,21 @@ def test_confidence_that_holds_says_nothing_of_easier_people():
 
 def test_ranking():
     text = said()["ranking"]
-    assert text.startswith("The mass ranks best, with an AUROC of 0.75 [0.74,\u00a00.76]. This is clearly better than peak.")
+    assert text.startswith("The mass ranks best, with an AUROC of 0.75 [0.74,\u00a00.76]. Its interval lies above that of peak.")
     metrics = changed(["confidence", "ranking"], {"peak": block(0.7), "mass": block(0.71)})
-    assert "This is not clearly better than any other." in said(metrics)["ranking"]
+    assert "Its interval overlaps with all others." in said(metrics)["ranking"]
     metrics = changed(["confidence", "ranking"], {"peak": block(None)})
     assert "nothing can be ranked" in said(metrics)["ranking"] and "nothing to rank" in words.verdicts(metrics)["Ranks best (AUROC)"]
 
 
 def test_radius():
     text = said()["radius"]
-    assert "Clearly fewer than intended: left wrist." in text and "from 0.30 torso lengths (nose) to 1.10 (left wrist)" in text
+    assert (
+        "They contain clearly fewer than intended for left wrist." in text and "from 0.30 torso lengths (nose) to 1.10 (left wrist)" in text
+    )
     metrics = planted()
     metrics["confidence"]["joints"].pop("left wrist")
-    assert "No joint has clearly fewer than intended." in said(metrics)["radius"]
+    assert "For no joint are they clearly fewer than intended." in said(metrics)["radius"]
     metrics["confidence"]["joints"]["nose"]["radius"] = None
     assert "runs from" not in said(metrics)["radius"]
     metrics["confidence"]["joints"]["nose"]["held"] = block(None)
@@ -185,14 +187,14 @@ def test_repairs_are_a_table(oks):
 
 def test_robustness():
     text = said()["robustness"]
-    assert "Already the mildest level clearly lowers the score: blur (units) at 1 and noise (units) at 1." in text
+    assert "Already the mildest level clearly lowers the score, 1 for blur (units) and 1 for noise (units)." in text
     assert "The score is lowest at the last level of blur, 30.0 %" in text
-    assert "moved by 0.60 of the distance between two people for blur, the most, and by 0.20 for noise, the least." in text
+    assert "moved most for blur, by 0.60 of the distance between two people, and least for noise, by 0.20." in text
     families = {"blur": family(0.6, 0.58, change=0.0, code=None, loss=None)}
     metrics = planted(robustness={"people": 6, "clean": block(0.6), "families": families})
     text = said(metrics)["robustness"]
-    assert "With so few people no level clearly lowers the score: blur." in text and "has moved" not in text
-    assert words.verdicts(metrics)["Moves the code most where a quarter of the joints is lost"] == "no family costs so much"
+    assert "With so few people no level of blur clearly lowers the score." in text and "has moved" not in text
+    assert words.verdicts(metrics)["Corruption that moves the code most where a quarter of the joints is lost"] == "no family costs so much"
 
 
 def test_indices():

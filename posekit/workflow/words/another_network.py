@@ -7,7 +7,8 @@ from posekit.workflow.words import listed, number, ranged, side_by_side, spoken
 
 BLAZEPOSE, HEATMAPS, LANDMARKS = "BlazePose", "BlazePose, heatmaps", "BlazePose, landmarks"
 GROUPS = {
-    "skip2": "skip connection of 64 cells", "skip3": "skip connection of 32 cells", "skip4": "skip connection of 16 cells",
+    "skip2": "skip connection of 64 × 64 cells", "skip3": "skip connection of 32 × 32 cells",
+    "skip4": "skip connection of 16 × 16 cells",
     "all": "all skip connections", "decoder5": "what comes from the code",
 }  # fmt: skip
 KINDS = {  # of attributes, what they are about
@@ -46,12 +47,12 @@ def answer(m: Mapping[str, Any]) -> str:
     share = m["skips"]["all"]["mean"] / max(m["intact"]["mean"], 1e-9)
     if share < 0.5:
         return (
-            f"**The main one does**: without its skip connections BlazePose's heatmaps find only {number(100 * share, 0)} % as many "
+            f"**The main finding holds**: without its skip connections BlazePose's heatmaps find only {number(100 * share, 0)} % as many "
             "joints as with them."
         )
     return (
-        f"**Not all of them do**: without its skip connections BlazePose's heatmaps still find {number(100 * share, 0)} % as many joints "
-        "as with them, while a trained hourglass is of little use without its own."
+        f"**Not all findings hold**: without its skip connections BlazePose's heatmaps still find {number(100 * share, 0)} % as many "
+        "joints as with them, while a trained hourglass is of little use without its own."
     )
 
 
@@ -59,12 +60,23 @@ def upright(m: Mapping[str, Any]) -> str:
     """Whether the network depends on people being upright."""
     gain = m["gain"][LANDMARKS]
     if gain["low"] > 0:
-        more = 100 * gain["mean"] / max(m["score"][LANDMARKS]["mean"], 1e-9)
+        times = 1 + gain["mean"] / max(m["score"][LANDMARKS]["mean"], 1e-9)
         return (
-            f"BlazePose is a network for upright people: with the trunk upright its landmarks find {number(more, 0)} % more joints, "
-            "relative."
+            f"BlazePose is a network for upright people: with the trunk upright its landmarks find {number(times, 1)} times as many "
+            f"joints.{_upright_heatmaps(m)}"
         )
     return "Its landmarks do not clearly gain from an upright trunk."
+
+
+def _upright_heatmaps(m: Mapping[str, Any]) -> str:
+    """On upright people, its heatmaps beside the book's own network, where their intervals do not overlap."""
+    own = m["own"]
+    heatmaps, ours = m["upright"][HEATMAPS], m["upright"][own]
+    if heatmaps["low"] > ours["high"]:
+        return f" On people turned upright its heatmaps find more joints than {own}: {spoken(heatmaps)} against {spoken(ours)}."
+    if heatmaps["high"] < ours["low"]:
+        return f" On people turned upright its heatmaps, too, find fewer joints than {own}: {spoken(heatmaps)} against {spoken(ours)}."
+    return ""
 
 
 def score(m: Mapping[str, Any]) -> str:
@@ -97,7 +109,7 @@ def headings(m: Mapping[str, Any]) -> str:
     """How much each network hangs on the heading."""
     falls = {name: swing(m, name) for name in (HEATMAPS, LANDMARKS, m["own"])}
     parts = [f"{number(100 * fall, 0)} points for {name} (worst at {number(angle, 0)}°)" for name, (fall, angle) in falls.items()]
-    text = f"The score at the best direction and at the worst differ by {listed(parts)}."
+    text = f"The scores at the best and the worst direction differ by {listed(parts)}."
     if falls[m["own"]][0] < 0.5 * falls[LANDMARKS][0]:
         return f"{text} The book's own network depends on the direction less than half as much: its training pictures were rotated."
     if falls[m["own"]][0] < falls[LANDMARKS][0]:
@@ -212,11 +224,17 @@ def alignment(m: Mapping[str, Any]) -> str:
     )
     beyond = value - max(random, pixels)
     text += (
-        " The two networks are more alike than the picture itself explains."
+        " These layers are more alike than the picture itself explains."
         if beyond > 0.1
         else " That is hardly more than the picture itself explains."
     )
-    return f"{text} The two codes have a CKA of {ranged(m['cka of codes'])}."
+    return f"{text} The two codes have a CKA of {ranged(m['cka of codes'])}{_code_by_chance(m)}."
+
+
+def _code_by_chance(m: Mapping[str, Any]) -> str:
+    """The same of an untrained BlazePose's code, where the table has the code of the book's own network."""
+    codes = [column for column in m["cka"]["columns"] if "bottleneck" in column]
+    return f"; with an untrained BlazePose's code it is {number(cell(m, 'encoder5, random', codes[-1]))}" if codes else ""
 
 
 def explanations(m: Mapping[str, Any]) -> str:
@@ -244,12 +262,12 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
     first = m["code"][BLAZEPOSE][0]
     return {
         "What does turning the trunk upright change for its landmarks?": spoken(m["gain"][LANDMARKS], points=True),
-        "How much better are its unread heatmaps than its landmarks?": spoken(m["branches"], points=True),
+        "How much better are its unused heatmaps than its landmarks?": spoken(m["branches"], points=True),
         "How many joints remain without skip connections, relative?": (
             f"{number(100 * m['skips']['all']['mean'] / max(m['intact']['mean'], 1e-9), 0)} %"
         ),
         "What goes with the first component of its code?": f"{first['attribute']}, r = {number(first['r'])}",
-        "Does it find joints by the same others as the book's network?": "not enough people" if m["agreement"]["mean"] is None
+        "Does it use the same other joints as the book's network?": "not enough people" if m["agreement"]["mean"] is None
         else f"rank correlation {ranged(m['agreement'])}",
         "How alike are the two codes?": f"CKA {ranged(m['cka of codes'])}",
     }  # fmt: skip

@@ -11,6 +11,7 @@ FACTORS = {
     "left arm": "the left arm's position", "trunk lean": "the lean of the trunk", "heading": "the heading", "sides": "left and right",
     "size": "the person's size",
 }  # fmt: skip
+CARRIES = {"carries": "carries it", "goes along": "correlates without carrying it", "undecided": "undecided"}  # the heading
 DOUBTFUL = 0.1  # a probe that explains less of the variance than this reads nothing worth a comparison
 
 
@@ -101,18 +102,21 @@ def answer(metrics: Mapping[str, Any]) -> str:
     through = carrier(metrics["arm"]["code over skips"])
     if through == "skips":
         skips = share(lands["all skips"]["B"])
-        return f"**An arm's position travels through the skip connections**: with those patched, {skips} of left elbows and wrists follow."
+        return (
+            "**An arm's position travels through the skip connections**: with those of another picture patched in, "
+            f"{skips} of left elbows and wrists follow that picture."
+        )
     if not measured(code):
         return "**The network predicts the same wherever the arm is**, so no patch can show through what its position travels."
-    follow = f"with it patched, {share(code)} of left elbows and wrists follow."
+    follow = f"that of another picture patched in, {share(code)} of left elbows and wrists follow that picture."
     if through == "code":
-        return f"**An arm's position travels through the code**: {follow}"
+        return f"**An arm's position travels through the code**: with {follow}"
     if through == "undecided":
         return (
-            f"**Whether an arm's position travels through the code or through the skip connections is undecided**: {follow[:4]} the code "
-            f"{follow[8:]}"
+            "**Whether an arm's position travels through the code or through the skip connections is undecided**: with the code "
+            f"replaced by {follow}"
         )
-    return f"**What the code carries of an arm's position**: {follow}"
+    return f"**What the code carries of an arm's position**: with {follow}"
 
 
 def arm(metrics: Mapping[str, Any]) -> str:
@@ -135,7 +139,7 @@ def arm(metrics: Mapping[str, Any]) -> str:
             parts.append("Together the skip connections have a larger effect than the sum of their single effects.")
     broken = max(single, key=lambda part: lands[part]["elsewhere"]["mean"])
     if lands[broken]["elsewhere"]["mean"] >= 0.1:
-        parts.append(f"Most joints land elsewhere when {broken} is patched: {share(lands[broken]['elsewhere'])}.")
+        parts.append(f"Joints land elsewhere most often when {broken} is patched: {share(lands[broken]['elsewhere'])}.")
     return " ".join(parts)
 
 
@@ -184,8 +188,8 @@ def sides(metrics: Mapping[str, Any]) -> str:
 
 
 def nuisance(metrics: Mapping[str, Any]) -> str:
-    parts = [f"{factor} {ranged(percent(block), 1)}" for factor, block in metrics["nuisance"].items()]
-    return f"Three factors should move no joint. Predictions do move, in percent of the picture's side: {listed(parts)}."
+    parts = [f"{ranged(percent(block), 1)} for {factor}" for factor, block in metrics["nuisance"].items()]
+    return f"Three factors should move no joint. Yet predictions move by {listed(parts)}, in percent of the picture's side."
 
 
 def between(metrics: Mapping[str, Any]) -> str:
@@ -196,7 +200,7 @@ def between(metrics: Mapping[str, Any]) -> str:
     if "all skips" in found:
         text += f" With all skip connections of another person {share(found['all skips']['B'])} do."
     broken = max(found, key=lambda part: found[part]["elsewhere"]["mean"])
-    return f"{text} Most joints land elsewhere with {broken} patched: {share(found[broken]['elsewhere'])}.".strip()
+    return f"{text} Joints land elsewhere most often with {broken} patched: {share(found[broken]['elsewhere'])}.".strip()
 
 
 def probes(metrics: Mapping[str, Any]) -> str:
@@ -211,7 +215,10 @@ def probes(metrics: Mapping[str, Any]) -> str:
         return "No probe predicts a factor well enough for a comparison."
     text = "The table has, for each factor that probes can predict, the hook point at which a probe is best, and the patch there."
     if unused:
-        text += f" For {listed(unused)} less than half of the joints follow that patch: the prediction does not rest on what is read there."
+        text += (
+            f" For {listed(unused)}, less than half of the joints follow that patch: the prediction does not rest mainly on what is read "
+            "there."
+        )
     heading = ["| factor | best hook point | R² of the probe | joints that follow its patch |", "| --- | --- | --- | --- |"]
     return "\n".join([text, "", *heading, *parts])
 
@@ -224,17 +231,17 @@ def heading(metrics: Mapping[str, Any]) -> str:
     whole = found["carried"]["the whole code"]
     component = f"Component {found['component']} correlates with the heading (r = {r})"
     verdict = {
-        "carries": f"{component} and carries part of it: with its patch predictions go {share(own)} of the way from A to B.",
+        "carries": f"{component} and carries part of it: with it patched, predictions go {share(own)} of the way from A to B.",
         "goes along": (
-            f"{component} but does not carry it: with its patch predictions go {share(own)} of the way from A to B, no more than along "
+            f"{component} but does not carry it: with it patched, predictions go {share(own)} of the way from A to B, no more than along "
             "random directions."
         ),
         "undecided": (
-            f"{component}. With its patch predictions go {share(own)} of the way from A to B; {metrics['controls']} random directions are "
-            "too few to judge that."
+            f"{component}. With it patched, predictions go {share(own)} of the way from A to B; {metrics['controls']} random directions "
+            "are too few to judge that."
         ),
     }[carries(own)]
-    return f"{verdict} With the whole code patched they go {share(whole)} of the way."
+    return f"{verdict} With the whole code patched, they go {share(whole)} of the way."
 
 
 def carries(own: Mapping[str, Any]) -> str:
@@ -273,8 +280,8 @@ def removed(metrics: Mapping[str, Any]) -> str:
             "it marks."
         )
     rest = [joint for joint in found if joint not in own]
-    text = f"Removing the atom of {listed(own)} moves this joint more than others."
-    return text + (f" For {listed(rest)} it does not." if rest else "")
+    text = f"Removing the atom that marks {listed(own)} moves this joint more than others."
+    return text + (f" For {listed(rest)}, it does not." if rest else "")
 
 
 def alike(metrics: Mapping[str, Any]) -> str:
@@ -304,13 +311,13 @@ def epochs(metrics: Mapping[str, Any]) -> str:
     else:
         text += f"The last epoch from another seed has {number(row[control])}. "
     if known([row[states[0]]]) and row[states[0]] > row[control]:
-        return text + "Even the untrained network is more like the end of its training than that of another seed is."
+        return text + "So the end of a training is less like the end of another than like its own untrained network."
     first = next((name for name in steps if row[name] > row[control]), None)
     if first is None:
-        return text + "No earlier epoch is more like the last one than the other training is."
+        return text + "No earlier epoch is more like the last one than the end of the other training is."
     if first == steps[0]:
-        return text + "Already then the code is more like that of its own end than the end of the other training is."
-    return text + f"From {first} on, the code is more like that of its own end than the end of the other training is."
+        return text + "Already then the code is more like that of its own last epoch than the other training's last epoch is."
+    return text + f"From {first} on, the code is more like that of its own last epoch than the other training's last epoch is."
 
 
 def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
@@ -323,9 +330,11 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
             found[f"Arm's joints that follow {part}"] = share(lands[part]["B"])
     found["Left and right come from"] = words[carrier(metrics["sides"])]
     if measured(used["left arm"]):
-        found["Arm's joints that follow where it is read best"] = f"{share(used['left arm'])} at {used['left arm']['part']}"
-    found["The component of the heading"] = carries(own) if measured(own) else "cannot be told"
+        found["Arm's joints that follow at the hook point that decodes it best"] = (
+            f"{share(used['left arm'])} at {used['left arm']['part']}"
+        )
+    found["The component of the heading"] = CARRIES[carries(own)] if measured(own) else "cannot be told"
     for point, block in metrics["features"].items():
         if measured(block["more"]):
-            found[f"Atoms over components at {point.rpartition('.')[2]} (area)"] = ranged(block["more"])
+            found[f"Area under the ROC curve at {point.rpartition('.')[2]}, atoms less components"] = ranged(block["more"])
     return found

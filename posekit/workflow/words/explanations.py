@@ -125,7 +125,8 @@ def answer(metrics: Mapping[str, Any]) -> str:
     most = cascade["at"][failing[0]]["mean"]
     return (
         f"**{len(failing)} of {len(metrics['methods'])} methods {'draws' if len(failing) == 1 else 'draw'} much the same map after the "
-        f"network has lost every joint identity.** The map of {failing[0]} keeps a rank correlation of {number(most)}."
+        f"network has lost every joint identity.** That of {failing[0]} has a rank correlation of {number(most)} with that of the "
+        "trained network."
     )
 
 
@@ -162,9 +163,7 @@ def cascade_words(metrics: Mapping[str, Any]) -> str:
     if not decoder(cascade):
         pass
     elif named["fails"] and not end:
-        parts.append(
-            "With all weights random no method fails any more: a test with the fully random network only would have found none of them."
-        )
+        parts.append("With all weights random no method fails: a test with the fully random network alone would have found none of these.")
     elif end:
         parts.append(f"With all weights random, {listed(end)} still {'fails' if len(end) == 1 else 'fail'}.")
     raw = metrics["cascade, distance not taken off"]
@@ -212,14 +211,14 @@ def control_words(metrics: Mapping[str, Any]) -> str:
     lead = {label: metrics["better than the answer"][label]["deletion"] for label in metrics["methods"]}
     ahead = [f"{label} (by {ranged(block, 3)})" for label, block in lead.items() if block["low"] > 0]
     text += (
-        f"In deletion, clearly better than this heatmap: {listed(ahead)}. "
+        f"{listed(ahead)[0].upper()}{listed(ahead)[1:]} {'is' if len(ahead) == 1 else 'are'} clearly better than this heatmap in deletion. "
         if ahead
         else "No method is clearly better than this heatmap in deletion. "
     )
     weak = [label for label, faults in metrics["faults"].items() if "not clearly better than edges" in faults]
     return text + (
-        "Not clearly better than edges, neither in deletion nor in insertion, by 95 % intervals of the difference on the same people: "
-        f"{listed(weak)}."
+        f"By 95 % intervals of the difference on the same people, {listed(weak)} {'is' if len(weak) == 1 else 'are'} not clearly better "
+        "than edges in deletion or in insertion."
         if weak
         else "Every method is better than edges in deletion or in insertion: the 95 % interval of the difference on the same people lies "
         "above 0."
@@ -256,7 +255,7 @@ def pairs(metrics: Mapping[str, Any], count: int = 4) -> list[tuple[int, int]]:
 def pair_words(metrics: Mapping[str, Any], pair: tuple[int, int]) -> str:
     joints, effect = metrics["dependency"]["joints"], metrics["dependency"]["effect"]
     block = {end: effect[end][pair[0]][pair[1]] for end in ("mean", "low", "high")}
-    return f"{joints[pair[0]]} hidden, {joints[pair[1]]} moves {hundredths(block, 0)}"
+    return f"with {joints[pair[0]]} hidden, {joints[pair[1]]} moves by {hundredths(block, 0)}"
 
 
 def counts(metrics: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -315,9 +314,9 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
     near = found["closeness"]
     falls = near["mean"] is not None and near["low"] > 0 and near["p"] < 0.05
     parts.append(
-        f"Effects fall with the number of limbs between two joints (rank correlation with closeness {agreement(near)})."
+        f"Effects fall with the number of limbs between two joints (rank correlation with closeness {agreement(near)} that limbs connect)."
         if falls
-        else f"Closeness along the limbs does not clearly order the effects (rank correlation {agreement(near)})."
+        else f"Closeness along the limbs does not clearly order the effects (rank correlation {agreement(near)} that limbs connect)."
     )
     parts.append(f"The effects of A on B and of B on A have a rank correlation of {agreement(found['both ways'])}.")
     return " ".join(parts)
@@ -357,6 +356,7 @@ def patch_words(metrics: Mapping[str, Any]) -> str:
     )
     said = listed([f"is {fault}" if fault.startswith("not ") else fault for fault in against])
     text += f"In the tests above the deconvnet {said}." if against else "No test above speaks against the deconvnet."
+    text += " The table has the channel's activation at the strongest cell."
     return "\n".join([text, "", *table])
 
 
@@ -383,10 +383,10 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
         "Undecided in it": listed(of_verdict(metrics, "undecided")) or "none",
         "Not clearly better than edges in deletion or insertion": listed(weak) or "none",
         **{
-            f"Best in {test}": f"{named[test]}, {ranged(tests[named[test]][test])}; the answer's own heatmap {ranged(own[test])}"
+            f"Best in {test}": f"{named[test]}, {ranged(tests[named[test]][test])}; the joint's own heatmap {ranged(own[test])}"
             for test in ("deletion", "insertion")
         },
-        "Best at pointing": f"{named['pointing']}, {spoken(tests[named['pointing']]['pointing'])}; the answer's own heatmap "
+        "Best at pointing": f"{named['pointing']}, {spoken(tests[named['pointing']]['pointing'])}; the joint's own heatmap "
         f"{spoken(own['pointing'])}",
         "Pairs of joints with an effect beyond the control": f"{up} of {known}, by {metrics['dependency']['people']} people",
         "Joints whose hiding moves the others most (hundredths of the torso)": "; ".join(

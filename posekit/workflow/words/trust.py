@@ -57,7 +57,7 @@ def ranking_rows(scores: Mapping[str, Any]) -> list[dict[str, str]]:
     """A row a confidence."""
     return [
         {"": name, "AUROC": "nothing to rank" if block["mean"] is None else ranged(block),
-         "not found, of the surer half": spoken(scores["risk"][name]["half"])}
+         "not found, among the more confident half": spoken(scores["risk"][name]["half"])}
         for name, block in scores["ranking"].items()
     ]  # fmt: skip
 
@@ -68,8 +68,8 @@ def confidence(metrics: Mapping[str, Any]) -> str:
     parts = [
         f"The calibration was fitted on {scores['calibration']['people']:,} people and measured on {scores['people']:,}, of whose joints "
         f"{spoken(scores['found'])} are found.",
-        f"The best temperature is {number(temperature, 1)}. It pulls every peak {'towards' if temperature > 1 else 'away from'} one half, "
-        "so it cannot raise or lower all of them.",
+        f"The best temperature is {number(temperature, 1)}. It moves every peak {'towards' if temperature > 1 else 'away from'} one half, "
+        "so it cannot correct peaks that are all too low or all too high.",
     ]
     mass, peak = errors["mass"], errors["peak"]
     if mass["high"] < peak["low"]:
@@ -81,12 +81,12 @@ def confidence(metrics: Mapping[str, Any]) -> str:
     fitted = errors["mass, isotonic"]["over"]
     if fitted["low"] > 0:
         parts.append(
-            f"After isotonic regression the mass still differs from the share found by {spoken(fitted, points=True)}: joints of the "
+            f"After isotonic regression the mass exceeds the share found by {spoken(fitted, points=True)}: joints of the "
             "validation people are easier to find than those of the test people."
         )
     elif fitted["high"] < 0:
         parts.append(
-            f"After isotonic regression the mass still differs from the share found by {spoken(fitted, points=True)}: joints of the "
+            f"After isotonic regression the mass falls short of the share found, by {spoken(fitted, points=True)}: joints of the "
             "validation people are harder to find than those of the test people."
         )
     return " ".join(parts)
@@ -100,7 +100,7 @@ def ranking(metrics: Mapping[str, Any]) -> str:
     best = order[0]
     text = f"The {best} ranks best, with an AUROC of {ranged(ranks[best])}."
     clear = [name for name in order[1:] if ranks[name]["high"] < ranks[best]["low"]]
-    ahead = f" This is clearly better than {listed(clear)}." if clear else " This is not clearly better than any other."
+    ahead = f" Its interval lies above that of {listed(clear)}." if clear else " Its interval overlaps with all others."
     half = risk[best]["half"]
     return (
         text
@@ -118,14 +118,16 @@ def radius(metrics: Mapping[str, Any]) -> str:
     low = [joint for joint, block in by_joint.items() if block["held"]["mean"] is not None and block["held"]["high"] < level]
     sizes = {joint: block["radius"] for joint, block in by_joint.items() if block["radius"] is not None}
     text = f"On the test people the circles contain {spoken(held)} of the annotations."
-    text += f" Clearly fewer than intended: {listed(low)}." if low else " No joint has clearly fewer than intended."
+    text += (
+        f" They contain clearly fewer than intended for {listed(low)}." if low else " For no joint are they clearly fewer than intended."
+    )
     if rare := scores.get("left out"):
         text += f" Too few validation people have these labelled, so they get no radius: {listed(rare)}."
     if sizes:
         small, large = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
         text += (
-            f" The median radius runs from {number(sizes[small])} torso lengths ({small}) to {number(sizes[large])} ({large}): the "
-            "network cannot place a joint more precisely at this level."
+            f" The median radius runs from {number(sizes[small])} torso lengths ({small}) to {number(sizes[large])} ({large}): at this "
+            "level, circles of this kind cannot be smaller."
         )
     return text
 
@@ -230,21 +232,21 @@ def robustness(metrics: Mapping[str, Any]) -> str:
         name: next((step["level"] for step in family["levels"] if step["change"]["high"] < 0), None) for name, family in families.items()
     }
     parts = [f"On the unchanged view {spoken(block['clean'])} of the joints of these {block['people']:,} people are found."]
-    mild = [f"{name} ({families[name]['unit']}) at {level:g}" for name, level in first.items() if level is not None
+    mild = [f"{level:g} for {name} ({families[name]['unit']})" for name, level in first.items() if level is not None
             and level == families[name]["levels"][0]["level"]]  # fmt: skip
     never = [name for name, level in first.items() if level is None]
     if mild:
-        parts.append(f"Already the mildest level clearly lowers the score: {listed(mild)}.")
+        parts.append(f"Already the mildest level clearly lowers the score, {listed(mild)}.")
     if never:
-        parts.append(f"With so few people no level clearly lowers the score: {listed(never)}.")
+        parts.append(f"With so few people no level of {listed(never)} clearly lowers the score.")
     worst = min(families, key=lambda name: families[name]["levels"][-1]["pck"]["mean"])
     parts.append(f"The score is lowest at the last level of {worst}, {spoken(families[worst]['levels'][-1]['pck'])}.")
     moved = {name: family["code at loss"] for name, family in families.items() if family["code at loss"] is not None}
     if moved:
         most, least = max(moved, key=moved.__getitem__), min(moved, key=moved.__getitem__)
         parts.append(
-            f"At the level that loses a quarter of the joints found, the code has moved by {number(moved[most])} of the distance between "
-            f"two people for {most}, the most, and by {number(moved[least])} for {least}, the least."
+            f"At the level that loses a quarter of the joints found, the code has moved most for {most}, by {number(moved[most])} of the "
+            f"distance between two people, and least for {least}, by {number(moved[least])}."
         )
     return " ".join(parts)
 
@@ -313,11 +315,11 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
         **{f"Calibration error, {way}": ranged(block, 3) for way, block in scores["errors"].items()},
         "Ranks best (AUROC)": f"{best}, {ranged(ranks[best])}" if best else "nothing to rank",
         f"Within the {100 * scores['level']:g} % radius": spoken(scores["held"]),
-        "Hiddenness read from the code above chance": (
+        "Hidden joints predicted from the code above chance": (
             f"{sum(ways['code']['low'] > 0.5 for ways in joints.values())} of {len(joints)} joints" if joints else "not marked here"
         ),
         "Most frequent error": "none" if part["mean"] is None else f"{kind}, {spoken(part)} of joints not found",
-        "Moves the code most where a quarter of the joints is lost": (
+        "Corruption that moves the code most where a quarter of the joints is lost": (
             f"{(most := max(moved, key=moved.__getitem__))}, {number(moved[most])}" if moved else "no family costs so much"
         ),
         "A joint's own share of its Shapley values": spoken(metrics["shapley"]["own"]),
