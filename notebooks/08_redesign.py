@@ -17,11 +17,11 @@
 #
 # {{ runs["08_redesign"].say.answer }}
 #
-# The thesis that this book repeats tried one redesign. Most of the code's dimensions seemed to be noise, so the code was compressed by an
-# autoencoder to 50 dimensions, and PCK rose from 0.441 to 0.474. But the network without the autoencoder had been trained for fewer epochs
-# and had fewer parameters. This chapter repeats that redesign with the missing controls, and adds redesigns that the earlier chapters
-# suggest. The verdicts come from a *study*: many trainings, each to its plateau, from three seeds, with results kept with the sources.
-# First, a short demonstration shows how a redesign is made.
+# The bachelor thesis that this book repeats tried one redesign. Most of the code's dimensions seemed to be noise, so the code was
+# compressed by an autoencoder to 50 dimensions, and PCK rose from 0.441 to 0.474. But the network without the autoencoder had been trained
+# for fewer epochs and had fewer parameters. This chapter repeats that redesign with the missing controls, and adds redesigns that the
+# earlier chapters suggest. The verdicts come from a *study*: many trainings, each to its plateau, from three seeds, with results kept with
+# the sources. First, a short demonstration shows how a redesign is made.
 
 # %% tags=["parameters"]
 data = "mannequins"  # people: NAME[:PATH]; the demonstration trains on some of its training split, shipped networks are compared on its test split
@@ -162,25 +162,28 @@ rows = [
     }
     for name, v in variants.items()
 ]
-pd.DataFrame(rows).style.hide().set_caption("The variants, and of how many seeds the result is there.")
+pd.DataFrame(rows).style.hide().set_caption(
+    "The variants: how many seeds of each are trained, what they cost, and why they are in the study."
+)
 
 # %% [markdown]
 # {{ runs["08_redesign"].say.progress }}
 #
 # The variants from *noisy code* to *all three* are suggested by a finding, and have at most the parameters and multiply-adds of the base.
-# The *autoencoder* maps the code through three convolutions and a linear layer to 50 dimensions, and back. It is first trained to reproduce
-# codes, then inserted behind the last bottleneck residual of the trained base, and the whole network is trained for ten more epochs.
-# *Linear* and *random* are its controls: affine maps to as many dimensions and back, initialised with the principal components or with
-# random directions. *Base, trained on* is the base with the same ten epochs more. *Wider* has the autoencoder's parameters in more
-# channels. *Distilled* networks also learn from the outputs of a larger network; since their epochs do not include its training, they
-# cannot win. The *random redesigns* are changes drawn at random from the same list of options, at the same cost. Without them, any change
-# might explain a gain as well.
+# *Noisy code* and *lean* follow from findings about code and parts, *basic modules* also from the size of errors; *sharper targets* follow
+# from errors alone, which need no look inside; *all three* combines the last three. The *autoencoder* maps the code through three
+# convolutions and a linear layer to 50 dimensions, and back. It is first trained to reproduce codes, then inserted behind the last
+# bottleneck residual of the trained base, and the whole network is trained for ten more epochs. *Linear* and *random* are its controls:
+# affine maps to as many dimensions and back, initialised with the principal components or with random directions. *Base, trained on* is the
+# base with the same ten epochs more. *Wider* has the autoencoder's parameters in more channels. *Distilled* networks also learn from the
+# outputs of a larger network; since their epochs do not include its training, they cannot win. The *random redesigns* are changes drawn at
+# random from the same list of options, at the same cost: they show what changes gain that no finding suggests.
 #
 # ## The rule
 #
 # The candidates are the base and the redesigns that a finding suggests and that need no more parameters, multiply-adds and epochs. The
-# winner is the candidate with the highest mean PCK on *validation* people over all seeds. The rule was written down before scores on test
-# people were computed, and the base can win. It was to wait for all trainings; it waits for those of the candidates now, since no other
+# winner is the candidate with the highest mean PCK on *validation* people over all seeds. The rule was written down before the study scored
+# its test people, and the base can win. It was to wait for all trainings; it waits for those of the candidates now, since no other
 # variant can win. A variant is at its *plateau* when the mean of its curves over seeds gains less than 0.5 points on validation people in
 # the last fifth of the epochs. The mean is used because a single curve moves by as much by chance; this was decided after the first curves
 # had been seen. A variant that still improves, or scores less than three times the floor, decides nothing. {{ runs["08_redesign"].say.floor }}
@@ -202,10 +205,10 @@ if study["floor"]:
     rows.append({"variant": "the median pose", "val": words.percent(study["floor"]["val"]), "test": words.percent(study["floor"]["test"])})
 if study["ceiling"]:
     rows.append({"variant": "labels of limbs that are right", "test": f"about {100 * study['ceiling']:.0f} %"})
-caption = "PCK@0.2·torso with the mirror image; on test with intervals over seeds. Points: the difference on test from the base, for the autoencoder, linear and random from the base that is trained on, paired by seed and person, with intervals over both (Student's t, three seeds at least)."
+caption = "PCK@0.2·torso with flip test; on test with intervals over seeds. Points: the difference on test from the base (for the autoencoder, linear and random: from the base, trained on), paired by seed and person, with intervals over both (Student's t, three seeds at least). Plateau: whether the variant is at its plateau."
 pd.DataFrame(rows).fillna("").style.hide().set_caption(caption)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points: to the base; for the autoencoder and its controls, to *base, trained on*. Large dots have 95 % intervals over seeds and people and are hollow where seeds are too few for an interval; small dots are single seeds. Where redesigns drawn at random are trained, they stand below a dotted line.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points, from the base; for *autoencoder*, *linear* and *random* from *base, trained on*. Large dots have 95 % intervals over seeds and people and are hollow where seeds are too few for an interval; small dots are single seeds. Where redesigns drawn at random are trained, they stand below a dotted line.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
 run.save_figure(figures.variant_changes(variants, study["winner"]), "change")
 plt.show()
 
@@ -340,9 +343,9 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if full else None
 # trainings differ, which makes the intervals by Student's t wide. The authors of the redesigns had seen results on other splits of the same
 # data, and earlier versions of this chapter scored some redesigns on the same test people. More ideas were tried on validation people only,
 # with too few trainings for a verdict: identities in place of the skip connections' modules, losses at every level of the way up, a stem of
-# patches, depth-wise convolutions, squeeze-and-excitation, a fourth level, and springs between the joints. An hourglass at an eighth of the
-# side of larger pictures, with sub-pixel convolution {cite:p}`shi2016` for its heatmaps, had started from the weights of a trained network; it
-# scored lower than that network trained on.
+# patches, depth-wise convolutions, squeeze-and-excitation, a fourth level, and springs between the joints. One hourglass read larger
+# pictures at an eighth of their side and enlarged its heatmaps by sub-pixel convolution {cite:p}`shi2016`; begun from the weights of a
+# trained network, it scored lower than that network trained for longer.
 
 # %% tags=["remove-cell"]
 metrics = {

@@ -17,7 +17,7 @@
 #
 # {{ runs["09_comparison"].say.answer }}
 #
-# Before the hourglass, poses were estimated by pictorial structures, templates of body parts connected by springs
+# Before the hourglass, poses were estimated by pictorial structures, in which springs connect templates of body parts
 # {cite:p}`fischler1973,felzenszwalb2005,yang2013`, and then by networks that regress coordinates {cite:p}`toshev2014` or correct their own
 # prediction {cite:p}`carreira2016`. Later networks added attention: TransPose puts a transformer behind convolutions {cite:p}`yang2021`.
 # The scores in their papers cannot be compared, because data, resolution and length of training all differ. This chapter builds a small
@@ -114,7 +114,7 @@ def name_of(card):
 # %% [markdown]
 # ## Each at its plateau
 #
-# The study trains each kind at 64 px on photographs until its score on validation people stops rising, for at most 60 epochs. Regressors
+# The study trains each kind at 64 px on photographs until its score on validation people no longer rises, for 60 epochs at most. Regressors
 # have as many parameters as the hourglass of one stack. The transformer has the multiply-adds of two stacks, because attention needs many
 # multiply-adds and few parameters.
 
@@ -235,14 +235,14 @@ run.save_figure(figures.joints(by_kind, "PCK@0.2·torso (%)"), "joints")
 plt.show()
 
 # %% [markdown]
-# {{ runs["09_comparison"].say.joints }} In percent:
+# {{ runs["09_comparison"].say.joints }} The table gives PCK in percent.
 #
 # {{ runs["09_comparison"].say.by_joint }}
 #
 # ## Predictions in stages
 #
 # Three of the estimators predict in several stages. DeepPose crops a window around each predicted joint and predicts again. Error feedback
-# draws its prediction into the picture and corrects each joint by a bounded step. The second stack of an hourglass receives the heatmaps of
+# draws its prediction into the picture and corrects each joint by a step of bounded length. The second stack of an hourglass receives the heatmaps of
 # the first. Each stage is scored as if it were the last: by PCK, and by the mean distance of joints from the annotation, where distances
 # above one torso length count as one.
 
@@ -265,7 +265,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["09_comparison"].say.stages }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The path of each joint from the first prediction to the last (dot), for six people drawn at random. The first prediction of error feedback is the mean pose, which is not drawn; its steps are bounded.", "name": "fig-comparison-paths"}, "image": {"alt": "Six people in two rows with lines that lead to each joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The path of each joint from the first prediction to the last (dot), for six people drawn at random. Error feedback begins with the mean pose, which is not drawn.", "name": "fig-comparison-paths"}, "image": {"alt": "Six people in two rows with lines that lead to each joint"}}
 crops = store(tested, resolution)
 drawn_people = np.sort(np.random.default_rng(seed).permutation(len(crops))[:6])
 ways = {
@@ -340,7 +340,7 @@ shares[:, np.isfinite(truth[..., 0]).sum(1) < 2 * len(skeleton) / 3] = np.nan
 twelve = comparison.from_easy_to_hard(shares, 12)
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The easier six, easiest first. Above each prediction, the share of joints found.", "name": "fig-comparison-easier"}, "image": {"alt": "Six people in columns, a row of skeletons for each estimator"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The easier six of the twelve people, easiest first, a row for each estimator. Above each prediction, the share of joints found.", "name": "fig-comparison-easier"}, "image": {"alt": "Six people in columns, a row of skeletons for each estimator"}}
 def gallery(chosen):
     drawn = {name: [transform_keypoints(crops.matrices[i], predicted[name][-1, i]) for i in chosen] for name in equal}
     titles = {name: [f"{100 * ablation.by_person(hits[name][-1])[i]:.0f} %" for i in chosen] for name in equal}
@@ -350,7 +350,7 @@ def gallery(chosen):
 run.save_figure(gallery(twelve[:6]), "easier")
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The harder six, hardest last.", "name": "fig-comparison-harder"}, "image": {"alt": "Six people in columns, a row of skeletons for each estimator, many of them wrong"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The harder six of the twelve people, hardest last. Above each prediction, the share of joints found.", "name": "fig-comparison-harder"}, "image": {"alt": "Six people in columns, a row of skeletons for each estimator, many of them wrong"}}
 if len(twelve) > 6:
     run.save_figure(gallery(twelve[6:]), "harder")
     plt.show()

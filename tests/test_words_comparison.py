@@ -125,7 +125,7 @@ def test_the_short_training():
     assert "| hourglass, 1 stack | 25.0 % [24.0, 26.0] | 221,553 | 22.10 million | 34 s | 0.45 ms |" in say["costs"]
     assert "| longer * | 50.0 % [49.0, 51.0] | 1.00 million | 40.00 million | – | 1.00 ms |" in say["costs"]
     assert say["costs"].endswith("| *the median pose* | 6.0 % | 0 | 0 | | |")
-    assert "a batch of 32, divided by its size (2 cores)" in say["notes"] and "trained elsewhere" not in say["notes"]
+    assert "a batch of 32, divided by its size, on 2 cores." in say["notes"] and "trained elsewhere" not in say["notes"]
     assert said(equal=[ONE])["notes"].endswith("*: trained elsewhere, for more epochs or with more pixels.")
 
 

@@ -26,7 +26,7 @@ def study_variants(base: HourglassConfig, dimensions: int, side: int, noise: flo
     linear = replace(base, squeeze="linear", dimensions=dimensions, code_side=side)
     wider = widened(base, parameters(squeezed))
     return [
-        Variant("autoencoder", squeezed, "trained", why="the study's redesign"),
+        Variant("autoencoder", squeezed, "trained", why="the redesign of the bachelor thesis"),
         Variant("linear", linear, "components", why="linear, as many dimensions, initialised with the principal components"),
         Variant("random", linear, "random", why="linear, as many dimensions, initialised with random directions"),
         Variant("wider", wider, why="the autoencoder's parameters in more channels instead"),
@@ -42,7 +42,7 @@ def own_variants(base: HourglassConfig, resolution: int) -> list[Variant]:
         Variant("noisy code", replace(base, code_noise=0.1), why="codes are redundant: noise may regularise"),
         Variant("lean", within(base, resolution, **slim), why=lean),
         Variant("basic modules", within(base, resolution, basic=True), why=far),
-        Variant("sharper targets", base, sigma=0.7, why="narrower targets"),
+        Variant("sharper targets", base, sigma=0.7, why="some errors are small: narrower targets"),
         Variant("all three", within(base, resolution, basic=True, **slim), sigma=0.7, why="lean, basic modules, sharper targets"),
     ]  # fmt: skip
 

@@ -103,7 +103,7 @@ def notes(m: Mapping[str, Any]) -> str:
     return (
         f"PCK is over {b['joints']} joints. Multiply-adds are those of convolutions and matrix products; they leave out the gradients and "
         f"distance transforms of templates on springs, which the times include. The time per person is that of a batch of {b['timed']}, "
-        f"divided by its size ({b['backend']}).{beside}"
+        f"divided by its size, on {b['backend']}.{beside}"
     )
 
 

@@ -37,10 +37,7 @@ def answer(study: Mapping) -> str:
         return f"**Which helps most is not decided yet**: {block['why']}. {own(study)}"
     if winner == study["reference"]:
         return "**No**: of the redesigns that cost no more than the base, none has a higher PCK on validation people."
-    what = (
-        f"the redesign *{winner}*, chosen on validation people, changes the PCK of a trained network by {relative(block)}, relative, at "
-        "no higher cost."
-    )
+    what = f"the redesign chosen on validation people, *{winner}*, changes PCK by {relative(block)}, relative, at no higher cost."
     if block["low"] is None:
         return f"**Not decided**: {what}"
     return f"**{'Yes' if block['low'] > 0 else 'No' if block['high'] < 0 else 'Undecided'}**: {what}"
@@ -76,9 +73,10 @@ def live(shown: Mapping) -> str:
     )
     if low:
         return (
-            text + f"{_listed(low)} {'scores' if len(low) == 1 else 'score'} less than three times as much, and one seed has no interval."
+            text + f"{_listed(low)} {'scores' if len(low) == 1 else 'score'} less than three times the median pose, and one seed gives no "
+            "interval."
         )
-    return text + "neither network is at its plateau, and one seed has no interval."
+    return text + "neither network is at its plateau, and one seed gives no interval."
 
 
 def progress(study: Mapping) -> str:
@@ -90,7 +88,7 @@ def progress(study: Mapping) -> str:
     part = [f"*{name}* (seed {', '.join(map(str, lacking))})" for name, lacking in missing.items() if len(lacking) < len(seeds)]
     count = sum(map(len, missing.values()))
     text = f"**{count} of {study['trainings']} trainings are missing.** A comparison is decided once all trainings of its networks "
-    text += "are complete, the winner once those of all networks that may win are. "
+    text += "are complete, the winner once those of all candidates are. "
     if part:
         text += f"Some seeds are missing of {_listed(part)}. "
     if whole:
@@ -150,8 +148,11 @@ def thesis(study: Mapping) -> str:
     if block["why"]:
         return f"Whether the autoencoder helps is not decided yet: {block['why']}."
     text = f"The *autoencoder* is {against(block, 'the base trained for as many epochs')}."
+    wider = study["contrasts"]["autoencoder, wider"]
+    text += " Its gain over that base, less the gain of a wider network with as many parameters over its own base, is " + (
+        f"not decided: {wider['why']}." if wider["why"] else f"{_excess(wider)}."
+    )
     controls = {
-        "autoencoder, wider": "a wider network with as many parameters",
         "autoencoder, linear": "a linear bottleneck initialised with the principal components",
         "autoencoder, random": "a linear bottleneck initialised with random directions",
     }
@@ -247,12 +248,12 @@ def table(studies: Mapping[str, Mapping]) -> str:
     rows = {
         "Trainings": lambda s: f"{s['kept']} of {s['trainings']}",
         "PCK of the base": lambda s: _score(s["variants"][s["reference"]]),
-        "The autoencoder, over the base trained on": lambda s: _number(s, "autoencoder"),
-        "… over its parameters spent on width": lambda s: _number(s, "autoencoder, wider"),
-        "… over a linear bottleneck from components": lambda s: _number(s, "autoencoder, linear"),
-        "… over one from random directions": lambda s: _number(s, "autoencoder, random"),
+        "The autoencoder, over the base trained for as long": lambda s: _number(s, "autoencoder"),
+        "… its gain over that of a wider network with as many parameters": lambda s: _number(s, "autoencoder, wider"),
+        "… over a linear bottleneck, initialised with components": lambda s: _number(s, "autoencoder, linear"),
+        "… over one initialised with random directions": lambda s: _number(s, "autoencoder, random"),
         "The winner, over the base, relative": lambda s: _winner(s),
-        "What findings suggest, over what is drawn at random": lambda s: _number(s, "found, random"),
+        "Redesigns from findings, over redesigns drawn at random": lambda s: _number(s, "found, random"),
     }
     lines += [f"| {question} | {' | '.join(cell(study) for study in columns.values())} |" for question, cell in rows.items()]
     return "\n".join(lines)
@@ -285,6 +286,12 @@ def against(block: Mapping, other: str | None = "the base") -> str:
     if block["low"] <= 0 <= block["high"]:
         return f"not significantly different{f' from {other}' if other else ''} ({points})"
     return f"{'better' if block['low'] > 0 else 'worse'}{f' than {other}' if other else ''} ({points})"
+
+
+def _excess(block: Mapping) -> str:
+    """A difference of two gains in words: `not significantly different from 0 (−1.7 [−4.4, +0.9] points)`."""
+    side = "above" if block["low"] is not None and block["low"] > 0 else "below" if block["high"] is not None and block["high"] < 0 else ""
+    return f"{f'significantly {side}' if side else 'not significantly different from'} 0 ({spoken(block, points=True)})"
 
 
 def relative(block: Mapping) -> str:
