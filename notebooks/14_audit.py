@@ -74,19 +74,19 @@ crops = cut(round(network.card.resolution * CONTEXT), aspect=network.card.aspect
 # For each kind of error the audit compares two hypotheses: the label is as it should be, or it has this error. The evidence comes from the
 # network. The heatmap of a joint, blurred as for decoding, gives the log-likelihood of the label at its position; the heatmap of the joint
 # of the other side gives the log-likelihood of the label if left and right were exchanged. Summed over joints, the differences are
-# log-likelihood ratios for an exchange of the whole annotation, of the arms, of the legs, or of one pair. Further evidence are limbs that
+# log-likelihood ratios for an exchange of the whole annotation, of the arms, of the legs, or of one pair. Further evidence is limbs that
 # are too long, other people nearby, and, where the face is visible, on which side of it the left joints lie. A logistic regression turns
 # the evidence into the ratio of two densities: that of labels with the error to that of the labels as they are. It is fitted on errors
-# planted in the same people, and each person is judged by a fit on others. The rate of each kind of error is unknown, but the labels bound
-# it: above any threshold of the ratio, labels with the error cannot be more than all labels there {cite:p}`blanchard2010`. This upper bound
-# of the rate, times the ratio, is the probability that the label is wrong {cite:p}`elkan2008`.
+# planted in the same people, and each person is judged by a regression that was fitted on others. The rate of each kind of error is
+# unknown, but the labels bound it: above any threshold of the ratio, labels with the error cannot be more than all labels there
+# {cite:p}`blanchard2010`. This upper bound of the rate, times the ratio, is the probability that the label is wrong {cite:p}`elkan2008`.
 
 # %% tags=["show-input", "remove-output"]
 audit = posekit.audit(crops.people, network, on_error=on_error, seed=seed)
 audit.table().head()
 
 # %% [markdown]
-# Warnings that the audit gave for these people:
+# The audit gave these warnings for these people:
 #
 # {{ runs["14_audit"].say.notes }}
 #
@@ -121,7 +121,9 @@ rows = [
     }
     for row in planted["rows"]
 ]
-pd.DataFrame(rows).style.hide().set_caption("Planted errors. At the top: of as many people, or labels, as there are planted ones.")
+pd.DataFrame(rows).style.hide().set_caption(
+    "Planted errors. Planted at the top: the share of planted errors among the most doubtful people or labels, as many as were planted."
+)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Calibration of the audit at the highest rate: the share of labels that were planted, by the probability that the audit gave. Larger dots have more labels; on the diagonal the probabilities are right.", "name": "fig-audit-calibration"}, "image": {"alt": "Lines along the diagonal, one for each kind of error"}}
 drawn = [row for row in planted["rows"] if row["method"] == "audit" and row["planted"] >= measure.ENOUGH]
@@ -138,7 +140,7 @@ plt.show()
 #
 # {{ runs["14_audit"].say.second }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whose labels are most doubtful, by the probability of an exchange (above): each label, and to its right the prediction. Left limbs are in warm colours, right limbs in cool ones.", "name": "fig-audit-doubtful"}, "image": {"alt": "Pairs of pictures of the same person with two skeletons, on many of which left and right are exchanged"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whose labels are most doubtful, with the probability that left and right are exchanged, or box or person wrong, above: each label, and to its right the prediction. Left limbs are in warm colours, right limbs in cool ones.", "name": "fig-audit-doubtful"}, "image": {"alt": "Pairs of pictures of the same person with two skeletons, on many of which left and right are exchanged"}}
 first = audit.order()[:12]
 side_by_side = [k[i] for i in first for k in (audit.people.keypoints, audit.opinions[0].predicted)]
 moved = [transform_keypoints(crops.matrices[i], k) for i, k in zip(np.repeat(first, 2), side_by_side, strict=True)]
@@ -202,7 +204,8 @@ plt.show()
 # ## What this does not show
 #
 # A label that disagrees with a network need not be wrong. The rate of each kind of error is an upper bound: where a network confuses left
-# and right with confidence, correct labels count as wrong. The bound is for errors like the planted ones, which are placed at random, while
+# and right with confidence, correct labels count as wrong. Mannequins show how loose the bound can be: all of their labels are right, and
+# the last table gives what the audit takes to be wrong. The bound is for errors like the planted ones, which are placed at random, while
 # annotators make mistakes where the picture is difficult; other errors are not counted. Two other estimates of wrong labels among the
 # photographs are independent of the audit: photographs that were annotated twice ([the data](01_dataset)) and joints on which networks
 # agree with each other against the label ([the redesign](08_redesign)). A network that was trained on a label agrees with it more.

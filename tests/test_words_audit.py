@@ -33,10 +33,11 @@ def said(*rows, **changes):
 
 def test_the_answer_and_the_people():
     assert said()["answer"] == (
-        "**Of the labels of *lspet*, the audit takes at most 10 % [8,\u00a012] to be wrong**, counting errors like those that were planted."
+        "**Of the labels of *lspet*, the audit takes at most 10 % [8,\u00a012] to be wrong**, counting only errors of the kinds that were "
+        "planted."
     )
     assert said(rendered=True)["answer"].startswith("**Of mannequins, whose labels are right by construction, the audit takes at most 10 %")
-    assert said()["people"] == "700 people, judged by *hg1*, none of whom it was trained on"
+    assert said()["people"] == "700 people, none of whom it was trained on; the judge is *hg1*"
     assert "700 mannequins" in said(rendered=True)["people"]
 
 
@@ -81,10 +82,7 @@ def test_baselines(ours, words_):
 @pytest.mark.parametrize(("mean", "share", "side"), [(0.8, 0.6, "too high"), (0.4, 0.6, "too low")])
 def test_calibration(mean, share, side):
     parts = [{"labels": 60, "mean": mean, "share": share}, {"labels": 60, "mean": 0.1, "share": 0.1}, {"labels": 3, "mean": 1, "share": 0}]
-    assert (
-        f"by up to 20 points: where the audit says {100 * mean:.0f} %, this is {side}."
-        in said(row("displaced", calibration=parts))["calibration"]
-    )
+    assert f"by up to 20 points: the audit's {100 * mean:.0f} % is {side}." in said(row("displaced", calibration=parts))["calibration"]
     assert said(row("displaced", calibration=parts[2:]))["calibration"].startswith("Too few labels")
 
 
@@ -162,8 +160,8 @@ def test_what_was_seen_by_eye():
     assert "| of these, above 50 % | 90 | 20 | 52 % | 80 % [78,\u00a082] | 90 % [88,\u00a092] | 80 % [78,\u00a082] |" in text["eye"]
     assert text["viewer"] == (
         "The viewer was a model. The sample was judged once, without a second viewer. Of 80 exchanges planted as controls, in a label or "
-        "in a prediction, the viewer judged 57 and saw 85 % [83,\u00a087] of these. Of the skeletons beside them, which have none, 3 % "
-        "[1,\u00a05] were called exchanged. Such people are easier than the flagged, for network and label agree about them. "
+        "in a prediction, the viewer judged 57 and saw 85 % [83,\u00a087] of these. Of the skeletons beside them, without exchange, 3 % "
+        "[1,\u00a05] were called exchanged. These people are easier to judge than the flagged, because network and label agree about them. "
         "40 people were shown a second time, and 90 % [88,\u00a092] of the verdicts were the same "
         "(Cohen's κ 0.81). This is an upper bound: in the same sitting the viewer recognises people."
     )

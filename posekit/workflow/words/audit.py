@@ -52,12 +52,12 @@ def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     wrong = m["audit"]["wrong"]
     who = "Of mannequins, whose labels are right by construction" if m["rendered"] else f"Of the labels of *{m['source']}*"
-    return f"**{who}, the audit takes at most {share(wrong)} to be wrong**, counting errors like those that were planted."
+    return f"**{who}, the audit takes at most {share(wrong)} to be wrong**, counting only errors of the kinds that were planted."
 
 
 def people(m: Mapping[str, Any]) -> str:
     kind = "mannequins" if m["rendered"] else "people"
-    return f"{m['planted']['people']:,} {kind}, judged by *{m['network']}*, {m['seen']}"
+    return f"{m['planted']['people']:,} {kind}, {m['seen']}; the judge is *{m['network']}*"
 
 
 def planted(m: Mapping[str, Any]) -> str:
@@ -118,7 +118,7 @@ def calibration(m: Mapping[str, Any]) -> str:
     side = "too high" if worst["mean"] > worst["share"] else "too low"
     return (
         "For displaced joints the probability and the share that was planted differ by up to "
-        f"{100 * abs(worst['mean'] - worst['share']):.0f} points: where the audit says {100 * worst['mean']:.0f} %, this is {side}."
+        f"{100 * abs(worst['mean'] - worst['share']):.0f} points: the audit's {100 * worst['mean']:.0f} % is {side}."
     )
 
 
@@ -126,8 +126,8 @@ def found(m: Mapping[str, Any]) -> str:
     audit, rates = m["audit"], m["audit"]["rates"]
     lines = [f"| {NAMES[kind]} | {100 * rate:.1f} % |" for kind, rate in rates.items() if kind in NAMES]
     text = (
-        f"{audit['people']:,} people were judged. For {share(audit['exchanged'])} of them an exchange of the whole annotation is more "
-        "likely than not. The table has the upper bound of each kind's rate."
+        f"{audit['people']:,} people were judged. For {share(audit['exchanged'])} of them it is more likely than not that left and right "
+        "are exchanged, wholly or in part, or that box or person is wrong. The table gives an upper bound of each kind's rate."
     )
     return "\n".join([text, "", "| kind of error | rate, at most |", "| --- | --- |", *lines])
 
@@ -137,8 +137,8 @@ def second(m: Mapping[str, Any]) -> str:
     if block is None:
         return "This run compares with no second network."
     return (
-        f"A second network, *{block['network']}*, also prefers the exchanged labels for {share(block['agreed'])} of the people whom the "
-        f"audit takes to be exchanged, and for {share(block['others'])} of all others."
+        f"A second network, *{block['network']}*, also prefers the exchanged labels for {share(block['agreed'])} of the people whose "
+        f"labels the audit takes to be exchanged as a whole, and for {share(block['others'])} of all others."
     )
 
 
@@ -188,7 +188,7 @@ def _weighted(block: Mapping[str, Any]) -> str:
     if block["recall"]["mean"] is None:
         return "The sample has too few exchanged labels to estimate how many are flagged."
     found, flagged = share(block["share"]), share(block["recall"])
-    return f"Weighted by their numbers, {found} of all labels are exchanged, and {flagged} of these are flagged."
+    return f"Weighted by the numbers of flagged and other people, {found} of all labels are exchanged, and {flagged} of these are flagged."
 
 
 def _seen(block: Mapping[str, Any]) -> str:
@@ -205,8 +205,8 @@ def viewer(m: Mapping[str, Any]) -> str:
     if seen["n"]:
         text += (
             f" Of {block['controls']} exchanges planted as controls, in a label or in a prediction, the viewer judged {seen['n']} and "
-            f"saw {share(seen)} of these. Of the skeletons beside them, which have none, {share(block['alarms'])} were called exchanged. "
-            "Such people are easier than the flagged, for network and label agree about them."
+            f"saw {share(seen)} of these. Of the skeletons beside them, without exchange, {share(block['alarms'])} were called exchanged. "
+            "These people are easier to judge than the flagged, because network and label agree about them."
         )
     if again["n"]:
         kappa = "" if again["kappa"] is None else f" (Cohen's κ {number(again['kappa'])})"
@@ -262,5 +262,5 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
         found_["Flagged labels with left and right exchanged, by eye"] = _seen(block["flagged"]["exchanged"])
         found_["Other labels with left and right exchanged, by eye"] = _seen(block["others"]["exchanged"])
     found_["Labels taken to be wrong, at most"] = share(m["audit"]["wrong"])
-    found_["People more likely wrong than right as a whole"] = share(m["audit"]["exchanged"])
+    found_["Annotations more likely wrong than right as a whole"] = share(m["audit"]["exchanged"])
     return found_
