@@ -14,9 +14,9 @@
 # # The ledger of claims
 #
 # Which claims about hourglass networks and their codes hold? They come from the paper that introduced the hourglass {cite:p}`newell2016`,
-# from later papers, and from the study that this book repeats. For each claim one number was measured in an earlier chapter, and a rule
-# that was written down with the claim decides by this number, separately on rendered people and on photographs. No number is typed by hand
-# and no verdict is given by eye; with other people or another network the ledger is recomputed.
+# from later papers, and from the bachelor thesis that this book repeats (*the study* in the tables). For each claim one number was measured
+# in an earlier chapter, and a rule that was written down with the claim decides by this number, separately on rendered people and on
+# photographs. No number is typed by hand and no verdict is given by eye; with other people or another network the ledger is recomputed.
 #
 # {{ runs["10_claims"].say.counts }}
 
@@ -93,7 +93,7 @@ summaries = {
 verdicts = ledger.ledger(stated, data, own, summaries)
 groups = {group: [claim for claim in stated if claim.group == group] for group in ledger.GROUPS}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim and its verdict, on rendered people and on photographs.", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim and its verdict on rendered people (left) and on photographs (right).", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
 headings = {
     "skips": "Skip connections", "stacks": "Stacks", "code": "The code", "clusters": "Clusters and maps",
     "explanations": "Where it looks", "causes": "What is used", "trust": "Confidence and errors", "another": "A network of others",

@@ -448,7 +448,7 @@ def verdict_of(name, low=1.0, high=3.0):
             [("supported", "supported"), ("supported", "not supported")],
             "2 claims are decided on both kinds of people, 1 of them alike. The two kinds disagree on: b.",
         ),
-        ([("supported", "supported")], "1 claim is decided on both kinds of people, 1 of them alike."),
+        ([("supported", "supported")], "1 claim is decided on both kinds of people, and alike."),
         ([("supported", "undecided")], "No claim is decided on both kinds of people"),
     ],
 )
@@ -471,8 +471,8 @@ def test_the_pages_say_what_of_a_study_is_there():
 
 
 def test_the_discussion_quotes_what_came_of_the_redesign():
-    assert say.result({"redesign": "undecided"}) == "*It gains as much as the thesis reported* (undecided)."
+    assert say.result({"redesign": "undecided"}) == "*It gains as much as the bachelor thesis reported* (undecided)."
     assert say.result({"redesign-better": "a", "redesign": "b", "redesign-cost": "a"}) == (
-        "*The best redesign from a finding improves the network*; *It costs no more than the base* (each a). "
-        "*It gains as much as the thesis reported* (b)."
+        "*The best redesign from a finding improves the network and it costs no more than the base* (each a). "
+        "*It gains as much as the bachelor thesis reported* (b)."
     )

@@ -43,11 +43,10 @@ def agreement(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdi
     if not both:
         return "No claim is decided on both kinds of people, so their agreement cannot be judged."
     apart = [claim.name for claim in both if len({verdict.verdict for verdict in verdicts[claim.id].values()}) > 1]
-    text = (
-        f"{len(both)} {'claim is' if len(both) == 1 else 'claims are'} decided on both kinds of people, {len(both) - len(apart)} of them "
-        "alike."
-    )
-    return text + (f" The two kinds disagree on: {'; '.join(apart)}." if apart else "")
+    text = f"{len(both)} {'claim is' if len(both) == 1 else 'claims are'} decided on both kinds of people, "
+    if not apart:
+        return f"{text}{'and alike' if len(both) == 1 else 'all of them alike'}."
+    return f"{text}{len(both) - len(apart)} of them alike. The two kinds disagree on: {'; '.join(apart)}."
 
 
 def chance(verdicts: Mapping[str, Mapping[str, Verdict]]) -> str:
@@ -79,15 +78,18 @@ def result(found: Mapping[str, str]) -> str:
     """For the discussion: what came of the redesign, where it is a claim of this ledger."""
     asked = {
         "redesign-better": "The best redesign from a finding improves the network",
-        "redesign": "It gains as much as the thesis reported",
+        "redesign": "It gains as much as the bachelor thesis reported",
         "redesign-cost": "It costs no more than the base",
         "redesign-random": "Redesigns from findings beat redesigns drawn at random",
     }
     alike: dict[str, list[str]] = {}  # what came out in the same words is said once
     for key, claim in asked.items():
         if key in found:
-            alike.setdefault(found[key], []).append(f"*{claim}*")
-    return " ".join(f"{'; '.join(claims)} ({'each ' if len(claims) > 1 else ''}{outcome})." for outcome, claims in alike.items())
+            alike.setdefault(found[key], []).append(claim)
+    return " ".join(
+        f"*{listed([first, *(claim[0].lower() + claim[1:] for claim in rest)])}* ({'each ' if rest else ''}{outcome})."
+        for outcome, (first, *rest) in alike.items()
+    )
 
 
 def _listed(count: Mapping[str, int]) -> str:
