@@ -48,7 +48,7 @@ def accuracy(result: dict) -> dict[str, str]:
         "table": "\n".join(f"| {' | '.join(cells)} |" for cells in lines),
         "people": f"{result['people']:,}", "validated": f"{result['validated']:,}",
         "parameters": f"{result['parameters'] / 1e6:.2f} million",
-        "taken": f"{theirs['seconds'] / 60:.0f} minutes, {theirs['seconds'] / ours['seconds']:.1f} times what the other took in all",
+        "taken": f"{theirs['seconds'] / 60:.0f} minutes, {theirs['seconds'] / ours['seconds']:.1f} times the length of the other training",
         "end": f"after its last whole epoch it found {last['pck']:.3f}" if last else "its first epoch was not over by then",
         "machine": f"{result['processor']}: {result['machine']}; torch {result['torch']}",
     }  # fmt: skip
@@ -67,4 +67,4 @@ def accuracy_cells(result: dict) -> list[list[str]]:
     def ratio(ours: float, theirs: float, there: bool) -> str:
         return f"{theirs / ours:.1f}×" if there else f"more than {theirs / ours:.1f}×" if theirs > ours else "–"
 
-    return [*rows, ["sooner", *(ratio(ours, *there) for (ours, _), there in zip(*times, strict=True))]]
+    return [*rows, ["times faster", *(ratio(ours, *there) for (ours, _), there in zip(*times, strict=True))]]
