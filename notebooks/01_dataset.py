@@ -22,7 +22,7 @@ size = 160  # side of a stored crop in pixels, 1.25 times the network's view
 examples = 40  # people on the contact sheet
 seed = 0  # of everything drawn by chance
 beside: str | None = "mannequins:2000"  # rendered people to set beside photographs; none: nobody
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import dataclasses

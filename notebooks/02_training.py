@@ -34,7 +34,7 @@ photographs: list[str] = []  # other data to test on: NAME:PATH@SPLIT
 others: list[str] = []  # other networks to test on the same people
 test_people = 2000  # at most so many test people
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import dataclasses

@@ -28,7 +28,7 @@ studies = "book/studies"  # folder of the results of studies, of which `skips` i
 test_people = 800  # at most so many test people
 examples = 8  # people shown who lose most
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

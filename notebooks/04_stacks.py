@@ -27,7 +27,7 @@ test_people = 800  # at most so many test people
 cka_people = 400  # at most so many of them for comparing codes
 examples = 8  # people shown whom the last stack helps most, and as many whom it harms
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

@@ -34,7 +34,7 @@ cuts: list[int] = [1, 2, 5, 10, 20, 50, 100, 200]  # components that codes are c
 cut_people = 400  # at most so many people's codes are cut, by the components of the others
 read: list[str] = ["upright", "lean", "sitting", "arm elevation", "facing", "left on the right"]  # attributes, for probes
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

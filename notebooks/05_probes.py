@@ -35,7 +35,7 @@ walkers = 32  # people whose codes are moved
 controls = 20  # random directions that they are moved along as well; by fewer than 20 nothing is judged
 step = 2.0  # standard deviations that they are moved, either way
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

@@ -38,7 +38,7 @@ pairs = 12  # pairs of resamples for the stability
 neighbours: list[int] = [15, 50]  # UMAP's neighbourhoods: two sizes
 scale = 124040  # people in the trial of the full scale; 0 for none
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

@@ -33,7 +33,7 @@ hidden = 120  # people whose joints are hidden one after the other
 coded = 400  # people for the components of the code, and to compare maximised pictures with
 steps = 96  # of gradient ascent, for a maximised picture
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

@@ -39,7 +39,7 @@ weights: list[
 baselines: list[str] = []  # the networks that they are compared with, one each
 code_people = 1000  # at most so many test people for comparing codes
 studies = "book/studies"  # folder of the results of studies
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

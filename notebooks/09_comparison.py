@@ -42,7 +42,7 @@ test_people = 600  # at most so many test people
 attention_people = 60  # at most so many of them, whose joints are hidden to compare attention with effect
 timed_people = 32  # people in the batch whose prediction is timed
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import itertools

@@ -32,7 +32,7 @@ explained = 8  # people whose maps are tested, each for one joint
 cascade_people = 5  # of them, those in the cascade
 step = 45  # degrees from one heading to the next
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

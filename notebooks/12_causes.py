@@ -36,7 +36,7 @@ learners = "mannequins:400,size=80"  # people of a short training, between whose
 epochs = 8  # of the short training
 compared: list[str] = ["lspet-hg1-128px-30", "lspet-hg1-128px-redesign", "lspet-64px-hg2"]  # networks beside this one
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

@@ -35,7 +35,7 @@ players_people = 16  # people for Shapley values
 orders = 4  # of the joints, for Shapley values, each with its reverse
 joints: list[str] = ["shoulder", "elbow", "wrist", "hip", "knee", "ankle"]  # to explain, of either side
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

@@ -31,7 +31,7 @@ rates: list[float] = [0.01, 0.05, 0.1]  # shares of people, or of labels, in whi
 resamples = 200  # of people, for intervals of recall
 studies = "book/studies"  # folder of the results of studies
 seed = 0  # of everything drawn by chance
-on_error = "raise"  # what a picture that cannot be read does: raise or skip
+on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
 # %% tags=["remove-cell"]
 import time

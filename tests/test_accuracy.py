@@ -92,12 +92,12 @@ def test_minutes_and_ratios():
     assert head == ["", "to 0.20", "to 0.40", "to 0.50"]
     assert ours == ["ours", "1.0 min", "2.0 min", "2.0 min"]
     assert theirs == ["theirs", "15.0 min", "15.0 min", "more than 16 min"]
-    assert sooner == ["sooner", "15.0×", "7.5×", "more than 8.0×"]
+    assert sooner == ["speed-up", "15.0×", "7.5×", "more than 8.0×"]
     said = words.accuracy(FOUND)
     assert said["end"] == "after its last whole epoch it found 0.450" and said["table"].splitlines()[1] == "| --- | ---: | ---: | ---: |"
     assert (said["sizes"], said["cells"], said["public_rate"], said["public_batch"]) == ("64, then 128", "0.7", "0.00025", "6")
-    assert said["taken"] == "16 minutes, 8.0 times what the other took in all"
+    assert said["taken"] == "16 minutes, 8.0 times the length of the other training"
     early = FOUND | {"ways": FOUND["ways"] | {"theirs": {"stages": [PUBLIC], "lines": [], "seconds": 100.0}}}
     assert words.accuracy(early)["end"] == "its first epoch was not over by then"
-    assert words.accuracy_cells(early)[-1] == ["sooner", "more than 1.7×", "–", "–"]
+    assert words.accuracy_cells(early)[-1] == ["speed-up", "more than 1.7×", "–", "–"]
     assert bench.accuracy_table(FOUND).row_count == 3

@@ -67,4 +67,4 @@ def accuracy_cells(result: dict) -> list[list[str]]:
     def ratio(ours: float, theirs: float, there: bool) -> str:
         return f"{theirs / ours:.1f}×" if there else f"more than {theirs / ours:.1f}×" if theirs > ours else "–"
 
-    return [*rows, ["times faster", *(ratio(ours, *there) for (ours, _), there in zip(*times, strict=True))]]
+    return [*rows, ["speed-up", *(ratio(ours, *there) for (ours, _), there in zip(*times, strict=True))]]
