@@ -254,6 +254,7 @@ plt.show()
 gains = {
     "quarter over argmax": metrics.paired_difference(strictly["quarter"], strictly["argmax"]),
     "dark over quarter": metrics.paired_difference(strictly["dark"], strictly["quarter"]),
+    "soft-argmax over dark": metrics.paired_difference(strictly["soft-argmax"], strictly["dark"]),
 }
 unmirrored = metrics.hits(predict_crops(network, card, test, backend=backend)[-1], truth, 0.2 * torso)
 gains["flip"] = metrics.paired_difference(metrics.hits(predicted[-1], truth, 0.2 * torso), unmirrored)
