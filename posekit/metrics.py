@@ -16,6 +16,7 @@ from posekit.skeleton import Skeleton
 from posekit.stats import draws, over_people
 
 TORSO = ("left shoulder", "right shoulder", "left hip", "right hip")
+FAR = 9e4  # pixels; COCO takes no notice of what is predicted larger than 1e5 x 1e5
 AP_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of OKS, COCO's
 
 
@@ -66,6 +67,7 @@ def hits(predicted: np.ndarray, keypoints: np.ndarray, threshold: np.ndarray) ->
 
     NaN where the joint is not labelled or the person has no threshold. A prediction of NaN is a miss.
     """
+    predicted, keypoints = np.asarray(predicted, float), np.asarray(keypoints, float)
     distance = np.linalg.norm(predicted[..., :2] - keypoints[..., :2], axis=-1)
     valid = (keypoints[..., 2] > 0) & np.isfinite(threshold)[:, None]
     return np.where(valid, distance <= np.nan_to_num(threshold)[:, None], np.nan)
@@ -74,11 +76,13 @@ def hits(predicted: np.ndarray, keypoints: np.ndarray, threshold: np.ndarray) ->
 def person_error(predicted: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, limit: float = 1.0) -> np.ndarray:
     """How far off each person's joints are (N,): the mean over labelled joints, in torso lengths, a joint counting `limit` at most.
 
-    Of predicted (N, K, >=2) and annotated keypoints (N, K, 3). NaN without a labelled joint or torso.
+    Of predicted (N, K, >=2) and annotated keypoints (N, K, 3); a prediction of NaN counts `limit`. NaN without a labelled joint or torso.
     """
-    distance = np.linalg.norm(predicted[..., :2] - keypoints[..., :2], axis=-1) / torso(keypoints, skeleton)[:, None]
-    known = (keypoints[..., 2] > 0) & np.isfinite(distance)
-    total = np.where(known, np.minimum(distance, limit), 0).sum(1)
+    predicted, keypoints = np.asarray(predicted, float), np.asarray(keypoints, float)
+    lengths = torso(keypoints, skeleton)[:, None]
+    distance = np.linalg.norm(predicted[..., :2] - keypoints[..., :2], axis=-1) / lengths
+    known = (keypoints[..., 2] > 0) & np.isfinite(lengths)
+    total = np.where(known, np.minimum(np.nan_to_num(distance, nan=limit), limit), 0).sum(1)
     return np.where(known.any(1), total / np.maximum(known.sum(1), 1), np.nan)
 
 
@@ -88,6 +92,7 @@ def similarity(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, 
     `predicted` (N, K, >=2), `keypoints` (N, K, 3), `areas` (N,) in square pixels, `sigmas` (K,).
     cocodataset.org/#keypoints-eval
     """
+    predicted, keypoints = np.asarray(predicted, float), np.asarray(keypoints, float)
     squared = np.square(predicted[..., :2] - keypoints[..., :2]).sum(-1)
     variance = np.square(2 * np.asarray(sigmas))
     value = np.exp(-squared / (2 * variance * (np.asarray(areas)[:, None] + np.spacing(1))))
@@ -128,6 +133,9 @@ def score(
     >>> {name: block["mean"] for name, block in score(people, people, LSP).items()}
     {'pck@0.2·torso': 1.0, 'pck@0.5·head': 1.0}
     """
+    predicted, keypoints = _people(
+        skeleton, predicted, keypoints, areas=areas, image_ids=image_ids, boxes=boxes, heads=heads, heatmap_cell=heatmap_cell
+    )
     outside = [joint for joint in ("pelvis", "thorax") if joint in skeleton.joints]  # of MPII's own mean
     torsos = "a shoulder to the opposite hip, mean of the labelled diagonals; people without are left out"
     scores: dict[str, dict] = {}
@@ -186,10 +194,11 @@ def oks_ap(
     """COCO's average precision over OKS 0.50 to 0.95, by pycocotools, with an interval over pictures.
 
     Predictions (N, K, 3): person i's prediction competes within its picture with the score that is the mean
-    of its third column. People without a labelled joint are ignored, as COCO does. `stats` holds COCO's other
-    figures; a size range that holds nobody is NaN.
+    of its third column, where NaN is 0. A joint whose prediction is NaN is missed. People without a labelled joint
+    are ignored, as COCO does. `stats` holds COCO's other figures; a size range that holds nobody is NaN.
     """
-    scores = np.asarray(predicted, float)[..., 2].mean(-1)
+    predicted, keypoints = _people(skeleton, predicted, keypoints, areas=areas, image_ids=image_ids, boxes=boxes)
+    scores = np.nan_to_num(predicted[..., 2]).mean(-1)
     truth, found = (
         coco_dataset(keypoints, skeleton, areas, image_ids, boxes),
         coco_results(predicted, scores, image_ids),
@@ -206,7 +215,7 @@ def oks_ap(
         "ar·medium",
         "ar·large",
     )
-    labelled = np.asarray(keypoints)[..., 2] > 0
+    labelled = keypoints[..., 2] > 0
     stats, low, high = np.full(len(names), np.nan), np.nan, np.nan
     if labelled.any():
         evaluation = coco_evaluation(truth, found, skeleton.sigmas)
@@ -274,9 +283,14 @@ def coco_dataset(keypoints, skeleton: Skeleton, areas, image_ids=None, boxes=Non
 
 
 def coco_results(predicted, scores, image_ids=None) -> list[dict]:
-    """Predictions (N, K, >=2), scores (N,), as COCO results that go with `coco_dataset`."""
+    """Predictions (N, K, >=2), scores (N,), as COCO results that go with `coco_dataset`.
+
+    What is not finite is put FAR from everybody: to pycocotools an OKS of NaN is a match.
+    """
     pictures = _pictures(len(predicted), image_ids)
-    flat = np.concatenate([predicted[..., :2], np.ones_like(predicted[..., :1])], -1).astype(float)
+    flat = np.ones((*np.shape(predicted)[:2], 3))
+    flat[..., :2] = predicted[..., :2]
+    flat[~np.isfinite(flat).all(-1)] = (FAR, FAR, 1)
     return [
         {"image_id": int(i), "category_id": 1, "keypoints": points.ravel().tolist(), "score": float(s)}
         for i, points, s in zip(pictures, flat, scores, strict=True)
@@ -304,7 +318,29 @@ def coco_evaluation(truth: dict, results: list[dict], sigmas, package: ModuleTyp
     return evaluation
 
 
+def _people(
+    skeleton: Skeleton, predicted: np.ndarray, keypoints: np.ndarray, **columns: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Predictions and keypoints as float64. PosekitError where arrays are not of the same people, or an area is no area."""
+    predicted, keypoints = np.asarray(predicted, float), np.asarray(keypoints, float)
+    count = len(keypoints) if keypoints.ndim else 0
+    for name, value in (("keypoints", keypoints), ("predicted", predicted)):
+        if value.shape != (count, len(skeleton), 3):
+            raise PosekitError(
+                f"{name} has shape {value.shape}; of {count} people of the {skeleton.name} skeleton it is {(count, len(skeleton), 3)}"
+            )
+    for name, column in columns.items():
+        wanted = (count, 4) if name == "boxes" else (count,)
+        if column is not None and np.shape(column) != wanted:
+            raise PosekitError(f"{name} has shape {np.shape(column)}; of {count} people it is {wanted}")
+    areas = np.asarray([] if columns["areas"] is None else columns["areas"], float)
+    if (odd := ~(areas >= 0) | np.isinf(areas)).any():
+        raise PosekitError(f"areas: that of person {int(odd.argmax())}, counted from 0, is {areas[odd][0]}; OKS needs square pixels")
+    return predicted, keypoints
+
+
 def _labelled(keypoints: np.ndarray) -> np.ndarray:
+    keypoints = np.asarray(keypoints, float)  # lengths in half precision or whole numbers overflow
     return np.where(keypoints[..., 2:] > 0, keypoints[..., :2], np.nan)
 
 

@@ -2,6 +2,7 @@
 
 import doctest
 import math
+import re
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from posekit import metrics
+from posekit.errors import PosekitError
 from posekit.skeleton import COCO, LSP, MPII
 
 often = settings(deadline=None, max_examples=30)
@@ -287,6 +289,53 @@ def test_average_precision_of_whole_weights_is_that_of_the_evaluation(monkeypatc
     assert block["low"] == pytest.approx(block["mean"], abs=1e-12) and block["high"] == block["low"]
 
 
+@often
+@given(seeds, st.floats(0, 1), st.booleans())
+def test_a_missing_prediction_is_a_miss_of_average_precision_as_one_far_away_is(seed, share, scored):
+    """To pycocotools an OKS that is NaN is a match."""
+    predicted, keypoints, areas = people(seed, count=20)
+    missing = np.random.default_rng(seed).random(predicted.shape[:2]) < share
+    away = np.where(missing[..., None], (3e4, 3e4, 0.0), predicted)
+    lacking = np.where(missing[..., None], (np.nan, np.nan, np.nan if scored else 0.0), predicted)
+    a, b = (metrics.oks_ap(each, keypoints, COCO, areas, resamples=20) for each in (away, lacking))
+    assert (a["mean"], a["low"], a["high"]) == (b["mean"], b["low"], b["high"])
+    nobody = metrics.score(np.full_like(predicted, np.nan), keypoints, COCO, areas=areas, resamples=20)
+    assert {name: block["mean"] for name, block in nobody.items()} == dict.fromkeys(nobody, 0)
+
+
+@often
+@given(seeds, st.sampled_from([np.float32, np.float16, np.uint16, np.int16, np.uint8]))
+def test_scores_do_not_depend_on_the_kind_of_number(seed, kind):
+    """Squares and differences of such numbers overflow."""
+    predicted, keypoints, areas = people(seed, noise=20)
+    predicted, keypoints = np.nan_to_num(predicted).round().clip(0, 255), np.nan_to_num(keypoints).round()
+    if kind == np.float16:
+        predicted[..., :2], keypoints[..., :2], areas = 8 * predicted[..., :2], 8 * keypoints[..., :2], 64 * areas
+    a, b = (metrics.score(*each, COCO, areas=areas, resamples=2) for each in (
+        (predicted, keypoints), (predicted.astype(kind), keypoints.astype(kind))))  # fmt: skip
+    assert {name: block["mean"] for name, block in a.items()} == {name: block["mean"] for name, block in b.items()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"predicted": np.ones((1, 17, 3))}, "predicted has shape (1, 17, 3); of 30 people of the coco skeleton it is (30, 17, 3)"),
+        ({"predicted": np.ones((30, 17, 2))}, "predicted has shape (30, 17, 2); of 30"),
+        ({"keypoints": np.ones((30, 14, 3))}, "keypoints has shape (30, 14, 3); of 30"),
+        ({"areas": np.ones(1)}, "areas has shape (1,); of 30 people it is (30,)"),
+        ({"heads": np.ones(1)}, "heads has shape (1,); of 30 people it is (30,)"),
+        ({"image_ids": np.arange(29)}, "image_ids has shape (29,); of 30"),
+        ({"boxes": np.ones((30, 2))}, "boxes has shape (30, 2); of 30 people it is (30, 4)"),
+        ({"areas": np.r_[1, -1, np.ones(28)]}, "areas: that of person 1, counted from 0, is -1.0"),
+        ({"areas": np.r_[np.ones(29), np.nan]}, "areas: that of person 29, counted from 0, is nan"),
+    ],
+)
+def test_arrays_of_others_are_refused(changes, words):
+    predicted, keypoints, areas = people(0)
+    with pytest.raises(PosekitError, match=re.escape(words)):
+        metrics.score(**{"predicted": predicted, "keypoints": keypoints, "skeleton": COCO, "areas": areas, "resamples": 2} | changes)
+
+
 def test_perfect_predictions_have_perfect_scores():
     _, keypoints, areas = people(8, LSP)
     keypoints[:, LSP.index("neck"), 2] = 2
@@ -311,6 +360,9 @@ def test_a_persons_error_is_the_mean_over_labelled_joints(seed):
         torso = slow_torso(truth, COCO)
         errors = [min(math.dist(guess[k, :2], truth[k, :2]) / torso, 1) for k in range(len(COCO)) if truth[k, 2] > 0] if torso else []
         assert found[n] == pytest.approx(np.mean(errors)) if errors else np.isnan(found[n])
+    missing, away = predicted.copy(), predicted.copy()
+    missing[:, ::3, :2], away[:, ::3, :2] = np.nan, 1e6
+    assert np.array_equal(*(metrics.person_error(each, keypoints, COCO, 0.5) for each in (missing, away)), equal_nan=True)
     keypoints[:, :, 2] = 0
     assert np.isnan(metrics.person_error(predicted, keypoints, COCO)).all()
 
