@@ -102,6 +102,10 @@ def test_joints_go_by_their_names_where_there_are_any(tmp_path):
         ({"names": ["dog"]}, "none of its categories"),
         ({"train": "nowhere", "val": None, "test": None}, "nowhere: no such folder under"),
         ({"train": None, "val": None, "test": None}, "no pictures for train, val or test"),
+        ({"names": {"person": 0}}, "'names' is neither a list"),
+        ({"names": "person"}, "'names' is neither a list"),
+        ({"names": 1}, "'names' is neither a list"),
+        ({"flip_idx": 1}, "a 'flip_idx' that is not of COCO's joints"),
     ],
 )
 def test_what_is_no_pose_of_people_is_refused(tmp_path, about, says):
@@ -116,6 +120,9 @@ def test_what_is_no_pose_of_people_is_refused(tmp_path, about, says):
     [
         ("0 0.5 0.5 0.1 0.1", "line 1 has 5 numbers; a class, a box and 17 x 3 for joints are 56"),
         ("0 0.5 0.5 0.1 x" + " 0" * 51, "line 1 is not made of numbers"),
+        ("nan 0.5 0.5 0.1 0.1" + " 0" * 51, "line 1 begins with nan; that is the number of its class"),
+        ("inf 0.5 0.5 0.1 0.1" + " 0" * 51, "line 1 begins with inf"),
+        ("0.5 0.5 0.5 0.1 0.1" + " 0" * 51, "line 1 begins with 0.5"),
         ("\n0 32 24 20 20" + " 20 20 2" * 17, r"line 2 has a box of \['32', '24', '20', '20'\]; YOLO's numbers are shares"),
     ],
 )
@@ -124,6 +131,37 @@ def test_wrong_lines_are_named(tmp_path, text, says):
     (tmp_path / "labels" / "val" / "005.txt").write_text(text)
     with pytest.raises(PosekitError, match=f"005.txt: {says}"):
         load_people(f"yolo:{tmp_path}")
+
+
+@pytest.mark.parametrize("text", ["\u00e9".encode("latin-1"), "0 0.5".encode("utf-16")])
+@pytest.mark.parametrize("file", ["labels/val/005.txt", "val.txt"])
+def test_texts_in_other_encodings_are_named(tmp_path, text, file):
+    write(tmp_path, about={"val": "val.txt"} if file == "val.txt" else None)
+    (tmp_path / file).write_bytes(text)
+    with pytest.raises(PosekitError, match=f"{file}: cannot be read: it is no text in UTF-8.*; save it as UTF-8"):
+        load_people(f"yolo:{tmp_path}")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xd8\xff", b"version https://git-lfs.github.com/spec/v1\n"])
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_people_of_a_picture_that_cannot_be_read_are_missed(tmp_path, content, everywhere):
+    """Labels are shares of its size: nobody knows where they lie, and they are not the same as none."""
+    write(tmp_path, splits=(("train", 4),), about={"train": "train.txt"})
+    (tmp_path / "train.txt").write_text("".join(f"images/train/{i:03}.jpg\n" for i in (1, 2, 3, 4)))
+    damaged = [1, 2, 3, 4] if everywhere else [2]
+    for i in damaged:
+        picture = tmp_path / "images" / "train" / f"{i:03}.jpg"
+        picture.unlink() if content is None else picture.write_bytes(content)
+    with pytest.raises(PosekitError, match=rf"{damaged[0]:03}.jpg: .*on_error=\"skip\""):
+        load_people(f"yolo:{tmp_path}")
+    people = load_people(f"yolo:{tmp_path}", on_error="skip")
+    assert len(people) == 4 - len(damaged) and people.left_out["with an unreadable picture"] == len(damaged)
+    assert not people.left_out.get("without labelled joints")
+
+
+def test_a_picture_named_twice_in_a_split_is_one(tmp_path):
+    write(tmp_path, splits=(("train", 3),), about={"train": ["images/train", "images"]})
+    assert len(load_people(f"yolo:{tmp_path}")) == 3
 
 
 def test_a_picture_without_labels_has_nobody_and_all_of_them_without_is_told(tmp_path):
@@ -143,7 +181,10 @@ def test_the_same_pictures_to_train_and_to_validate_on(tmp_path):
     assert "all photographs of train are in val or test too" in people.summary()
 
 
-@pytest.mark.parametrize(("text", "says"), [("", "not a table"), ("[1, 2]", "not a table"), ("a: [", "not a readable YAML file")])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "not a table"), ("[1, 2]", "not a table"), ("a: [", "not a readable YAML file"), ("day: 2023-13-45", "not a readable YAML file")],
+)
 def test_wrong_yaml(tmp_path, text, says):
     (tmp_path / "data.yaml").write_text(text)
     with pytest.raises(PosekitError, match=says):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from posekit.data.people import People
+from posekit.data.people import SKIP, People
+from posekit.data.pictures import read_picture
 from posekit.data.readers import coco, coco_people, frames
 from posekit.errors import PosekitError
 from posekit.skeleton import COCO
@@ -36,15 +37,16 @@ def load(path: str | Path, *, on_error: str = "raise") -> People:
     turned = frozenset[str]()
     root = _base(file, about)
     for split in ("train", "val", "test"):
-        pictures = [picture for entry in _entries(about.get(split)) for picture in _pictures(file, root, entry)]
+        pictures = list(dict.fromkeys(picture for entry in _entries(about.get(split)) for picture in _pictures(file, root, entry)))
         if not pictures:
             continue
         if not any(_labels(picture).is_file() for picture in pictures):
             raise PosekitError(
                 f"{file}: none of the {len(pictures):,} pictures of {split} has a label file, such as {_expected(pictures[0])}"
             )
-        content = _content(root, pictures, count, numbers, categories)
+        content, unread = _content(root, pictures, count, numbers, categories, on_error)
         columns, lost, upright = coco_people.read(root, file, dict, on_error, content)
+        lost |= {"with an unreadable picture": unread}
         parts[split], turned = columns, turned | upright
         left_out = {reason: left_out.get(reason, 0) + lost.get(reason, 0) for reason in left_out | lost}
     if not parts:
@@ -66,7 +68,7 @@ def _yaml(path: Path) -> Path:
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         about = yaml.safe_load(file.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a ValueError of a date that is none, among others
         raise PosekitError(f"{file}: not a readable YAML file ({str(error).splitlines()[0]})") from None
     if not isinstance(about, dict):
         raise PosekitError(f"{file}: not a table of names and values; {FORM}")
@@ -84,14 +86,16 @@ def _shape(file: Path, about: dict[str, Any]) -> tuple[int, int]:
 def _categories(file: Path, about: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """The classes as COCO's categories, with names of joints where there are any."""
     named = about.get("names") or ["person"]
-    classes = dict(named.items() if isinstance(named, dict) else enumerate(named))
+    classes = dict(enumerate(named)) if isinstance(named, list) else named
+    if not isinstance(classes, dict) or not all(str(number).isdecimal() for number in classes):
+        raise PosekitError(f"{file}: 'names' is neither a list of the classes' names nor a table of them by number, 0: person")
     joints = about.get("kpt_names")
     of = joints if isinstance(joints, dict) else dict.fromkeys(classes, joints)
     flips = about.get("flip_idx")
     for name in of.values():
         if name and (not isinstance(name, list) or len(name) != count):
             raise PosekitError(f"{file}: 'kpt_names' is not a list of {count} names")
-    if not any(of.values()) and (count != len(COCO) or (flips is not None and list(flips) != list(COCO.mirrored))):
+    if not any(of.values()) and (count != len(COCO) or (flips is not None and flips != list(COCO.mirrored))):
         what = f"{count} joints" if count != len(COCO) else "a 'flip_idx' that is not of COCO's joints"
         raise PosekitError(f"{file}: {what}; without names only COCO's {len(COCO)} joints in COCO's order can be read: add 'kpt_names'")
     return [{"id": int(number), "name": str(name), "keypoints": of.get(number) or []} for number, name in classes.items()]
@@ -121,24 +125,42 @@ def _pictures(file: Path, root: Path, entry: str) -> Iterator[Path]:
         found = (Path(folder) / name for folder, _, names in sorted(os.walk(there)) for name in sorted(names))
         yield from (path for path in found if path.suffix.lower() in PICTURES and path.name[0] != ".")
     else:
-        lines = (line.strip().replace("\\", "/") for line in there.read_text("utf-8-sig").splitlines())
+        lines = (line.strip().replace("\\", "/") for line in _lines(there))
         yield from (Path(line) if Path(line).is_absolute() else there.parent / line for line in lines if line)
 
 
-def _content(root: Path, pictures: list[Path], count: int, numbers: int, categories: list[dict]) -> dict[str, list]:
-    """The labels of pictures in COCO's form."""
-    images, annotations = [], []
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or f"it is no text in UTF-8: {error.reason}"  # type: ignore[union-attr]
+        raise PosekitError(f"{file}: cannot be read: {reason}; save it as UTF-8") from None
+
+
+def _content(
+    root: Path, pictures: list[Path], count: int, numbers: int, categories: list[dict], on_error: str
+) -> tuple[dict[str, list], int]:  # fmt: skip
+    """The labels of pictures in COCO's form, and how many are of a picture that cannot be read, so that nobody knows its size."""
+    images, annotations, unread = [], [], 0
     for path, header in zip(pictures, frames.headers(pictures), strict=True):
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
         width, height = header.shown  # the labels are of the picture as it is shown
-        images.append({"id": name, "file_name": name, "width": width, "height": height})
         labels = _labels(path)
-        for number, line in enumerate(labels.read_text("utf-8-sig").splitlines() if labels.is_file() else (), 1):
-            if line.strip():
-                values = _numbers(labels, number, line, count, numbers)
-                entry = _annotation(values, width, height, count, numbers)
-                annotations.append(entry | {"id": f"{_short(root, labels)} line {number}", "image_id": name})
-    return {"images": images, "annotations": annotations, "categories": categories}
+        lines = [(number, line) for number, line in enumerate(_lines(labels) if labels.is_file() else (), 1) if line.strip()]
+        if lines and np.isnan(width):
+            try:
+                height, width = read_picture(path).shape[:2]
+            except PosekitError as error:
+                if on_error == "raise":
+                    raise PosekitError(f"{error}; {SKIP}") from None
+                unread += len(lines)
+                continue
+        images.append({"id": name, "file_name": name, "width": width, "height": height})
+        for number, line in lines:
+            values = _numbers(labels, number, line, count, numbers)
+            entry = _annotation(values, width, height, count, numbers)
+            annotations.append(entry | {"id": f"{_short(root, labels)} line {number}", "image_id": name})
+    return {"images": images, "annotations": annotations, "categories": categories}, unread
 
 
 def _short(root: Path, path: Path) -> str:
@@ -166,6 +188,8 @@ def _numbers(file: Path, number: int, line: str, count: int, size: int) -> np.nd
         values = np.array(words, float)
     except ValueError:
         raise PosekitError(f"{file}: line {number} is not made of numbers") from None
+    if not float(values[0]).is_integer():
+        raise PosekitError(f"{file}: line {number} begins with {words[0]}; that is the number of its class, 0 say")
     if len(values) != 5 + count * size:
         raise PosekitError(
             f"{file}: line {number} has {len(values)} numbers; a class, a box and {count} x {size} for joints are {5 + count * size}"
