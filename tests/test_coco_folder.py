@@ -10,7 +10,7 @@ import pytest
 import tiny_data
 from tiny_data import coco_person
 
-from posekit.data import load_people
+from posekit.data import held_out, load_people
 from posekit.data.readers.coco import load
 from posekit.data.readers.coco_folder import files, kinds, pictures
 from posekit.errors import NotPeople, PosekitError
@@ -234,6 +234,15 @@ def test_a_file_of_another_kind_bars_no_other_split(tmp_path, asked):
     for other in ("train", "all", "test"):
         with pytest.raises(NotPeople, match=r"coco_train\.json"):
             load_people(f"coco:{tmp_path}@{other}")
+
+
+@pytest.mark.parametrize("name", ["all.json", "person_keypoints_all.json"])
+def test_all_is_everybody_and_no_file_of_that_name(tmp_path, name):
+    numbers = range(1, 41)
+    called = {file: load_people(f"coco:{lay(tmp_path / file, f'annotations/{file}', numbers=numbers)}") for file in (name, "people.json")}
+    assert sides(called[name]) == sides(called["people.json"]) and set(called[name].splits) == {"train", "val", "test"}
+    people = held_out(f"coco:{tmp_path / name}")
+    assert "train" not in people.splits and 0 < len(people) < 40
 
 
 @pytest.mark.parametrize("place", ["images", "annotations", "people"])

@@ -54,7 +54,7 @@ def load_people(
         from posekit.data.readers import coco, coco_folder
 
         split = coco_folder.SPLITS.get(split, split)
-        named = split not in coco_folder.SPLITS and split in coco_folder.files(folder)
+        named = split != "all" and split not in coco_folder.SPLITS and split in coco_folder.files(folder)
         return coco.load(folder, file=split if named else None, split=split, on_error=on_error).split(split)
     if name in ("yolo", "labelme"):
         from posekit.data.readers import coco_folder, labelme, yolo
