@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,11 @@ from posekit.errors import PosekitError
 )
 def test_spec(spec, parts):
     assert parse_spec(spec) == parts
+
+
+def test_a_file_s_name_need_not_be_utf_8_for_a_fingerprint():
+    named = [replace(tiny_data.people(1), names=np.array([name])) for name in ("caf\udce9.jpg", "caf\udcea.jpg")]
+    assert len({people.fingerprint() for people in named}) == 2
 
 
 @pytest.mark.parametrize("folder", ["me@work", "a@b@c", "photos@val"])

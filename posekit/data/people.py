@@ -99,7 +99,7 @@ class People:
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits of the table's content."""
         digest = hashlib.sha256(f"{self.skeleton.name}{self.version}".encode())
-        digest.update("\0".join(self.names).encode())
+        digest.update("\0".join(self.names).encode(errors="surrogateescape"))  # names of files need not be UTF-8
         for column in (self.boxes, self.keypoints):
             digest.update(np.ascontiguousarray(column, np.float64).tobytes())
         return digest.hexdigest()[:12]
