@@ -70,6 +70,15 @@ def test_people_are_told_apart_by_their_group(tmp_path):
     assert sorted(people.keypoints[:, 0, 0].tolist()) == [10, 32] and sorted(people.boxes[:, 0].tolist()) == [7.5, 29.5]
 
 
+def test_a_group_is_the_same_however_it_is_written(tmp_path):
+    person = shapes(coco_person(1), 7)
+    for shape, group in zip(person, [7, "7", 7.0, "007"] * 5, strict=False):
+        shape["group_id"] = group
+    write(tmp_path, "a", person)
+    people = load_people(f"labelme:{tmp_path}")
+    assert len(people) == 1 and (people.keypoints[..., 2] == 2).all()
+
+
 def test_flags_hide_and_other_shapes_are_not_read(tmp_path):
     person = shapes(coco_person(1))
     person[3]["flags"] = {"occluded": True}
@@ -121,6 +130,10 @@ def test_how_the_picture_is_written(tmp_path, path):
         (shapes(coco_person(1)), {"imagePath": None}, "no 'imagePath'"),
         (shapes(coco_person(1)), {"imagePath": "gone.jpg"}, "gone.jpg: no such picture"),
         (shapes(coco_person(1)), {"imageWidth": 128, "imageHeight": 96}, "is 64 x 48 pixels, labelled as 128 x 96"),
+        ([point("nose", 3, 4, flags=["occluded"])], {}, "'flags' of a point 'nose' are not names with true or false"),
+        ([point("nose", 3, 4, [1])], {}, "'group_id' of a point is no number and no word"),
+        ([point("nose", 3, 4, {"a": 1})], {}, "'group_id' of a point is no number and no word"),
+        ([point("nose", 10**400, 4)], {}, "'points' of a point 'nose' are not pairs of numbers"),
         ([7], {}, "'shapes' is not a list of objects"),
     ],
 )

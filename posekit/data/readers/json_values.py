@@ -37,7 +37,10 @@ def number(value: Any) -> float:
         return np.nan
     if not isinstance(value, str | int | float):
         raise ValueError(f"{value!r} is no number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("a number beyond all floats") from None
 
 
 def identity(value: Any) -> Id:

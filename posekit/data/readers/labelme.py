@@ -60,7 +60,11 @@ def _people(file: Path, content: dict[str, Any]) -> list[Person]:
     groups: dict[Any, list[dict]] = defaultdict(list)
     for shape in content["shapes"]:
         if shape.get("shape_type") in ("point", "rectangle"):
-            groups[None if missing(shape.get("group_id")) else shape["group_id"]].append(shape)
+            try:
+                group = json_values.identity(shape.get("group_id"))
+            except ValueError:
+                raise PosekitError(f"{file}: 'group_id' of a {shape['shape_type']} is no number and no word") from None
+            groups[group].append(shape)
     return [person for group, shapes in groups.items() if (person := _person(file, group, shapes))[0]]
 
 
@@ -84,6 +88,8 @@ def _person(file: Path, group: Any, shapes: list[dict]) -> Person:
             raise PosekitError(f"{file}: two points {label!r} {whose}; give all shapes of a person one group_id")
         else:
             flags = shape.get("flags") or {}
+            if not isinstance(flags, dict):
+                raise PosekitError(f"{file}: 'flags' of a point {label!r} are not names with true or false")
             points[label] = [*xy[0], 1 if any(flags.get(name) for name in HIDDEN) else 2]
     if len(boxes) > 1 and points:
         raise PosekitError(f"{file}: {len(boxes)} rectangles {whose} and points with them; give all shapes of a person one group_id")
