@@ -164,6 +164,24 @@ def test_bad_people(tmp_path, person, says, reason):
 
 
 @pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda whole: whole["annotations"][0]["keypoints"].__setitem__(0, 10**400), "'keypoints' of annotation 1 is not made of numbers"),
+        (lambda whole: whole["annotations"][0]["bbox"].__setitem__(0, 10**400), "'bbox' of annotation 1 is not made of numbers"),
+        (lambda whole: whole["annotations"][0].update(area=10**400), "'area' of annotation 1 is not made of numbers"),
+        (lambda whole: whole["images"][0].update(width=10**400), "width and height of picture 000000000001.jpg are not numbers"),
+    ],
+)
+def test_numbers_beyond_all_floats_are_named(tmp_path, change, says):
+    file = tiny_data.coco(tmp_path, [coco_person(1), coco_person(2)]) / "annotations" / "person_keypoints_train2017.json"
+    whole = json.loads(file.read_text())
+    change(whole)
+    file.write_text(json.dumps(whole))
+    with pytest.raises(PosekitError, match=says):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "not a whole JSON file"),

@@ -74,7 +74,7 @@ class Labels:
             values = {}
             try:  # a million numbers at once; what is odd is looked at one by one
                 values = dict(zip(quick, np.array([given[i] for i in quick], float).reshape(-1, count, 3), strict=True))
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 quick = []
             for i in set(rows) - set(quick):
                 found = self._of(i, "keypoints", lambda value, count=count: json_values.joints(value, count))  # type: ignore[misc]
@@ -116,7 +116,7 @@ class Labels:
     def _of(self, i: int, name: str, read: Callable[[Any], T]) -> T:
         try:
             return read(self.entries[i].get(name))
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError):
             raise PosekitError(f"{self.file}: {name!r} of {self.who(i)} is not made of numbers") from None
 
 
