@@ -102,12 +102,39 @@ def damage_point(folder):
     savemat(folder / "joints.mat", {"joints": raw})
 
 
+def damage_far(folder):
+    raw = joints(4)
+    raw[5, 0, 1] = 1e6
+    savemat(folder / "joints.mat", {"joints": raw})
+
+
+@pytest.mark.parametrize(("factor", "says"), [(4, "most of its joints outside its picture"), (1 / 64, "all joints between 0 and 1")])
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_joints_of_another_frame_are_refused_with_the_cause_and_never_skipped(tmp_path, factor, says, on_error):
+    """Pictures made smaller after they were labelled, and shares in place of pixels."""
+    raw = joints(6)
+    raw[:, :2] *= factor
+    with pytest.raises(PosekitError, match=f"joints.mat: person 1, im00001.jpg, has {says}.*so for 6 of 6 people"):
+        load(tiny_data.lspet(tmp_path, raw), on_error=on_error)
+
+
+def test_a_file_beside_joints_mat_is_read_where_it_is_named(tmp_path):
+    tiny_data.lspet(tmp_path, joints(4))
+    moved = joints(4)
+    moved[:, :2] += 3
+    savemat(tmp_path / "joints_v2.mat", {"joints": moved})
+    plain, named = load_people(f"lspet:{tmp_path / 'joints.mat'}"), load_people(f"lspet:{tmp_path / 'joints_v2.mat'}")
+    assert plain.source == f"lspet:{tmp_path}" and named.source == f"lspet:{tmp_path / 'joints_v2.mat'}"
+    assert np.allclose(named.keypoints[..., :2], plain.keypoints[..., :2] + 3) and (named.names == plain.names).all()
+
+
 @pytest.mark.parametrize(
     ("damage", "says", "reason"),
     [
         (damage_missing, "no picture for person 2", "without a picture"),
         (damage_nan, "person 2 has NaN", "with NaN coordinates"),
         (damage_unlabelled, "person 2 has no labelled joint", "without a labelled joint"),
+        (damage_far, "person 2, im00002.jpg, has most of its joints outside its picture, or one far", "with joints outside their picture"),
         (damage_point, "person 2 all lie on one point", "whose joints all lie on one point"),
     ],
 )

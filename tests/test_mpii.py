@@ -169,6 +169,21 @@ def test_compressed(tmp_path):
         (mpii_person(img_paths="gone.jpg"), "gone.jpg: no such picture, row 1", "without a picture"),
         (mpii_person(joint_self=[[0, 0, 0]] * 16), "row 1 has no labelled joint", "without a labelled joint"),
         (mpii_person(joint_self=[[float("nan"), 2, 1]] * 16), "row 1 has NaN", "with NaN coordinates"),
+        (
+            mpii_person(joint_self=[[200 + i, 20 + i, 1] for i in range(16)]),
+            "row 1 has most of its joints outside",
+            "with joints outside their picture",
+        ),
+        (
+            mpii_person(joint_self=[[20 + i, 1e6 * (i == 3) + i, 1] for i in range(16)]),
+            "or one far outside",
+            "with joints outside their picture",
+        ),
+        (
+            mpii_person(joint_self=[[i / 16, i / 20, 1] for i in range(1, 17)]),
+            "row 1 has all joints between 0 and 1",
+            "with normalised joints",
+        ),
         (mpii_person(scale_provided=0.0), "row 1 has no centre or scale", "whose box has no area"),
         (mpii_person(objpos=[float("nan"), 3]), "row 1 has no centre or scale", "whose box has no area"),
     ],
@@ -191,6 +206,10 @@ def test_bad_people(tmp_path, person, says, reason):
         (json.dumps([{"img_paths": "a.jpg"}]).encode(), "row 0 has no 'joint_self'"),
         (json.dumps([mpii_person(), mpii_person(objpos=3)]).encode(), "'objpos' of row 1 has shape"),
         (json.dumps([mpii_person(joint_self=[[1, 2, 1]] * 14)]).encode(), "14 joints"),
+        (json.dumps([mpii_person(head_rect=[1, 2])] * 2).encode(), "head_rect, .* of a row makes no sense"),
+        (json.dumps([mpii_person(head_rect=[1, 2, 3, 4] * 2)]).encode(), "head_rect, .* of a row makes no sense"),
+        (json.dumps([mpii_person(head_rect=[1, 2, 3, 10**400])]).encode(), "head_rect, .* of a row makes no sense"),
+        (json.dumps([mpii_person(scale_provided=10**400)]).encode(), "'scale_provided' of row 0 is not made of numbers"),
     ],
 )
 def test_wrong_files(tmp_path, content, says):

@@ -129,8 +129,7 @@ def _link(source: Path, out: Path, written: set[Path]) -> None:
 
 
 def _lspet(source: Path, out: Path, people: People, decisions: Decisions) -> Path:
-    folder = source.parent if source.is_file() else source
-    file = folder / "joints.mat"
+    folder, file = (source.parent, source) if source.is_file() else (source, source / "joints.mat")
     content = {name: value for name, value in loadmat(file).items() if not name.startswith("__")}
     joints = content["joints"]
     extended = joints.shape[0] == 14  # (14, 3, N); LSP itself has (3, 14, N)
@@ -140,7 +139,7 @@ def _lspet(source: Path, out: Path, people: People, decisions: Decisions) -> Pat
     _link(folder, out, {file})
     with replacing(out / file.name) as temporary, open(temporary, "wb") as target:
         savemat(target, content | {"joints": by_person.transpose(1, 2, 0) if extended else by_person.transpose(2, 1, 0)})
-    return out
+    return out / file.name if source.is_file() else out
 
 
 def _coco(source: Path, out: Path, people: People, decisions: Decisions) -> Path:

@@ -92,8 +92,7 @@ def _checks(
     with np.errstate(invalid="ignore", divide="ignore"):
         away: np.ndarray = np.abs(xy - (boxes[:, :2] + boxes[:, 2:] / 2)[:, None]).max(-1) / longer[:, None]
         normalised = np.asarray(((np.abs(xy) <= 1).all(-1) | ~labelled).all(1))
-        slack = shown.sizes[:, None] * frames.SLACK + 1
-        beyond = ((xy < -slack) | (xy > shown.sizes[:, None] + slack)).any(-1)
+        beyond = frames.beyond(keypoints, shown.sizes)
         corner = np.asarray(labelled & (xy == 0).all(-1) & (boxes[:, None, :2] > 2).any(-1))
     outside = np.asarray(beyond.sum(1) > 0.5 * labelled.sum(1))
 

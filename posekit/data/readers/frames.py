@@ -4,14 +4,14 @@ What does not fit is never made to fit by a guess; the likely cause is said.
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from posekit.data.people import joints_box
+from posekit.data.people import Check, joints_box
 from posekit.data.pictures import Folder, read_picture
 
 SLACK = 0.02  # of the picture's size, by which boxes and joints may leave it
@@ -107,6 +107,26 @@ def mismatch(header: Header, size: np.ndarray) -> str:
     width, height = header.stored
     cause = "turned" if np.abs(np.subtract(size, header.stored[::-1])).max() <= 1 else "made larger or smaller"
     return f"is {width:g} x {height:g} pixels, labelled as {size[0]:g} x {size[1]:g}: {cause} after it was labelled?"
+
+
+def beyond(keypoints: np.ndarray, sizes: np.ndarray, slack: float = SLACK) -> np.ndarray:
+    """Which joints (N, K) of keypoints (N, K, 3) lie outside pictures of sizes (N, 2), by more than a share of these; none where NaN."""
+    xy, limits = keypoints[..., :2], sizes[:, None]
+    return np.asarray(((xy < -slack * limits - 1) | (xy > (1 + slack) * limits + 1)).any(-1))
+
+
+def of_another_frame(keypoints: np.ndarray, sizes: np.ndarray, who: Callable[[int], str]) -> tuple[Check, ...]:
+    """Checks of keypoints (N, K, 3) that count in no pixel of their pictures of sizes (N, 2); `who` is what a message calls a row."""
+    labelled = keypoints[..., 2] > 0
+    shares = labelled.any(1) & ((np.abs(keypoints[..., :2]) <= 1).all(-1) | ~labelled).all(1)
+    outside = (beyond(keypoints, sizes).sum(1) > 0.5 * labelled.sum(1)) | beyond(keypoints, sizes, 1.0).any(1)
+    return (
+        Check("with normalised joints", np.asarray(shares), lambda i: f"{who(i)} has all joints between 0 and 1; they must be pixels",
+              file=True),
+        Check("with joints outside their picture", np.asarray(outside),
+              lambda i: f"{who(i)} has most of its joints outside its picture, or one far outside; made smaller after it was labelled?",
+              file=True),
+    )  # fmt: skip
 
 
 def turn(boxes: np.ndarray, header: Header) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy.io import loadmat
 
 from posekit.data.people import Check, People, joints_box, sift
 from posekit.data.pictures import Folder
-from posekit.data.readers import duplicates
+from posekit.data.readers import duplicates, frames
 from posekit.errors import PosekitError
 from posekit.skeleton import LSP
 
@@ -17,7 +17,9 @@ TEST_SHARE, VAL_SHARE = 0.25, 0.0625
 
 
 def load(folder: str | Path, *, on_error: str = "raise", cache: str | Path = "data") -> People:
-    """People of an LSP or LSPET folder. Both sets count pixels from 1; they mean different things by their flag.
+    """People of an LSP or LSPET folder, or of a file like its `joints.mat`.
+
+    Both sets count pixels from 1; they mean different things by their flag.
 
     LSPET stores joints as (14, 3, N); flag 1 is an annotated joint, elsewhere the coordinates are garbage. It
     is split 68.75 : 6.25 : 25 into train, val and test by a fixed permutation. LSP stores (3, 14, N) and
@@ -31,9 +33,8 @@ def load(folder: str | Path, *, on_error: str = "raise", cache: str | Path = "da
     Raises PosekitError naming the file, or the picture and person, where something is missing or makes no
     sense; with `on_error="skip"` such people are left out and counted.
     """
-    folder = Path(folder)
-    folder = folder.parent if folder.is_file() else folder
-    file = folder / "joints.mat"
+    path = Path(folder)
+    folder, file = (path.parent, path) if path.is_file() else (path, path / "joints.mat")
     joints = _read(file)
     extended = joints.shape[0] == 14
     keypoints = joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)
@@ -50,15 +51,17 @@ def load(folder: str | Path, *, on_error: str = "raise", cache: str | Path = "da
     place, images = _pictures(folder)
     ids = np.arange(1, len(keypoints) + 1)
     names = np.array([images.get(int(i), "") for i in ids], dtype=str)
+    sizes = np.array([header.stored for header in frames.headers(place / name for name in names.tolist())], float).reshape(-1, 2)
     labelled = (flags > 0).sum(1)
     boxes = np.zeros((len(ids), 4))
     sound = (labelled > 0) & ~broken
     boxes[sound] = joints_box(keypoints[sound])
     checks = (
-        Check("without a picture", names == "", lambda i: f"{place}: no picture for person {ids[i]} of joints.mat"),
+        Check("without a picture", names == "", lambda i: f"{place}: no picture for person {ids[i]} of {file.name}"),
         Check("with flags other than 0 and 1", odd, lambda i: f"{file}: person {ids[i]} has a joint whose flag is not 0 or 1", file=True),
         Check("with NaN coordinates", broken, lambda i: f"{file}: person {ids[i]} has NaN coordinates"),
         Check("without a labelled joint", labelled == 0, lambda i: f"{file}: person {ids[i]} has no labelled joint"),
+        *frames.of_another_frame(keypoints, sizes, lambda i: f"{file}: person {ids[i]}, {names[i]},"),
         Check("whose joints all lie on one point", boxes[:, 2:].max(1) <= 0,
               lambda i: f"{file}: the joints of person {ids[i]} all lie on one point"),
     )  # fmt: skip
@@ -67,7 +70,7 @@ def load(folder: str | Path, *, on_error: str = "raise", cache: str | Path = "da
     splits, _ = duplicates.on_one_side(_splits(len(ids), extended)[keep], group)
     return People(
         LSP, names[keep], boxes[keep], keypoints[keep], ids[keep], splits,
-        read=Folder(str(place)), source=f"lspet:{folder}", image_ids=ids[keep], left_out=left_out,
+        read=Folder(str(place)), source=f"lspet:{folder if file.name == 'joints.mat' else file}", image_ids=ids[keep], left_out=left_out,
     )  # fmt: skip
 
 

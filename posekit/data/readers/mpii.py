@@ -89,6 +89,7 @@ def load(path: str | Path, *, on_error: str = "raise") -> People:
               lambda i: f"{at(i)} has a joint whose flag is not 0 or 1", file=True),
         Check("with NaN coordinates", broken, lambda i: f"{at(i)} has NaN coordinates"),
         Check("without a labelled joint", absent.all(1), lambda i: f"{at(i)} has no labelled joint"),
+        *frames.of_another_frame(keypoints, stored, at),
         Check("whose box has no area", flat, lambda i: f"{at(i)} has no centre or scale"),
     )  # fmt: skip
     keep, left_out = sift(len(names), checks, on_error)
@@ -153,7 +154,7 @@ def _table(root: Path, file: Path, split: str) -> _Table:
     joints = np.array([row[0] for row in found]).reshape(-1, len(MPII), 3)
     try:
         validation = np.array([json_values.yes(row.get("isValidation")) for row in rows], bool)
-        rects = np.array([row.get("head_rect") or [np.nan] * 4 for row in rows], float).reshape(-1, 4)
+        rects = np.array([_rect(row.get("head_rect")) for row in rows], float)
         sizes = np.array([[number(row.get(side)) for side in ("img_width", "img_height")] for row in rows], float)
     except (TypeError, ValueError) as error:
         raise PosekitError(f"{file}: isValidation, head_rect, img_width or img_height of a row makes no sense ({error}); {FORM}") from None
@@ -216,11 +217,16 @@ def _pair(value: Any) -> list[float]:
     return [x, y]
 
 
+def _rect(value: Any) -> list[float]:
+    x1, y1, x2, y2 = [number(side) for side in value] if value else [np.nan] * 4
+    return [x1, y1, x2, y2]
+
+
 def _unlike(value: Any, shape: tuple[int, ...]) -> str:
     """What is wrong with a value that is not numbers of this shape."""
     try:
         found = np.array(value, float).shape
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return "is not made of numbers"
     return f"has shape {found} instead of {shape}"
 
@@ -229,5 +235,5 @@ def _heads(keypoints: np.ndarray, rects: np.ndarray) -> np.ndarray:
     """Head sizes (N,) in pixels, NaN where there is neither a head box (N, 4) nor both ends of the head."""
     neck, top = (keypoints[:, i, :2] for i in MPII.index("neck", "head top"))
     sizes = 0.6 * np.hypot(rects[:, 2] - rects[:, 0], rects[:, 3] - rects[:, 1])
-    sizes = np.where(np.isfinite(sizes), sizes, HEAD * np.linalg.norm(top - neck, axis=1))
+    sizes = np.where(sizes > 0, sizes, HEAD * np.linalg.norm(top - neck, axis=1))
     return np.where(sizes > 0, sizes, np.nan)
