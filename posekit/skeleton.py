@@ -41,16 +41,22 @@ class Skeleton:
 
     @cached_property
     def mirrored(self) -> tuple[int, ...]:
-        """Index of each joint's counterpart in the mirror image; an involution."""
+        """Index of each joint's counterpart in the mirror image; an involution. Pairs that make none raise ValueError."""
         if self.pairs is not None:
-            other = dict(self.pairs) | {b: a for a, b in self.pairs}
-            return tuple(self.joints.index(other.get(joint, joint)) for joint in self.joints)
+            pairs = [self.index(*pair) for pair in self.pairs]
+            other = {a: b for a, b in pairs} | {b: a for a, b in pairs}
+            mirrored = tuple(other.get(k, k) for k in range(len(self)))
+            if any(mirrored[a] != b or mirrored[b] != a for a, b in pairs):
+                raise ValueError(f"the {self.name} skeleton has a joint in two of its pairs; a mirror exchanges it with one")
+            return mirrored
         return tuple(self._counterpart(joint) for joint in self.joints)
 
     def _counterpart(self, joint: str) -> int:
         """The joint that is called alike with the other side's word, its own where it has none; raises ValueError where that is missing."""
         name = _SIDE.sub(_other_side, joint)
-        return self.joints.index(name if name in self.joints or _SPELT.search(joint) else joint)
+        if name not in self.joints and _SPELT.search(joint):
+            raise ValueError(f"the {self.name} skeleton has {joint!r}: a left joint has no right one, or the reverse; give it pairs")
+        return self.joints.index(name if name in self.joints else joint)
 
     @cached_property
     def borrowed(self) -> tuple[str, ...]:
@@ -77,7 +83,7 @@ class Skeleton:
 
     @cached_property
     def limb_indices(self) -> tuple[tuple[int, int], ...]:
-        return tuple((self.joints.index(a), self.joints.index(b)) for a, b in self.limbs)
+        return tuple((a, b) for a, b in (self.index(*limb) for limb in self.limbs))
 
 
 _LEGS_AND_ARMS = tuple(

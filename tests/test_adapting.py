@@ -198,6 +198,8 @@ REFUSED = {  # module, options, what is said
     "no such values": (Spot(4), {"values": "logits"}, "values is 'logits'; give raw or sigmoid or softmax"),
     "a deviation of nothing": (Spot(4), {"std": (1, 0, 1)}, "std is .* above 0"),
     "no such skeleton": (Spot(4), {"skeleton": "hand"}, "no skeleton 'hand'; there are coco, lsp, mpii"),
+    "a limb to nowhere": (Spot(2), {"skeleton": Skeleton("odd", ("nose", "chin"), (("nose", "hat"),))}, "odd skeleton has no joint 'hat'"),
+    "a pair of nobody": (Spot(2), {"skeleton": Skeleton("odd", ("nose", "chin"), pairs=(("a", "b"),))}, "odd skeleton has no joint 'a'"),
     "a left joint without a right one": (Spot(4), {"skeleton": Skeleton("odd", ("left eye",))}, "a left joint has no right one"),
     "a code that is not there": (Spot(4), {"code": "neck"}, "neck is none of its modules that compute a tensor; there are red, pool"),
     "a code computed twice": (Spot(4), {"code": "twice"}, "twice is computed 2 times in a pass; there are red, pool"),

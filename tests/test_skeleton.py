@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools.cocoeval import Params
 
-from posekit.skeleton import COCO, LSP, MPII, SKELETONS
+from posekit.skeleton import COCO, LSP, MPII, SKELETONS, Skeleton
 
 each = pytest.mark.parametrize("skeleton", [COCO, LSP, MPII], ids=lambda s: s.name)
 
@@ -62,3 +62,21 @@ def test_index_lists_the_joints_when_a_name_is_unknown():
     assert LSP.index("left wrist", "head top") == [11, 13]
     with pytest.raises(ValueError, match="lsp skeleton has no joint 'nose'; it has right ankle, right knee"):
         LSP.index("nose")
+
+
+def test_pairs_and_limbs_go_by_names_as_any_joint_does():
+    """A pair of which nobody is there would leave left and right as they are, in every flip."""
+    hips = ("hip 1", "hip 2", "spine")
+    assert Skeleton("mine", hips, (("hip_1", "spine"),), pairs=(("hip_1", "hip-2"),)).mirrored == (1, 0, 2)
+    assert Skeleton("mine", hips, (("hip_1", "spine"),)).limb_indices == ((0, 2),)
+    assert Skeleton("mine", hips, pairs=(("hip 1", "hip 2"), ("hip 2", "hip 1"), ("spine", "spine"))).mirrored == (1, 0, 2)
+    for pairs in ((("hip 1", "hip 3"),), (("left hip", "right hip"),)):
+        with pytest.raises(ValueError, match=r"the mine skeleton has no joint '(hip 3|left hip)'; it has hip 1, hip 2, spine"):
+            Skeleton("mine", hips, pairs=pairs).mirrored  # noqa: B018
+    for pairs in ((("hip 1", "hip 2"), ("hip 1", "spine")), (("hip 1", "hip 2"), ("hip 2", "spine"))):
+        with pytest.raises(ValueError, match="has a joint in two of its pairs"):
+            Skeleton("mine", hips, pairs=pairs).mirrored  # noqa: B018
+    with pytest.raises(ValueError, match="the mine skeleton has no joint 'head'"):
+        Skeleton("mine", hips, (("spine", "head"),)).limb_indices  # noqa: B018
+    with pytest.raises(ValueError, match="the mine skeleton has 'left hip': a left joint has no right one"):
+        Skeleton("mine", ("left hip", "spine")).mirrored  # noqa: B018

@@ -88,9 +88,9 @@ def adapt(
     except (ValueError, TypeError) as error:
         raise PosekitError(f"{name}: {error}") from None
     try:
-        mirrored = sorted(skeleton.mirrored) == list(range(len(skeleton)))
-    except ValueError:
-        mirrored = False
+        mirrored, _ = sorted(skeleton.mirrored) == list(range(len(skeleton))), skeleton.limb_indices
+    except ValueError as error:
+        raise PosekitError(f"{name}: {error}") from None
     if not mirrored:
         raise PosekitError(f"{name}: skeleton {skeleton}: a left joint has no right one, or two; Skeleton(pairs=...) says which")
     height, width = _size(size, name)
