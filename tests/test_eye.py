@@ -130,6 +130,24 @@ def test_a_form_of_other_sheets_is_refused(audit, tmp_path, numbers):
         verdicts.read(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["key.csv", "verdicts.csv"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"", "cannot be read: No columns"),
+        (b"\xff\xfe\x00", "cannot be read: .*utf-8"),
+        (b"number;person;A;B\n1;2;right;right\n", "has no column 'number'; save it as a table with commas between number, "),
+    ],
+)
+def test_a_table_that_is_none_is_named(audit, tmp_path, name, content, says):
+    """Spreadsheets of many countries put semicolons in place of commas."""
+    filled(audit, tmp_path)
+    (tmp_path / name).unlink() if content is None else (tmp_path / name).write_bytes(content)
+    with pytest.raises(PosekitError, match=f"{name}: {says}"):
+        verdicts.read(tmp_path)
+
+
 def looks(*rows):
     """Rows of (count, group, probability, planted, label, prediction), each of people of their own."""
     found = [[group, probability, "whole", planted, 1, label, prediction] for count, *rest in rows for group, probability, planted, label,

@@ -24,10 +24,10 @@ def read(folder: str | Path, names: Mapping[int, str] | None = None) -> pd.DataF
     """The looks of a folder of blind sheets whose form is filled in, a row a look with COLUMNS; `picture` is the name of a person's row.
 
     Raises:
-        PosekitError: a number is missing or twice, or an answer is none of ANSWERS.
+        PosekitError: a table cannot be read, a number is missing or twice, or an answer is none of ANSWERS.
     """
     folder = Path(folder)
-    key, form = (pd.read_csv(folder / name, keep_default_na=False) for name in (KEY, FORM))
+    key, form = _table(folder / KEY, ("number", "person", *COLUMNS[1:-2], "label")), _table(folder / FORM, ("number", "A", "B"))
     if sorted(form["number"]) != sorted(key["number"]):
         raise PosekitError(f"{folder / FORM}: its numbers are not those of {KEY}, once each; fill in the form of these sheets")
     for column in "AB":
@@ -39,6 +39,16 @@ def read(folder: str | Path, names: Mapping[int, str] | None = None) -> pd.DataF
     both["label"], both["prediction"] = np.where(first, both["A"], both["B"]), np.where(first, both["B"], both["A"])
     both["picture"] = both["person"].map(str if names is None else names.__getitem__)
     return both[list(COLUMNS)]
+
+
+def _table(file: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        found = pd.read_csv(file, keep_default_na=False)
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        raise PosekitError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if lacking := [name for name in columns if name not in found]:
+        raise PosekitError(f"{file}: has no column {lacking[0]!r}; save it as a table with commas between {', '.join(columns)}")
+    return found
 
 
 def keep(looks: pd.DataFrame, audit: Audit, file: str | Path, viewer: str) -> None:
