@@ -82,6 +82,20 @@ def copied(folder, spec, tmp_path, entry):
     return labels, posekit.load_people(copy, cache=tmp_path / "cache")
 
 
+def test_a_corrected_copy_of_a_named_file_of_leeds_reads_back(leeds, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "images").symlink_to(leeds / "images")
+    joints = loadmat(leeds / "joints.mat")["joints"]
+    savemat(data / "joints.mat", {"joints": joints})
+    joints[:, :2] += 2
+    savemat(data / "joints_v2.mat", {"joints": joints})
+    labels = posekit.load_people(f"lspet:{data / 'joints_v2.mat'}", cache=tmp_path)
+    spec, changed = decisions.apply(decided(tmp_path / "d.json", labels, EXCHANGE), labels, tmp_path / "copy")
+    after = posekit.load_people(spec, cache=tmp_path)
+    assert changed == 1 and np.allclose(after.keypoints, expected(labels, 2), equal_nan=True)
+
+
 def test_a_corrected_copy_of_leeds_reads_back(leeds, tmp_path):
     labels, after = copied(leeds, f"lspet:{leeds}", tmp_path, EXCHANGE)
     assert np.allclose(after.keypoints, expected(labels, 2), equal_nan=True) and (after.names == labels.names).all()
@@ -139,6 +153,20 @@ def test_decisions_of_others_are_refused(leeds, tmp_path, entries, changes, word
     file = decided(tmp_path / "d.json", labels, *entries, **changes)
     done = run("audit", f"lspet:{leeds}", "--apply", file, "--out", tmp_path / "copy", "--cache", tmp_path)
     assert done.exit_code == 1 and words in done.stderr.replace("\n", " ") and "d.json" in done.stderr and not (tmp_path / "copy").exists()
+
+
+def test_decisions_about_people_of_other_numbers_are_refused(tmp_path):
+    """The same labels with their annotations numbered anew: each decision would be of another person."""
+    tiny_data.coco(tmp_path / "before", [tiny_data.coco_person(i, image=i, visible=9 + i) for i in range(1, 6)])
+    tiny_data.coco(tmp_path / "after", [tiny_data.coco_person(i, image=i, visible=9 + i) | {"id": i + 1} for i in range(1, 6)])
+    before, after = (posekit.load_people(f"coco:{tmp_path / name}", cache=tmp_path) for name in ("before", "after"))
+    assert before.fingerprint() == after.fingerprint()
+    entry = {"id": 3, "decision": "change", "exchange": [], "remove": ["nose"]}
+    file = decided(tmp_path / "d.json", before, entry, ids=decisions.numbers(before))
+    assert decisions.read(file, before) == [decisions.Decision(3, remove=(0,))]
+    with pytest.raises(PosekitError, match=r"and not about coco:.* as it is now"):
+        decisions.apply(file, after, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
 
 
 def test_a_copy_takes_no_folder_that_is_there(leeds, tmp_path):

@@ -13,7 +13,7 @@ from scipy.io import loadmat, savemat
 from posekit.data.people import People, parse_spec
 from posekit.data.readers import coco, coco_folder, coco_json, json_values, mpii
 from posekit.errors import NotPeople, PosekitError
-from posekit.files import not_written, read_json, replacing, write_json
+from posekit.files import not_written, read_json, replacing, text_hash, write_json
 from posekit.skeleton import Skeleton
 
 FORM = "posekit decisions"
@@ -41,7 +41,7 @@ def read(file: str | Path, people: People) -> list[Decision]:
     content = read_json(file)
     if not isinstance(content, dict) or content.get("form") != FORM or not isinstance(content.get("decisions"), list):
         raise PosekitError(f"{file}: not decisions about labels; the page review.html of an audit downloads them")
-    if content.get("fingerprint") != people.fingerprint():
+    if content.get("fingerprint") != people.fingerprint() or content.get("ids", numbers(people)) != numbers(people):
         raise PosekitError(
             f"{file}: decisions about {content.get('data')}, and not about {people.source} as it is now; give them as they were audited, "
             "with the same @split; nothing was written"
@@ -62,6 +62,11 @@ def read(file: str | Path, people: People) -> list[Decision]:
     if len({decision.id for decision in found}) != len(found):
         raise PosekitError(f"{file}: decides about an annotation twice")
     return found
+
+
+def numbers(people: People) -> str:
+    """Twelve hexadecimal digits of who has which number: decisions name people by it, and their fingerprint does not hold it."""
+    return text_hash(" ".join(map(str, people.ids.tolist())))[:12]
 
 
 def corrected(people: People, decisions: list[Decision]) -> People:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from posekit.auditing.decisions import numbers
 from posekit.auditing.judging import Audit
 from posekit.auditing.quality.planted import groups
 from posekit.coordinates import MARGIN, cropping, person_square, transform_keypoints
@@ -97,7 +98,8 @@ def page(audit: Audit, most: int = SHOWN) -> str:
             "wrong": [_rounded(p) for p in audit.wrong[i]], "swap": np.flatnonzero(audit.swaps[i]).tolist(),
         })  # fmt: skip
     content = {
-        "source": people.source, "fingerprint": people.fingerprint(), "skeleton": skeleton.name, "joints": skeleton.joints, "size": SIDE,
+        "source": people.source, "fingerprint": people.fingerprint(), "ids": numbers(people),
+        "skeleton": skeleton.name, "joints": skeleton.joints, "size": SIDE,
         "mirrored": skeleton.mirrored, "limbs": skeleton.limb_indices, "groups": list(groups(skeleton).values()), "people": shown,
         "colours": {"joints": joint_colours(skeleton), "limbs": limb_colours(skeleton)},
         "about": " ".join([f"{people.source}: {audit.summary()}.", f"{len(rows):,} of them are here.", *(f"{n}." for n in audit.notes)]),
