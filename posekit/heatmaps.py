@@ -35,7 +35,7 @@ def probabilities(logits: Tensor) -> Tensor:
 def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
     """Heatmaps (..., K, H, W) to keypoints (..., K, 3): x, y and the peak's height.
 
-    Heatmaps are not negative and have at least 3 cells a side.
+    Heatmaps are not negative and have at least 3 cells a side; those of another kind than float64 are read as float32.
 
     Methods, and the error in each coordinate for a Gaussian whose centre lies in the map, that is in one of
     its cells:
@@ -55,6 +55,8 @@ def decode(heatmaps: Tensor, method: str = "dark") -> Tensor:
     """
     if method not in DECODERS:
         raise ValueError(f"no decoder {method!r}; there are {', '.join(DECODERS)}")
+    if heatmaps.dtype not in (torch.float32, torch.float64):  # parts of a cell are beyond half precision, signs beyond uint8
+        heatmaps = heatmaps.float()
     height, width = heatmaps.shape[-2:]
     flat = heatmaps.flatten(-2)
     score, cell = flat.max(-1)

@@ -118,6 +118,13 @@ def test_height_is_the_third_column():
 
 
 @pytest.mark.parametrize("method", hm.DECODERS)
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.uint8, torch.int32])
+def test_maps_in_other_kinds_of_number_are_read_as_floats(method, kind):
+    maps = (200 * hm.encode(torch.tensor([[70.3, 33.6], [80.8, 91.2]]), 96, 2.0)).to(kind)
+    assert torch.equal(hm.decode(maps, method), hm.decode(maps.float(), method))
+
+
+@pytest.mark.parametrize("method", hm.DECODERS)
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_maps_without_a_peak_decode_to_a_place_in_them(method, value):
     found = hm.decode(torch.full((1, 1, 8, 8), value), method)[0, 0, :2]
