@@ -307,6 +307,38 @@ def test_damaged_bytes_are_found(tmp_path):
         [stored[i] for i in range(3)]
 
 
+def test_a_table_of_something_else_is_found(tmp_path):
+    people = tiny_data.people(3)
+    folder = crops(people, 32, tmp_path).store.folder
+    np.savez(folder / "shard-00000.npz", spans=np.zeros((3, 4), np.int64))
+    for some in (people, people[:2]):  # the store itself, and one that could serve
+        with pytest.raises(PosekitError, match=r"shard-00000.npz: not a whole table .*; delete"):
+            crops(some, 32, tmp_path)
+
+
+@pytest.mark.parametrize("aspect", [0, -1, np.nan, np.inf, True, "3:4", None])
+def test_an_aspect_that_is_none_is_refused(tmp_path, aspect):
+    with pytest.raises(PosekitError, match=r"aspect is .*; it is a network input's width over its height, above 0"):
+        crops(tiny_data.people(2), 32, tmp_path, aspect=aspect)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"keypoints": np.ones((3, 14, 3))}, r"memory: keypoints is no array of shape \(3, 17, 3\), which 3 people have"),
+        ({"keypoints": np.ones((2, 17, 3))}, "memory: keypoints is no array of shape"),
+        ({"keypoints": np.ones((3, 17, 2))}, "memory: keypoints is no array of shape"),
+        ({"boxes": np.ones((2, 4))}, r"memory: boxes is no array of shape \(3, 4\)"),
+        ({"boxes": [[1, 2, 3, 4]] * 3}, "memory: boxes is no array of shape"),
+        ({"names": ["000", "001", "002"]}, "memory: names is no array of text"),
+        ({"names": np.array(["000", "001", "002"], object)}, "memory: names is no array of text"),
+    ],
+)
+def test_people_whose_columns_do_not_fit_are_refused(tmp_path, changes, says):
+    with pytest.raises(PosekitError, match=says):
+        crops(replace(tiny_data.people(3), **changes), 32, tmp_path)
+
+
 @pytest.mark.parametrize("file", ["shard-00000.jpegs", "shard-00000.npz"])
 @pytest.mark.parametrize("damage", [halve, lambda path: path.write_bytes(b"")])
 def test_cut_off_stores_are_found(tmp_path, file, damage):

@@ -154,8 +154,16 @@ def crops(
         raise PosekitError(f"people is {what}; crops are cut of People, which posekit.load_people(SPEC) gives")
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise PosekitError(f"size is {size!r}; it is how many pixels a crop has a side, a whole number from 1")
+    if isinstance(aspect, bool) or not isinstance(aspect, int | float | np.number) or not 0 < aspect < math.inf:
+        raise PosekitError(f"aspect is {aspect!r}; it is a network input's width over its height, above 0")
     workers = None if workers is None else whole("workers", workers)
     check_on_error(on_error)
+    shapes = {"boxes": (len(people), 4), "keypoints": (len(people), len(people.skeleton), 3)}
+    for name, shape in shapes.items():
+        if not isinstance(column := getattr(people, name), np.ndarray) or column.shape != shape:
+            raise PosekitError(f"{people.source}: {name} is no array of shape {shape}, which {len(people)} people have")
+    if not isinstance(people.names, np.ndarray) or people.names.dtype.kind != "U":
+        raise PosekitError(f"{people.source}: names is no array of text; give numpy.array(names, dtype=str)")
     if not len(people):
         raise PosekitError(f"{people.source}: nobody to cut out ({people.summary()})")
     root = Path(cache) / "crops"

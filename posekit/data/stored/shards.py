@@ -25,6 +25,7 @@ from posekit.files import atomic_write, not_written
 
 SHARD = 4096  # pictures in a shard
 QUALITY = 95
+COLUMNS = ("index", "spans", "reasons", "messages")  # that every table has
 AGAIN = "run it again, what is done already is kept"
 
 
@@ -141,7 +142,7 @@ def _paths(folder: Path, number: int) -> tuple[Path, Path]:
 def _read_table(npz: Path, folder: Path, *columns: str) -> dict[str, np.ndarray]:
     try:
         with open(npz, "rb") as file, np.load(file) as table:  # NumPy leaves a broken file open
-            return {name: table[name] for name in columns or table.files}
+            return {name: table[name] for name in columns or dict.fromkeys([*table.files, *COLUMNS])}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise PosekitError(f"{npz}: not a whole table ({error}); delete {folder} to make it again") from None
 
