@@ -59,6 +59,15 @@ def atomic_write(path: str | Path, then: str = "") -> Iterator[IO[bytes]]:
         yield file
 
 
+def expand_user(path: str | Path) -> Path:
+    """The path with the home folder in place of ~ or ~NAME at its beginning; where there is no such user, ~NAME is a file's name.
+
+    >>> expand_user("~nobody-of-this-name.jpg").name
+    '~nobody-of-this-name.jpg'
+    """
+    return Path(os.path.expanduser(path))
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Whole or not at all, in UTF-8."""
     with atomic_write(path) as file:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+import posekit
 from posekit.data import pictures
 from posekit.data.pictures import Folder, read_picture, rgb
 from posekit.engine.inference.prediction import as_picture
@@ -199,3 +200,15 @@ def test_what_is_too_large_is_called_so(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "LARGEST", 100)
     with pytest.raises(PosekitError, match="too large, 12 x 9 pixels"):
         read_picture(tmp_path / "x.png")
+
+
+def test_a_name_that_begins_with_a_tilde_is_no_home_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(RGB).save("~picture.png")
+    assert (read_picture("~picture.png") == RGB).all()
+    with pytest.raises(PosekitError, match=r"^~nobody-of-this-name/x.png: no such picture$"):
+        read_picture("~nobody-of-this-name/x.png")
+    with pytest.raises(PosekitError, match=r"^~nobody-of-this-name/x.safetensors: no such weights file"):
+        posekit.load("~nobody-of-this-name/x.safetensors")
+    with pytest.raises(PosekitError, match="~nobody-of-this-name"):
+        posekit.load_people("lspet:~nobody-of-this-name/leeds")

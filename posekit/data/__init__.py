@@ -10,6 +10,7 @@ from typing import Any
 
 from posekit.data.people import People, parse_spec
 from posekit.errors import PosekitError, whole
+from posekit.files import expand_user
 
 __all__ = ["Crops", "People", "held_out", "load_people"]
 
@@ -49,7 +50,7 @@ def load_people(
         raise PosekitError(f"{spec!r}: no data set {name!r}; there are {KNOWN}")
     if not path:
         raise PosekitError(f"{spec!r}: where is it? Write {name}:FOLDER")
-    folder = _folder(name, Path(path).expanduser())
+    folder = _folder(name, expand_user(path))
     if name == "coco":
         from posekit.data.readers import coco, coco_folder
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from posekit.data.signatures import HEAD, no_picture
 from posekit.errors import PosekitError
+from posekit.files import expand_user
 
 LARGEST = 300 * 10**6  # pixels; phones take 200 megapixels, and a file of a few KB can claim millions
 RANGES = (1, 255, 65535)  # where the values of pictures of more than 8 bits may end
@@ -26,7 +27,7 @@ def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
     `upright` applies the EXIF rotation; annotations count pixels as stored, so data sets are read without.
     Raises PosekitError naming the file when it is missing, empty, damaged, too large, no picture, or of values whose range is ambiguous.
     """
-    path = Path(path).expanduser()
+    path = expand_user(path)
     if not path.is_file():
         raise PosekitError(f"{path}: no such picture")
     try:

@@ -29,7 +29,7 @@ from posekit.data.signatures import HEAD, no_content
 from posekit.display.html import facts, scores
 from posekit.engine.trust.calibration import Calibration
 from posekit.errors import PosekitError
-from posekit.files import atomic_write, json_text
+from posekit.files import atomic_write, expand_user, json_text
 from posekit.losses import LOSSES
 from posekit.models import ARCHITECTURES, REGRESSORS, architecture_of, classes
 from posekit.skeleton import SKELETONS, Skeleton, skeleton_of
@@ -251,7 +251,7 @@ def load(name_or_path: str | Path) -> tuple[Any, Card]:
     ('Hourglass', 'mannequins-hg1')
     """
     if own := re.fullmatch(r"(.+\.py):([A-Za-z_]\w*)", str(name_or_path)):
-        return _own(Path(own[1]).expanduser(), own[2])
+        return _own(expand_user(own[1]), own[2])
     if str(name_or_path).startswith("blazepose"):
         from posekit.engine.outside import blazepose  # which is adapted, by what imports this module
 
@@ -331,7 +331,7 @@ def _find(name_or_path: str | Path) -> Path:
         raise PosekitError(f"weights are a shipped name, a file or a run's folder, and no {type(name_or_path).__name__}")
     if str(name_or_path) in shipped():
         return SHIPPED / f"{name_or_path}.safetensors"
-    path = Path(name_or_path).expanduser()
+    path = expand_user(name_or_path)
     if path.is_dir():
         path = path / "weights.safetensors"
     if path.exists() and path.suffix != ".py":

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from posekit.errors import PosekitError, extra
+from posekit.files import expand_user
 from posekit.workflow.parameters import root
 
 
@@ -68,7 +69,7 @@ def find_profile(name: str) -> str:
     own = root() / "profiles" / name
     if own.is_dir():
         return str(own)
-    if not any((folder / name).exists() for folder in (Path(), Path("~/.config/snakemake").expanduser(), Path("/etc/xdg/snakemake"))):
+    if not any((folder / name).exists() for folder in (Path(), expand_user("~/.config/snakemake"), Path("/etc/xdg/snakemake"))):
         there = ", ".join(sorted(path.name for path in own.parent.glob("*/"))) or "nothing"
         raise PosekitError(f"no profile {name!r} of Snakemake; profiles/ has {there}")
     return name

@@ -13,7 +13,7 @@ import numpy as np
 import posekit
 from posekit.data.readers import coco_folder
 from posekit.data.stored.digests import digests
-from posekit.files import code_hash, file_hash, text_hash
+from posekit.files import code_hash, expand_user, file_hash, text_hash
 from posekit.workflow.dependencies import imported
 from posekit.workflow.parameters import cells, is_parameters, root
 from posekit.workflow.runs import REFERENCES, reference
@@ -82,11 +82,11 @@ def _data(value: Any) -> str | None:
         return _hash(str([_data(item) for item in value]))
     if not isinstance(value, str):
         return None
-    if (own := re.fullmatch(r"(.+\.py):[A-Za-z_]\w*", value)) and (path := root() / Path(own[1]).expanduser()).is_file():
+    if (own := re.fullmatch(r"(.+\.py):[A-Za-z_]\w*", value)) and (path := root() / expand_user(own[1])).is_file():
         return file_hash(path)[:16]  # a network of one's own, by a function
     match = re.fullmatch(r"[\w-]+:(.+?)(@[\w-]+)?", value)
     written = (match[1], value.partition(":")[2]) if match else (value,)  # a folder's name may have an @
-    path = next((path for name in written if (path := root() / Path(name).expanduser()).exists()), root() / written[0])
+    path = next((path for name in written if (path := root() / expand_user(name)).exists()), root() / written[0])
     shipped = Path(__file__).parents[1] / "shipped" / f"{value}.safetensors"
     if not match and shipped.is_file():
         return file_hash(shipped)[:16]

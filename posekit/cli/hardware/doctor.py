@@ -15,6 +15,7 @@ from posekit.cores import cores
 from posekit.data import FOLDERS
 from posekit.data.people import parse_spec
 from posekit.errors import PosekitError
+from posekit.files import expand_user
 from posekit.workflow.parameters import load_preset, root
 
 OPTIONAL = {  # by program, what is not possible without it
@@ -134,7 +135,7 @@ def data() -> Iterator[Finding]:
                 if path and name in FOLDERS:
                     users.setdefault(path, set()).add(preset)
     for path, by in sorted(users.items()):
-        there = (folder / Path(path).expanduser()).exists()
+        there = (folder / expand_user(path)).exists()
         whose = f"preset {', '.join(sorted(by))}"
         yield Finding(path, f"there, for {whose}" if there else "no such folder", "" if there else f"{whose} cannot run")
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from posekit.cores import cores
 from posekit.errors import PosekitError
-from posekit.files import atomic_write, file_hash
+from posekit.files import atomic_write, expand_user, file_hash
 
 COARSE = 2e9  # nanoseconds; clocks of file systems go in steps of up to this
 PART = 64  # files that a thread reads at a time
@@ -36,7 +36,7 @@ def digests(root: str | Path, names: np.ndarray, memory: str | Path | None = Non
     within one tick of its file system's clock. A memory that is damaged or cannot be written costs time only.
     """
     root = os.path.realpath(os.path.expanduser(root))
-    store = None if memory is None else Path(memory).expanduser() / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.npz"
+    store = None if memory is None else expand_user(memory) / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.npz"
     files, rows = np.unique(names, return_inverse=True)
     marks = {file: mark for file in files.tolist() if (mark := _mark(os.path.join(root, file)))}
     known = _recall(store) if store else {}

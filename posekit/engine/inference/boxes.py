@@ -13,7 +13,7 @@ from posekit.data.readers.coco_json import Labels
 from posekit.data.readers.json_values import Id
 from posekit.engine.inference.matching import match
 from posekit.errors import PosekitError
-from posekit.files import read_json
+from posekit.files import expand_user, read_json
 
 SCORE = 0.3  # a detection below it is not taken for a person
 FORM = 'it holds {"name.jpg": [[x, y, w, h], ...]}, COCO\'s annotations, or a list of {"file_name": "name.jpg", "bbox": [x, y, w, h]}'
@@ -64,7 +64,7 @@ def read(file: str | Path) -> Boxes:
     Raises:
         PosekitError: the file cannot be read, is of another form, or does not tell who is a person.
     """
-    file = Path(file).expanduser()
+    file = expand_user(file)
     if not file.is_file():
         raise PosekitError(f"{file}: No such file" if not file.exists() else f"{file}: a folder; give the JSON file in it")
     content = read_json(file)

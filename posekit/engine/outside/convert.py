@@ -19,7 +19,7 @@ from posekit.engine import weights
 from posekit.engine.outside import foreign
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
-from posekit.files import file_hash
+from posekit.files import expand_user, file_hash
 from posekit.models.hourglass import Hourglass, HourglassConfig
 
 PRINCETON = "princeton-vl/pytorch_stacked_hourglass"
@@ -39,7 +39,7 @@ def convert(checkpoint: str | Path, out: str | Path) -> Card:
         PosekitError: the checkpoint cannot be read without executing code, is of another network or damaged,
             or `out` cannot be written.
     """
-    checkpoint, out = Path(checkpoint).expanduser(), Path(out).expanduser()
+    checkpoint, out = expand_user(checkpoint), expand_user(out)
     entries = foreign.read(checkpoint)
     try:
         model, source = hourglass(foreign.choose(entries, ANCHORS))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from posekit.errors import PosekitError
-from posekit.files import read_json, write_json
+from posekit.files import expand_user, read_json, write_json
 from posekit.skeleton import Skeleton
 
 LEVEL = 0.9  # how often a radius holds the true joint
@@ -98,7 +98,7 @@ def load(path: str | Path) -> Calibration:
     Raises:
         PosekitError: the file cannot be read, or is none.
     """
-    path = Path(path).expanduser()
+    path = expand_user(path)
     if not path.is_file():
         raise PosekitError(f"{path}: no such file; `posekit calibrate` writes a calibration")
     content = read_json(path)

@@ -19,6 +19,7 @@ from posekit.engine.inference.prediction import Predictor
 from posekit.engine.outside import foreign
 from posekit.engine.outside.adapting import adapt
 from posekit.errors import PosekitError
+from posekit.files import expand_user
 from posekit.models.outside.hrnet import HRNet
 from posekit.models.outside.simple_baseline import SimpleBaseline
 from posekit.skeleton import Skeleton
@@ -44,7 +45,7 @@ def simple_baseline(
     Raises:
         PosekitError: the file cannot be read or is of another network, or what `posekit.adapt` refuses.
     """
-    return _adapted(SimpleBaseline, Path(checkpoint).expanduser(), skeleton, size, options)
+    return _adapted(SimpleBaseline, expand_user(checkpoint), skeleton, size, options)
 
 
 def hrnet(
@@ -62,7 +63,7 @@ def hrnet(
     Raises:
         PosekitError: the file cannot be read or is of another network, or what `posekit.adapt` refuses.
     """
-    return _adapted(HRNet, Path(checkpoint).expanduser(), skeleton, size, options)
+    return _adapted(HRNet, expand_user(checkpoint), skeleton, size, options)
 
 
 @torch.inference_mode(False)

@@ -21,6 +21,7 @@ from posekit.data.signatures import HEAD, no_content
 from posekit.engine.inference.prediction import Predictor
 from posekit.engine.outside.adapting import adapt
 from posekit.errors import PosekitError, extra
+from posekit.files import expand_user
 from posekit.skeleton import Skeleton
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
@@ -86,7 +87,7 @@ def onnx(path: str | Path, skeleton: Skeleton | str, size: int | tuple[int, int]
     Raises:
         PosekitError: the extra `onnx` is missing, the file is none, or what `posekit.adapt` refuses.
     """
-    path = Path(path).expanduser()
+    path = expand_user(path)
     if not path.is_file():
         raise PosekitError(f"{path}: no such file")
     return adapt(OnnxFile(path), skeleton, size, **{"mean": MEAN, "std": STD, "name": path.stem} | options)
