@@ -217,7 +217,7 @@ def test_another_training_is_not_resumed(crops, tmp_path):
     for data, recipe, model, differs in others:
         with pytest.raises(PosekitError, match=rf"last\.pt is of another recipe, network, start or data: {differs}; train into another"):
             run(data, tmp_path, recipe, model, resume=True)
-    with pytest.raises(PosekitError, match=r"start \(fingerprint\) is of another, was None; .* or with resume=False \(no --resume\)$"):
+    with pytest.raises(PosekitError, match=r"start \(fingerprint\) is of another, was None; .* or with resume=False$"):
         run(crops, tmp_path, resume=True, start="of another")
 
 
@@ -228,6 +228,7 @@ def test_what_does_not_go_together_is_refused_before_anything_is_written(crops, 
         ({"epochs": 0}, {}, "epochs is 0; it must be a whole number from 1"),
         ({"batch": 0}, {}, "batch is 0; it must be a whole number from 1"),
         ({"batch": 2.5}, {}, "batch is 2.5; it must be a whole number"),
+        ({"seed": 20261129133119}, {}, "seed is 20261129133119; it must be a whole number from 0 to 9000000000000"),
         ({"resolution": 40}, {}, "resolution is 40; for this hourglass it must be a multiple of 16"),
         ({"loss": "huber"}, {}, "loss 'huber': hourglass cannot be trained by it; give cross-entropy or mse"),
         ({"optimiser": "sgd"}, {}, "optimiser 'sgd' is not known; give adamw or rmsprop"),
@@ -260,7 +261,14 @@ class Told(torch.nn.Module):
 
 def test_a_damaged_checkpoint(crops, tmp_path):
     (tmp_path / "last.pt").write_bytes(b"PK nonsense")
-    with pytest.raises(PosekitError, match=r"last\.pt: damaged; train again with resume=False \(no --resume\)"):
+    with pytest.raises(PosekitError, match=r"last\.pt: damaged; train into another folder \(--out\) or with resume=False$"):
+        run(crops, tmp_path, resume=True)
+
+
+def test_a_finished_training_without_its_best_weights(crops, tmp_path):
+    run(crops, tmp_path)
+    (tmp_path / "best.pt").unlink()
+    with pytest.raises(PosekitError, match=r"best\.pt: the best epoch's weights are gone; train into another folder \(--out\)"):
         run(crops, tmp_path, resume=True)
 
 

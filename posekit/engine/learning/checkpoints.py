@@ -14,6 +14,7 @@ from posekit.errors import PosekitError
 from posekit.files import not_written, replacing, write_text
 
 RESUME = "go on with resume=True (--resume)"
+ANEW = "train into another folder (--out) or with resume=False"
 
 
 @contextlib.contextmanager
@@ -42,7 +43,7 @@ def read(path: Path, backend: Backend) -> dict | None:
     try:
         return torch.load(io.BytesIO(data), map_location=backend.device, weights_only=True)
     except Exception:  # damaged files end in many ways, and all of them mean the same
-        raise PosekitError(f"{path}: damaged; train again with resume=False (no --resume)") from None
+        raise PosekitError(f"{path}: damaged; {ANEW}") from None
 
 
 def differences(before: str, now: str) -> str:

@@ -29,6 +29,7 @@ from posekit.models import REGRESSORS, architecture_of
 
 OPTIMISERS = ("adamw", "rmsprop")
 COUNTS = ("resolution", "epochs", "batch", "seed")  # whole numbers of a recipe
+MOST_SEED = 9 * 10**12  # so that the seed of each step's chance, a million times as large, is one that torch takes
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def check(config: Any, training: Crops, validation: Crops, recipe: Recipe) -> No
         raise PosekitError(f"recipe is a {type(recipe).__name__}; give a posekit.Recipe")
     for name in COUNTS:
         whole(name, getattr(recipe, name), 0 if name == "seed" else 1)
+    if recipe.seed > MOST_SEED:
+        raise PosekitError(f"seed is {recipe.seed}; it must be a whole number from 0 to {MOST_SEED}")
     goes = [loss for loss in LOSSES if (loss == "coordinates") == (architecture in REGRESSORS)]
     if recipe.loss not in goes:
         raise PosekitError(f"loss {recipe.loss!r}: {architecture} cannot be trained by it; give {' or '.join(goes)}")
@@ -194,7 +197,7 @@ def train(
     if state:
         if state["identity"] != identity:
             message = f"{last} is of another recipe, network, start or data: {checkpoints.differences(state['identity'], identity)}"
-            raise PosekitError(f"{message}; train into another folder or with resume=False (no --resume)")
+            raise PosekitError(f"{message}; {checkpoints.ANEW}")
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
     network: Callable = parallel.wrap(model, backend)  # every process now has the first one's weights
@@ -273,7 +276,8 @@ def train(
                 raise KeyboardInterrupt
     parallel.barrier()
     state = checkpoints.read(folder / "best.pt", backend)
-    assert state is not None
+    if state is None:
+        raise PosekitError(f"{folder / 'best.pt'}: the best epoch's weights are gone; {checkpoints.ANEW}")
     model.load_state_dict(state)
     model.eval()
     return parallel.from_first(best)
