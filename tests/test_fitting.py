@@ -5,6 +5,7 @@ import signal
 
 import pytest
 import torch
+from filelock import FileLock
 from planted import RECIPE, planted
 
 from posekit import Backend, HourglassConfig, PosekitError, fit
@@ -56,6 +57,14 @@ def test_another_start_is_not_resumed(crops, tmp_path):
     moved = one.rename(one.with_name("elsewhere.safetensors"))  # the same weights under another name are the same start
     assert torch.equal(parameters(fit(CONFIG, short, *crops, tmp_path / "third", start=moved, **plain)), before)
     assert not torch.equal(parameters(fit(CONFIG, short, *crops, tmp_path / "third", start=other, resume=False, **plain)), before)
+
+
+def test_two_processes_do_not_train_into_one_folder(crops, tmp_path):
+    (tmp_path / "shared").mkdir()
+    with FileLock(tmp_path / "shared" / "training.lock"), pytest.raises(PosekitError, match="shared: another process is training into it"):
+        fit(CONFIG, RECIPE, *crops, tmp_path / "shared", backend=Backend.plain())
+    fit(CONFIG, dataclasses.replace(RECIPE, epochs=1), *crops, tmp_path / "shared", backend=Backend.plain())
+    assert not (tmp_path / "shared" / "training.lock").exists()
 
 
 def test_a_training_with_a_start_resumes_to_the_same_weights(crops, tmp_path):

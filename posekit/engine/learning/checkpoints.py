@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
 from posekit.engine.backend import Backend
 from posekit.engine.learning import parallel
@@ -27,6 +28,27 @@ def writing(path: Path):
     except RuntimeError as error:  # torch's writer says so when the disk is full
         reason = str(error).partition("\n")[0]
         raise PosekitError(f"{path}: could not be written: {reason}; free some room and {RESUME}") from None
+
+
+@contextlib.contextmanager
+def alone(folder: Path):
+    """No other process trains into the folder meanwhile; the lock goes with the process, however it ends."""
+    if parallel.world().rank:  # the first process alone writes
+        yield
+        return
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "training.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise PosekitError(f"{folder}: another process is training into it; train into another folder, or wait for it") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / "training.lock").unlink()
+        lock.release()
 
 
 def write(path: Path, state: dict) -> None:

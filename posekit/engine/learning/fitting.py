@@ -18,7 +18,7 @@ from posekit.deprecated import renamed
 from posekit.engine import evaluation, weights
 from posekit.engine.backend import Backend, own_random_state, seed_generators
 from posekit.engine.inference.prediction import Predictor
-from posekit.engine.learning import parallel
+from posekit.engine.learning import checkpoints, parallel
 from posekit.engine.learning.training import Recipe, check, check_crops, train
 from posekit.engine.overlap import trained_on
 from posekit.errors import PosekitError, whole
@@ -82,10 +82,11 @@ def fit(
         earlier.append(master)
     if compiled is None:
         compiled = world.size == 1 and backend.worth_compiling(recipe.epochs * (len(training) // recipe.batch))
-    best = train(
-        network, training, validation, recipe, folder, start=weights.fingerprint(network) if start else "", teacher=taught_by,
-        resume=resume, backend=backend, compiled=compiled, report=report,
-    )  # fmt: skip
+    with checkpoints.alone(folder):
+        best = train(
+            network, training, validation, recipe, folder, start=weights.fingerprint(network) if start else "", teacher=taught_by,
+            resume=resume, backend=backend, compiled=compiled, report=report,
+        )  # fmt: skip
     path = folder / "weights.safetensors"
     if world.rank:
         return path
