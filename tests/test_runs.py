@@ -276,6 +276,9 @@ def test_fingerprint_knows_the_reference_run(project):
     assert key() != before
     own = staleness.fingerprint(first(), parameters.check(first(), {}), preset="lspet")
     assert own == before, "a run does not depend on what was kept of itself"
+    (project / "book" / "reference" / "lspet" / "01_first.json").write_text('{"pck": 0.5')
+    with pytest.raises(PosekitError, match=r"lspet/01_first\.json: not a whole JSON file"):
+        runs.reference("01_first")
 
 
 def test_fingerprint_knows_the_reference_runs_of_notebooks_that_the_code_names(project):

@@ -23,7 +23,7 @@ from typing import Any
 
 from posekit.display.html import facts, scores
 from posekit.errors import PosekitError
-from posekit.files import write_json
+from posekit.files import read_json, write_json
 from posekit.workflow.parameters import root
 
 FOLDER = "POSEKIT_RUN"  # the environment variable that tells a notebook its run's folder
@@ -102,7 +102,7 @@ def reference(notebook: str, preset: str = "lspet") -> dict[str, Any] | None:
     None where there is none.
     """
     path = root() / "book" / "reference" / preset / f"{notebook}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_json(path) if path.is_file() else None
 
 
 def keep_reference(preset: str, notebook: str) -> Path:
