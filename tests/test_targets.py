@@ -76,6 +76,7 @@ def test_the_answer_is_where_the_joint_is():
     [
         ("peak", "left paw", "the lsp skeleton has no joint 'left paw'; it has right ankle"),
         ("distance to tail", "neck", "no joint 'tail'"),
+        ("distance to neck", "neck", "'distance to neck' is that of a joint to itself"),
         ("sum", "neck", "no target 'sum'; there are peak, window, mean, probability, distance to JOINT"),
         ("window", "neck", "looks at a cell of the heatmap: give cells"),
     ],

@@ -82,6 +82,8 @@ def target(name: str, joint: str | Sequence[str], card: Card, cells: Tensor | No
     label = f"{name} of {joint}" if isinstance(joint, str) else name
     if name.startswith("distance to "):
         other = joint_index(skeleton, name.removeprefix("distance to "))
+        if isinstance(joint, str) and other == joints.tolist():
+            raise PosekitError(f"{name!r} is that of a joint to itself, which nothing changes; name another joint")
 
         def distance(raw: Tensor) -> Tensor:
             maps = normalised_maps(raw, card)
