@@ -193,6 +193,7 @@ def test_results_have_the_numbers_of_the_file_of_boxes(photographs, toy, tmp_pat
         (["run", "01_datset", "--help"], "there is 01_dataset"),
         (["data", "fetch", "imagenet"], "no data set named 'imagenet'"),
         (["run", "01_dataset", "--nonsense", "1", "2"], "'--nonsense' is not understood"),
+        (["sweep", "01_dataset", "-p", "data", "mannequins", "--prest", "smoke"], "'--prest' is not understood"),
         (["evaluate", "TOY", "--data", "mannequins:abc"], "mannequins:abc: 'abc' is not understood"),  # and no emoji named abc
         (["predict", "TOY", "x.jpg", "--out", "TMP/foreign.safetensors"], "is a file, a folder is wanted"),
         (["train", "--data", "lspet:LEEDS", "--out", "TMP/foreign.safetensors"], "is a file, a folder is wanted"),

@@ -136,7 +136,7 @@ def _given(arguments: list[str]) -> dict[str, list[str]]:
         name, rest = rest[1], rest[2:]
         if name in given:
             raise PosekitError(f"-p {name} is given twice")
-        given[name] = list(itertools.takewhile(lambda word: word not in ("-p", "--parameter"), rest))
+        given[name] = list(itertools.takewhile(lambda word: word != "-p" and not word.startswith("--"), rest))
         rest = rest[len(given[name]) :]
     return given
 
