@@ -100,6 +100,8 @@ def train(
     no_file(out)
     if (out / "last.pt").exists() and not resume:
         raise PosekitError(f"{out} holds a training already; --resume goes on with it, another --out starts anew")
+    if (out / "weights.safetensors").exists() and not (out / "last.pt").exists():
+        raise PosekitError(f"{out} holds a trained network, and no last.pt to go on with: it would be written over; give another --out")
     make_folder(out)
     world = parallel.world()
     backend = prediction.backend_for(device or own_gpu(world))
