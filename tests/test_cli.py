@@ -194,6 +194,9 @@ def test_results_have_the_numbers_of_the_file_of_boxes(photographs, toy, tmp_pat
         (["data", "fetch", "imagenet"], "no data set named 'imagenet'"),
         (["run", "01_dataset", "--nonsense", "1", "2"], "'--nonsense' is not understood"),
         (["sweep", "01_dataset", "-p", "data", "mannequins", "--prest", "smoke"], "'--prest' is not understood"),
+        (["predict", "TOY", "x.jpg", "--json", "TMP/foreign.safetensors"], "holds something else than JSON and would be written over"),
+        (["predict", "TOY", "x.jpg", "--json", "TMP/old.json", "--boxes", "TMP/old.json"], "is a file of another option as well"),
+        (["calibrate", "TOY", "--data", "mannequins", "--out", "TMP/c.json", "--json", "TMP/c.json"], "of another option as well"),
         (["train", "--data", "lspet:LEEDS", "--out", "TMP/trained"], "no last.pt to go on with: it would be written over"),
         (["train", "--data", "lspet:LEEDS", "--out", "TMP/trained", "--resume"], "no last.pt to go on with: it would be written over"),
         (["evaluate", "TOY", "--data", "mannequins:abc"], "mannequins:abc: 'abc' is not understood"),  # and no emoji named abc
@@ -207,6 +210,7 @@ def test_results_have_the_numbers_of_the_file_of_boxes(photographs, toy, tmp_pat
 def test_mistakes_are_one_line_and_exit_code_1(arguments, says, toy, leeds, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "foreign.safetensors").write_text("not safetensors")
+    (tmp_path / "old.json").write_text('{"x.jpg": []}')
     (tmp_path / "trained").mkdir()
     (tmp_path / "trained" / "weights.safetensors").write_bytes(toy.read_bytes())
     places = {"TOY": toy, "LEEDS": leeds, "TMP": tmp_path}

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from posekit.cli.app import Cache, app, command
-from posekit.cli.output import report, writable
+from posekit.cli.output import json_target, report
 from posekit.cli.terminal import say
 from posekit.display.tables import show_table
 from posekit.errors import PosekitError
@@ -48,7 +48,7 @@ def bench(
     from posekit.cli.hardware import bench as benchmark
     from posekit.cli.hardware import bench_components
 
-    writable(json_file)
+    json_target(json_file)
     if accuracy:
         return _time_to_accuracy(accuracy, cache, json_file)
     result = benchmark.bench(quick=quick) | {"components": bench_components.bench_components(quick)}

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from posekit.cli.app import Cache, Device, Flip, OnError, OnErrorOption, Weights, app, command, own_gpu
-from posekit.cli.output import make_folder, report, save_picture, spare, writable, write_json
+from posekit.cli.output import json_target, make_folder, report, save_picture, spare, writable, write_json
 from posekit.cli.terminal import bars, say
 from posekit.errors import PosekitError
 from posekit.memory import keep_memory
@@ -32,7 +32,7 @@ def evaluate(
     from posekit.engine.inference.prediction import backend_for
 
     keep_memory()
-    writable(json_file)
+    json_target(json_file)
     with bars() as bar:
         result = evaluation.evaluate(
             weights, data, against=against, flip=flip, on_error=on_error, cache=cache, seed=seed, backend=backend_for(device),
@@ -82,7 +82,7 @@ def predict(
     known = people_in.read(boxes) if boxes else None
     if out is None and json_file is None:
         json_file = Path("-")
-    writable(json_file)
+    json_target(json_file, boxes, calibration)
     paths = _pictures(images)
     if known and known.left_out:
         say.print(f"{boxes}: left out: {', '.join(f'{count:,} {reason}' for reason, count in known.left_out.items())}")

@@ -39,6 +39,20 @@ def writable(path: Path | None) -> None:
         raise PosekitError(f"{path}: cannot be written")
 
 
+def json_target(path: Path | None, *others: Path | None) -> None:
+    """`writable` of what --json names; complain as well where it is one of the command's other files, or holds something else."""
+    writable(path)
+    if path is None or str(path) == "-":
+        return
+    if path.resolve() in {other.resolve() for other in others if other is not None}:
+        raise PosekitError(f"--json {path} is a file of another option as well; give another name")
+    if path.is_file():
+        with open(path, "rb") as file:
+            head = file.read(64).lstrip()
+        if head and not head.startswith((b"[", b"{")):
+            raise PosekitError(f"--json {path} holds something else than JSON and would be written over; give another name")
+
+
 def spare(target: Path | None, pictures: list[Path]) -> None:
     """Complain where a drawing would take the place of a picture that it is made from."""
     if target is not None and target.resolve() in {picture.resolve() for picture in pictures}:

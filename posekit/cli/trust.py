@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from posekit.cli.app import Cache, Device, Flip, OnError, OnErrorOption, Weights, app, command
-from posekit.cli.output import report, writable
+from posekit.cli.output import json_target, report, writable
 from posekit.cli.terminal import bars, say
 from posekit.display.tables import show_table
 from posekit.errors import PosekitError
@@ -42,8 +42,8 @@ def calibrate(
     from posekit.engine.trust import calibration
 
     keep_memory()
-    for file in (out, json_file):
-        writable(file)
+    writable(out)
+    json_target(json_file, out)
     if out is not None and out.suffix not in (".json", ".safetensors"):
         raise PosekitError(f"--out {out}: a calibration is written as JSON, or into weights; let its name end in .json or .safetensors")
     predictor = prediction.load(weights, device)
@@ -78,7 +78,7 @@ def errors(
     from posekit.engine.trust import mistakes
 
     keep_memory()
-    writable(json_file)
+    json_target(json_file)
     with bars() as bar:
         result = mistakes.errors_of(
             weights, data, flip=flip, on_error=on_error, cache=cache, seed=seed, backend=backend_for(device), progress=bar.follow
