@@ -194,6 +194,7 @@ def test_results_have_the_numbers_of_the_file_of_boxes(photographs, toy, tmp_pat
         (["data", "fetch", "imagenet"], "no data set named 'imagenet'"),
         (["run", "01_dataset", "--nonsense", "1", "2"], "'--nonsense' is not understood"),
         (["sweep", "01_dataset", "-p", "data", "mannequins", "--prest", "smoke"], "'--prest' is not understood"),
+        (["predict", "TOY", "x" * 300 + ".jpg"], "x.jpg: File name too long"),
         (["predict", "TOY", "x.jpg", "--json", "TMP/foreign.safetensors"], "holds something else than JSON and would be written over"),
         (["predict", "TOY", "x.jpg", "--json", "TMP/old.json", "--boxes", "TMP/old.json"], "is a file of another option as well"),
         (["calibrate", "TOY", "--data", "mannequins", "--out", "TMP/c.json", "--json", "TMP/c.json"], "of another option as well"),
@@ -236,6 +237,13 @@ def test_a_result_goes_into_what_is_no_file_as_it_comes(photographs, toy, tmp_pa
     result = run("predict", toy, photographs / "b.png", "--json", pipe)
     assert result.exit_code == 0 and "1 person in 1 picture:" in result.stderr
     assert len(json.loads(reader.communicate(timeout=60)[0])) == 1 and pipe.is_fifo()
+
+
+@pytest.mark.parametrize("where, says", [(">&-", "standard output is closed"), (">/dev/full", "No space left on device")])
+def test_standard_output_that_takes_nothing_is_told(photographs, toy, where, says):
+    pictures = " ".join([str(photographs / "b.png")] * 9)  # more than is held back until the end
+    result = subprocess.run(f"{sys.executable} -m posekit predict {toy} {pictures} {where}", shell=True, capture_output=True, text=True)
+    assert result.returncode == 1 and f"posekit: {says}" in result.stderr and "Traceback" not in result.stderr
 
 
 def test_evaluate_prints_tables_and_writes_json(leeds, toy, tmp_path):

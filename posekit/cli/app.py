@@ -1,5 +1,6 @@
 """The application and what its commands share. Heavy modules are imported where they are needed, so that --help answers at once."""
 
+import errno
 import functools
 import os
 from collections.abc import Callable
@@ -40,7 +41,7 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; the bes
 
 
 def command(function: Callable) -> Callable:
-    """Register a command whose mistakes of use end in one line on stderr and exit code 1, and Ctrl-C in 130."""
+    """Register a command whose mistakes of use, and what the system refuses, end in one line on stderr and exit code 1; Ctrl-C in 130."""
 
     @functools.wraps(function)
     def wrapper(*arguments, **options):
@@ -48,6 +49,12 @@ def command(function: Callable) -> Callable:
             return function(*arguments, **options)
         except PosekitError as error:
             say.print(f"posekit: {error}")
+            raise typer.Exit(1) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever reads has enough
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            say.print(f"posekit: {where}{error.strerror or error}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt as stop:
             say.print(f"posekit: stopped{f'; {stop}' if str(stop) else ''}")

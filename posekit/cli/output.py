@@ -29,6 +29,8 @@ def make_folder(folder: Path) -> None:
 
 def writable(path: Path | None) -> None:
     """Complain about a result file before the work that leads to it, not after."""
+    if path is not None and str(path) == "-" and sys.stdout is None:
+        raise PosekitError("standard output is closed; name a file to write to by --json")
     if path is None or str(path) == "-":
         return
     if path.is_dir():
