@@ -141,6 +141,10 @@ def test_changed_weights_are_compiled_anew():
         model.stack0.heatmaps.bias.mul_(2)
     with torch.inference_mode():
         assert apart(network(pictures), 2 * before) < 1e-4
+    model.stack0.heatmaps.weight.data.mul_(2)  # which counts as no change of the tensor
+    model.stack0.heatmaps.bias.data = 2 * model.stack0.heatmaps.bias.data
+    with torch.inference_mode():
+        assert apart(network(pictures), 4 * before) < 1e-4
 
 
 @pytest.fixture

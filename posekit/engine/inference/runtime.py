@@ -63,7 +63,7 @@ def answer(model: nn.Module, backend: Backend, pictures: Tensor) -> Tensor | Non
 
 
 class Weights:
-    """The tensors of a network and their versions, to tell later whether one was changed or replaced."""
+    """The tensors of a network, their versions and sums, to tell later whether one was changed or replaced."""
 
     def __init__(self, model: nn.Module):
         modules = list(model.modules())
@@ -73,10 +73,16 @@ class Weights:
         ]
         self._held = [(holder, name, value) for holder in self._holders for name, value in holder.items()]
         self._tensors = [value for *_, value in self._held if isinstance(value, Tensor) and not value.is_inference()]
+        dense = [t.detach() for t in self._tensors if t.dtype == torch.float32 and (t.is_contiguous() or _channels_last(t))]
+        self._flat = [t.as_strided((t.numel(),), (1,)) for t in dense]  # the same memory, in its order
         self._versions = self._now()
 
     def _now(self) -> list[int]:
-        return [tensor._version for tensor in self._tensors]
+        """Versions and places in memory, and sums of the bits and of each number's with its neighbour's: what is changed through
+        `.data` keeps its version."""
+        bits = torch.cat(self._flat).view(torch.int32) if self._flat else torch.zeros(0, dtype=torch.int32)
+        marks = [mark for tensor in self._tensors for mark in (tensor._version, tensor.data_ptr())]
+        return [*marks, int(bits.sum()), int((bits[1:] * bits[:-1]).sum())]
 
     def hooked(self) -> bool:
         return any(self._hooks)
@@ -84,6 +90,10 @@ class Weights:
     def unchanged(self) -> bool:
         same = all([holder.get(name) is value for holder, name, value in self._held])
         return same and sum(map(len, self._holders)) == len(self._held) and self._now() == self._versions
+
+
+def _channels_last(tensor: Tensor) -> bool:
+    return tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
 
 
 def plain_export(model: nn.Module, example: Tensor) -> Any:
