@@ -270,6 +270,22 @@ def test_a_result_that_another_machine_brought_is_taken(planned, project, monkey
     assert (project / "runs/studies" / key / "kept").exists()
 
 
+def test_a_result_that_is_being_copied_stops_no_trainings(planned, project, monkeypatch):
+    training = planned.study.trainings[0]
+    lacking = replace(planned, results={other: found for other, found in planned.results.items() if other != planned.key(training)})
+    (path,) = (project / "book/studies/mannequins").glob(f"*-{planned.key(training)}.json")
+    whole = path.read_bytes()
+
+    def run_jobs(jobs, folder, workers, threads, profile, watch):
+        watch()
+        path.write_bytes(whole)
+
+    monkeypatch.setattr(execute, "run_jobs", run_jobs)
+    path.write_bytes(whole[:-9])
+    execute.run(lacking, cache=project / "data", report=str)
+    assert planned.key(training) in lacking.results
+
+
 def test_two_machines_may_keep_one_result_under_two_names(planned, tmp_path):
     """As two studies do that share a base."""
     found = planned.result(planned.study.trainings[0])

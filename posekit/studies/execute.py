@@ -157,7 +157,11 @@ def run(
                     report(f"{training.variant}, seed {training.seed}: PCK on val {result.scores['val']:.3f}, "
                            f"{result.content['seconds'] / 60:.0f} min; {len(asked(planned, variants))} to go")  # fmt: skip
 
-    run_jobs(jobs, folder, workers, threads, profile, watch)
+    def meanwhile() -> None:
+        with suppress(PosekitError):  # of a result that another machine's copy is not whole of yet; at the end it is told
+            watch()
+
+    run_jobs(jobs, folder, workers, threads, profile, meanwhile)
     watch()
     if lacking := asked(planned, variants):
         first = lacking[0]
