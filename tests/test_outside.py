@@ -212,6 +212,22 @@ def test_every_question_is_answered_or_refused_in_a_line(asked, question):
     assert hooks(asked.model) == asked.hooks, "nothing is left behind"
 
 
+@pytest.mark.parametrize("question", ["predict", "heatmaps", "cases", "other side", "deletion", "dependency", "maximise", "patches"])
+def test_a_network_in_training_mode_is_asked_as_in_eval_mode_and_learns_nothing(question, tmp_path):
+    network = outside.baseline()
+    people = outside.people(4, outside.MOVED)
+    crops = posekit.crops(people, round(1.25 * network.card.resolution), tmp_path, aspect=network.card.aspect)
+    a = types.SimpleNamespace(network=network, model=network.model, card=network.card, people=people, crops=crops, folder=tmp_path)
+    before = {name: value.clone() for name, value in a.model.state_dict().items()}
+    torch.manual_seed(0)  # of the pictures
+    expected = QUESTIONS[question](a)
+    a.model.train()
+    torch.manual_seed(0)
+    found = QUESTIONS[question](a)
+    assert np.allclose(*(np.asarray(values, float) for values in (found, expected)), equal_nan=True)
+    assert all(torch.equal(value, before[name]) for name, value in a.model.state_dict().items()), "no statistic of the batches is kept"
+
+
 def test_every_public_function_is_among_the_questions():
     """What `posekit` exports is asked of networks above, or is no question to a network."""
     through = {

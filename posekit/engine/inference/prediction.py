@@ -160,7 +160,7 @@ class Fast:
 
     def __call__(self, pictures: Tensor) -> Tensor:
         if self._plain:
-            return self.model(pictures.to(self.backend.device))
+            return self.model.eval()(pictures.to(self.backend.device))
         size = tuple(pictures.shape[-2:])
         if size not in self._worth:
             self._worth[size] = runtime.pictures_worth(self.model, size)
@@ -186,6 +186,8 @@ def predict_heatmaps(
     if backend is not None:
         assert isinstance(network, nn.Module)
         network = Fast(network, backend)
+    if isinstance(network, nn.Module):
+        network.eval()
 
     def maps(batch: Tensor) -> Tensor:
         output = network(card.centred(batch)).float()

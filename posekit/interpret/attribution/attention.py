@@ -39,7 +39,7 @@ def attended_joints(model: nn.Module, card: Card, crops: Crops, *, backend: Back
     rows = np.flatnonzero(metrics.torso(crops.keypoints, crops.people.skeleton) > 0)
     crops = crops.select(rows)
     predicted = predict_crops(model, card, crops, backend=backend)[-1]
-    network, found = deepcopy(model).float().cpu(), []
+    network, found = deepcopy(model).float().cpu().eval(), []
     for at in iterate(len(crops), BATCH):
         pictures, keypoints = eval_view(*load_batch(crops, at), card.resolution)
         to_input = view(crops.size, card.resolution) @ crops.matrices[at]

@@ -225,13 +225,14 @@ def gradients(scored: Scored, pictures: Tensor, method: str) -> Tensor:
     has it. Nothing remains in the model.
     """
     _check_gradients(scored)
+    scored.eval()
     if method != "saliency":
         _check_relus(scored.model, pictures, method)
     attr = _captum()
     ways = {"saliency": attr.Saliency, "guided-backprop": attr.GuidedBackprop, "deconvnet": attr.Deconvolution}
     options = {"abs": False} if method == "saliency" else {}
     with _quietly(), differentiated(scored.card):
-        return ways[method](scored.eval()).attribute(pictures.detach().clone(), **options).detach()
+        return ways[method](scored).attribute(pictures.detach().clone(), **options).detach()
 
 
 def _check_relus(model: nn.Module, pictures: Tensor, method: str) -> None:

@@ -119,7 +119,7 @@ def goal_scores(model: nn.Module, card: Card, pictures: Tensor, wanted: Sequence
 def _run(model: nn.Module, card: Card, pictures: Tensor, hook_point: str) -> tuple[Tensor, Tensor]:
     """The last stack's raw maps and the activation at the hook point, both on the CPU in float32."""
     with torch.no_grad(), trace(model, [hook_point]) as activations:
-        raw = model(card.centred(pictures))[:, -1].float().cpu()
+        raw = model.eval()(card.centred(pictures))[:, -1].float().cpu()
     return raw, activations[hook_point].float().cpu()
 
 
@@ -171,7 +171,7 @@ def maximise(
     for _ in range(steps):
         seen = warp(_logits(waves, palette).sigmoid(), _jitter(len(goals), size, draw).to(device) @ plain, size)
         with trace(model, names) as activations:
-            raw = model(card.centred(seen))[:, -1]
+            raw = model.eval()(card.centred(seen))[:, -1]
         reached = [goal.of((raw if goal.hook_point is None else activations[goal.hook_point])[i : i + 1]) for i, goal in enumerate(goals)]
         with differentiated(card):
             (gradient,) = torch.autograd.grad(-torch.cat(reached).sum(), [waves])

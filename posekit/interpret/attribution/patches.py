@@ -50,7 +50,7 @@ def top_patches(
     """
     if len(crops) < count:
         raise PosekitError(f"{count} patches of different people asked for, there are {len(crops)} people; take more, or fewer patches")
-    shape_at(model, _views(crops, np.arange(1), card, model), hook_point)
+    shape_at(model.eval(), _views(crops, np.arange(1), card, model), hook_point)
     values, cells, wide = _strongest(model, card, crops, hook_point, channels, batch)
     found = []
     for number, value, cell in zip(channels, values.T, cells.swapaxes(0, 1), strict=True):
