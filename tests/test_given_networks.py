@@ -50,6 +50,11 @@ def same(maps, _):
         (Odd(lambda maps, _: maps.to(torch.complex64)), {}, "complex numbers"),
         *((Odd(same).to(kind), {}, "give module.float()") for kind in (torch.float16, torch.bfloat16, torch.float64)),
         (Odd(same).to("meta"), {}, "on the device meta"),
+        (Odd(lambda maps, _: torch.stack([maps, maps])), {}, "answers to 3 pictures with 2"),  # stages first, as many as pictures
+        (Odd(lambda maps, _: torch.stack([maps, maps], 1)), {"output": 0}, "answers to 3 pictures with 2"),  # a picture, not a stage
+        (Odd(lambda maps, _: maps.flatten(2).softmax(-1).view_as(maps)), {"values": "softmax"}, 'sums to 1 already.* values="raw"'),
+        *((Odd(same), {"size": size}, "joints are read from 3 cells a side at least") for size in (4, 8)),
+        (Odd(same), {"skips": {"none": []}}, "none names no hook point"),
         (Odd, {}, "no torch.nn.Module"),
         ("network.pt", {}, "no torch.nn.Module"),
         ({"weight": torch.ones(1)}, {}, "no torch.nn.Module"),
@@ -59,6 +64,24 @@ def test_what_would_be_wrong_in_silence_is_refused_in_a_line(module, options, sa
     with pytest.raises(PosekitError, match=said) as caught:
         adapt(module, **{"skeleton": ONE, "size": 64, **QUIET, **options})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("wrap", [torch.jit.script, lambda module: module], ids=["scripted", "plain"])
+def test_a_network_that_normalises_its_pictures_in_place_and_a_scripted_one_are_read(wrap):
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pool = nn.AvgPool2d(4)
+
+        def forward(self, pictures):
+            return self.pool(pictures.mul_(2.0).sub_(1.0))[:, :1]
+
+    network = adapt(wrap(InPlace()), ONE, 64, code=None, skips=None, **QUIET)
+    pictures = torch.rand(2, 3, 64, 64)
+    given = pictures.clone()
+    assert torch.allclose(network.model(pictures)[:, 0], 2 * F.avg_pool2d(given[:, :1], 4) - 1, atol=1e-6)
+    assert torch.equal(pictures, given), "they are the caller's"
 
 
 def test_a_network_is_adapted_once():

@@ -30,6 +30,7 @@ VALUES = {  # what a network's numbers are, and the card's word for it
     "raw": "mse", "sigmoid": "mse", "softmax": "cross-entropy", "pixels": "coordinates", "shares": "coordinates",
 }  # fmt: skip
 SAME = 0.05  # of the spread of its answer, up to which a network answers alike: what quantisation over a batch changes
+CELLS = 3  # a side, of the smallest map that can be decoded
 Output = int | str | Callable[[Any], Tensor]
 
 
@@ -109,7 +110,7 @@ def adapt(
 
     if stages and output is not None:
         raise PosekitError(f"{name}: stages says where the maps are computed, and output where they are in the answer; give one of them")
-    codes = (code,) if isinstance(code, str) and code else tuple(code)
+    codes = (code,) if isinstance(code, str) and code else tuple(code or ())
     coordinates = VALUES[values] == "coordinates"
     shares = (height, width) if values == "shares" else None
     read: Callable[[Any], Tensor] = (
@@ -127,10 +128,15 @@ def adapt(
         stride = stride or STRIDE
     else:
         stride = _stride(maps, len(skeleton), height, width, stride, name)
-    skips = [skips] if isinstance(skips, str) else skips
+        if values == "softmax" and maps.min() >= 0 and (maps.sum((-2, -1)) - 1).abs().max() < 1e-3:
+            raise PosekitError(f'{name}: each of its maps sums to 1 already, after a softmax of its own; give values="raw"')
+    skips = [skips] if isinstance(skips, str) else skips or ()
     named = {point: (point,) for point in skips} if not isinstance(skips, Mapping) else {
         group: (points,) if isinstance(points, str) else tuple(points) for group, points in skips.items()
     }  # fmt: skip
+    for group, together in named.items():
+        if not together:
+            raise PosekitError(f"{name}: skips: {group} names no hook point; give those that are replaced together, or leave it out")
     if len(codes) not in (0, 1, maps.shape[1]):
         raise PosekitError(f"{name}: {len(codes)} codes, {maps.shape[1]} stages; give a code for each stage, or one")
     for point in chain(codes, filter(None, (attention,)), stages, *named.values()):
@@ -283,10 +289,14 @@ def _dry_pass(
         fault = "on the device meta, without values; load them" if parameter.is_meta else f"{parameter.dtype}; give module.float()"
         raise PosekitError(f"{name}: its weights are {fault}")
     pictures = _noise(module, height, width)
-    hooks = [child.register_forward_hook(count(point)) for point, child in module.named_modules(remove_duplicate=True) if point]
+    hooks = [
+        child.register_forward_hook(count(point))
+        for point, child in module.named_modules(remove_duplicate=True)
+        if point and not isinstance(child, torch.jit.RecursiveScriptModule)  # which takes none
+    ]
     try:
         with torch.no_grad():
-            maps = read(answered(module, pictures, stages))
+            maps = read(answered(module, pictures.clone(), stages))  # which a network may normalise in place
     except PosekitError:
         raise
     except Exception as error:
@@ -302,9 +312,11 @@ def _dry_pass(
     if not maps.isfinite().all():
         raise PosekitError(f"{name}: answers to noise with numbers that are not finite; its weights are damaged, or it wants another input")
     with torch.no_grad():
-        again = read(answered(module, torch.stack([pictures[0], pictures[1] / 4]), stages))[0].float()
-    first = maps[0].float()
-    if (again - first).abs().mean() > SAME * first.std() + 1e-5 * first.abs().max():
+        three = read(answered(module, torch.stack([pictures[0], pictures[1] / 4, pictures[1] / 4]), stages))
+    if len(three) != 3:  # of two stages of two pictures, the axes look alike
+        raise PosekitError(f"{name}: answers to 3 pictures with {len(three)}; give `output` so that the first axis is the picture")
+    again, first = three[0].float(), maps[0].float()
+    if (again - first).abs().mean() > SAME * first.std(correction=0) + 1e-5 * first.abs().max():
         raise PosekitError(f"{name}: its answer to a picture changes from call to call, or with the pictures beside it, in eval mode too; "
                            "are there F.dropout without training=self.training, or batch statistics?")  # fmt: skip
     return {point: _as_hook_point(found) for point, found in seen.items()}, maps.float()
@@ -367,6 +379,8 @@ def _stride(maps: Tensor, joints: int, height: int, width: int, given: int | Non
         if count == joints + 1:
             hint = "; if the last map is the background, leave it out by output=lambda maps: maps[:, :-1]"
         raise PosekitError(f"{name}: answers with {count} maps, the skeleton has {joints} joints{hint}")
+    if max(rows, columns) < CELLS:
+        raise PosekitError(f"{name}: maps of {rows} x {columns} cells; joints are read from {CELLS} cells a side at least")
     stride = height // rows
     if (rows * stride, columns * stride) != (height, width):
         raise PosekitError(f"{name}: maps of {rows} x {columns} cells for {height} x {width} pixels, rows first, have no one stride; is "
