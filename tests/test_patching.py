@@ -269,6 +269,15 @@ def test_a_foreign_network_of_tokens_is_patched_whole_and_not_by_channels():
         posekit.patch(network, *pair(), {"blue": Part(["layer"], channels=[2])})
 
 
+def test_a_part_is_called_as_one_likes():
+    network = hourglass()
+    a, b = torch.rand(2, 3, 3, SIZE, SIZE)
+    code = network.model.code_hook_point()
+    plain, called = posekit.patch(network, a, b, [code]), posekit.patch(network, a, b, {"a": Part([code]), "b": Part([code])})
+    assert np.array_equal(called.a, plain.a) and np.array_equal(called.b, plain.b)
+    assert all(np.array_equal(called.patched[name], plain.patched[code]) for name in ("a", "b"))
+
+
 def test_what_cannot_be_patched_is_refused_by_name():
     network = hourglass()
     a, b = torch.rand(2, 3, 3, SIZE, SIZE)
@@ -279,6 +288,10 @@ def test_what_cannot_be_patched_is_refused_by_name():
         "3 pictures A and 2 pictures B": (a, b[:2], [code]),
         "0 pictures A and 0 pictures B": (a[:0], b[:0], [code]),
         "no activation named 'stack0.skip7'": (a, b, ["stack0.skip7"]),
+        r"takes pictures as a tensor \(N, 3, 32, 32\), not a tensor \(3, 1, 32, 32\)": (a, b[:, :1], [code]),
+        "empty: a part is": (a, b, {"empty": Part([])}),
+        "named: a part is": (a, b, {"named": code}),
+        "one: a part is": (a, b, {"one": Part([code], channels=1)}),
         "has channels 0 to 7, not 8": (a, b, {"eighth": Part([code], channels=[8])}),
         "has channels 0 to 7, not none": (a, b, {"no": Part([code], channels=[])}),
         "directions of 5 numbers do not fit an activation of 32": (a, b, {"short": Part([code], directions=np.ones((1, 5)))}),

@@ -289,10 +289,14 @@ def patch(
     if len(a) != len(b) or not len(a):
         raise PosekitError(f"{len(a)} pictures A and {len(b)} pictures B; give one B for each A, and at least one")
     for pictures in (a, b):
-        if pictures is a or b.shape == a.shape:  # of another size, the hook point is named at which they differ
+        # Of another size, the hook point is named at which they differ.
+        if pictures is a or not isinstance(b, Tensor) or b.shape == a.shape or b.ndim != 4 or b.shape[1] != 3:
             card.check_pictures(pictures)
     points = [hook_points] if isinstance(hook_points, str) else hook_points
     given = dict(points) if isinstance(points, Mapping) else {name: Part([name]) for name in points}
+    for name, part in given.items():
+        if not isinstance(part, Part) or not part.points or isinstance(part.channels, int):
+            raise PosekitError(f"{name}: a part is Part(HOOK_POINTS) of one hook point at least, and its channels are a list")
     needed = list(dict.fromkeys(point for part in given.values() for point in part.points))
     spans = {name: _span(name, part) for name, part in given.items()}
     theirs: dict[str, Tensor] = {}
@@ -300,16 +304,16 @@ def patch(
     def keep(activation: Tensor, name: str) -> None:
         theirs[name] = activation
 
-    found: dict[str, list[np.ndarray]] = {name: [] for name in ("a", "b", *given)}
+    of_a, of_b, found = [], [], {name: [] for name in given}  # type: ignore[var-annotated]
     for index in iterate(len(a), batch):
         with edit(model, dict.fromkeys(needed, keep)):
-            found["b"].append(stage_answers(predictor, b[index], stage=stage))
-        found["a"].append(stage_answers(predictor, a[index], stage=stage))
+            of_b.append(stage_answers(predictor, b[index], stage=stage))
+        of_a.append(stage_answers(predictor, a[index], stage=stage))
         for name, part in given.items():
             with edit(model, {point: _edit(theirs[point], part, spans[name]) for point in part.points}):
                 found[name].append(stage_answers(predictor, a[index], stage=stage))
     joined = {name: np.concatenate(batches) for name, batches in found.items()}
-    return Patched(joined.pop("a"), joined.pop("b"), joined, card.resolution, predictor.skeleton)
+    return Patched(np.concatenate(of_a), np.concatenate(of_b), joined, card.resolution, predictor.skeleton)
 
 
 def patch_pairs(
