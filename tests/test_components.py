@@ -279,3 +279,32 @@ def test_wide_codes_take_no_matrix_of_their_numbers():
 def test_constant_wide_codes_are_refused():
     with pytest.raises(PosekitError, match="codes of all 5 people are the same"):
         pca_of(np.full((5, 40), 1 / 3, np.float32))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("people", [10, 60])
+def test_a_value_that_is_not_finite_is_refused_in_a_line_whatever_the_shape(people, wrong):
+    codes = np.random.default_rng(0).normal(size=(people, 30)).astype(np.float32)
+    codes[3, 4] = wrong
+    for ask in (pca_of, noise_floor, lambda codes: stability(codes, 2), lambda codes: jackknife(codes, {"rank": len})):
+        with pytest.raises(PosekitError, match="a value is not finite") as caught:
+            ask(codes)
+        assert "\n" not in str(caught.value)
+
+
+@given(st.integers(6, 30), st.integers(1, 60))
+@settings(max_examples=10, deadline=None)
+def test_a_mask_chooses_people_as_their_rows_do(people, numbers):
+    random = np.random.default_rng(people + 100 * numbers)
+    codes, mask = random.normal(size=(people, numbers)), np.arange(people) % 3 > 0
+    by_mask, by_row = pca_of(codes, index=mask), pca_of(codes, index=np.flatnonzero(mask))
+    assert by_mask.count == mask.sum()
+    np.testing.assert_allclose(by_mask.variances, by_row.variances)
+
+
+@pytest.mark.parametrize("share", [95, 0, -0.5, float("nan")])
+def test_a_share_that_is_none_is_refused(share):
+    found = pca_of(np.random.default_rng(0).normal(size=(40, 5)))
+    with pytest.raises(PosekitError, match=f"share is {share}; it lies above 0 and is 1 at most"):
+        found.components_for(share)
+    assert found.components_for(1) == 5

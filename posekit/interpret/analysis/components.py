@@ -57,10 +57,7 @@ class Moments:
         centred = codes - near
         rest = centred.mean(0, dtype=torch.float64)
         centred -= rest.to(centred.dtype)
-        mean = near.double() + rest
-        if not mean.isfinite().all():
-            raise PosekitError("codes: a value is not finite; leave that person out, or look at the weights")
-        self._join(len(codes), mean, centred.T @ centred)
+        self._join(len(codes), _finite(near.double() + rest), centred.T @ centred)
 
     def merge(self, other: "Moments") -> None:
         """Add the people of other moments."""
@@ -85,6 +82,13 @@ class Moments:
         mean = parallel.total(self.mean * (self.count / count))
         shift = self.mean - mean
         return Moments(count, mean, parallel.total(self.scatter.addr(shift, shift, alpha=float(self.count))))
+
+
+def _finite(mean: Tensor) -> Tensor:
+    """The mean of codes; PosekitError where one of them is not finite."""
+    if not mean.isfinite().all():
+        raise PosekitError("codes: a value is not finite; leave that person out, or look at the weights")
+    return mean
 
 
 def moments_of(batches: Iterable[Tensor], rows: int = ROWS) -> Moments:
@@ -142,7 +146,9 @@ class Components:
         return float(self.spectrum.sum() ** 2 / np.square(self.spectrum).sum())
 
     def components_for(self, share: float) -> int:
-        """How many components hold this share of the variance."""
+        """How many components hold this share of the variance, above 0 and up to 1."""
+        if not 0 < share <= 1:
+            raise PosekitError(f"share is {share!r}; it lies above 0 and is 1 at most, 0.95 say")
         return int(np.searchsorted(np.cumsum(self.shares), share * (1 - 1e-12)) + 1)
 
     def first(self, k: int) -> "Components":
@@ -208,11 +214,12 @@ def pca_of(codes: np.ndarray, k: int | None = None, index: np.ndarray | None = N
     True
     """
     k = None if k is None else whole("k", k)
+    index = np.flatnonzero(index) if index is not None and np.asarray(index).dtype == bool else index
     count = len(codes) if index is None else len(index)
     if count >= codes.shape[1]:
         return pca(moments_of(batches_of(codes, index)), k)
     values = torch.from_numpy(np.asarray(codes if index is None else codes[index])).double()
-    mean = values.mean(0)
+    mean = _finite(values.mean(0))
     centred = values - mean
     small = pca(Moments(count, mean.abs().max().expand(count), centred @ centred.T), k)
     directions = small.directions @ centred.numpy()
@@ -236,7 +243,7 @@ def noise_floor(codes: np.ndarray, *, permutations: int = 20, seed: int = 0, row
         for _ in range(permutations):
             random.permutation(len(codes))  # as many numbers drawn as below
             values = torch.from_numpy(random.permuted(everybody, axis=0)).double()
-            values -= values.mean(0)
+            values -= _finite(values.mean(0))
             found.append(torch.linalg.eigvalsh(values @ values.T).flip(0).numpy() / (len(codes) - 1))
         return np.quantile(found, 0.95, axis=0)[: len(codes) - 1].clip(0)
     for _ in range(permutations):
