@@ -202,3 +202,43 @@ def test_kinds_that_lie_apart_are_named_and_noise_is_not():
 def test_a_kind_of_two_people_warns_nobody():
     kinds = np.array([0] * 30 + [1] * 28 + [2] * 2)
     assert 0 <= pr.classified(np.random.default_rng(0).normal(size=(60, 2)), kinds)["correct"]["mean"] <= 1
+
+
+@pytest.mark.parametrize("levels", [1, 2, 5, 1000])
+def test_the_area_is_scikit_learns_whatever_ties_there_are(levels):
+    random = np.random.default_rng(levels)
+    predicted, truth, counts = random.integers(levels, size=80) / levels, np.sort(random.integers(2, size=80)), random.integers(4, size=80)
+    expected = roc_auc_score(truth, predicted, sample_weight=counts)
+    for order in (slice(None), slice(None, None, -1)):
+        assert pr._auc(truth[order].astype(float), predicted[order])(counts[order]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_scores_that_are_not_finite_are_refused_by_person(planted, wrong):
+    scores, components, _, signal, _ = planted
+    scores = scores.copy()
+    scores[7, 2] = wrong
+    for ask in (
+        lambda: pr.probe("x", scores, signal), lambda: pr.correlations(scores, {"x": signal}),
+        lambda: pr.reading_direction("x", scores, signal, components), lambda: pr.classified(scores, (signal > 0).astype(int)),
+    ):  # fmt: skip
+        with pytest.raises(PosekitError, match="the scores of person 7 are not finite") as caught:
+            ask()
+        assert "\n" not in str(caught.value)
+
+
+def test_what_no_score_tells_has_no_direction_and_what_is_of_one_kind_no_classifier(planted):
+    scores, components, _, signal, _ = planted
+    with pytest.raises(PosekitError, match="x: no score tells it"):
+        pr.reading_direction("x", np.ones_like(scores), signal, components)
+    for kinds in (np.zeros(N, int), np.arange(N)):
+        with pytest.raises(PosekitError, match="classifying takes two kinds, and 5 people of one"):
+            pr.classified(scores, kinds)
+    with pytest.raises(PosekitError, match=r"the first score, .* is the same for everybody"):
+        pr.classified(np.concatenate([np.ones((N, 1)), scores], 1), (signal > 0).astype(int))
+
+
+@pytest.mark.parametrize("given", [{"k": 2.0}, {"folds": 1}, {"folds": 601}, {"folds": 2.0}, {"permutations": -1}, {"seed": 0.5}], ids=str)
+def test_counts_of_a_probe_are_refused_by_name(planted, given):
+    with pytest.raises(PosekitError, match=f"{next(iter(given))} is {next(iter(given.values()))}; it"):
+        pr.probe("x", planted[0], planted[3], **given)

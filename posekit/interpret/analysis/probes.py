@@ -26,7 +26,7 @@ from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.interpret.analysis.attributes import binary, defined, numbers
 from posekit.metrics import interval
 from posekit.stats import draws as resampled
@@ -44,9 +44,11 @@ def correlations(scores: np.ndarray, values: Mapping[str, np.ndarray]) -> pd.Dat
     does not vary correlates with nothing, 0.
 
     Raises:
-        PosekitError: an attribute is constant or defined for too few, which `attributes.usable` sorts out, or not one number a person.
+        PosekitError: an attribute is constant or defined for too few, which `attributes.usable` sorts out, or not one number a person; a
+            score is not finite.
     """
     rows = []
+    _finite(scores, "correlations")
     for name, column in values.items():
         column = numbers(name, column, len(scores))
         mask = defined(name, column)
@@ -104,14 +106,19 @@ def probe(
     permuted among people.
 
     Raises:
-        PosekitError: the attribute is constant, defined for too few or not one number a person, or there are fewer than k scores.
+        PosekitError: the attribute is constant, defined for too few or not one number a person, there are fewer than k scores, or one is
+            not finite.
     """
-    k = scores.shape[1] if k is None else k
+    k = scores.shape[1] if k is None else whole("k", k)
+    permutations, seed = whole("permutations", permutations), whole("seed", seed)
+    _finite(scores, name)
     if not 0 < k <= scores.shape[1]:
         raise PosekitError(f"{name}: {k} scores asked for, there are {scores.shape[1]}; k is 1 to {scores.shape[1]}")
     values = numbers(name, values, len(scores))
     mask = defined(name, values)
     x, y = scores[mask, :k].astype(float), values[mask]
+    if not 2 <= whole("folds", folds) <= len(y):
+        raise PosekitError(f"{name}: folds is {folds}; it is from 2 to the {len(y):,} people")
     random = np.random.default_rng(seed)
     targets = np.stack([y] + [random.permutation(y) for _ in range(permutations)], 1)
     told = np.empty_like(targets)
@@ -140,7 +147,17 @@ def classified(scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, see
     Returns:
         {"correct", "most common"}, each {"mean", "low", "high"}: the share of people, with its 95 % interval over them. The second is that
         of always naming the most common kind.
+
+    Raises:
+        PosekitError: all are of one kind, or none has a person for each of the folds; a score is not finite, or the first does not vary.
     """
+    _finite(scores, "kinds")
+    sizes = np.unique(kinds, return_counts=True)[1]
+    if len(sizes) < 2 or sizes.max() < folds:
+        raise PosekitError(f"kinds: {len(sizes)} of them, the largest of {sizes.max(initial=0)} people; classifying takes two kinds, and "
+                           f"{folds} people of one")  # fmt: skip
+    if not scores[:, 0].std() > 0:
+        raise PosekitError("kinds: the first score, in whose spread all are measured, is the same for everybody; leave it out")
     split = StratifiedKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of kinds of fewer people than folds
@@ -183,10 +200,20 @@ def reading_direction(name: str, scores: np.ndarray, values: np.ndarray, compone
     values = numbers(name, values, len(scores))
     mask = defined(name, values)
     x = scores[mask].astype(float)
-    gradient = _ridge(x, values[mask]).coef_
+    gradient = _ridge(_finite(x, name), values[mask]).coef_
+    if not np.linalg.norm(gradient) > 0:
+        raise PosekitError(f"{name}: no score tells it, so that there is no direction; take other scores or another attribute")
     along = gradient / np.linalg.norm(gradient)
     sd = float((x @ along).std())
     return Direction(name, (along @ components).astype(np.float32), sd, float(gradient @ along) * sd)
+
+
+def _finite(scores: np.ndarray, name: str) -> np.ndarray:
+    """Scores (N, C); PosekitError where a person's are not finite."""
+    wrong = np.flatnonzero(~np.isfinite(scores).all(1))
+    if len(wrong):
+        raise PosekitError(f"{name}: the scores of person {wrong[0]} are not finite; leave that person out")
+    return scores
 
 
 def pixels(crops: Crops, resolution: int) -> np.ndarray:
@@ -220,13 +247,12 @@ def _r2(truth: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], floa
 
 
 def _auc(truth: np.ndarray, predicted: np.ndarray) -> Callable[[np.ndarray], float]:
-    """The area under the ROC curve by how often each person is counted (people,); equal predictions are taken in order."""
-    order = np.argsort(predicted, kind="stable")
-    positive = truth[order] > 0
+    """The area under the ROC curve by how often each person is counted (people,); equal predictions count half."""
+    rank, positive = np.unique(predicted, return_inverse=True)[1], truth > 0
 
     def area(counts: np.ndarray) -> float:
-        ones, zeros = counts[order] * positive, counts[order] * ~positive
-        return float(ones @ np.cumsum(zeros) / max(ones.sum() * zeros.sum(), 1))
+        ones, zeros = (np.bincount(rank[side], counts[side], rank.max() + 1) for side in (positive, ~positive))
+        return float(ones @ (np.cumsum(zeros) - zeros / 2) / max(ones.sum() * zeros.sum(), 1))
 
     return area
 
