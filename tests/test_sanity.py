@@ -6,8 +6,9 @@ import torch
 from planted import people
 from scipy import stats
 from tiny_networks import CARD, SIZE, Tiny
+from torch import nn
 
-from posekit import Backend, HourglassConfig, PosekitError, crops
+from posekit import Backend, HourglassConfig, PosekitError, adapt, crops
 from posekit.engine.weights import Card
 from posekit.interpret.attribution import sanity
 from posekit.interpret.attribution.targets import Scored, target
@@ -129,6 +130,28 @@ def test_curves_of_planted_relevance():
     wrong = sanity.removal(score, pictures, nothing, 1 - maps)
     assert (sanity.area(deletion) < sanity.area(wrong) - 0.5).all()
     assert np.allclose(wrong, np.minimum(1, (1 - removed) / 0.25), atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [16, 17, 18, 19])
+def test_all_of_a_picture_is_removed_whatever_its_side(side):
+    pictures, nothing = torch.ones(2, 3, side, side), torch.zeros(2, 3, side, side)
+    found = sanity.removal(lambda x: x.mean((1, 2, 3)), pictures, nothing, np.random.default_rng(0).random((2, side, side)))
+    assert np.allclose(found[:, [0, -1]], [1, 0]) and (np.diff(found, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("size", [(32, 16), (16, 32)])
+def test_what_lies_beside_an_input_that_is_no_square_is_removed_last(size, tmp_path):
+    """Whatever a map has there: a detector of edges would be at a disadvantage, and any method ahead of it."""
+    torch.manual_seed(0)
+    network = adapt(nn.Conv2d(3, 14, 4, stride=4), "lsp", size, report=None, backend=Backend.plain())
+    left, top, width, height = network.card.window
+    store = crops(people(range(6)), 40, tmp_path, aspect=network.card.aspect)
+    cases = sanity.draw_cases(network.model, network.card, store)
+    maps = np.random.default_rng(0).random((len(cases), 32, 32))
+    beside = maps + 5
+    beside[:, top : top + height, left : left + width] -= 5
+    one, other = (sanity.curves(network.model, network.card, cases, given, Backend.plain()) for given in (maps, beside))
+    np.testing.assert_allclose(one, other)
 
 
 def test_a_straight_curve_has_half_the_area():

@@ -268,7 +268,8 @@ def removal(score: Callable[[Tensor], Tensor], pictures: Tensor, replacement: Te
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(order.shape[1])[None], 1)
     cells = pictures.shape[-1] // STRIDE
-    rank = rank.reshape(-1, 1, cells, cells).repeat(STRIDE, 2).repeat(STRIDE, 3)
+    at = np.minimum(np.arange(pictures.shape[-1]) // STRIDE, cells - 1)  # what is left over at the end goes with the last cell
+    rank = rank.reshape(-1, 1, cells, cells)[..., at, :][..., at]
     curve = []
     with torch.no_grad():
         for share in SHARES:
@@ -278,8 +279,14 @@ def removal(score: Callable[[Tensor], Tensor], pictures: Tensor, replacement: Te
 
 
 def curves(model: nn.Module, card: Card, cases: Cases, maps: np.ndarray, backend: Backend | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Deletion and insertion (N, S) each: the probability of the joint where the network put it, over SHARES."""
+    """Deletion and insertion (N, S) each: the probability of the joint where the network put it, over SHARES.
+
+    What lies beside an input that is no square comes last, whatever the maps have there.
+    """
     backend = backend or Backend.best()
+    (left, top, width, height), seen = card.window, np.zeros(maps.shape[1:], bool)
+    seen[top : top + height, left : left + width] = True
+    maps = np.where(seen, maps, -np.inf)
     network = Fast(model, backend, expected=2 * len(SHARES) * len(cases))
     found: list[list[np.ndarray]] = [[], []]
     for part in iterate(len(cases), 4 * BATCH):
