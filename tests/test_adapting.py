@@ -295,6 +295,18 @@ def test_it_is_explained(chain, method):
     assert found.map.shape == (64, 64) and np.isfinite(found.map).all()
 
 
+@pytest.mark.parametrize("x, y", [(20, 30), (-2, 5), (42, 61), (63, 63), (20, 64), (20, 0), (44, 30)])
+def test_an_annotated_joint_is_explained_where_the_network_sees_it(x, y):
+    pytest.importorskip("captum")
+    network, keypoints = adapted(Spot(4), size=(64, 48)), np.array([[x, y, 2.0]])
+    picture = spot_at(30, 30, 64, 64, 5.0)
+    if -2.5 <= x + 0.5 <= 42.5 and 2 <= y + 0.5 <= 62:  # the box and an eighth to each side
+        assert np.isfinite(posekit.explain(network, picture, "spot", "saliency", keypoints=keypoints, box=(8, 8, 24, 48)).map).all()
+    else:
+        with pytest.raises(PosekitError, match="outside of what Spot sees; give a box that holds it"):
+            posekit.explain(network, picture, "spot", "saliency", keypoints=keypoints, box=(8, 8, 24, 48))
+
+
 @pytest.mark.parametrize("method", ["guided-backprop", "deconvnet"])
 def test_a_method_of_relus_is_refused_where_there_are_none(chain, method):
     pytest.importorskip("captum")

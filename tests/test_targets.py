@@ -32,6 +32,18 @@ def test_each_target_is_what_the_table_says(raw):
     assert torch.allclose(ask("probability"), window.clamp(min=0).sum((1, 2)) / positive.sum((1, 2)))
 
 
+@pytest.mark.parametrize(("aspect", "inside"), [(0.5, np.s_[:, :, 8:24]), (2.0, np.s_[:, 8:24]), (1.0, np.s_[:, :])])
+def test_the_mean_of_a_map_is_of_what_the_network_sees(raw, aspect, inside):
+    shaped = Card("tiny", {"joints": 14}, "lsp", SIZE, "mse", aspect=aspect)
+    assert torch.allclose(target("mean", "left wrist", shaped).of(raw), raw[:, WRIST][inside].mean((1, 2)))
+
+
+def test_no_joint_is_apart_from_itself():
+    for joint in ("left wrist", ["neck", "left_wrist"]):
+        with pytest.raises(PosekitError, match="a joint's distance to itself is always 0"):
+            target("distance to left wrist", joint, CARD)
+
+
 def test_the_distance_of_two_joints_is_that_of_their_peaks():
     maps = torch.full((1, 14, 32, 32), -50.0)
     maps[0, WRIST, 10, 4] = maps[0, KNEE, 13, 8] = 50.0

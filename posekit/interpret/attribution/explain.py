@@ -150,6 +150,9 @@ def explain(
     view = torch.from_numpy(cut(picture, centres[0], sides[0], size))[None].permute(0, 3, 1, 2).float() / 255
     view = view.to(predictor.backend.device)
     if card.loss == "coordinates":
+        if keypoints is not None:
+            raise PosekitError(f"{card.name} answers with coordinates, and what moves them is explained, not an annotated joint; leave "
+                               "keypoints out")  # fmt: skip
         maps, cells = None, torch.zeros(0)
         found = predict_heatmaps(predictor.model, card, view)[:, -1].double().cpu().numpy()
         wanted = targets.displacement(k, joint, torch.from_numpy(found[:, k]))
@@ -372,7 +375,11 @@ def _labelled_cell(keypoints: np.ndarray, joint: str, matrix: np.ndarray, card: 
     if not known[k]:
         labelled = ", ".join(name for name, there in zip(skeleton.joints, known, strict=True) if there) or "none"
         raise PosekitError(f"{joint} is not labelled for this person; labelled: {labelled}; without keypoints the predicted one is taken")
-    return cells_of(transform(matrix, keypoints[k : k + 1, :2]), card, width)[0]
+    point, (left, top, *size) = transform(matrix, keypoints[k : k + 1, :2]), card.window
+    if ((point < np.array([left, top]) - 0.5) | (point > np.array([left, top]) + size - 0.5)).any():
+        raise PosekitError(f"{joint} is annotated at {keypoints[k, 0]:g}, {keypoints[k, 1]:g}, outside of what {card.name} sees; give a "
+                           "box that holds it")  # fmt: skip
+    return cells_of(point, card, width)[0]
 
 
 def _flat(model: nn.Module, pictures: Tensor, layer: str) -> str:

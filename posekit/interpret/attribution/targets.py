@@ -92,7 +92,7 @@ def target(name: str, joint: str | Sequence[str], card: Card, cells: Tensor | No
 
         return Target(label, distance)
     if name == "mean":
-        return Target(label, lambda raw: _of(raw, joints).mean((-2, -1)))
+        return Target(label, lambda raw: _seen(_of(raw, joints), card).mean((-2, -1)))
     if name not in TARGETS:
         raise PosekitError(f"no target {name!r}; there are {', '.join(TARGETS)}, the last with a joint's name")
     if cells is None:
@@ -151,6 +151,12 @@ def cells_of(points: np.ndarray, card: Card, width: int) -> Tensor:
 def _of(maps: Tensor, joints: Tensor) -> Tensor:
     """Each picture's map (B, h, w) of its joint, among maps (B, K, h, w); joints (1,) or of a divisor of B."""
     return maps[torch.arange(len(maps)), joints.repeat(len(maps) // len(joints))]
+
+
+def _seen(maps: Tensor, card: Card) -> Tensor:
+    """Maps (B, h, w) without what lies beside an input that is no square."""
+    left, top, width, height = (round(pixels * maps.shape[-1] / card.resolution) for pixels in card.window)
+    return maps[:, top : top + height, left : left + width]
 
 
 def _window(maps: Tensor, cells: Tensor, reach: int | None = None) -> Tensor:
