@@ -3,12 +3,17 @@
 import itertools
 
 import numpy as np
+import outside
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
+import posekit
 from posekit.errors import PosekitError
-from posekit.interpret.analysis.cka import cka, cka_table, gram, interval, of_grams
+from posekit.interpret.activations.codes import collect
+from posekit.interpret.analysis.cka import cka, cka_table, gram, interval, layers, of_grams
+from posekit.interpret.analysis.rotation import turned
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -120,3 +125,28 @@ def test_chance_lies_below_what_layers_share_and_about_what_strangers_do():
 def test_an_interval_of_few_people_has_no_width():
     found = interval(codes_of(0, 7), codes_of(1, 7), permutations=0)
     assert found["low"] == found["mean"] == found["high"] and np.isnan(found["chance"])
+
+
+def test_layers_are_of_people_cut_for_the_network_and_tokens_are_no_map(tmp_path):
+    """Of tokens (N, T, C), neighbours are no neighbours: nothing is averaged."""
+
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patches, self.layer = nn.Conv2d(3, 40, 8, stride=8), nn.Linear(40, 17)
+
+        def forward(self, pictures):
+            maps = self.patches(pictures)
+            return self.layer(maps.flatten(2).mT).mT.unflatten(2, maps.shape[2:])
+
+    network = posekit.adapt(Tokens(), "coco", (64, 48), report=None, backend=posekit.Backend.plain())
+    people = outside.people(4, outside.MOVED)
+    store = posekit.crops(people, 80, tmp_path, aspect=network.card.aspect)
+    found = layers(network.model, network.card, store, ["patches", "layer"], side=4, backend=network.backend)
+    assert found["patches"].shape == (4, 40, 4, 4)
+    whole = collect(network.model, network.card, store, "layer", backend=network.backend)
+    np.testing.assert_allclose(found["layer"].reshape(4, -1), whole)
+    square = posekit.crops(people, 80, tmp_path)
+    for ask in (lambda: layers(network.model, network.card, square, ["layer"]), lambda: turned(network.model, network.card, square, 0.0)):
+        with pytest.raises(PosekitError, match="crops were cut for an input whose width is 1 of its height"):
+            ask()

@@ -102,8 +102,10 @@ def layers(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """The activations (N, C, h, w), float32, at several hook points in one pass; maps of more than `side` cells are averaged to so many.
 
-    That keeps a few hundred people in memory, and compares where things are no finer than layers of few cells can.
+    That keeps a few hundred people in memory, and compares where things are no finer than layers of few cells can. What is no map, tokens
+    (N, T, C) say, is whole.
     """
+    card.check(crops)
     backend, found = backend or Backend.best(), {}  # type: ignore[var-annotated]
     network, indices = by_modules(model, backend), list(iterate(len(crops), BATCH))
     with trace(model, list(hook_points)) as activations, torch.inference_mode():
@@ -112,7 +114,7 @@ def layers(
             network(card.centred(seen))
             for name in hook_points:
                 maps = activations[name].float()
-                smaller = maps if maps.shape[-1] <= side else nn.functional.adaptive_avg_pool2d(maps, side)
+                smaller = maps if maps.ndim != 4 or maps.shape[-1] <= side else nn.functional.adaptive_avg_pool2d(maps, side)
                 found.setdefault(name, []).append(smaller.cpu())
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 

@@ -56,6 +56,7 @@ def turned(
     degrees = np.broadcast_to(np.asarray(degrees, float), len(crops))
     if not np.isfinite(degrees).all():
         raise ValueError(f"{int((~np.isfinite(degrees)).sum())} angles are not finite; select the people who have a trunk")
+    card.check(crops)
     backend = backend or Backend.best()
     backend.place(model.eval())
     network = network or Fast(model, backend, expected=len(crops))
