@@ -118,6 +118,8 @@ def _hook(function: Callable, name: str):
         replacement = function(activation, *more)
         if replacement is None:
             return None
+        if not isinstance(replacement, Tensor):
+            raise PosekitError(f"{name}: the edit gives a {type(replacement).__name__}; give a tensor, or None to leave the activation")
         if replacement.shape != activation.shape:
             raise PosekitError(f"{name}: the replacement is {tuple(replacement.shape)}, the activation {tuple(activation.shape)}")
         return _with_first(output, replacement)

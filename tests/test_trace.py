@@ -1,5 +1,6 @@
 """Hooks that read and replace activations: what they see, what they change, and that none remains."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -113,6 +114,14 @@ def test_a_replacement_of_another_shape_is_refused(model, pictures):
         edit(model, {"stack0.skip1": lambda y, name: y.mean((-2, -1))}),
     ):
         model(pictures)
+
+
+@pytest.mark.parametrize("given", [0.0, np.zeros((2, 16, 8, 8)), (torch.zeros(2, 16, 8, 8),)], ids=["float", "ndarray", "tuple"])
+def test_a_replacement_that_is_no_tensor_is_refused(model, pictures, given):
+    said = f"stack0.skip1: the edit gives a {type(given).__name__}; give a tensor"
+    with pytest.raises(PosekitError, match=said), edit(model, {"stack0.skip1": lambda y: given}):
+        model(pictures)
+    assert not any(module._forward_hooks for module in model.modules())
 
 
 @pytest.mark.parametrize("name, near", [("stack0.botleneck1", "stack0.bottleneck1"), ("stack0.skip7", "stack0.skip1"), ("stack0.pool", "")])
