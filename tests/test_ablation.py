@@ -161,6 +161,25 @@ def test_where_every_small_batch_leaves_somebody_alone_a_larger_one_is_taken():
     assert ablation.batch_size(13, 4) == 5
 
 
+def test_one_person_does_without_but_for_another_persons_activation(store):
+    model, one = network(), store.select(np.arange(1))
+    alone = run(model, one, {"zero": ablation.zero})["all"]["zero"]
+    np.testing.assert_allclose(alone, run(model, store, {"zero": ablation.zero})["all"]["zero"][:, :1], atol=0.01)
+    np.testing.assert_allclose(whole(model, one), whole(model, store)[:, :1], atol=0.01)
+    with pytest.raises(PosekitError, match="a batch of one person has nobody else's activation"):
+        run(model, one, {"another's": ablation.resample})
+
+
+def test_groups_of_nothing_and_means_that_nobody_took_are_refused(store):
+    model = network()
+    with pytest.raises(PosekitError, match="none: no hook point to replace"):
+        run(model, store, {"zero": ablation.zero}, {"none": []})
+    mean = ablation.mean(model, card(model), store, ["stem"], backend=PLAIN)
+    with pytest.raises(PosekitError, match=r"stack0\.skip1: its mean is not known, but those of stem"):
+        run(model, store, {"mean": mean}, {"x": ["stack0.skip1"]})
+    assert not any(module._forward_hooks for module in model.modules())
+
+
 def test_too_few_people():
     with pytest.raises(PosekitError, match="1 people: another person's activation needs at least two"):
         ablation.mixed(np.array(["a"]))

@@ -116,7 +116,13 @@ def mean(
     `others` are people on whom nothing is measured: of the validation split, say. Only at `names` does it know a mean.
     """
     known = means(model, card, others, names, backend=backend, batch=batch)
-    return lambda activation, name: known[name].to(activation.dtype).expand_as(activation)
+
+    def averaged(activation: Tensor, name: str) -> Tensor:
+        if name not in known:
+            raise PosekitError(f"{name}: its mean is not known, but those of {', '.join(known) or 'nothing'}; name it for the means")
+        return known[name].to(activation.dtype).expand_as(activation)
+
+    return averaged
 
 
 def skip_hook_points(model: nn.Module) -> list[str]:
@@ -151,6 +157,8 @@ def ablate(
     """
     found: dict[str, dict[str, np.ndarray]] = {}
     for group, names in groups.items():
+        if not len(names):
+            raise PosekitError(f"{group}: no hook point to replace; name one at least, or leave the group out")
         for way, function in ways.items():
             with edit(model, dict.fromkeys(names, function)):
                 found.setdefault(group, {})[way] = intact(model, card, crops, backend=backend, batch=batch)
@@ -161,7 +169,8 @@ def intact(model: nn.Module, card: Card, crops: Crops, *, backend: Backend | Non
     """Keypoints (stacks, N, K, 3) of the network as it is, through the very path that `ablate` takes."""
     backend = backend or Backend.best()
     network = by_modules(model, backend)
-    return predict_crops(model, card, crops, backend=backend, network=network, batch=batch_size(len(crops), batch))
+    size = batch_size(len(crops), batch) if len(crops) > 1 else 1
+    return predict_crops(model, card, crops, backend=backend, network=network, batch=size)
 
 
 def summary(hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict:
