@@ -127,3 +127,9 @@ def test_components_of_another_code_are_refused(stored):
     frame = Components(10, np.zeros(3), np.eye(3), np.ones(3))
     with pytest.raises(PosekitError, match=r"components of 3 numbers do not fit stack0\.bottleneck1, where a code has 4"):
         cuts.cut_scores(model, card, stored, "stack0.bottleneck1", frame, [1], backend=PLAIN)
+
+
+@pytest.mark.parametrize("k", [-1, 1.5, True])
+def test_a_number_of_components_that_is_none_is_refused(stored, k):
+    with pytest.raises(PosekitError, match=f"ks is {k}; it must be a whole number from 0"):
+        cuts.cut_scores(Puppet(0), Card("puppet", {}, "lsp", 32, "mse"), stored, "stack0.bottleneck1", FRAME, [1, k], backend=PLAIN)

@@ -277,3 +277,30 @@ def test_bad_input_is_named(model, stored, pictures):
     with pytest.raises(PosekitError, match="8 numbers do not fit"):
         wk.answers(model, CARD, pictures, hook_point, np.ones((1, 8)), backend=PLAIN)
     assert not any(module._forward_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("attribute", [None, "lean"])
+def test_a_walk_that_cannot_be_measured_is_refused(model, stored, attribute, tmp_path):
+    hook_point, ways = code_hook_point(model, 0), np.eye(64, dtype=np.float32)
+    direction = Direction("a", ways[0], 1.0, 1.0)
+    nobody = crops(dataclasses.replace(people(range(6)), keypoints=np.tile([np.nan, np.nan, 0], (6, 14, 1))), 40, tmp_path)
+    with pytest.raises(PosekitError, match="nobody has a trunk to measure by"):
+        wk.causal(model, CARD, nobody, hook_point, direction, ways[1:3], attribute=attribute, backend=PLAIN)
+    for control in (ways[:1], -ways[:1], np.stack([ways[1], ways[0]])):
+        with pytest.raises(PosekitError, match="a random direction is the walk's own"):
+            wk.causal(model, CARD, stored, hook_point, direction, control, attribute=attribute, backend=PLAIN)
+    with pytest.raises(PosekitError, match="nobody to look at"):
+        wk.causal(model, CARD, stored.select(np.arange(0)), hook_point, direction, ways[1:3], attribute=attribute, backend=PLAIN)
+    with pytest.raises(PosekitError, match="nobody to look at"):
+        collect(model, CARD, stored.select(np.arange(0)), hook_point, backend=PLAIN)
+
+
+def test_codes_that_are_not_finite_have_no_answer_and_what_does_not_vary_no_directions(model, stored, pictures):
+    hook_point = code_hook_point(model, 0)
+    with pytest.raises(PosekitError, match=r"stack0\.bottleneck2: a code or a step is not finite"):
+        wk.answers(model, CARD, pictures, hook_point, np.full((1, 64), np.nan), backend=PLAIN)
+    with pytest.raises(PosekitError, match=r"stack0\.bottleneck2: a code or a step is not finite"):
+        wk.walks(model, CARD, stored, hook_point, np.ones((1, 64), np.float32), [np.inf], backend=PLAIN)
+    for variances in (np.zeros(5), np.zeros(0)):
+        with pytest.raises(PosekitError, match="components that vary, and none of these does"):
+            wk.random_directions(3, np.eye(5)[: len(variances)], variances)

@@ -129,7 +129,10 @@ class Card:
         return (self.resolution - width) // 2, (self.resolution - height) // 2, width, height
 
     def check(self, crops: Crops) -> None:
-        """Raises PosekitError where crops were cut for an input of another shape: the network would see people cut off, or too small."""
+        """Raises PosekitError where crops were cut for an input of another shape: the network would see people cut off, or too small; and
+        where there are none."""  # fmt: skip
+        if not len(crops):
+            raise PosekitError(f"{crops.people.source}: nobody to look at")
         if abs(crops.aspect - self.aspect) > 1e-6:
             raise PosekitError(
                 f"{crops.people.source}: crops were cut for an input whose width is {crops.aspect:g} of its height, and that of "

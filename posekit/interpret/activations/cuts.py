@@ -20,6 +20,7 @@ from posekit.engine.evaluation import common
 from posekit.engine.inference.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
+from posekit.errors import whole as whole_number
 from posekit.hooks import Edit, edit
 from posekit.interpret.activations.walks import skip_edits
 from posekit.interpret.analysis.components import Components
@@ -61,6 +62,7 @@ def cut_scores(
         Intervals (95 %) are over people, or over pictures where people share one. `change` is that of PCK from the whole code, and
         `relative` that of the number of joints found, as a share of it; both are paired, {"mean", "low", "high", "people"}.
     """
+    tried = sorted({k for k in (whole_number("ks", k) for k in ks) if k < len(frame)})
     backend = backend or Backend.best()
     network, stage, known = by_modules(model, backend), model.stage_of(hook_point), skeleton_of(card.skeleton)
     people, pictures = crops.people, crops.people.names
@@ -79,7 +81,6 @@ def cut_scores(
 
     whole = hits({})
     result: dict = {"whole": block(whole), "mean code": block(hits({hook_point: project(frame.mean, frame.directions[:0])}))}
-    tried = sorted({k for k in ks if k < len(frame)})
     for name, directions in (("components", frame.directions), ("random directions", rotated(frame.directions, seed))):
         result[name] = {}
         for k in [*tried, len(frame)]:

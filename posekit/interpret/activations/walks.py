@@ -76,6 +76,8 @@ def random_directions(count: int, components: np.ndarray, variances: np.ndarray,
     A direction drawn evenly from all of code space is mostly one along which no two people differ, and an easier control.
     """
     count, seed = whole("count", count), whole("seed", seed)
+    if not np.any(np.asarray(variances) > 0):
+        raise PosekitError("random directions are drawn along components that vary, and none of these does")
     drawn = np.random.default_rng(seed).normal(size=(count, len(components))) * np.sqrt(variances) @ components
     return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
 
@@ -227,7 +229,8 @@ def causal(
         skips: see `answers`.
 
     Raises:
-        PosekitError: no control; the attribute is none of the network's skeleton, or defined for nobody at both ends.
+        PosekitError: no control, or one of the direction itself; the attribute is none of the network's skeleton, or defined for nobody
+            at both ends; nobody has a trunk to measure by.
     """
     if not len(control):
         raise PosekitError("a walk needs at least one random direction to be compared with; random_directions gives them")
@@ -241,6 +244,8 @@ def causal(
         skips=skips, means=means, backend=backend, batch=batch,
     )  # fmt: skip
     moved = [_block(one.displacement.mean(0)) for one in walked]
+    if not moved[0]["people"]:
+        raise PosekitError(f"{crops.people.source}: nobody has a trunk to measure by; take people with shoulders and hips labelled")
     varied = [_block(one.variation.mean(0)) for one in walked]
     effects = []
     if attribute is not None:
@@ -319,6 +324,8 @@ def _shaped(codes: Tensor, activation: Tensor, name: str) -> Tensor:
     """Codes (n, D) as activations (n, C, H, W)."""
     if codes.shape[1] != activation[0].numel():
         raise PosekitError(f"{codes.shape[1]} numbers do not fit {name}, where a code has {activation[0].numel()}")
+    if not codes.isfinite().all():
+        raise PosekitError(f"{name}: a code or a step is not finite; leave it out")
     return codes.to(activation).reshape(-1, *activation.shape[1:])
 
 
@@ -345,6 +352,8 @@ def _total_variation(one: Tensor, other: Tensor) -> np.ndarray:
 def _across(control: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """Directions (V, D) without their part along `vector` (D,), of length 1 again."""
     rest = control - np.outer(control @ vector, vector)
+    if (np.linalg.norm(rest, axis=1) < 1e-5 * np.linalg.norm(control, axis=1)).any():  # what is left is rounding
+        raise PosekitError("a random direction is the walk's own, so that there is nothing to compare with; draw them from more components")
     return (rest / np.linalg.norm(rest, axis=1, keepdims=True)).astype(np.float32)
 
 
