@@ -85,3 +85,12 @@ def test_measures_refuse_what_does_not_fit():
         embedding.faithfulness(cloud(30), cloud(29, 2))
     with pytest.raises(PosekitError, match="fewer than half"):
         embedding.faithfulness(cloud(30), cloud(30, 2), neighbours=15)
+
+
+def test_neighbours_of_what_is_not_finite_are_refused():
+    points = np.random.default_rng(0).normal(size=(40, 3))
+    damaged = np.where(np.arange(120).reshape(40, 3) == 7, np.nan, points)
+    for ask in (embedding.faithfulness, embedding.far_distances):
+        for pair in ((damaged, points[:, :2]), (points, damaged[:, :2])):
+            with pytest.raises(PosekitError, match="is not finite; leave that person out"):
+                ask(*pair)

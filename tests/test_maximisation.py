@@ -135,3 +135,13 @@ def test_goals_are_what_people_reach_and_scores_what_pictures_do(tmp_path):
     goal = next(iter(goals.values()))
     assert goal.deviations(float(goal.reached.mean())) == pytest.approx(0, abs=1e-5)
     assert goal.deviations(float(goal.reached.mean() + goal.reached.std())) == pytest.approx(1, abs=1e-4)
+
+
+def test_what_nobody_can_be_shown_is_refused():
+    pictures = torch.full((2, 3, 8, 8), 0.5)
+    with pytest.raises(PosekitError, match="of one colour throughout"):
+        mx.colours(pictures)
+    with pytest.raises(PosekitError, match="no goal is named"):
+        mx.maximise(Tiny(), CARD, [])
+    with pytest.raises(PosekitError, match="features has channels 0 to 3, not 4"):
+        mx.maximise(Tiny(), CARD, [mx.channel("features", 4)], steps=1)

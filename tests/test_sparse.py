@@ -223,3 +223,9 @@ def test_nothing_to_explain_is_no_share():
     for atom in (-1, 6):
         with pytest.raises(PosekitError, match=f"no atom {atom}; principal components has 6"):
             sparse.without_atom(found, atom)
+
+
+def test_cells_of_one_channel_have_one_component():
+    cells = np.random.default_rng(0).normal(size=(30, 1))
+    found = sparse.components(cells, 1)
+    assert np.abs(found.atoms).tolist() == [[1.0]] and found.explained(cells) == pytest.approx(1)

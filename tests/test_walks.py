@@ -304,3 +304,12 @@ def test_codes_that_are_not_finite_have_no_answer_and_what_does_not_vary_no_dire
     for variances in (np.zeros(5), np.zeros(0)):
         with pytest.raises(PosekitError, match="components that vary, and none of these does"):
             wk.random_directions(3, np.eye(5)[: len(variances)], variances)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_nobody_is_near_to_what_is_not_finite(wrong):
+    codes = np.random.default_rng(0).normal(size=(9, 4))
+    damaged = np.where(np.arange(36).reshape(9, 4) == 5, wrong, codes)
+    for among, points in ((damaged, codes[:2]), (codes, damaged[:2])):
+        with pytest.raises(PosekitError, match="is not finite; leave it out"):
+            wk.nearest(among, points)

@@ -15,6 +15,7 @@ from posekit.data.mannequins.pairs import counterfactuals, unpaired
 from posekit.errors import whole
 from posekit.interpret.activations import walks
 from posekit.interpret.analysis import cka, clusters, components, embedding, sparse
+from posekit.interpret.attribution import dependency, maximisation, patches, sanity, shapley
 from posekit.workflow import parameters
 
 NETWORK = "mannequins-hg1"
@@ -119,6 +120,7 @@ def test_a_parameter_of_a_notebook_is_refused_by_name(tmp_path, text, name):
 
 
 POINTS = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+NETWORK_AND_PEOPLE = (None, None, None)  # what is refused at once looks at neither
 INSIDE = {  # of functions that are not exported, by module
     ("kmeans", "k"): lambda value: clusters.kmeans(POINTS, value),
     ("kmeans", "restarts"): lambda value: clusters.kmeans(POINTS, 2, restarts=value),
@@ -143,6 +145,16 @@ INSIDE = {  # of functions that are not exported, by module
     ("counterfactuals", "n"): lambda value: counterfactuals("light", value, size=16),
     ("counterfactuals", "seed"): lambda value: counterfactuals("light", 1, value, size=16),
     ("counterfactuals", "size"): lambda value: counterfactuals("light", 1, size=value),
+    ("jackknife", "groups"): lambda value: components.jackknife(POINTS, {"rank": len}, groups=value),
+    ("faithfulness", "neighbours"): lambda value: embedding.faithfulness(POINTS, POINTS[:, :2], neighbours=value),
+    ("draw_cases", "people"): lambda value: sanity.draw_cases(*NETWORK_AND_PEOPLE, people=value),
+    ("draw_cases", "seed"): lambda value: sanity.draw_cases(*NETWORK_AND_PEOPLE, seed=value),
+    ("dependency", "seed"): lambda value: dependency.dependency(*NETWORK_AND_PEOPLE, seed=value),
+    ("shapley", "seed"): lambda value: shapley.shapley(*NETWORK_AND_PEOPLE, seed=value),
+    ("top_patches", "count"): lambda value: patches.top_patches(*NETWORK_AND_PEOPLE, "stem", [0], count=value),
+    ("maximise", "steps"): lambda value: maximisation.maximise(*NETWORK_AND_PEOPLE[:2], [], steps=value),
+    ("maximise", "seed"): lambda value: maximisation.maximise(*NETWORK_AND_PEOPLE[:2], [], seed=value),
+    ("channel", "number"): lambda value: maximisation.channel("stem", value),
     ("unpaired", "n"): lambda value: unpaired(value, size=16),
 }
 

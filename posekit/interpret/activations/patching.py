@@ -204,6 +204,7 @@ def channel_groups(network: Predictor, hook_point: str, count: int = 4) -> dict[
     Raises:
         PosekitError: no such hook point, one whose activation is no map (C, h, w), or one of fewer channels.
     """
+    count = whole("count", count, None)
     shape = activation_shape(network.model, network.card, hook_point)
     if len(shape) != 3 or not 1 <= count <= shape[0]:
         raise PosekitError(f"{hook_point}: an activation of shape {shape} has no {count} groups of channels")

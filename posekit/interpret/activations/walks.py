@@ -64,6 +64,8 @@ def nearest(codes: np.ndarray, points: np.ndarray, count: int = 1) -> Nearest:
     count = whole("count", count, 1)
     if len(codes) < max(count, 2):
         raise PosekitError(f"{len(codes)} people are too few to look for the nearest {count}; take more")
+    if not (np.isfinite(codes).all() and np.isfinite(points).all()):
+        raise PosekitError("a code, or a point to look near, is not finite; leave it out")
     search = NearestNeighbors().fit(codes)
     distance, index = search.kneighbors(points, n_neighbors=count)
     among = search.kneighbors(codes, n_neighbors=2)[0][:, 1]

@@ -282,7 +282,7 @@ def jackknife(
     Raises:
         PosekitError: fewer than 4 people.
     """
-    groups = min(groups, len(codes))
+    groups, seed = min(whole("groups", groups, 1), len(codes)), whole("seed", seed)
     if groups < 4:
         raise PosekitError(f"an interval by the jackknife needs 4 people, and there are {len(codes)}")
     dealt = np.array_split(np.random.default_rng(seed).permutation(len(codes)), groups)

@@ -61,7 +61,7 @@ def faithfulness(
     Raises:
         PosekitError: the two are not of the same people, or there are fewer than twice as many people as neighbours.
     """
-    chosen = _some(points, plane, sample, seed)
+    neighbours, chosen = whole("neighbours", neighbours), _some(points, plane, sample, seed)
     if not 1 <= neighbours < len(chosen) / 2:
         raise PosekitError(f"faithfulness: neighbours are fewer than half of the {len(chosen)} people, not {neighbours}")
     far, near = _ranks(points[chosen]), _ranks(plane[chosen])
@@ -129,6 +129,8 @@ def _kept(true: np.ndarray, shown: np.ndarray, neighbours: int) -> np.ndarray:
 def _some(points: np.ndarray, plane: np.ndarray, sample: int, seed: int) -> np.ndarray:
     if len(points) != len(plane):
         raise PosekitError(f"a plane of {len(plane)} people does not go with the codes of {len(points)}")
+    if not (np.isfinite(points).all() and np.isfinite(plane).all()):
+        raise PosekitError("a code, or a place in the plane, is not finite; leave that person out")
     chosen = np.arange(len(points))
     return chosen if len(points) <= sample else np.sort(np.random.default_rng(seed).permutation(chosen)[:sample])
 

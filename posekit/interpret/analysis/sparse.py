@@ -112,7 +112,7 @@ def components(cells: np.ndarray, k: int = 8) -> Dictionary:
     """All principal components of cells (M, C) as a dictionary: each cell keeps its k largest coefficients, of either sign."""
     check(cells, 1, k, cells.shape[-1])
     mean = cells.mean(0)
-    vectors = np.linalg.svd(np.cov(cells, rowvar=False))[2].astype(np.float32)
+    vectors = np.linalg.svd(np.atleast_2d(np.cov(cells, rowvar=False)))[2].astype(np.float32)
     return Dictionary("principal components", vectors, mean, k, lambda given: (given - mean) @ vectors.T)
 
 

@@ -24,7 +24,7 @@ from posekit.data.people import iterate
 from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import Fast, decode, predict_heatmaps
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.interpret.activations.ablation import rank_correlation
 from posekit.interpret.attribution.explain import blurred
 from posekit.interpret.attribution.sanity import mean_interval
@@ -61,6 +61,7 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, bac
     Raises:
         PosekitError: the people have other joints than the network, or nobody has a torso.
     """
+    seed = whole("seed", seed)
     skeleton = skeleton_of(card.skeleton)
     if crops.people.skeleton.joints != skeleton.joints:
         raise PosekitError(f"{card.name} knows the joints of {skeleton.name}, these people have those of {crops.people.skeleton.name}")

@@ -23,7 +23,7 @@ from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.hooks import trace
 from posekit.interpret.activations.walks import random_directions
 from posekit.interpret.analysis.components import pca_of
@@ -124,15 +124,31 @@ def _run(model: nn.Module, card: Card, pictures: Tensor, hook_point: str) -> tup
 
 
 def colours(pictures: Tensor) -> Tensor:
-    """How the colours of pictures (B, 3, R, R) vary together: the symmetric root (3, 3) of their covariance, of norm 1."""
+    """How the colours of pictures (B, 3, R, R) vary together: the symmetric root (3, 3) of their covariance, of norm 1.
+
+    Raises:
+        PosekitError: each is of one colour, and all of the same.
+    """
     values, vectors = torch.linalg.eigh(torch.cov(pictures.transpose(0, 1).flatten(1).double()))
     root = vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
+    if not torch.linalg.matrix_norm(root) > 0:
+        raise PosekitError("the pictures are of one colour throughout, and no palette can be had of them; give others")
     return (root / torch.linalg.matrix_norm(root)).float()
 
 
 def channel(hook_point: str, number: int) -> Target:
-    """The mean of a channel of the activation at `hook_point` over its positions."""
-    return Target(f"channel {number} of {hook_point}", lambda activation: activation[:, number].mean((-2, -1)), hook_point)
+    """The mean of a channel of the activation at `hook_point` over its positions.
+
+    Where it is asked for, it raises PosekitError if there is no such channel.
+    """
+    number = whole("number", number)
+
+    def mean(activation: Tensor) -> Tensor:
+        if number >= activation.shape[1]:
+            raise PosekitError(f"{hook_point} has channels 0 to {activation.shape[1] - 1}, not {number}")
+        return activation[:, number].mean((-2, -1))
+
+    return Target(f"channel {number} of {hook_point}", mean, hook_point)
 
 
 def direction(name: str, hook_point: str, vector, mean) -> Target:
@@ -157,7 +173,9 @@ def maximise(
     `palette` (3, 3) is what `colours` finds; without one, channels vary independently. The goals see the pictures moved, turned and
     scaled at random; score what comes out with `Scored` to know how large it is.
     """
-    draw = torch.Generator().manual_seed(seed)
+    steps, draw = whole("steps", steps), torch.Generator().manual_seed(whole("seed", seed))
+    if not len(goals):
+        raise PosekitError("no goal is named; give one target at least, each has a picture")
     device = next(model.parameters()).device
     size, wide = card.resolution, round(card.resolution * CONTEXT)  # a margin, so that a moved view shows no border
     waves = torch.randn(len(goals), 3, wide, wide // 2 + 1, 2, generator=draw)

@@ -19,7 +19,7 @@ from posekit.data.crops import Crops
 from posekit.data.loading import load_batch
 from posekit.data.people import iterate
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.hooks import trace
 from posekit.interpret.attribution.explain import gradients, shape_at
 from posekit.interpret.attribution.targets import Scored, Target
@@ -48,6 +48,9 @@ def top_patches(
     Raises:
         PosekitError: no such hook point or channel, one that is no map, no ReLUs, or fewer people than `count`.
     """
+    count, batch = whole("count", count, 1), whole("batch", batch, 1)
+    if not len(channels):
+        raise PosekitError(f"{hook_point}: no channel is named; give channels=[3, 17], say")
     if len(crops) < count:
         raise PosekitError(f"{count} patches of different people asked for, there are {len(crops)} people; take more, or fewer patches")
     shape_at(model.eval(), _views(crops, np.arange(1), card, model), hook_point)

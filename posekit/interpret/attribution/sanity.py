@@ -35,7 +35,7 @@ from posekit.data.rendered import parse_options
 from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import Fast
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.hooks import hook_points
 from posekit.interpret.attribution.explain import attribute, blurred, softened
 from posekit.interpret.attribution.targets import Scored, answered, joint_index, target
@@ -93,6 +93,7 @@ def draw_cases(
     Raises:
         PosekitError: the skeleton lacks a joint, the people have other joints than the network, or nobody has one of them visible.
     """
+    people, seed = whole("people", people, 1), whole("seed", seed)
     skeleton = skeleton_of(card.skeleton)
     if crops.people.skeleton.joints != skeleton.joints:
         raise PosekitError(f"{card.name} knows the joints of {skeleton.name}, these people have those of {crops.people.skeleton.name}")

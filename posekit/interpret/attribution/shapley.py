@@ -20,7 +20,7 @@ from posekit.data.people import iterate
 from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import Fast, decode, predict_heatmaps
 from posekit.engine.weights import Card
-from posekit.errors import PosekitError
+from posekit.errors import PosekitError, whole
 from posekit.interpret.attribution.dependency import BATCH, FARTHEST, SIDE, person_view
 from posekit.interpret.attribution.explain import blurred
 from posekit.interpret.attribution.sanity import mean_interval
@@ -56,6 +56,7 @@ def shapley(
         PosekitError: the people have other joints than the network; nobody has a torso; an unknown joint in a group, or one in two;
             `orders` is odd or below 2.
     """
+    orders, seed = whole("orders", orders, None), whole("seed", seed)
     skeleton = skeleton_of(card.skeleton)
     if crops.people.skeleton.joints != skeleton.joints:
         raise PosekitError(f"{card.name} knows the joints of {skeleton.name}, these people have those of {crops.people.skeleton.name}")
