@@ -38,12 +38,6 @@ def test_the_mean_of_a_map_is_of_what_the_network_sees(raw, aspect, inside):
     assert torch.allclose(target("mean", "left wrist", shaped).of(raw), raw[:, WRIST][inside].mean((1, 2)))
 
 
-def test_no_joint_is_apart_from_itself():
-    for joint in ("left wrist", ["neck", "left_wrist"]):
-        with pytest.raises(PosekitError, match="a joint's distance to itself is always 0"):
-            target("distance to left wrist", joint, CARD)
-
-
 def test_the_distance_of_two_joints_is_that_of_their_peaks():
     maps = torch.full((1, 14, 32, 32), -50.0)
     maps[0, WRIST, 10, 4] = maps[0, KNEE, 13, 8] = 50.0

@@ -63,7 +63,7 @@ def answer(model: nn.Module, backend: Backend, pictures: Tensor) -> Tensor | Non
 
 
 class Weights:
-    """The tensors of a network, their versions and sums, to tell later whether one was changed or replaced."""
+    """The tensors of a network and marks of their values, to tell later whether one was changed or replaced."""
 
     def __init__(self, model: nn.Module):
         modules = list(model.modules())
@@ -73,23 +73,34 @@ class Weights:
         ]
         self._held = [(holder, name, value) for holder in self._holders for name, value in holder.items()]
         self._tensors = [value for *_, value in self._held if isinstance(value, Tensor) and not value.is_inference()]
-        dense = [t.detach() for t in self._tensors if t.dtype == torch.float32 and (t.is_contiguous() or _channels_last(t))]
-        self._flat = [t.as_strided((t.numel(),), (1,)) for t in dense]  # the same memory, in its order
-        self._versions = self._now()
+        flat = [
+            tensor.detach().as_strided((tensor.numel(),), (1,)).numpy()  # the same memory, in its order
+            for tensor in self._tensors
+            if tensor.dtype == torch.float32 and tensor.device.type == "cpu" and (tensor.is_contiguous() or _channels_last(tensor))
+        ]
+        self._flat = [(numbers, _drawn(len(numbers))) for numbers in flat]
+        self._marks, self._products = self._now()
 
-    def _now(self) -> list[int]:
-        """Versions and places in memory, and sums of the bits and of each number's with its neighbour's: what is changed through
-        `.data` keeps its version."""
-        bits = torch.cat(self._flat).view(torch.int32) if self._flat else torch.zeros(0, dtype=torch.int32)
+    def _now(self) -> tuple[list[int], np.ndarray]:
+        """Versions and places in memory; and a product with numbers drawn once, for what is changed through `.data` keeps its version."""
         marks = [mark for tensor in self._tensors for mark in (tensor._version, tensor.data_ptr())]
-        return [*marks, int(bits.sum()), int((bits[1:] * bits[:-1]).sum())]
+        return marks, np.array([numbers.dot(drawn) for numbers, drawn in self._flat])
 
     def hooked(self) -> bool:
         return any(self._hooks)
 
     def unchanged(self) -> bool:
         same = all([holder.get(name) is value for holder, name, value in self._held])
-        return same and sum(map(len, self._holders)) == len(self._held) and self._now() == self._versions
+        if not same or sum(map(len, self._holders)) != len(self._held):
+            return False
+        marks, products = self._now()
+        return marks == self._marks and np.array_equal(products, self._products, equal_nan=True)
+
+
+@cache
+def _drawn(count: int) -> np.ndarray:
+    """As many numbers, whose product with a tensor's numbers changes with any of these."""
+    return np.random.default_rng(0).random(count, np.float32)
 
 
 def _channels_last(tensor: Tensor) -> bool:
