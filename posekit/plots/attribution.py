@@ -60,7 +60,8 @@ def cascade_likeness(
     if decisive is not None:
         ax.axvline(1 + levels.index(decisive), color="0.6", linewidth=1, linestyle="--", zorder=0)
     ax.axhline(0, color="0.85", linewidth=1, zorder=0)
-    ax.set_xticks(range(len(levels) + 1), ["trained", *(f"+ {level}" for level in levels)], rotation=20, ha="right")
+    rotation = 20 if len(levels) < 16 else 60  # labels of more would run into each other
+    ax.set_xticks(range(len(levels) + 1), ["trained", *(f"+ {level}" for level in levels)], rotation=rotation, ha="right")
     ax.set(ylabel="rank correlation with the\nmap of the trained network", ylim=(max(min(-0.1, ax.get_ylim()[0]), -0.6), 1.03))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return figure
