@@ -158,12 +158,15 @@ def test_evidence_of_exchanged_labels_is_exchanged_evidence(seed, kind):
     )
 
 
-@given(st.floats(0.02, 0.3), st.integers(0, 100))
-def test_the_rate_of_clear_errors_is_found(share, seed):
-    rng = np.random.default_rng(seed)
-    wrong = round(share * 400)
-    as_is = np.r_[rng.normal(-5, 1, 400 - wrong), rng.normal(5, 1, wrong)]
-    assert calibration.rate(as_is, rng.normal(5, 1, 300)) == pytest.approx((wrong + np.sqrt(wrong) + 1) / 400, abs=0.12)
+@given(st.floats(0.02, 0.3))
+def test_the_rate_of_clear_errors_is_found(share):
+    wrong, found = round(share * 400), []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        as_is = np.r_[rng.normal(-5, 1, 400 - wrong), rng.normal(5, 1, wrong)]
+        found.append(calibration.rate(as_is, rng.normal(5, 1, 300)))
+    highest = (wrong + np.sqrt(wrong) + 1) / 400  # of the threshold that all errors pass; others say less by chance
+    assert max(found) <= highest + 1e-9 and np.mean(found) == pytest.approx(highest, abs=0.05)
 
 
 def test_probabilities_are_calibrated_where_the_truth_is_known():

@@ -18,7 +18,7 @@ from posekit.interpret.activations.patching import Part
 from posekit.models.hourglass import Hourglass
 
 PLAIN = posekit.Backend.plain()
-WRISTS = Skeleton("wrists", ("left wrist", "right wrist"), pairs=((0, 1),))
+WRISTS = Skeleton("wrists", ("left wrist", "right wrist"), pairs=(("left wrist", "right wrist"),))
 SIZE, CELLS = 32, 8
 HIDDEN = 3  # channel of the skip connection through which the left wrist travels
 

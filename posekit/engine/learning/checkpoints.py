@@ -36,6 +36,7 @@ def alone(folder: Path):
     if parallel.world().rank:  # the first process alone writes
         yield
         return
+    made = not folder.exists()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "training.lock")
@@ -48,6 +49,8 @@ def alone(folder: Path):
     finally:
         with contextlib.suppress(OSError):
             (folder / "training.lock").unlink()
+            if made:
+                folder.rmdir()  # fails unless nothing was kept
         lock.release()
 
 
