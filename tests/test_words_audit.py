@@ -125,17 +125,6 @@ def test_a_kind_with_few_planted_errors_is_not_drawn():
     plt.close(figure)
 
 
-def test_the_study_of_labels_has_the_names_of_the_chapter():
-    import matplotlib.pyplot as plt
-
-    from posekit.plots.comparisons.studies import differences
-
-    variants = {name: {"seeds": [], "difference": None} for name in ("labels as they are", "exchanges put right", "weighted labels")}
-    figure = differences(variants, "labels as they are", words.VARIANTS)
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["corrected exchanges", "weighted labels"]
-    plt.close(figure)
-
-
 def part(mean, looked=200, unknown=20, n=180):
     block = interval(mean) | {"n": n}
     return {"looked at": looked, "unknown": unknown, "exchanged": block, "wrong": interval(mean + 0.1) | {"n": n}, "network": block,

@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 from posekit.plots import PALETTE
 
 
-def differences(variants: Mapping[str, Mapping[str, Any]], reference: str, called: Mapping[str, str] | None = None) -> Figure:
+def differences(variants: Mapping[str, Mapping[str, Any]], reference: str) -> Figure:
     """Difference of each variant from the reference in points, its 95 % interval, and each seed as a small dot.
 
     A variant is {"seeds", "difference": {"mean", "low", "high"}, "differences": {seed: difference}}; low and high are None without an
     interval, and a hollow dot says so. A variant that nothing is known of says that it is not trained.
-    `called` has other names for variants.
     """
     names = [name for name in variants if name != reference]
     figure, ax = plt.subplots(figsize=(7.5, 0.42 * max(len(names), 2) + 1.2))
@@ -33,7 +32,7 @@ def differences(variants: Mapping[str, Mapping[str, Any]], reference: str, calle
         ax.plot(100 * block["mean"], y, "o", color=PALETTE[0], markersize=7, markerfacecolor=PALETTE[0] if sure else "white")
     if not any(variants[name].get("seeds") for name in names):
         ax.set_xticks([])
-    ax.set_yticks(range(len(names)), [(called or {}).get(name, name) for name in names])
+    ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.grid(axis="x", color="0.92")
     ax.set_xlabel(f"difference of PCK@0.2·torso on test from “{reference}” (points)")
