@@ -1,8 +1,11 @@
-// A card shows what a link leads to, be it a figure, a formula, a work or a term, while the mouse or the focus of the keys is on the link.
+// A card shows what a link leads to, be it a figure, a formula, a work or a term, while the mouse or the focus of the keys is on the link;
+// and what a number is, while the mouse is on it or after a tap.
 //
-// All that there is to show was gathered when the book was built (_ext/previews.py), in a script: pages on a disk may not read each other.
+// What links lead to was gathered when the book was built (_ext/previews.py), in a script: pages on a disk may not read each other.
+// What a number is stands with it (_ext/measured.py).
 const WAIT = 200 // milliseconds, in which the mouse may cross a link, or go from a link to its card
-const LINKS = ".bd-article a.reference.internal[href*='#']"
+const NUMBERS = ".bd-article .measured"
+const LINKS = `.bd-article a.reference.internal[href*='#'], ${NUMBERS}`
 const preview = { link: null, card: null, timer: 0, index: null }
 
 const loadPreviews = () =>
@@ -21,13 +24,18 @@ const hidePreview = () => {
   preview.link = preview.card = null
 }
 
+const linked = async link => {
+  const page = link.pathname.split("/").at(-1) || "index.html"
+  return (await loadPreviews())[page + decodeURIComponent(link.hash)]
+}
+
 const showPreview = async link => {
   hidePreview()
   preview.link = link
-  const page = link.pathname.split("/").at(-1) || "index.html"
-  const shown = (await loadPreviews())[page + decodeURIComponent(link.hash)]
+  const shown = link.dataset.card ?? (await linked(link))
   if (!shown || preview.link !== link) return
-  const card = Object.assign(document.createElement("div"), { id: "preview", className: "preview", role: "tooltip", innerHTML: shown })
+  const className = link.dataset.card ? "preview number" : "preview"
+  const card = Object.assign(document.createElement("div"), { id: "preview", className, role: "tooltip", innerHTML: shown })
   if (card.querySelector(".math") && !window.MathJax?.typesetPromise) return // a page that has no formulas
   link.removeAttribute("title") // the same words, which the browser would lay over the card
   preview.card = card
@@ -61,4 +69,8 @@ addEventListener("pointerover", ({ pointerType, target }) => {
 addEventListener("focusin", ({ target }) => target.matches(LINKS) && target.matches(":focus-visible") && showPreview(target))
 addEventListener("focusout", hidePreview)
 addEventListener("keydown", ({ key }) => key === "Escape" && hidePreview())
-addEventListener("click", hidePreview)
+addEventListener("click", ({ pointerType, target }) => {
+  const number = pointerType === "mouse" ? null : target.closest(NUMBERS)
+  if (number && number !== preview.link) showPreview(number)
+  else hidePreview()
+})

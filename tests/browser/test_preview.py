@@ -1,9 +1,10 @@
-"""Cards of what links lead to: by mouse and by keys, hidden again, on no touch screen, and beside the text without moving it."""
+"""Cards of what links lead to and of what numbers are: by mouse and by keys, hidden again, on no touch screen, and beside the text without moving it."""
 
 import json
 from pathlib import Path
 
 import checks
+import measured
 import previews
 import pytest
 from playwright.sync_api import expect
@@ -28,6 +29,12 @@ TARGETS = {
     "theory.html": r'<div class="math notranslate" id="equation-eq-shrinkage"><span class="eqno">(5.6)</span>\[x\]</div>',
 }
 TEXT = "".join(f'<p>See <a class="reference internal" href="{place}" title="{name}!">{name}</a>.</p>' for name, (place, _) in LINKS.items())
+NUMBER = measured.mark(
+    "<p>It finds 48.2 % [46.2, 50.3].</p>",
+    [measured.Source("03_skips", "A run", {"intact": {"mean": 0.482, "low": 0.462, "high": 0.503, "people": 499}})],
+    {"03_skips": {"intact": "PCK@0.2·torso < 1"}},
+    [],
+)
 PAGE = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>'
     '<meta name="viewport" content="width=device-width">'
@@ -45,7 +52,7 @@ def folder(tmp_path):
     found = {f"{page}#{name}": shown for page, body in TARGETS.items() for name, shown in previews.targets(body).items()}
     (tmp_path / "_static").mkdir()
     (tmp_path / "_static" / "previews.js").write_text(f"previews = {json.dumps(found)}", "utf-8")
-    (tmp_path / "page.html").write_text(PAGE.format(STATIC.as_uri(), TEXT, TARGETS["page.html"]), "utf-8")
+    (tmp_path / "page.html").write_text(PAGE.format(STATIC.as_uri(), TEXT + NUMBER, TARGETS["page.html"]), "utf-8")
     return tmp_path
 
 
@@ -116,6 +123,25 @@ def test_a_finger_follows_the_link(browser, folder):
     context.close()
 
 
+def test_a_number(opened):
+    opened.get_by_text("48.2 %").hover()
+    expect(card(opened)).to_have_text("PCK@0.2·torso < 1.95 % interval over 499 people.A run.")
+    assert checks.accessibility(opened) == []
+    opened.mouse.move(1, 1)
+    expect(card(opened)).to_have_count(0)
+
+
+def test_a_number_under_a_finger(browser, folder):
+    context = browser.new_context(viewport=checks.PHONE, has_touch=True)
+    page = context.new_page()
+    page.goto((folder / "page.html").as_uri())
+    page.get_by_text("48.2 %").tap()
+    expect(card(page)).to_contain_text("over 499 people")
+    page.get_by_role("heading", name="Title").tap()
+    expect(page.locator(".preview")).to_have_count(0)
+    context.close()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_in_a_book(page, book, theme):
     page.emulate_media(color_scheme=theme)
@@ -137,3 +163,12 @@ def test_terms_of_a_book(page, book):
     page.goto((book / "03_skips.html").as_uri())
     page.locator("article a[href='notation.html#term-skip-connection']").first.hover()
     expect(card(page)).to_contain_text("past the bottleneck")
+
+
+def test_numbers_of_a_book(page, book):
+    page.goto((book / "03_skips.html").as_uri())
+    number = page.locator("article .measured").first
+    number.scroll_into_view_if_needed()
+    number.hover()
+    expect(card(page)).to_contain_text("95 % interval")
+    expect(card(page)).to_contain_text("03_skips of this edition")

@@ -90,7 +90,8 @@ def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: P
         from posekit.workflow.pages import try_it
 
         try_it.lay(source)
-    measured = _metrics({name: step for name, step in steps.items() if name not in missing})
+    done = {name: step for name, step in steps.items() if name not in missing}
+    measured, made = _written(done, "metrics"), _written(done, "provenance")
     leave_open(source, {path.stem for path in (root() / "notebooks").glob("*.py")} - set(measured))
 
     benches = (root() / "book" / "reference").glob("bench-*.json")
@@ -98,7 +99,7 @@ def _lay(preset: str, steps: dict[str, Step], missing: dict[str, str], folder: P
     bench = {"components": bench_words.components(timed.pop("components")), "accuracy": bench_words.accuracy(timed.pop("accuracy"))}
     bench |= {name: bench_words.words(result) for name, result in timed.items()}
     numbers = {
-        "preset": preset, "runs": measured, "bench": bench, "parameters": table(),
+        "preset": preset, "runs": measured, "provenance": made, "bench": bench, "parameters": table(),
     }  # fmt: skip
     (source / "numbers.json").write_text(json.dumps(numbers, sort_keys=True), encoding="utf-8")
     for name in steps.keys() - missing.keys():
@@ -300,9 +301,9 @@ def _line(name: str, value: Any, help: str) -> str:
     return f"{name} = {value!r}  # {help}" if help else f"{name} = {value!r}"
 
 
-def _metrics(steps: dict[str, Step]) -> dict[str, Any]:
-    """What each run measured, by notebook: what the prose may quote."""
-    files = {name: step.out / "metrics.json" for name, step in steps.items()}
+def _written(steps: dict[str, Step], what: str) -> dict[str, Any]:
+    """What each run kept as `what`.json, by notebook: the metrics, which the prose may quote, or the provenance."""
+    files = {name: step.out / f"{what}.json" for name, step in steps.items()}
     return {name: json.loads(file.read_text("utf-8")) for name, file in files.items() if file.exists()}
 
 
