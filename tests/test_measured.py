@@ -26,8 +26,8 @@ QUANTITIES = {"03_skips": {"intact": "PCK", "levels/*": "Change of PCK", "probes
 
 
 def lines(text, metrics=METRICS, kept=None):
-    others = [Source("03_skips", "03_skips kept of photographs", kept)] if kept else []
-    sources = [Source("03_skips", "03_skips of this edition", metrics), *others]
+    others = [Source("03_skips", "Kept run on photographs", kept)] if kept else []
+    sources = [Source("03_skips", "This edition: 03_skips", metrics), *others]
     return card(INTERVAL.search(text), sources, QUANTITIES, others)
 
 
@@ -42,7 +42,7 @@ def lines(text, metrics=METRICS, kept=None):
     ],
 )
 def test_a_number_of_the_run(text, first):
-    assert lines(text) == [*first, "03_skips of this edition."]
+    assert lines(text) == [*first, "This edition: 03_skips."]
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_what_reads_alike():
 
 def test_another_run():
     kept = {"intact": {"mean": 0.6, "low": 0.55, "high": 0.7}, "levels": {"skip1": {"mean": 0.012, "low": -0.004, "high": 0.034}}}
-    assert lines("48.2 % [46.2, 50.3]", kept=kept)[-1] == "03_skips kept of photographs: 60.0 % [55.0, 70.0]."
-    assert lines("−3.1 [−3.8, 0.0] points", kept=kept)[-1] == "03_skips kept of photographs: +1.2 [−0.4, +3.4] points."
-    assert lines("48.2 % [46.2, 50.3]", kept=METRICS)[-1] == "03_skips kept of photographs: the same."
-    assert lines("60.0 % [55.0, 70.0]", kept=kept)[-1] == "03_skips kept of photographs."
+    assert lines("48.2 % [46.2, 50.3]", kept=kept)[-1] == "Kept run on photographs: 60.0 % [55.0, 70.0]."
+    assert lines("−3.1 [−3.8, 0.0] points", kept=kept)[-1] == "Kept run on photographs: +1.2 [−0.4, +3.4] points."
+    assert lines("48.2 % [46.2, 50.3]", kept=METRICS)[-1] == "Kept run on photographs: the same."
+    assert lines("60.0 % [55.0, 70.0]", kept=kept)[-1] == "Kept run on photographs."
 
 
 @given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5))
@@ -83,9 +83,9 @@ def test_any_number_reads_as_itself(value, below, above):
 
 def test_a_study():
     kept = {"study": {"share": [0.2, 0.1, 0.3]}}
-    runs = [Source("04_stacks", "04_stacks of this edition", kept), Source("04_stacks", "04_stacks kept of photographs", kept)]
+    runs = [Source("04_stacks", "This edition: 04_stacks", kept), Source("04_stacks", "Kept run on photographs", kept)]
     said = card(INTERVAL.search("20 % [10, 30]"), runs, {"04_stacks": {"study/*": "Share of noise"}}, runs)
-    assert said[-1] == "Of trainings kept in book/studies; 04_stacks of this edition."
+    assert said[-1] == "Of trainings kept in book/studies. This edition: 04_stacks."
 
 
 def test_only_in_text():

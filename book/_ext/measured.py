@@ -19,7 +19,20 @@ import yaml
 VALUE = r"[+−]?\d[\d,]*(?:\.\d+)?"
 INTERVAL = re.compile(rf"(?<![\w.−+-])({VALUE})(\s%)?\s\[({VALUE}),\s({VALUE})\](\spoints)?")
 NOT_TEXT = re.compile(r"(<(script|style|svg|pre|code)\b.*?</\2>|<[^>]+>)", re.DOTALL)
-COUNTS = {"low", "high", "people", "level", "k", "n", "seeds", "p", "kinds", "pairs", "cluster", "component"}  # beside an interval, and not what it is of
+COUNTS = {
+    "low",
+    "high",
+    "people",
+    "level",
+    "k",
+    "n",
+    "seeds",
+    "p",
+    "kinds",
+    "pairs",
+    "cluster",
+    "component",
+}  # beside an interval, and not what it is of
 EDITIONS = {"laptop": "mannequins", "lspet": "photographs"}
 
 
@@ -146,7 +159,7 @@ def card(match: re.Match, sources: list[Source], quantities: dict[str, dict[str,
     for (says, which), (block, _) in known.items():
         lines += [f"{'Or: ' if lines else ''}{says}{f': {which}' if which else ''}.", f"95 % interval{over(block.beside)}."]
     if block.place[0] in ("study", "studies"):
-        return [*lines, f"Of trainings kept in book/studies; {source.name}."]
+        return [*lines, f"Of trainings kept in book/studies. {source.name}."]
     lines.append(f"{source.name}.")
     if len(known) == 1:
         [(block, scale)] = known.values()
@@ -179,14 +192,12 @@ def gather(app):
     values, source = app.config.myst_substitutions, Path(app.srcdir)
     app.quantities = yaml.safe_load((source / "quantities.yaml").read_text("utf-8"))
     made = values.get("provenance", {})
-    app.runs = {
-        name: Source(name, named(f"{name} of this edition", made[name]), metrics) for name, metrics in values.get("runs", {}).items()
-    }
+    app.runs = {name: Source(name, named(f"This edition: {name}", made[name]), metrics) for name, metrics in values.get("runs", {}).items()}
     app.kept = []
     for edition, people in EDITIONS.items():
         for path in sorted((source / "reference" / edition).glob("*.json")):
             kept = json.loads(path.read_text("utf-8"))
-            app.kept.append(Source(path.stem, named(f"{path.stem} kept of {people}", kept["provenance"]), kept))
+            app.kept.append(Source(path.stem, named(f"Kept run on {people}", kept["provenance"]), kept))
 
 
 def on_page(app, pagename, templatename, context, doctree):

@@ -1,4 +1,4 @@
-"""Cards of what links lead to and of what numbers are: by mouse and by keys, hidden again, on no touch screen, and beside the text without moving it."""
+"""Cards of links and numbers: by mouse and by keys, hidden again, for a link on no touch screen, and beside the text without moving it."""
 
 import json
 from pathlib import Path
@@ -171,4 +171,4 @@ def test_numbers_of_a_book(page, book):
     number.scroll_into_view_if_needed()
     number.hover()
     expect(card(page)).to_contain_text("95 % interval")
-    expect(card(page)).to_contain_text("03_skips of this edition")
+    expect(card(page)).to_contain_text("This edition: 03_skips")
