@@ -201,7 +201,7 @@ plt.show()
 
 # %% tags=["show-input"]
 other = sanity.counterparts(network, card, cases)
-across = {label: sanity.likeness(maps[label], way(network, other)) for label, way in everything.items()}
+across = {label: sanity.likeness(maps[label], way(network, other), aspect=card.aspect) for label, way in everything.items()}
 curves = {label: sanity.curves(network, card, cases, found, backend) for label, found in maps.items()}
 deletion, insertion = ({label: pair[i] for label, pair in curves.items()} for i in (0, 1))
 
@@ -236,7 +236,7 @@ pd.DataFrame(words.test_rows(plain(cascade), plain(tests), faults, list(controls
 if by_layer:
     run.save_figure(sheet({words.layer(name): found[shown] for name, found in by_layer.items()}), "gradcam")
     plt.show()
-cam_tests = judgement.coarse(cases, by_layer, maps["the answer"], seed=seed)
+cam_tests = judgement.coarse(cases, by_layer, maps["the answer"], aspect=card.aspect, seed=seed)
 
 # %% [markdown]
 # {{ runs["07_explanations"].say.gradcam }}
@@ -362,7 +362,7 @@ metrics = plain(
         "better than the answer": answer_behind,
         "faults": faults,
         "targets": {
-            label: sanity.mean_interval(sanity.likeness(by_target["window"], found), seed=seed)
+            label: sanity.mean_interval(sanity.likeness(by_target["window"], found, aspect=card.aspect), seed=seed)
             for label, found in by_target.items()
             if label != "window"
         },

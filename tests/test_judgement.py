@@ -90,3 +90,13 @@ def test_tests_and_leads_over_a_reference(tmp_path):
     coarse = judgement.coarse(cases, {"sum1": maps, "code": np.zeros((5, 16, 16))}, maps)
     assert coarse["sum1"]["empty"] == 0 and coarse["code"]["empty"] == 1 and coarse["code"]["pointing"]["mean"] == 0
     assert coarse["sum1"]["like the answer"]["mean"] == pytest.approx(1)
+
+
+def test_likeness_to_the_answer_is_of_what_the_network_sees():
+    """What lies beside an input that is no square is the same in all maps, and would make them alike."""
+    random = np.random.default_rng(0)
+    maps, answer = np.zeros((2, 40, 32, 32))
+    maps[..., 8:24], answer[..., 8:24] = random.random((2, 40, 32, 16))
+    cases = type("Cases", (), {"truth": np.full((40, 2), 4.0), "torsos": np.ones(40)})()
+    found, beside = (judgement.coarse(cases, {"sum1": maps}, answer, aspect=aspect)["sum1"]["like the answer"] for aspect in (0.5, 1.0))
+    assert found["low"] < 0 < found["high"] and beside["low"] > 0.5

@@ -140,12 +140,17 @@ def faults(found: Mapping[str, Any], better: Mapping[str, Mapping[str, Mapping]]
     }
 
 
-def coarse(cases: Cases, by_layer: Mapping[str, np.ndarray], answer: np.ndarray, *, seed: int = 0) -> dict[str, dict[str, Any]]:
-    """Of maps (N, R, R) of each layer: whether they point at the joint, their likeness to the `answer`'s, and the share that is empty."""
+def coarse(
+    cases: Cases, by_layer: Mapping[str, np.ndarray], answer: np.ndarray, *, aspect: float = 1.0, seed: int = 0
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Of maps (N, R, R) of each layer: whether they point at the joint, their likeness to the `answer`'s, and the share that is empty.
+
+    `aspect` is the input's width over its height (`Card.aspect`).
+    """
     return {
         layer: {
             "pointing": mean_interval(pointing(found, cases.truth, cases.torsos), seed=seed),
-            "like the answer": mean_interval(likeness(found, answer), seed=seed),
+            "like the answer": mean_interval(likeness(found, answer, aspect=aspect), seed=seed),
             "empty": float((np.ptp(found.reshape(len(found), -1), axis=1) == 0).mean()),
         }
         for layer, found in by_layer.items()
