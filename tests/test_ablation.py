@@ -11,7 +11,7 @@ from planted import people
 from scipy.stats import spearmanr
 from torch import nn
 
-from posekit import HourglassConfig, PosekitError, crops, edit
+from posekit import HourglassConfig, PosekitError, adapt, crops, edit
 from posekit.data.augment import Augmentation
 from posekit.engine import weights
 from posekit.engine.backend import Backend
@@ -191,6 +191,15 @@ def test_a_network_without_skips_is_refused():
     config = replace(CONFIG, skips=False)
     with pytest.raises(PosekitError, match="without skip connections"):
         ablation.skip_groups(Hourglass(config))
+
+
+def test_a_group_of_ones_own_is_not_replaced_by_all():
+    layers = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 14, 1))
+    given = {"all": ["0"], "late": ["1"]}
+    with pytest.raises(PosekitError, match="the group 'all' is 0, but 'all' is taken: it is every skip connection; give it another name"):
+        ablation.skip_groups(adapt(layers, "lsp", 32, skips=given, report=None, backend=PLAIN).model)
+    same = adapt(layers, "lsp", 32, skips={"all": ["1", "0"]}, report=None, backend=PLAIN).model
+    assert ablation.skip_groups(same) == {"all": ["0", "1"]}
 
 
 def test_the_summary_counts_labelled_joints():

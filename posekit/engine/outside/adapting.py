@@ -59,7 +59,7 @@ def adapt(
         stride: input pixels to a heatmap cell; measured by the dry pass, and checked against it where given.
         code: the hook point whose activation is the network's code, for components, probes, walks and clusters; of several stages, one
             for each or one for all.
-        skips: hook points of its skip connections, by the name of what is replaced together or each by itself.
+        skips: hook points of its skip connections, by the name of what is replaced together or each by itself; `all` is every one of them.
         attention: the hook point of a transformer's attention that answers with its weights (B, heads, T, T) over the cells of the input,
             row by row, as the second of a tuple; for `explain(..., method="attention")`.
         stages: hook points that compute the maps of the stages, the first one's first, for a network with intermediate supervision whose

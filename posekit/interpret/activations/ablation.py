@@ -142,9 +142,17 @@ def skip_hook_points(model: nn.Module) -> list[str]:
 
 
 def skip_groups(model: nn.Module) -> dict[str, list[str]]:
-    """What is replaced together: each level in all stacks, by `skip1`, ..., and `all`."""
+    """What is replaced together: each level in all stacks, by `skip1`, ..., and `all`.
+
+    Raises:
+        PosekitError: as `skip_hook_points`; or a group of the network's own is called `all` and is not all of them.
+    """
     every = skip_hook_points(model)
-    return {**model.skip_groups(), "all": every}  # type: ignore[operator]
+    groups = model.skip_groups()  # type: ignore[operator]
+    if set(groups.get("all", every)) != set(every):
+        raise PosekitError(f"skips: the group 'all' is {', '.join(groups['all'])}, but 'all' is taken: it is every skip connection; give "
+                           "it another name")  # fmt: skip
+    return {**groups, "all": every}
 
 
 def ablate(
