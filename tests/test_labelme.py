@@ -89,6 +89,17 @@ def test_flags_hide_and_other_shapes_are_not_read(tmp_path):
     assert load_people(f"labelme:{tmp_path}").keypoints[0, 2:6, 2].tolist() == [2, 1, 2, 2]
 
 
+@pytest.mark.parametrize("none", [{}, {"shape_type": None}, {"shape_type": ""}])
+def test_a_shape_of_no_type_is_what_its_points_allow(tmp_path, none):
+    """As older files have them: LabelMe itself takes them for outlines, which one point cannot be."""
+    typed = shapes(coco_person(1), 3, box=False)
+    outline = {"label": "person", "points": [[1, 1], [9, 1], [9, 9]], "group_id": 3}
+    untyped = [{key: value for key, value in shape.items() if key != "shape_type"} | none for shape in [*typed, outline]]
+    write(tmp_path, "a", untyped)
+    people = load_people(f"labelme:{tmp_path}")
+    assert people.keypoints[0].tolist() == [[10 + i, 12 + i, 2] for i in range(17)] and people.boxes[0].tolist() == [10, 12, 16, 16]
+
+
 def test_without_a_box_it_is_that_of_the_joints(tmp_path):
     write(tmp_path, "a", shapes(coco_person(1), box=False))
     assert load_people(f"labelme:{tmp_path}").boxes[0].tolist() == [10, 12, 16, 16]
@@ -135,6 +146,8 @@ def test_how_the_picture_is_written(tmp_path, path):
         ([point("nose", 3, 4, {"a": 1})], {}, "'group_id' of a point is no number and no word"),
         ([point("nose", 10**400, 4)], {}, "'points' of a point 'nose' are not pairs of numbers"),
         ([7], {}, "'shapes' is not a list of objects"),
+        ([*shapes(coco_person(1)), {"label": "person", "points": [[1, 1], [9, 9]]}], {}, "a.json: a shape 'person' has 2 points and no '"),
+        ([*shapes(coco_person(1)), {"label": "nose"}], {}, "a.json: a shape 'nose' has 0 points and no 'shape_type'; give it one"),
     ],
 )
 def test_what_is_refused(tmp_path, content, more, says):

@@ -21,8 +21,9 @@ def load(path: str | Path, *, on_error: str = "raise") -> People:
 
     A person is the points of one `group_id`, called like COCO's joints ("left wrist", "left_wrist", "LWrist"), and
     the rectangle of the same, if there is one. In a picture of one person the group may be missing. A point with a
-    flag that is called occluded, hidden or invisible is hidden. Coordinates are taken as they are, as other
-    converters do. Folders called train, val and test are the splits. Checks and what is left out are as of
+    flag that is called occluded, hidden or invisible is hidden. Where older files give no `shape_type`, one point is a
+    point, and three or more are an outline, which is not read. Coordinates are taken as they are, as other converters do.
+    Folders called train, val and test are the splits. Checks and what is left out are as of
     `posekit.data.readers.coco.load`. Raises PosekitError naming the file where something is missing or ambiguous.
     """
     path = Path(path)
@@ -59,13 +60,26 @@ def _people(file: Path, content: dict[str, Any]) -> list[Person]:
         raise PosekitError(f"{file}: 'shapes' is not a list of objects; {FORM}")
     groups: dict[Any, list[dict]] = defaultdict(list)
     for shape in content["shapes"]:
-        if shape.get("shape_type") in ("point", "rectangle"):
+        kind = _kind(file, shape)
+        if kind in ("point", "rectangle"):
             try:
                 group = json_values.identity(shape.get("group_id"))
             except ValueError:
-                raise PosekitError(f"{file}: 'group_id' of a {shape['shape_type']} is no number and no word") from None
-            groups[group].append(shape)
+                raise PosekitError(f"{file}: 'group_id' of a {kind} is no number and no word") from None
+            groups[group].append(shape | {"shape_type": kind})
     return [person for group, shapes in groups.items() if (person := _person(file, group, shapes))[0]]
+
+
+def _kind(file: Path, shape: dict) -> str:
+    """The `shape_type`; where it is missing, what the number of points allows and LabelMe takes it for."""
+    kind, points = shape.get("shape_type"), shape.get("points")
+    if not missing(kind):
+        return str(kind)
+    count = len(points) if isinstance(points, list) else 0
+    if count in (0, 2):
+        raise PosekitError(f"{file}: a shape {str(shape.get('label', ''))!r} has {count} points and no 'shape_type'; give it one, "
+                           "\"point\", \"rectangle\" or another")  # fmt: skip
+    return "point" if count == 1 else "polygon"
 
 
 def _person(file: Path, group: Any, shapes: list[dict]) -> Person:
