@@ -1,7 +1,9 @@
-"""Keeping memory that the C library would otherwise give back."""
+"""How much memory there is, and keeping what the C library would otherwise give back."""
 
 import ctypes
+import os
 import sys
+from pathlib import Path
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # mallopt(3)
 _MIB = 2**20
@@ -26,3 +28,14 @@ def keep_memory(keep: bool = True) -> bool:
         {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1} if keep else {_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 * _MIB, _TRIM_THRESHOLD: 64 * _MIB}
     )
     return all([mallopt(what, value) for what, value in values.items()])
+
+
+def memory_there_is() -> int:
+    """Bytes that this process may have: the machine's, or less where a control group says so; 0 where nobody says (Windows)."""
+    if not hasattr(os, "sysconf"):
+        return 0
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):  # no control groups, or "max"
+        return pages

@@ -19,12 +19,13 @@ from posekit.cores import cores
 from posekit.data.people import SKIP, People, check_on_error, iterate
 from posekit.data.pictures import Folder
 from posekit.data.stored import seen
-from posekit.data.stored.shards import QUALITY, Item, LeftOut, Shards, build, encode, is_complete, open_store
+from posekit.data.stored.shards import QUALITY, Item, LeftOut, Shards, build, check_side, encode, is_complete, open_store
 from posekit.display.drawing import sheet
 from posekit.display.html import webp
 from posekit.errors import PosekitError, whole
 
 CHUNK = 32  # people that a thread cuts at a time
+PIXEL = 12  # bytes that a thread needs for each pixel of a crop: Pillow's, the crop's and what is filled in
 SHOWN = 12  # crops that a notebook shows
 
 
@@ -140,8 +141,8 @@ def crops(
     `cache` remembers what a file held, and `posekit.data.stored.digests` says when it is read again: as soon as its
     length or one of its times changes. Whoever gives `people` another `read` gives them another `version` too. A store that has all of
     `people` and more serves as well. People whose picture cannot be read or whose box lies outside it or has
-    no area raise PosekitError, or with `on_error="skip"` are left out and counted. `progress` is called with how many
-    more are done.
+    no area raise PosekitError, or with `on_error="skip"` are left out and counted; a size that memory or JPEG do not
+    allow raises PosekitError. `progress` is called with how many more are done.
 
     >>> import posekit
     >>> people = posekit.load_people("mannequins:4,size=40")
@@ -156,7 +157,8 @@ def crops(
         raise PosekitError(f"size is {size!r}; it is how many pixels a crop has a side, a whole number from 1")
     if isinstance(aspect, bool) or not isinstance(aspect, int | float | np.number) or not 0 < aspect < math.inf:
         raise PosekitError(f"aspect is {aspect!r}; it is a network input's width over its height, above 0")
-    workers = None if workers is None else whole("workers", workers)
+    workers = (None if workers is None else whole("workers", workers)) or cores()
+    check_side(int(size), min(workers, math.ceil(len(people) / CHUNK) or 1), PIXEL)
     check_on_error(on_error)
     shapes = {"boxes": (len(people), 4), "keypoints": (len(people), len(people.skeleton), 3)}
     for name, shape in shapes.items():
@@ -173,7 +175,7 @@ def crops(
     folder = root / f"{kind}-{len(people)}-{hashlib.sha256(keys.tobytes()).hexdigest()[:12]}"
     store = None if is_complete(folder, len(people)) else _larger(root, kind, keys)
     if store is None:
-        cutting = partial(_produce, people, keys, size, aspect, workers or cores(), on_error)
+        cutting = partial(_produce, people, keys, size, aspect, workers, on_error)
         store = build(folder, len(people), cutting, strict=on_error == "raise", progress=progress)
     elif progress:
         progress(len(people))

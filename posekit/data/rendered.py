@@ -1,5 +1,6 @@
 """Mannequins as people: rendered once into a store (`posekit.data.stored.shards`), read from there ever after."""
 
+import math
 import pickle
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 
 from posekit.cores import cores
 from posekit.data.people import Check, People, joints_box, sift
-from posekit.data.stored.shards import Item, Shards, build, encode, open_store
+from posekit.data.stored.shards import Item, Shards, build, check_side, encode, open_store
 from posekit.errors import PosekitError
 from posekit.files import code_hash, text_hash
 from posekit.memory import keep_memory
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 COUNT, SIZE, SEED = 8000, 160, 0
 CHUNK = 16  # people that a process renders at a time
+PIXEL = 120  # bytes that a process needs for each pixel of a picture: up to 90 to render it, and those of the chunk
 WORKER = "import pickle, sys; sys.path[:], *task = pickle.load(sys.stdin.buffer); from posekit.data import rendered; rendered.work(*task)"
 FACTOR = "factor "
 
@@ -39,14 +41,16 @@ def load(
     Of every ten people the ninth is for val, the tenth for test. The store's name follows from the options
     and from the renderer's code, so that pictures of an older renderer are never taken for those of this one.
     `areas` are 0.53 of the silhouette's box: the same measure as COCO's segments, which fill about half their
-    boxes.
+    boxes. A size that memory or JPEG do not allow raises PosekitError.
     """
     count, size, seed = parse_options(options)
+    workers = cores() if workers is None else workers
+    check_side(size, max(min(workers, math.ceil(count / CHUNK)), 1), PIXEL)
     version = renderer_version()
     folder = Path(cache) / "pictures" / f"mannequins-{count}-{size}px-seed{seed}-{version}"
 
     def produce(index: np.ndarray) -> Iterator[Item]:
-        for person in _render(index.tolist(), seed, size, cores() if workers is None else workers):
+        for person in _render(index.tolist(), seed, size, workers):
             row = {"keypoints": person.keypoints.astype(np.float32), "boxes": person.box.astype(np.float32)}
             factors = {FACTOR + name: np.float32(value) for name, value in person.factors.items()}
             yield Item(encode(person.picture), row | factors)

@@ -1,7 +1,6 @@
 """What this machine has, what posekit makes of it, and what is missing."""
 
 import importlib.metadata
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from posekit.data import FOLDERS
 from posekit.data.people import parse_spec
 from posekit.errors import PosekitError
 from posekit.files import expand_user
+from posekit.memory import memory_there_is
 from posekit.workflow.parameters import load_preset, root
 
 OPTIONAL = {  # by program, what is not possible without it
@@ -69,7 +69,7 @@ def machine() -> Iterator[Finding]:
     yield Finding("bfloat16", "native" if Backend.best("cpu").bf16 else "not native, float32 on the CPU")
     gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     yield Finding("GPUs", ", ".join(f"{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB" for gpu in gpus) or "none")
-    memory = _memory()
+    memory = memory_there_is() / 2**30
     yield Finding(
         "memory",
         f"{memory:.1f} GiB" if memory else "not known",
@@ -146,15 +146,3 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(canonicalize_name(name)).partition("+")[0]
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _memory() -> float:
-    """GiB of memory that this process may have: the machine's, or less where a control group says so; 0 where nobody says (Windows)."""
-    if not hasattr(os, "sysconf"):
-        return 0.0
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-    except (OSError, ValueError):  # no control groups, or "max"
-        limit = pages
-    return min(pages, limit) / 2**30

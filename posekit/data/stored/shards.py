@@ -7,6 +7,7 @@ with the shard that it was at. One process builds at a time, others wait for it.
 number of pictures.
 """
 
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -22,9 +23,11 @@ from filelock import FileLock
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.files import atomic_write, not_written
+from posekit.memory import memory_there_is
 
 SHARD = 4096  # pictures in a shard
 QUALITY = 95
+WIDEST = 65_500  # pixels of a JPEG a side
 COLUMNS = ("index", "spans", "reasons", "messages")  # that every table has
 AGAIN = "run it again, what is done already is kept"
 
@@ -77,6 +80,20 @@ class Shards:
 def encode(picture: np.ndarray) -> bytes:
     """JPEG bytes of a picture (H, W, 3) uint8, its colours at full resolution."""
     return simplejpeg.encode_jpeg(np.ascontiguousarray(picture), QUALITY, "RGB", "444")
+
+
+def check_side(side: int, at_once: int, pixel: int) -> None:
+    """Complain where pictures of `side` pixels do not fit into a JPEG, or `at_once` of them, `pixel` bytes a pixel, into the memory.
+
+    >>> check_side(10**6, 2, 12)
+    Traceback (most recent call last):
+    posekit.errors.PosekitError: size is 1000000: pictures of so many pixels a side ...; ... is the most here
+    """
+    memory, need = memory_there_is(), at_once * pixel * side**2
+    most = math.isqrt(memory // (at_once * pixel)) if memory else WIDEST
+    if side > min(most, WIDEST):
+        why = f"need {need // 2**30:,} GiB of memory, and there are {memory // 2**30:,} GiB" if most < WIDEST else "fit into no JPEG"
+        raise PosekitError(f"size is {side}: pictures of so many pixels a side {why}; {min(most, WIDEST):,} is the most here")
 
 
 def build(
