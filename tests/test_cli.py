@@ -15,6 +15,7 @@ import posekit
 from posekit.cli import commands as cli
 from posekit.cli import terminal
 from posekit.engine import weights
+from posekit.engine.inference import prediction
 from posekit.engine.weights import Card, save
 from posekit.models.hourglass import Hourglass, HourglassConfig
 
@@ -120,6 +121,33 @@ def test_predict_draws_and_writes_json_and_goes_on_after_bad_pictures(photograph
     found = json.loads((tmp_path / "found.json").read_text())
     assert len(found) == 3 and found[0]["image_id"] == 139 and found[0]["file_name"].endswith("000000000139.jpg")
     assert all(len(person["keypoints"]) == 42 and person["bbox"] == [0, 0, 50, 40] for person in found)
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_ctrl_c_keeps_the_predictions_made_so_far(photographs, toy, tmp_path, monkeypatch, after):
+    pictures = [photographs / name for name in ("b.png", "c.gif", "000000000139.jpg")]
+    whole, told = prediction.Predictor.predict, []
+
+    def stopped(self, path, *given, **options):
+        told.append(path)
+        if len(told) > after:
+            raise KeyboardInterrupt
+        return whole(self, path, *given, **options)
+
+    (tmp_path / "found.json").write_text("[1]")
+    monkeypatch.setattr(prediction.Predictor, "predict", stopped)
+    result = run("predict", toy, *pictures, "--out", tmp_path / "out", "--json", tmp_path / "found.json")
+    assert result.exit_code == 130 and len(told) == after + 1
+    found = json.loads((tmp_path / "found.json").read_text())
+    if after:
+        assert [person["file_name"] for person in found] == [str(path) for path in pictures[:2]]
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b.png", "c.png"]
+        assert "stopped; 2 people in 2 of 3 pictures: " in result.stderr and str(tmp_path / "found.json") in result.stderr
+        monkeypatch.undo()
+        run("predict", toy, *pictures[:2], "--json", tmp_path / "alone.json")
+        assert found == json.loads((tmp_path / "alone.json").read_text())
+    else:
+        assert found == [1] and "stopped; no picture was done yet" in result.stderr
 
 
 def test_predict_takes_boxes_and_writes_to_standard_output(photographs, toy, tmp_path):

@@ -70,7 +70,8 @@ def predict(
     The boxes of a picture are found by its path, with as many folders as the file gives, or by its number. A picture of which the
     file says nothing is named, and nobody is looked for there; a file that is of none of the pictures is an error.
 
-    A picture that cannot be read is said in one line, the rest goes on, and the exit code is 1 at the end.
+    A picture that cannot be read is said in one line, the rest goes on, and the exit code is 1 at the end. Ctrl-C keeps what was found
+    so far.
     """
     from posekit.engine.inference import boxes as people_in
     from posekit.engine.inference import prediction
@@ -97,30 +98,40 @@ def predict(
     if out is not None:
         make_folder(out)
     results: list[dict[str, Any]] = []
-    failed = unknown = 0
-    with bars() as bar, bar.task("predicting", len(paths)) as done:
-        for path, asked, number, target in zip(paths, wanted, _image_ids(paths, [w.number for w in wanted]), drawn, strict=True):
-            try:
-                if asked.fault:
-                    raise PosekitError(f"{path} {asked.fault}")
-                if known and asked.boxes is None:
-                    say.print(f"{path}: not in {boxes}, so nobody is looked for in it")
-                    unknown += 1
-                    done(1)
-                    continue
-                poses = predictor.predict(path, asked.boxes, flip=flip, calibration=fitted)
-                results += poses.to_coco(number)
-                if target is not None:
-                    save_picture(poses.draw(), target)
-            except PosekitError as error:  # what was found in the other pictures is written all the same
-                say.print(f"posekit: {error}")
-                failed += 1
-            done(1)
+    failed = unknown = predicted = 0
+    stopped = False
+    try:
+        with bars() as bar, bar.task("predicting", len(paths)) as done:
+            for path, asked, number, target in zip(paths, wanted, _image_ids(paths, [w.number for w in wanted]), drawn, strict=True):
+                try:
+                    if asked.fault:
+                        raise PosekitError(f"{path} {asked.fault}")
+                    if known and asked.boxes is None:
+                        say.print(f"{path}: not in {boxes}, so nobody is looked for in it")
+                        unknown += 1
+                        done(1)
+                        continue
+                    poses = predictor.predict(path, asked.boxes, flip=flip, calibration=fitted)
+                    results += poses.to_coco(number)
+                    predicted += 1
+                    if target is not None:
+                        save_picture(poses.draw(), target)
+                except PosekitError as error:  # what was found in the other pictures is written all the same
+                    say.print(f"posekit: {error}")
+                    failed += 1
+                done(1)
+    except KeyboardInterrupt:
+        stopped = True
+    if stopped and not predicted:
+        raise KeyboardInterrupt("no picture was done yet")
     if json_file is not None:
         write_json(json_file, results)
     places = [str(place) for place in (out, json_file) if place is not None and str(place) != "-"]
-    what = f"{_count(len(results), 'person', 'people')} in {_count(len(paths) - failed - unknown, 'picture', 'pictures')}"
-    say.print(f"{what}: {' and '.join(places)}" if places else what)
+    pictures = f"{predicted:,} of {len(paths):,} pictures" if stopped else _count(predicted, "picture", "pictures")
+    what = f"{_count(len(results), 'person', 'people')} in {pictures}{': ' if places else ''}{' and '.join(places)}"
+    if stopped:
+        raise KeyboardInterrupt(what)
+    say.print(what)
     if failed:
         raise PosekitError(f"{failed} of {len(paths)} pictures could not be predicted")
 
