@@ -3,9 +3,11 @@
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,7 +36,7 @@ def run_jobs(
 
     Raises:
         PosekitError: there is no such profile.
-        KeyboardInterrupt: after Ctrl-C; the jobs are interrupted too and have stopped.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM; the jobs are interrupted too and have stopped.
     """
     with extra("book", "running jobs"):
         if not importlib.util.find_spec("snakemake"):
@@ -49,19 +51,56 @@ def run_jobs(
         "--rerun-triggers", "mtime", "--quiet", "all",
     ]  # fmt: skip
     command += ["--profile", profile, "--jobs", str(at_once)] if profile else ["--cores", str(at_once * threads)]
-    process = subprocess.Popen(command, cwd=root())
     try:
-        while True:
+        with _heeding_sigterm():
+            process = subprocess.Popen(command, cwd=root())
             try:
-                return process.wait(timeout=2)
-            except subprocess.TimeoutExpired:
-                if watch:
-                    watch()
-    except KeyboardInterrupt:
-        process.wait()
-        raise
+                while True:
+                    try:
+                        return process.wait(timeout=2)
+                    except subprocess.TimeoutExpired:
+                        if watch:
+                            watch()
+            except KeyboardInterrupt as stop:
+                if isinstance(stop, _Terminated):
+                    _interrupt(process.pid)
+                process.wait()
+                raise
     finally:
         listed.unlink(missing_ok=True)
+
+
+class _Terminated(KeyboardInterrupt):
+    """After SIGTERM, which unlike Ctrl-C reaches this process alone."""
+
+
+@contextmanager
+def _heeding_sigterm() -> Iterator[None]:
+    """SIGTERM raises `_Terminated` meanwhile; outside of the main thread, whoever owns that decides."""
+
+    def heed(*_: object) -> None:
+        raise _Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, heed)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(pid: int) -> None:
+    """Give a process and all that it has started what Ctrl-C would."""
+    import psutil  # which Snakemake needs too
+
+    with suppress(psutil.NoSuchProcess):
+        snakemake = psutil.Process(pid)
+        for process in [*snakemake.children(recursive=True), snakemake]:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGINT)
 
 
 def find_profile(name: str) -> str:
