@@ -38,7 +38,7 @@ def over_people(
     """The total of `sums` (N,) over that of `counts` (N,), and its 95 % percentile bootstrap interval.
 
     People are resampled; where some share a picture, by its id in `pictures` (N,), pictures are, with all who are in them: people of one
-    picture fare alike, and as many of their own would say more. Without a count there is no number.
+    picture fare alike, and as many of their own would say more. Without a count there is no number, and of one no interval.
 
     >>> over_people(np.array([2.0, 1.0]), np.array([2, 2])).mean
     0.75
@@ -52,7 +52,7 @@ def over_people(
     if not len(counts):
         return Interval(float("nan"), float("nan"), float("nan"), over, (0,))
     ratios = [(weight @ sums) / (weight @ counts) for weight in draws(len(counts), seed, resamples)]
-    low, high = np.quantile(ratios, [0.025, 0.975]) if ratios else (np.nan, np.nan)
+    low, high = np.quantile(ratios, [0.025, 0.975]) if ratios and len(counts) > 1 else (np.nan, np.nan)
     return Interval(float(sums.sum() / counts.sum()), float(low), float(high), over, (len(counts),))
 
 
@@ -60,7 +60,7 @@ def relative_change(a: np.ndarray, b: np.ndarray, *, pictures: np.ndarray | None
     """How much larger the total of `a` (N,) is than that of `b` (N,), as a share of the latter, with its 95 % bootstrap interval.
 
     Paired: people are resampled with both of their numbers, or pictures (N,) where people share one. Where the total of `b` is 0, of
-    everybody or of a resample, there is no number, or no interval.
+    everybody or of a resample, there is no number, or no interval; nor is there one of a single person or picture.
 
     >>> relative_change(np.array([1.0, 1.0]), np.array([2.0, 2.0])).mean
     -0.5
@@ -73,7 +73,7 @@ def relative_change(a: np.ndarray, b: np.ndarray, *, pictures: np.ndarray | None
     if not b.sum():
         return Interval(float("nan"), float("nan"), float("nan"), over, (len(b),))
     totals = np.array([(weight @ a, weight @ b) for weight in draws(len(b), seed, resamples)])
-    low, high = np.quantile(totals[:, 0] / totals[:, 1] - 1, [0.025, 0.975]) if totals[:, 1].all() else (np.nan, np.nan)
+    low, high = np.quantile(totals[:, 0] / totals[:, 1] - 1, [0.025, 0.975]) if totals[:, 1].all() and len(b) > 1 else (np.nan, np.nan)
     return Interval(float(a.sum() / b.sum() - 1), float(low), float(high), over, (len(b),))
 
 

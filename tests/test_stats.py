@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from posekit.stats import Interval, holm, over_seeds, over_seeds_and_people, relative_change
+from posekit.stats import Interval, holm, over_people, over_seeds, over_seeds_and_people, relative_change
 
 
 @given(st.lists(st.floats(-10, 10), min_size=3, max_size=12))
@@ -107,6 +107,17 @@ def test_a_relative_change_is_resampled_by_picture():
     a, b, pictures = np.array([1.0, 1, 5, 5]), np.array([2.0, 2, 4, 4]), np.array(["x", "x", "y", "y"])
     found, merged = relative_change(a, b, pictures=pictures), relative_change(np.array([2.0, 10]), np.array([4.0, 8]))
     assert found.over == "pictures" and found.n == (2,) and (found.low, found.high) == (merged.low, merged.high)
+
+
+def test_of_one_person_or_picture_there_is_no_interval():
+    one, several = np.array([3.0]), np.array([3.0, 0.0, 0.0])
+    for found in (over_people(one, one + 1), over_people(several, several), relative_change(one, one + 1)):
+        assert np.isfinite(found.mean) and np.isnan([found.low, found.high]).all() and found.n == (1,)
+        assert not found.excludes(0)
+    pictures = np.array(["x", "x", "x"])
+    for found in (over_people(several, several + 1, pictures=pictures), relative_change(several, several + 1, pictures=pictures)):
+        assert np.isfinite(found.mean) and np.isnan([found.low, found.high]).all() and (found.over, found.n) == ("pictures", (1,))
+    assert np.isfinite(over_people(np.array([1.0, 0.0]), np.ones(2)).low)
 
 
 @pytest.mark.slow

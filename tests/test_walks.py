@@ -210,6 +210,7 @@ def test_random_directions_are_spread_as_codes_are():
         (0.1, 0.2, 0.05, "no more than chance"),
         (0.1, 0.2, np.nan, "undecided"),
         (-0.1, 0.2, np.nan, "nothing"),
+        (np.nan, np.nan, 0.001, "undecided"),
     ],
 )
 def test_verdicts(low, high, p, said):

@@ -241,3 +241,18 @@ def test_epochs_are_given_with_their_control():
         "Over 120 people, the code after epoch 1 has a CKA of 0.40 with that after epoch 9. The untrained network has 0.10, and the last "
         "epoch from another seed 0.50."
     )
+
+
+OPEN = {"mean": 0.2, "low": None, "high": None}
+
+
+def test_without_intervals_nothing_is_decided():
+    assert "undecided" in said(arm=with_arm(OPEN))["answer"] and "is undecided" in said(sides=OPEN)["sides"]
+    heading = planted()["heading"] | {"own": OPEN | {"p": 0.01}}
+    assert "the pairs are too few to judge that" in said(heading=heading)["heading"]
+    assert words.verdicts(planted(heading=heading))["The component of the heading"] == "undecided"
+    more = {"stack0.skip1": features() | {"more": OPEN}}
+    assert "Whether atoms mark joints better than components do is undecided" in said(features=more)["sparse"]
+    removed = {"left wrist": {"more than others": OPEN}}
+    assert "Too few people have the marked joints to say" in said(removed=removed)["removed"]
+    assert "moves this joint more than others" in said(removed=removed | {"nose": {"more than others": block(0.2)}})["removed"]

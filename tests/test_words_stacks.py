@@ -88,7 +88,7 @@ def test_what_is_handed_on():
 
 def test_what_stacks_have_in_common():
     text = said()["cka"]
-    assert "| code of stacks 1 and 2 | 0.46 [0.41, 0.51] | 0.10 |" in text and "| 0.00 |" in text
+    assert "| code of stacks 1 and 2 | 0.46 [0.41,\u00a00.51] | 0.10 |" in text and "| 0.00 |" in text
     assert text.startswith("For 1 of these 2 pairs of layers")
 
 

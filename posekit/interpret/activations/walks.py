@@ -299,11 +299,11 @@ def verdict(own: Mapping[str, float], p: float) -> str:
     """What an effect's interval over people and its p beside random directions say.
 
     `nothing`: zero lies in the interval. Else `more than chance`: p is below 0.05; `no more than chance`: it is not; `undecided`: there
-    were too few random directions.
+    were too few random directions, or too few people for an interval.
     """
     if own["low"] <= 0 <= own["high"]:
         return "nothing"
-    return "undecided" if np.isnan(p) else "more than chance" if p < 0.05 else "no more than chance"
+    return "undecided" if np.isnan(p) or np.isnan(own["low"]) else "more than chance" if p < 0.05 else "no more than chance"
 
 
 def skip_edits(model: Hourglass, hook_point: str, skips: str, means: Mapping[str, Tensor] | None) -> dict[str, Edit]:

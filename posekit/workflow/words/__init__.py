@@ -4,6 +4,7 @@ A chapter's module has pure functions from its metrics, plain dicts of numbers, 
 """
 
 from collections.abc import Iterable, Mapping
+from math import isnan, nan
 from typing import Any
 
 from posekit.data.crops import Crops
@@ -13,6 +14,7 @@ from posekit.engine.weights import Card
 from posekit.workflow import runs
 
 ABSENT = "not measured in this edition"
+DASH = "–"  # for a number that is not known
 
 
 def side_by_side(notebook: str, data: str, verdict: Mapping[str, str]) -> str:
@@ -41,11 +43,27 @@ def seen(card: Card, crops: Crops) -> str:
     return f"{'some of whom are' if 'train' in crops.people.splits else 'none of whom is'} in the training split"
 
 
+def comparable(metrics: Any) -> Any:
+    """The same metrics, in which a block without an interval has NaN for None at its ends: nothing lies above or below them.
+
+    >>> comparable({"change": {"mean": 0.5, "low": None, "high": None}})
+    {'change': {'mean': 0.5, 'low': nan, 'high': nan}}
+    """
+    if isinstance(metrics, Mapping):
+        return {key: nan if value is None and key in ("low", "high") else comparable(value) for key, value in metrics.items()}
+    return [comparable(value) for value in metrics] if isinstance(metrics, list) else metrics
+
+
+def unknown(value: float | None) -> bool:
+    """Whether a number is none: None or NaN, as of what nobody was measured on, or the ends of an interval that is none."""
+    return value is None or isnan(value)
+
+
 def spoken(block: Mapping, *, points: bool = False) -> str:
     """A share with its interval in percent, `71.2 % [69.9, 72.4]`; with `points` a difference, `−3.1 [−3.8, −2.4] points`."""
-    if block["mean"] is None or block["mean"] != block["mean"]:
+    if unknown(block["mean"]):
         return "nothing to measure it on"
-    if block["low"] is None or block["low"] != block["low"]:  # of fewer than three trainings, say
+    if unknown(block["low"]):  # of one person, or of fewer than three trainings
         mean = 100 * block["mean"]
         return f"{signed(mean)} points, without an interval" if points else f"{mean:.1f} %, without an interval"
     mean, low, high = (100 * block[name] for name in ("mean", "low", "high"))
@@ -54,22 +72,26 @@ def spoken(block: Mapping, *, points: bool = False) -> str:
     return f"{mean:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number with a true minus, and no sign before a zero: `−0.31`, `0.00`."""
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with a true minus, and no sign before a zero: `−0.31`, `0.00`; a dash for one that is not known."""
+    if value is None or isnan(value):
+        return DASH
     text = f"{value:,.{digits}f}"
     return text.removeprefix("-") if not float(text.replace(",", "")) else text.replace("-", "−")
 
 
-def signed(value: float, digits: int = 1) -> str:
-    """A difference, whose sign always shows: `+0.5`, `−3.1`, and `0.0`, which has none."""
+def signed(value: float | None, digits: int = 1) -> str:
+    """A difference, whose sign always shows: `+0.5`, `−3.1`, and `0.0`, which has none; a dash for one that is not known."""
     text = number(value, digits)
-    return text if text.startswith("−") or not float(text.replace(",", "")) else f"+{text}"
+    return text if text.startswith(("−", DASH)) or not float(text.replace(",", "")) else f"+{text}"
 
 
-def ranged(block: Mapping, digits: int = 2) -> str:
-    """A mean with its interval, which no line break tears: `0.31 [0.28, 0.34]`."""
+def ranged(block: Mapping, digits: int = 2, unit: str = "") -> str:
+    """A mean with its interval, which no line break tears: `0.31 [0.28, 0.34]`, or `0.31 [no interval]`."""
     mean, low, high = (number(block[name], digits) for name in ("mean", "low", "high"))
-    return f"{mean} [{low},\u00a0{high}]"
+    if unknown(block["mean"]):
+        return mean
+    return f"{mean}{unit} [no\u00a0interval]" if unknown(block["low"]) else f"{mean}{unit} [{low},\u00a0{high}]"
 
 
 def listed(items: Iterable[str]) -> str:
@@ -78,10 +100,14 @@ def listed(items: Iterable[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
+def percent(block: Mapping) -> dict[str, float]:
+    """A block in hundredths."""
+    return {name: nan if unknown(block[name]) else 100 * block[name] for name in ("mean", "low", "high")}
+
+
 def share(block: Mapping) -> str:
     """A share with its interval in whole percent: `26 % [24, 28]`."""
-    mean, low, high = (number(100 * block[name], 0) for name in ("mean", "low", "high"))
-    return f"{mean} % [{low},\u00a0{high}]"
+    return ranged(percent(block), 0, " %")
 
 
 def by_number(blocks: Mapping) -> dict[int, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import listed, number, ranged, side_by_side, spoken
+from posekit.workflow.words import comparable, listed, number, ranged, side_by_side, spoken
 
 BLAZEPOSE, HEATMAPS, LANDMARKS = "BlazePose", "BlazePose, heatmaps", "BlazePose, landmarks"
 GROUPS = {
@@ -26,6 +26,7 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
     if not m:
         nothing = "*Not measured in this edition.*"
         return dict.fromkeys(SAID, nothing) | {"people": "", "where": f"BlazePose is not here: {missing}."}
+    m = comparable(m)
     return {
         "answer": answer(m),
         "people": f"The book's own network is *{m['own']}*. Both are applied to {m['people']:,} people, {m['seen']}.",
@@ -259,6 +260,7 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
     """Question to answer, one column of the table."""
     if not m:
         return {}
+    m = comparable(m)
     first = m["code"][BLAZEPOSE][0]
     return {
         "What does turning the trunk upright change for its landmarks?": spoken(m["gain"][LANDMARKS], points=True),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from posekit.auditing.quality.measure import ENOUGH
-from posekit.workflow.words import listed, number, share, side_by_side, spoken
+from posekit.workflow.words import comparable, listed, number, share, side_by_side, spoken
 from posekit.workflow.words.studies import gained, state, table
 
 NAMES = {"whole": "whole exchanges", "arms": "exchanged arms", "legs": "exchanged legs", "pair": "exchanged pairs",
@@ -23,6 +23,7 @@ LEAST = 50  # labels in an interval of probability that calibration is judged by
 
 def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
     """What the page says, by name, of the chapter's metrics."""
+    m = comparable(m)
     return {
         "answer": answer(m),
         "people": people(m),
@@ -248,6 +249,7 @@ def study(m: Mapping[str, Any]) -> str:
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
     """The chapter's table, question to answer."""
+    m = comparable(m)
     found_ = {"Network": f"{m['network']}, {m['planted']['people']:,} people"}
     for kind, name in NAMES.items():
         if each := row(m, kind):

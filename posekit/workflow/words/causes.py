@@ -1,10 +1,9 @@
 """What the chapter on causes says, from its metrics."""
 
 from collections.abc import Mapping, Sequence
-from math import isnan
 from typing import Any
 
-from posekit.workflow.words import listed, number, ranged, share, side_by_side
+from posekit.workflow.words import comparable, listed, number, percent, ranged, share, side_by_side, unknown
 
 Block = Mapping[str, float]
 FACTORS = {
@@ -13,11 +12,6 @@ FACTORS = {
 }  # fmt: skip
 CARRIES = {"carries": "carries it", "goes along": "correlates without carrying it", "undecided": "undecided"}  # the heading
 DOUBTFUL = 0.1  # a probe that explains less of the variance than this reads nothing worth a comparison
-
-
-def percent(block: Block) -> dict[str, float]:
-    """A block in hundredths."""
-    return {end: 100 * block[end] for end in ("mean", "low", "high")}
 
 
 def feature_rows(features: Mapping[str, Mapping]) -> list[dict[str, str]]:
@@ -46,11 +40,12 @@ def patched_row(factor: str, part: str, follow: Block, toward: Block, aside: Blo
 
 def known(values: Sequence[float | None]) -> list[float]:
     """The values that are numbers."""
-    return [value for value in values if value is not None and not isnan(value)]
+    return [value for value in values if value is not None and not unknown(value)]
 
 
 def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
     """Every sentence of the chapter, by the name that its page has for it."""
+    metrics = comparable(metrics)
     return {
         "answer": answer(metrics),
         "network": metrics["network"],
@@ -79,7 +74,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
 
 def measured(block: Block | None) -> bool:
     """Whether a block holds a number."""
-    return block is not None and block["mean"] is not None and not isnan(block["mean"])
+    return block is not None and not unknown(block["mean"])
 
 
 def whole(part: str) -> bool:
@@ -230,6 +225,7 @@ def heading(metrics: Mapping[str, Any]) -> str:
         return "No prediction differs between the headings, so nothing can be concluded."
     whole = found["carried"]["the whole code"]
     component = f"Component {found['component']} correlates with the heading (r = {r})"
+    few = "the pairs" if unknown(own["low"]) else f"{metrics['controls']} random directions"
     verdict = {
         "carries": f"{component} and carries part of it: with it patched, predictions go {share(own)} of the way from A to B.",
         "goes along": (
@@ -237,8 +233,7 @@ def heading(metrics: Mapping[str, Any]) -> str:
             "random directions."
         ),
         "undecided": (
-            f"{component}. With it patched, predictions go {share(own)} of the way from A to B; {metrics['controls']} random directions "
-            "are too few to judge that."
+            f"{component}. With it patched, predictions go {share(own)} of the way from A to B; {few} are too few to judge that."
         ),
     }[carries(own)]
     return f"{verdict} With the whole code patched, they go {share(whole)} of the way."
@@ -246,7 +241,7 @@ def heading(metrics: Mapping[str, Any]) -> str:
 
 def carries(own: Mapping[str, Any]) -> str:
     """Whether a direction carries a factor: its patch moves answers towards B, and more than random directions do."""
-    if own["p"] is None or isnan(own["p"]):
+    if unknown(own["p"]) or unknown(own["low"]):
         return "undecided"
     return "carries" if own["low"] > 0 and own["p"] < 0.05 else "goes along"
 
@@ -262,9 +257,11 @@ def sparse(metrics: Mapping[str, Any]) -> str:
         )
         if measured(more):
             mark = "better than" if more["low"] > 0 else "worse than" if more["high"] < 0 else "about as well as"
+            differs = f"the area under the ROC curve differs by {ranged(more)}"
             text += (
-                f" Atoms mark joints {mark} components do: the area under the ROC curve differs by {ranged(more)} (interval over joints)."
-            )
+                f" Whether atoms mark joints better than components do is undecided: {differs}." if unknown(more["low"]) else
+                f" Atoms mark joints {mark} components do: {differs} (interval over joints)."
+            )  # fmt: skip
         parts.append(text)
     return " ".join(parts)
 
@@ -273,6 +270,9 @@ def removed(metrics: Mapping[str, Any]) -> str:
     found = metrics["removed"]
     if not found:
         return "No joint is marked by an atom here."
+    found = {joint: by for joint, by in found.items() if not unknown(by["more than others"]["low"])}
+    if not found:
+        return "Too few people have the marked joints to say whether removing an atom moves its own joint more than others."
     own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0]
     if not own:
         return (
@@ -322,6 +322,7 @@ def epochs(metrics: Mapping[str, Any]) -> str:
 
 def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
     """Question to answer, for the table of mannequins and photographs."""
+    metrics = comparable(metrics)
     lands, used, own = metrics["arm"]["lands"], metrics["used"], metrics["heading"]["own"]
     words = {"skips": "the skip connections", "code": "the code", "undecided": "undecided", "unknown": "cannot be told"}
     found = {"An arm's position travels through": words[carrier(metrics["arm"]["code over skips"])]}

@@ -40,7 +40,7 @@ def verdicts(m: Mapping) -> dict[str, str]:
     """The chapter's table, question to answer."""
     k, lead, over, first = m["ks"][0], m["best"]["lead"], by_number(m["excess"])[m["ks"][0]], first_map(m)
     chosen = m["best"]["k"]
-    holds = "Undecided" if lead["low"] <= 0 else "Holds" if chosen == k else "Fails"
+    holds = "Undecided" if not lead["low"] > 0 else "Holds" if chosen == k else "Fails"
     kept, far = (
         f"{ranged(first[name], d)} against {ranged(m['maps'][COMPONENTS][name], d)}"
         for name, d in (("trustworthiness", 3), ("far distances", 2))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import listed, ranged, side_by_side, signed, spoken
+from posekit.workflow.words import comparable, listed, ranged, side_by_side, signed, spoken
 from posekit.workflow.words.studies import LEARNED, gained, state, table
 
 REFERENCE = "hourglass, 1 stack"
@@ -15,6 +15,7 @@ NOT_LEARNED = "decides nothing: below three times the median pose's PCK"
 
 def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
     """What the page says, by name, of the chapter's metrics."""
+    m = comparable(m)
     return {
         "answer": answer(m["study"]),
         "curves": curves(m["study"]),
@@ -219,6 +220,7 @@ def failures(m: Mapping[str, Any]) -> str:
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
     """The chapter's table, question to answer."""
+    m = comparable(m)
     b, able = m["budget"], learned(m)
 
     def judged(names: set[str], block: Mapping, yes: str, no: str) -> str:

@@ -97,7 +97,7 @@ def cut(m: Mapping, skips: str) -> str:
     enough, every = components_enough(blocks), max(blocks)
     whole, mean = spoken(found["whole"]), spoken(found["mean code"])
     said = f"{TREATMENTS[skips]}, PCK is {whole} with the whole code, and {mean} if everybody has the mean code."
-    if found["whole"]["low"] <= found["mean code"]["high"]:
+    if not found["whole"]["low"] > found["mean code"]["high"]:
         said += " These two intervals overlap: the code adds little here, so that cutting it can cost little."
     if enough is None:
         said += f" For no cut code, not even that of all {every:,} components, is a loss of {100 * MARGIN:g} % of the joints excluded."

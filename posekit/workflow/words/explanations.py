@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from posekit.workflow.words import listed, number, ranged, side_by_side, spoken
+from posekit.workflow.words import comparable, listed, number, percent, ranged, side_by_side, spoken
 
 Row = dict[str, str]
 HEADINGS = {
@@ -50,7 +50,7 @@ def maximised_label(name: str, block: Mapping[str, float]) -> str:
 
 def hundredths(block: Mapping, digits: int = 1) -> str:
     """A mean with its interval in hundredths."""
-    return ranged({end: 100 * block[end] for end in ("mean", "low", "high")}, digits)
+    return ranged(percent(block), digits)
 
 
 def of_verdict(metrics: Mapping[str, Any], verdict: str) -> list[str]:
@@ -62,7 +62,7 @@ def of_verdict(metrics: Mapping[str, Any], verdict: str) -> list[str]:
 
 def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
     """Every sentence of the chapter, by the name that its page has for it."""
-    count = metrics["people"]
+    metrics, count = comparable(metrics), metrics["people"]
     return {
         "answer": answer(metrics),
         "network": metrics["network"],
@@ -362,6 +362,7 @@ def patch_words(metrics: Mapping[str, Any]) -> str:
 
 def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
     """Question to answer, for the table beside the other edition's."""
+    metrics = comparable(metrics)
     cascade, tests, own = metrics["cascade"], metrics["tests"], metrics["tests"]["the answer"]
     known, up, _ = counts(metrics)
     weak = [label for label, faults in metrics["faults"].items() if "not clearly better than edges" in faults]

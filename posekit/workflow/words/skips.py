@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import change, correlation, listed, side_by_side, signed, spoken
+from posekit.workflow.words import change, comparable, correlation, listed, side_by_side, signed, spoken
 from posekit.workflow.words.studies import state, table
 
 TRAINED_WITHOUT = "trained without"
@@ -16,6 +16,7 @@ ABLATED = {
 
 def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
     """What the page says, by name, of the chapter's metrics."""
+    m = comparable(m)
     return {
         "answer": answer(m),
         "cells": m["cells"],
@@ -37,7 +38,7 @@ def at_mean(m: Mapping[str, Any]) -> Mapping:
 def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     share = at_mean(m)["mean"] / max(m["intact"]["mean"], 1e-9)
-    if at_mean(m)["change"]["high"] >= 0:
+    if not at_mean(m)["change"]["high"] < 0:
         return "**Undecided**: with all skip connections at their means, the network does not find significantly fewer joints."
     if share < 0.5:
         return (
@@ -84,7 +85,7 @@ def bottleneck(m: Mapping[str, Any]) -> str:
         "changes by "
         f"{change(code)}. "
     )
-    if code["change"]["high"] >= 0:
+    if not code["change"]["high"] < 0:
         return text + "It is not shown that the network needs its bottleneck."
     if skips["change"]["high"] < code["change"]["low"]:
         return (
@@ -196,6 +197,7 @@ def study(m: Mapping[str, Any]) -> str:
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
     """The chapter's table, question to answer."""
+    m = comparable(m)
     every, finest = m["levels"]["all"], next(iter(m["levels"].values()))
     small_ = m["small joints"]["absolute"]
     found = {

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import change, side_by_side, spoken
+from posekit.workflow.words import change, comparable, ranged, side_by_side, spoken
 from posekit.workflow.words.studies import gained, state, table
 
 WHOLE_WAY = "first to last"  # of `corrected`
@@ -16,6 +16,7 @@ CONTRASTS = {
 
 def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
     """What the page says, by name, of the chapter's metrics."""
+    m = comparable(m)
     return {
         "answer": answer(m),
         "network": m["network"],
@@ -94,10 +95,7 @@ def cka(m: Mapping[str, Any]) -> str:
     pairs = m["cka"]["pairs"]
     if not pairs:
         return f"*{m['network']}* was adapted without a code or hook points of heatmaps for each stage, so that none are compared."
-    parts = [
-        f"| {name} | {block['mean']:.2f} [{block['low']:.2f}, {block['high']:.2f}] | {max(block['chance'], 0):.2f} |"
-        for name, block in pairs.items()
-    ]
+    parts = [f"| {name} | {ranged(block)} | {max(block['chance'], 0):.2f} |" for name, block in pairs.items()]
     clear = [name for name, block in pairs.items() if block["low"] > max(block["chance"], 0)]
     return (
         f"For {len(clear)} of these {len(pairs)} pairs of layers of successive stacks, CKA over {m['cka']['people']:,} people "
@@ -124,6 +122,7 @@ def judged(block: Mapping, better: str, worse: str) -> str:
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
     """The chapter's table, question to answer."""
+    m = comparable(m)
     count, block = m["count"], m["corrected"][WHOLE_WAY]
     labels, last = list(m["stacks"]), f"stack {m['count'] - 1}"
     found = {

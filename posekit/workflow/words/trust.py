@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from posekit.engine.trust.mistakes import KINDS
-from posekit.workflow.words import listed, number, ranged, share, side_by_side, spoken
+from posekit.workflow.words import comparable, listed, number, ranged, share, side_by_side, spoken
 
 CALIBRATED = 0.05  # expected calibration error below which a confidence is called calibrated
 MANY = {"jitter": "jitter", "inversion": "inversions", "swap": "swaps", "miss": "misses"}
@@ -12,6 +12,7 @@ MANY = {"jitter": "jitter", "inversion": "inversions", "swap": "swaps", "miss": 
 
 def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
     """By name, the Markdown of 13_trust."""
+    metrics = comparable(metrics)
     return {
         "answer": answer(metrics), "network": metrics["network"], "level": f"{number(100 * metrics['confidence']['level'], 0)} %",
         "confidence": confidence(metrics), "ranking": ranking(metrics), "radius": radius(metrics),
@@ -302,6 +303,7 @@ def shapley(metrics: Mapping[str, Any]) -> str:
 
 def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
     """Question to answer, for the table beside the other edition's."""
+    metrics = comparable(metrics)
     scores = metrics["confidence"]
     kind, part = most_errors(metrics)
     moved = {

@@ -1,0 +1,54 @@
+"""What all chapters' sentences share; and each chapter where numbers have no interval, as those of a single person."""
+
+import importlib
+import inspect
+from math import nan
+
+import pytest
+from planted_words import without_intervals
+
+from posekit.files import plain
+from posekit.workflow.words import comparable, number, percent, ranged, share, signed, spoken
+
+CHAPTERS = ("skips", "stacks", "explanations", "comparison", "another_network", "causes", "trust", "audit")
+OPEN = [{"mean": -0.254, "low": none, "high": none} for none in (None, nan)]
+NOTHING = [{"mean": none, "low": none, "high": none} for none in (None, nan)]
+
+
+@pytest.mark.parametrize("none", [None, nan])
+def test_a_number_that_is_none_is_a_dash(none):
+    assert number(none) == signed(none) == "–"
+
+
+@pytest.mark.parametrize("block", OPEN)
+def test_a_number_without_an_interval_says_so(block):
+    assert ranged(block) == "−0.25 [no\u00a0interval]" and share(block) == "−25 % [no\u00a0interval]"
+    assert ranged(percent(block), 1) == "−25.4 [no\u00a0interval]"
+    assert spoken(block) == "-25.4 %, without an interval" and spoken(block, points=True) == "−25.4 points, without an interval"
+
+
+@pytest.mark.parametrize("block", NOTHING)
+def test_what_was_not_measured_has_no_interval_either(block):
+    assert ranged(block) == share(block) == "–" and spoken(block) == "nothing to measure it on"
+
+
+def test_nothing_lies_above_or_below_an_interval_that_is_none():
+    found = comparable({"one": [{"mean": 1.0, "low": None, "high": None}], "matrix": {"low": [[None]]}, "none": None})
+    block = found["one"][0]
+    assert not block["low"] > 0 and not block["high"] < 2 and found["matrix"] == {"low": [[None]]} and found["none"] is None
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_says_what_has_no_interval(chapter):
+    """All of its sentences, where any one of its intervals is missing, or all are."""
+    tests = importlib.import_module(f"test_words_{chapter}")
+    metrics = list(without_intervals(plain(tests.planted())))
+    assert len(metrics) > 5
+    told = []
+    for found in metrics:
+        for function in (tests.words.sentences, tests.words.verdicts):
+            asked = ["mannequins"] if "data" in inspect.signature(function).parameters else []
+            said = " ".join(function(found, *asked).values())
+            assert "None" not in said.replace("None.", "") and " nan" not in said and "[nan" not in said
+            told.append(said)
+    assert "without an interval" in told[0] or "[no\u00a0interval]" in told[0]
