@@ -236,3 +236,10 @@ def test_tables_of_confidence():
                        "mean less share found": "−27.0 [−32.0, −22.0] points"}  # fmt: skip
     scores["ranking"]["peak"] = block(None)
     assert [row["AUROC"] for row in words.ranking_rows(scores)][:2] == ["nothing to rank", "0.75 [0.74,\u00a00.76]"]
+
+
+def test_a_method_of_empty_maps_is_passed_over():
+    nothing = dict.fromkeys(("diffusion", "foreground", "locality", "relation"), block(None))
+    assert "Occlusion has the most concentrated maps" in said(changed(["indices", "table", "saliency"], nothing))["indices"]
+    none = changed(["indices", "table"], planted()["indices"]["table"] | {"saliency": nothing, "occlusion": nothing})
+    assert "concentrated" not in said(none)["indices"]

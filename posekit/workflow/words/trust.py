@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from posekit.engine.trust.mistakes import KINDS
-from posekit.workflow.words import comparable, listed, number, ranged, share, side_by_side, spoken
+from posekit.workflow.words import comparable, listed, number, ranged, share, side_by_side, spoken, unknown
 
 CALIBRATED = 0.05  # expected calibration error below which a confidence is called calibrated
 MANY = {"jitter": "jitter", "inversion": "inversions", "swap": "swaps", "miss": "misses"}
@@ -264,10 +264,9 @@ def indices(metrics: Mapping[str, Any]) -> str:
         best = max(known, key=lambda name: table[name][index]["mean"])
         parts.append(f"{best[0].upper()}{best[1:]} has the largest share {word}, {share(table[best][index])}; a uniform map has "
                      f"{number(100 * even[index], 0)} %, edges have {share(table['edges'][index])}.")  # fmt: skip
-    sharpest = min(methods, key=lambda name: table[name]["diffusion"]["mean"])
-    parts.append(
-        f"{sharpest[0].upper()}{sharpest[1:]} has the most concentrated maps, with a diffusion of {ranged(table[sharpest]['diffusion'])}."
-    )
+    if known := [name for name in methods if not unknown(table[name]["diffusion"]["mean"])]:  # others have only maps of zeros
+        best = min(known, key=lambda name: table[name]["diffusion"]["mean"])
+        parts.append(f"{best[0].upper()}{best[1:]} has the most concentrated maps, with a diffusion of {ranged(table[best]['diffusion'])}.")
     parts += [f"{name} has no map: {why}." for name, why in block["refused"].items()]
     return " ".join(parts)
 
