@@ -382,7 +382,7 @@ def average_precision(true: np.ndarray, false: np.ndarray, people: float, recall
 
 
 def _ap_interval(evaluation, seed: int, resamples: int) -> tuple[float, float]:
-    """95 % bootstrap interval of the average precision over pictures; their matches stay as they are."""
+    """95 % bootstrap interval of the average precision over pictures; their matches stay as they are. Of one picture there is none."""
     pictures = [picture for picture in evaluation.evalImgs[: len(evaluation.params.imgIds)] if picture is not None]
     scores = np.concatenate([picture["dtScores"] for picture in pictures])
     order = np.argsort(-scores, kind="mergesort")
@@ -396,5 +396,5 @@ def _ap_interval(evaluation, seed: int, resamples: int) -> tuple[float, float]:
             detections = weight[owner]
             true, false = detections * (matched & counts), detections * (~matched & counts)
             values.append(average_precision(true, false, weight @ people, evaluation.params.recThrs))
-    low, high = np.quantile(values, [0.025, 0.975]) if values else (np.nan, np.nan)
+    low, high = np.quantile(values, [0.025, 0.975]) if values and len(pictures) > 1 else (np.nan, np.nan)
     return float(low), float(high)

@@ -88,6 +88,15 @@ def test_ranking_is_the_area_under_the_curve():
     assert np.isnan(rel.ranking(confidence, np.ones_like(hits))["mean"]), "all are found"
 
 
+def test_of_one_person_or_picture_there_is_no_interval():
+    hits, confidence = np.array([[1.0, 0, 1, 0]]), np.array([[0.9, 0.2, 0.8, 0.4]])
+    several = [np.repeat(values, 3, 0) for values in (confidence, hits)]
+    for score in (rel.calibration_error, rel.ranking):
+        for found in (score(confidence, hits), score(*several, pictures=np.zeros(3))):
+            assert np.isfinite(found["mean"]) and np.isnan([found["low"], found["high"]]).all()
+        assert np.isfinite(score(*several)["low"])
+
+
 def test_people_who_share_a_picture_are_drawn_together():
     """All joints of a picture are found, or none: the interval is that of so many pictures."""
     pictures = np.repeat(np.arange(50), 20)

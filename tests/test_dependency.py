@@ -107,6 +107,12 @@ def test_a_matrix_agrees_with_itself_and_not_with_chance(seed):
     assert dp.agreement(values, -values, resamples=100)["mean"] == pytest.approx(-1)
 
 
+def test_agreement_of_one_person_has_no_interval():
+    values = np.random.default_rng(0).random((1, 8, 8))
+    found = dp.agreement(values, values[0], resamples=20)
+    assert found["mean"] == pytest.approx(1) and np.isnan([found["low"], found["high"]]).all() and np.isfinite(found["p"])
+
+
 def test_agreement_of_two_matrices_of_the_same_people_counts_the_chance_of_both():
     """The interval is as wide as the agreement is spread over samples of people, and holds what such samples give on average."""
     random = np.random.default_rng(0)

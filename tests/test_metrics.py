@@ -281,6 +281,12 @@ def test_average_precision_is_cocos_and_both_packages_agree(seed):
     assert 0 < block["low"] <= block["mean"] <= block["high"] < 1
 
 
+def test_average_precision_of_one_picture_has_no_interval():
+    predicted, keypoints, areas = people(3, count=5)
+    block = metrics.oks_ap(predicted, keypoints, COCO, areas, image_ids=np.zeros(5, int))
+    assert math.isfinite(block["mean"]) and math.isnan(block["low"]) and math.isnan(block["high"])
+
+
 def test_average_precision_of_whole_weights_is_that_of_the_evaluation(monkeypatch):
     predicted, keypoints, areas = people(7, count=80)
     pictures = np.random.default_rng(7).integers(0, 30, 80)

@@ -3,6 +3,8 @@
 Intervals are 95 %, by resampling people, or pictures where people share some: joints of one person are found together.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from posekit.stats import draws, over_people
@@ -52,11 +54,11 @@ def calibration_error(confidence: np.ndarray, hits: np.ndarray, *, pictures: np.
     if not known.any():
         empty = {"mean": np.nan, "low": np.nan, "high": np.nan, "people": 0}
         return empty | {"joints": 0, "floor": np.nan, "over": empty}
-    low, high = np.nanquantile([error(weight) for weight in draws(groups, seed, RESAMPLES)], [0.025, 0.975])
+    low, high = _interval(error, groups, seed)
     over = over_people((sure - found).sum(1), count.sum(1), seed=seed, resamples=RESAMPLES)
     people = int(known.any(-1).sum())
     return {
-        "mean": error(everybody), "low": float(low), "high": float(high), "people": people, "joints": int(known.sum()),
+        "mean": error(everybody), "low": low, "high": high, "people": people, "joints": int(known.sum()),
         "floor": _floor(confidence[known], seed), "over": {"mean": over.mean, "low": over.low, "high": over.high, "people": people},
     }  # fmt: skip
 
@@ -95,8 +97,16 @@ def ranking(confidence: np.ndarray, hits: np.ndarray, *, pictures: np.ndarray | 
         return float(good @ (below + bad / 2) / total) if total else np.nan
 
     groups = owner.max() + 1
-    low, high = np.nanquantile([area(weight) for weight in draws(groups, seed, RESAMPLES)], [0.025, 0.975])
-    return {"mean": area(np.ones(groups)), "low": float(low), "high": float(high)} | block
+    low, high = _interval(area, groups, seed)
+    return {"mean": area(np.ones(groups)), "low": low, "high": high} | block
+
+
+def _interval(measure: Callable[[np.ndarray], float], groups: int, seed: int) -> tuple[float, float]:
+    """The 95 % bootstrap interval of a measure of how often each of `groups` people, or pictures, is drawn; of one there is none."""
+    if groups < 2:
+        return np.nan, np.nan
+    low, high = np.nanquantile([measure(weight) for weight in draws(groups, seed, RESAMPLES)], [0.025, 0.975])
+    return float(low), float(high)
 
 
 def risk_coverage(confidence: np.ndarray, hits: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict:

@@ -170,7 +170,7 @@ def agreement(values: np.ndarray, other: np.ndarray, *, seed: int = 0, resamples
         `mean`, `low`, `high`, `p` and `pairs`. The 95 % interval is a bootstrap over the N people, the same for both matrices, moved
         so that its middle is `mean`: the noise of people drawn twice pulls each draw towards 0. So does that of N people, and the
         interval is of what N people give, not of what all would. `p` is Mantel's (1967) test, in which joints change names, since pairs
-        that share a joint are not independent. None where fewer than 6 pairs are known.
+        that share a joint are not independent. None where fewer than 6 pairs are known; of one person the interval is NaN.
 
     Raises:
         PosekitError: `other` is of more or fewer people.
@@ -197,7 +197,7 @@ def agreement(values: np.ndarray, other: np.ndarray, *, seed: int = 0, resamples
     found = correlation(once, twice)
     weights = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples).astype(float)
     draws = [correlation(mean(values, row), mean(other, row)) for row in weights]
-    low, high = np.clip(found + np.quantile(draws, [0.025, 0.975]) - np.median(draws), -1, 1)
+    low, high = np.clip(found + np.quantile(draws, [0.025, 0.975]) - np.median(draws), -1, 1) if len(values) > 1 else (np.nan, np.nan)
     orders = [random.permutation(len(once)) for _ in range(resamples)]
     chance = np.array([correlation(once, twice[np.ix_(order, order)]) for order in orders])
     p = (1 + (np.abs(chance) >= abs(found)).sum()) / (1 + resamples)
