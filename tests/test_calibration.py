@@ -68,6 +68,16 @@ def test_the_curve_puts_a_predictor_right(share):
     assert rel.calibration_error(np.interp(confidence, x, y), hits)["mean"] < 0.03
 
 
+@pytest.mark.parametrize("crowded", [False, True], ids=["all over", "next to 1"])
+def test_the_curve_is_scikit_learns(crowded):
+    from sklearn.isotonic import IsotonicRegression
+
+    confidence, hits = (values.ravel() for values in joints(lambda c: c, people=300))
+    confidence = 1 - 10 ** (-7 * confidence) if crowded else confidence
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(confidence, hits)
+    assert np.interp(confidence, *cal.isotonic(confidence, hits)) == pytest.approx(fitted.predict(confidence), abs=1e-4)
+
+
 def test_confidence_without_structure_ranks_nothing():
     confidence, hits = joints(lambda c: np.full_like(c, 0.4))
     block = rel.ranking(confidence, hits)

@@ -111,13 +111,14 @@ def load(path: str | Path) -> Calibration:
 
 
 def isotonic(confidence: np.ndarray, hits: np.ndarray, digits: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """The not-falling curve that fits hits (N,), 0 or 1, best over confidence (N,): its corners, confidences and shares, (M,) each."""
+    """The not-falling curve that fits hits (N,), 0 or 1, best over confidence (N,): its corners, confidences and shares, (M,) each.
+
+    Shares are rounded and confidences are not: of two corners that fall together one goes, and a step becomes a slope.
+    """
     from sklearn.isotonic import IsotonicRegression
 
     fit = IsotonicRegression(out_of_bounds="clip", y_min=0, y_max=1).fit(confidence, hits)
-    x, y = np.round(fit.X_thresholds_, digits), np.round(fit.y_thresholds_, digits)
-    kept = np.append(np.diff(x) > 0, True)
-    return x[kept], y[kept]
+    return fit.X_thresholds_, np.round(fit.y_thresholds_, digits)
 
 
 def temperature(confidence: np.ndarray, hits: np.ndarray) -> float:
