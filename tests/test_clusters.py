@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from posekit.errors import PosekitError
@@ -117,8 +118,11 @@ def test_a_valley_is_seen_from_nearer_by_more_people_and_never_in_one_cloud():
 
 
 def test_difference_of_two_groups_means():
-    found = clusters.against(np.array([2.0, 4.0]), np.array([1.0, 1.0, 1.0]))
-    assert found == pytest.approx({"mean": 2, "low": 2 - 1.96, "high": 2 + 1.96})
+    inside, outside = np.random.default_rng(0).normal(size=10), np.random.default_rng(1).normal(1, 3, size=400)
+    theirs = stats.ttest_ind(inside, outside, equal_var=False).confidence_interval()
+    found = clusters.against(inside, outside)
+    assert found == pytest.approx({"mean": inside.mean() - outside.mean(), "low": theirs.low, "high": theirs.high})
+    assert clusters.against(np.ones(3), np.zeros(4)) == {"mean": 1, "low": 1, "high": 1}
 
 
 def test_structureless_points_keep_mean_and_covariance_and_lose_the_clusters():

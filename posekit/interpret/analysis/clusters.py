@@ -156,7 +156,9 @@ def excess(value: float, control: np.ndarray) -> dict[str, float]:
 def against(values: np.ndarray, control: np.ndarray) -> dict[str, float]:
     """How much higher the mean of values (n,) is than that of other people's (m,), with Welch's 95 % interval."""
     difference = float(values.mean() - control.mean())
-    error = 1.96 * float(np.sqrt(values.var(ddof=1) / len(values) + control.var(ddof=1) / len(control)))
+    one, other = (each.var(ddof=1) / len(each) for each in (values, control))
+    freedom = (one + other) ** 2 / (one**2 / (len(values) - 1) + other**2 / (len(control) - 1)) if one + other else 1.0
+    error = float(student.ppf(0.975, freedom) * np.sqrt(one + other))
     return {"mean": difference, "low": difference - error, "high": difference + error}
 
 
