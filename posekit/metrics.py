@@ -108,7 +108,7 @@ def oks(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, sigmas)
 def score(
     predicted: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, *, heads: np.ndarray | None = None,
     heatmap_cell: np.ndarray | None = None, heatmap_width: int | None = None, areas: np.ndarray | None = None,
-    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, seed: int = 0,
+    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, ignored: np.ndarray | None = None, seed: int = 0,
     resamples: int = 1000,
 ) -> dict[str, dict]:  # fmt: skip
     """Every metric that the data allow, by name: predictions (N, K, 3), keypoints (N, K, 3), image pixels.
@@ -174,47 +174,32 @@ def score(
             definition += f"; COCO has no sigma for {' and '.join(skeleton.borrowed)}, which have that of their nearest kin"
         scores["oks"] = _block(value, skeleton, definition, seed, resamples, by_person=True, pictures=image_ids)
         scores["oks-ap"] = oks_ap(
-            predicted,
-            keypoints,
-            skeleton,
-            areas,
-            image_ids=image_ids,
-            boxes=boxes,
-            seed=seed,
-            resamples=resamples,
+            predicted, keypoints, skeleton, areas, image_ids=image_ids, boxes=boxes, ignored=ignored, seed=seed, resamples=resamples
         )
     return scores
 
 
 def oks_ap(
     predicted: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, areas: np.ndarray, *,
-    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, seed: int = 0,
+    image_ids: np.ndarray | None = None, boxes: np.ndarray | None = None, ignored: np.ndarray | None = None, seed: int = 0,
     resamples: int = 1000,
 ) -> dict:  # fmt: skip
     """COCO's average precision over OKS 0.50 to 0.95, by pycocotools, with an interval over pictures.
 
     Predictions (N, K, 3): person i's prediction competes within its picture with the score that is the mean
     of its third column, where NaN is 0. A joint whose prediction is NaN is missed. People without a labelled joint
-    are ignored, as COCO does. `stats` holds COCO's other figures; a size range that holds nobody is NaN.
+    are ignored, as COCO does: what is predicted on their `boxes` (N, 4), of People, does not count. Without boxes they and their
+    predictions are left out. `ignored` (M, 7) are others like them and crowds, as `People.ignored_in_pictures` has them.
+    `stats` holds COCO's other figures; a size range that holds nobody is NaN.
     """
     predicted, keypoints = _people(skeleton, predicted, keypoints, areas=areas, image_ids=image_ids, boxes=boxes)
+    if boxes is None:
+        kept = (keypoints[..., 2] > 0).any(-1)
+        predicted, keypoints, areas = predicted[kept], keypoints[kept], np.asarray(areas)[kept]
+        image_ids = None if image_ids is None else np.asarray(image_ids)[kept]
     scores = np.nan_to_num(predicted[..., 2]).mean(-1)
-    truth, found = (
-        coco_dataset(keypoints, skeleton, areas, image_ids, boxes),
-        coco_results(predicted, scores, image_ids),
-    )
-    names = (
-        "ap",
-        "ap@0.5",
-        "ap@0.75",
-        "ap·medium",
-        "ap·large",
-        "ar",
-        "ar@0.5",
-        "ar@0.75",
-        "ar·medium",
-        "ar·large",
-    )
+    truth, found = coco_dataset(keypoints, skeleton, areas, image_ids, boxes, ignored), coco_results(predicted, scores, image_ids)
+    names = ("ap", "ap@0.5", "ap@0.75", "ap·medium", "ap·large", "ar", "ar@0.5", "ar@0.75", "ar·medium", "ar·large")
     labelled = keypoints[..., 2] > 0
     stats, low, high = np.full(len(names), np.nan), np.nan, np.nan
     if labelled.any():
@@ -261,11 +246,12 @@ def interval(
     return found.mean, found.low, found.high
 
 
-def coco_dataset(keypoints, skeleton: Skeleton, areas, image_ids=None, boxes=None) -> dict:
-    """The people as a COCO keypoint data set in memory. Pictures are numbered anew, annotations from 1."""
+def coco_dataset(keypoints, skeleton: Skeleton, areas, image_ids=None, boxes=None, ignored=None) -> dict:
+    """The people, and who is `ignored`, as a COCO keypoint data set in memory. Pictures are numbered anew, annotations from 1."""
     keypoints = np.where(keypoints[..., 2:] > 0, keypoints, 0)  # COCO writes absent joints as 0, 0, 0
     pictures = _pictures(len(keypoints), image_ids)
-    boxes = np.zeros((len(keypoints), 4)) if boxes is None else np.asarray(boxes, float)
+    edge = np.array([0.5, 0.5, 0, 0])  # COCO's boxes begin at 0 where People's begin at -1/2
+    boxes = np.zeros((len(keypoints), 4)) if boxes is None else np.asarray(boxes, float) + edge
     people = [
         {
             "id": i + 1, "image_id": int(pictures[i]), "category_id": 1, "iscrowd": 0,
@@ -274,6 +260,13 @@ def coco_dataset(keypoints, skeleton: Skeleton, areas, image_ids=None, boxes=Non
         }
         for i in range(len(keypoints))
     ]  # fmt: skip
+    number = {} if image_ids is None else dict(zip(np.asarray(image_ids).tolist(), pictures.tolist(), strict=True))
+    for image, *box, area, crowd in np.zeros((0, 7)) if ignored is None else np.asarray(ignored, float):
+        if image in number:
+            people.append({
+                "id": len(people) + 1, "image_id": number[image], "category_id": 1, "iscrowd": int(crowd), "area": float(area),
+                "bbox": (box + edge).tolist(), "keypoints": [0] * 3 * len(skeleton), "num_keypoints": 0,
+            })  # fmt: skip
     person = {"id": 1, "name": "person", "keypoints": list(skeleton.joints)}
     return {
         "images": [{"id": int(i)} for i in np.unique(pictures)],

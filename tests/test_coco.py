@@ -6,6 +6,7 @@ import pytest
 import tiny_data
 from tiny_data import coco_person
 
+from posekit import metrics
 from posekit.data import load_people
 from posekit.data.readers.coco import draw_splits, load
 from posekit.errors import PosekitError
@@ -26,6 +27,31 @@ def test_columns(tmp_path):
     assert np.isnan(people.keypoints[0, 3:, :2]).all() and (people.keypoints[0, 3:, 2] == 0).all()
     assert people.areas.tolist() == [123, 123]
     assert people.left_out["crowds"] == 1 and people.left_out["without labelled joints"] == 1
+
+
+def test_average_precision_is_that_of_the_file_with_crowds_and_people_without_joints(tmp_path):
+    """COCO takes no notice of what is predicted on them."""
+    rng, entries = np.random.default_rng(0), []
+    for i in range(1, 61):
+        x, y = rng.uniform(0, 20, 2).round(1).tolist()
+        joints = [n for k in range(17) for n in (x + 1 + k, y + 2 + k, 2)]
+        labelled = {"keypoints": joints} if i % 4 > 1 else {"keypoints": [0] * 51, "num_keypoints": 0, "iscrowd": i % 4}
+        entries.append(coco_person(i, 1 + i // 8, bbox=[x, y, 20, 21], area=4000.0, **labelled))
+    tiny_data.coco(tmp_path, entries)
+    people = load(tmp_path)[::-1]
+    predicted = people.keypoints + [0, 0, -1] + rng.normal(size=(len(people), 17, 3)) * [4, 4, 0] * rng.uniform(0, 3, (len(people), 1, 1))
+    predicted[..., 2] = rng.uniform(size=(len(people), 1))
+    options = {"image_ids": people.image_ids, "boxes": people.boxes, "resamples": 20}
+    ours = metrics.oks_ap(predicted, people.keypoints, people.skeleton, people.areas, ignored=people.ignored_in_pictures(), **options)
+    truth = json.loads((tmp_path / "annotations/person_keypoints_train2017.json").read_text()) | {"categories": [{"id": 1}]}
+    found = [
+        {"image_id": int(image), "category_id": 1, "keypoints": joints.ravel().tolist(), "score": joints[0, 2]}
+        for image, joints in zip(people.image_ids, predicted, strict=True)
+    ]
+    theirs = metrics.coco_evaluation(truth, found, people.skeleton.sigmas).stats
+    assert list(ours["stats"].values()) == pytest.approx(np.where(theirs < 0, np.nan, theirs).tolist(), nan_ok=True)
+    without = metrics.oks_ap(predicted, people.keypoints, people.skeleton, people.areas, **options)
+    assert without["mean"] < ours["mean"] - 0.02 and ours["low"] <= ours["mean"] <= ours["high"]
 
 
 def test_study_splits():

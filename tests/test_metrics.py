@@ -274,6 +274,7 @@ def test_average_precision_is_cocos_and_both_packages_agree(seed):
     keypoints[0] = (np.nan, np.nan, 0)
     pictures = np.random.default_rng(seed).integers(0, 30, 80) * 1000
     block = metrics.oks_ap(predicted, keypoints, COCO, areas, image_ids=pictures, resamples=200)
+    keypoints, predicted, areas, pictures = keypoints[1:], predicted[1:], areas[1:], pictures[1:]  # the first has no labelled joint
     truth = metrics.coco_dataset(keypoints, COCO, areas, pictures)
     found = metrics.coco_results(predicted, predicted[..., 2].mean(-1), pictures)
     theirs = metrics.coco_evaluation(truth, found, COCO.sigmas, faster)
@@ -285,6 +286,16 @@ def test_average_precision_of_one_picture_has_no_interval():
     predicted, keypoints, areas = people(3, count=5)
     block = metrics.oks_ap(predicted, keypoints, COCO, areas, image_ids=np.zeros(5, int))
     assert math.isfinite(block["mean"]) and math.isnan(block["low"]) and math.isnan(block["high"])
+
+
+@pytest.mark.parametrize("boxed", [False, True])
+def test_what_is_predicted_on_people_without_a_labelled_joint_does_not_count(boxed):
+    """Theirs have the highest scores: as errors they would halve the precision."""
+    keypoints = np.concatenate([np.random.default_rng(0).uniform(0, 300, (40, 17, 2)), np.full((40, 17, 1), 2.0)], -1)
+    predicted, boxes = keypoints.copy(), np.concatenate([keypoints[..., :2].min(1), np.ptp(keypoints[..., :2], axis=1)], -1)
+    predicted[1::2, :, 2], keypoints[::2] = 1, (np.nan, np.nan, 0)
+    block = metrics.oks_ap(predicted, keypoints, COCO, np.full(40, 1e4), boxes=boxes if boxed else None, resamples=20)
+    assert block["mean"] == pytest.approx(1) and block["people"] == 20
 
 
 def test_average_precision_of_whole_weights_is_that_of_the_evaluation(monkeypatch):

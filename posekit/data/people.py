@@ -32,6 +32,7 @@ class People:
         areas: (N,) float: the person's area in square pixels, for OKS.
         heads: (N,) float: MPII's head size in pixels, NaN where unknown.
         image_ids: (N,) int: COCO's image number.
+        ignored: name of a picture to (M, 6) float: box, area and 1 for a crowd, else 0, of those in it without a labelled joint.
         factors: name to (N,) float: what made a mannequin.
         left_out: reason to how many people.
         remarks: what else there is to know about them, a clause each.
@@ -57,6 +58,7 @@ class People:
     areas: np.ndarray | None = None
     heads: np.ndarray | None = None
     image_ids: np.ndarray | None = None
+    ignored: dict[str, np.ndarray] = field(default_factory=dict)
     factors: dict[str, np.ndarray] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
@@ -80,6 +82,12 @@ class People:
             **{c: take(getattr(self, c)) for c in ("names", "boxes", "keypoints", "ids", "splits", "areas", "heads", "image_ids")},
             factors={name: values[index] for name, values in self.factors.items()},
         )  # fmt: skip
+
+    def ignored_in_pictures(self) -> np.ndarray:
+        """Rows (M, 7) of the pictures' `ignored`: number in `image_ids`, then what `ignored` has; none without these numbers."""
+        numbers = {} if self.image_ids is None else dict(zip(self.names.tolist(), self.image_ids.tolist(), strict=True))
+        rows = [np.insert(row, 0, number) for name, number in numbers.items() for row in self.ignored.get(name, ())]
+        return np.array(rows, float).reshape(-1, 7)
 
     def split(self, name: str) -> "People":
         """The people of a split; `all` is everybody. A name that nobody carries raises PosekitError."""

@@ -189,7 +189,8 @@ def _score(found: np.ndarray, truth: np.ndarray, joints: Skeleton, store: Crops,
     to_input = view(store.size, card.resolution) @ store.matrices
     return metrics.score(
         found, truth, joints, heads=people.heads, heatmap_cell=card.stride / to_input[:, 0, 0],
-        heatmap_width=card.resolution // card.stride, areas=people.areas, image_ids=people.image_ids, boxes=people.boxes, seed=seed,
+        heatmap_width=card.resolution // card.stride, areas=people.areas, image_ids=people.image_ids, boxes=people.boxes,
+        ignored=people.ignored_in_pictures(), seed=seed,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def load(path: str | Path, *, file: str | None = None, split: str | None = None,
     in its train file (other readers count the same). The study left out more, by a rule that is not known: it
     keeps 80 % of the one and 86 % of the other, which hardly comes from one threshold on the joints.
 
-    Crowds and people without a labelled joint are left out and counted. COCO's boxes run from 0 to the
+    Crowds and people without a labelled joint are left out and counted, and are in `ignored`: OKS-AP takes no notice of what is predicted
+    on them. COCO's boxes run from 0 to the
     picture's width and height; its keypoints are indices of pixels, whose centres posekit counts from 0 too.
     So boxes shift by half a pixel, keypoints do not.
 
@@ -46,8 +48,8 @@ def load(path: str | Path, *, file: str | None = None, split: str | None = None,
     """
     path = Path(path)
     folder, found = coco_folder.root(path), coco_folder.files(path)
-    parts, left_out, turned = _read(folder, found, [file] if file else list(coco_folder.chosen(found)), split, on_error)
-    return assemble(folder, f"coco:{path}", parts, left_out, turned, file=file)
+    parts, left_out, turned, ignored = _read(folder, found, [file] if file else list(coco_folder.chosen(found)), split, on_error)
+    return replace(assemble(folder, f"coco:{path}", parts, left_out, turned, file=file), ignored=ignored)
 
 
 def assemble(
@@ -117,27 +119,30 @@ def _fill(order: np.ndarray, people: np.ndarray, wanted: int) -> np.ndarray:
 
 def _read(
     folder: Path, found: dict[str, Path], wanted: list[str], asked: str | None, on_error: str
-) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, int], frozenset[str]]:
-    """Columns of the table by annotation file, who was left out, and which pictures are read turned."""
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, int], frozenset[str], dict[str, np.ndarray]]:
+    """Columns of the table by annotation file, who was left out, which pictures are read turned, and `People.ignored`."""
     parts, others = {}, {}
+    ignored: dict[str, set[tuple[float, ...]]] = {}  # a photograph may be listed in several files
     left_out, turned = Counter[str](), frozenset[str]()
     for name in wanted:
         locate = partial(coco_folder.pictures, folder, name, found[name])
         try:
-            columns, lost, upright = coco_people.read(folder, found[name], locate, on_error)
+            columns, lost, upright, unlabelled = coco_people.read(folder, found[name], locate, on_error)
         except NotPeople as error:
             others[name] = error
             continue
         parts[name] = columns
         left_out.update(lost)
         turned |= upright
+        for picture, row in unlabelled:
+            ignored.setdefault(picture, set()).add(tuple(row))
     said = coco_folder.kinds(wanted) if len(wanted) > 1 else {}
     there = {said.get(name) for name in parts}
     for name, why in others.items():
         if not parts or (name in said and said[name] not in there and not (asked in ("val", "test") and asked in there)):
             raise why
         left_out[f"file without people's {len(COCO)} joints ({found[name].name})"] = 1
-    return parts, dict(left_out), turned
+    return parts, dict(left_out), turned, {picture: np.array(sorted(rows)) for picture, rows in ignored.items()}
 
 
 def numbered(ids: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ class Labels:
         orders: (N) where COCO's joints stand in its keypoints.
         counts: (N) how many joints its keypoints must be.
         left_out: how many others there are: crowds, and by category.
+        crowds: the crowds, each with its picture's id.
         official: whether these are COCO's own pictures, whose labels count in the pictures as stored, whatever their EXIF tags say.
     """
 
@@ -50,6 +51,7 @@ class Labels:
     orders: list[Order]
     counts: list[int]
     left_out: dict[str, int]
+    crowds: list[tuple[Id, dict[str, Any]]] = field(default_factory=list)
     official: bool = False
 
     def __len__(self) -> int:
@@ -160,7 +162,7 @@ def _people(file: Path, entries: list[dict], pictures: dict[Id, Picture], catego
     else:
         known = dict.fromkeys(coco_categories.nameless(file, ids, jointed=jointed), Category("person")) if entries else {}
     left_out: Counter[str] = Counter({"crowds": 0})
-    kept, image_ids, orders, counts = [], [], [], []
+    kept, image_ids, orders, counts, crowds = [], [], [], [], []
     ordered = {key: (STANDARD if isinstance(c.order, str) else c.order, len(c.joints) or len(COCO)) for key, c in known.items()}
     for i, (entry, category) in enumerate(zip(entries, ids, strict=True)):
         if category not in known:
@@ -171,13 +173,14 @@ def _people(file: Path, entries: list[dict], pictures: dict[Id, Picture], catego
             left_out[f"of category {name}"] += 1
         elif _crowd(file, i, entry):
             left_out["crowds"] += 1
+            crowds.append((_id(file, i, entry, "image_id"), entry))
         else:
             order, count = ordered[category]
             kept.append(entry)
             image_ids.append(_id(file, i, entry, "image_id"))
             orders.append(order)
             counts.append(count)
-    return Labels(file, pictures, kept, image_ids, orders, counts, dict(left_out))
+    return Labels(file, pictures, kept, image_ids, orders, counts, dict(left_out), crowds)
 
 
 def _picture(file: Path, i: int, image: dict) -> tuple[Id, Picture]:

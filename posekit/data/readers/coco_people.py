@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from posekit.data.people import Check, existing, joints_box, sift
-from posekit.data.readers import frames
+from posekit.data.readers import frames, json_values
 from posekit.data.readers.coco_json import ANEW, Labels, annotations
 from posekit.data.readers.json_values import Id
 from posekit.errors import NotPeople, PosekitError
@@ -16,13 +16,15 @@ from posekit.files import read_json
 from posekit.skeleton import COCO
 
 NEAR, FAR = 1.5, 10.0  # longer sides of the box between its centre and a joint; in COCO they are hardly more than 1
+Ignored = tuple[str, list[float]]  # the picture's name, and a row of `People.ignored`
 FILLED = 0.53  # of its box is what a segment fills
 
 
 def read(
     root: Path, file: Path, locate: Callable[[dict[Id, str]], dict[Id, str]], on_error: str, content: Any = None
-) -> tuple[dict[str, np.ndarray], dict[str, int], set[str]]:
-    """Columns of the table of people, who was left out, and the pictures that are to be read turned by their EXIF tag.
+) -> tuple[dict[str, np.ndarray], dict[str, int], set[str], list[Ignored]]:
+    """Columns of the table of people, who was left out, the pictures that are to be read turned by their EXIF tag, and on whom no
+    prediction counts: crowds and people without labelled joints.
 
     `locate` gives each picture's name under `root` for the names in the file, by id; `content` is what a file of another form says.
     `ids` and `image_ids` are objects, numbers or words. Raises PosekitError as `posekit.data.readers.coco.load` says.
@@ -52,7 +54,22 @@ def read(
     columns = {"names": names, "boxes": boxes, "keypoints": keypoints, "areas": areas,
                "ids": _objects(labels.ids("id")), "image_ids": _objects(labels.image_ids)}  # fmt: skip
     turned = set(names[shown.turned & keep].tolist())
-    return {name: column[keep] for name, column in columns.items()}, labels.left_out | left_out, turned
+    nobody = complete & ~(keypoints[..., 2] > 0).any(1) & ~boxless
+    ignored = [(str(names[i]), [*boxes[i], areas[i], 0.0]) for i in np.flatnonzero(nobody)] + _crowds(labels, pictures)
+    return {name: column[keep] for name, column in columns.items()}, labels.left_out | left_out, turned, ignored
+
+
+def _crowds(labels: Labels, pictures: dict[Id, str]) -> list[Ignored]:
+    """The crowds that have a box and an area in numbers."""
+    found = []
+    for picture, entry in labels.crowds:
+        try:
+            box, area = [json_values.number(side) for side in entry["bbox"]], json_values.number(entry["area"])
+        except (KeyError, TypeError, ValueError):
+            continue
+        if picture in pictures and len(box) == 4 and np.isfinite([*box, area]).all():
+            found.append((pictures[picture], [box[0] - 0.5, box[1] - 0.5, *box[2:], area, 1.0]))
+    return found
 
 
 @dataclass(frozen=True)

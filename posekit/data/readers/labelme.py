@@ -46,7 +46,7 @@ def load(path: str | Path, *, on_error: str = "raise") -> People:
     for part in sorted({said.get(name, "") for name in names.values()}):
         files = [file for file in pages if said.get(names[file], "") == part]
         content = _content(root, {file: (pages[file], people[file]) for file in files}, labels)
-        columns, lost, upright = coco_people.read(root, path, dict, on_error, content)
+        columns, lost, upright, _ = coco_people.read(root, path, dict, on_error, content)
         parts[part or "all"], turned = columns, turned | upright
         left_out = {reason: left_out.get(reason, 0) + lost.get(reason, 0) for reason in left_out | lost}
     return coco.assemble(root, f"labelme:{path}", parts, left_out, turned)

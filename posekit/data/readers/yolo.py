@@ -45,7 +45,7 @@ def load(path: str | Path, *, on_error: str = "raise") -> People:
                 f"{file}: none of the {len(pictures):,} pictures of {split} has a label file, such as {_expected(pictures[0])}"
             )
         content, unread = _content(root, pictures, count, numbers, categories, on_error)
-        columns, lost, upright = coco_people.read(root, file, dict, on_error, content)
+        columns, lost, upright, _ = coco_people.read(root, file, dict, on_error, content)
         lost |= {"with an unreadable picture": unread}
         parts[split], turned = columns, turned | upright
         left_out = {reason: left_out.get(reason, 0) + lost.get(reason, 0) for reason in left_out | lost}
