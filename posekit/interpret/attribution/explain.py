@@ -11,7 +11,8 @@ What a pixel's value is:
   equations 1 and 2). At the features before a 1 x 1 head this is the heatmap itself and explains nothing.
 - `occlusion`: what the target loses when a square is hidden, the mean over all squares over the pixel (Zeiler & Fergus, section 4.2).
 - `integrated-gradients`: the mean gradient on the way from the blurred picture to this one, times the way, summed over the colours
-  (Sundararajan et al., 2017, equation 1).
+  (Sundararajan et al., 2017, equation 1). In STEPS steps: maps of shipped networks correlate with those of 256 steps by 0.98 and more, but
+  their sum is up to a third off what the target gains on the way.
 
 Whatever is hidden or taken away is replaced by the picture blurred so far that no limb shows.
 """
