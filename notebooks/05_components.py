@@ -169,7 +169,7 @@ random_scores = (codes - every.mean) @ cutting.rotated(every.directions, seed).T
 
 def curve(of, name, ks):
     """Probes of an attribute from the first of these scores, by how many."""
-    return [probes.probe(name, of, values[name], n, permutations=0, seed=seed) for n in ks]
+    return [probes.probe(name, of, values[name], n, pictures=table.image_ids, permutations=0, seed=seed) for n in ks]
 
 
 # %% tags=["show-input"]

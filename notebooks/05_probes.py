@@ -166,9 +166,10 @@ joints = np.column_stack([answer[..., :2].reshape(count, -1), *attributes(answer
 joints = np.nan_to_num((joints - np.nanmean(joints, 0)) / np.maximum(np.nanstd(joints, 0), 1e-9)).clip(-4, 4)
 
 # %% tags=["show-input"]
-from_code = {name: probes.probe(name, scores, column, k, seed=seed) for name, column in values.items()}
-from_pixels = {name: probes.probe(name, pixel_scores, column, permutations=0, seed=seed) for name, column in values.items()}
-from_joints = {name: probes.probe(name, joints, column, permutations=0, seed=seed) for name, column in values.items()}
+from_code = {name: probes.probe(name, scores, column, k, pictures=table.image_ids, seed=seed) for name, column in values.items()}
+plain = {"pictures": table.image_ids, "permutations": 0, "seed": seed}
+from_pixels = {name: probes.probe(name, pixel_scores, column, **plain) for name, column in values.items()}
+from_joints = {name: probes.probe(name, joints, column, **plain) for name, column in values.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black marks: 97.5 % of the probes of permuted values have a lower R².", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
 posture = probes.classified(scores[:, :k], kind, seed=seed) if rendered else {}

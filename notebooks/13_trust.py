@@ -157,7 +157,7 @@ try:
     own = measure(network, seen)
     flags = seen.people.keypoints[:, seen.people.skeleton.index(*own.joints.joints), 2]
     told = {name: own.signals[name] for name in ("peak", "mass")}
-    hiddenness = visibility.visibility(reduced, flags, told, own.joints.joints, seed=seed)
+    hiddenness = visibility.visibility(reduced, flags, told, own.joints.joints, pictures=seen.people.image_ids, seed=seed)
     run.save_figure(plots.hidden_joints(hiddenness["joints"]), "visibility")
     plt.show()
 except posekit.PosekitError as error:  # people whose hidden joints nobody marked

@@ -57,6 +57,34 @@ def test_nobody_is_told_by_a_probe_that_saw_them():
     assert found.r2 < 0 and found.predicted == pytest.approx(expected, abs=0.02)
 
 
+def test_people_of_one_picture_are_left_out_together():
+    """All that the scores know is the picture: of another one nothing can be read."""
+    random = np.random.default_rng(0)
+    pictures = np.repeat(np.arange(100), 4)
+    scores, values = random.normal(size=(100, 60))[pictures] + 0.1 * random.normal(size=(400, 60)), random.normal(size=100)[pictures]
+    order = random.permutation(400)
+    scores, values, pictures = scores[order], values[order], pictures[order]
+    assert pr.probe("hue", scores, values, permutations=0).low > 0.3
+    read = pr.probe("hue", scores, values, pictures=pictures)
+    assert read.r2 < read.chance and not read.above_chance
+    held = pr.probe("hue", scores, values, permutations=0, pictures=np.arange(400))  # where nobody shares one, nothing changes
+    assert held.row() == pr.probe("hue", scores, values, permutations=0).row()
+    with pytest.raises(PosekitError, match="from 2 to the 3 pictures"):
+        pr.probe("hue", scores, values, pictures=pictures % 3)
+
+
+def test_an_interval_is_over_pictures_where_people_share_some():
+    """Four copies of everybody say no more than one."""
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(150, 3))
+    values, pictures = scores[:, 0] + random.normal(size=150), np.repeat(np.arange(150), 4)
+    one = pr.probe("x", scores, values, permutations=0)
+    four = pr.probe("x", scores[pictures], values[pictures], permutations=0, pictures=pictures)
+    assert four.high - four.low == pytest.approx(one.high - one.low, rel=0.15)
+    wide = pr.advantage(four, pr.probe("x", scores[pictures][:, 1:], values[pictures], permutations=0, pictures=pictures))
+    assert wide["high"] - wide["low"] > 0.15
+
+
 def test_what_the_first_k_scores_do_not_hold_is_not_found(planted):
     scores = planted[0]
     found = pr.probes(scores, {"last": scores[:, -1], "first": scores[:, 0]}, (1, C, 99), permutations=5, resamples=20)

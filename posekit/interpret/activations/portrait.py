@@ -38,7 +38,8 @@ def portrait(
     components = pca_of(codes)
     points = components.transform(codes)[:, :50]
     two = clusters.kmeans(points, 2, seed=0)
-    probed_by_name = {name: probes.probe(name, points[:, :READ], values[name], permutations=0) for name in probed}
+    pictures = crops.people.image_ids
+    probed_by_name = {name: probes.probe(name, points[:, :READ], values[name], pictures=pictures, permutations=0) for name in probed}
     count = min(WALKERS, len(crops) // 4)
     fitted, walked = {name: values[name][:-count] for name in probed[:1]}, {}
     for name in usable(fitted)[0]:

@@ -19,7 +19,7 @@ from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
 from torch.nn.functional import interpolate
 
 from posekit.data.augment import eval_view
@@ -85,6 +85,7 @@ class Probe:
     index: np.ndarray  # (people,) who was not left out
     truth: np.ndarray  # (people,)
     predicted: np.ndarray  # (people,) each by the probe that had not seen the person
+    pictures: np.ndarray | None = None  # (people,) a number for each one's picture, where some share one
 
     @property
     def above_chance(self) -> bool:
@@ -98,16 +99,17 @@ class Probe:
 
 def probe(
     name: str, scores: np.ndarray, values: np.ndarray, k: int | None = None, *, folds: int = FOLDS,
-    permutations: int = PERMUTATIONS, seed: int = 0, resamples: int = RESAMPLES,
+    pictures: np.ndarray | None = None, permutations: int = PERMUTATIONS, seed: int = 0, resamples: int = RESAMPLES,
 ) -> Probe:  # fmt: skip
     """Tell the attribute `values` (N,) from the first `k` of `scores` (N, C), cross-validated.
 
     The ridge's penalty is chosen within the training folds, by leave-one-out. Chance is the same probe of values that were
-    permuted among people.
+    permuted among people. Where people share `pictures` (N,), all of one are left out together, and intervals are over pictures: they see
+    much the same.
 
     Raises:
         PosekitError: the attribute is constant, defined for too few or not one number a person, there are fewer than k scores, or one is
-            not finite.
+            not finite; fewer pictures than folds.
     """
     k = scores.shape[1] if k is None else whole("k", k)
     permutations, seed = whole("permutations", permutations), whole("seed", seed)
@@ -117,21 +119,25 @@ def probe(
     values = numbers(name, values, len(scores))
     mask = defined(name, values)
     x, y = scores[mask, :k].astype(float), values[mask]
-    if not 2 <= whole("folds", folds) <= len(y):
-        raise PosekitError(f"{name}: folds is {folds}; it is from 2 to the {len(y):,} people")
+    owner = None if pictures is None else np.unique(np.asarray(pictures)[mask], return_inverse=True)[1]
+    owner = None if owner is None or owner.max() + 1 == len(y) else owner
+    most, who = (len(y), "people") if owner is None else (owner.max() + 1, "pictures")
+    if not 2 <= whole("folds", folds) <= most:
+        raise PosekitError(f"{name}: folds is {folds}; it is from 2 to the {most:,} {who}")
     random = np.random.default_rng(seed)
     targets = np.stack([y] + [random.permutation(y) for _ in range(permutations)], 1)
     told = np.empty_like(targets)
-    for fitted, held in KFold(folds, shuffle=True, random_state=seed).split(x):
+    split = (KFold if owner is None else GroupKFold)(folds, shuffle=True, random_state=seed)
+    for fitted, held in split.split(x, groups=owner):
         told[held] = _ridge(x[fitted], targets[fitted]).predict(x[held]).reshape(len(held), -1)
     r2 = 1 - np.square(targets - told).sum(0) / np.square(targets - targets.mean(0)).sum(0)
-    low, high = _bootstrap(_r2(y, told[:, 0]), len(y), seed, resamples)
+    low, high = _bootstrap(_r2(y, told[:, 0]), len(y), seed, resamples, owner)
     auc = None
     if binary(y):
-        auc = (float(roc_auc_score(y, told[:, 0])), *_bootstrap(_auc(y, told[:, 0]), len(y), seed, resamples))
+        auc = (float(roc_auc_score(y, told[:, 0])), *_bootstrap(_auc(y, told[:, 0]), len(y), seed, resamples, owner))
     return Probe(
         name, k, float(r2[0]), low, high, float(np.quantile(r2[1:], 0.975)) if permutations else 0.0, auc, len(y),
-        int((~mask).sum()), np.flatnonzero(mask), y, told[:, 0],
+        int((~mask).sum()), np.flatnonzero(mask), y, told[:, 0], owner,
     )  # fmt: skip
 
 
@@ -172,12 +178,12 @@ def classified(scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, see
 def advantage(one: Probe, other: Probe, *, seed: int = 0) -> dict[str, float]:
     """How much higher the R² of one probe is than another's of the same attribute and people: mean, low, high (95 %).
 
-    The bootstrap draws people, the same for both.
+    The bootstrap draws people, or pictures, the same for both.
     """
     if one.attribute != other.attribute or not np.array_equal(one.index, other.index):
         raise PosekitError(f"{one.attribute}, {other.attribute}: probes are compared on the same attribute and people only")
     first, second = _r2(one.truth, one.predicted), _r2(one.truth, other.predicted)
-    low, high = _bootstrap(lambda counts: first(counts) - second(counts), len(one.truth), seed, RESAMPLES)
+    low, high = _bootstrap(lambda counts: first(counts) - second(counts), len(one.truth), seed, RESAMPLES, one.pictures)
     return {"mean": one.r2 - other.r2, "low": low, "high": high}
 
 
@@ -262,6 +268,10 @@ def _squares(truth: np.ndarray, counts: np.ndarray) -> float:
     return max(float(counts @ np.square(truth) - np.square(counts @ truth) / counts.sum()), 1e-300)
 
 
-def _bootstrap(measure: Callable[[np.ndarray], float], people: int, seed: int, resamples: int) -> tuple[float, float]:
-    low, high = np.quantile([measure(counts) for counts in resampled(people, seed, resamples)], [0.025, 0.975])
+def _bootstrap(
+    measure: Callable[[np.ndarray], float], people: int, seed: int, resamples: int, owner: np.ndarray | None = None
+) -> tuple[float, float]:
+    """The middle 95 % of a measure of resampled people, or where `owner` (people,) numbers their pictures, of resampled pictures."""
+    owner = np.arange(people) if owner is None else owner
+    low, high = np.quantile([measure(counts[owner]) for counts in resampled(owner.max() + 1, seed, resamples)], [0.025, 0.975])
     return float(low), float(high)

@@ -47,7 +47,8 @@ def askable(flags: np.ndarray, joints: Sequence[str]) -> dict[str, str]:
 
 
 def visibility(
-    scores: np.ndarray, flags: np.ndarray, signals: Mapping[str, np.ndarray], joints: Sequence[str], *, folds: int = 5, seed: int = 0
+    scores: np.ndarray, flags: np.ndarray, signals: Mapping[str, np.ndarray], joints: Sequence[str], *,
+    pictures: np.ndarray | None = None, folds: int = 5, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """How well hidden joints are told from visible ones: areas under the ROC curve, 0.5 is chance.
 
@@ -55,6 +56,7 @@ def visibility(
         scores: (N, C) of codes on components that do not know the flags.
         flags: (N, K) COCO's, of `joints`.
         signals: by name, (N, K) confidences, larger where surer: a hidden joint should have less.
+        pictures: (N,) numbers of their pictures, where people share some.
 
     Returns:
         `joints`, by joint, `code`, a linear probe's area for people that it was not fitted to, and each signal's, {"mean", "low", "high",
@@ -69,10 +71,10 @@ def visibility(
         if joint in left_out:
             continue
         truth = hidden(flags[:, k], joint)
-        read = probe(f"{joint} hidden", scores, truth, folds=folds, permutations=0, seed=seed)
+        read = probe(f"{joint} hidden", scores, truth, pictures=pictures, folds=folds, permutations=0, seed=seed)
         assert read.auc is not None
         block = dict(zip(("mean", "low", "high"), read.auc, strict=True)) | {"people": read.people}
         found[joint] = {"code": block} | {
-            name: ranking(-values[:, k : k + 1], truth[:, None], seed=seed) for name, values in signals.items()
+            name: ranking(-values[:, k : k + 1], truth[:, None], pictures=pictures, seed=seed) for name, values in signals.items()
         }  # fmt: skip
     return {"joints": found, "left out": left_out}
