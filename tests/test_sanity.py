@@ -1,5 +1,7 @@
 """Tests of maps: planted relevance, a detector of edges that must be found out, silhouettes."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,17 @@ def test_the_randomisation_check_flags_a_detector_of_edges(model, asked):
     known, found = ways["saliency"](model, asked), forgetful["saliency"]
     assert sanity.likeness(known, found["stem"], asked.predicted).mean() < 0.8
     assert (sanity.likeness(known, found["stem"]) < 0.99).all()
+
+
+def test_the_cascade_of_a_network_of_many_parts_has_few_levels():
+    parts = {f"conv{i}": nn.Conv2d(1, 1, 1) for i in range(25)} | {"act": nn.ReLU(), "decoder": nn.Conv2d(1, 1, 1)}
+    names = [*list(parts)[:12], "act", "decoder", *list(parts)[12:25]]
+    levels = sanity.cascade_levels(nn.Sequential(OrderedDict((name, parts[name]) for name in names)))
+    assert len(levels) in (10, 11) and {"conv24", "decoder", "conv0"} <= levels.keys() and "act" not in levels
+    assert levels["conv24"] == ["conv24"] and levels["conv0"] == names[::-1]
+    sizes = [len(hooked) for hooked in levels.values()]
+    assert sizes == sorted(sizes) and max(np.diff(sizes)) <= 4
+    assert all(hooked[-1] == name for name, hooked in levels.items())
 
 
 def test_each_person_has_a_random_network_of_its_own(model, asked):

@@ -176,17 +176,29 @@ def answer_maps(card: Card) -> Maps:
     return maps
 
 
-def cascade_levels(model: nn.Module) -> dict[str, list[str]]:
-    """What is randomised, from the head downwards: name of the last part reached to the hook points of all parts so far."""
+def cascade_levels(model: nn.Module, most: int = 10) -> dict[str, list[str]]:
+    """What is randomised, from the head downwards: name of the last part reached to the hook points of all parts so far.
+
+    A part without weights of its own is no level. Of more than `most` levels those at even distances are taken, the last among them, and
+    the first decoder: each takes as long as all methods together, and a step of the cascade may go over several parts.
+    """
     part_of = getattr(model, "part_of", lambda hook_point: hook_point)
     reached: list[str] = []
     levels: dict[str, list[str]] = {}
+    inside: set[int] = set()
     for hook_point in reversed(hook_points(model)):
         reached.append(hook_point)
-        levels[part_of(hook_point)] = list(reached)
-    inside = {id(value) for name in reached for value in model.get_submodule(name).parameters()}
+        values = {id(value) for value in model.get_submodule(hook_point).parameters()}
+        if not levels or part_of(hook_point) in levels or values - inside:
+            levels[part_of(hook_point)] = list(reached)
+        inside |= values
     if any(id(value) not in inside for value in model.parameters()):  # of modules that are no hook points
         levels[list(levels)[-1]].append("")
+    names = list(levels)
+    if len(names) > most:
+        decoder = next((name for name in names if name.startswith("decoder")), names[-1])
+        kept = {names[i] for i in np.linspace(0, len(names) - 1, most).round().astype(int)} | {decoder}
+        levels = {name: hooked for name, hooked in levels.items() if name in kept}
     return levels
 
 
