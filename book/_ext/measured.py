@@ -190,7 +190,8 @@ def named(run: str, facts: dict[str, Any]) -> str:
 def gather(app):
     """All that the pages' cards are made of, once."""
     values, source = app.config.myst_substitutions, Path(app.srcdir)
-    app.quantities = yaml.safe_load((source / "quantities.yaml").read_text("utf-8"))
+    listed = source / "quantities.yaml"
+    app.quantities = yaml.safe_load(listed.read_text("utf-8")) if listed.is_file() else {}
     made = values.get("provenance", {})
     app.runs = {name: Source(name, named(f"This edition: {name}", made[name]), metrics) for name, metrics in values.get("runs", {}).items()}
     app.kept = []
