@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from measured import INTERVAL, Source, blocks, card, definition, like, mark, over, read, written
+from measured import INTERVAL, Block, Source, blocks, card, definition, like, mark, over, read, written
 
 from posekit.workflow.words import ranged, spoken
 
@@ -105,7 +105,8 @@ def test_only_in_text():
     ],
 )
 def test_over(beside, said):
-    assert over(beside) == said
+    assert over(Block(("a",), (0, 0, 0), beside)) == said
+    assert over(Block(("claims", "a", "number"), (0, 0, 0), beside)) == ""
 
 
 def test_a_list_is_one_number():

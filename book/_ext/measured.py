@@ -122,8 +122,11 @@ def definition(notebook: str, place: tuple[str, ...], quantities: dict[str, dict
     return None
 
 
-def over(beside: dict[str, Any]) -> str:
-    """What an interval was sampled over, as a clause; nothing where its block does not say."""
+def over(block: Block) -> str:
+    """What an interval was sampled over, as a clause; nothing where its block does not say, nor in the ledger, which says it itself."""
+    if block.place[:1] == ("claims",):
+        return ""
+    beside = block.beside
     if isinstance(beside.get("over"), str) and beside.get("n"):
         numbers = beside["n"] if isinstance(beside["n"], list) else [beside["n"]]
         return " over " + " and ".join(f"{n:,} {what}" for n, what in zip(numbers, beside["over"].split(" and "), strict=False))
@@ -157,7 +160,7 @@ def card(match: re.Match, sources: list[Source], quantities: dict[str, dict[str,
         return []
     lines = []
     for (says, which), (block, _) in known.items():
-        lines += [f"{'Or: ' if lines else ''}{says}{f': {which}' if which else ''}.", f"95 % interval{over(block.beside)}."]
+        lines += [f"{'Or: ' if lines else ''}{says}{f': {which}' if which else ''}.", f"95 % interval{over(block)}."]
     if block.place[0] in ("study", "studies"):
         return [*lines, f"Of trainings kept in book/studies. {source.name}."]
     lines.append(f"{source.name}.")
