@@ -96,6 +96,25 @@ def test_what_is_found_and_what_it_bounds():
     assert said()["notes"] == "None." and said(audit=planted()["audit"] | {"notes": ["a", "b"]})["notes"] == "- a.\n- b."
 
 
+def test_a_complete_study_says_what_its_intervals_are_not():
+    gain = {"mean": 0.005, "low": 0.001, "high": 0.009, "why": None}
+    known = {"kind": "own", "seeds": [0, 1, 2], "test": gain, "difference": gain, "relative": gain, "parameters": 9, "macs": 9e6,
+             "epochs": 2, "plateau": True, "learned": True}  # fmt: skip
+    variants = {"labels as they are": known | {"kind": "reference"}, "weighted labels": known}
+    contrasts = {"weighted labels": gain, "winner": gain}
+    whole = MISSING | {
+        "missing": {},
+        "kept": 12,
+        "floor": None,
+        "variants": variants,
+        "contrasts": contrasts,
+        "winner": "labels as they are",
+    }
+    text = said(study=whole)["study"]
+    assert "*weighted labels*: better, +0.5 [+0.1, +0.9] points. The intervals are not corrected for the number of comparisons." in text
+    assert text.endswith("On validation people, *labels as they are* finds most joints.")
+
+
 def test_the_study_is_open_while_trainings_are_missing():
     assert "are missing**" in said()["study"]
 

@@ -243,7 +243,11 @@ def study(m: Mapping[str, Any]) -> str:
         return state(block)
     text = f"{state(block)}\n\n{table(block)}"
     if not block["missing"]:
-        text += "\n\n" + " ".join(f"*{name}*: {gained(each)}." for name, each in block["contrasts"].items() if name in block["variants"])
+        compared = {name: each for name, each in block["contrasts"].items() if name in block["variants"]}
+        text += "\n\n" + " ".join(f"*{name}*: {gained(each)}." for name, each in compared.items())
+        text += " The intervals are not corrected for the number of comparisons."
+        if block["winner"]:
+            text += f" On validation people, *{block['winner']}* finds most joints."
     return text
 
 
