@@ -7,7 +7,7 @@
 
 Modules and functions are imported when they are first used, so that `import posekit` itself is quick.
 
-The modules at this level are the mathematics of poses, and what needs nothing else: files, hooks, memory, errors. On them stand the
+The modules at this level are the mathematics of poses, and what needs nothing else: files, hooks, process, errors. On them stand the
 rooms, each on those before it alone: `display`; `data` and `models`, which know nothing of each other; `engine`; `interpret`;
 `auditing`; `plots`; `workflow`; `studies`; `cli`. Contracts in pyproject.toml hold this.
 """

@@ -14,8 +14,8 @@ from torch import nn
 
 from posekit import heatmaps as hm
 from posekit.engine.backend import Backend
-from posekit.memory import keep_memory
 from posekit.models.hourglass import Hourglass, HourglassConfig, Residual, upsample
+from posekit.process import keep_memory
 
 SMALL = HourglassConfig.narrow(64, joints=5, depth=2)
 FAST = Backend.best("cpu")

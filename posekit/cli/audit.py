@@ -9,7 +9,7 @@ from posekit.cli.app import Cache, Device, OnError, OnErrorOption, app, command
 from posekit.cli.output import make_folder, no_file
 from posekit.cli.terminal import bars, say
 from posekit.errors import PosekitError
-from posekit.memory import keep_memory
+from posekit.process import keep_memory
 
 
 @app.command()

@@ -11,7 +11,7 @@ from posekit.cli.app import Cache, Device, Flip, OnError, OnErrorOption, Weights
 from posekit.cli.output import json_target, make_folder, report, save_picture, spare, writable, write_json
 from posekit.cli.terminal import bars, say
 from posekit.errors import PosekitError
-from posekit.memory import keep_memory
+from posekit.process import keep_memory
 
 
 @app.command()

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from posekit.cli.app import Cache, Device, app, command
 from posekit.cli.terminal import bars, say
-from posekit.cores import cores
 from posekit.display.tables import show_table
 from posekit.errors import PosekitError
+from posekit.process import cores
 
 
 @app.command(

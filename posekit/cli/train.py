@@ -12,7 +12,7 @@ from posekit.cli.output import make_folder, no_file
 from posekit.cli.terminal import Report, bars, say
 from posekit.display.html import interval
 from posekit.errors import PosekitError
-from posekit.memory import keep_memory
+from posekit.process import keep_memory
 
 
 class Loss(StrEnum):

@@ -12,7 +12,7 @@ from posekit.cli.output import json_target, report, writable
 from posekit.cli.terminal import bars, say
 from posekit.display.tables import show_table
 from posekit.errors import PosekitError
-from posekit.memory import keep_memory
+from posekit.process import keep_memory
 
 
 @app.command()

@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 from posekit.coordinates import CONTEXT, MARGIN, cropping, person_square, transform_keypoints
-from posekit.cores import cores
 from posekit.data.people import SKIP, People, check_on_error, iterate
 from posekit.data.pictures import Folder
 from posekit.data.stored import seen
@@ -23,6 +22,7 @@ from posekit.data.stored.shards import QUALITY, Item, LeftOut, Shards, build, ch
 from posekit.display.drawing import sheet
 from posekit.display.html import webp
 from posekit.errors import PosekitError, whole
+from posekit.process import cores
 
 CHUNK = 32  # people that a thread cuts at a time
 PIXEL = 12  # bytes that a thread needs for each pixel of a crop: Pillow's, the crop's and what is filled in

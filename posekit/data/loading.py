@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from posekit.cores import cores
 from posekit.data.crops import Crops
+from posekit.process import cores
 
 AHEAD = 4  # batches that are decoded in advance
 

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from posekit.cores import cores
 from posekit.data.people import Check, People, joints_box, sift
 from posekit.data.stored.shards import Item, Shards, build, check_side, encode, open_store
 from posekit.errors import PosekitError
 from posekit.files import code_hash, text_hash
-from posekit.memory import keep_memory
+from posekit.process import cores, keep_memory
 from posekit.skeleton import COCO
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from posekit.cores import cores
+from posekit.process import cores
 
 
 @dataclass(frozen=True)

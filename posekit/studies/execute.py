@@ -15,13 +15,12 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from posekit.cores import cores
 from posekit.data import load_people
 from posekit.data.people import People
 from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.files import write_json
-from posekit.memory import keep_memory
+from posekit.process import cores, keep_memory
 from posekit.studies import hours, results
 from posekit.studies.designs import Study, design
 from posekit.studies.floor import recall, remember

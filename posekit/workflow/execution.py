@@ -25,10 +25,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from posekit.cores import cores
 from posekit.errors import PosekitError, extra
 from posekit.files import write_json
-from posekit.memory import KEEPING
+from posekit.process import KEEPING, cores
 from posekit.workflow.parameters import check, load_preset, notebook_path, parse, root
 from posekit.workflow.runs import FOLDER, PARTIAL, relative
 from posekit.workflow.staleness import fingerprint, hashed, ingredients, is_fresh, stamp

@@ -15,7 +15,6 @@ from torch import nn
 
 from posekit.cli.hardware import bench_components
 from posekit.coordinates import CONTEXT
-from posekit.cores import cores
 from posekit.data.augment import Augmentation, augment
 from posekit.data.crops import Crops, crops
 from posekit.data.loading import batches, shuffled
@@ -26,8 +25,8 @@ from posekit.engine.inference import runtime
 from posekit.engine.inference.prediction import Fast
 from posekit.engine.learning.training import targets
 from posekit.losses import loss_sum
-from posekit.memory import keep_memory
 from posekit.models.hourglass import Hourglass, HourglassConfig
+from posekit.process import cores, keep_memory
 from posekit.workflow.words.bench import PLAIN, accuracy_cells
 
 SIZES = ((64, 128, 32, 32), (256, 256, 8, 2))  # features, resolution, people in a training step, people predicted at once

@@ -10,12 +10,11 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from posekit.cores import cores
 from posekit.data import FOLDERS
 from posekit.data.people import parse_spec
 from posekit.errors import PosekitError
 from posekit.files import expand_user
-from posekit.memory import memory_there_is
+from posekit.process import cores, memory_there_is
 from posekit.workflow.parameters import load_preset, root
 
 OPTIONAL = {  # by program, what is not possible without it

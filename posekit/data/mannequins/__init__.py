@@ -12,13 +12,12 @@ from functools import partial
 
 import numpy as np
 
-from posekit.cores import cores
 from posekit.data.mannequins.bodies import KEYPOINTS, PARTS
 from posekit.data.mannequins.pairs import COUNTERFACTUALS, Pairs, counterfactuals
 from posekit.data.mannequins.postures import POSTURES
 from posekit.data.mannequins.rendering import FACTORS, Mannequin, measure, render_scene, scene_silhouettes, silhouette_box
 from posekit.data.mannequins.scenes import draw_scene
-from posekit.memory import keep_memory
+from posekit.process import cores, keep_memory
 
 __all__ = [
     "COUNTERFACTUALS", "FACTORS", "KEYPOINTS", "PARTS", "POSTURES", "Mannequin", "Pairs", "counterfactuals", "measure", "render",

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from posekit.cores import cores
 from posekit.errors import PosekitError
 from posekit.files import atomic_write
+from posekit.process import cores
 
 SIDE = 32  # of the small copies, in pixels
 ALIKE = 0.94  # correlation of two small copies; in Leeds Sports Pose Extended other pairs hardly reach it

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from posekit.cores import cores
 from posekit.errors import PosekitError
 from posekit.files import atomic_write, expand_user, file_hash
+from posekit.process import cores
 
 COARSE = 2e9  # nanoseconds; clocks of file systems go in steps of up to this
 PART = 64  # files that a thread reads at a time

@@ -23,7 +23,7 @@ from filelock import FileLock
 from posekit.data.people import iterate
 from posekit.errors import PosekitError
 from posekit.files import atomic_write, not_written
-from posekit.memory import memory_there_is
+from posekit.process import memory_there_is
 
 SHARD = 4096  # pictures in a shard
 QUALITY = 95

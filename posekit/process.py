@@ -1,4 +1,4 @@
-"""How much memory there is, and keeping what the C library would otherwise give back."""
+"""The cores and the memory that this process has, and keeping what the C library would otherwise give back."""
 
 import ctypes
 import os
@@ -8,6 +8,13 @@ from pathlib import Path
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # mallopt(3)
 _MIB = 2**20
 KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}  # environment of a process that is to keep its memory
+
+
+def cores() -> int:
+    """Those that affinity and a container's quota leave it (joblib asks for both), not those of the machine; at least 1."""
+    from joblib import cpu_count  # here: it takes a moment to import, and `posekit --help` is to answer at once
+
+    return cpu_count()
 
 
 def keep_memory(keep: bool = True) -> bool:
