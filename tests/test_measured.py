@@ -88,6 +88,14 @@ def test_a_study():
     assert said[-1] == "Of trainings kept in book/studies. This edition: 04_stacks."
 
 
+def test_a_study_and_the_run_read_alike():
+    quantities = {"08": {"study/base/pck": "PCK of trainings", "live": "PCK"}}
+    metrics = {"study": {"base": {"pck": {"mean": 0.4, "low": 0.3, "high": 0.5}}}, "live": {"mean": 0.4, "low": 0.3, "high": 0.5}}
+    for kept in ({"study": metrics["study"]}, {"live": metrics["live"]}):
+        assert card(INTERVAL.search("40 % [30, 50]"), [Source("08", "This edition", kept)], quantities, [])
+    assert card(INTERVAL.search("40 % [30, 50]"), [Source("08", "This edition", metrics)], quantities, []) == []
+
+
 def test_only_in_text():
     body = '<p title="20 % [10, 30]">20\u00a0% [10,\u00a030]</p><script>"20 % [10, 30]"</script><svg><text>20 % [10, 30]</text></svg>'
     marked = mark(body, [Source("03_skips", "a run", METRICS)], QUANTITIES, [])

@@ -146,7 +146,10 @@ def like(match: re.Match, ends: tuple[float, float, float], scale: int) -> str:
 
 
 def card(match: re.Match, sources: list[Source], quantities: dict[str, dict[str, str]], others: list[Source]) -> list[str]:
-    """The lines on a number, by the first of `sources` that has it; none where no run has it, or more than two things read alike."""
+    """The lines on a number, by the first of `sources` that has it; none where no run has it.
+
+    None either where more than two things read alike, or one of a study and one of the run.
+    """
     for source in sources:
         known: dict[tuple[str, str], tuple[Block, int]] = {}
         for block, scale in found(match, source):
@@ -156,12 +159,13 @@ def card(match: re.Match, sources: list[Source], quantities: dict[str, dict[str,
             break
     else:
         return []
-    if len(known) > 2:
+    trained = {block.place[0] in ("study", "studies") for block, _ in known.values()}
+    if len(known) > 2 or len(trained) > 1:
         return []
     lines = []
     for (says, which), (block, _) in known.items():
         lines += [f"{'Or: ' if lines else ''}{says}{f': {which}' if which else ''}.", f"95 % interval{over(block)}."]
-    if block.place[0] in ("study", "studies"):
+    if trained == {True}:
         return [*lines, f"Of trainings kept in book/studies. {source.name}."]
     lines.append(f"{source.name}.")
     if len(known) == 1:
