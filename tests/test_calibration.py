@@ -277,6 +277,19 @@ def test_an_adapted_network_is_calibrated(fitted, cache):
         into(cache / "w.safetensors", network, found.calibration)
 
 
+@pytest.mark.parametrize("size", [64, (64, 48)])
+@pytest.mark.parametrize("alignment", ["centres", "msra", "udp"])
+def test_with_flip_the_maps_that_are_calibrated_are_those_that_are_predicted_by(alignment, size, cache):
+    """Of msra's, whose cells do not lie alike on both sides, picture and mirror image were three pixels apart."""
+    torch.manual_seed(0)
+    module = torch.nn.Conv2d(3, 17, 7, stride=4, padding=3)
+    network = posekit.adapt(module, "coco", size, alignment=alignment, report=None, backend=posekit.Backend.plain())
+    store = posekit.crops(posekit.load_people("mannequins:20,size=64", cache=cache), 80, cache, aspect=network.card.aspect)
+    seen = observe(network.model, network.card, store, flip=True, backend=network.backend)
+    predicted = posekit.predict_crops(network.model, network.card, store, flip=True, backend=network.backend)[-1]
+    np.testing.assert_allclose(seen.keypoints, predicted, atol=1e-6)
+
+
 class OneCell(torch.nn.Module):
     """Every map is empty but for one cell: all joints in that of the picture's middle, or each in one of its own."""
 

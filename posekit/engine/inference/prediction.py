@@ -193,18 +193,19 @@ def predict_heatmaps(
         output = network(card.centred(batch)).float()
         return hm.probabilities(output) if card.loss == "cross-entropy" else output
 
-    found, counterparts = maps(pictures), skeleton_of(card.skeleton).mirrored
-    if flip:
-        other = maps(pictures.flip(-1))
-        if card.loss == "coordinates":
-            other = transform(torch.as_tensor(mirroring(pictures.shape[-1])).to(other), other)[..., list(counterparts), :]
-        else:
-            other = hm.mirror(other, counterparts)
-            (across, _, first), side = card.cells[0], other.shape[-1]
-            apart = (pictures.shape[-1] - 1 - 2 * first) / across - (side - 1)  # cells, where they do not lie alike on both sides
-            other = other if abs(apart) < 1e-6 else hm.shifted(other, apart)
-        found = (found + other) / 2
-    return found
+    found = maps(pictures)
+    return (found + mirrored_back(maps(pictures.flip(-1)), card, pictures.shape[-1])) / 2 if flip else found
+
+
+def mirrored_back(answer: Tensor, card: Card, width: int) -> Tensor:
+    """Heatmaps (..., K, h, w) or coordinates (..., K, 2) of the mirror image of a picture `width` pixels wide, as they lie in the picture."""
+    counterparts = skeleton_of(card.skeleton).mirrored
+    if card.loss == "coordinates":
+        return transform(torch.as_tensor(mirroring(width)).to(answer), answer)[..., list(counterparts), :]
+    answer = hm.mirror(answer, counterparts)
+    (across, _, first), side = card.cells[0], answer.shape[-1]
+    apart = (width - 1 - 2 * first) / across - (side - 1)  # cells, where they do not lie alike on both sides
+    return answer if abs(apart) < 1e-6 else hm.shifted(answer, apart)
 
 
 def decode(heatmaps: Tensor, card: Card, matrices: np.ndarray, method: str = "dark") -> np.ndarray:

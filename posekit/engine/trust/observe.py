@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from posekit import heatmaps as hm
 from posekit.coordinates import transform_keypoints, view
 from posekit.data.augment import eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.engine.backend import Backend
-from posekit.engine.inference.prediction import Fast, decode, predict_heatmaps
+from posekit.engine.inference.prediction import Fast, decode, mirrored_back, predict_heatmaps
 from posekit.engine.trust.signals import SIGNALS, need_heatmaps, of_maps, own_torso
 from posekit.engine.weights import Card
 from posekit.skeleton import Skeleton, skeleton_of
@@ -61,7 +60,7 @@ def observe(
     for index, (pictures, keypoints) in zip(indices, batches(crops, indices), strict=True):
         seen, _ = eval_view(pictures.to(backend.device), keypoints.to(backend.device), card.resolution)
         plain = predict_heatmaps(network, card, seen)[:, -1]
-        other = hm.mirror(predict_heatmaps(network, card, seen.flip(-1))[:, -1], skeleton.mirrored)
+        other = mirrored_back(predict_heatmaps(network, card, seen.flip(-1))[:, -1], card, card.resolution)
         maps, itself = (plain + other) / 2 if flip else plain, np.tile(np.eye(3), (len(index), 1, 1))
         points = decode(maps, card, itself)  # in input pixels
         apart = np.linalg.norm(decode(plain, card, itself)[..., :2] - decode(other, card, itself)[..., :2], axis=-1)
