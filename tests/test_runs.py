@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import nbformat
@@ -171,6 +172,33 @@ def test_preset_is_checked(project):
         parameters.load_preset("small")
     with pytest.raises(PosekitError, match="no preset named 'smal'; there is small"):
         parameters.load_preset("smal")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("01_first: {people: 3}\n02_second: {}\n01_first: {flip: true}\n", "01_first is given twice, the second time in line 3"),
+        ("01_first:\n  people: 3\n  people: 4\n", "people is given twice, the second time in line 3"),
+        ("1: {people: 3}\n", "no notebook named '1'"),
+        ("01_first: {rate: .nan}\n", "01_first: rate is nan; give a finite number"),
+        ("01_first: {people: 3}  # caf\xe9\n", "not in UTF-8; save it so"),
+    ],
+)
+def test_a_preset_that_would_be_read_otherwise_than_meant_is_refused(project, text, said):
+    (project / "presets" / "odd.yaml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(PosekitError, match=rf"presets/odd\.yaml: {re.escape(said)}"):
+        parameters.load_preset("odd")
+
+
+def test_a_preset_may_repeat_by_an_anchor_and_change_what_it_repeats(project):
+    (project / "presets" / "odd.yaml").write_text("01_first: {<<: {people: 3, flip: false}, flip: true}\n")
+    assert {name: parameters.load_preset("odd")["01_first"][name] for name in ("people", "flip")} == {"people": 3, "flip": True}
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_parameters_are_finite(project, number):
+    with pytest.raises(PosekitError, match=f"01_first: rate is {number}; give a finite number"):
+        parameters.check(first(), parameters.parse(first(), {"rate": number}))
 
 
 def test_the_projects_own_presets_hold(monkeypatch):

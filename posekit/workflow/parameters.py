@@ -15,10 +15,12 @@ import ast
 import difflib
 import functools
 import io
+import math
 import re
 import tokenize
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,14 @@ _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "d
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-3 is a number, as in YAML 1.2, and not a string."""
+    """YAML in which 1e-3 is a number, as in YAML 1.2, and not a string, and a name stands once: of two, the first was lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        names = [name.value for name, _ in node.value]
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise PosekitError(f"{name} is given twice, the second time in line {node.value[i][0].start_mark.line + 1}; give it once")
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789"))
@@ -138,7 +147,8 @@ def check(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
     """All parameters of the notebook with the given values in place of the defaults.
 
     Raises:
-        PosekitError: a name that the notebook does not have, a value of the wrong type, or a negative one where the default is not.
+        PosekitError: a name that the notebook does not have, a value of the wrong type or not finite, or a negative one where the default
+            is not.
     """
     known = parameters(notebook)
     values = {name: parameter.default for name, parameter in known.items()}
@@ -148,6 +158,8 @@ def check(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
             values[name] = _fit(value, parameter.type)
         except ValueError:
             raise _wrong_type(notebook, parameter, value) from None
+        if _any(value, lambda number: not math.isfinite(number)):
+            raise PosekitError(f"{notebook.stem}: {name} is {value!r}; give a finite number (default {parameter.default!r})")
         if _negative(value) and not _negative(parameter.default):
             raise PosekitError(f"{notebook.stem}: {name} cannot be negative, as {value!r} is (default {parameter.default!r})")
     return values
@@ -178,14 +190,16 @@ def load_preset(name: str) -> dict[str, dict[str, Any]]:
         raise PosekitError(f"no preset named {name!r}{_near(name, [p.stem for p in folder.glob('*.yaml')])}")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError:
+        raise PosekitError(f"presets/{name}.yaml: not in UTF-8; save it so") from None
+    except (yaml.YAMLError, PosekitError) as error:
         raise PosekitError(f"presets/{name}.yaml: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or not all(isinstance(block or {}, dict) for block in content.values()):
         raise PosekitError(f"presets/{name}.yaml: wanted are parameters by notebook")
     preset = {}
     for notebook, given in content.items():
         try:
-            preset[notebook] = check(notebook_path(notebook), given or {})
+            preset[notebook] = check(notebook_path(str(notebook)), given or {})
         except PosekitError as error:
             raise PosekitError(f"presets/{name}.yaml: {error}") from error
     return preset
@@ -218,7 +232,12 @@ def _form(type_: Any, value: Any) -> str:
 
 
 def _negative(value: Any) -> bool:
-    return any(isinstance(number, int | float) and number < 0 for number in (value if isinstance(value, list) else [value]))
+    return _any(value, lambda number: number < 0)
+
+
+def _any(value: Any, holds: Callable[[float], bool]) -> bool:
+    """Whether something holds of a number, or of one in a list."""
+    return any(isinstance(number, int | float) and holds(number) for number in (value if isinstance(value, list) else [value]))
 
 
 def _near(name: str, names: list[str]) -> str:
