@@ -33,8 +33,7 @@ def torso(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """
     if not has_torso(skeleton):
         raise PosekitError(f"the {skeleton.name} skeleton has no shoulders and hips, so there is no torso to measure by")
-    ls, rs, lh, rh = skeleton.index(*TORSO)
-    xy = _labelled(keypoints)
+    (ls, rs, lh, rh), xy = skeleton.index(*TORSO), _labelled(keypoints)
     diagonals = np.stack([xy[:, ls] - xy[:, rh], xy[:, rs] - xy[:, lh]])
     lengths = np.linalg.norm(diagonals, axis=-1)
     counted = np.isfinite(lengths)
@@ -57,8 +56,7 @@ def head(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
     This is not the head size of MPII's PCKh, which comes from a box around the head.
     """
-    neck, top = skeleton.index("neck", "head top")
-    xy = _labelled(keypoints)
+    (neck, top), xy = skeleton.index("neck", "head top"), _labelled(keypoints)
     return np.linalg.norm(xy[:, neck] - xy[:, top], axis=-1)
 
 
@@ -67,7 +65,7 @@ def hits(predicted: np.ndarray, keypoints: np.ndarray, threshold: np.ndarray) ->
 
     NaN where the joint is not labelled or the person has no threshold. A prediction of NaN is a miss.
     """
-    predicted, keypoints = np.asarray(predicted, float), np.asarray(keypoints, float)
+    predicted, keypoints, threshold = _alike(predicted, keypoints, threshold, "threshold")
     distance = np.linalg.norm(predicted[..., :2] - keypoints[..., :2], axis=-1)
     valid = (keypoints[..., 2] > 0) & np.isfinite(threshold)[:, None]
     return np.where(valid, distance <= np.nan_to_num(threshold)[:, None], np.nan)
@@ -78,8 +76,8 @@ def person_error(predicted: np.ndarray, keypoints: np.ndarray, skeleton: Skeleto
 
     Of predicted (N, K, >=2) and annotated keypoints (N, K, 3); a prediction of NaN counts `limit`. NaN without a labelled joint or torso.
     """
-    predicted, keypoints = np.asarray(predicted, float), np.asarray(keypoints, float)
-    lengths = torso(keypoints, skeleton)[:, None]
+    predicted, keypoints, lengths = _alike(predicted, keypoints, torso(keypoints, skeleton), "torsos")
+    lengths = lengths[:, None]
     distance = np.linalg.norm(predicted[..., :2] - keypoints[..., :2], axis=-1) / lengths
     known = (keypoints[..., 2] > 0) & np.isfinite(lengths)
     total = np.where(known, np.minimum(np.nan_to_num(distance, nan=limit), limit), 0).sum(1)
@@ -92,10 +90,11 @@ def similarity(predicted: np.ndarray, keypoints: np.ndarray, areas: np.ndarray, 
     `predicted` (N, K, >=2), `keypoints` (N, K, 3), `areas` (N,) in square pixels, `sigmas` (K,).
     cocodataset.org/#keypoints-eval
     """
-    predicted, keypoints = np.asarray(predicted, float), np.asarray(keypoints, float)
+    predicted, keypoints, areas = _alike(predicted, keypoints, areas, "areas")
+    _check_areas(areas)
     squared = np.square(predicted[..., :2] - keypoints[..., :2]).sum(-1)
     variance = np.square(2 * np.asarray(sigmas))
-    value = np.exp(-squared / (2 * variance * (np.asarray(areas)[:, None] + np.spacing(1))))
+    value = np.exp(-squared / (2 * variance * (areas[:, None] + np.spacing(1))))
     return np.where(keypoints[..., 2] > 0, np.nan_to_num(value), np.nan)
 
 
@@ -158,12 +157,7 @@ def score(
         if outside:
             pck(f"pckh@0.5·{len(skeleton)}", heads, 0.5, words)
     if {"neck", "head top"} <= set(skeleton.joints):
-        pck(
-            "pck@0.5·head",
-            head(keypoints, skeleton),
-            0.5,
-            "head lengths (annotated neck to head top; not MPII's head box)",
-        )
+        pck("pck@0.5·head", head(keypoints, skeleton), 0.5, "head lengths (annotated neck to head top; not MPII's head box)")
     if heatmap_cell is not None and heatmap_width is not None:
         words = f"times a tenth of the heatmap's width ({heatmap_width} cells; the study's own)"
         pck("pck@0.5·hm/10", np.asarray(heatmap_cell) * heatmap_width / 10, 0.5, words)
@@ -228,6 +222,8 @@ def paired_difference(
     >>> paired_difference(np.ones((9, 2)), np.zeros((9, 2)))
     {'mean': 1.0, 'low': 1.0, 'high': 1.0, 'people': 9}
     """
+    if np.shape(hits_a) != np.shape(hits_b):
+        raise PosekitError(f"hits are {np.shape(hits_a)} and {np.shape(hits_b)}; a paired difference is over the same people and joints")
     difference = np.asarray(hits_a, float) - np.asarray(hits_b, float)
     counted = np.isfinite(difference)
     mean, low, high = interval(np.nansum(difference, -1), counted.sum(-1), pictures=pictures, seed=seed, resamples=resamples)
@@ -268,11 +264,7 @@ def coco_dataset(keypoints, skeleton: Skeleton, areas, image_ids=None, boxes=Non
                 "bbox": (box + edge).tolist(), "keypoints": [0] * 3 * len(skeleton), "num_keypoints": 0,
             })  # fmt: skip
     person = {"id": 1, "name": "person", "keypoints": list(skeleton.joints)}
-    return {
-        "images": [{"id": int(i)} for i in np.unique(pictures)],
-        "annotations": people,
-        "categories": [person],
-    }
+    return {"images": [{"id": int(i)} for i in np.unique(pictures)], "annotations": people, "categories": [person]}
 
 
 def coco_results(predicted, scores, image_ids=None) -> list[dict]:
@@ -314,7 +306,7 @@ def coco_evaluation(truth: dict, results: list[dict], sigmas, package: ModuleTyp
 def _people(
     skeleton: Skeleton, predicted: np.ndarray, keypoints: np.ndarray, **columns: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Predictions and keypoints as float64. PosekitError where arrays are not of the same people, or an area is no area."""
+    """Predictions and keypoints as float64. PosekitError where arrays are not of the same people, or a label or an area is none."""
     predicted, keypoints = np.asarray(predicted, float), np.asarray(keypoints, float)
     count = len(keypoints) if keypoints.ndim else 0
     for name, value in (("keypoints", keypoints), ("predicted", predicted)):
@@ -326,10 +318,25 @@ def _people(
         wanted = (count, 4) if name == "boxes" else (count,)
         if column is not None and np.shape(column) != wanted:
             raise PosekitError(f"{name} has shape {np.shape(column)}; of {count} people it is {wanted}")
-    areas = np.asarray([] if columns["areas"] is None else columns["areas"], float)
+    if (nowhere := (keypoints[..., 2] > 0) & ~np.isfinite(keypoints[..., :2]).all(-1)).any():
+        i, k = np.argwhere(nowhere)[0]
+        raise PosekitError(f"keypoints: {skeleton.joints[k]} of person {i}, counted from 0, is labelled and not finite; make its flag 0")
+    _check_areas(np.asarray([] if columns["areas"] is None else columns["areas"], float))
+    return predicted, keypoints
+
+
+def _check_areas(areas: np.ndarray) -> None:
     if (odd := ~(areas >= 0) | np.isinf(areas)).any():
         raise PosekitError(f"areas: that of person {int(odd.argmax())}, counted from 0, is {areas[odd][0]}; OKS needs square pixels")
-    return predicted, keypoints
+
+
+def _alike(predicted, keypoints, values, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All as float64. PosekitError where they are not of the same people and joints: NumPy would take one for all in silence."""
+    predicted, keypoints, values = (np.asarray(each, float) for each in (predicted, keypoints, values))
+    if predicted.shape[:-1] != keypoints.shape[:-1] or values.shape != keypoints.shape[:1]:
+        shown = f"{predicted.shape}, {keypoints.shape}, {values.shape}"
+        raise PosekitError(f"predicted, keypoints and {name} are {shown}, and not (N, K, 2 or 3), (N, K, 3) and (N,) of the same people")
+    return predicted, keypoints, values
 
 
 def _labelled(keypoints: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from filelock import FileLock
 from planted import RECIPE, planted
 
-from posekit import Backend, HourglassConfig, PosekitError, fit
+from posekit import Backend, HourglassConfig, PosekitError, Skeleton, fit, fit_parts
 from posekit.engine import weights
 from posekit.engine.learning import training
 from posekit.engine.learning.fitting import recipe_of
@@ -44,6 +44,17 @@ def test_weights_of_another_network_are_refused(crops, tmp_path):
     with pytest.raises(PosekitError, match=r"since its network is another: skips True, not False$"):
         fit(other, RECIPE, *crops, tmp_path / "other", start=first, backend=Backend.plain())
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(("name", "said"), [("mine", "is none of coco, lsp, mpii"), ("lsp", "has other joints than posekit's of that name")])
+def test_joints_that_a_weights_file_cannot_name_are_refused_before_training(crops, tmp_path, name, said):
+    """Those of a name of one's own ended in a traceback after the last epoch; a known name's order was taken for the joints'."""
+    own = Skeleton(name, crops[0].people.skeleton.joints[::-1])
+    mine = [dataclasses.replace(each, people=dataclasses.replace(each.people, skeleton=own)) for each in crops]
+    for train in (lambda folder: fit(CONFIG, RECIPE, *mine, folder), lambda folder: fit_parts(*mine, folder, resolution=RECIPE.resolution)):
+        with pytest.raises(PosekitError, match=f"weights name their skeleton, and the training people's '{name}' {said}"):
+            train(tmp_path / "own")
+    assert not (tmp_path / "own").exists()
 
 
 def test_another_start_is_not_resumed(crops, tmp_path):

@@ -345,12 +345,31 @@ def test_scores_do_not_depend_on_the_kind_of_number(seed, kind):
         ({"boxes": np.ones((30, 2))}, "boxes has shape (30, 2); of 30 people it is (30, 4)"),
         ({"areas": np.r_[1, -1, np.ones(28)]}, "areas: that of person 1, counted from 0, is -1.0"),
         ({"areas": np.r_[np.ones(29), np.nan]}, "areas: that of person 29, counted from 0, is nan"),
+        ({"keypoints": np.full((30, 17, 3), [np.nan, 1, 2])}, "keypoints: nose of person 0, counted from 0, is labelled and not finite"),
     ],
 )
 def test_arrays_of_others_are_refused(changes, words):
     predicted, keypoints, areas = people(0)
     with pytest.raises(PosekitError, match=re.escape(words)):
         metrics.score(**{"predicted": predicted, "keypoints": keypoints, "skeleton": COCO, "areas": areas, "resamples": 2} | changes)
+
+
+@given(st.integers(1, 5), st.integers(1, 5))
+@settings(max_examples=20)
+def test_arrays_that_numpy_would_repeat_are_refused(predicted, values):
+    """One person's prediction, or one normaliser, was taken for everybody's in silence."""
+    keypoints, area = np.full((5, 14, 3), 2.0), np.ones(values)
+    for function, more in ((metrics.hits, ()), (metrics.oks, (LSP.sigmas,)), (metrics.similarity, (LSP.sigmas,))):
+        if predicted == values == 5:
+            assert function(keypoints[:predicted], keypoints, area, *more).min() == 1
+        else:
+            with pytest.raises(PosekitError, match=r"are \(\d, 14, 3\), \(5, 14, 3\), \(\d,\), and not"):
+                function(keypoints[:predicted], keypoints, area, *more)
+    if predicted != 5:
+        with pytest.raises(PosekitError, match=r"hits are \(5, 14\) and \(\d, 14\); a paired difference is over the same people"):
+            metrics.paired_difference(np.ones((5, 14)), np.ones((predicted, 14)))
+    with pytest.raises(PosekitError, match="areas: that of person 0, counted from 0, is -1.0"):
+        metrics.oks(keypoints, keypoints, -np.ones(5), LSP.sigmas)  # of which everybody was found
 
 
 def test_perfect_predictions_have_perfect_scores():

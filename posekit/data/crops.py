@@ -142,7 +142,7 @@ def crops(
     length or one of its times changes. Whoever gives `people` another `read` gives them another `version` too. A store that has all of
     `people` and more serves as well. People whose picture cannot be read or whose box lies outside it or has
     no area raise PosekitError, or with `on_error="skip"` are left out and counted; a size that memory or JPEG do not
-    allow raises PosekitError. `progress` is called with how many more are done.
+    allow, and a labelled joint that is not finite, raise PosekitError. `progress` is called with how many more are done.
 
     >>> import posekit
     >>> people = posekit.load_people("mannequins:4,size=40")
@@ -164,6 +164,10 @@ def crops(
     for name, shape in shapes.items():
         if not isinstance(column := getattr(people, name), np.ndarray) or column.shape != shape:
             raise PosekitError(f"{people.source}: {name} is no array of shape {shape}, which {len(people)} people have")
+    if (nowhere := (people.keypoints[..., 2] > 0) & ~np.isfinite(people.keypoints[..., :2]).all(-1)).any():
+        i, k = np.argwhere(nowhere)[0]
+        raise PosekitError(f"person {people.ids[i]} of {people.source}: {people.skeleton.joints[k]} is labelled and lies at "
+                           f"{people.keypoints[i, k, :2].tolist()}; its flag is 0 where it is not labelled")  # fmt: skip
     if not isinstance(people.names, np.ndarray) or people.names.dtype.kind != "U":
         raise PosekitError(f"{people.source}: names is no array of text; give numpy.array(names, dtype=str)")
     if not len(people):

@@ -198,7 +198,7 @@ def predict_heatmaps(
 
 
 def mirrored_back(answer: Tensor, card: Card, width: int) -> Tensor:
-    """Heatmaps (..., K, h, w) or coordinates (..., K, 2) of the mirror image of a picture `width` pixels wide, as they lie in the picture."""
+    """Heatmaps (..., K, h, w) or coordinates (..., K, 2) of a picture's mirror image, `width` pixels wide, as they lie in the picture."""
     counterparts = skeleton_of(card.skeleton).mirrored
     if card.loss == "coordinates":
         return transform(torch.as_tensor(mirroring(width)).to(answer), answer)[..., list(counterparts), :]

@@ -24,6 +24,7 @@ from posekit.engine.overlap import trained_on
 from posekit.errors import PosekitError, whole
 from posekit.files import plain
 from posekit.models import architecture_of, build, parts
+from posekit.skeleton import SKELETONS, Skeleton
 
 
 @torch.inference_mode(False)
@@ -50,8 +51,8 @@ def fit(
         progress: called with how many people were scored in the end.
 
     Raises:
-        PosekitError, KeyboardInterrupt: as `train`; or `start` is of another network, or not what an earlier training in `folder`
-            began with; or the network cannot learn from `teacher`.
+        PosekitError, KeyboardInterrupt: as `train`; or the people's skeleton is none of posekit.SKELETONS; or `start` is of another
+            network, or not what an earlier training in `folder` began with; or the network cannot learn from `teacher`.
 
     >>> import posekit
     >>> people = posekit.crops(posekit.load_people("mannequins:8,size=40"), 40)
@@ -63,6 +64,7 @@ def fit(
     'mannequins@train'
     """
     check(config, training, validation, recipe)
+    _check_named(training.people.skeleton)
     folder, backend, world = Path(folder), backend or Backend.best(), parallel.world()
     skeleton = training.people.skeleton
     began: dict[str, Any] = {}
@@ -121,6 +123,7 @@ def fit_parts(
     """
     resolution, mixtures, seed = whole("resolution", resolution, 1), whole("mixtures", mixtures, 1), whole("seed", seed)
     check_crops(training, validation, resolution)
+    _check_named(training.people.skeleton)
     folder, skeleton = Path(folder), training.people.skeleton
     began, views, points = time.monotonic(), [], []
     for crops, keypoints in batches(training, iterate(len(training), 64)):
@@ -134,6 +137,15 @@ def fit_parts(
         **_source(training), recipe={"resolution": resolution, "epochs": 1, "seed": seed}, history=[line], seed=seed, note=note,
     )  # fmt: skip
     return _save(folder / "weights.safetensors", network, card, validation, backend, progress)
+
+
+def _check_named(skeleton: Skeleton) -> None:
+    """Refuse, before anything is trained, joints that a weights file cannot say the network has: it has a skeleton's name alone."""
+    known = SKELETONS.get(skeleton.name)
+    if known is None or (known.joints, known.mirrored) != (skeleton.joints, skeleton.mirrored):
+        fault = "has other joints than posekit's of that name" if known else f"is none of {', '.join(SKELETONS)}"
+        raise PosekitError(f"weights name their skeleton, and the training people's {skeleton.name!r} {fault}: give people of such, "
+                           "or train by posekit.train, which writes no weights file")  # fmt: skip
 
 
 def _source(training: Crops, *earlier: weights.Card) -> dict[str, Any]:
