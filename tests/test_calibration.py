@@ -16,6 +16,7 @@ from posekit.engine.trust import reliability as rel
 from posekit.engine.trust import signals
 from posekit.engine.trust.calibrate import calibrate, into, measure, tables, words
 from posekit.engine.trust.observe import observe
+from posekit.engine.weights import fingerprint
 from posekit.plots.trust import radii
 from posekit.skeleton import COCO
 
@@ -275,6 +276,25 @@ def test_an_adapted_network_is_calibrated(fitted, cache):
     assert network.predict(np.zeros((9, 9, 3), np.uint8), calibration=found.calibration).radii.shape == (1, 17)
     with pytest.raises(PosekitError, match=r"foreign is an adapted network and has no weights file; write its calibration as \.json"):
         into(cache / "w.safetensors", network, found.calibration)
+
+
+@pytest.mark.parametrize(
+    "change", [{"alignment": "msra"}, {"mean": (0.5, 0.5, 0.5)}, {"std": (0.2, 0.2, 0.2)}, {"values": "softmax"}, {"size": 96},
+               {"skeleton": Skeleton("mine", COCO.joints[:5] + COCO.joints[5:][::-1])}],
+)  # fmt: skip
+def test_the_calibration_of_weights_that_are_adapted_otherwise_is_refused(change, fitted):
+    """Of the same weights with another alignment, normalisation or order of joints, it was applied in silence."""
+    torch.manual_seed(0)
+    module = torch.nn.Conv2d(3, 17, 8, stride=8)
+    one, same, other = (
+        posekit.adapt(module, **{"skeleton": "coco", "size": 64, "values": "raw"} | given, name="foreign", report=None)
+        for given in ({}, {}, change)
+    )
+    of_one = replace(fitted.calibration, network="foreign", fingerprint=fingerprint(one.model, one.card))
+    picture = np.zeros((9, 9, 3), np.uint8)
+    assert same.predict(picture, calibration=of_one).radii.shape == (1, 17)
+    with pytest.raises(PosekitError, match="this calibration is of foreign, fitted on mannequins@val, and not of these weights of foreign"):
+        other.predict(picture, calibration=of_one)
 
 
 @pytest.mark.parametrize("size", [64, (64, 48)])

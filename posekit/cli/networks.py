@@ -94,7 +94,7 @@ def predict(
         spare(target, paths)
     predictor = prediction.load(weights, device)
     if fitted:
-        fitted.check(predictor.card.name, fingerprint(predictor.model), flip)
+        fitted.check(predictor.card.name, fingerprint(predictor.model, predictor.card), flip)
     if out is not None:
         make_folder(out)
     results: list[dict[str, Any]] = []

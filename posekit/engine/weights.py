@@ -372,9 +372,16 @@ def _checksum(card: str, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(model: nn.Module) -> str:
-    """SHA-256 over a network's weights, whatever file they came from, 64 hexadecimal digits."""
+def fingerprint(model: Any, card: Card | None = None) -> str:
+    """SHA-256 over a network's weights, whatever file they came from, 64 hexadecimal digits.
+
+    With the `card` of an adapted network also over what `posekit.adapt` was told of it: its answers depend on that as much.
+    """
     digest = hashlib.sha256()
+    if card is not None and card.architecture == "adapted":
+        colours = [value.flatten().tolist() for value in (model.mean, model.std)]
+        told = (model.size, *colours, model.kind, card.alignment, skeleton_of(card.skeleton).joints)
+        digest.update(repr(told).encode())
     for name, value in model.state_dict().items():
         digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -91,7 +91,7 @@ class Predictor:
         if calibration is None:
             calibration = self.card.calibrated if self.card.calibrated and self.card.calibrated.flip == flip else None
         else:
-            calibration.check(self.card.name, weights.fingerprint(self.model), flip)
+            calibration.check(self.card.name, weights.fingerprint(self.model, self.card), flip)
         picture, name = as_picture(image)
         height, width = picture.shape[:2]
         label = name or "the picture"

@@ -200,7 +200,8 @@ def _fit(predictor: Predictor, fit_on: Measured, store: Crops, level: float, fli
     x, y = isotonic(fit_on.signals["mass"][known], hits)
     splits = sorted({str(split) for split in store.people.splits})
     calibration = Calibration(
-        network=predictor.card.name, fingerprint=weights.fingerprint(predictor.model), people=len(store), flip=flip, level=level,
+        network=predictor.card.name, fingerprint=weights.fingerprint(predictor.model, predictor.card),
+        people=len(store), flip=flip, level=level,
         data=f"{parse_spec(store.people.source)[0]}@{splits[0] if len(splits) == 1 else 'all'}",
         mass=tuple(x.tolist()), probability=tuple(y.tolist()),
         radius=conformal_factors(fit_on.distances, fit_on.spreads, fit_on.joints.joints, level),

@@ -22,7 +22,7 @@ class Calibration:
 
     Attributes:
         network: its name.
-        fingerprint: of its weights, as `posekit.engine.weights.fingerprint` gives it.
+        fingerprint: of its weights and how it was adapted, as `posekit.engine.weights.fingerprint` gives it.
         data: whom it was fitted on, without a path.
         people: how many they were.
         flip: whether it is of the mean of picture and mirror image.
