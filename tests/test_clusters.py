@@ -208,6 +208,12 @@ def test_bad_input_is_refused(points, k, said):
         clusters.kmeans(points, k)
 
 
+def test_silhouettes_of_other_people_than_were_clustered_are_refused():
+    points = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(PosekitError, match="silhouettes for K = 2: 30 people were clustered, and 20 are given"):
+        clusters.silhouettes(points[:20], {2: clusters.kmeans(points, 2)})
+
+
 def test_a_sample_too_small_for_silhouettes_is_refused():
     points, _ = planted(2)
     with pytest.raises(PosekitError, match="too small"):

@@ -266,6 +266,20 @@ def test_what_no_score_tells_has_no_direction_and_what_is_of_one_kind_no_classif
         pr.classified(np.concatenate([np.ones((N, 1)), scores], 1), (signal > 0).astype(int))
 
 
+def test_kinds_may_be_words_and_everybody_has_one(planted):
+    scores, _, _, signal, _ = planted
+    kinds = (signal > 0).astype(int)
+    assert pr.classified(scores, np.array(["sitting", "standing"])[kinds]) == pr.classified(scores, kinds)
+    for given in (np.where(kinds, 1.0, np.nan), np.where(kinds, "standing", None), kinds[:-1]):
+        with pytest.raises(PosekitError, match=f"kinds are .*; give one for each of the {N} people"):
+            pr.classified(scores, given)
+
+
+def test_pictures_of_others_are_refused(planted):
+    with pytest.raises(PosekitError, match=rf"x: pictures are \(9,\); give one for each of the {N} people"):
+        pr.probe("x", planted[0], planted[3], pictures=np.arange(9))
+
+
 @pytest.mark.parametrize("given", [{"k": 2.0}, {"folds": 1}, {"folds": 601}, {"folds": 2.0}, {"permutations": -1}, {"seed": 0.5}], ids=str)
 def test_counts_of_a_probe_are_refused_by_name(planted, given):
     with pytest.raises(PosekitError, match=f"{next(iter(given))} is {next(iter(given.values()))}; it"):

@@ -83,8 +83,11 @@ def silhouettes(
     to those of the nearest other cluster (Rousseeuw, 1987): 1 far from the others, 0 on the border, negative on the wrong side.
 
     Raises:
-        PosekitError: the sample has people of one cluster only.
+        PosekitError: the sample has people of one cluster only, or a clustering is of other people.
     """
+    for k, clustering in clusterings.items():
+        if len(clustering.labels) != len(points):
+            raise PosekitError(f"silhouettes for K = {k}: {len(clustering.labels)} people were clustered, and {len(points)} are given")
     chosen = np.arange(len(points))
     if len(points) > sample:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(points))[:sample])

@@ -119,6 +119,8 @@ def probe(
     values = numbers(name, values, len(scores))
     mask = defined(name, values)
     x, y = scores[mask, :k].astype(float), values[mask]
+    if pictures is not None and np.shape(pictures) != (len(scores),):
+        raise PosekitError(f"{name}: pictures are {np.shape(pictures)}; give one for each of the {len(scores):,} people")
     owner = None if pictures is None else np.unique(np.asarray(pictures)[mask], return_inverse=True)[1]
     owner = None if owner is None or owner.max() + 1 == len(y) else owner
     most, who = (len(y), "people") if owner is None else (owner.max() + 1, "pictures")
@@ -150,15 +152,19 @@ def probes(scores: np.ndarray, values: Mapping[str, np.ndarray], ks: Sequence[in
 def classified(scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, seed: int = 0) -> dict[str, dict[str, float]]:
     """How often a linear classifier (logistic regression) of scores (N, C) names the kind (N,) of people that it was not fitted to.
 
+    A kind is a number or a word.
+
     Returns:
         {"correct", "most common"}, each {"mean", "low", "high"}: the share of people, with its 95 % interval over them. The second is that
         of always naming the most common kind.
 
     Raises:
-        PosekitError: all are of one kind, or none has a person for each of the folds; a score is not finite, or the first does not vary.
+        PosekitError: somebody has no kind, all are of one, or none has a person for each of the folds; a score is not finite, or the first does not vary.
     """
     _finite(scores, "kinds")
-    sizes = np.unique(kinds, return_counts=True)[1]
+    if np.shape(kinds) != (len(scores),) or pd.isna(np.asarray(kinds)).any():
+        raise PosekitError(f"kinds are {np.shape(kinds)}, or missing for some; give one for each of the {len(scores):,} people")
+    kinds, sizes = np.unique(kinds, return_inverse=True, return_counts=True)[1:]
     if len(sizes) < 2 or sizes.max() < folds:
         raise PosekitError(f"kinds: {len(sizes)} of them, the largest of {sizes.max(initial=0)} people; classifying takes two kinds, and "
                            f"{folds} people of one")  # fmt: skip
