@@ -62,7 +62,7 @@ def edit(model: nn.Module, edits: Mapping[str, Edit]) -> Iterator[None]:
     shape, or None to leave it as it is. On leaving the block, by an error too, nothing remains in the model.
 
     Raises:
-        PosekitError: a name is none of the model's modules, or a replacement has another shape.
+        PosekitError: a name is none of the model's modules, what is given for it is no function, or a replacement has another shape.
 
     >>> from posekit import Hourglass, HourglassConfig
     >>> import torch
@@ -74,6 +74,10 @@ def edit(model: nn.Module, edits: Mapping[str, Edit]) -> Iterator[None]:
     (False, True)
     """
     modules = {name: _module(model, name) for name in edits}
+    for name in modules:
+        if not isinstance(edits, Mapping) or not callable(edits[name]):
+            given = type(edits[name] if isinstance(edits, Mapping) else edits).__name__
+            raise PosekitError(f"{name}: the edit is a {given}; give {{name: function}}, as {{{name!r}: lambda activation: 0 * activation}}")
     with contextlib.ExitStack() as hooks:
         for name, module in modules.items():
             handle = module.register_forward_hook(_hook(edits[name], name))
@@ -165,8 +169,8 @@ def _module(model: nn.Module, name: str) -> nn.Module:
         return model.get_submodule(name)
     # Deeper modules can be named as well, `stack0.skip1.0.conv2` say; a stack returns a pair and a pool is used many times.
     # Of an outside network all that can be named is: a deeper module may be computed twice in a pass, or overwritten.
-    inside = not hasattr(model, "shapes") and any(name.startswith(f"{point}.") for point in known)
+    inside = isinstance(name, str) and not hasattr(model, "shapes") and any(name.startswith(f"{point}.") for point in known)
     if inside and name in dict(model.named_modules()):
         return model.get_submodule(name)
-    near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), known, n=4, cutoff=0.5)
     raise PosekitError(f"no activation named {name!r}; {'near it: ' if near else ''}{', '.join(near or known)}")

@@ -124,6 +124,14 @@ def test_a_replacement_that_is_no_tensor_is_refused(model, pictures, given):
     assert not any(module._forward_hooks for module in model.modules())
 
 
+@pytest.mark.parametrize("edits", [["stem"], {"stem": torch.zeros(1)}, {"stem": 0}, {"stem": "zero"}], ids=str)
+def test_an_edit_that_is_no_function_is_refused_before_the_pass(model, edits):
+    with pytest.raises(PosekitError, match="stem: the edit is a (list|Tensor|int|str); give {name: function}"), edit(model, edits):
+        pass
+    with pytest.raises(PosekitError, match="no activation named 3"), trace(model, [3]):
+        pass
+
+
 @pytest.mark.parametrize("name, near", [("stack0.botleneck1", "stack0.bottleneck1"), ("stack0.skip7", "stack0.skip1"), ("stack0.pool", "")])
 def test_an_unknown_name_lists_the_near_ones(model, name, near):
     with pytest.raises(PosekitError, match=rf"no activation named '{name}'.*{near}"), trace(model, [name]):
