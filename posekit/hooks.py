@@ -77,7 +77,7 @@ def edit(model: nn.Module, edits: Mapping[str, Edit]) -> Iterator[None]:
     for name in modules:
         if not isinstance(edits, Mapping) or not callable(edits[name]):
             given = type(edits[name] if isinstance(edits, Mapping) else edits).__name__
-            raise PosekitError(f"{name}: the edit is a {given}; give {{name: function}}, as {{{name!r}: lambda activation: 0 * activation}}")
+            raise PosekitError(f"{name}: the edit is a {given}; give {{name: function}}: {{{name!r}: lambda activation: 0 * activation}}")
     with contextlib.ExitStack() as hooks:
         for name, module in modules.items():
             handle = module.register_forward_hook(_hook(edits[name], name))

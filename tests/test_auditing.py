@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from planted_labels import exchanged, people, predictor
 
 import posekit
-from posekit.auditing import calibration, evidence, features, labels
+from posekit.auditing import calibration, evidence, features, labels, opinions
 from posekit.auditing.judging import UNJUDGED
 from posekit.auditing.quality import baselines, measure, planted
 from posekit.errors import PosekitError
@@ -107,6 +107,20 @@ def test_a_second_opinion_of_a_file(right, cache, tmp_path):
     assert len(found.opinions) == 2 and found.order()[0] == 3 and np.allclose(found.opinions[1].predicted, right.keypoints)
 
 
+@pytest.mark.parametrize("scores", [(0.9, 0.05), ("0.9", "0.05"), (90, 5), (0.2, -3), (None, 0.05)])
+@pytest.mark.parametrize("first", [True, False])
+def test_of_several_entries_of_a_person_the_one_of_the_highest_score_is_the_opinion(right, tmp_path, scores, first):
+    """Detectors write dozens of hardly likely people a picture; whichever filled a box best was taken."""
+    said = []
+    for name, person in zip(right.names, right.keypoints, strict=True):
+        both = [{"file_name": str(name), "keypoints": k.ravel().tolist(), "score": score}
+                for k, score in zip((person, person[::-1]), scores, strict=True)]  # fmt: skip
+        said += [*(both if first else both[::-1]), both[0]]  # and merged files hold one twice
+    (tmp_path / "results.json").write_text(json.dumps(said))
+    found = opinions.of_file(tmp_path / "results.json", right, [right.keypoints])
+    assert np.allclose(found.predicted, right.keypoints)
+
+
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
@@ -114,6 +128,7 @@ def test_a_second_opinion_of_a_file(right, cache, tmp_path):
         ([{"image_id": 10**6, "keypoints": [1.0] * 42}], "has nobody of planted"),
         ([{"file_name": "1", "keypoints": [1.0] * 51}], "51 numbers for keypoints, the lsp skeleton of the labels needs 42"),
         ([{"file_name": "1", "keypoints": ["x"] * 42}], "keypoints that are no numbers"),
+        ([{"file_name": "1", "keypoints": [1.0] * 42, "score": "high"}], "score of result 1 is 'high', which is no number"),
         ({"annotations": []}, "not COCO's results"),
         ([{"file_name": "1", "bbox": [1, 2, 3, 4]}], "not COCO's results"),
     ],

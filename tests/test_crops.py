@@ -330,7 +330,10 @@ def test_an_aspect_that_is_none_is_refused(tmp_path, aspect):
         ({"keypoints": np.ones((3, 17, 2))}, "memory: keypoints is no array of shape"),
         ({"boxes": np.ones((2, 4))}, r"memory: boxes is no array of shape \(3, 4\)"),
         ({"boxes": [[1, 2, 3, 4]] * 3}, "memory: boxes is no array of shape"),
-        ({"keypoints": np.full((3, 17, 3), [1, np.nan, 1])}, r"person \d+ of memory: nose is labelled and lies at \[1.0, nan\]; its flag is 0"),
+        (
+            {"keypoints": np.full((3, 17, 3), [1, np.nan, 1])},
+            r"person \d+ of memory: nose is labelled and lies at \[1.0, nan\]; its flag is 0",
+        ),
         ({"names": ["000", "001", "002"]}, "memory: names is no array of text"),
         ({"names": np.array(["000", "001", "002"], object)}, "memory: names is no array of text"),
     ],

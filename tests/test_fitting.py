@@ -46,7 +46,9 @@ def test_weights_of_another_network_are_refused(crops, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize(("name", "said"), [("mine", "is none of coco, lsp, mpii"), ("lsp", "has other joints than posekit's of that name")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("mine", "is none of coco, lsp, mpii"), ("lsp", "has other joints than posekit's of that name")]
+)
 def test_joints_that_a_weights_file_cannot_name_are_refused_before_training(crops, tmp_path, name, said):
     """Those of a name of one's own ended in a traceback after the last epoch; a known name's order was taken for the joints'."""
     own = Skeleton(name, crops[0].people.skeleton.joints[::-1])

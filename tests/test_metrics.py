@@ -368,7 +368,7 @@ def test_arrays_that_numpy_would_repeat_are_refused(predicted, values):
     if predicted != 5:
         with pytest.raises(PosekitError, match=r"hits are \(5, 14\) and \(\d, 14\); a paired difference is over the same people"):
             metrics.paired_difference(np.ones((5, 14)), np.ones((predicted, 14)))
-    with pytest.raises(PosekitError, match="areas: that of person 0, counted from 0, is -1.0"):
+    with pytest.raises(PosekitError, match=r"areas: that of person 0, counted from 0, is -1\.0"):
         metrics.oks(keypoints, keypoints, -np.ones(5), LSP.sigmas)  # of which everybody was found
 
 

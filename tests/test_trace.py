@@ -126,7 +126,7 @@ def test_a_replacement_that_is_no_tensor_is_refused(model, pictures, given):
 
 @pytest.mark.parametrize("edits", [["stem"], {"stem": torch.zeros(1)}, {"stem": 0}, {"stem": "zero"}], ids=str)
 def test_an_edit_that_is_no_function_is_refused_before_the_pass(model, edits):
-    with pytest.raises(PosekitError, match="stem: the edit is a (list|Tensor|int|str); give {name: function}"), edit(model, edits):
+    with pytest.raises(PosekitError, match=r"stem: the edit is a (list|Tensor|int|str); give {name: function}"), edit(model, edits):
         pass
     with pytest.raises(PosekitError, match="no activation named 3"), trace(model, [3]):
         pass

@@ -21,6 +21,7 @@ from posekit.errors import PosekitError
 from posekit.files import read_json
 
 SAME = 0.1  # overlap (intersection over union) of two boxes that can be of one person
+LEAST = 1e-3  # score: below it, entries are told apart by their boxes alone
 FARTHEST = 1e6  # pixels: a coordinate beyond is none
 CLOSER, ENOUGH = 2 / 3, 20  # the share of people, of so many or more, whose labels an opinion fits better than another person's
 
@@ -29,6 +30,7 @@ class _Entry:
     def __init__(self, name: str, number: json_values.Id):
         self.name, self.number = name, number
         self.people: list[np.ndarray] = []
+        self.scores: list[float] = []
 
 
 def predictors(given: str | Path | Predictor | Sequence[str | Path | Predictor]) -> list[Predictor]:
@@ -97,7 +99,8 @@ def _by_name(network: Predictor, people: People) -> str:
 def of_file(file: str | Path, people: People, labels: Sequence[np.ndarray]) -> Opinion:
     """The opinion of a JSON file in the form of COCO's results about sets of labels: keypoints in the order of the people's skeleton.
 
-    Entries belong to pictures by `file_name` or `image_id`, and within one to the people whose boxes they overlap most, one each.
+    Entries belong to pictures by `file_name` or `image_id`, and within one to the people whose boxes they overlap most, one each. Of
+    several of one person, as detectors write them, it is the one of the higher `score`; what is twice the same is one.
 
     Raises:
         PosekitError: the file cannot be read, is of another skeleton, or of other people.
@@ -121,14 +124,22 @@ def of_file(file: str | Path, people: People, labels: Sequence[np.ndarray]) -> O
             image = json_values.identity(entry.get("image_id"))
         except ValueError as error:
             raise PosekitError(f"{file}: image_id of result {number}: {error}") from None
+        try:
+            score = json_values.number(entry.get("score"))
+        except ValueError:
+            raise PosekitError(f"{file}: score of result {number} is {entry['score']!r}, which is no number") from None
         name = json_values.path(str(entry.get("file_name") or ""))
         points[json_values.unlabelled(points) | ~(np.abs(points) < FARTHEST).all(-1)] = [np.nan, np.nan, 0]
         if (points[:, 2] > 0).any():
-            entries.setdefault((name, image), _Entry(name, image)).people.append(points)
+            picture = entries.setdefault((name, image), _Entry(name, image))
+            if not any(np.array_equal(points, other, equal_nan=True) for other in picture.people):
+                picture.people.append(points)
+                picture.scores.append(max(score, LEAST) if np.isfinite(score) else 1.0)
     predicted = np.full((len(people), count, 3), np.nan)
     for rows, entry in _of_pictures(file, list(entries.values()), people):
         found = np.stack(entry.people)
-        pairs = linear_sum_assignment(-_overlap(people.boxes[rows], joints_box(np.where(found[..., 2:] > 0, found, [np.nan, np.nan, 0]))))
+        boxes = joints_box(np.where(found[..., 2:] > 0, found, [np.nan, np.nan, 0]))
+        pairs = linear_sum_assignment(-_overlap(people.boxes[rows], boxes) * entry.scores)
         overlap = _overlap(people.boxes[rows], joints_box(found))
         for row, column in zip(*pairs, strict=True):
             if overlap[row, column] >= SAME:

@@ -20,7 +20,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
 from posekit import coordinates
 from posekit.coordinates import STRIDE

@@ -159,7 +159,8 @@ def classified(scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, see
         of always naming the most common kind.
 
     Raises:
-        PosekitError: somebody has no kind, all are of one, or none has a person for each of the folds; a score is not finite, or the first does not vary.
+        PosekitError: somebody has no kind, all are of one, or none has a person for each of the folds; a score is not finite, or the first
+            does not vary.
     """
     _finite(scores, "kinds")
     if np.shape(kinds) != (len(scores),) or pd.isna(np.asarray(kinds)).any():
