@@ -201,6 +201,13 @@ def test_results_as_other_tools_write_them(tmp_path):
     assert all(poses.keypoints.ravel().tolist() == flat for poses in found)
 
 
+def test_labels_beside_a_picture_are_not_taken_for_it(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "7.png")
+    for name in ("7.json", "7.txt", "found.json"):
+        (tmp_path / name).write_text(json.dumps([{"image_id": 7, "keypoints": [1.0] * 42}]))
+    assert [Path(poses.name).name for poses in read_coco(tmp_path / "found.json", tmp_path, LSP)] == ["7.png"]
+
+
 @pytest.mark.parametrize(
     ("entries", "says"),
     [

@@ -162,7 +162,7 @@ def test_coco_results_are_in_cocos_form():
         picture(40, 30),
         "x/12.jpg",
     )
-    first, second = json.loads(json.dumps(poses.to_coco(12)))
+    first, second = json.loads(json.dumps(poses.to_coco(np.int64(12))))  # as `People.image_ids` holds it
     assert first["bbox"] == [0, 0, 40, 30] and second["bbox"] == [3.5, 4.5, 5, 6]
     assert first["image_id"] == 12 and first["category_id"] == 1 and first["file_name"] == "x/12.jpg"
     assert first["keypoints"] == list(range(42))
@@ -222,11 +222,20 @@ def test_pillow_images_and_arrays_are_taken():
         ([[130, 0, 10, 10]], "outside the picture of 120 x 90"),
         ([[1, 2, 3]], r"boxes are \(N, 4\)"),
         ("nonsense", "four numbers"),
+        ([[0.1, 0.2, 0.5, 0.6]], "box 1 .* is smaller than a pixel; boxes are pixels, not shares"),
+        ([[10, 5, 20, 25], [60, 40, 110, 85], [50, 30, 119, 80]], "2 of 3 boxes leave the picture of 120 x 90 pixels, and fit as corners"),
     ],
 )
 def test_wrong_boxes_are_named(boxes, says):
     with pytest.raises(PosekitError, match=says):
         predictor().predict(picture(), boxes)
+
+
+@pytest.mark.parametrize(
+    "boxes", [[[40, 20, 90, 75]], [[-10, -8, 140, 110], [5, 5, 50, 60]], [[-20, 0, 60, 95], [70, 10, 60, 90]]], ids=str
+)
+def test_people_whom_the_edge_cuts_off_are_predicted(boxes):
+    assert len(predictor().predict(picture(), boxes)) == len(boxes)
 
 
 def test_load_takes_a_weights_file_and_a_device(tmp_path):

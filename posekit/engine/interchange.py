@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from posekit.data.pictures import in_folder
 from posekit.data.readers import coco_json, json_values
 from posekit.engine import weights
 from posekit.engine.inference.prediction import Poses, Predictor, as_picture
@@ -56,7 +57,7 @@ def from_coco(
     if isinstance(entries, dict):
         raise PosekitError("entries are a list, one a person; put the one that there is into a list")
     picture, name = as_picture(image)
-    keypoints, boxes = [], []
+    entries, keypoints, boxes = list(entries), [], []
     for number, entry in enumerate(entries):
         label = f"{name or 'the picture'}: result {number + 1}"
         form = f"x, y and score of the {len(skeleton)} joints of the skeleton {skeleton.name}; is it of another one?"
@@ -87,6 +88,7 @@ def read_coco(file: str | Path, folder: str | Path, skeleton: Skeleton = COCO) -
         raise PosekitError(f'{file}: not COCO\'s results; it holds a list of {{"image_id": ..., "keypoints": [x, y, score, ...]}}')
     labels = coco_json.results(file, content)
     there: dict[json_values.Id, list[Path]] = {}
+    pictures = in_folder(folder)[0] if folder.is_dir() else []
     for path in sorted(folder.glob("*")):
         for key in {json_values.identity(path.stem), path.stem}:
             there.setdefault(key, []).append(path)
@@ -98,8 +100,8 @@ def read_coco(file: str | Path, folder: str | Path, skeleton: Skeleton = COCO) -
             path = folder / name if (folder / name).exists() else folder / Path(name).name
             if (other := owners.setdefault(path, name)) != name:
                 raise PosekitError(f"{file}: {other} and {name} would both be {path}; give the folder that has both")
-        elif len(paths := there.get(image, [])) == 1:
-            path = paths[0]
+        elif len(paths := there.get(image, [])) == 1 or len(paths := [path for path in paths if path in pictures] or paths) == 1:
+            path = paths[0]  # a file of labels beside it may have the same name
         else:
             few = "no file" if not paths else "more than one file"
             raise PosekitError(f"{file}: result {number + 1} is of picture {image}, and {few} in {folder} has that number for a name")

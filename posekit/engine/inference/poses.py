@@ -68,7 +68,8 @@ class Poses:
 
         In COCO, keypoints count pixels from 0 as here; boxes are measured from the picture's outer edge, half a pixel off.
         """
-        entry: dict[str, Any] = {"image_id": image_id, "category_id": 1}
+        number = image_id.item() if isinstance(image_id, np.generic) else image_id  # which JSON takes
+        entry: dict[str, Any] = {"image_id": number, "category_id": 1}
         if self.name is not None:
             entry["file_name"] = self.name
         results = [

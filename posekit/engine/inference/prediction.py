@@ -17,6 +17,7 @@ from posekit.data.crops import Crops, cut
 from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.data.pictures import is_wide, read_picture, rgb
+from posekit.data.readers import frames
 from posekit.deprecated import renamed
 from posekit.display.html import listing
 from posekit.display.overview import overview
@@ -310,7 +311,11 @@ def as_picture(image: str | Path | Image.Image | np.ndarray) -> tuple[np.ndarray
 
 
 def check_boxes(boxes: Any, width: int, height: int, label: str) -> np.ndarray:
-    """Boxes as (N, 4) float; PosekitError names the first that is not finite, has no area or lies outside the picture."""
+    """Boxes as (N, 4) float.
+
+    Raises:
+        PosekitError: names the first that is not finite, has no area or lies outside the picture, or is a share of it; most are corners.
+    """
     try:
         boxes = np.asarray(boxes, float)
     except (TypeError, ValueError):
@@ -326,4 +331,11 @@ def check_boxes(boxes: Any, width: int, height: int, label: str) -> np.ndarray:
             raise PosekitError(f"{box} has no area; a box is x, y, width, height")
         if x >= width - 0.5 or y >= height - 0.5 or x + w <= -0.5 or y + h <= -0.5:
             raise PosekitError(f"{box} lies outside the picture of {width} x {height} pixels")
+        if max(abs(x), abs(y), w, h) <= 1:
+            raise PosekitError(f"{box} is smaller than a pixel; boxes are pixels, not shares of the picture's size")
+    corner, sides, limits = boxes[:, :2], boxes[:, 2:], (1 + frames.SLACK) * np.array([width, height]) + 1
+    leave, fit = (corner + sides > limits).any(1), ((sides > corner) & (sides <= limits)).all(1)
+    if len(boxes) > 1 and (leave & fit).mean() > 0.5:  # of one alone it cannot be told: the picture's edge may cut people off
+        raise PosekitError(f"{label}: {(leave & fit).sum()} of {len(boxes)} boxes leave the picture of {width} x {height} pixels, and fit "
+                           "as corners, x, y, x, y; subtract the first two numbers from the last two")  # fmt: skip
     return boxes
