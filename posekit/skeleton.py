@@ -33,6 +33,18 @@ class Skeleton:
     sigmas: tuple[float, ...] = ()  # COCO's per-joint standard deviation over the square root of the area; see `borrowed`
     pairs: tuple[tuple[str, str], ...] | None = None  # joints that a mirror exchanges; by default those called left and right alike
 
+    def __post_init__(self) -> None:
+        """Lists do as well as tuples. ValueError where joints are no names, one is there twice, or sigmas are not one a joint."""
+        if isinstance(self.joints, str) or not all(isinstance(joint, str) for joint in self.joints):
+            raise ValueError(f"the {self.name} skeleton: joints are {self.joints!r}; give their names, ('nose', 'left wrist', ...)")
+        joints, limbs = tuple(map(str, self.joints)), tuple(tuple(limb) for limb in self.limbs)
+        for name, value in (("joints", joints), ("limbs", limbs), ("sigmas", tuple(self.sigmas))):
+            object.__setattr__(self, name, value)
+        if twice := [joint for i, joint in enumerate(joints) if joint in joints[:i]]:
+            raise ValueError(f"the {self.name} skeleton has two joints called {twice[0]!r}; a joint goes by its name")
+        if len(self.sigmas) not in (0, len(joints)):
+            raise ValueError(f"the {self.name} skeleton has {len(self.sigmas)} sigmas for {len(joints)} joints; give one a joint, or none")
+
     def __len__(self) -> int:
         return len(self.joints)
 

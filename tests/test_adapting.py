@@ -352,6 +352,9 @@ def test_a_skeleton_of_ones_own():
     assert poses.keypoints.shape == (1, 6, 3) and np.allclose(poses.keypoints[0, :, :2], 30, atol=0.5) and poses.draw().size
     with pytest.raises(PosekitError, match="a network of the hand skeleton cannot be scored on coco"):
         posekit.evaluate(network, "mannequins:2,size=64@all")
+    spelt = adapted(Spot(4, joints=17), Skeleton("mine", [joint.replace(" ", "_") for joint in posekit.SKELETONS["coco"].joints]))
+    with pytest.raises(PosekitError, match="both must have shoulders and hips; its 'left_eye' is to be called 'left eye', and so on"):
+        posekit.evaluate(spelt, "mannequins:2,size=64@all")
     pairs = Skeleton("paws", ("fore l", "fore r"), pairs=(("fore l", "fore r"),))
     assert pairs.mirrored == (1, 0) and adapted(Spot(4, joints=2), pairs).skeleton is pairs
 

@@ -58,6 +58,27 @@ def test_coco_sigmas_are_cocos():
     assert np.allclose(COCO.sigmas, Params("keypoints").kpt_oks_sigmas)
 
 
+def test_lists_do_as_well_as_tuples():
+    given = Skeleton("mine", ["nose", "left eye", "right eye"], [["nose", "left eye"]], [0.1, 0.2, 0.2])
+    assert given == Skeleton("mine", ("nose", "left eye", "right eye"), (("nose", "left eye"),), (0.1, 0.2, 0.2))
+    assert hash(given) is not None and given.mirrored == (0, 2, 1) and given.limb_indices == ((0, 1),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"joints": ("nose", "neck", "nose")}, "the mine skeleton has two joints called 'nose'"),
+        ({"joints": "nose"}, "the mine skeleton: joints are 'nose'; give their names"),
+        ({"joints": (0, 1)}, r"the mine skeleton: joints are \(0, 1\); give their names"),
+        ({"joints": ("nose", "neck"), "sigmas": (0.1,)}, "the mine skeleton has 1 sigmas for 2 joints"),
+    ],
+)
+def test_joints_that_cannot_be_told_apart_are_refused(fields, said):
+    """Of two joints of one name the first was meant by both, in silence; too few sigmas were none."""
+    with pytest.raises(ValueError, match=said):
+        Skeleton("mine", **fields)
+
+
 def test_index_lists_the_joints_when_a_name_is_unknown():
     assert LSP.index("left wrist", "head top") == [11, 13]
     with pytest.raises(ValueError, match="lsp skeleton has no joint 'nose'; it has right ankle, right knee"):

@@ -1,6 +1,7 @@
 """How good a network is: every metric that the data allow, per joint and per stack, with intervals."""
 
 import math
+import re
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -115,10 +116,13 @@ def common(network: Skeleton, data: Skeleton) -> Skeleton:
         PosekitError: hips and shoulders, which the scores need where the data have them, are not all among them; or no joint is.
     """
     kept = [joint for joint in data.joints if joint in network.joints]
-    if not kept:
-        raise PosekitError(f"a network of the {network.name} skeleton cannot be scored on {data.name}: they have no joint in common")
+    lacking = "they have no joint in common" if not kept else ""
     if metrics.has_torso(data) and not set(metrics.TORSO) <= set(kept):
-        raise PosekitError(f"a network of the {network.name} skeleton cannot be scored on {data.name}: both must have shoulders and hips")
+        lacking = lacking or "both must have shoulders and hips"
+    if lacking:
+        other = {re.sub("[_-]", " ", joint).lower(): joint for joint in network.joints if joint not in data.joints}
+        like = next((f"; its {other[joint]!r} is to be called {joint!r}, and so on" for joint in data.joints if joint in other), "")
+        raise PosekitError(f"a network of the {network.name} skeleton cannot be scored on {data.name}: {lacking}{like}")
     limbs = tuple(limb for limb in data.limbs if set(limb) <= set(kept))
     sigmas = tuple(sigma for joint, sigma in zip(data.joints, data.sigmas, strict=True) if joint in kept) if data.sigmas else ()
     pairs = data.pairs and tuple(pair for pair in data.pairs if set(pair) <= set(kept))
