@@ -392,6 +392,9 @@ def test_a_calibration_of_other_weights_or_another_way_is_refused(fitted):
         ({"probability": [0.5, 0.2]}, "not falling"),
         ({"level": 2}, "between 0 and 1"),
         ({"radius": {"nose": None}}, "are numbers"),
+        ({"radius": {"nose": -2.0}}, "radii are finite and not negative"),
+        ({"mass": [10, 90]}, "mass, probabilities and level lie between 0 and 1"),
+        ({"flip": "false"}, "flip is true or false"),
         ({"radius": ...}, "it lacks radius"),
     ],
 )

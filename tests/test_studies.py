@@ -193,6 +193,7 @@ def test_interrupted_it_goes_on(project, tmp_path):
             ("smoke", "--data", "mannequins:3,size=48"),
             "needs train, val and test people, and these have train alone; give data with val and test as well",
         ),
+        (("smoke", "--data", f"{DATA}@val"), "takes the splits train, val, test; give its people without @val"),
         (("smoke", "--data", DATA, "--seeds", "0,1,1"), "one is given twice"),
         (("smoke", "--data", DATA, "--seeds", "many"), "whole numbers with commas"),
         (("smoke", "--data", DATA, "--variant", "bass"), "smoke has no variant 'bass'; its variants: base; sharper targets; linear"),

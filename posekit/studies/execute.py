@@ -16,7 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from posekit.data import load_people
-from posekit.data.people import People
+from posekit.data.people import People, parse_spec
 from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.files import write_json
@@ -76,6 +76,8 @@ def plan(
     Raises:
         PosekitError: no such study or data; data without the splits train, val and test; a kept result is damaged.
     """
+    if (split := parse_spec(data)[2]) is not None:
+        raise PosekitError(f"{data}: a study takes the splits {', '.join(SPLITS)}; give its people without @{split}")
     people = load_people(f"{data}@all", cache=cache, progress=progress)
     lacking = [name for name in SPLITS if name not in people.splits]
     if lacking:

@@ -81,8 +81,11 @@ class Calibration:
             raise ValueError("mass, probability, radius, level and people are numbers") from None
         if not mass or len(mass) != len(probability) or not np.all(np.diff(mass) > 0) or not np.all(np.diff(probability) >= 0):
             raise ValueError("mass and probability are as many numbers, mass rising and probability not falling")
-        if not (0 <= min(probability) and max(probability) <= 1 and 0 < level < 1 and np.isfinite([*radius.values()]).all()):
-            raise ValueError("probabilities and level lie between 0 and 1, and radii are finite")
+        if values["flip"] not in (True, False):
+            raise ValueError("flip is true or false")
+        within = (0 <= min(part) and max(part) <= 1 + 1e-6 for part in (mass, probability))
+        if not (all(within) and 0 < level < 1 and np.isfinite([*radius.values()]).all() and min(radius.values(), default=0) >= 0):
+            raise ValueError("mass, probabilities and level lie between 0 and 1, and radii are finite and not negative")
         names = {name: str(values[name]) for name in ("network", "fingerprint", "data")}
         return cls(**names, people=people, flip=bool(values["flip"]), level=level, mass=mass, probability=probability, radius=radius)
 
