@@ -16,7 +16,6 @@ from posekit.engine.trust import reliability as rel
 from posekit.engine.trust import signals
 from posekit.engine.trust.calibrate import calibrate, into, measure, tables, words
 from posekit.engine.trust.observe import observe
-from posekit.engine.weights import fingerprint
 from posekit.plots.trust import radii
 from posekit.skeleton import COCO
 
@@ -276,38 +275,6 @@ def test_an_adapted_network_is_calibrated(fitted, cache):
     assert network.predict(np.zeros((9, 9, 3), np.uint8), calibration=found.calibration).radii.shape == (1, 17)
     with pytest.raises(PosekitError, match=r"foreign is an adapted network and has no weights file; write its calibration as \.json"):
         into(cache / "w.safetensors", network, found.calibration)
-
-
-@pytest.mark.parametrize(
-    "change", [{"alignment": "msra"}, {"mean": (0.5, 0.5, 0.5)}, {"std": (0.2, 0.2, 0.2)}, {"values": "softmax"}, {"size": 96},
-               {"skeleton": Skeleton("mine", COCO.joints[:5] + COCO.joints[5:][::-1])}],
-)  # fmt: skip
-def test_the_calibration_of_weights_that_are_adapted_otherwise_is_refused(change, fitted):
-    """Of the same weights with another alignment, normalisation or order of joints, it was applied in silence."""
-    torch.manual_seed(0)
-    module = torch.nn.Conv2d(3, 17, 8, stride=8)
-    one, same, other = (
-        posekit.adapt(module, **{"skeleton": "coco", "size": 64, "values": "raw"} | given, name="foreign", report=None)
-        for given in ({}, {}, change)
-    )
-    of_one = replace(fitted.calibration, network="foreign", fingerprint=fingerprint(one.model, one.card))
-    picture = np.zeros((9, 9, 3), np.uint8)
-    assert same.predict(picture, calibration=of_one).radii.shape == (1, 17)
-    with pytest.raises(PosekitError, match="this calibration is of foreign, fitted on mannequins@val, and not of these weights of foreign"):
-        other.predict(picture, calibration=of_one)
-
-
-@pytest.mark.parametrize("size", [64, (64, 48)])
-@pytest.mark.parametrize("alignment", ["centres", "msra", "udp"])
-def test_with_flip_the_maps_that_are_calibrated_are_those_that_are_predicted_by(alignment, size, cache):
-    """Of msra's, whose cells do not lie alike on both sides, picture and mirror image were three pixels apart."""
-    torch.manual_seed(0)
-    module = torch.nn.Conv2d(3, 17, 7, stride=4, padding=3)
-    network = posekit.adapt(module, "coco", size, alignment=alignment, report=None, backend=posekit.Backend.plain())
-    store = posekit.crops(posekit.load_people("mannequins:20,size=64", cache=cache), 80, cache, aspect=network.card.aspect)
-    seen = observe(network.model, network.card, store, flip=True, backend=network.backend)
-    predicted = posekit.predict_crops(network.model, network.card, store, flip=True, backend=network.backend)[-1]
-    np.testing.assert_allclose(seen.keypoints, predicted, atol=1e-6)
 
 
 class OneCell(torch.nn.Module):
