@@ -14,9 +14,10 @@
 # # The ledger of claims
 #
 # Which claims about hourglass networks and their codes hold? They come from the paper that introduced the hourglass {cite:p}`newell2016`,
-# from later papers, and from the bachelor thesis that this book repeats (*the study* in the tables). For each claim one number was measured
-# in an earlier chapter, and a rule that was written down with the claim decides by this number, separately on rendered people and on
-# photographs. No number is typed by hand and no verdict is given by eye; with other people or another network the ledger is recomputed.
+# from later papers, and from the bachelor thesis that this book repeats (*the study* in the tables); where none of them has it, the source
+# is *this book*. For each claim one number was measured in an earlier chapter, and a rule that was written down with the claim decides by
+# this number, separately on rendered people and on photographs. No number is typed by hand and no verdict is given by eye; with other
+# people or another network the ledger is recomputed.
 #
 # {{ runs["10_claims"].say.counts }}
 

@@ -306,6 +306,18 @@ def test_what_cannot_be_patched_is_refused_by_name():
     assert p.parts(bare.model) == {}
 
 
+@pytest.mark.parametrize("taken", ["code", "all skips", "all skips and codes"])
+def test_a_group_with_the_name_of_another_part_is_refused(taken):
+    module = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+    def parts(name):
+        return p.parts(adapt(module, WRISTS, SIZE, code="2", skips={name: ["0"], "other": ["1"]}, backend=PLAIN, report=None).model)
+
+    assert list(parts("first")) == ["first", "other", "all skips", "code", "all skips and codes"]
+    with pytest.raises(PosekitError, match=f"the group '{taken}' is 0, but '{taken}' is taken"):
+        parts(taken)
+
+
 @pytest.mark.parametrize("size", [(64, 64), (64, 32), (32, 64)])
 def test_a_pair_is_cut_so_that_the_input_holds_the_box(size):
     pairs = counterfactuals("left arm", 2)

@@ -167,6 +167,8 @@ def test_a_walk_through_a_network_whose_answers_are_known(stored):
     nothing = walk(2, "lean")
     assert (nothing.effect_verdict, nothing.moved_verdict) == ("nothing", "nothing")
     assert nothing.varied["mean"] == 0 < nothing.varied_control[0]
+    stored = stored.select(np.arange(1))
+    assert walk(2).moved_verdict == walk(1).moved_verdict == "undecided"  # one person
     assert walk(1).effect_verdict is None and "effect" not in walk(1).row() and "effect" in nothing.row()
 
 

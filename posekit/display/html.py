@@ -56,13 +56,15 @@ def number(value: float | None, form: str = ".3f") -> str:
 
 
 def interval(block: Mapping[str, Any], form: str = ".3f") -> str:
-    """A score with its 95 % interval, of a block {"mean", "low", "high"}; a dash where it is not defined.
+    """A score with its 95 % interval, of a block {"mean", "low", "high"}; alone where it has none, and a dash where it is not defined.
 
-    >>> interval({"mean": 0.5, "low": 0.4567, "high": 0.5433}), interval({"mean": None, "low": None, "high": None})
-    ('0.500 (0.457 to 0.543)', '–')
+    >>> interval({"mean": 0.5, "low": 0.4567, "high": 0.5433}), interval({"mean": 0.5, "low": None, "high": None})
+    ('0.500 (0.457 to 0.543)', '0.500')
+    >>> interval({"mean": None, "low": None, "high": None})
+    '–'
     """
     mean, low, high = (number(block.get(end), form) for end in ("mean", "low", "high"))
-    return mean if mean == "–" else f"{mean} ({low} to {high})"
+    return mean if "–" in (mean, low, high) else f"{mean} ({low} to {high})"
 
 
 def scores(metrics: Mapping[str, Any]) -> dict[str, str]:

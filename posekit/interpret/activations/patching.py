@@ -175,26 +175,38 @@ def parts(model: torch.nn.Module) -> dict[str, Part]:
     what each stack hands over; of an adapted network those that it was adapted with.
 
     With `all skips and codes` patched, an hourglass of one stack answers as it does to B: the measure's upper end.
+
+    Raises:
+        PosekitError: a group of skip connections has the name of another part, `code` say.
     """
     groups: dict[str, list[str]] = getattr(model, "skip_groups", dict)()
     found: dict[str, Part] = {}
+
+    def add(name: str, points: list[str]) -> None:
+        if name in found and found[name].points != points:
+            raise PosekitError(f"skips: the group {name!r} is {', '.join(found[name].points)}, but {name!r} is taken: it is "
+                               f"{', '.join(points)}; give it another name")  # fmt: skip
+        found[name] = Part(points)
+
     for name, points in groups.items():
-        found |= {name: Part(points)} if len(points) == 1 else {point: Part([point]) for point in points}
+        for part, one in [(name, points)] if len(points) == 1 else [(point, [point]) for point in points]:
+            add(part, one)
     skips = [point for points in groups.values() for point in points]
     try:
         codes = list(model.code_hook_points())  # type: ignore[operator]
     except (AttributeError, PosekitError):
         codes = []
     if skips:
-        found["all skips"] = Part(skips)
+        add("all skips", skips)
     if len(codes) > 1:
-        found |= {point: Part([point]) for point in codes}
+        for point in codes:
+            add(point, [point])
     if codes:
-        found["code"] = Part(codes)
+        add("code", codes)
     if skips and codes:
-        found["all skips and codes"] = Part([*skips, *codes])
+        add("all skips and codes", [*skips, *codes])
     for stack in range(getattr(getattr(model, "config", None), "stacks", 1) - 1):
-        found[f"hand-over of stack {stack + 1}"] = Part([f"stack{stack}.merge"])
+        add(f"hand-over of stack {stack + 1}", [f"stack{stack}.merge"])
     return found
 
 

@@ -199,8 +199,8 @@ class Causal:
 
     @property
     def moved_verdict(self) -> str:
-        """`nothing` where the whole interval lies below UNMOVED, else `moved`."""
-        return "nothing" if self.moved["high"] < UNMOVED else "moved"
+        """`nothing` where the whole interval lies below UNMOVED, else `moved`; `undecided` where too few people leave no interval."""
+        return "undecided" if np.isnan(self.moved["high"]) else "nothing" if self.moved["high"] < UNMOVED else "moved"
 
     @property
     def effect_verdict(self) -> str | None:

@@ -107,7 +107,7 @@ def table(claims: Iterable[Claim], verdicts: Mapping[str, Mapping[str, Verdict]]
         by_kind = verdicts[claim.id]
         rule = f" *Decided by:* {claim.measure}; supported {threshold(claim)}." if claim.rule else ""
         note = f" {claim.note}" if claim.note else ""
-        source = "the study" if claim.source == "study" else f"{{cite:t}}`{claim.source}`"
+        source = {"study": "the study", "book": "this book"}.get(claim.source, f"{{cite:t}}`{claim.source}`")
         cells = [f"**{claim.claim}**{rule}{note}", f"{source}{': ' if claim.said else ''}{claim.said}"]
         cells += [f"{MARKS[v.verdict]} **{v.verdict}**: {measured(claim, v)}" for v in by_kind.values()]
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in [*cells, _link(claim, by_kind.values(), set(here))])} |")
