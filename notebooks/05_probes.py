@@ -120,7 +120,7 @@ if not values:
 measurable = [name for name in attributes(np.zeros((1, len(skeleton), 3)), skeleton) if name in values and name != "labelled joints"]
 
 # %% tags=["show-input"]
-related = probes.correlations(scores[:, :k], values)
+related = probes.correlations(scores[:, :k], values, pictures=table.image_ids)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the scores on the first components with each attribute; the strong ones are written out. The sign of a component is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
 run.save_figure(meaning.correlation_table(related, components=min(k, 10)), "correlations")
@@ -201,10 +201,10 @@ pd.DataFrame(rows).style.hide().set_caption("R² of probes, with 95 % intervals 
 apart = neighbours.pose_distances(table.keypoints, table.skeleton)
 predicted_poses = neighbours.pose_coordinates(answer, skeleton)
 alike = {
-    "the code": neighbours.closeness(scores, apart, seed=seed),
-    f"its first {k} components": neighbours.closeness(scores[:, :k], apart, seed=seed),
-    "pixels": neighbours.closeness(pixel_scores, apart, seed=seed),
-    "predicted joints": neighbours.closeness(predicted_poses, apart, seed=seed),
+    "the code": neighbours.closeness(scores, apart, pictures=table.image_ids, seed=seed),
+    f"its first {k} components": neighbours.closeness(scores[:, :k], apart, pictures=table.image_ids, seed=seed),
+    "pixels": neighbours.closeness(pixel_scores, apart, pictures=table.image_ids, seed=seed),
+    "predicted joints": neighbours.closeness(predicted_poses, apart, pictures=table.image_ids, seed=seed),
 }
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How similar in pose a person's nearest neighbour is, from a random person (0 %) to the person with the most similar pose (100 %). Neighbours are found by the whole code, by its first components, by as many components of the picture's pixels, and by the predicted joints. Bars are 95 % intervals over people.", "name": "fig-neighbours"}, "image": {"alt": "Four dots with intervals: pixels near zero, the code further, the predicted joints furthest"}}

@@ -143,14 +143,17 @@ groups = {"everyone": points}
 if complete.sum() >= clusters.LEAST * max(tried) and not complete.all():
     groups["fully annotated"] = points[complete]
 groups["no structure (control)"] = control
+images = {name: table.image_ids for name in groups} | {"no structure (control)": None}  # of who share one
+if "fully annotated" in groups and table.image_ids is not None:
+    images["fully annotated"] = table.image_ids[complete]
 
 # %% tags=["show-input"]
 found = {name: {k: clusters.kmeans(cloud, k, seed=seed) for k in tried} for name, cloud in groups.items()}
 values = {name: clusters.silhouettes(groups[name], divided, seed=seed) for name, divided in found.items()}
-halved = {name: clusters.halves(cloud, tried, seed=seed) for name, cloud in groups.items()}
+halved = {name: clusters.halves(cloud, tried, pictures=images[name], seed=seed) for name, cloud in groups.items()}
 silhouettes = {name: {k: clusters.over_halves(v.mean(), halved[name][k]) for k, v in by_k.items()} for name, by_k in values.items()}
 stable = {
-    name: {k: clusters.cluster_stability(groups[name], k, pairs=pairs, seed=seed) for k in tried}
+    name: {k: clusters.cluster_stability(groups[name], k, pairs=pairs, pictures=images[name], seed=seed) for k in tried}
     for name in ("everyone", "no structure (control)")
 }
 
@@ -172,7 +175,7 @@ plt.show()
 
 # %% tags=["show-input"]
 positions = {name: clusters.between(groups[name], found[name][tried[0]]) for name in ("everyone", "no structure (control)")}
-valleys = {name: clusters.valley(where, seed=seed) for name, where in positions.items()}
+valleys = {name: clusters.valley(where, pictures=images[name], seed=seed) for name, where in positions.items()}
 seen_from = clusters.valley_seen_from(count, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the share of people by position along the line between the centres of the two clusters (full lines); the dotted line is the border. Right, the same for the control.", "name": "fig-border"}, "image": {"alt": "Histograms along the line between two cluster centres"}}
@@ -192,11 +195,11 @@ density = []
 for dimensions in sorted({min(d, points.shape[1]) for d in (2, 5, 10, components)}):
     for smallest in sorted({max(5, count // 100), max(5, count // 20)}):
         row = {"components": dimensions, "at least": smallest}
-        for name, cloud in (("people", points), ("control", control)):
+        for name, cloud, pictures in (("people", points, table.image_ids), ("control", control, None)):
             labels = clusters.dense(cloud[:, :dimensions], smallest)
             row |= {
                 f"{name}: clusters": int(labels.max()) + 1,
-                f"{name}: noise": clusters.mean_over_people((labels < 0).astype(float), seed),
+                f"{name}: noise": clusters.mean_over_people((labels < 0).astype(float), seed, pictures=pictures),
             }
         density.append(row)
 tabled([{key: share(value) if isinstance(value, dict) else value for key, value in row.items()} for row in density])
@@ -215,7 +218,7 @@ tabled([{key: share(value) if isinstance(value, dict) else value for key, value 
 # %% tags=["show-input"]
 fine = detail if detail in tried else max(tried)
 shown = list(dict.fromkeys([tried[0], fine]))
-rich = {k: clusters.enrichment(found["everyone"][k].labels, known) for k in shown}
+rich = {k: clusters.enrichment(found["everyone"][k].labels, known, pictures=table.image_ids) for k in shown}
 
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the mean of cluster 1 less that of cluster 2, in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. Only the attributes that differ most are shown.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
@@ -343,12 +346,12 @@ large = clusters.at_scale(points, scale, seed=seed) if scale else {}
 # describe in what the codes vary most. But whoever claims clusters of pose has to show a gap between them.
 
 # %% tags=["hide-input"]
-whole = clusters.rand_index(clusters.kmeans(codes, tried[0], seed=seed).labels, two.labels, seed=seed)
+whole = clusters.rand_index(clusters.kmeans(codes, tried[0], seed=seed).labels, two.labels, pictures=table.image_ids, seed=seed)
 posture = {}
 if rendered:
     kinds = table.factors["posture"].astype(int)
     nearest_k = max(tried, key=lambda k: adjusted_rand_score(kinds, found["everyone"][k].labels))
-    agreed = clusters.rand_index(found["everyone"][nearest_k].labels, kinds, seed=seed)
+    agreed = clusters.rand_index(found["everyone"][nearest_k].labels, kinds, pictures=table.image_ids, seed=seed)
     posture = {"k": nearest_k, "agreement": agreed, "kinds": len(np.unique(kinds))}
 in_first = {record["attribute"]: record for record in rich[shown[0]] if record["cluster"] == 0}
 differ_in = [in_first[name] for name in distinct(known, sorted(in_first, key=lambda name: -abs(in_first[name]["difference"])), 3)]

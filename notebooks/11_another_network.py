@@ -217,7 +217,7 @@ if here:
     values, _ = attributes.usable(attributes.attributes(coders.people.keypoints, coders.people.skeleton))
     m["coded"], m["code"] = len(coders), {}
     for name, one in found.items():
-        rows = probes.correlations(one.transform(flat[name]), values)
+        rows = probes.correlations(one.transform(flat[name]), values, pictures=coders.people.image_ids)
         best = rows.loc[rows.r.abs().groupby(rows.component).idxmax()].to_dict("records")
         m["code"][name] = [row | {"share": float(share)} for row, share in zip(best, one.shares, strict=False)]
 if m:

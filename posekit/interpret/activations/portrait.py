@@ -60,7 +60,7 @@ def portrait(
         "components95": components.components_for(0.95),
         "participation": components.participation_ratio,
         "above": count_above_floor(components.spectrum, noise_floor(codes, seed=0)),
-        "silhouette": clusters.over_halves(silhouette, clusters.halves(points, [2])[2]),
+        "silhouette": clusters.over_halves(silhouette, clusters.halves(points, [2], pictures=pictures)[2]),
         "probes": {name: {"mean": probe.r2, "low": probe.low, "high": probe.high} for name, probe in probed_by_name.items()},
         "walks": walked,
         "spectrum": components.shares[:100],

@@ -11,6 +11,9 @@ over a sample of people, with an interval.
 
 k-means finds K clusters in any cloud. `structureless` makes clouds without clusters, of the same covariance, to compare with. Silhouettes
 of people in one clustering are not independent: how sure their mean is, say halves of the people, clustered anew (`halves`).
+
+Where people share pictures, by the number of each one's in `pictures` (N,), intervals are over pictures: these are drawn, halved and left
+out, with all who are in them.
 """
 
 import time
@@ -27,6 +30,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from posekit.errors import PosekitError, whole
+from posekit.interpret.analysis.shared import half_width, owners, people_of
 from posekit.metrics import interval
 
 EXACT = 20_000  # people up to whom every step of k-means looks at everybody
@@ -100,19 +104,21 @@ def silhouettes(
     return found
 
 
-def mean_over_people(values: np.ndarray, seed: int = 0) -> dict[str, float]:
+def mean_over_people(values: np.ndarray, seed: int = 0, *, pictures: np.ndarray | None = None) -> dict[str, float]:
     """The mean of values (n,) with its 95 % bootstrap interval over people: {"mean", "low", "high"}."""
-    found = interval(values, np.ones(len(values), int), seed=seed)
+    found = interval(values, np.ones(len(values), int), pictures=pictures, seed=seed)
     return dict(zip(("mean", "low", "high"), found, strict=True))
 
 
 def halves(
-    points: np.ndarray, ks: Sequence[int], *, count: int = HALVES, restarts: int = 3, sample: int = SAMPLE, seed: int = 0
+    points: np.ndarray, ks: Sequence[int], *, count: int = HALVES, restarts: int = 3, sample: int = SAMPLE,
+    pictures: np.ndarray | None = None, seed: int = 0,
 ) -> dict[int, np.ndarray]:  # fmt: skip
     """Mean silhouettes (count,) of random halves of the people by K, each half clustered anew; the same halves for all of `ks`."""
     random, found = np.random.default_rng(seed), []
+    owner, units = owners(pictures, len(points))
     for _ in range(count):
-        half = points[random.permutation(len(points))[: len(points) // 2]]
+        half = points[people_of(random.permutation(units)[: units // 2], owner)]
         divided = {k: kmeans(half, k, restarts=restarts, seed=seed) for k in ks}
         found.append([values.mean() for values in silhouettes(half, divided, sample=sample, seed=seed).values()])
     return dict(zip(ks, np.array(found).T, strict=True))
@@ -171,7 +177,7 @@ def between(points: np.ndarray, clustering: Clustering) -> np.ndarray:
     return (points - start) @ (end - start) / ((end - start) @ (end - start))
 
 
-def valley(positions: np.ndarray, *, seed: int = 0) -> dict[str, float]:
+def valley(positions: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict[str, float]:
     """How many people lie at the border of two clusters, by the positions (N,) that `between` gives, with a 95 % bootstrap interval.
 
     The density half-way between the centres over the lower of the densities at the two centres. Below 1 there is a valley,
@@ -182,8 +188,9 @@ def valley(positions: np.ndarray, *, seed: int = 0) -> dict[str, float]:
         first, border, second = gaussian_kde(sample)((0.0, 0.5, 1.0))
         return float(border / min(first, second))
 
-    random = np.random.default_rng(seed)
-    low, high = np.quantile([ratio(random.choice(positions, len(positions))) for _ in range(200)], [0.025, 0.975])
+    random, (owner, units) = np.random.default_rng(seed), owners(pictures, len(positions))
+    ratios = [ratio(positions[people_of(random.integers(units, size=units), owner)]) for _ in range(200)]
+    low, high = np.quantile(ratios, [0.025, 0.975])
     return {"mean": ratio(positions), "low": float(low), "high": float(high)}
 
 
@@ -218,18 +225,20 @@ def structureless(points: np.ndarray, seed: int = 0) -> np.ndarray:
     return centre + (drawn * scales) @ axes
 
 
-def cluster_stability(points: np.ndarray, k: int, *, pairs: int = 20, restarts: int = 3, seed: int = 0) -> dict[str, float]:
+def cluster_stability(
+    points: np.ndarray, k: int, *, pairs: int = 20, restarts: int = 3, pictures: np.ndarray | None = None, seed: int = 0
+) -> dict[str, float]:  # fmt: skip
     """Whether k-means finds the same clusters again: {"mean", "low", "high"} of the adjusted Rand index.
 
     Each of `pairs` times two bootstrap samples of the people are clustered; the index compares the labels of those who are
     in both, 1 for the same clusters and 0 for what chance gives. Low and high hold the middle 95 % of the pairs.
     """
-    random = np.random.default_rng(whole("seed", seed))
+    random, (owner, units) = np.random.default_rng(whole("seed", seed)), owners(pictures, len(points))
     found = []
     for pair in range(whole("pairs", pairs, 1)):
         labels = np.full((2, len(points)), -1)
         for side in (0, 1):
-            drawn = random.integers(len(points), size=len(points))
+            drawn = people_of(random.integers(units, size=units), owner)
             labels[side, drawn] = kmeans(points[drawn], k, restarts=restarts, seed=seed + 2 * pair + side).labels
         common = (labels >= 0).all(0)
         found.append(adjusted_rand_score(labels[0, common], labels[1, common]))
@@ -237,7 +246,9 @@ def cluster_stability(points: np.ndarray, k: int, *, pairs: int = 20, restarts: 
     return {"mean": float(np.mean(found)), "low": float(low), "high": float(high)}
 
 
-def rand_index(a: np.ndarray, b: np.ndarray, *, groups: int = 50, seed: int = 0) -> dict[str, float]:
+def rand_index(
+    a: np.ndarray, b: np.ndarray, *, groups: int = 50, pictures: np.ndarray | None = None, seed: int = 0
+) -> dict[str, float]:  # fmt: skip
     """The adjusted Rand index of two labellings (N,) with its 95 % interval over people.
 
     By the jackknife, each of `groups` left out in turn. In a bootstrap sample people would meet themselves, and the two
@@ -245,7 +256,8 @@ def rand_index(a: np.ndarray, b: np.ndarray, *, groups: int = 50, seed: int = 0)
     """
     groups, seed = whole("groups", groups, 2), whole("seed", seed)
     index = float(adjusted_rand_score(a, b))
-    parts = np.array_split(np.random.default_rng(seed).permutation(len(a)), min(groups, len(a)))
+    owner, units = owners(pictures, len(a))
+    parts = [people_of(part, owner) for part in np.array_split(np.random.default_rng(seed).permutation(units), min(groups, units))]
     without = np.array([adjusted_rand_score(np.delete(a, part), np.delete(b, part)) for part in parts])
     error = 1.96 * float(np.sqrt((len(parts) - 1) * without.var()))
     return {"mean": index, "low": index - error, "high": min(index + error, 1.0)}
@@ -266,12 +278,15 @@ def dense(points: np.ndarray, smallest: int) -> np.ndarray:
     return HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(points)
 
 
-def enrichment(labels: np.ndarray, attributes: Mapping[str, np.ndarray], least: int = LEAST) -> list[dict]:
+def enrichment(
+    labels: np.ndarray, attributes: Mapping[str, np.ndarray], least: int = LEAST, *, pictures: np.ndarray | None = None
+) -> list[dict]:  # fmt: skip
     """How each cluster differs from everybody else in each attribute (N,), in standard deviations of the attribute.
 
     One entry {"attribute", "cluster", "difference", "low", "high", "people"} for each cluster of `labels` (N,) and attribute:
-    the difference of means with Welch's 95 % interval, and the cluster's people for whom the attribute is defined
-    (is not NaN). Without an entry: noise (-1), and what is constant or defined for fewer than `least` people inside or outside.
+    the difference of means with Welch's 95 % interval, or that of `shared.half_width` where people share pictures, and the
+    cluster's people for whom the attribute is defined (is not NaN). Without an entry: noise (-1), and what is constant or
+    defined for fewer than `least` people inside or outside.
     """
     found = []
     for name, values in attributes.items():
@@ -282,6 +297,11 @@ def enrichment(labels: np.ndarray, attributes: Mapping[str, np.ndarray], least: 
             if min(len(inside), len(outside)) < least or spread <= 1e-12 * np.abs(values[known]).max():
                 continue
             block = against(inside / spread, outside / spread)
+            if (owner := owners(None if pictures is None else np.asarray(pictures)[known], int(known.sum()))[0]) is not None:
+                within = labels[known] == cluster
+                shares = np.where(within, (values[known] - inside.mean()) / len(inside), (outside.mean() - values[known]) / len(outside))
+                half = float(half_width(shares / spread, owner))
+                block |= {"low": block["mean"] - half, "high": block["mean"] + half}
             found.append({"attribute": name, "cluster": int(cluster), "difference": block["mean"], "low": block["low"],
                           "high": block["high"], "people": len(inside)})  # fmt: skip
     return found

@@ -46,11 +46,12 @@ def pose_distances(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return apart
 
 
-def closeness(points: np.ndarray, apart: np.ndarray, *, seed: int = 0) -> dict[str, float]:
+def closeness(points: np.ndarray, apart: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict[str, float]:
     """How near in pose each person's nearest neighbour among points (N, D) is, from anybody (0) to the nearest in pose (1).
 
-    `apart` (N, N) are `pose_distances`; people who cannot be compared with anybody are left out. With the 95 % interval over people,
-    the mean distances, in trunk lengths, to the `neighbour`, to `anybody` and to the `nearest` in pose, and how many `people`.
+    `apart` (N, N) are `pose_distances`; people who cannot be compared with anybody are left out. With the 95 % interval over people, or
+    over `pictures` (N,) where people share one; the mean distances, in trunk lengths, to the `neighbour`, to `anybody` and to the
+    `nearest` in pose; and how many `people`.
 
     Raises:
         PosekitError: fewer than 3 people can be compared.
@@ -65,7 +66,8 @@ def closeness(points: np.ndarray, apart: np.ndarray, *, seed: int = 0) -> dict[s
     anybody, nearest = np.nanmean(apart, 1), np.nanmin(apart, 1)
     counted = np.isfinite(neighbour)
     neighbour, anybody, nearest = neighbour[counted], anybody[counted], nearest[counted]
-    mean, low, high = metrics.interval(anybody - neighbour, anybody - nearest, seed=seed)
+    pictures = None if pictures is None else np.asarray(pictures)[usable][counted]
+    mean, low, high = metrics.interval(anybody - neighbour, anybody - nearest, pictures=pictures, seed=seed)
     return {
         "mean": mean, "low": low, "high": high, "people": len(neighbour),
         "neighbour": float(neighbour.mean()), "anybody": float(anybody.mean()), "nearest": float(nearest.mean()),

@@ -28,6 +28,7 @@ from posekit.data.loading import batches
 from posekit.data.people import iterate
 from posekit.errors import PosekitError, whole
 from posekit.interpret.analysis.attributes import binary, defined, numbers
+from posekit.interpret.analysis.shared import half_width, owners
 from posekit.metrics import interval
 from posekit.stats import draws as resampled
 
@@ -37,8 +38,10 @@ SIDE = 24  # of the grey pictures, in pixels
 BATCH = 256  # pictures made grey at once
 
 
-def correlations(scores: np.ndarray, values: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def correlations(scores: np.ndarray, values: Mapping[str, np.ndarray], *, pictures: np.ndarray | None = None) -> pd.DataFrame:
     """Pearson's correlation of each of scores (N, C) with each attribute (N,), with Fisher's 95 % interval.
+
+    Where people share `pictures` (N,), its width is over pictures, by `shared.half_width`.
 
     A row a component (numbered from 1) and attribute: component, attribute, r, low, high, people, left_out. A component that
     does not vary correlates with nothing, 0.
@@ -56,6 +59,9 @@ def correlations(scores: np.ndarray, values: Mapping[str, np.ndarray]) -> pd.Dat
         sd = x.std(0)
         r = np.clip((x * y[:, None]).mean(0) / np.where(sd > 0, sd, np.inf), -1, 1)
         centre, width = np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12)), 1.959964 / np.sqrt(mask.sum() - 3)
+        if (owner := owners(None if pictures is None else np.asarray(pictures)[mask], len(y))[0]) is not None:
+            x, y = x / np.where(sd > 0, sd, np.inf), y[:, None]
+            width = half_width((x * y - r * (x**2 + y**2) / 2) / len(y), owner) / (1 - np.tanh(centre) ** 2)
         low, high = np.tanh(centre - width), np.tanh(centre + width)
         rows += [
             {"component": c + 1, "attribute": name, "r": r[c], "low": low[c], "high": high[c],
@@ -121,9 +127,8 @@ def probe(
     x, y = scores[mask, :k].astype(float), values[mask]
     if pictures is not None and np.shape(pictures) != (len(scores),):
         raise PosekitError(f"{name}: pictures are {np.shape(pictures)}; give one for each of the {len(scores):,} people")
-    owner = None if pictures is None else np.unique(np.asarray(pictures)[mask], return_inverse=True)[1]
-    owner = None if owner is None or owner.max() + 1 == len(y) else owner
-    most, who = (len(y), "people") if owner is None else (owner.max() + 1, "pictures")
+    owner, most = owners(None if pictures is None else np.asarray(pictures)[mask], len(y))
+    who = "people" if owner is None else "pictures"
     if not 2 <= whole("folds", folds) <= most:
         raise PosekitError(f"{name}: folds is {folds}; it is from 2 to the {most:,} {who}")
     random = np.random.default_rng(seed)

@@ -1,0 +1,133 @@
+"""Intervals where people share pictures: over pictures, and to the bit those over people where nobody shares one."""
+
+import numpy as np
+import pytest
+
+from posekit.errors import PosekitError
+from posekit.interpret.analysis import clusters, probes, shared
+from posekit.interpret.analysis.neighbours import closeness
+
+PEOPLE = 150
+
+
+def numbers():
+    """Points (N, 2), labels (N,) and an attribute (N,) of people each of a picture of their own."""
+    random = np.random.default_rng(3)
+    labels = np.repeat([0, 1], PEOPLE // 2)
+    points = random.normal(size=(PEOPLE, 2)) + 3 * labels[:, None] * [1, 0]
+    return points, labels, points[:, 0] + random.normal(0, 2, PEOPLE)
+
+
+def mixed(labels):
+    return np.where(np.arange(len(labels)) // 3 % 5, labels, 1 - labels)
+
+
+def correlated(points, labels, attribute, **options):
+    return probes.correlations(points, {"a": attribute}, **options).iloc[0][["r", "low", "high"]].to_dict()
+
+
+def near(points, labels, attribute, **options):
+    apart = np.abs(attribute[:, None] - attribute)
+    np.fill_diagonal(apart, np.nan)
+    return closeness(points + np.random.default_rng(0).normal(0, 1e-6, points.shape), apart, **options)
+
+
+def enriched(points, labels, attribute, **options):
+    return clusters.enrichment(labels, {"a": attribute}, **options)[0]
+
+
+WAYS = {
+    "correlations": correlated,
+    "closeness": near,
+    "enrichment": enriched,
+    "mean": lambda points, labels, attribute, **options: clusters.mean_over_people(attribute, **options),
+    "halves": lambda points, labels, attribute, **options: clusters.over_halves(0, clusters.halves(points, [2], **options)[2]),
+    "valley": lambda points, labels, attribute, **options: clusters.valley(points[:, 0] / 3, **options),
+    "rand index": lambda points, labels, attribute, **options: clusters.rand_index(labels, mixed(np.argsort(labels)) > 75, **options),
+    "stability": lambda points, labels, attribute, **options: clusters.cluster_stability(points, 2, pairs=4, **options),
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_of_people_of_one_picture_each_nothing_changes(name):
+    given = numbers()
+    pictures = np.random.default_rng(0).permutation(PEOPLE) + 7
+    assert WAYS[name](*given, pictures=pictures) == WAYS[name](*given)
+
+
+def width(block):
+    return block["high"] - block["low"]
+
+
+@pytest.mark.parametrize("name", ["correlations", "enrichment", "mean", "halves", "valley"])
+def test_three_people_who_are_the_same_count_as_one(name):
+    """The interval is about that of one of them (a density of more people is drawn finer); as three it would be narrower by √3."""
+    one, pictures = numbers(), np.repeat(np.arange(PEOPLE), 3)
+    three = [np.repeat(values, 3, 0) for values in one]
+    assert width(WAYS[name](*three, pictures=pictures)) == pytest.approx(width(WAYS[name](*one)), rel=0.3)
+    assert width(WAYS[name](*three)) < 0.75 * width(WAYS[name](*one))
+
+
+def test_labels_of_three_people_who_are_the_same_count_as_one():
+    random = np.random.default_rng(0)
+    a = random.integers(2, size=PEOPLE)
+    b = np.where(random.random(PEOPLE) < 0.2, 1 - a, a)
+    three = np.repeat(a, 3), np.repeat(b, 3)
+    found = clusters.rand_index(*three, pictures=np.repeat(np.arange(PEOPLE), 3))
+    assert width(found) == pytest.approx(width(clusters.rand_index(a, b)), rel=0.05)
+    assert width(clusters.rand_index(*three)) < 0.75 * width(found)
+
+
+def crowd(random):
+    """Score and attribute (N,) without correlation, alike within pictures of 1 to 4 people; and their pictures."""
+    pictures = np.repeat(np.arange(60), random.integers(1, 5, 60))
+
+    def alike():
+        return random.normal(size=60)[pictures] + random.normal(0, 0.5, len(pictures))
+
+    return alike(), alike(), pictures
+
+
+def test_intervals_of_correlations_hold_the_truth_19_times_in_20():
+    random, held = np.random.default_rng(0), {"over pictures": [], "over people": []}
+    for _ in range(400):
+        score, attribute, pictures = crowd(random)
+        for name, known in (("over pictures", pictures), ("over people", None)):
+            row = probes.correlations(score[:, None], {"a": attribute}, pictures=known).iloc[0]
+            held[name].append(row.low <= 0 <= row.high)
+    assert 0.925 <= np.mean(held["over pictures"]) <= 0.98
+    assert np.mean(held["over people"]) < 0.85
+
+
+def test_intervals_of_clusters_differences_hold_the_truth_19_times_in_20():
+    random, held = np.random.default_rng(0), []
+    for _ in range(400):
+        score, attribute, pictures = crowd(random)
+        row = clusters.enrichment((score > 0).astype(int), {"a": attribute}, pictures=pictures)[0]
+        held.append(row["low"] <= 0 <= row["high"])
+    assert 0.925 <= np.mean(held) <= 0.98
+
+
+def test_intervals_of_closeness_hold_the_mean_of_many_samples():
+    """In some pictures the code tells the pose of everybody, in the others of nobody."""
+    random, found = np.random.default_rng(0), {True: [], False: []}
+    for _ in range(80):
+        pictures = np.repeat(np.arange(40), 4)
+        pose = random.normal(size=160)
+        code = np.where((random.random(40) < 0.5)[pictures], pose, 100 + random.normal(size=160))
+        apart = np.abs(pose[:, None] - pose)
+        np.fill_diagonal(apart, np.nan)
+        for known in (True, False):
+            found[known].append(closeness(code[:, None], apart, pictures=pictures if known else None))
+    truth = np.mean([block["mean"] for block in found[True]])
+    held = {known: np.mean([block["low"] <= truth <= block["high"] for block in blocks]) for known, blocks in found.items()}
+    assert held[True] >= 0.9 and held[False] < 0.85
+
+
+def test_of_one_picture_there_is_no_interval():
+    score, attribute = np.random.default_rng(0).normal(size=(2, 40))
+    row = probes.correlations(score[:, None], {"a": attribute}, pictures=np.zeros(40)).iloc[0]
+    assert np.isfinite(row.r) and np.isnan([row.low, row.high]).all()
+    assert np.isnan(shared.half_width(np.ones(3), np.zeros(3, int)))
+    with pytest.raises(PosekitError, match="take more people"):
+        probes.correlations(score[:5, None], {"a": attribute[:5]}, pictures=np.zeros(5))
