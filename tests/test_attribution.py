@@ -94,6 +94,27 @@ def test_integrated_gradients_sum_to_what_the_way_changes(pictures):
     assert np.allclose(found.sum((1, 2)), change, atol=2e-3)
 
 
+class Kinked(Tiny):
+    """Heatmaps are what the reddest pixel of each cell has above a half."""
+
+    def forward(self, x):
+        return torch.relu(torch.nn.functional.max_pool2d(x[:, :1], 4) - 0.5).expand(-1, 14, -1, -1)[:, None]
+
+
+def test_integrated_gradients_of_a_kink_are_gauss_and_legendres():
+    """On the way from a blurred spot to the spot the gradient jumps from 0 to 1, where exactly is known."""
+    height = torch.linspace(0.55, 1, 19)
+    spots = torch.zeros(19, 3, SIZE, SIZE)
+    spots[:, 0, 4 * CELL[1] + 1, 4 * CELL[0] + 2] = height
+    found = at.attribute(Kinked(), CARD, spots, target("peak", "neck", CARD, CELL), "integrated-gradients").sum((1, 2))
+    start = at.blurred(spots).amax((1, 2, 3)).double().numpy()
+    end = height.double().numpy()
+    nodes, weights = np.polynomial.legendre.leggauss(50)
+    beyond = (start[:, None] + np.outer(end - start, (nodes + 1) / 2)) > 0.5
+    assert np.allclose(found, (end - start) * (beyond * weights).sum(1) / 2, atol=1e-5)
+    assert (np.abs(found - (end - 0.5)) < 0.017 * (end - start)).all(), "half a step off at most"
+
+
 def test_integrated_gradients_of_a_linear_network_by_hand(pictures):
     model = Tiny(bias=50.0)  # every ReLU passes everything
     mix, gradient = weights(model)

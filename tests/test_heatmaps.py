@@ -3,10 +3,12 @@
 import doctest
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import correlate1d
 
 from posekit import heatmaps as hm
 from posekit.skeleton import COCO, LSP, MPII
@@ -77,6 +79,38 @@ def test_dark_is_exact_borders_included(x, y, sigma):
 @given(st.floats(-0.5, SIZE - 0.5, width=32), st.floats(-0.5, SIZE - 0.5, width=32), sigmas)
 def test_dark_is_exact_up_to_rounding_in_single_precision(x, y, sigma):
     assert decoded(x, y, sigma, "dark", torch.float32).max() < 1e-4
+
+
+def zhangs(maps, kernel=11):
+    """Keypoints (N, 2) of maps (N, H, W) by DARK as it is published, after mmpose's `refine_keypoints_dark`: the highest cell, and a step
+    on the log of the map blurred by the target's own width, its derivatives over two cells."""
+    sigma = 0.3 * ((kernel - 1) / 2 - 1) + 0.8  # OpenCV's for a kernel
+    weights = np.exp(-((np.arange(kernel) - kernel // 2) ** 2) / (2 * sigma**2))
+    found = []
+    for one in maps.numpy():
+        y, x = divmod(int(one.argmax()), one.shape[1])
+        log = correlate1d(correlate1d(one, weights / weights.sum(), 0, mode="constant"), weights / weights.sum(), 1, mode="constant")
+        log = np.log(log.clip(1e-10))
+        gradient = np.array([log[y, x + 1] - log[y, x - 1], log[y + 1, x] - log[y - 1, x]]) / 2
+        across = (log[y + 1, x + 1] - log[y - 1, x + 1] - log[y + 1, x - 1] + log[y - 1, x - 1]) / 4
+        dxx, dyy = ((log[there] - 2 * log[y, x] + log[back]) / 4 for there, back in (((y, x + 2), (y, x - 2)), ((y + 2, x), (y - 2, x))))
+        found.append(np.array([x, y]) - np.linalg.solve([[dxx, across], [across, dyy]], gradient))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.05, 0.1])
+def test_dark_of_a_smoothed_map_is_that_of_zhang_and_others(noise):
+    """And without the smoothing, which `decode` leaves to its caller, noise costs as much more as its docstring says."""
+    random = torch.Generator().manual_seed(0)
+    places = 8 + 31 * torch.rand(300, 1, 2, generator=random, dtype=torch.float64)
+    maps = hm.encode(places, 48, 2.0) + noise * torch.randn(300, 1, 48, 48, generator=random, dtype=torch.float64)
+    smoothed, raw = (hm.decode(each)[:, 0, :2].numpy() for each in (hm.smooth(maps, 2.0), maps))
+    theirs, truth = zhangs(maps[:, 0]), places[:, 0].numpy()
+    errors = {name: np.linalg.norm(found - truth, axis=1).mean() for name, found in (("ours", smoothed), ("theirs", theirs), ("raw", raw))}
+    assert np.linalg.norm(smoothed - theirs, axis=1).mean() <= 0.01 + 0.3 * noise
+    assert errors["ours"] == pytest.approx(errors["theirs"], abs=0.005) and errors["ours"] <= 1.1 * noise + 0.001
+    if noise == 0.1:
+        assert errors["raw"] > 4 * errors["ours"]
 
 
 @often

@@ -44,6 +44,7 @@ from posekit.skeleton import skeleton_of
 SHARES = (0.0, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # of the picture, taken away or brought back
 TOLERANCE = 0.2  # torso lengths: a peak within it points at the joint, as a joint within it is found in PCK@0.2·torso
 BATCH = 8  # people explained at once
+STEPS = 16  # of integrated gradients, whose sums do not count here: maps of lspet-hg1 correlate with those of 160 steps by 0.98
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def by(card: Card, method: str, layer: str | None = None, name: str = "window") 
         found = []
         for part in iterate(len(cases), BATCH):
             some = cases.take(part)
-            found.append(attribute(model, card, some.pictures.to(device), target(name, some.names, card, some.cells), method, layer))
+            asked = target(name, some.names, card, some.cells)
+            found.append(attribute(model, card, some.pictures.to(device), asked, method, layer, steps=STEPS))
         return np.concatenate(found)
 
     return maps
