@@ -105,7 +105,7 @@ parameters = sum(p.numel() for p in network.parameters())
 
 tested = people.split("test").at_most(test_people, seed)
 test = posekit.crops(tested, size, aspect=card.aspect, on_error=on_error)
-truth = test.people.keypoints
+truth, images = test.people.keypoints, test.people.image_ids
 predicted = predict_crops(network, card, test, flip=True, backend=backend)
 torso = metrics.torso(truth, skeleton)
 distance = np.linalg.norm(predicted[-1][..., :2] - truth[..., :2], axis=-1) / torso[:, None]
@@ -115,8 +115,8 @@ right = (distance <= 0.2).sum(1) / np.maximum(counted.sum(1), 1)  # share of a p
 
 
 def interval(hits):
-    """The mean of hits (N, K) with its bootstrap interval over people."""
-    values = metrics.interval(np.nansum(hits, 1), np.isfinite(hits).sum(1), seed=seed)
+    """The mean of hits (N, K) with its bootstrap interval over people, or over pictures where people share one."""
+    values = metrics.interval(np.nansum(hits, 1), np.isfinite(hits).sum(1), pictures=images, seed=seed)
     return dict(zip(("mean", "low", "high"), values, strict=True))
 
 
@@ -252,12 +252,12 @@ plt.show()
 
 # %% tags=["hide-input"]
 gains = {
-    "quarter over argmax": metrics.paired_difference(strictly["quarter"], strictly["argmax"]),
-    "dark over quarter": metrics.paired_difference(strictly["dark"], strictly["quarter"]),
-    "soft-argmax over dark": metrics.paired_difference(strictly["soft-argmax"], strictly["dark"]),
+    "quarter over argmax": metrics.paired_difference(strictly["quarter"], strictly["argmax"], pictures=images),
+    "dark over quarter": metrics.paired_difference(strictly["dark"], strictly["quarter"], pictures=images),
+    "soft-argmax over dark": metrics.paired_difference(strictly["soft-argmax"], strictly["dark"], pictures=images),
 }
 unmirrored = metrics.hits(predict_crops(network, card, test, backend=backend)[-1], truth, 0.2 * torso)
-gains["flip"] = metrics.paired_difference(metrics.hits(predicted[-1], truth, 0.2 * torso), unmirrored)
+gains["flip"] = metrics.paired_difference(metrics.hits(predicted[-1], truth, 0.2 * torso), unmirrored, pictures=images)
 
 # %% [markdown]
 # {{ runs["02_training"].say.gains }}

@@ -80,6 +80,7 @@ skeleton = common(skeleton_of(card.skeleton), people.skeleton)
 own = skeleton_of(card.skeleton).index(*skeleton.joints)
 truth = crops.people.keypoints[:, people.skeleton.index(*skeleton.joints)]
 torso = metrics.torso(truth, skeleton)
+over = {"pictures": crops.people.image_ids, "seed": seed}  # what intervals are over, where people share pictures
 
 
 def hits(keypoints, factor=0.2):
@@ -126,11 +127,11 @@ plt.show()
 
 # %% tags=["show-input"]
 levels = {
-    group: {way: ablation.summary(hits(keypoints), intact, skeleton, seed=seed) for way, keypoints in by_way.items()}
+    group: {way: ablation.summary(hits(keypoints), intact, skeleton, **over) for way, keypoints in by_way.items()}
     for group, by_way in after.items()
 }
-whole = ablation.summary(intact, intact, skeleton, seed=seed)
-without_code = {way: ablation.summary(hits(keypoints), intact, skeleton, seed=seed) for way, keypoints in blind.items()}
+whole = ablation.summary(intact, intact, skeleton, **over)
+without_code = {way: ablation.summary(hits(keypoints), intact, skeleton, **over) for way, keypoints in blind.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK with the skip connection of one level, or of all, replaced in three ways, and, as a control, with the bottleneck replaced and all skip connections intact. Bars are 95 % intervals over people; the line and band are the intact network. All rows are of the same people, so that differences are more certain than overlapping intervals suggest.", "name": "fig-skips-levels"}, "image": {"alt": "Dots with intervals for each level and way of replacing it"}}
 names = {group: group.replace("skip", "level ") if group[-1].isdigit() else group for group in levels} | {"all": "all levels"}
@@ -168,7 +169,7 @@ if baseline and retrained:
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK of a network with all skip connections replaced in three ways after training, and of the same network trained without them, on the same people, with 95 % intervals over people. The line and band are the network with its skip connections.", "name": "fig-skips-twins"}, "image": {"alt": "Dots with intervals: three ways of ablation, and retraining"}}
 pair = None
 if twins:
-    blocks = {name: ablation.summary(found, twin_hits["with"], skeleton, seed=seed) for name, found in twin_hits.items()}
+    blocks = {name: ablation.summary(found, twin_hits["with"], skeleton, **over) for name, found in twin_hits.items()}
     ablated = {way: blocks[way] for way in ways}
     rows = {"ablated": ablated, "trained without": {"trained": blocks["without"]}}
     run.save_figure(figures.conditions(rows, blocks["with"], "PCK@0.2·torso (%)", "with skip connections"), "twins")
@@ -199,9 +200,9 @@ plt.show()
 # The next figure shows for each kind of joint, left and right together, how PCK changes when a level is replaced by its mean.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso, in points, for each kind of joint when a level is replaced by its mean over other people. If the edition has a pair of networks trained with and without skip connections, the last column is their difference. For pale numbers, the 95 % interval over people contains 0.", "name": "fig-skips-joints"}, "image": {"alt": "A table of coloured numbers, joints by levels"}}
-columns = {names[group]: ablation.kind_changes(hits(by_way["the mean"]), intact, skeleton, seed=seed) for group, by_way in after.items()}
+columns = {names[group]: ablation.kind_changes(hits(by_way["the mean"]), intact, skeleton, **over) for group, by_way in after.items()}
 if twins:
-    columns[words.TRAINED_WITHOUT] = ablation.kind_changes(twin_hits["without"], twin_hits["with"], skeleton, seed=seed)
+    columns[words.TRAINED_WITHOUT] = ablation.kind_changes(twin_hits["without"], twin_hits["with"], skeleton, **over)
 finest = next(iter(groups))
 kinds = list(columns[names[finest]])
 table = np.array([[100 * column[kind]["mean"] for column in columns.values()] for kind in kinds])
@@ -230,9 +231,9 @@ strict = {name: (hits(edited, 0.1), hits(reference, 0.1)) for name, (edited, ref
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Loss of PCK@0.2·torso, in points, of each kind of joint over its size. Left, with the finest level at its mean; right, with all levels at their means.", "name": "fig-skips-size"}, "image": {"alt": "Scatter of loss over size of the joint, a panel a condition"}}
 small = {
-    "absolute": {name: ablation.small_joints(*pair_, skeleton, seed=seed) for name, pair_ in pairs.items()},
-    "relative": {name: ablation.small_joints(*pair_, skeleton, relative=True, seed=seed) for name, pair_ in pairs.items()},
-    "at 0.1·torso": {name: ablation.small_joints(*pair_, skeleton, seed=seed) for name, pair_ in strict.items()},
+    "absolute": {name: ablation.small_joints(*pair_, skeleton, **over) for name, pair_ in pairs.items()},
+    "relative": {name: ablation.small_joints(*pair_, skeleton, relative=True, **over) for name, pair_ in pairs.items()},
+    "at 0.1·torso": {name: ablation.small_joints(*pair_, skeleton, **over) for name, pair_ in strict.items()},
 }
 losses = {name: block["loss"] for name, block in small["absolute"].items()}
 run.save_figure(figures.losses_by_size(losses, ablation.sizes(skeleton), "points lost"), "size")

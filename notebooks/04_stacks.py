@@ -77,6 +77,7 @@ skeleton = common(skeleton_of(card.skeleton), people.skeleton)
 own = skeleton_of(card.skeleton).index(*skeleton.joints)
 truth = crops.people.keypoints[:, people.skeleton.index(*skeleton.joints)]
 threshold = 0.2 * metrics.torso(truth, skeleton)
+over = {"pictures": crops.people.image_ids, "seed": seed}  # what intervals are over, where people share pictures
 
 
 def hits(keypoints):
@@ -94,13 +95,13 @@ count = network.stage_count()
 before = ablation.intact(network, card, crops, backend=backend)
 found = [hits(keypoints) for keypoints in before]
 labels = [f"stack {i + 1}" for i in range(count)]
-by_stack = {label: ablation.summary(hit, found[-1], skeleton, seed=seed) for label, hit in zip(labels, found, strict=True)}
-steps = {f"stack {i + 1} to {i + 2}": ablation.summary(found[i + 1], found[i], skeleton, seed=seed) for i in range(count - 1)}
+by_stack = {label: ablation.summary(hit, found[-1], skeleton, **over) for label, hit in zip(labels, found, strict=True)}
+steps = {f"stack {i + 1} to {i + 2}": ablation.summary(found[i + 1], found[i], skeleton, **over) for i in range(count - 1)}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of joints found by each stack, by kind of joint. The vertical line is the mean over all joints, the band its 95 % interval over people.", "name": "fig-stacks-joints"}, "image": {"alt": "Points of the score by joint, a panel a stack"}}
 run.save_figure(plots.per_joint(by_stack, "PCK@0.2·torso (%)"), "joints")
 plt.show()
-gain = ablation.summary(found[-1], found[0], skeleton, seed=seed)
+gain = ablation.summary(found[-1], found[0], skeleton, **over)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso, in points, from one stack to the next, for each joint, on the same people, with 95 % intervals over people.", "name": "fig-stacks-gain"}, "image": {"alt": "Dots with intervals for each joint, right of zero where the later stack is better"}}
 run.save_figure(
@@ -120,10 +121,10 @@ plt.show()
 # %% tags=["show-input"]
 strangers = between.others_in_picture(crops.people, people) if skeleton == people.skeleton else None
 kinds = [between.error_kinds(keypoints[:, own], truth, threshold, skeleton, strangers) for keypoints in before]
-kind_shares = {label: between.shares(k, seed=seed) for label, k in zip(labels, kinds, strict=True)}
+kind_shares = {label: between.shares(k, **over) for label, k in zip(labels, kinds, strict=True)}
 flow = between.transitions(kinds[0], kinds[-1])
-corrected = {f"stack {i + 1} to {i + 2}": between.corrected(kinds[i], kinds[i + 1], seed=seed) for i in range(count - 1)}
-corrected["first to last"] = between.corrected(kinds[0], kinds[-1], seed=seed)
+corrected = {f"stack {i + 1} to {i + 2}": between.corrected(kinds[i], kinds[i + 1], **over) for i in range(count - 1)}
+corrected["first to last"] = between.corrected(kinds[0], kinds[-1], **over)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The share of all labelled joints that each kind of error has, by stack, with 95 % intervals over people.", "name": "fig-stacks-kinds"}, "image": {"alt": "Bars of the share of each kind of error, a colour a stack"}}
 run.save_figure(figures.stacked_kinds(kind_shares), "kinds")
@@ -186,7 +187,7 @@ after |= between.ablate_bypass(network, card, crops, ways, backend=backend) if g
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK of the last stack when a term of its input is replaced in three ways, with 95 % intervals over people. The line and band are the intact network.", "name": "fig-stacks-handover"}, "image": {"alt": "Dots with intervals for each thing handed on and each way of replacing it"}}
 handovers = {
-    group: {way: ablation.summary(hits(keypoints[-1]), found[-1], skeleton, seed=seed) for way, keypoints in by_way.items()}
+    group: {way: ablation.summary(hits(keypoints[-1]), found[-1], skeleton, **over) for way, keypoints in by_way.items()}
     for group, by_way in after.items()
 }
 if handovers:

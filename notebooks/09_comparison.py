@@ -185,6 +185,7 @@ skeleton = common(skeleton_of(card.skeleton), people.skeleton)
 own = skeleton_of(card.skeleton).index(*skeleton.joints)
 truth = tested.keypoints[:, people.skeleton.index(*skeleton.joints)]
 torso = metrics.torso(truth, skeleton)
+over = {"pictures": tested.image_ids, "seed": seed}  # what intervals are over, where people share pictures
 predicted, costs = {}, {}
 for name, (network, card) in estimators.items():
     crops = store(tested, card.resolution, card.aspect)
@@ -204,11 +205,11 @@ scored = int(np.isfinite(hits[reference][-1]).any(1).sum())  # who has no torso 
 
 def pck(hit):
     """PCK of hits (N, K) with its interval over people."""
-    return dict(zip(("mean", "low", "high"), metrics.interval(np.nansum(hit, 1), np.isfinite(hit).sum(1), seed=seed), strict=True))
+    return dict(zip(("mean", "low", "high"), metrics.interval(np.nansum(hit, 1), np.isfinite(hit).sum(1), **over), strict=True))
 
 
 scores = {name: pck(stages[-1]) for name, stages in hits.items()}
-head_to_head = {name: metrics.paired_difference(hits[name][-1], hits[reference][-1], seed=seed) for name in equal if name != reference}
+head_to_head = {name: metrics.paired_difference(hits[name][-1], hits[reference][-1], **over) for name in equal if name != reference}
 floor = median_pose(people)
 
 # %% [markdown]
@@ -249,14 +250,14 @@ plt.show()
 # %% tags=["show-input"]
 staged = [name for name in equal if len(hits[name]) > 1]
 by_stage = {name: [pck(stage) for stage in hits[name]] for name in staged}
-gains = {name: comparison.gains(hits[name], seed=seed) for name in staged}
+gains = {name: comparison.gains(hits[name], **over) for name in staged}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso after each stage, with 95 % intervals over people.", "name": "fig-comparison-stages"}, "image": {"alt": "A rising or flat line for each estimator over its stages"}}
 distances = {
     name: [np.linalg.norm(stage[..., :2] - truth[..., :2], axis=-1) / torso[:, None] for stage in predicted[name]] for name in staged
 }
 nearer = {
-    name: [metrics.paired_difference(np.minimum(a, 1), np.minimum(b, 1), seed=seed) for a, b in itertools.pairwise(stages)]
+    name: [metrics.paired_difference(np.minimum(a, 1), np.minimum(b, 1), **over) for a, b in itertools.pairwise(stages)]
     for name, stages in distances.items()
 }
 run.save_figure(figures.stages(by_stage, list(scores), "PCK@0.2·torso (%)"), "stages")
@@ -356,7 +357,7 @@ if len(twelve) > 6:
     plt.show()
 
 # %% tags=["show-input"]
-error_shares = {name: between.shares(between.error_kinds(predicted[name][-1], truth, 0.2 * torso, skeleton), seed=seed) for name in equal}
+error_shares = {name: between.shares(between.error_kinds(predicted[name][-1], truth, 0.2 * torso, skeleton), **over) for name in equal}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Errors by kind and estimator, as shares of all labelled joints, with 95 % intervals over people.", "name": "fig-comparison-errors"}, "image": {"alt": "Bars of the share of each kind of error, a colour an estimator"}}
 run.save_figure(skip_figures.stacked_kinds(error_shares), "errors")

@@ -96,6 +96,7 @@ if here:
     coders, framed_coders = (one.select(parts[1][:coded]) for one in (crops, theirs))
     m["people"], m["own"], m["seen"] = len(scored), ours.card.name, overlap(ours.card, scored)
     lengths = 0.2 * metrics.torso(scored.people.keypoints, limbs)
+    over = {"pictures": scored.people.image_ids, "seed": seed}  # what intervals are over, where people share pictures
 
 
 def hits(found, network):
@@ -114,7 +115,7 @@ def turned(degrees):
 
 def score(found):
     """The share of joints found, of hits (N, 12), with its interval over people."""
-    return sanity.mean_interval(np.nansum(found, 1), np.isfinite(found).sum(1), seed=seed)
+    return sanity.mean_interval(np.nansum(found, 1), np.isfinite(found).sum(1), **over)
 
 
 # %% [markdown]
@@ -130,10 +131,10 @@ if here:
     as_is, upright = turned(0.0), turned(rotation.upright(scored))
     m["score"] = {name: score(found) for name, found in as_is.items()}
     m["upright"] = {name: score(found) for name, found in upright.items()}
-    m["gain"] = {name: metrics.paired_difference(upright[name], as_is[name], seed=seed) for name in networks}
-    m["branches"] = metrics.paired_difference(as_is[words.HEATMAPS], as_is[words.LANDMARKS], seed=seed)
-    m["branches, upright"] = metrics.paired_difference(upright[words.HEATMAPS], upright[words.LANDMARKS], seed=seed)
-    m["own ahead"] = metrics.paired_difference(as_is[ours.card.name], as_is[words.HEATMAPS], seed=seed)
+    m["gain"] = {name: metrics.paired_difference(upright[name], as_is[name], **over) for name in networks}
+    m["branches"] = metrics.paired_difference(as_is[words.HEATMAPS], as_is[words.LANDMARKS], **over)
+    m["branches, upright"] = metrics.paired_difference(upright[words.HEATMAPS], upright[words.LANDMARKS], **over)
+    m["own ahead"] = metrics.paired_difference(as_is[ours.card.name], as_is[words.HEATMAPS], **over)
 
 # %% tags=["remove-cell"]
 if here:
@@ -185,8 +186,8 @@ if here:
     to_mean = {"the mean": ablation.mean(heat.model, heat.card, framed_others, [*groups["all"], "decoder5"])}
     after = ablation.ablate(heat.model, heat.card, framed, groups, to_mean)
     intact = as_is[words.HEATMAPS]
-    m["intact"] = ablation.summary(intact, intact, limbs, seed=seed)
-    m["skips"] = {group: ablation.summary(hits(way["the mean"][-1], heat), intact, limbs, seed=seed) for group, way in after.items()}
+    m["intact"] = ablation.summary(intact, intact, limbs, **over)
+    m["skips"] = {group: ablation.summary(hits(way["the mean"][-1], heat), intact, limbs, **over) for group, way in after.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso of the heatmaps, with one part of the sum, or all skip connections, at the mean over other people; 95 % intervals over people. The band is the intact network.", "name": "fig-another-skips"}, "image": {"alt": "Dots with intervals, a row for each part"}}
 if m:

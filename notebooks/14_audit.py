@@ -163,7 +163,7 @@ if second:
     opinion, _ = opinions.collect([other], cut, [crops.people.keypoints])
     ratio = features.by_exchange(opinion.likelihoods[0], crops.people.skeleton)["whole"]
     turned = np.char.startswith(audit.kinds.astype(str), "left and right exchanged: whole") & doubted
-    prefers = [over_people((ratio > 0) & group, group.astype(int), seed=seed) for group in (turned, ~turned & there)]
+    prefers = [over_people((ratio > 0) & group, group.astype(int), pictures=images, seed=seed) for group in (turned, ~turned & there)]
     asked = {"network": other.card.name, "agreed": vars(prefers[0]), "others": vars(prefers[1])} if turned.any() else None
 
 # %% [markdown]

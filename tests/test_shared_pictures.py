@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from posekit.errors import PosekitError
+from posekit.interpret.activations import ablation, stacks
 from posekit.interpret.analysis import clusters, probes, shared
 from posekit.interpret.analysis.neighbours import closeness
+from posekit.interpret.attribution.sanity import mean_interval
+from posekit.skeleton import COCO
+from posekit.studies.comparison import gains
 
 PEOPLE = 150
 
@@ -131,3 +135,28 @@ def test_of_one_picture_there_is_no_interval():
     assert np.isnan(shared.half_width(np.ones(3), np.zeros(3, int)))
     with pytest.raises(PosekitError, match="take more people"):
         probes.correlations(score[:5, None], {"a": attribute[:5]}, pictures=np.zeros(5))
+
+
+def hits_of(pictures, seed=0):
+    """Hits (N, 17) of people who fare much alike in a picture, and of another method that finds a little more."""
+    random = np.random.default_rng(seed)
+    share = random.random(PEOPLE)[pictures, None]
+    return [(random.random((len(pictures), 17)) < power).astype(float) for power in (share**2, share)]
+
+
+@pytest.mark.parametrize("ask", [
+    lambda before, after, **options: ablation.summary(after, before, COCO, **options)["change"],
+    lambda before, after, **options: ablation.summary(after, before, COCO, **options)["joint changes"]["nose"],
+    lambda before, after, **options: ablation.kind_changes(after, before, COCO, **options)["wrist"],
+    lambda before, after, **options: ablation.small_joints(after, before, COCO, resamples=300, **options),
+    lambda before, after, **options: stacks.shares(5 * before.astype(int), **options)["miss"],
+    lambda before, after, **options: stacks.corrected(before.astype(int), after.astype(int), **options)["net"],
+    lambda before, after, **options: gains([before, after], **options)[0],
+    lambda before, after, **options: mean_interval(before.sum(1), **options),
+])  # fmt: skip
+def test_scores_and_changes_are_over_pictures(ask):
+    alone, pictures = np.arange(PEOPLE), np.repeat(np.arange(PEOPLE), 3)
+    assert ask(*hits_of(alone), pictures=alone) == ask(*hits_of(alone))
+    three = [np.repeat(hits, 3, 0) for hits in hits_of(alone)]
+    assert width(ask(*three, pictures=pictures)) == pytest.approx(width(ask(*hits_of(alone))), rel=0.2)
+    assert width(ask(*three)) < 0.85 * width(ask(*three, pictures=pictures))

@@ -9,9 +9,12 @@ from posekit import metrics
 from posekit.stats import Interval, over_seeds_and_people
 
 
-def gains(hits: Sequence[np.ndarray], *, seed: int = 0) -> list[dict]:
-    """What each stage adds to the one before, {"mean", "low", "high", "people"}, from the hits (N, K) of all stages."""
-    return [metrics.paired_difference(b, a, seed=seed) for a, b in itertools.pairwise(hits)]
+def gains(hits: Sequence[np.ndarray], *, pictures: np.ndarray | None = None, seed: int = 0) -> list[dict]:
+    """What each stage adds to the one before, {"mean", "low", "high", "people"}, from the hits (N, K) of all stages.
+
+    Intervals are over people, or over `pictures` (N,) where people share one.
+    """
+    return [metrics.paired_difference(b, a, pictures=pictures, seed=seed) for a, b in itertools.pairwise(hits)]
 
 
 def from_easy_to_hard(shares: np.ndarray, count: int) -> np.ndarray:

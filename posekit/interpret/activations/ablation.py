@@ -25,6 +25,7 @@ from posekit.engine.inference.prediction import by_modules, predict_crops
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError
 from posekit.hooks import Edit, edit, hook_points
+from posekit.interpret.analysis.shared import owners, people_of
 from posekit.skeleton import Skeleton
 
 BATCH = 64  # people predicted at once, among whom another person is looked for
@@ -181,22 +182,26 @@ def intact(model: nn.Module, card: Card, crops: Crops, *, backend: Backend | Non
     return predict_crops(model, card, crops, backend=backend, network=network, batch=size)
 
 
-def summary(hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict:
+def summary(
+    hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, pictures: np.ndarray | None = None, seed: int = 0
+) -> dict:  # fmt: skip
     """The score of hits (N, K) and its paired change from `reference` (N, K), for all joints and for each.
+
+    Intervals are over people, or over `pictures` (N,) where people share one.
 
     Returns:
         `mean`, `low` and `high` of the score; under `change` those of the change, and the number of people; under `joints` the share
         found by name, and under `joint changes` the change of each. A joint that nobody has labelled is left out.
     """
     counted = np.isfinite(hits)
-    low_high = metrics.interval(np.nansum(hits, 1), counted.sum(1), seed=seed)
+    low_high = metrics.interval(np.nansum(hits, 1), counted.sum(1), pictures=pictures, seed=seed)
     known = [(k, name) for k, name in enumerate(skeleton.joints) if counted[:, k].any()]
     return {
         **dict(zip(("mean", "low", "high"), low_high, strict=True)),
-        "change": metrics.paired_difference(hits, reference, seed=seed),
+        "change": metrics.paired_difference(hits, reference, pictures=pictures, seed=seed),
         "joints": {name: float(np.nanmean(hits[:, k])) for k, name in known},
         "joint changes": {
-            name: metrics.paired_difference(hits[:, [k]], reference[:, [k]], seed=seed) for k, name in known
+            name: metrics.paired_difference(hits[:, [k]], reference[:, [k]], pictures=pictures, seed=seed) for k, name in known
         },
     }  # fmt: skip
 
@@ -215,10 +220,15 @@ def kinds(skeleton: Skeleton) -> dict[str, list[int]]:
     return found
 
 
-def kind_changes(hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict[str, dict]:
-    """The paired change of hits (N, K) from `reference` (N, K) by kind of joint, left and right together; kinds nobody has are left out."""
+def kind_changes(
+    hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, pictures: np.ndarray | None = None, seed: int = 0
+) -> dict[str, dict]:  # fmt: skip
+    """The paired change of hits (N, K) from `reference` (N, K) by kind of joint, left and right together; kinds nobody has are left out.
+
+    Intervals as in `summary`.
+    """
     return {
-        kind: metrics.paired_difference(hits[:, index], reference[:, index], seed=seed)
+        kind: metrics.paired_difference(hits[:, index], reference[:, index], pictures=pictures, seed=seed)
         for kind, index in kinds(skeleton).items()
         if np.isfinite(reference[:, index]).any()
     }
@@ -235,7 +245,8 @@ def sizes(skeleton: Skeleton) -> dict[str, float]:
 
 
 def small_joints(
-    hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, relative: bool = False, seed: int = 0, resamples: int = 1000,
+    hits: np.ndarray, reference: np.ndarray, skeleton: Skeleton, *, relative: bool = False, pictures: np.ndarray | None = None,
+    seed: int = 0, resamples: int = 1000,
 ) -> dict:  # fmt: skip
     """Do small joints lose most? Spearman's correlation over kinds of joint, of the joint's size with what it loses.
 
@@ -243,8 +254,8 @@ def small_joints(
     (N, K), or with `relative` that fall over the share found before. Negative: the smaller, the more it loses.
 
     Returns:
-        `mean`, `low`, `high`, `p`, `kinds` and `loss`. `low` and `high` are a 95 % bootstrap interval over people, for these
-        joints; `p` is the two-sided permutation test over joints, which are few: a correlation that it does not support may
+        `mean`, `low`, `high`, `p`, `kinds` and `loss`. `low` and `high` are a 95 % bootstrap interval over people (or pictures), for
+        these joints; `p` is the two-sided permutation test over joints, which are few: a correlation that it does not support may
         be chance however many people there are. `loss` is by kind. All but `loss` are None where fewer than 4 kinds are
         labelled or all lose alike.
     """
@@ -267,7 +278,9 @@ def small_joints(
     if len(names) < 4 or np.ptp(once) == 0 or np.ptp(size) == 0:
         return result
     random = np.random.default_rng(seed)
-    draws = [loss(np.bincount(random.integers(len(hits), size=len(hits)), minlength=len(hits))) for _ in range(resamples)]
+    owner, units = owners(pictures, len(hits))
+    drawn = (people_of(random.integers(units, size=units), owner) for _ in range(resamples))
+    draws = [loss(np.bincount(people, minlength=len(hits))) for people in drawn]
     low, high = np.quantile([rank_correlation(size, draw) for draw in draws], [0.025, 0.975])
     test = permutation_test(
         (once,), lambda x: rank_correlation(size, x), permutation_type="pairings", n_resamples=resamples * 10 - 1, rng=random,

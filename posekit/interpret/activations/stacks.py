@@ -69,11 +69,14 @@ def others_in_picture(people: People, everyone: People) -> list[np.ndarray]:
     return found
 
 
-def shares(kinds: np.ndarray, *, seed: int = 0) -> dict[str, dict]:
-    """The share of each of KINDS among the joints that count in kinds (N, K), {"mean", "low", "high"} each."""
+def shares(kinds: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict[str, dict]:
+    """The share of each of KINDS among the joints that count in kinds (N, K), {"mean", "low", "high"} each.
+
+    Intervals are over people, or over `pictures` (N,) where people share one.
+    """
     counts = (kinds >= 0).sum(1)
     return {
-        name: dict(zip(("mean", "low", "high"), metrics.interval((kinds == i).sum(1), counts, seed=seed), strict=True))
+        name: dict(zip(("mean", "low", "high"), metrics.interval((kinds == i).sum(1), counts, pictures=pictures, seed=seed), strict=True))
         for i, name in enumerate(KINDS)
     }
 
@@ -85,13 +88,14 @@ def transitions(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.bincount(flat, minlength=len(KINDS) ** 2).reshape(len(KINDS), len(KINDS))
 
 
-def corrected(before: np.ndarray, after: np.ndarray, *, seed: int = 0) -> dict[str, dict]:
+def corrected(before: np.ndarray, after: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict[str, dict]:
     """What a later stack corrects and introduces, of kinds (N, K) before and after it.
 
     Returns:
         "corrected": joints found only after it, "introduced": found only before it, "net": their difference, all as shares of all
         joints that count; "corrected of KIND": of the errors of that kind before it, the share found after it, for the kinds
-        that occur. Each {"mean", "low", "high"} with a 95 % bootstrap interval over people.
+        that occur. Each {"mean", "low", "high"} with a 95 % bootstrap interval over people, or over `pictures` (N,)
+        where people share one.
     """
     counted = (before >= 0) & (after >= 0)
     up, down = counted & (before != FOUND) & (after == FOUND), counted & (before == FOUND) & (after != FOUND)
@@ -101,7 +105,7 @@ def corrected(before: np.ndarray, after: np.ndarray, *, seed: int = 0) -> dict[s
         if i != FOUND and errors.any():
             pairs[f"corrected of {name}"] = (errors & (after == FOUND), errors)
     return {
-        name: dict(zip(("mean", "low", "high"), metrics.interval(hit.sum(1), of.sum(1), seed=seed), strict=True))
+        name: dict(zip(("mean", "low", "high"), metrics.interval(hit.sum(1), of.sum(1), pictures=pictures, seed=seed), strict=True))
         for name, (hit, of) in pairs.items()
     }
 

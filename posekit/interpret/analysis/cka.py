@@ -131,7 +131,7 @@ def interval_of_grams(
 
     The 95 % interval is over people, by the grouped jackknife: they are dealt at random into `groups`, each of which is left out once. A
     bootstrap would not do: a person drawn twice is most like himself in both layers, which makes any two layers look alike. Of fewer than
-    8 people it has no width. `chance` is the 97.5 % quantile with the people of `other` exchanged at random.
+    8 people there is none, NaN. `chance` is the 97.5 % quantile with the people of `other` exchanged at random.
 
     Raises:
         PosekitError: as `of_grams` does.
@@ -142,7 +142,7 @@ def interval_of_grams(
     for group in np.array_split(random.permutation(people), min(groups, people)) if people >= 2 * FEWEST else ():
         kept = np.ix_(*[np.setdiff1d(np.arange(people), group)] * 2)
         rest.append(of_grams(one[kept], other[kept]))  # what all are moved by does not change it
-    width = 1.959964 * np.sqrt((len(rest) - 1) * np.var(rest)) if rest else 0.0
+    width = 1.959964 * np.sqrt((len(rest) - 1) * np.var(rest)) if rest else np.nan
     orders = [random.permutation(people) for _ in range(permutations)]
     chance = np.quantile([of_grams(one, other[np.ix_(order, order)]) for order in orders], 0.975) if orders else np.nan
     return {"mean": mean, "low": float(mean - width), "high": float(mean + width), "chance": float(chance)}

@@ -365,11 +365,15 @@ def share_within(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return np.where(total > 0, (positive * masks).sum((1, 2)) / np.where(total > 0, total, 1), np.nan)
 
 
-def mean_interval(values: np.ndarray, per: np.ndarray | None = None, *, seed: int = 0) -> dict:
-    """{"mean", "low", "high", "people"} of values (N,) over people, or of their total over that of `per` (N,); NaN is left out."""
+def mean_interval(values: np.ndarray, per: np.ndarray | None = None, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict:
+    """{"mean", "low", "high", "people"} of values (N,) over people, or of their total over that of `per` (N,); NaN is left out.
+
+    Where people share `pictures` (N,), the interval is over pictures.
+    """
     counted = np.isfinite(values)
     under = (np.ones(len(values)) if per is None else per)[counted]
-    block = dict(zip(("mean", "low", "high"), metrics.interval(values[counted], under, seed=seed), strict=True))
+    shared = None if pictures is None else np.asarray(pictures)[counted]
+    block = dict(zip(("mean", "low", "high"), metrics.interval(values[counted], under, pictures=shared, seed=seed), strict=True))
     return block | {"people": int(counted.sum())}
 
 
