@@ -274,7 +274,7 @@ near = min(15, (count - 1) // 2)
 
 # %% tags=["show-input"]
 measures = {
-    name: embedding.faithfulness(space, plane, neighbours=near, seed=seed)
+    name: embedding.faithfulness(space, plane, neighbours=near, pictures=None if space is control else table.image_ids, seed=seed)
     | {"far distances": embedding.far_distances(space, plane, seed=seed)}
     for name, (space, plane) in judged.items()
 }

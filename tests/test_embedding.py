@@ -35,6 +35,33 @@ def test_a_true_picture_is_perfect_and_a_random_one_is_at_half():
     assert all(block["mean"] == pytest.approx(0.5, abs=0.03) for block in chance.values())
 
 
+def test_intervals_hold_what_many_samples_give():
+    random = np.random.default_rng(0)
+    clouds = [random.normal(size=(150, 5)) for _ in range(150)]
+    found = [embedding.faithfulness(points, points[:, :2], neighbours=10)["trustworthiness"] for points in clouds]
+    truth = np.mean([block["mean"] for block in found])
+    held = [block["low"] <= truth <= block["high"] for block in found]
+    widths = [block["high"] - block["low"] for block in found]
+    assert np.mean(held) >= 0.94
+    assert np.mean(widths) < 1.6 * 2 * 1.96 * np.std([block["mean"] for block in found]), "nor are they much wider than they must be"
+
+
+def test_people_who_share_a_picture_are_left_out_together():
+    points = cloud(60)
+    three = np.repeat(points, 3, 0) + np.random.default_rng(1).normal(0, 0.01, (180, 5))
+    asked = [embedding.faithfulness(three, three[:, :2], pictures=ids) for ids in (np.repeat(np.arange(60), 3), np.arange(180), None)]
+    assert asked[1] == asked[2]
+    shared, alone = (block["trustworthiness"] for block in asked[:2])
+    assert shared["mean"] == alone["mean"] and shared["high"] - shared["low"] > 1.2 * (alone["high"] - alone["low"])
+
+
+def test_left_out_people_are_no_neighbours():
+    points, people = cloud(40), np.random.default_rng(0).random(40) < 0.7
+    some = points[people]
+    ranks = embedding._ranks(embedding._order(points), people)
+    assert np.array_equal(ranks, embedding._ranks(embedding._order(some), np.ones(len(some), bool)))
+
+
 def test_far_distances_are_spearmans():
     points = cloud(80)
     found = embedding.far_distances(points, points[:, :2])

@@ -17,9 +17,10 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import rankdata
 
 from posekit.errors import PosekitError, extra, whole
-from posekit.metrics import interval
+from posekit.interpret.analysis.shared import owners, people_of
 
 SAMPLE = 2_000  # people among whom neighbours are compared
+GROUPS = 10  # of people, for intervals
 FAR_SAMPLE = 400  # people all of whose distances are compared
 
 
@@ -50,13 +51,18 @@ def umap(points: np.ndarray, *, neighbours: int = 15, seed: int = 0, least_dista
 
 
 def faithfulness(
-    points: np.ndarray, plane: np.ndarray, *, neighbours: int = 15, sample: int = SAMPLE, seed: int = 0
+    points: np.ndarray, plane: np.ndarray, *, neighbours: int = 15, sample: int = SAMPLE, pictures: np.ndarray | None = None,
+    seed: int = 0,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
     """Whether neighbours stay neighbours between points (N, D) and a plane (N, 2), each {"mean", "low", "high"}.
 
     *Trustworthiness* falls where people are neighbours in the plane and not by their codes, *continuity* where neighbours by
     their codes are torn apart (Venna & Kaski, 2001); 1 is perfect and a random plane has 0.5. Both are computed among the
-    same at most `sample` people; the 95 % intervals are over people.
+    same at most `sample` people.
+
+    The 95 % intervals are over people, or over `pictures` (N,) where people share one, by the grouped jackknife, each of GROUPS left out
+    once, also as a neighbour. They err on the safe side. A bootstrap of people whose neighbours stay would not do: it held the truth in
+    70 to 90 % of simulations.
 
     Raises:
         PosekitError: the two are not of the same people, or there are fewer than twice as many people as neighbours.
@@ -64,10 +70,24 @@ def faithfulness(
     neighbours, chosen = whole("neighbours", neighbours), _some(points, plane, sample, seed)
     if not 1 <= neighbours < len(chosen) / 2:
         raise PosekitError(f"faithfulness: neighbours are fewer than half of the {len(chosen)} people, not {neighbours}")
-    far, near = _ranks(points[chosen]), _ranks(plane[chosen])
+    by_codes, by_plane = _order(points[chosen]), _order(plane[chosen])
+
+    def measured(people: np.ndarray) -> list[float]:
+        far, near = _ranks(by_codes, people), _ranks(by_plane, people)
+        return [_kept(far, near, neighbours), _kept(near, far, neighbours)]
+
+    owner, units = owners(None if pictures is None else np.asarray(pictures)[chosen], len(chosen))
+    groups = np.array_split(np.random.default_rng(seed).permutation(units), min(GROUPS, units))
+    left_out = [~np.isin(np.arange(len(chosen)), people_of(group, owner)) for group in groups]
+    means = measured(np.ones(len(chosen), bool))
+    if len(groups) > 1 and min(people.sum() for people in left_out) > 2 * neighbours:
+        rest = np.array([measured(people) for people in left_out])
+        widths = 1.959964 * np.sqrt((len(groups) - 1) * rest.var(0))
+    else:
+        widths = np.full(2, np.nan)
     return {
-        "trustworthiness": _interval(_kept(far, near, neighbours)),
-        "continuity": _interval(_kept(near, far, neighbours)),
+        name: {"mean": mean, "low": mean - float(width), "high": float(min(mean + width, 1.0))}
+        for name, mean, width in zip(("trustworthiness", "continuity"), means, widths, strict=True)
     }
 
 
@@ -107,23 +127,25 @@ def aligned(plane: np.ndarray, to: np.ndarray) -> np.ndarray:
     return procrustes(to, plane)[1] * size + centre
 
 
-def _ranks(points: np.ndarray) -> np.ndarray:
-    """(N, N): which neighbour of the row's person the column's is, from 1; N for the person."""
+def _order(points: np.ndarray) -> np.ndarray:
+    """(N, N): everybody, the nearest to the row's person first, and that person last."""
     distances = squareform(pdist(points))
     np.fill_diagonal(distances, np.inf)
-    ranks = np.empty(distances.shape, np.int32)
-    np.put_along_axis(ranks, np.argsort(distances, axis=1, kind="stable"), np.arange(1, len(points) + 1, dtype=np.int32)[None], axis=1)
-    return ranks
+    return np.argsort(distances, axis=1, kind="stable")
 
 
-def _kept(true: np.ndarray, shown: np.ndarray, neighbours: int) -> np.ndarray:
-    """Per person (N,), 1 less the penalty for shown neighbours that are none: how far down the true order they are.
+def _ranks(order: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """(n, n), of the n of `people` (N,) bool: which neighbour of the row's person the column's is, from 1; n for the person."""
+    ranks = np.empty(order.shape, np.int32)
+    np.put_along_axis(ranks, order, np.cumsum(people[order], axis=1, dtype=np.int32), 1)
+    return ranks[np.ix_(people, people)]
 
-    scikit-learn's `trustworthiness` gives the mean alone, without which there is no interval.
-    """
+
+def _kept(true: np.ndarray, shown: np.ndarray, neighbours: int) -> float:
+    """1 less the penalty for shown neighbours that are none, by how far down the true order they are: scikit-learn's trustworthiness."""
     n = len(true)
     excess = np.where(shown <= neighbours, np.maximum(true - neighbours, 0), 0).sum(1)
-    return 1 - excess * 2 / (neighbours * (2 * n - 3 * neighbours - 1))
+    return float(1 - excess.mean() * 2 / (neighbours * (2 * n - 3 * neighbours - 1)))
 
 
 def _some(points: np.ndarray, plane: np.ndarray, sample: int, seed: int) -> np.ndarray:
@@ -133,10 +155,6 @@ def _some(points: np.ndarray, plane: np.ndarray, sample: int, seed: int) -> np.n
         raise PosekitError("a code, or a place in the plane, is not finite; leave that person out")
     chosen = np.arange(len(points))
     return chosen if len(points) <= sample else np.sort(np.random.default_rng(seed).permutation(chosen)[:sample])
-
-
-def _interval(values: np.ndarray) -> dict[str, float]:
-    return dict(zip(("mean", "low", "high"), interval(values, np.ones(len(values), int)), strict=True))
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> float:
