@@ -139,13 +139,11 @@ plt.show()
 
 # %% tags=["hide-input"]
 tried = clusters.possible(ks, count)
-groups = {"everyone": points}
+groups, images = {"everyone": points}, {"everyone": table.image_ids, "no structure (control)": None}  # images of who may share one
 if complete.sum() >= clusters.LEAST * max(tried) and not complete.all():
     groups["fully annotated"] = points[complete]
+    images["fully annotated"] = None if table.image_ids is None else table.image_ids[complete]
 groups["no structure (control)"] = control
-images = {name: table.image_ids for name in groups} | {"no structure (control)": None}  # of who share one
-if "fully annotated" in groups and table.image_ids is not None:
-    images["fully annotated"] = table.image_ids[complete]
 
 # %% tags=["show-input"]
 found = {name: {k: clusters.kmeans(cloud, k, seed=seed) for k in tried} for name, cloud in groups.items()}
