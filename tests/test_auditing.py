@@ -250,3 +250,13 @@ def test_an_opinion_that_contradicts_every_label_says_so(right, cache):
     half = rng.permutation(COUNT)[: COUNT // 2]
     found = audited(relabelled(right, exchanged(right.keypoints, half, WHOLE, LSP.mirrored)), cache)
     assert any("contradicts too many labels" in note for note in found.notes) and "\n" not in found.notes[-1]
+
+
+def test_evidence_that_only_together_says_something():
+    """Two numbers of the same sign are of labels as they are, of different signs of errors; no weighted sum tells them apart."""
+    rng = np.random.default_rng(0)
+    signs = rng.choice([-1.0, 1.0], (600, 1)) * np.array([1.0, 1.0])
+    as_is, errors = signs + rng.normal(0, 0.3, signs.shape), signs * [1, -1] + rng.normal(0, 0.3, signs.shape)
+    as_is[:12] = errors[:12]
+    found = calibration.calibrate(as_is, {"pair": (errors[300:], np.arange(300, 600))}, np.arange(600)).probabilities[:, 0]
+    assert set(np.argsort(-found)[:12]) == set(range(12)) and found[:12].min() > 5 * found[12:].mean()

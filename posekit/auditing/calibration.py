@@ -1,16 +1,19 @@
 """From rows of evidence to probabilities, by planted errors, without knowing which labels are right.
 
-A multinomial logistic regression tells labels as they are from planted errors, all kinds alike frequent, and gives for each label the ratio
-of densities, of an error of a kind over the labels as they are. Among the latter there are real errors of that kind at an unknown rate; the
-probability that a label is one is the rate times the ratio (Elkan and Noto, KDD 2008). The rate can be no higher than where the labels
-as they are, beyond some threshold, are as many as so many planted errors (Blanchard, Lee and Scott, JMLR 2010), and is taken to be that:
-the most suspicious labels count as wrong. Nobody's planted errors take part in the fit that judges them (`FOLDS`, by picture).
+A multinomial logistic regression and boosted trees tell labels as they are from planted errors, all kinds alike frequent. The mean of
+their log-odds gives for each label the ratio of densities, of an error of a kind over the labels as they are: the linear model holds with
+few people, and only the trees can say that a network contradicts itself about a person. Among the labels as they are there are real
+errors of that kind at an unknown rate; the probability that a label is one is the rate times the ratio (Elkan and Noto, KDD 2008). The
+rate can be no higher than where the labels as they are, beyond some threshold, are as many as so many planted errors (Blanchard, Lee and
+Scott, JMLR 2010), and is taken to be that: the most suspicious labels count as wrong. Nobody's planted errors take part in the fit that
+judges them (`FOLDS`, by picture).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,7 +24,8 @@ FOLDS = 5
 LEAST = 0.1  # share of the planted errors that a threshold must keep
 LIMITS = {"person": 0.02, "flag": 0.02}  # the highest rate of kinds that an opinion that fails on a person looks like
 LIMIT = 0.15  # of any other kind: more contradictions say that an opinion is no good, not that so many labels are wrong
-STRENGTH = 0.1  # inverse of the penalty of the coefficients, of standardised columns
+STRENGTH = 0.1  # inverse of the penalty of the linear model's coefficients, of standardised columns
+ROUNDS, LEAVES = 60, 6  # of boosting, and of each tree: few, for a few hundred people
 
 
 @dataclass(frozen=True)
@@ -84,17 +88,24 @@ def _fit(rows: list[np.ndarray]):
     if there == [0]:
         return None
     features, kinds = np.concatenate(rows), np.repeat(range(len(rows)), [len(part) for part in rows])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000))
-    return model.fit(features, kinds)
+    linear = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000))
+    trees = HistGradientBoostingClassifier(
+        max_iter=ROUNDS, max_leaf_nodes=LEAVES, l2_regularization=1.0, class_weight="balanced", early_stopping=False, random_state=0
+    )
+    return [model.fit(features, kinds) for model in (linear, trees)]
 
 
-def _log_ratios(model, rows: np.ndarray, classes: int) -> np.ndarray:
-    """Log-ratios (n, kinds) of each kind to the labels as they are; far down for kinds that a fit has not seen."""
+def _log_ratios(models, rows: np.ndarray, classes: int) -> np.ndarray:
+    """Log-ratios (n, kinds) of each kind to the labels as they are, the mean of the models'; far down for kinds that a fit has not seen."""
     out = np.full((len(rows), classes - 1), -50.0)
-    if model is None or not len(rows):
+    if models is None or not len(rows):
         return out
-    score = model.decision_function(rows)
-    score = np.stack([np.zeros(len(rows)), score], 1) if score.ndim == 1 else score
-    for column, kind in enumerate(model.classes_[1:], 1):  # the first are the labels as they are
+    score = np.mean([_scores(model, rows) for model in models], 0)
+    for column, kind in enumerate(models[0].classes_[1:], 1):  # the first are the labels as they are
         out[:, kind - 1] = score[:, column] - score[:, 0]
     return out
+
+
+def _scores(model, rows: np.ndarray) -> np.ndarray:
+    score = model.decision_function(rows)
+    return np.stack([np.zeros(len(rows)), score], 1) if score.ndim == 1 else score
