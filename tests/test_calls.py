@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 import posekit
-from posekit import files, memory
+from posekit import files, process
 from posekit.cli import output
 from posekit.data.mannequins import render
 from posekit.engine import weights
@@ -168,8 +168,8 @@ def test_predicting_changes_nothing_of_the_process(network, monkeypatch):
     def refuse(*_):
         raise AssertionError("the library asked the C library to keep memory")
 
-    monkeypatch.setattr(memory, "keep_memory", refuse)
-    monkeypatch.setattr(memory.ctypes, "CDLL", refuse)
+    monkeypatch.setattr(process, "keep_memory", refuse)
+    monkeypatch.setattr(process.ctypes, "CDLL", refuse)
     posekit.load("mannequins-hg1", device="cpu").predict(PICTURE)
 
 

@@ -14,7 +14,7 @@ import torch
 from planted import RECIPE, planted
 
 import posekit
-from posekit import Backend, HourglassConfig, PosekitError, memory
+from posekit import Backend, HourglassConfig, PosekitError, process
 from posekit.engine import evaluation
 
 CONFIG = HourglassConfig.narrow(8, joints=14, depth=1)
@@ -61,8 +61,8 @@ def untouched(monkeypatch, crops):
     def refuse(*_):
         raise AssertionError("the library asked the C library to keep memory")
 
-    monkeypatch.setattr(memory, "keep_memory", refuse)
-    monkeypatch.setattr(memory.ctypes, "CDLL", refuse)
+    monkeypatch.setattr(process, "keep_memory", refuse)
+    monkeypatch.setattr(process.ctypes, "CDLL", refuse)
     torch.manual_seed(1)  # none of the seeds that the library uses
     torch.rand(3)
     before = state()
