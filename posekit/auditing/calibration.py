@@ -84,23 +84,25 @@ def rate(as_is: np.ndarray, planted: np.ndarray) -> float:
 
 
 def _fit(rows: list[np.ndarray]):
+    """The two models, fitted on rows (n, F) of each kind, and the log of how many rows there are of each of their classes."""
     there = [i for i, part in enumerate(rows) if len(part)]
     if there == [0]:
         return None
     features, kinds = np.concatenate(rows), np.repeat(range(len(rows)), [len(part) for part in rows])
-    linear = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000))
+    linear = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
     trees = HistGradientBoostingClassifier(
-        max_iter=ROUNDS, max_leaf_nodes=LEAVES, l2_regularization=1.0, class_weight="balanced", early_stopping=False, random_state=0
+        max_iter=ROUNDS, max_leaf_nodes=LEAVES, l2_regularization=1.0, early_stopping=False, random_state=0
     )
-    return [model.fit(features, kinds) for model in (linear, trees)]
+    return [model.fit(features, kinds) for model in (linear, trees)], np.log([len(rows[i]) for i in there])
 
 
-def _log_ratios(models, rows: np.ndarray, classes: int) -> np.ndarray:
+def _log_ratios(fitted, rows: np.ndarray, classes: int) -> np.ndarray:
     """Log-ratios (n, kinds) of each kind to the labels as they are, the mean of the models'; far down for kinds that a fit has not seen."""
     out = np.full((len(rows), classes - 1), -50.0)
-    if models is None or not len(rows):
+    if fitted is None or not len(rows):
         return out
-    score = np.mean([_scores(model, rows) for model in models], 0)
+    models, counts = fitted
+    score = np.mean([_scores(model, rows) for model in models], 0) - counts  # as if there were as many rows of each
     for column, kind in enumerate(models[0].classes_[1:], 1):  # the first are the labels as they are
         out[:, kind - 1] = score[:, column] - score[:, 0]
     return out
