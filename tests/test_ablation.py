@@ -206,7 +206,7 @@ def test_the_summary_counts_labelled_joints():
     reference = np.tile([1.0, 1, 1, np.nan], (20, 1))
     hits = reference.copy()
     hits[:10, 0] = 0
-    skeleton = replace(LSP, joints=LSP.joints[:4])
+    skeleton = replace(LSP, joints=LSP.joints[:4], sigmas=())
     block = ablation.summary(hits, reference, skeleton)
     assert block["mean"] == pytest.approx(50 / 60) and block["low"] < block["mean"] < block["high"]
     assert block["change"]["mean"] == pytest.approx(-10 / 60)
