@@ -75,12 +75,13 @@ crops = cut(round(network.card.resolution * CONTEXT), aspect=network.card.aspect
 # network. The heatmap of a joint, blurred as for decoding, gives the log-likelihood of the label at its position; the heatmap of the joint
 # of the other side gives the log-likelihood of the label if left and right were exchanged. Summed over joints, the differences are
 # log-likelihood ratios for an exchange of the whole annotation, of the arms, of the legs, or of one pair. Further evidence is limbs that
-# are too long, other people nearby, and, where the face is visible, on which side of it the left joints lie. Two models turn
-# the evidence into the ratio of two densities, that of labels with the error to that of the labels as they are: a logistic regression,
-# which holds with few people, and boosted trees, which can learn that a network contradicts itself about a person. The mean of their
-# log-odds counts. They are fitted on errors planted in the same people, and each person is judged by models that were fitted on others.
-# The rate of each kind of error is unknown, but the labels bound it: above any threshold of the ratio, labels with the error cannot be
-# more than all labels there
+# are too long, other people nearby, and, where the face is visible, on which side of it the left joints lie.
+#
+# Two models turn the evidence into the ratio of two densities, that of labels with the error to that of the labels as they are: a logistic
+# regression, which holds with few people, and boosted trees, which can learn that a network contradicts itself about a person. The mean of
+# their log-odds counts. They are fitted on errors planted in the same people, and each person is judged by models that were fitted on
+# others. The rate of each kind of error is unknown, but the labels bound it: above any threshold of the ratio, labels with the error cannot
+# be more than all labels there
 # {cite:p}`blanchard2010`. This upper bound of the rate, times the ratio, is the probability that the label is wrong {cite:p}`elkan2008`.
 
 # %% tags=["show-input", "remove-output"]
