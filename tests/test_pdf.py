@@ -137,6 +137,11 @@ def test_a_log_says_what_is_wrong():
     assert typeset.complaints("Overfull \\hbox (3pt too wide)") == []
 
 
+def test_a_page_that_runs_off_its_foot_is_named():
+    over = "\n\nOverfull \\vbox ({}pt too high) has occurred while \\output is active []\n\n[{}]\nFile: a.pdf\n"
+    assert typeset.complaints(over.format(243.1, 165) + over.format(2.9, 166)) == ["page 165 runs 243 pt off its foot"]
+
+
 def test_what_is_not_installed_is_named_in_one_line(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda program: None)
     with pytest.raises(PosekitError) as caught:

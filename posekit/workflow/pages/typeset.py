@@ -15,6 +15,7 @@ from pathlib import Path
 from posekit.errors import PosekitError
 
 # What shows that a Debian package is there: a program, or a file that TeX finds.
+FOOT = 12.0  # points that a page may be too long by
 _PROGRAMS = {"xelatex": "texlive-xetex", "latexmk": "latexmk", "rsvg-convert": "librsvg2-bin"}
 _FILES = {
     "texgyrepagella-regular.otf": "fonts-texgyre",
@@ -42,7 +43,7 @@ def typeset(source: Path, *, strict: bool = True) -> Path:
     """The PDF beside a LaTeX file.
 
     Raises:
-        PosekitError: it does not compile; or, with `strict`, a sign is in no font or a reference leads nowhere.
+        PosekitError: it does not compile; or, with `strict`, a sign is in no font, a reference leads nowhere or a page runs off its foot.
     """
     import matplotlib
 
@@ -71,11 +72,16 @@ def _error(log: str) -> str:
 
 
 def complaints(log: str) -> list[str]:
-    """What in a log of TeX makes a page wrong though it compiles: signs without a glyph, references to nothing."""
+    """What in a log of TeX makes a page wrong though it compiles: signs without a glyph, references to nothing, pages over their foot."""
     signs = sorted(set(re.findall(r"Missing character: There is no (\S+ \(U\+\w+\)) in font", log)))
     places = sorted(set(re.findall(r"(?:[Rr]eference|Citation) `([^']+)' on page \d+ undefined", log)))
     anchors = sorted(set(re.findall(r"name\{([^}]*)\} has been referenced but does not exist", log)))
-    return [f"no glyph for {sign}" for sign in signs] + [f"nothing is called {place}" for place in [*places, *anchors]]
+    over = re.findall(r"^Overfull \\vbox \(([\d.]+)pt too high\) has occurred while \\output is active \[\]\s+\[(\d+)", log, re.MULTILINE)
+    return [
+        *(f"no glyph for {sign}" for sign in signs),
+        *(f"nothing is called {place}" for place in [*places, *anchors]),
+        *(f"page {page} runs {float(by):.0f} pt off its foot" for by, page in over if float(by) > FOOT),
+    ]
 
 
 if __name__ == "__main__":
