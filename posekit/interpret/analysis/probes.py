@@ -164,7 +164,7 @@ def classified(scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, see
         of always naming the most common kind.
 
     Raises:
-        PosekitError: somebody has no kind, all are of one, or none has a person for each of the folds; a score is not finite, or the first
+        PosekitError: a person has no kind, all are of one, or none has a person for each of the folds; a score is not finite, or the first
             does not vary.
     """
     _finite(scores, "kinds")
