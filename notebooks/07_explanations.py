@@ -119,7 +119,7 @@ plt.show()
 #   Each layer gives another map; three layers are tested.
 # - *Occlusion* {cite:p}`zeiler2014`: how much the target falls when a square of the picture is hidden.
 # - *Integrated gradients* {cite:p}`sundararajan2017`: the mean gradient on the straight path from a blurred picture to this one, times the
-#   difference of the two. The mean is over 16 steps here, and over 50 where a map is made for its own sake: the maps are much alike, but
+#   difference of the two. The mean is over fewer steps here than where a map is made for its own sake: the maps are much alike, but
 #   the sum over pixels is nearer to what the target gains on the path.
 #
 # There are three controls. *Edges* are computed from the picture without the network. *Noise* is one fixed random map for each person, made
