@@ -119,8 +119,8 @@ plt.show()
 #   Each layer gives another map; three layers are tested.
 # - *Occlusion* {cite:p}`zeiler2014`: how much the target falls when a square of the picture is hidden.
 # - *Integrated gradients* {cite:p}`sundararajan2017`: the mean gradient on the straight path from a blurred picture to this one, times the
-#   difference of the two. The mean is over fewer steps here than where a map is made for its own sake: the maps are much alike, but
-#   the sum over pixels is nearer to what the target gains on the path.
+#   difference of the two. The mean is over fewer steps here than where a map is made for its own sake: the maps are much alike, but with
+#   more steps the sum over pixels is nearer to what the target gains on the path.
 #
 # There are three controls. *Edges* are computed from the picture without the network. *Noise* is one fixed random map for each person, made
 # without picture and network. The *answer* is the joint's own heatmap: it points at the joint as well as the network can, but does not say
