@@ -75,7 +75,12 @@ crops = cut(round(network.card.resolution * CONTEXT), aspect=network.card.aspect
 # network. The heatmap of a joint, blurred as for decoding, gives the log-likelihood of the label at its position; the heatmap of the joint
 # of the other side gives the log-likelihood of the label if left and right were exchanged. Summed over joints, the differences are
 # log-likelihood ratios for an exchange of the whole annotation, of the arms, of the legs, or of one pair. Further evidence is limbs that
-# are too long, other people nearby, and, where the face is visible, on which side of it the left joints lie.
+# are too long and other people nearby.
+#
+# The labels themselves have a handedness. Whoever shows their face has their left on the picture's right; of whoever is seen from the
+# side, the nearer side is the one that is visible, and nose and knees point ahead. A logistic regression learns from the labels, set
+# against their own exchange, how much each of these cues counts. It needs no network, so a person whom the network gets wrong cannot
+# mislead it. Labels without a face, as those of the Leeds photographs, say less.
 #
 # Two models turn the evidence into the ratio of two densities, that of labels with the error to that of the labels as they are: a logistic
 # regression, which holds with few people, and boosted trees, which can learn that a network contradicts itself about a person. The mean of
@@ -95,14 +100,15 @@ audit.table().head()
 #
 # ## Planted errors
 #
-# Errors of one kind at a time are planted in a given share of the people, or of the labels. Two baselines search for the same errors:
-# sorting by the network's *loss*, and *counting* label errors as confident learning does {cite:p}`northcutt2021`. People whom the audit
-# doubted before anything was planted are left out, because nobody knows whether their labels are right.
+# Errors of one kind at a time are planted in a given share of the people, or of the labels. Three baselines search for the same errors:
+# sorting by the network's *loss*; *counting* label errors as confident learning does {cite:p}`northcutt2021`; and, for exchanges, what
+# the *labels alone* say about left and right, without a network. People whom the audit doubted before anything was planted are left out,
+# because nobody knows whether their labels are right.
 
 # %% tags=["show-input"]
 planted = measure.measured(crops.people, network, kinds, rates, seed=seed, resamples=resamples)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Recall at a precision of 0.8 by kind and rate of planted error, with 95 % intervals over people; not drawn where fewer than five errors were planted. Dotted: the goal for whole exchanges.", "name": "fig-audit-recall"}, "image": {"alt": "A row for each kind and rate of error, with three dots and their intervals"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Recall at a precision of 0.8 by kind and rate of planted error, with 95 % intervals over people; not drawn where fewer than five errors were planted. Dotted: the goal for whole exchanges.", "name": "fig-audit-recall"}, "image": {"alt": "A row for each kind and rate of error, with up to four dots and their intervals"}}
 run.save_figure(figures.recalls(planted["rows"], measure.METHODS, measure.PRECISION, measure.ENOUGH), "recall")
 plt.show()
 
@@ -188,7 +194,8 @@ looked = verdicts.kept(f"{studies}/eye/{table.source.partition(':')[0]}.json")
 #
 # A study trains one recipe at 64 px from three seeds in four ways: on the labels as they are, without doubtful labels, with exchanges
 # corrected, and with each label weighted by the probability that it is right. The audit is made by networks that were not trained on the
-# people whom they judge, and its probabilities are of the logistic regression alone. Test labels stay as they are.
+# people whom they judge; it was made before the handedness of the labels and the boosted trees were part of it. Test labels stay as
+# they are.
 
 # %% tags=["show-input"]
 study = summarise(kept.read("audit", "lspet", studies))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from posekit.auditing import handedness
 from posekit.auditing.evidence import BEST, OTHER, OWN
 from posekit.auditing.quality.planted import groups, pairs
 from posekit.data.people import People
@@ -33,10 +34,13 @@ def exchanged(likelihoods: np.ndarray, skeleton: Skeleton, joints: list[int]) ->
     return out
 
 
-def of_people(opinions: Sequence[np.ndarray], strangers: Sequence[np.ndarray], labels: np.ndarray, people: People) -> np.ndarray:
+def of_people(
+    opinions: Sequence[np.ndarray], strangers: Sequence[np.ndarray], labels: np.ndarray, people: People, weights: np.ndarray
+) -> np.ndarray:
     """Rows (N, F) of opinions' likelihoods (N, K, 3) each, about labels (N, K, 3).
 
     `strangers` are their likelihoods of the joints of other people near by: where these fit, an opinion is about another person.
+    `weights` (N, P, C) are those of the labels' own handedness.
     """
     skeleton, columns = people.skeleton, []
     for likelihoods, of_others in zip(opinions, strangers, strict=True):
@@ -46,29 +50,9 @@ def of_people(opinions: Sequence[np.ndarray], strangers: Sequence[np.ndarray], l
         own, best = np.nan_to_num(likelihoods[..., OWN]).sum(1), _best(likelihoods).sum(1)
         columns += [*named, by_pair.max(1), by_pair.max(1) - gain.sum(1) / 2, np.abs(gain).sum(1), own, best,
                     np.isfinite(likelihoods[..., OWN]).sum(1), np.nan_to_num(of_others[..., OWN]).sum(1)]  # fmt: skip
-    return np.concatenate([np.stack(columns, 1), handedness(labels, people)], 1)
-
-
-def handedness(labels: np.ndarray, people: People) -> np.ndarray:
-    """On which side the left joint of each pair lies, seen upright, and the same times whether a nose is seen: rows (N, 2 P).
-
-    Whoever shows their face has their left on the picture's right; an exchange changes every sign.
-    """
-    skeleton = people.skeleton
-    xy = np.where(labels[..., 2:] > 0, labels[..., :2], np.nan)
-    down = np.tile([0.0, 1.0], (len(labels), 1))
-    if {"left hip", "right hip", "left shoulder", "right shoulder"} <= set(skeleton.joints):
-        ls, rs, lh, rh = skeleton.index("left shoulder", "right shoulder", "left hip", "right hip")
-        trunk = (xy[:, lh] + xy[:, rh] - xy[:, ls] - xy[:, rs]) / 2
-        length = np.linalg.norm(trunk, axis=1, keepdims=True)
-        down = np.where(length > 0, trunk / np.where(length > 0, length, 1), down)
-    columns = []
-    for left, right in pairs(skeleton):
-        side = xy[:, left] - xy[:, right]
-        columns.append((side[:, 0] * down[:, 1] - side[:, 1] * down[:, 0]) / np.maximum(people.boxes[:, 2:].max(1), 1e-6))
-    side = np.clip(np.nan_to_num(np.stack(columns, 1)), -1, 1)
-    face = labels[:, skeleton.joints.index("nose"), 2] == 2 if "nose" in skeleton.joints else np.zeros(len(labels))
-    return np.concatenate([side, side * (2 * np.asarray(face, float) - 1)[:, None]], 1)
+    cues = handedness.cues(labels, people)
+    hands = handedness.together((cues * weights).sum(-1), skeleton)
+    return np.concatenate([np.stack(columns, 1), cues.reshape(len(cues), cues.shape[1] * cues.shape[2]), hands], 1)
 
 
 def of_joints(

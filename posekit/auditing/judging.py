@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from posekit.auditing import features, opinions
+from posekit.auditing import features, handedness, opinions
 from posekit.auditing.calibration import FOLDS, LIMIT, Calibrated, calibrate
 from posekit.auditing.evidence import OWN, Opinion
 from posekit.auditing.quality import planted
@@ -225,24 +225,24 @@ def _persons(people: People, given: Sequence[Opinion], sets: Sequence[np.ndarray
     skeleton, labels, rng = people.skeleton, sets[0], np.random.default_rng(0)
     as_is, strangers = ([opinion.likelihoods[i] for opinion in given] for i in (0, 3))
     judged = np.isfinite(as_is[0][..., OWN])
-    rows = {}
+    rows, weights = {}, handedness.weights(people)
     for kind, joints in planted.groups(skeleton).items():
         able = judged[:, joints].sum(1) >= 2
         swapped = [features.exchanged(each, skeleton, joints) for each in as_is]
-        found = features.of_people(swapped, strangers, planted.exchanged(labels, skeleton, joints), people)
+        found = features.of_people(swapped, strangers, planted.exchanged(labels, skeleton, joints), people, weights)
         rows[kind] = (found[able], np.flatnonzero(able))
     choice = planted.one_pair(judged, skeleton, rng)
     by_pair = []
     for pair in planted.pairs(skeleton):
         able = np.flatnonzero((choice == pair[0]) & judged[:, list(pair)].all(1))
         swapped = [features.exchanged(each[able], skeleton, list(pair)) for each in as_is]
-        near = [each[able] for each in strangers]
-        by_pair.append((features.of_people(swapped, near, planted.exchanged(labels[able], skeleton, list(pair)), people[able]), able))
+        near, turned = [each[able] for each in strangers], planted.exchanged(labels[able], skeleton, list(pair))
+        by_pair.append((features.of_people(swapped, near, turned, people[able], weights[able]), able))
     rows["pair"] = (np.concatenate([found for found, _ in by_pair]), np.concatenate([able for _, able in by_pair]))
     able = np.isfinite(given[0].likelihoods[4, ..., OWN]).any(1)
-    found = features.of_people([opinion.likelihoods[4] for opinion in given], strangers, sets[4], people)
+    found = features.of_people([opinion.likelihoods[4] for opinion in given], strangers, sets[4], people, weights)
     rows["person"] = (found[able], np.flatnonzero(able))
-    return calibrate(features.of_people(as_is, strangers, labels, people), rows, people.names)
+    return calibrate(features.of_people(as_is, strangers, labels, people, weights), rows, people.names)
 
 
 def _joints(people: People, given: Sequence[Opinion], sets: Sequence[np.ndarray], known: np.ndarray) -> Calibrated:

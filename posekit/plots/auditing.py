@@ -15,19 +15,20 @@ def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision
     Where fewer than `enough` errors were planted, their number is written in place of the recalls.
     """
     cases = list(dict.fromkeys((row["kind"], row["rate"]) for row in rows))
-    figure, ax = plt.subplots(figsize=(7.5, 0.34 * len(cases) + 1.4))
+    figure, ax = plt.subplots(figsize=(7.5, 0.38 * len(cases) + 1.4))
     few = {(row["kind"], row["rate"]): row["planted"] for row in rows if row["planted"] < enough}
     for case, planted in few.items():
         ax.text(0, cases.index(case), f"only {planted:,} planted: not drawn", va="center", fontsize=8, color="0.45")
     for i, method in enumerate(methods):
+        aside = 0.7 * (i - (len(methods) - 1) / 2) / len(methods)
         found = [
             (cases.index(case), row["recall"])
             for row in rows
             if row["method"] == method and (case := (row["kind"], row["rate"])) not in few
         ]
         for y, block in found:
-            ax.plot([100 * block["low"], 100 * block["high"]], [y + 0.2 * (i - 1)] * 2, color=PALETTE[i], linewidth=2, alpha=0.5)
-        ax.plot([100 * block["mean"] for _, block in found], [y + 0.2 * (i - 1) for y, _ in found], "o", color=PALETTE[i], label=method)
+            ax.plot([100 * block["low"], 100 * block["high"]], [y + aside] * 2, color=PALETTE[i], linewidth=2, alpha=0.5)
+        ax.plot([100 * block["mean"] for _, block in found], [y + aside for y, _ in found], "o", color=PALETTE[i], label=method)
     ax.axvline(80, color="0.4", linestyle=":", linewidth=1)
     ax.set_yticks(range(len(cases)), [f"{kind}, {100 * rate:.0f} %" for kind, rate in cases])
     ax.set_ylim(len(cases) - 0.5, -0.5)

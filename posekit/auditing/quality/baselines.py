@@ -1,8 +1,10 @@
-"""What an audit is compared with: the loss of one network, which people sort by by hand, and counting as confident learning does."""
+"""What an audit is compared with: the loss of one network, counting as confident learning does, and the handedness of the labels alone."""
 
 import numpy as np
 
+from posekit.auditing import handedness
 from posekit.auditing.evidence import BEST, OTHER, OWN
+from posekit.data.people import People
 from posekit.skeleton import Skeleton
 
 
@@ -24,6 +26,12 @@ def counted(likelihoods: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     sure = (others >= limits) & (others > own)
     margin = others.max(0) - own
     return np.where(np.isfinite(own), np.where(sure.any(0), 100.0, 0.0) + margin, np.nan)
+
+
+def labels_alone(people: People) -> np.ndarray:
+    """How likely left and right are exchanged (N,), wholly or in arms or legs, by the labels' handedness: log-odds, without a network."""
+    hands = handedness.by_pair(people.keypoints, people, handedness.weights(people))
+    return -handedness.together(hands, people.skeleton).min(1)
 
 
 def of_people(doubts: np.ndarray) -> np.ndarray:

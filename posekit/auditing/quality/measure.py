@@ -23,14 +23,14 @@ RATES = (0.01, 0.05, 0.1)
 PRECISION = 0.8
 ENOUGH = 5  # planted errors, under which a recall says nothing
 EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)  # of probabilities, for calibration
-METHODS = ("audit", "loss", "counting")
+METHODS = ("audit", "loss", "counting", "labels alone")
 
 
 def measured(
     people: People, weights: str | Path | Predictor, kinds: Sequence[str] = KINDS, rates: Sequence[float] = RATES, *,
     flip: bool = True, seed: int = 0, resamples: int = 200, cache: str | Path = "data", progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Each kind of error planted at each rate, and how well three methods find it; in one pass of the network.
+    """Each kind of error planted at each rate, and how well METHODS find it; in one pass of the network.
 
     Returns:
         `people`; `network`; `doubted`: the share of people, and of labels, that the audit calls wrong before anything is planted; and
@@ -75,11 +75,12 @@ def _rows(kind: str, rate: float, before: Audit, after: Audit, wrong: np.ndarray
         owner, truth = np.arange(len(wrong)), np.asarray(wrong.any(1))
         there = np.isfinite(after.exchanged) & (truth | ~(np.nan_to_num(before.exchanged) > 0.5))
         scores = {"audit": after.exchanged} | {name: baselines.of_people(each) for name, each in doubts.items()}
+        scores |= {"labels alone": baselines.labels_alone(after.people)} if kind != "person" else {}
     truth, owner = truth[there], owner[there]
     if not truth.any() or truth.all():
         return []
     out = []
-    for method in METHODS:
+    for method in (method for method in METHODS if method in scores):
         found = scored(truth, np.nan_to_num(scores[method][there]), owner, seed, resamples)
         row = {"kind": kind, "rate": rate, "method": method, **found}
         out.append(row | ({"calibration": calibration(truth, scores[method][there])} if method == "audit" else {}))
