@@ -319,7 +319,8 @@ plt.show()
 #
 # The figure shows, for four channels of the code, the nine people who excite the channel most, and what the deconvnet projects back to the
 # pixels from its strongest cell {cite:p}`zeiler2014`. A cell of the code can depend on the whole picture; the figure shows the part around
-# the middle of the projection.
+# the middle of the projection. The picture takes part in a projection only through the places that max-pooling chose. In a network without
+# max-pooling the projections of a channel look alike, whatever the picture {cite:p}`springenberg2015`.
 
 # %% tags=["show-input"]
 strongest = [int(name.split()[1]) for name, goal in goals.items() if goal.kind == "channels"][:4]
