@@ -224,7 +224,9 @@ if ends:
     run.save_figure(figure, "cka")
     plt.show()
 cka_pairs = {
-    f"{name} of stacks {i + 1} and {i + 2}": alignment.interval_of_grams(inner[i][name], inner[i + 1][name], seed=seed)
+    f"{name} of stacks {i + 1} and {i + 2}": alignment.interval_of_grams(
+        inner[i][name], inner[i + 1][name], pictures=compared.people.image_ids, seed=seed
+    )
     for name in ends
     for i in range(count - 1)
 }

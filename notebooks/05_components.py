@@ -103,6 +103,7 @@ sizes = jackknife(
     },
     min(20, count // 2),
     seed,
+    pictures=table.image_ids,
 )
 run.save_figure(draw.scree(every.spectrum, floor, k, above, needed), "scree")
 plt.show()

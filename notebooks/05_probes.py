@@ -172,7 +172,7 @@ from_pixels = {name: probes.probe(name, pixel_scores, column, **plain) for name,
 from_joints = {name: probes.probe(name, joints, column, **plain) for name, column in values.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black marks: 97.5 % of the probes of permuted values have a lower R².", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
-posture = probes.classified(scores[:, :k], kind, seed=seed) if rendered else {}
+posture = probes.classified(scores[:, :k], kind, pictures=table.image_ids, seed=seed) if rendered else {}
 more = {name: probes.advantage(from_code[name], from_pixels[name], seed=seed) for name in values}
 
 run.save_figure(meaning.probe_scores(from_code, from_pixels), "probes")

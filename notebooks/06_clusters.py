@@ -272,14 +272,15 @@ near = min(15, (count - 1) // 2)
 
 # %% tags=["show-input"]
 measures = {
-    name: embedding.faithfulness(space, plane, neighbours=near, pictures=None if space is control else table.image_ids, seed=seed)
-    | {"far distances": embedding.far_distances(space, plane, seed=seed)}
+    name: embedding.faithfulness(space, plane, neighbours=near, pictures=ids, seed=seed)
+    | {"far distances": embedding.far_distances(space, plane, pictures=ids, seed=seed)}
     for name, (space, plane) in judged.items()
+    for ids in [None if space is control else table.image_ids]
 }
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, by cluster of the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. Last, the cloud without clusters, coloured by the clusters that k-means makes of it. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
-disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], seed=seed) for n in neighbours}
-disparities["sizes"] = embedding.disparity(planes[neighbours[0], 0], planes[neighbours[-1], 0], seed=seed)
+disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], pictures=table.image_ids, seed=seed) for n in neighbours}
+disparities["sizes"] = embedding.disparity(planes[neighbours[0], 0], planes[neighbours[-1], 0], pictures=table.image_ids, seed=seed)
 
 labels = found["everyone"][fine].labels
 order = [f"UMAP, {n} neighbours, seed {seed + s}" for s in (0, 1) for n in neighbours]

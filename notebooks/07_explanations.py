@@ -251,7 +251,8 @@ cam_tests = judgement.coarse(cases, by_layer, maps["the answer"], aspect=card.as
 
 # %% tags=["show-input"]
 depends = causes.dependency(network, card, crops.select(np.arange(min(hidden, len(crops)))), seed=seed, backend=backend)
-effect = causes.matrix_interval(depends.effect, seed=seed)
+over = {"pictures": depends.pictures, "seed": seed}  # what intervals are over, where people share pictures
+effect = causes.matrix_interval(depends.effect, **over)
 sure = (effect["low"] > 0) | (effect["high"] < 0)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
@@ -263,11 +264,11 @@ dependency = {
     "joints": list(skeleton.joints),
     "people": len(depends.effect),
     "effect": effect,
-    "moved": causes.matrix_interval(depends.moved, seed=seed)["mean"],
-    "on the others": causes.influence(depends.effect, skeleton, seed=seed),
-    "closeness": causes.agreement(depends.effect, -causes.hops(skeleton), seed=seed),
-    "both ways": causes.agreement(depends.effect, depends.effect.swapaxes(1, 2), seed=seed),
-    "other side": causes.on_counterparts(depends.effect, skeleton, seed=seed),
+    "moved": causes.matrix_interval(depends.moved, **over)["mean"],
+    "on the others": causes.influence(depends.effect, skeleton, **over),
+    "closeness": causes.agreement(depends.effect, -causes.hops(skeleton), **over),
+    "both ways": causes.agreement(depends.effect, depends.effect.swapaxes(1, 2), **over),
+    "other side": causes.on_counterparts(depends.effect, skeleton, **over),
 }
 
 # %% [markdown]

@@ -321,7 +321,7 @@ plt.show()
 hidden_people = crops.select(np.sort(np.random.default_rng(seed).permutation(len(crops))[:attention_people]))
 hidden = dependency(transformer, estimators["TransPose"][1], hidden_people, seed=seed, backend=backend)
 paid = attended_joints(transformer, estimators["TransPose"][1], hidden_people, backend=backend)
-agrees = agreement(hidden.effect, paid, seed=seed)
+agrees = agreement(hidden.effect, paid, pictures=hidden.pictures, seed=seed)
 
 # %% tags=["hide-input"]
 home = float(np.nanmean(np.diagonal(paid, axis1=1, axis2=2)))

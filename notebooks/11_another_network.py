@@ -241,9 +241,11 @@ if here:
     depends = causes.dependency(heat.model, heat.card, with_joints(framed_coders.select(some), limbs), seed=seed)
     own_depends = causes.dependency(ours.model, ours.card, with_joints(coders.select(some), skeleton_of(ours.card.skeleton)), seed=seed)
     effects = {words.BLAZEPOSE: depends.effect, ours.card.name: own_depends.effect[:, inside][:, :, inside]}
-    m["dependency"] = {name: causes.matrix_interval(effect, seed=seed) for name, effect in effects.items()}
-    m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), seed=seed) for name, effect in effects.items()}
-    m["agreement"] = causes.agreement(*effects.values(), seed=seed)
+    m["dependency"] = {name: causes.matrix_interval(effect, pictures=depends.pictures, seed=seed) for name, effect in effects.items()}
+    m["closeness"] = {
+        name: causes.agreement(effect, -causes.hops(limbs), pictures=depends.pictures, seed=seed) for name, effect in effects.items()
+    }
+    m["agreement"] = causes.agreement(*effects.values(), pictures=depends.pictures, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables side by side, both dark along the diagonal"}}
 if m:
@@ -267,7 +269,7 @@ if here:
     untrained = cka.layers(random, heat.card, framed_coders, ["encoder5"])
     left, right = both | {"encoder5, random": untrained["encoder5"]} | layers, both | mine
     m["cka"] = {"rows": list(left), "columns": list(right), "table": cka.cka_table(left, right)}
-    m["cka of codes"] = cka.interval(*flat.values(), seed=seed)
+    m["cka of codes"] = cka.interval(*flat.values(), pictures=coders.people.image_ids, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA of layers of BlazePose (rows) and of the book's own network (columns), in hundredths. Maps are averaged to at most 16 cells a side.", "name": "fig-another-cka"}, "image": {"alt": "A table of numbers, the largest where deep layers meet"}}
 if m:

@@ -259,10 +259,10 @@ plt.show()
 players = store(test.at_most(players_people, seed))
 game = shapley.shapley(network.model, card, players, orders=orders, seed=seed, backend=network.backend)
 hidden = dependency.dependency(network.model, card, players, seed=seed, backend=network.backend)
-alike = dependency.agreement(game.values, hidden.effect, seed=seed)
+alike = dependency.agreement(game.values, hidden.effect, pictures=hidden.pictures, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Shapley values: by how many hundredths of the torso the prediction of a joint (column) stays nearer to that on the whole picture because a joint (row) is visible. Pale: the 95 % interval over people contains 0. Blank: too few people.", "name": "fig-trust-shapley"}, "image": {"alt": "A square table with a strong diagonal"}}
-effect = dependency.matrix_interval(game.values, seed=seed)
+effect = dependency.matrix_interval(game.values, pictures=hidden.pictures, seed=seed)
 run.save_figure(
     maps_of.dependency_matrix(effect["mean"], (effect["low"] > 0) | (effect["high"] < 0), skeleton, "stays in place", "in sight"), "shapley"
 )
@@ -291,7 +291,7 @@ measured = plain(
         "robustness": dict(worse), "indices": {"table": table, "even": even, "controls": list(controls), "refused": refused, "people": len(cases)},
         "shapley": {
             "effect": effect, "joints": list(skeleton.joints), "people": len(game.values), "agreement": alike,
-            "own": shapley.own_share(game, seed=seed),
+            "own": shapley.own_share(game, pictures=hidden.pictures, seed=seed),
         },
         "seconds": time.monotonic() - started,
     }

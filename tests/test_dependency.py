@@ -1,5 +1,7 @@
 """The joint-dependency matrix of a network in which one joint is found by another, and matrices that do and do not agree."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -200,3 +202,12 @@ def test_attention_that_is_even_holds_of_a_square_what_it_covers(stored):
 def test_the_cell_nearest_to_a_point():
     points = np.array([[1.5, 1.5], [3.4, 3.6], [-9.0, 99.0]])
     assert nearest_cells(points, 32).tolist() == [[0, 0], [0, 1], [0, 7]]
+
+
+def test_people_with_a_torso_have_the_numbers_of_their_pictures(stored):
+    keypoints = stored.keypoints.copy()
+    keypoints[2, LSP.index("left hip", "right hip"), 2] = 0
+    asked = dataclasses.replace(stored, keypoints=keypoints, people=dataclasses.replace(stored.people, image_ids=np.arange(12) // 2))
+    few = asked.select(np.arange(4))
+    assert dp.dependency(Painted(), CARD, few, backend=Backend.plain()).pictures.tolist() == [0, 0, 1]
+    assert dp.dependency(Painted(), CARD, stored.select(np.arange(1)), backend=Backend.plain()).pictures is None

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from posekit.errors import PosekitError
-from posekit.interpret.activations import ablation, stacks
-from posekit.interpret.analysis import clusters, probes, shared
+from posekit.interpret.activations import ablation, stacks, walks
+from posekit.interpret.analysis import cka, clusters, components, embedding, probes, shared
 from posekit.interpret.analysis.neighbours import closeness
+from posekit.interpret.attribution import dependency, shapley
 from posekit.interpret.attribution.sanity import mean_interval
 from posekit.skeleton import COCO
 from posekit.studies.comparison import gains
@@ -40,6 +41,38 @@ def enriched(points, labels, attribute, **options):
     return clusters.enrichment(labels, {"a": attribute}, **options)[0]
 
 
+def tilted(points, attribute):
+    return np.stack([points[:, 0], points[:, 1] + attribute], 1)
+
+
+def varied(points, labels, attribute, **options):
+    return components.jackknife(points, {"first": lambda found: found.variances[0]}, **options)["first"]
+
+
+def far(points, labels, attribute, **options):
+    return embedding.far_distances(points, tilted(points, attribute), sample=3 * PEOPLE, **options)
+
+
+def told(points, labels, attribute, **options):
+    return probes.classified(tilted(points, attribute), labels, **options)["correct"]
+
+
+def effects(points, labels, attribute):
+    """(N, 17, 17): alike in all but for much that is each person's own; some are not known."""
+    row, column = np.mgrid[:17, :17]
+    own = np.sin(np.einsum("n,ij->nij", 50 * points[:, 0], row + 1) + np.einsum("n,ij->nij", 50 * attribute, column + 2))
+    return np.where(points[:, 1, None, None] + column > -1, 3 * own - np.minimum(dependency.hops(COCO), 9), np.nan)
+
+
+def pair(*given, **options):
+    return {name: block[3, 5] for name, block in dependency.matrix_interval(effects(*given), **options).items()}
+
+
+def own(*given, **options):
+    values = np.nan_to_num(effects(*given))
+    return shapley.own_share(shapley.Shapley(values, COCO.joints, 300 + values.sum(1)), **options)
+
+
 WAYS = {
     "correlations": correlated,
     "closeness": near,
@@ -49,6 +82,17 @@ WAYS = {
     "valley": lambda points, labels, attribute, **options: clusters.valley(points[:, 0] / 3, **options),
     "rand index": lambda points, labels, attribute, **options: clusters.rand_index(labels, mixed(np.argsort(labels)) > 75, **options),
     "stability": lambda points, labels, attribute, **options: clusters.cluster_stability(points, 2, pairs=4, **options),
+    "jackknife": varied,
+    "alignment": lambda points, labels, attribute, **options: cka.interval(points, tilted(points, attribute), permutations=2, **options),
+    "far distances": far,
+    "disparity": lambda points, labels, attribute, **options: embedding.disparity(points, tilted(points, attribute), **options),
+    "kinds": told,
+    "effect": pair,
+    "on the others": lambda *given, **options: dependency.influence(effects(*given), COCO, **options)["nose"],
+    "on the other side": lambda *given, **options: dependency.on_counterparts(effects(*given), COCO, **options),
+    "agreement": lambda *given, **options: dependency.agreement(effects(*given), -dependency.hops(COCO), resamples=200, **options),
+    "own share": own,
+    "walk": lambda points, labels, attribute, pictures=None: walks._block(attribute, pictures),
 }
 
 
@@ -63,7 +107,7 @@ def width(block):
     return block["high"] - block["low"]
 
 
-@pytest.mark.parametrize("name", ["correlations", "enrichment", "mean", "halves", "valley"])
+@pytest.mark.parametrize("name", sorted(WAYS.keys() - {"closeness", "rand index", "stability"}))
 def test_three_people_who_are_the_same_count_as_one(name):
     """The interval is about that of one of them (a density of more people is drawn finer); as three it would be narrower by √3."""
     one, pictures = numbers(), np.repeat(np.arange(PEOPLE), 3)
@@ -160,3 +204,38 @@ def test_scores_and_changes_are_over_pictures(ask):
     three = [np.repeat(hits, 3, 0) for hits in hits_of(alone)]
     assert width(ask(*three, pictures=pictures)) == pytest.approx(width(ask(*hits_of(alone))), rel=0.2)
     assert width(ask(*three)) < 0.85 * width(ask(*three, pictures=pictures))
+
+
+def test_of_one_picture_maps_and_matrices_have_no_interval():
+    points, labels, attribute = numbers()
+    for name in ("far distances", "disparity", "alignment", "agreement"):
+        found = WAYS[name](points, labels, attribute, pictures=np.zeros(PEOPLE))
+        assert np.isfinite(found["mean"]) and np.isnan([found["low"], found["high"]]).all()
+    assert np.isnan(pair(points, labels, attribute, pictures=np.arange(PEOPLE) % (dependency.LEAST - 1))["mean"])
+    with pytest.raises(PosekitError, match="an interval by the jackknife needs 4 pictures, and there are 3"):
+        varied(points, labels, attribute, pictures=np.arange(PEOPLE) % 3)
+
+
+def test_kinds_are_told_of_people_in_pictures_that_were_not_seen():
+    """The kind is the picture's, and nothing but the picture tells it: only who has seen the picture knows."""
+    pictures = np.repeat(np.arange(24), 10)
+    scores = np.random.default_rng(0).normal(0, 0.1, (240, 24)) + np.eye(24)[pictures]
+    kinds = np.random.default_rng(1).integers(2, size=24)[pictures]
+    assert probes.classified(scores, kinds)["correct"]["mean"] > 0.95
+    assert probes.classified(scores, kinds, pictures=pictures)["correct"]["mean"] < 0.7
+    with pytest.raises(PosekitError, match="kinds: 5 folds of 3 pictures"):
+        probes.classified(scores, kinds, pictures=pictures % 3)
+    with pytest.raises(PosekitError, match="kinds: those who are not left out are all of one"):
+        probes.classified(scores, (pictures == 3).astype(int), pictures=pictures)
+
+
+def test_far_distances_are_spearmans_where_people_share_pictures_too():
+    points, labels, attribute = numbers()
+    assert far(points, labels, attribute, pictures=np.arange(PEOPLE) // 3)["mean"] == far(points, labels, attribute)["mean"]
+
+
+def test_a_walk_is_over_the_pictures_of_those_whom_it_has_an_effect_on():
+    values, pictures = np.array([np.nan, 1, 1, 2, 4, np.nan]), np.array([0, 7, 7, 5, 5, 3])
+    found = walks._block(values, pictures)
+    assert (found["mean"], found["people"], found["left_out"]) == (2, 4, 2)
+    assert (found["low"], found["high"]) == (1, 3)  # the means of either picture

@@ -182,8 +182,8 @@ def walks(
 class Causal:
     """What walking along a direction does to the network's answer, and what random directions do.
 
-    Blocks are {"mean", "low", "high", "people", "left_out"}, the interval a 95 % bootstrap over people. Of the control there is one
-    mean a direction.
+    Blocks are {"mean", "low", "high", "people", "left_out"}, the interval a 95 % bootstrap over people, or over pictures where people
+    share one. Of the control there is one mean a direction.
     """
 
     direction: str
@@ -245,13 +245,14 @@ def causal(
         model, card, crops, hook_point, vectors, direction.sd * np.array([-step, step]),
         skips=skips, means=means, backend=backend, batch=batch,
     )  # fmt: skip
-    moved = [_block(one.displacement.mean(0)) for one in walked]
+    pictures = crops.people.image_ids
+    moved = [_block(one.displacement.mean(0), pictures) for one in walked]
     if not moved[0]["people"]:
         raise PosekitError(f"{crops.people.source}: nobody has a trunk to measure by; take people with shoulders and hips labelled")
-    varied = [_block(one.variation.mean(0)) for one in walked]
+    varied = [_block(one.variation.mean(0), pictures) for one in walked]
     effects = []
     if attribute is not None:
-        effects = [_block(one.change(attribute, skeleton) / scale) for one in walked]
+        effects = [_block(one.change(attribute, skeleton) / scale, pictures) for one in walked]
         if not effects[0]["people"]:
             raise PosekitError(f"{attribute}: defined for nobody at both ends of the walk; take another attribute or shorter steps")
     measured = [i for i, block in enumerate(effects[1:]) if block["people"]]
@@ -379,7 +380,8 @@ def _rulers(crops: Crops, card: Card) -> np.ndarray:
     return np.where(lengths > 0, lengths, np.nan)
 
 
-def _block(values: np.ndarray) -> dict[str, float]:
-    known = values[np.isfinite(values)]
-    mean, low, high = interval(known, np.ones(len(known)))
-    return {"mean": mean, "low": low, "high": high, "people": len(known), "left_out": len(values) - len(known)}
+def _block(values: np.ndarray, pictures: np.ndarray | None) -> dict[str, float]:
+    known = np.isfinite(values)
+    shared = None if pictures is None else pictures[known]
+    mean, low, high = interval(values[known], np.ones(known.sum()), pictures=shared)
+    return {"mean": mean, "low": low, "high": high, "people": int(known.sum()), "left_out": int((~known).sum())}

@@ -23,6 +23,7 @@ from posekit.engine.inference.prediction import by_modules
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError, whole
 from posekit.hooks import trace
+from posekit.interpret.analysis.shared import owners, people_of
 
 COLUMNS = 1 << 14  # numbers of a code that are multiplied at a time: what bounds the memory beside the codes'
 BATCH = 32  # people who pass through a network at once
@@ -119,28 +120,32 @@ def layers(
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 
-def interval(one: np.ndarray, other: np.ndarray, *, groups: int = 20, permutations: int = 200, seed: int = 0) -> dict[str, float]:
+def interval(
+    one: np.ndarray, other: np.ndarray, *, groups: int = 20, permutations: int = 200, pictures: np.ndarray | None = None, seed: int = 0
+) -> dict[str, float]:  # fmt: skip
     """`interval_of_grams` of codes (N, ...) and (N, ...)."""
-    return interval_of_grams(gram(one), gram(other), groups=groups, permutations=permutations, seed=seed)
+    return interval_of_grams(gram(one), gram(other), groups=groups, permutations=permutations, pictures=pictures, seed=seed)
 
 
 def interval_of_grams(
-    one: np.ndarray, other: np.ndarray, *, groups: int = 20, permutations: int = 200, seed: int = 0
+    one: np.ndarray, other: np.ndarray, *, groups: int = 20, permutations: int = 200, pictures: np.ndarray | None = None, seed: int = 0
 ) -> dict[str, float]:  # fmt: skip
     """Unbiased CKA of two layers, matrices (N, N) of `gram`: {"mean", "low", "high", "chance"}.
 
-    The 95 % interval is over people, by the grouped jackknife: they are dealt at random into `groups`, each of which is left out once. A
-    bootstrap would not do: a person drawn twice is most like himself in both layers, which makes any two layers look alike. Of fewer than
-    8 people there is none, NaN. `chance` is the 97.5 % quantile with the people of `other` exchanged at random.
+    The 95 % interval is over people, or over `pictures` (N,) where people share one, by the grouped jackknife: they are dealt at random
+    into `groups`, each of which is left out once. A bootstrap would not do: a person drawn twice is most like himself in both layers,
+    which makes any two layers look alike. Of fewer than 8 people, or pictures, there is none, NaN. `chance` is the 97.5 % quantile with
+    the people of `other` exchanged at random.
 
     Raises:
         PosekitError: as `of_grams` does.
     """
     groups, permutations = whole("groups", groups, 2), whole("permutations", permutations)
     random, people = np.random.default_rng(whole("seed", seed)), len(one)
+    owner, units = owners(pictures, people)
     mean, rest = of_grams(one, other), []
-    for group in np.array_split(random.permutation(people), min(groups, people)) if people >= 2 * FEWEST else ():
-        kept = np.ix_(*[np.setdiff1d(np.arange(people), group)] * 2)
+    for group in np.array_split(random.permutation(units), min(groups, units)) if units >= 2 * FEWEST else ():
+        kept = np.ix_(*[np.setdiff1d(np.arange(people), people_of(group, owner))] * 2)
         rest.append(of_grams(one[kept], other[kept]))  # what all are moved by does not change it
     width = 1.959964 * np.sqrt((len(rest) - 1) * np.var(rest)) if rest else np.nan
     orders = [random.permutation(people) for _ in range(permutations)]

@@ -19,6 +19,7 @@ from torch import Tensor
 from posekit.data.people import iterate
 from posekit.engine.learning import parallel
 from posekit.errors import PosekitError, whole
+from posekit.interpret.analysis.shared import owners, people_of
 
 ROWS = 2048  # people whose products are taken at once: enough that arithmetic, not memory, is what takes the time
 NEGLIGIBLE = 1e-6  # of the largest variance: below it is rounding of the float32 products
@@ -272,20 +273,24 @@ def count_above_floor(spectrum: np.ndarray, floor: np.ndarray) -> int:
 
 
 def jackknife(
-    codes: np.ndarray, measures: Mapping[str, Callable[[Components], float]], groups: int = 20, seed: int = 0
+    codes: np.ndarray, measures: Mapping[str, Callable[[Components], float]], groups: int = 20, seed: int = 0, *,
+    pictures: np.ndarray | None = None,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
-    """Measures of everybody's components, each {"mean", "low", "high"} with its 95 % interval over people.
+    """Measures of everybody's components, each {"mean", "low", "high"} with its 95 % interval over people, of codes (N, D).
 
-    By the grouped jackknife: people are dealt at random into groups, each of which is left out once. A bootstrap would not do,
-    since people drawn twice make codes look to have fewer dimensions than they have. Of fewer people each is a group of its own.
+    By the grouped jackknife: people, or `pictures` (N,) where people share one, are dealt at random into groups, each of which is left out
+    once. A bootstrap would not do, since people drawn twice make codes look to have fewer dimensions than they have. Of fewer people, or
+    pictures, each is a group of its own.
 
     Raises:
-        PosekitError: fewer than 4 people.
+        PosekitError: fewer than 4 people, or pictures.
     """
-    groups, seed = min(whole("groups", groups, 1), len(codes)), whole("seed", seed)
+    owner, units = owners(pictures, len(codes))
+    groups, seed = min(whole("groups", groups, 1), units), whole("seed", seed)
     if groups < 4:
-        raise PosekitError(f"an interval by the jackknife needs 4 people, and there are {len(codes)}")
-    dealt = np.array_split(np.random.default_rng(seed).permutation(len(codes)), groups)
+        who = "people" if owner is None else "pictures"
+        raise PosekitError(f"an interval by the jackknife needs 4 {who}, and there are {units}")
+    dealt = [people_of(part, owner) for part in np.array_split(np.random.default_rng(seed).permutation(units), groups)]
     wide = len(codes) < codes.shape[1]
     parts = [] if wide else [moments_of(batches_of(codes, np.sort(index))) for index in dealt]
 

@@ -92,32 +92,40 @@ def faithfulness(
 
 
 def far_distances(
-    points: np.ndarray, plane: np.ndarray, *, sample: int = FAR_SAMPLE, resamples: int = 100, seed: int = 0
+    points: np.ndarray, plane: np.ndarray, *, sample: int = FAR_SAMPLE, resamples: int = 100, pictures: np.ndarray | None = None,
+    seed: int = 0,
 ) -> dict[str, float]:  # fmt: skip
-    """Spearman's correlation of all distances between people by their codes and in the plane, with its interval over people.
+    """Spearman's correlation of all distances between people by their codes (N, D) and in the plane (N, 2).
 
-    It says whether far apart in the plane means far apart: what trustworthiness and continuity do not ask.
+    It says whether far apart in the plane means far apart: what trustworthiness and continuity do not ask. With its 95 % bootstrap
+    interval over people, or over `pictures` (N,) where people share one; of one picture NaN.
     """
     chosen = _some(points, plane, sample, seed)
-    # Ranks of all pairs once; a resample takes pairs of two different people as often as both were drawn.
+    # Ranks of all pairs once; a resample takes pairs of two different people as often as both were drawn, and as often as their picture
+    # was where both are in it: in another copy of it they would be themselves.
     a, b = (squareform(rankdata(pdist(space[chosen]))) for space in (points, plane))
     upper = np.triu_indices(len(chosen), 1)
-    random = np.random.default_rng(seed)
-    counts = [np.ones(len(chosen), int)]
-    counts += [np.bincount(random.integers(len(chosen), size=len(chosen)), minlength=len(chosen)) for _ in range(resamples)]
-    found = [_correlation(a[upper], b[upper], count[upper[0]] * count[upper[1]]) for count in counts]
-    low, high = np.quantile(found[1:], [0.025, 0.975])
+    random, (owner, units) = np.random.default_rng(seed), owners(None if pictures is None else np.asarray(pictures)[chosen], len(chosen))
+    owner = np.arange(units) if owner is None else owner
+    one, other = owner[upper[0]], owner[upper[1]]
+    counts = [np.ones(units, int)]
+    counts += [np.bincount(random.integers(units, size=units), minlength=units) for _ in range(resamples)]
+    found = [_correlation(a[upper], b[upper], count[one] * np.where(one == other, 1, count[other])) for count in counts]
+    low, high = np.quantile(found[1:], [0.025, 0.975]) if units > 1 else (np.nan, np.nan)
     return {"mean": found[0], "low": float(low), "high": float(high)}
 
 
-def disparity(a: np.ndarray, b: np.ndarray, *, resamples: int = 200, seed: int = 0) -> dict[str, float]:
+def disparity(
+    a: np.ndarray, b: np.ndarray, *, resamples: int = 200, pictures: np.ndarray | None = None, seed: int = 0
+) -> dict[str, float]:  # fmt: skip
     """What remains between two planes (N, 2) after shift, turn, mirror and scale: Procrustes' disparity, 0 same, 1 unrelated.
 
-    With its 95 % bootstrap interval over people.
+    With its 95 % bootstrap interval over people, or over `pictures` (N,) where people share one; of one picture NaN.
     """
-    random = np.random.default_rng(whole("seed", seed))
-    draws = [random.integers(len(a), size=len(a)) for _ in range(whole("resamples", resamples, 1))]
-    low, high = np.quantile([procrustes(a[draw], b[draw])[2] for draw in draws], [0.025, 0.975])
+    random, (owner, units) = np.random.default_rng(whole("seed", seed)), owners(pictures, len(a))
+    draws = [people_of(random.integers(units, size=units), owner) for _ in range(whole("resamples", resamples, 1))]
+    found = [procrustes(a[draw], b[draw])[2] for draw in draws if np.ptp(draw)]  # one person has no shape
+    low, high = np.quantile(found, [0.025, 0.975]) if units > 1 else (np.nan, np.nan)
     return {"mean": float(procrustes(a, b)[2]), "low": float(low), "high": float(high)}
 
 

@@ -19,7 +19,7 @@ from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from torch.nn.functional import interpolate
 
 from posekit.data.augment import eval_view
@@ -154,10 +154,12 @@ def probes(scores: np.ndarray, values: Mapping[str, np.ndarray], ks: Sequence[in
     return {name: [probe(name, scores, column, k, **options) for k in ks] for name, column in values.items()}
 
 
-def classified(scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, seed: int = 0) -> dict[str, dict[str, float]]:
+def classified(
+    scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, pictures: np.ndarray | None = None, seed: int = 0
+) -> dict[str, dict[str, float]]:  # fmt: skip
     """How often a linear classifier (logistic regression) of scores (N, C) names the kind (N,) of people that it was not fitted to.
 
-    A kind is a number or a word.
+    A kind is a number or a word. Where people share `pictures` (N,), all of one are left out together, and intervals are over pictures.
 
     Returns:
         {"correct", "most common"}, each {"mean", "low", "high"}: the share of people, with its 95 % interval over them. The second is that
@@ -165,7 +167,7 @@ def classified(scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, see
 
     Raises:
         PosekitError: a person has no kind, all are of one, or none has a person for each of the folds; a score is not finite, or the first
-            does not vary.
+            does not vary; fewer pictures than folds, or all of a fold's others are of one kind.
     """
     _finite(scores, "kinds")
     if np.shape(kinds) != (len(scores),) or pd.isna(np.asarray(kinds)).any():
@@ -176,13 +178,19 @@ def classified(scores: np.ndarray, kinds: np.ndarray, *, folds: int = FOLDS, see
                            f"{folds} people of one")  # fmt: skip
     if not scores[:, 0].std() > 0:
         raise PosekitError("kinds: the first score, in whose spread all are measured, is the same for everybody; leave it out")
-    split = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    owner, units = owners(pictures, len(scores))
+    if units < folds:
+        raise PosekitError(f"kinds: {folds} folds of {units} pictures; take people of more pictures")
+    split = (StratifiedKFold if owner is None else StratifiedGroupKFold)(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of kinds of fewer people than folds
-        named = cross_val_predict(LogisticRegression(C=1.0, max_iter=300), scores / scores[:, 0].std(), kinds, cv=split)
+        parts = list(split.split(scores, kinds, owner))
+        if any(np.ptp(kinds[fitted]) == 0 for fitted, _ in parts):
+            raise PosekitError("kinds: those who are not left out are all of one; take more people of the others")
+        named = cross_val_predict(LogisticRegression(C=1.0, max_iter=300), scores / scores[:, 0].std(), kinds, cv=parts)
     hits = {"correct": named == kinds, "most common": kinds == np.bincount(kinds).argmax()}
     return {
-        name: dict(zip(("mean", "low", "high"), interval(hit.astype(float), np.ones(len(hit)), seed=seed), strict=True))
+        name: dict(zip(("mean", "low", "high"), interval(hit.astype(float), np.ones(len(hit)), pictures=owner, seed=seed), strict=True))
         for name, hit in hits.items()
     }
 

@@ -24,6 +24,19 @@ def people_of(drawn: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
     return np.repeat(np.arange(len(owner)), np.bincount(drawn, minlength=owner.max() + 1)[owner])
 
 
+def summed(values: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
+    """Values (N, ...) of people added up within their pictures (P, ...); without `owner` as they are.
+
+    >>> summed(np.array([1, 2, 3]), np.array([0, 1, 1])).tolist()
+    [1.0, 5.0]
+    """
+    if owner is None:
+        return values
+    sums = np.zeros((owner.max() + 1, *values.shape[1:]))
+    np.add.at(sums, owner, values)
+    return sums
+
+
 def half_width(shares: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Half of the 95 % interval (...) of an estimate over pictures, by each person's share (N, ...) in its error, 0 in the mean.
 
@@ -33,6 +46,4 @@ def half_width(shares: np.ndarray, owner: np.ndarray) -> np.ndarray:
     count = owner.max() + 1
     if count < 2:
         return np.full(shares.shape[1:], np.nan)
-    sums = np.zeros((count, *shares.shape[1:]))
-    np.add.at(sums, owner, shares)
-    return student.ppf(0.975, count - 1) * np.sqrt(count / (count - 1) * np.square(sums).sum(0))
+    return student.ppf(0.975, count - 1) * np.sqrt(count / (count - 1) * np.square(summed(shares, owner)).sum(0))

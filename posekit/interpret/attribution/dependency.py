@@ -1,7 +1,7 @@
 """The joint-dependency matrix: how far hiding one joint moves the network's answer for another.
 
 found = dependency(model, card, crops)
-table = matrix_interval(found.effect)  # {"mean": (K, K), "low", "high", "people"}; rows are hidden, columns move
+table = matrix_interval(found.effect, pictures=found.pictures)  # {"mean": (K, K), "low", "high", "people"}; rows are hidden, columns move
 
 Hiding is a cause and not a correlation: a square over the joint, in place of which there is the picture blurred so far that no limb
 shows. A square is also a disturbance, whatever it covers, and the more so the nearer it is; so equally large ones elsewhere on the same
@@ -26,6 +26,7 @@ from posekit.engine.inference.prediction import Fast, decode, predict_heatmaps
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError, whole
 from posekit.interpret.activations.ablation import rank_correlation
+from posekit.interpret.analysis.shared import owners, summed
 from posekit.interpret.attribution.explain import blurred
 from posekit.interpret.attribution.sanity import mean_interval
 from posekit.skeleton import Skeleton, skeleton_of
@@ -34,7 +35,7 @@ SIDE = 0.4  # of the torso's length: the side of the square
 ALIKE = 2.0  # a control is at most this many times as near or as far as the joint whose control it is
 FARTHEST = 1.0  # torso lengths: a joint that jumps farther counts as this far
 CONTROLS = 12  # other points on the person that are hidden
-LEAST = 10  # people without whom a pair of joints has no mean
+LEAST = 10  # people, or pictures where people share one, without whom a pair of joints has no mean
 BATCH = 128  # pictures predicted at once
 
 
@@ -48,6 +49,7 @@ class Dependency:
     moved: np.ndarray
     control: np.ndarray  # by equally large squares elsewhere on the person that cover neither, about as far from B as A is
     skeleton: Skeleton
+    pictures: np.ndarray | None = None  # (N,) a number for each one's picture, where known
 
     @property
     def effect(self) -> np.ndarray:
@@ -69,7 +71,8 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, bac
     network, random = Fast(model, backend, expected=2 * len(skeleton) * len(crops)), np.random.default_rng(seed)
     torsos = metrics.torso(crops.keypoints, skeleton) * view(crops.size, card.resolution)[0, 0]
     moved, control = [], []
-    for row in np.flatnonzero(torsos > 0).tolist():
+    rows = np.flatnonzero(torsos > 0)
+    for row in rows.tolist():
         picture, points = person_view(crops, row, card)
         side = SIDE * torsos[row]
         elsewhere = _on_limbs(points, skeleton, random)
@@ -86,7 +89,8 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, bac
         control.append(other)
     if not moved:
         raise PosekitError(f"{crops.people.source}: nobody has a torso to measure by; take people with shoulders and hips labelled")
-    return Dependency(np.stack(moved), np.stack(control), skeleton)
+    ids = crops.people.image_ids
+    return Dependency(np.stack(moved), np.stack(control), skeleton, None if ids is None else ids[rows])
 
 
 def moved_and_control(far: np.ndarray, points: np.ndarray, squares: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
@@ -118,18 +122,19 @@ def hide(picture: Tensor, centres: np.ndarray, side: float) -> Tensor:
     return torch.where((down[:, :, None] & across[:, None, :])[:, None].to(picture.device), blurred(picture[None]), picture)
 
 
-def matrix_interval(values: np.ndarray, *, seed: int = 0) -> dict[str, np.ndarray]:
+def matrix_interval(values: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict[str, np.ndarray]:
     """The mean over people of values (N, K, K) with its 95 % bootstrap interval, and how many people count, all (K, K).
 
-    NaN where fewer than LEAST people count.
+    The interval is over people, or over `pictures` (N,) where people share one. NaN where fewer than LEAST of them count.
     """
-    known = np.isfinite(values)
+    known, (owner, units) = np.isfinite(values), owners(pictures, len(values))
     filled, count = np.nan_to_num(values).reshape(len(values), -1), known.reshape(len(values), -1).astype(float)
-    weights = np.random.default_rng(seed).multinomial(len(values), np.full(len(values), 1 / len(values)), size=1000)
+    filled, count = summed(filled, owner), summed(count, owner)
+    weights = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), size=1000)
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = (weights @ filled) / (weights @ count)
         mean = filled.sum(0) / count.sum(0)
-    enough = count.sum(0) >= LEAST
+    enough = (count > 0).sum(0) >= LEAST
     low, high = np.full((2, len(mean)), np.nan)
     if enough.any():
         low[enough], high[enough] = np.nanquantile(draws[:, enough], [0.025, 0.975], axis=0)
@@ -138,39 +143,45 @@ def matrix_interval(values: np.ndarray, *, seed: int = 0) -> dict[str, np.ndarra
     return {name: column.reshape(shape) for name, column in table.items()}
 
 
-def influence(effect: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict[str, dict]:
+def influence(effect: np.ndarray, skeleton: Skeleton, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict[str, dict]:
     """How far hiding each joint moves the others on average, {"mean", "low", "high", "people"} by joint, of effects (N, K, K).
 
-    Joints of which nothing is known are left out.
+    Intervals are over people, or over `pictures` (N,) where people share one. Joints of which nothing is known are left out.
     """
     others = np.where(np.eye(len(skeleton), dtype=bool), np.nan, effect)
     found = {
-        joint: mean_interval(np.nansum(others[:, k], 1), np.isfinite(others[:, k]).sum(1), seed=seed)
+        joint: mean_interval(np.nansum(others[:, k], 1), np.isfinite(others[:, k]).sum(1), pictures=pictures, seed=seed)
         for k, joint in enumerate(skeleton.joints)
     }
     return {joint: block for joint, block in found.items() if np.isfinite(block["mean"])}
 
 
-def on_counterparts(effect: np.ndarray, skeleton: Skeleton, *, seed: int = 0) -> dict:
-    """How far hiding a joint moves its counterpart on the other side, {"mean", "low", "high", "people"}, of effects (N, K, K)."""
+def on_counterparts(effect: np.ndarray, skeleton: Skeleton, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict:
+    """How far hiding a joint moves its counterpart on the other side, {"mean", "low", "high", "people"}, of effects (N, K, K).
+
+    The interval is over people, or over `pictures` (N,) where people share one.
+    """
     mirrored = np.array(skeleton.mirrored)
     paired = np.flatnonzero(mirrored != np.arange(len(skeleton)))
     twin = effect[:, paired, mirrored[paired]]
-    return mean_interval(np.nansum(twin, 1), np.isfinite(twin).sum(1), seed=seed)
+    return mean_interval(np.nansum(twin, 1), np.isfinite(twin).sum(1), pictures=pictures, seed=seed)
 
 
-def agreement(values: np.ndarray, other: np.ndarray, *, seed: int = 0, resamples: int = 1000) -> dict:
+def agreement(
+    values: np.ndarray, other: np.ndarray, *, pictures: np.ndarray | None = None, seed: int = 0, resamples: int = 1000
+) -> dict:  # fmt: skip
     """Do two matrices of joints by joints put the pairs in the same order? Spearman's correlation off the diagonal.
 
     Args:
         values: (N, K, K) of people, a `Dependency.effect` say.
         other: (K, K), `hops` say; or (N, K, K) of the same people, attention say, whose mean is taken.
+        pictures: (N,) numbers of their pictures, where people share some: the interval is over pictures.
 
     Returns:
         `mean`, `low`, `high`, `p` and `pairs`. The 95 % interval is a bootstrap over the N people, the same for both matrices, moved
         so that its middle is `mean`: the noise of people drawn twice pulls each draw towards 0. So does that of N people, and the
         interval is of what N people give, not of what all would. `p` is Mantel's (1967) test, in which joints change names, since pairs
-        that share a joint are not independent. None where fewer than 6 pairs are known; of one person the interval is NaN.
+        that share a joint are not independent. None where fewer than 6 pairs are known; of one person or picture the interval is NaN.
 
     Raises:
         PosekitError: `other` is of more or fewer people.
@@ -195,9 +206,11 @@ def agreement(values: np.ndarray, other: np.ndarray, *, seed: int = 0, resamples
     if there < 6:
         return {"mean": None, "low": None, "high": None, "p": None, "pairs": there}
     found = correlation(once, twice)
-    weights = random.multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples).astype(float)
+    owner, units = owners(pictures, len(values))
+    weights = random.multinomial(units, np.full(units, 1 / units), size=resamples).astype(float)
+    weights = weights if owner is None else weights[:, owner]
     draws = [correlation(mean(values, row), mean(other, row)) for row in weights]
-    low, high = np.clip(found + np.quantile(draws, [0.025, 0.975]) - np.median(draws), -1, 1) if len(values) > 1 else (np.nan, np.nan)
+    low, high = np.clip(found + np.quantile(draws, [0.025, 0.975]) - np.median(draws), -1, 1) if units > 1 else (np.nan, np.nan)
     orders = [random.permutation(len(once)) for _ in range(resamples)]
     chance = np.array([correlation(once, twice[np.ix_(order, order)]) for order in orders])
     p = (1 + (np.abs(chance) >= abs(found)).sum()) / (1 + resamples)

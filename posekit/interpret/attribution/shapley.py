@@ -93,14 +93,14 @@ def shapley(
     return Shapley(np.stack(values), tuple(players), np.stack(totals))
 
 
-def own_share(found: Shapley, *, seed: int = 0) -> dict:
+def own_share(found: Shapley, *, pictures: np.ndarray | None = None, seed: int = 0) -> dict:
     """How much of what showing all joints is worth for a joint is that joint's own value: {"mean", "low", "high", "people"} over people.
 
-    Players are single joints, in the skeleton's order.
+    The interval is over `pictures` (N,) where people share one. Players are single joints, in the skeleton's order.
     """
     own = np.einsum("nkk->nk", found.values)
     known = np.isfinite(own)
-    return mean_interval(np.where(known, own, 0).sum(1), np.where(known, found.total, 0).sum(1), seed=seed)
+    return mean_interval(np.where(known, own, 0).sum(1), np.where(known, found.total, 0).sum(1), pictures=pictures, seed=seed)
 
 
 def player_masks(picture: Tensor, points: np.ndarray, side: float, players: Sequence[Sequence[int]]) -> Tensor:
