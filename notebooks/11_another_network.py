@@ -241,11 +241,10 @@ if here:
     depends = causes.dependency(heat.model, heat.card, with_joints(framed_coders.select(some), limbs), seed=seed)
     own_depends = causes.dependency(ours.model, ours.card, with_joints(coders.select(some), skeleton_of(ours.card.skeleton)), seed=seed)
     effects = {words.BLAZEPOSE: depends.effect, ours.card.name: own_depends.effect[:, inside][:, :, inside]}
-    m["dependency"] = {name: causes.matrix_interval(effect, pictures=depends.pictures, seed=seed) for name, effect in effects.items()}
-    m["closeness"] = {
-        name: causes.agreement(effect, -causes.hops(limbs), pictures=depends.pictures, seed=seed) for name, effect in effects.items()
-    }
-    m["agreement"] = causes.agreement(*effects.values(), pictures=depends.pictures, seed=seed)
+    by_picture = {"pictures": depends.pictures, "seed": seed}
+    m["dependency"] = {name: causes.matrix_interval(effect, **by_picture) for name, effect in effects.items()}
+    m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), **by_picture) for name, effect in effects.items()}
+    m["agreement"] = causes.agreement(*effects.values(), **by_picture)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables side by side, both dark along the diagonal"}}
 if m:
