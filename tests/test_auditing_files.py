@@ -145,6 +145,12 @@ def test_corrected_people_are_trained_on_as_any(leeds, tmp_path):
         (["x"], {}, "decision 1 is of annotation 'x'"),
         ([EXCHANGE | {"exchange": ["left knee"]}], {}, "without the other side's"),
         ([EXCHANGE | {"remove": ["tail"]}], {}, "are not joints of the lsp skeleton"),
+        (
+            [EXCHANGE, {"id": 4, "exhange": ["left knee", "right knee"]}],
+            {},
+            "d.json: decision 2 has 'exhange', which is none of id, decision, exchange, remove",
+        ),
+        ([{"ID": 3, "remove": ["neck"]}], {}, "decision 1 has 'ID', which is none of id,"),
         ([EXCHANGE, EXCHANGE], {}, "decides about an annotation twice"),
     ],
 )

@@ -17,6 +17,7 @@ from posekit.files import not_written, read_json, replacing, text_hash, write_js
 from posekit.skeleton import Skeleton
 
 FORM = "posekit decisions"
+KEYS = ("id", "decision", "exchange", "remove")  # of a decision in a file
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def read(file: str | Path, people: People) -> list[Decision]:
     known, found = people.ids.tolist(), []
     for number, entry in enumerate(content["decisions"], 1):
         where = f"{file}: decision {number}"
+        if isinstance(entry, dict) and (unknown := [key for key in entry if key not in KEYS]):
+            raise PosekitError(f"{where} has {unknown[0]!r}, which is none of {', '.join(KEYS)}")
         if not isinstance(entry, dict) or type(entry.get("id")) is not int or entry["id"] not in known:
             raise PosekitError(f"{where} is of annotation {entry.get('id') if isinstance(entry, dict) else entry!r}, which is not there")
         if known.count(entry["id"]) > 1:
