@@ -205,6 +205,12 @@ def test_what_cannot_be_studied_is_told_in_one_line(project, arguments, message,
     assert done.exit_code == 1 and message in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
+def test_an_unknown_variant_is_told_before_anybody_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "load_people", lambda *_, **__: pytest.fail("people were loaded"))
+    done = CliRunner().invoke(cli.app, ["study", "smoke", "--data", DATA, "--variant", "bass", "--cache", str(tmp_path / "data")])
+    assert done.exit_code == 1 and "smoke has no variant 'bass'" in done.stderr and not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def listed(planned, project, tmp_path, monkeypatch):
     """The job of the base, seed 0, in a checkout without results, as `run` lists it."""

@@ -99,6 +99,7 @@ def test_designs_name_every_training_once_and_differ_by_key(name):
     keys = {t.key(PEOPLE) for t in study.trainings}
     assert len(set(names)) == len(names) == len(keys) and study.reference == study.trainings[0].variant
     assert names[:2] == [(study.reference, 0), (study.reference, 1)]
+    assert study.variants == design(name, 17).variants  # a misspelt one is told before the people are there
 
 
 def keys_of(name):

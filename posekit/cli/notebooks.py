@@ -111,6 +111,7 @@ def study(
         numbers = ()
     if not numbers:
         raise PosekitError(f"--seeds {seeds!r}: write whole numbers with commas between them, as 0,1,2")
+    designs.check_variants(name, variant or ())
     data = data or designs.people_of(name)
     with bars() as bar, bar.task("rendering", None) as rendered:
         planned = execute.plan(name, data, numbers, cache=cache, progress=rendered)

@@ -22,7 +22,7 @@ from posekit.errors import PosekitError
 from posekit.files import write_json
 from posekit.process import cores, keep_memory
 from posekit.studies import hours, results
-from posekit.studies.designs import Study, design
+from posekit.studies.designs import Study, check_variants, design
 from posekit.studies.floor import recall, remember
 from posekit.studies.job import SPLITS, Training, do, fingerprints, stores
 from posekit.studies.kept import Trainings
@@ -100,8 +100,7 @@ def asked(planned: Plan, variants: Sequence[str] = ()) -> list[Training]:
     Raises:
         PosekitError: the study has no such variant.
     """
-    if unknown := [name for name in variants if name not in planned.study.variants]:
-        raise PosekitError(f"{planned.study.name} has no variant {unknown[0]!r}; its variants: {'; '.join(planned.study.variants)}")
+    check_variants(planned.study.name, variants)
     return [training for training in planned.missing if not variants or training.variant in variants]
 
 

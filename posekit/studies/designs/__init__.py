@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from posekit.engine.learning.training import Recipe
 from posekit.errors import PosekitError
 from posekit.models.hourglass import HourglassConfig
+from posekit.skeleton import COCO
 from posekit.studies.designs import hourglasses
 from posekit.studies.designs.estimators import estimators_64
 from posekit.studies.job import Training, with_seed
@@ -70,6 +71,17 @@ def people_of(name: str) -> str:
     if data is None:
         raise PosekitError(f"{name} is a study of photographs; say where they are: --data lspet:FOLDER")
     return data
+
+
+def check_variants(name: str, variants: Sequence[str]) -> None:
+    """Complain of a variant that the study of this name has not, before its people are there: it is of the same ones for any skeleton.
+
+    Raises:
+        PosekitError: there is no such study, or a variant is none of its.
+    """
+    known = [training.variant for training in find(name).variants(len(COCO))] if variants else []
+    if unknown := [variant for variant in variants if variant not in known]:
+        raise PosekitError(f"{name} has no variant {unknown[0]!r}; its variants: {'; '.join(known)}")
 
 
 def design(name: str, joints: int, seeds: Sequence[int] = SEEDS) -> Study:
