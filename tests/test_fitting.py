@@ -1,16 +1,22 @@
 """From a recipe to a weights file: where training begins, and what the card says of it."""
 
 import dataclasses
+import json
 import signal
 
+import numpy as np
 import pytest
 import torch
 from filelock import FileLock
-from planted import RECIPE, planted
+from PIL import Image
+from planted import RECIPE, people, planted
 
 from posekit import Backend, HourglassConfig, PosekitError, Skeleton, fit, fit_parts
+from posekit.data.crops import crops as cut_out
+from posekit.data.pictures import Folder
 from posekit.engine import weights
 from posekit.engine.learning import training
+from posekit.engine.learning.checkpoints import differences
 from posekit.engine.learning.fitting import recipe_of
 from posekit.losses import loss_sum
 
@@ -70,6 +76,42 @@ def test_another_start_is_not_resumed(crops, tmp_path):
     moved = one.rename(one.with_name("elsewhere.safetensors"))  # the same weights under another name are the same start
     assert torch.equal(parameters(fit(CONFIG, short, *crops, tmp_path / "third", start=moved, **plain)), before)
     assert not torch.equal(parameters(fit(CONFIG, short, *crops, tmp_path / "third", start=other, resume=False, **plain)), before)
+
+
+@pytest.mark.parametrize(("exchanged", "words"), [(range(32), "photographs"), (range(100, 112), "validation photographs")])
+def test_photographs_that_were_exchanged_are_not_resumed_on(tmp_path, exchanged, words):
+    """Others under the same names, with the same annotations: one training would have seen both."""
+    both, read = (range(32), range(100, 112)), people(range(1)).read
+
+    def photographs(numbers, shown=0):
+        for number in numbers:
+            Image.fromarray(read(str(number + shown))).save(tmp_path / f"{number}.png")
+        tables = [dataclasses.replace(table := people(n), names=np.char.add(table.names, ".png"), read=Folder(str(tmp_path))) for n in both]
+        return [cut_out(table, 40, tmp_path / "data") for table in tables]
+
+    def go_on(crops, folder, report=None):
+        fit(CONFIG, RECIPE, *crops, tmp_path / folder, report=report, backend=Backend.plain())
+
+    def press(figures):
+        signal.raise_signal(signal.SIGINT)
+
+    before = photographs([*both[0], *both[1]])
+    for folder in ("new", "old"):
+        with pytest.raises(KeyboardInterrupt):
+            go_on(before, folder, press)
+    state = torch.load(tmp_path / "old" / "last.pt", weights_only=True)
+    identity = {name: value for name, value in json.loads(state["identity"]).items() if "photographs" not in name}
+    torch.save(state | {"identity": json.dumps(identity, sort_keys=True)}, tmp_path / "old" / "last.pt")  # as earlier versions wrote it
+    after = photographs(exchanged, 1000)
+    with pytest.raises(PosekitError, match=rf"start or data: {words} \(content\) is \w{{12}}, was \w{{12}}; train into another"):
+        go_on(after, "new")
+    go_on(before, "new")  # as they were, it goes on
+    go_on(after, "old")  # and so does what never said
+
+
+def test_a_change_of_the_recipe_is_told_where_the_network_has_a_setting_of_the_name():
+    before, now = (json.dumps({"recipe": {"sigma": sigma}, "config": {"sigma": 1.0}}) for sigma in (1.0, 0.7))
+    assert differences(before, now) == "sigma is 0.7, was 1.0" and differences(now, now) == ""
 
 
 def test_two_processes_do_not_train_into_one_folder(crops, tmp_path):

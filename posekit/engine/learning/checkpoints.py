@@ -16,6 +16,7 @@ from posekit.files import not_written, replacing, write_text
 
 RESUME = "go on with resume=True (--resume)"
 ANEW = "train into another folder (--out) or with resume=False"
+PHOTOGRAPHS = {"photographs": "photographs (content)", "validation photographs": "validation photographs (content)"}  # newer than the rest
 
 
 @contextlib.contextmanager
@@ -72,12 +73,16 @@ def read(path: Path, backend: Backend) -> dict | None:
 
 
 def differences(before: str, now: str) -> str:
-    """What differs between two trainings' identities, JSON both, each setting with its two values.
+    """What differs between two trainings' identities, JSON both, each setting with its two values; "" where they are the same.
+
+    A checkpoint of before photographs were part of it is of whatever they are now.
 
     >>> differences('{"recipe": {"epochs": 1, "batch": 8}, "people": "a"}', '{"recipe": {"epochs": 2, "batch": 8}, "people": "b"}')
     'epochs is 2, was 1 (more epochs are another training, since the rate falls over all of them; --start takes up its weights); people ...'
     """
-    old, new = _settings(json.loads(before)), _settings(json.loads(now))
+    identity = json.loads(now)
+    old = _settings({name: identity[name] for name in PHOTOGRAPHS if name in identity} | json.loads(before))
+    new = _settings(identity)
     unlike = [name for name in new | old if new.get(name) != old.get(name)]
     more = " (more epochs are another training, since the rate falls over all of them; --start takes up its weights)"
     return "; ".join(f"{name} is {new.get(name)}, was {old.get(name)}{more if name == 'epochs' else ''}" for name in unlike)
@@ -86,11 +91,12 @@ def differences(before: str, now: str) -> str:
 def _settings(identity: dict) -> dict:
     """The settings of an identity by name, those of the data under words."""
     data = {"people": "people (fingerprint)", "validation": "validation people (fingerprint)", "start": "start (fingerprint)",
-            "teacher": "teacher (fingerprint)"}  # fmt: skip
+            "teacher": "teacher (fingerprint)", **PHOTOGRAPHS}  # fmt: skip
     found = {data.get(name, name): value for name, value in identity.items() if name not in ("recipe", "config")}
     recipe = dict(identity.get("recipe", {}))
     changes = {f"augmentation.{name}": value for name, value in recipe.pop("augmentation", {}).items()}
-    return recipe | changes | identity.get("config", {}) | found
+    config = {f"the network's {name}" if name in recipe else name: value for name, value in identity.get("config", {}).items()}
+    return recipe | changes | config | found
 
 
 def trim(history: Path, step: int) -> None:
