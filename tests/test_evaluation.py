@@ -1,6 +1,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,30 @@ def test_metrics_come_with_the_data_that_they_need(tmp_path):
     scores = {d.skeleton.name: evaluate(weights_file(tmp_path, d.skeleton), d, cache=tmp_path)["metrics"] for d in (coco, mpii)}
     assert set(scores["coco"]) == {"pck@0.2·torso", "pck@0.5·hm/10", "oks", "oks-ap"}
     assert set(scores["mpii"]) == {"pck@0.2·torso", "pckh@0.5", "pckh@0.5·16", "pck@0.5·head", "pck@0.5·hm/10"}
+
+
+def test_people_of_one_name_share_a_picture_without_its_number(tmp_path, monkeypatch):
+    """What is found of one person counts where the other one of the picture is, and nowhere else."""
+    apart = people(tmp_path, COCO, areas=np.full(N, 900.0))
+    both = replace(apart, names=np.array([f"{i // 2}.png" for i in range(N)]))
+    exchanged = np.arange(N) ^ 1
+
+    def predict_crops(model, card, store, **_):
+        return np.nan_to_num(store.people.keypoints[exchanged][None])
+
+    monkeypatch.setattr(evaluation, "predict_crops", predict_crops)
+
+    def scores(table):
+        return evaluate(weights_file(tmp_path, COCO), table, against=weights_file(tmp_path, COCO, seed=1), cache=tmp_path)
+
+    alone, together, numbered = scores(apart), scores(both), scores(replace(both, image_ids=np.arange(N) // 2 + 7))
+    assert alone["metrics"]["oks-ap"]["mean"] == 0 and together["metrics"]["oks-ap"]["mean"] > 0.8
+    for part in ("metrics", "against"):
+        assert plain(together[part]) == plain(numbered[part])
+    assert plain(alone["metrics"]) == plain(scores(replace(apart, image_ids=np.arange(N) + 7))["metrics"])
+    crowd = {"0.png": np.array([[0.0, 0, 80, 80, 6400, 1]])}
+    assert replace(both, ignored=crowd).ignored_in_pictures().tolist() == [[0, 0, 0, 80, 80, 6400, 1]]
+    assert both[[5, 4, 0]].picture_ids().tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Kinds of wrong joints: planted ones are counted, and pictures without structure have none of a kind beyond chance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -146,6 +148,13 @@ def test_an_adapted_network_is_asked(tmp_path):
     network = posekit.adapt(torch.nn.Conv2d(3, 17, 8, stride=8), "coco", 64, name="foreign", report=None, backend=posekit.Backend.plain())
     found = posekit.errors_of(network, posekit.load_people("mannequins:6,size=64@all", cache=tmp_path), cache=tmp_path)
     assert found["weights"] == "foreign" and found["stacks"][0]["kinds"]["miss"]["mean"] > 0
+    assert found["others"] == 0
+
+
+def test_who_shares_a_picture_by_its_name_can_be_swapped_with(tmp_path):
+    people = posekit.load_people("mannequins:6,size=64@all", cache=tmp_path)
+    pairs = replace(people, names=people.names[[0, 0, 2, 2, 4, 5]], image_ids=None)
+    assert posekit.errors_of("mannequins-hg1", pairs, cache=tmp_path)["others"] == 4
 
 
 def test_a_skeleton_without_sides_has_no_inversions():

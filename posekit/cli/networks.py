@@ -250,7 +250,7 @@ def codes(
 
 
 def _pictures(paths: list[Path]) -> list[Path]:
-    """The pictures that are named, and those in the folders that are."""
+    """The pictures that are named, and those in the folders that are, once each: results tell them apart by a number."""
     from posekit.data.pictures import in_folder
 
     found = []
@@ -264,7 +264,7 @@ def _pictures(paths: list[Path]) -> list[Path]:
         if others:
             say.print(f"{path}: left out {unread}")
         found += inside
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _count(number: int, one: str, more: str) -> str:

@@ -83,9 +83,16 @@ class People:
             factors={name: values[index] for name, values in self.factors.items()},
         )  # fmt: skip
 
+    def picture_ids(self) -> np.ndarray:
+        """A number (N,) of each one's picture, to tell who shares one: `image_ids`, or where there are none, one a name."""
+        if self.image_ids is not None:
+            return self.image_ids
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(self.names.tolist()))}
+        return np.array([numbers[name] for name in self.names.tolist()], int)
+
     def ignored_in_pictures(self) -> np.ndarray:
-        """Rows (M, 7) of the pictures' `ignored`: number in `image_ids`, then what `ignored` has; none without these numbers."""
-        numbers = {} if self.image_ids is None else dict(zip(self.names.tolist(), self.image_ids.tolist(), strict=True))
+        """Rows (M, 7) of the pictures' `ignored`: number in `picture_ids`, then what `ignored` has."""
+        numbers = dict(zip(self.names.tolist(), self.picture_ids().tolist(), strict=True))
         rows = [np.insert(row, 0, number) for name, number in numbers.items() for row in self.ignored.get(name, ())]
         return np.array(rows, float).reshape(-1, 7)
 

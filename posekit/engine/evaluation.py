@@ -193,7 +193,7 @@ def _score(found: np.ndarray, truth: np.ndarray, joints: Skeleton, store: Crops,
     to_input = view(store.size, card.resolution) @ store.matrices
     return metrics.score(
         found, truth, joints, heads=people.heads, heatmap_cell=card.stride / to_input[:, 0, 0],
-        heatmap_width=card.resolution // card.stride, areas=people.areas, image_ids=people.image_ids, boxes=people.boxes,
+        heatmap_width=card.resolution // card.stride, areas=people.areas, image_ids=people.picture_ids(), boxes=people.boxes,
         ignored=people.ignored_in_pictures(), seed=seed,
     )  # fmt: skip
 
@@ -205,7 +205,7 @@ def _compare(
     ours, lengths = joints.index(*both), 0.2 * metrics.torso(store.people.keypoints, store.people.skeleton)
     hits = metrics.hits(found[:, ours], truth[:, ours], lengths)
     their_hits = metrics.hits(theirs[:, their_joints.index(*both)], truth[:, ours], lengths)
-    difference = metrics.paired_difference(hits, their_hits, pictures=store.people.image_ids, seed=seed)
+    difference = metrics.paired_difference(hits, their_hits, pictures=store.people.picture_ids(), seed=seed)
     words = "mean difference of the share of labelled joints found, positive where the first is better; on the same people and joints"
     return {"metric": PAIRED, "joints": both, **difference,
             "own": float(np.nanmean(their_hits)) if np.isfinite(their_hits).any() else math.nan, "definition": words}  # fmt: skip

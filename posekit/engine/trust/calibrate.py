@@ -165,7 +165,7 @@ def measure(
     torsos = metrics.torso(store.people.keypoints, store.people.skeleton)
     return Measured(
         seen, joints, {name: told[:, of_network] for name, told in seen.signals.items()}, seen.spreads[:, of_network], distances, torsos,
-        reliability.hits_of(distances, torsos, REACH), store.people.image_ids,
+        reliability.hits_of(distances, torsos, REACH), store.people.picture_ids(),
     )  # fmt: skip
 
 

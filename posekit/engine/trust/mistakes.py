@@ -71,13 +71,13 @@ def errors_of(
     predictor = evaluation.predictor_of(model, backend)
     people = data if isinstance(data, People | Crops) else evaluation.people_of(data, on_error, cache)
     predicted, truth, joints, store = evaluation.predictions(predictor, people, flip, on_error, cache, progress)
-    who, pictures = store.people, store.people.image_ids
+    who, pictures = store.people, store.people.picture_ids()
     torsos = metrics.torso(who.keypoints, who.skeleton)
     if not np.isfinite(torsos).any():
         raise PosekitError(f"{who.source}: nobody has a torso to measure by; take people with shoulders and hips labelled")
     out = Mistakes({
         "weights": predictor.card.name, "data": who.source, "people": len(store), "flip": flip, "joints": list(joints.joints),
-        "others": 0 if pictures is None else int((np.unique(pictures, return_counts=True)[1][_places(pictures)] > 1).sum()),
+        "others": int((np.unique(pictures, return_counts=True)[1][_places(pictures)] > 1).sum()),
         "stacks": [summary(by_torso(found, truth, torsos, joints, pictures), joints, pictures, seed=seed) for found in predicted],
         "inversions by chance": inversions_by_chance(predicted[-1], truth, torsos, joints, pictures, seed=seed),
     })  # fmt: skip
@@ -190,15 +190,15 @@ def repair(predicted: np.ndarray, truth: np.ndarray, chosen: np.ndarray) -> np.n
 def _by_oks(predicted: np.ndarray, truth: np.ndarray, joints: Skeleton, people: People, seed: int) -> dict[str, Any]:
     assert people.areas is not None
     areas = people.areas
-    kinds = by_similarity(predicted, truth, areas, joints, people.image_ids)
+    kinds = by_similarity(predicted, truth, areas, joints, people.picture_ids())
 
     def precision(keypoints: np.ndarray) -> dict[str, Any]:
-        also: dict[str, Any] = {"image_ids": people.image_ids, "boxes": people.boxes, "seed": seed, "resamples": 200}
+        also: dict[str, Any] = {"image_ids": people.picture_ids(), "boxes": people.boxes, "seed": seed, "resamples": 200}
         block = metrics.oks_ap(keypoints, truth, joints, areas, ignored=people.ignored_in_pictures(), **also)
         return {name: block[name] for name in ("mean", "low", "high", "people")}
 
     repaired = {kind: precision(repair(predicted, truth, kinds == KINDS.index(kind))) for kind in KINDS[1:]}
-    return summary(kinds, joints, people.image_ids, seed=seed) | {"ap": {"as it is": precision(predicted)} | repaired}
+    return summary(kinds, joints, people.picture_ids(), seed=seed) | {"ap": {"as it is": precision(predicted)} | repaired}
 
 
 def _places(pictures: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ def robustness(
 
     def block(values: np.ndarray) -> dict[str, Any]:
         known = np.isfinite(values)
-        mean, low, high = metrics.interval(np.nansum(values, -1), known.sum(-1), pictures=store.people.image_ids, seed=seed)
+        mean, low, high = metrics.interval(np.nansum(values, -1), known.sum(-1), pictures=store.people.picture_ids(), seed=seed)
         return {"mean": mean, "low": low, "high": high, "people": int(known.any(-1).sum())}
 
     out: dict[str, Any] = {name: {"unit": CORRUPTIONS[name].unit, "clean": CORRUPTIONS[name].clean, "levels": []} for name in families}
@@ -92,7 +92,7 @@ def robustness(
             moves = block(np.linalg.norm(codes[number] - codes[0], axis=1)[:, None] / apart)
         out[name]["levels"].append({
             "level": level, "pck": block(hits[number]), "code": moves,
-            "change": metrics.paired_difference(hits[number], hits[0], pictures=store.people.image_ids, seed=seed),
+            "change": metrics.paired_difference(hits[number], hits[0], pictures=store.people.picture_ids(), seed=seed),
         })  # fmt: skip
     clean = block(hits[0])
     for family in out.values():
