@@ -145,7 +145,10 @@ def _converted(traced: torch.jit.ScriptModule, shape: list[int]) -> Any:
 
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(traced)  # which has to live as long as it is read
-    network = frontend.convert(frontend.load(decoder))
+    read = frontend.load(decoder)
+    for pictures in read.get_inputs():  # a frozen network does not say, and what then is taken off them could not be compiled
+        read.set_element_type(pictures, _openvino()[0].Type.f32)
+    network = frontend.convert(read)
     network.reshape(shape)
     return network
 
