@@ -336,9 +336,8 @@ pd.DataFrame(rows).style.hide().set_caption("How far joints move without the ato
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Similarity of the codes of networks for the same people (unbiased linear CKA).", "name": "fig-causes-cka"}, "image": {"alt": "A square table of similarities, high among the trained networks and low against the untrained one"}}
 torch.manual_seed(seed)
 bare = posekit.Predictor(type(network.model)(network.model.config), card) if hasattr(network.model, "config") else None
-networks = (
-    {card.name: network} | {name: posekit.load(name) for name in compared if name != card.name} | ({"untrained": bare} if bare else {})
-)
+networks = {card.name: network} | {name: posekit.load(name) for name in compared if name != card.name}
+networks |= {"untrained": bare} if bare else {}
 layers = {}
 for name, one in networks.items():
     stacks = codes_by_stack(one, crops.people, on_error=on_error)
@@ -383,21 +382,19 @@ plt.show()
 # of another kind. Probes and components are linear. An autoencoder of more atoms, or trained on more cells, may find other features.
 
 # %% tags=["remove-cell"]
-metrics = plain(
-    {
-        "network": card.name, "people": len(some), "source": crops.people.source.partition(":")[0], "looked": len(crops), "pairs": pairs,
-        "readers": len(others), "controls": controls, "atoms": atoms, "active": active, "parts": list(channels),
-        "arm": {"pairs": int(found["left arm"].a.shape[0]), "joints": arm, "lands": landed, "skips": [name for name, part in single.items() if part.hook_points[0] in skips],
-                "code over skips": block(found["left arm"].follows_more("code", "all skips", arm, seed=seed)) if "all skips" in parts else None},
-        "share": share, "by joint": by_joint, "toward": toward, "aside": aside, "nuisance": nuisance, "groups": by_group,
-        "sides": block(found["sides"].follows_more("code", "all skips", seed=seed)) if "all skips" in parts else None,
-        "between": exchanged, "probes": readable, "best": best,
-        "used": {factor: share[factor][part] | {"part": part, "r2": readable[factor][part]["mean"]} for factor, part in best.items()},
-        "heading": {"component": strongest_one, "r": related[strongest_one], "carried": carried, "chance": chance, "p": p_values,
-                    "own": carried[next(iter(tested))] | {"p": p_values[next(iter(tested))]}},
-        "features": written, "atoms over components": written[where[0]]["more"], "where": where, "removed": removed, "cka": {"names": list(layers), "table": alike},
-        "epochs": {"names": list(states), "table": by_epoch, "count": epochs, "people": int((students.splits != "train").sum())},
-        "seconds": time.monotonic() - started,
-    }
-)  # fmt: skip
+metrics = plain({
+    "network": card.name, "people": len(some), "source": crops.people.source.partition(":")[0], "looked": len(crops), "pairs": pairs,
+    "readers": len(others), "controls": controls, "atoms": atoms, "active": active, "parts": list(channels),
+    "arm": {"pairs": int(found["left arm"].a.shape[0]), "joints": arm, "lands": landed, "skips": [name for name, part in single.items() if part.hook_points[0] in skips],
+            "code over skips": block(found["left arm"].follows_more("code", "all skips", arm, seed=seed)) if "all skips" in parts else None},
+    "share": share, "by joint": by_joint, "toward": toward, "aside": aside, "nuisance": nuisance, "groups": by_group,
+    "sides": block(found["sides"].follows_more("code", "all skips", seed=seed)) if "all skips" in parts else None,
+    "between": exchanged, "probes": readable, "best": best,
+    "used": {factor: share[factor][part] | {"part": part, "r2": readable[factor][part]["mean"]} for factor, part in best.items()},
+    "heading": {"component": strongest_one, "r": related[strongest_one], "carried": carried, "chance": chance, "p": p_values,
+                "own": carried[next(iter(tested))] | {"p": p_values[next(iter(tested))]}},
+    "features": written, "atoms over components": written[where[0]]["more"], "where": where, "removed": removed, "cka": {"names": list(layers), "table": alike},
+    "epochs": {"names": list(states), "table": by_epoch, "count": epochs, "people": int((students.splits != "train").sum())},
+    "seconds": time.monotonic() - started,
+})  # fmt: skip
 run.write_metrics(metrics | {"verdicts": words.verdicts(metrics), "say": words.sentences(metrics, data)})
