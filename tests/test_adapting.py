@@ -1,14 +1,11 @@
 """Outside networks: planted ones, whose answers are known in closed form."""
 
 import pickle
-import sys
 import types
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
@@ -94,16 +91,6 @@ def test_a_spot_at_the_edge_of_a_box_is_found_whatever_the_shapes_of_box_and_inp
             planted(BOXES[shape], x, y, 0.8 * cell), round(1.25 * network.card.resolution), tmp_path, aspect=network.card.aspect
         )
         assert np.allclose(posekit.predict_crops(network.model, network.card, cut, backend=PLAIN)[0, 0, :, :2], (x, y), atol=0.15 * cell)
-
-
-@given(st.floats(0.25, 4), st.floats(1, 300), st.floats(1, 300), st.floats(1, 2))
-def test_the_square_around_a_box_holds_it_in_the_middle_of_any_input_and_no_smaller_one_would(aspect, width, height, scale):
-    centre, side = person_square(np.array([10.0, 20.0, width, height]), scale, aspect)
-    across, down = side * min(aspect, 1), side * min(1 / aspect, 1)  # of the input
-    assert np.allclose(centre, (10 + width / 2, 20 + height / 2)) and np.isclose(across / down, aspect)
-    assert across >= scale * width * (1 - 1e-9) and down >= scale * height * (1 - 1e-9)
-    assert np.isclose(across, scale * width) or np.isclose(down, scale * height)
-    assert person_square(np.array([0, 0, width, height]), scale)[1] == scale * max(width, height)  # to the bit
 
 
 def test_crops_of_an_input_of_another_shape_are_refused(tmp_path):
@@ -395,54 +382,6 @@ def test_points_lead_back_to_the_picture():
     found = network.predict(big).keypoints[0, 0]
     matrix = posekit.coordinates.cropping([159.5, 119.5], 320, 64)
     assert np.allclose(transform(matrix, found[None, :2]), transform(matrix, np.array([[200.0, 100.0]])), atol=1.0)
-
-
-OWN = """
-import torch, posekit
-
-def network():
-    return posekit.adapt(torch.nn.Conv2d(3, 17, 8, stride=8), "coco", 64, name="mine", report=None)
-
-def other():
-    return torch.nn.Identity()
-"""
-
-
-def test_a_file_of_ones_own_stands_wherever_weights_do(tmp_path):
-    file = tmp_path / "my network.py"
-    file.write_text(OWN)
-    predictor = posekit.load(f"{file}:network")
-    assert predictor.card.name == "mine" and predictor.card.stride == 8
-    scores = posekit.evaluate(f"{file}:network", "mannequins:4,size=64@all", cache=tmp_path)
-    assert scores["weights"] == "mine" and scores["people"] == 4
-    for name, said in ((f"{file}:nothing", "has no function nothing"), (f"{file}:other", "other gives a Identity; let it return"),
-                       (f"{tmp_path}/none.py:network", "none.py: no such Python file")):  # fmt: skip
-        with pytest.raises(PosekitError, match=said):
-            posekit.load(name)
-
-
-def test_a_file_of_ones_own_imports_what_lies_beside_it(tmp_path):
-    folder = tmp_path / "elsewhere"
-    folder.mkdir()
-    (folder / "beside_a_network.py").write_text(OWN)
-    (folder / "mine.py").write_text("from beside_a_network import network\n")
-    before = list(sys.path)
-    assert posekit.load(f"{folder}/mine.py:network").card.name == "mine" and sys.path == before
-    (folder / "broken.py").write_text("from beside_a_network import nothing\n")
-    with pytest.raises(PosekitError, match=r"broken\.py, line 1: ImportError: cannot import name 'nothing'") as caught:
-        posekit.load(f"{folder}/broken.py:network")
-    assert isinstance(caught.value.__cause__, ImportError)
-    assert sys.path == before
-
-
-def test_a_run_of_a_network_of_ones_own_is_stale_when_its_file_changes(tmp_path):
-    from posekit.workflow.staleness import _data
-
-    file = tmp_path / "mine.py"
-    file.write_text(OWN)
-    before = _data(f"{file}:network")
-    file.write_text(OWN.replace("17", "14"))
-    assert before and before != _data(f"{file}:network")
 
 
 @pytest.mark.parametrize("values", ["raw", "sigmoid", "softmax"])

@@ -158,3 +158,13 @@ def test_warping_single_precision_stays_within_a_hundredth_of_a_pixel():
     matrix = torch.as_tensor(co.view(160, 128), dtype=torch.float32)[None]
     exact = co.warp(dot(160, 90.2, 61.7), matrix.double(), 128)
     assert (where(co.warp(dot(160, 90.2, 61.7).float(), matrix, 128)) - where(exact)).abs().max() < 0.01
+
+
+@given(st.floats(0.25, 4), st.floats(1, 300), st.floats(1, 300), st.floats(1, 2))
+def test_the_square_around_a_box_holds_it_in_the_middle_of_any_input_and_no_smaller_one_would(aspect, width, height, scale):
+    centre, side = co.person_square(np.array([10.0, 20.0, width, height]), scale, aspect)
+    across, down = side * min(aspect, 1), side * min(1 / aspect, 1)  # of the input
+    assert np.allclose(centre, (10 + width / 2, 20 + height / 2)) and np.isclose(across / down, aspect)
+    assert across >= scale * width * (1 - 1e-9) and down >= scale * height * (1 - 1e-9)
+    assert np.isclose(across, scale * width) or np.isclose(down, scale * height)
+    assert co.person_square(np.array([0, 0, width, height]), scale)[1] == scale * max(width, height)  # to the bit
