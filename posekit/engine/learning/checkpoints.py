@@ -1,6 +1,7 @@
 """What a training keeps while it runs, and how it is stopped and taken up again."""
 
 import contextlib
+import hashlib
 import io
 import json
 import signal
@@ -9,6 +10,8 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from posekit.data.crops import Crops
+from posekit.data.pictures import Folder
 from posekit.engine.backend import Backend
 from posekit.engine.learning import parallel
 from posekit.errors import PosekitError
@@ -70,6 +73,16 @@ def read(path: Path, backend: Backend) -> dict | None:
         return torch.load(io.BytesIO(data), map_location=backend.device, weights_only=True)
     except Exception:  # damaged files end in many ways, and all of them mean the same
         raise PosekitError(f"{path}: damaged; {ANEW}") from None
+
+
+def photographs(training: Crops, validation: Crops) -> dict[str, str]:
+    """What the files hold that crops were cut from, as it was when they were cut: the people's fingerprint has only their names.
+
+    Of pictures in no file it has all there is to say.
+    """
+    seen = {"photographs": training, "validation photographs": validation}
+    return {name: hashlib.sha256(crops.pictures.astype("<u8").tobytes()).hexdigest()[:12]
+            for name, crops in seen.items() if isinstance(crops.people.read, Folder)}  # fmt: skip
 
 
 def differences(before: str, now: str) -> str:

@@ -1,6 +1,5 @@
 """Training: the recipe and the loop."""
 
-import hashlib
 import json
 import math
 import time
@@ -20,7 +19,6 @@ from posekit.data.augment import Augmentation, augment, eval_view
 from posekit.data.crops import Crops
 from posekit.data.loading import batches, shuffled
 from posekit.data.people import iterate
-from posekit.data.pictures import Folder
 from posekit.deprecated import renamed
 from posekit.engine import weights
 from posekit.engine.backend import Backend, own_random_state, seed_generators
@@ -192,7 +190,7 @@ def train(
     identity = json.dumps({
         "recipe": asdict(recipe), "config": model.config.to_dict(), "people": training.people.fingerprint(),
         "validation": validation.people.fingerprint(), "crops": [training.size, validation.size], **({"start": start} if start else {}),
-        **({"teacher": weights.fingerprint(teacher)} if teacher else {}), **_photographs(training, validation),
+        **({"teacher": weights.fingerprint(teacher)} if teacher else {}), **checkpoints.photographs(training, validation),
     }, sort_keys=True)  # fmt: skip
     last, history = folder / "last.pt", folder / "history.jsonl"
     state = checkpoints.read(last, backend) if resume else None
@@ -282,16 +280,6 @@ def train(
     model.load_state_dict(state)
     model.eval()
     return parallel.from_first(best)
-
-
-def _photographs(training: Crops, validation: Crops) -> dict[str, str]:
-    """What the files hold that crops were cut from, as it was when they were cut: the people's fingerprint has only their names.
-
-    Of pictures in no file it has all there is to say.
-    """
-    seen = {"photographs": training, "validation photographs": validation}
-    return {name: hashlib.sha256(crops.pictures.astype("<u8").tobytes()).hexdigest()[:12]
-            for name, crops in seen.items() if isinstance(crops.people.read, Folder)}  # fmt: skip
 
 
 def _step(network, model, optimiser, pictures, points, recipe, step, steps, backend, teacher=None) -> dict[str, float]:
