@@ -15,6 +15,7 @@ from posekit.auditing.labels import relabelled
 from posekit.coordinates import CONTEXT, transform_keypoints, view
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
+from posekit.data.rendered import PICTURES, renderer_version
 from posekit.engine.backend import Backend
 from posekit.engine.learning.fitting import fit, fit_parts
 from posekit.engine.learning.training import Recipe
@@ -96,7 +97,8 @@ class Training:
 
 
 def fingerprints(people: People) -> dict[str, str]:
-    """The content of each split, by its name."""
+    """The content of each split, by its name; of mannequins what they show, whatever code renders them."""
+    people = replace(people, version=PICTURES) if people.version == renderer_version() else people
     return {name: people.split(name).fingerprint() for name in SPLITS}
 
 
