@@ -4,6 +4,7 @@ import re
 import shutil
 
 import nbformat
+import numpy as np
 import paper
 import pytest
 import yaml
@@ -125,6 +126,15 @@ def test_a_column_is_as_wide_as_its_longest_word():
     assert widths[0] == pytest.approx(13 / paper.LETTERS, abs=1e-3) and widths[1] > widths[2] == widths[3]
     widths = [float(width) for width in re.findall(r"p\{([\d.]+)", paper.columns_of([20, 80, 400], [20, 50, 10]))]
     assert widths[1] == pytest.approx(50 / paper.LETTERS, abs=1e-3)
+
+
+def test_many_columns_that_do_not_fit_share_what_there_is_by_their_words():
+    """As the table of a study: names of three words, intervals, and figures."""
+    natural, least = [25, 8, 20, 22, 22, 14, 14, 9, 16], [11, 8, 13, 14, 14, 14, 11, 9, 8]
+    spec = paper.columns_of(natural, least)
+    widths = [float(width) for width in re.findall(r"p\{([\d.]+)", spec)]
+    assert spec.count(r"@{\hspace{6pt}}") == 8 and 0.8 < sum(widths) < 1
+    assert np.ptp(np.array(widths) / least) < 0.01  # nobody's words are cut while others have room
 
 
 def test_a_log_says_what_is_wrong():

@@ -22,6 +22,9 @@ from sphinx.util import texescape
 from tidy_pages import unbroken
 
 LETTERS = 95  # of the size of tables that fill a line
+GAP = 2.7  # letters that the space between two columns takes; half as many where there are MANY columns
+MANY = 8
+WHOLE = 10  # letters of a word that is not broken
 CODE = "The web pages show the code behind every figure and number; on paper there are its central calls alone."
 STILL = "The web page {page}.html has an interactive figure here; the figures of this section are its stills."
 
@@ -188,10 +191,11 @@ def _length(entry: nodes.entry) -> float:
 
 
 def _word(entry: nodes.entry) -> float:
-    """About how long the longest word of a cell is that does not break, as those of letters and code do; those of heads are wider."""
+    """About how long the longest word of a cell is that should not break, as long ones of letters and code do; those of heads are wider."""
     if any(entry.findall(nodes.literal)):
         return 1.0
-    longest = max((len(word) for word in re.split(r"[ \n_-]", entry.astext()) if not word.isalpha()), default=0)
+    words = re.split(r"[ \n_-]", entry.astext())
+    longest = max((min(len(word), WHOLE) if word.isalpha() else len(word) for word in words), default=0)
     return longest * (1.25 if isinstance(entry.parent.parent, nodes.thead) else 1.0) + 1
 
 
@@ -199,9 +203,11 @@ def columns_of(natural: list[float], least: Sequence[float] = ()) -> str:
     """LaTeX's columns for texts of so many letters: as wide as they are if that fits, else the long ones share what is left.
 
     Among the long ones a column's share goes with the square root of its text: one that has four times as much to say gets
-    twice the width. None gets less than its `least`, its longest word, where there is room for that.
+    twice the width. None gets less than its `least`, its longest word, where there is room for that; else all get what they need at
+    least in proportion. Where there are many columns they stand closer.
     """
-    room = LETTERS - 2.7 * len(natural)  # and the space between columns
+    many = len(natural) >= MANY
+    room = LETTERS - GAP * len(natural) / (1 + many)
     if sum(natural) <= room:
         return "l" * len(natural)
     short: set[int] = set()
@@ -216,10 +222,15 @@ def columns_of(natural: list[float], least: Sequence[float] = ()) -> str:
         weight = sum(length**0.5 for i, length in enumerate(natural) if i not in fixed)
         widths = [fixed[i] if i in fixed else left * length**0.5 / weight for i, length in enumerate(natural)]
         narrow = {i: word for i, word in enumerate(least) if i not in fixed and word > widths[i]}
-        if not narrow or len(fixed) + len(narrow) == len(natural) or sum((fixed | narrow).values()) > 0.9 * room:
+        crowded = sum((fixed | narrow).values()) > 0.9 * room
+        if narrow and crowded:
+            needed = [min(max(fixed.get(i, word), 1), room) for i, word in enumerate(least)]
+            widths = [0.99 * room * each / sum(needed) for each in needed]
+        if not narrow or crowded or len(fixed) + len(narrow) == len(natural):
             break
         fixed |= narrow
-    return "".join(rf">{{\raggedright\arraybackslash}}p{{{width / LETTERS:.3f}\linewidth}}" for width in widths)
+    columns = [rf">{{\raggedright\arraybackslash}}p{{{width / LETTERS:.3f}\linewidth}}" for width in widths]
+    return (r"@{\hspace{6pt}}" if many else "").join(columns)
 
 
 class Drawings(ImageConverter):
