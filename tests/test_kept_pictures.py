@@ -6,7 +6,8 @@ import numpy as np
 
 import posekit
 from posekit.data import rendered
-from posekit.studies import job
+from posekit.studies import execute
+from posekit.studies.job import fingerprints
 
 # Of eight mannequins: the mean of each picture, of the joints' places, and the sum of their flags.
 LIGHT = [106.2, 60.6, 59.5, 97.0, 94.4, 90.9, 179.3, 100.4]
@@ -23,12 +24,17 @@ def test_the_pictures_are_those_of_their_version():
     assert people.keypoints[..., 2].sum(1).tolist() == FLAGS
 
 
-def test_keys_know_what_is_shown_and_not_the_renderers_code(monkeypatch):
+def test_studies_know_what_is_shown_and_not_the_renderers_code(monkeypatch):
     people = posekit.load_people("mannequins:40,size=32")
-    before = job.fingerprints(people)
-    monkeypatch.setattr(job, "renderer_version", lambda: "another code")
-    assert job.fingerprints(replace(people, version="another code")) == before
-    monkeypatch.setattr(job, "PICTURES", "other pictures")
-    assert job.fingerprints(replace(people, version="another code")) != before
+    before = fingerprints(rendered.as_shown(people))
+    monkeypatch.setattr(rendered, "renderer_version", lambda: "another code")
+    assert fingerprints(rendered.as_shown(replace(people, version="another code"))) == before
+    monkeypatch.setattr(rendered, "PICTURES", "other pictures")
+    assert fingerprints(rendered.as_shown(replace(people, version="another code"))) != before
     others = replace(people, version="replaced")  # pictures of another origin
-    assert job.fingerprints(others)["test"] == others.split("test").fingerprint()
+    assert rendered.as_shown(others) is others
+
+
+def test_a_study_takes_them_as_shown():
+    study = execute.plan("redesign-mannequins", "mannequins:40,size=32", (0,))
+    assert study.people.version == rendered.PICTURES

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,6 +149,11 @@ def renderer_version() -> str:
     """Twelve hexadecimal digits of the renderer's code, without comments and formatting; pairs of pictures are in no store."""
     sources = sorted(path for path in Path(__file__).with_name("mannequins").glob("*.py") if path.name != "pairs.py")
     return text_hash("".join(code_hash(source.read_text("utf-8")) for source in sources))[:12]
+
+
+def as_shown(people: People) -> People:
+    """The same people; mannequins with PICTURES for their version, for what is trained and kept beyond a change of the renderer's code."""
+    return replace(people, version=PICTURES) if people.version == renderer_version() else people
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from posekit.data import load_people
 from posekit.data.people import People, parse_spec
+from posekit.data.rendered import as_shown
 from posekit.engine.backend import Backend
 from posekit.errors import PosekitError
 from posekit.files import write_json
@@ -78,7 +79,7 @@ def plan(
     """
     if (split := parse_spec(data)[2]) is not None:
         raise PosekitError(f"{data}: a study takes the splits {', '.join(SPLITS)}; give its people without @{split}")
-    people = load_people(f"{data}@all", cache=cache, progress=progress)
+    people = as_shown(load_people(f"{data}@all", cache=cache, progress=progress))
     lacking = [name for name in SPLITS if name not in people.splits]
     if lacking:
         have = ", ".join(sorted(set(people.splits.tolist())))

@@ -15,7 +15,6 @@ from posekit.auditing.labels import relabelled
 from posekit.coordinates import CONTEXT, transform_keypoints, view
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
-from posekit.data.rendered import PICTURES, renderer_version
 from posekit.engine.backend import Backend
 from posekit.engine.learning.fitting import fit, fit_parts
 from posekit.engine.learning.training import Recipe
@@ -97,8 +96,7 @@ class Training:
 
 
 def fingerprints(people: People) -> dict[str, str]:
-    """The content of each split, by its name; of mannequins what they show, whatever code renders them."""
-    people = replace(people, version=PICTURES) if people.version == renderer_version() else people
+    """The content of each split, by its name."""
     return {name: people.split(name).fingerprint() for name in SPLITS}
 
 
