@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from posekit.errors import PosekitError
 
+LISTED = 20  # names in an error's one line
+
 Edit = Callable[..., Tensor | None]  # of the activation, or of the activation and its name
 
 
@@ -152,6 +154,14 @@ def _with_first(output: Any, replacement: Tensor) -> Any:
     return type(output)(*rest) if hasattr(output, "_fields") else type(output)(rest)
 
 
+def nearest(name: object, known: list[str]) -> str:
+    """The names that a misspelt one may mean, or else the first of those that there are, for an error's one line."""
+    if near := difflib.get_close_matches(str(name), known, n=4, cutoff=0.5):
+        return f"near it: {', '.join(near)}"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return f"there are {', '.join(known[:LISTED]) or 'none'}{more}"
+
+
 def _takes_name(function: Callable) -> bool:
     """Whether a function wants the activation's name: it cannot do without a second argument, or calls it `name`, or takes any number."""
     try:
@@ -172,5 +182,4 @@ def _module(model: nn.Module, name: str) -> nn.Module:
     inside = isinstance(name, str) and not hasattr(model, "shapes") and any(name.startswith(f"{point}.") for point in known)
     if inside and name in dict(model.named_modules()):
         return model.get_submodule(name)
-    near = difflib.get_close_matches(str(name), known, n=4, cutoff=0.5)
-    raise PosekitError(f"no activation named {name!r}; {'near it: ' if near else ''}{', '.join(near or known)}")
+    raise PosekitError(f"no activation named {name!r}; {nearest(name, known)}")

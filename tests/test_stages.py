@@ -181,3 +181,23 @@ def test_edits_reach_the_stages_and_nothing_is_left_behind(form):
     assert not found[:, 0].any() and seen["head.1"].shape == (1, 17, 16, 16) and torch.equal(model(shown), whole)
     assert not any(m._forward_hooks for m in model.modules())
     assert torch.equal(pickle.loads(pickle.dumps(predictor)).model(shown), whole)
+
+
+def test_an_outside_network_may_have_hook_points_of_its_own():
+    """Such as posekit's own, of which each stage's activations are told from the other's."""
+    module = posekit.Hourglass(posekit.HourglassConfig.narrow(16, joints=14, stacks=2)).eval()
+    codes, skips = module.code_hook_points(), module.skip_groups()
+    model = adapt(module, "lsp", 64, code=codes, skips=skips, **QUIET).model
+    shown = torch.rand(2, 3, 64, 64)
+    assert torch.equal(model(shown), module(shown)) and model.code_hook_points() == codes
+    points = [point for point in module.hook_points() if point in model.shapes]
+    assert {"stem", "stack0.merge", "stack1.heatmaps"} <= {*points}
+    assert [model.stage_of(point) for point in points] == [module.stage_of(point) for point in points]
+
+
+def test_a_misspelt_hook_point_of_a_large_network_is_a_short_line():
+    module = posekit.Hourglass(posekit.HourglassConfig.narrow(16, joints=14)).eval()
+    for code, said in (("stack0.botleneck1", "near it: stack0.bottleneck1"), ("neck", r"there are stem\.conv, .* and \d+ more$")):
+        with pytest.raises(PosekitError, match=said) as caught:
+            adapt(module, "lsp", 64, code=code, **QUIET)
+        assert len(str(caught.value)) < 600

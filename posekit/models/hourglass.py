@@ -358,8 +358,9 @@ class Hourglass(nn.Module):
         return f"{label} of {stack}" if self.config.stacks > 1 and stack else label
 
     def stage_of(self, hook_point: str) -> int:
-        """The stack, counted from 0, that an activation is in."""
-        return int(hook_point.partition(".")[0].removeprefix("stack"))
+        """The first stack, counted from 0, whose heatmaps an activation reaches: what a stack hands over reaches the next one's."""
+        stack, _, point = hook_point.partition(".")
+        return int(stack.removeprefix("stack")) + point.startswith("merge") if point else 0
 
     def _repr_html_(self) -> str:
         from posekit.display.html import listing

@@ -7,7 +7,7 @@ What a network does is not guessed where it can be read in two ways: a dry pass 
 refused in a line that says what to give.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -22,7 +22,7 @@ from posekit.engine.backend import Backend
 from posekit.engine.inference.prediction import Predictor
 from posekit.engine.weights import Card
 from posekit.errors import PosekitError, whole
-from posekit.hooks import edit, first_tensor
+from posekit.hooks import edit, first_tensor, nearest
 from posekit.models.adapted import Adapted, answered
 from posekit.skeleton import SKELETONS, Skeleton, skeleton_of
 
@@ -121,7 +121,7 @@ def adapt(
     modules = dict(module.named_modules())
     for point in stages:
         if point not in modules:
-            raise PosekitError(f"{name}: {point} is none of its modules; there are {', '.join(filter(None, modules))}")
+            raise PosekitError(f"{name}: {point} is none of its modules; {nearest(point, [*filter(None, modules)])}")
     points, maps = _dry_pass(module, stages, read, height, width, name)
     if coordinates:
         _check_coordinates(maps, len(skeleton), height, width, values, name)
@@ -139,18 +139,17 @@ def adapt(
             raise PosekitError(f"{name}: skips: {group} names no hook point; give those that are replaced together, or leave it out")
     if len(codes) not in (0, 1, maps.shape[1]):
         raise PosekitError(f"{name}: {len(codes)} codes, {maps.shape[1]} stages; give a code for each stage, or one")
+    shapes = {point: shape for point, shape in points.items() if isinstance(shape, tuple)}
     for point in chain(codes, filter(None, (attention,)), stages, *named.values()):
         if not isinstance(points.get(point), tuple):
             fault = points.get(point, "is none of its modules that compute a tensor")
-            raise PosekitError(
-                f"{name}: {point} {fault}; there are {', '.join(p for p, shape in points.items() if isinstance(shape, tuple)) or 'none'}"
-            )
-    shapes = {point: shape for point, shape in points.items() if isinstance(shape, tuple)}
+            raise PosekitError(f"{name}: {point} {fault}; {nearest(point, list(shapes))}")
     model = Adapted(
         module, read, (height, width), mean, std, stride, kind=VALUES[values], joints=len(skeleton), stages=maps.shape[1], shapes=shapes,
         codes=codes, skips=named, attention=attention, stage_points=stages,
-        reaches=_first_stages(module, stages, read, height, width, shapes) if maps.shape[1] > 1 else {},
     )  # fmt: skip
+    if maps.shape[1] > 1:
+        model.reaches = _first_stages(model)
     named_so = skeleton.name if SKELETONS.get(skeleton.name) == skeleton else skeleton
     card = Card(
         name,
@@ -327,9 +326,7 @@ def _noise(module: nn.Module, height: int, width: int) -> Tensor:
     return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0)).to(parameter.device)
 
 
-def _first_stages(
-    module: nn.Module, stages: Sequence[str], read: Callable, height: int, width: int, points: Iterable[str]
-) -> dict[str, int]:  # fmt: skip
+def _first_stages(model: Adapted) -> dict[str, int]:
     """The first stage whose maps each activation reaches, by their gradients; nothing is said of one that has none."""
     seen: dict[str, Tensor] = {}
 
@@ -337,8 +334,8 @@ def _first_stages(
         seen[name] = activation.clone()
         return seen[name]
 
-    with torch.enable_grad(), edit(module, dict.fromkeys(points, keep)):
-        maps = read(answered(module, _noise(module, height, width).requires_grad_(), stages))
+    with torch.enable_grad(), edit(model, dict.fromkeys(model.shapes, keep)):
+        maps = model.read(answered(model.module, _noise(model.module, *model.size).requires_grad_(), model.stage_points))
     kept = {point: activation for point, activation in seen.items() if activation.requires_grad}
     found: dict[str, int] = {}
     for stage in reversed(range(maps.shape[1] if kept and maps.requires_grad else 0)):
