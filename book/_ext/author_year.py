@@ -39,7 +39,7 @@ class RoundReferenceStyle(AuthorYearReferenceStyle):
 
 
 def _authors(people) -> str:
-    last = [" ".join(person.prelast_names + person.last_names) for person in people]
+    last = [" ".join(person.prelast_names + person.last_names).strip("{}") for person in people]
     return last[0] if len(last) == 1 else f"{last[0]} and {last[1]}" if len(last) == 2 else f"{last[0]} et al."
 
 

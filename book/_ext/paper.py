@@ -24,7 +24,10 @@ from tidy_pages import unbroken
 LETTERS = 95  # of the size of tables that fill a line
 GAP = 2.7  # letters that the space between two columns takes; half as many where there are MANY columns
 MANY = 8
+SHORT, BEGUN = 16, 10  # lines of a table that does not break over pages, and of one that does those that it begins with
 WHOLE = 10  # letters of a word that is not broken
+PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
+BREAK = "\u200b"
 CODE = "The web pages show the code behind every figure and number; on paper there are its central calls alone."
 STILL = "The web page {page}.html has an interactive figure here; the figures of this section are its stills."
 
@@ -132,7 +135,8 @@ def from_html(html: str, page: str) -> list[nodes.Element]:
     found: list[nodes.Element] = []
     for table in BeautifulSoup(html, "html.parser").find_all("table"):
         if table.caption:
-            found.append(nodes.paragraph("", "", nodes.emphasis("", " ".join(table.caption.get_text().split()))))
+            words = nodes.emphasis("", _words(table.caption))
+            found.append(nodes.paragraph("", "", words, classes=["table-caption"]))
         found.append(_table(table))
     return found or [nodes.paragraph("", "", nodes.emphasis("", STILL.format(page=page)))]
 
@@ -151,8 +155,12 @@ def _table(table: Tag) -> nodes.table:
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in range(columns)), cols=columns)
     for kind, some in ((nodes.thead, rows[:heads]), (nodes.tbody, rows[heads:])):
         if some:
-            group.append(kind("", *(_row([" ".join(cell.get_text().split()) for cell in row], columns) for row in some)))
+            group.append(kind("", *(_row([_words(cell) for cell in row], columns) for row in some)))
     return nodes.table("", group)
+
+
+def _words(tag: Tag) -> str:
+    return re.sub(r"(?<=\w)'(?=\w)", "’", " ".join(tag.get_text().split()))
 
 
 def _row(texts: list[str], columns: int) -> nodes.row:
@@ -167,15 +175,27 @@ class Columns(SphinxPostTransform):
 
     def run(self, **kwargs: Any) -> None:
         for text in list(self.document.findall(nodes.Text)):
-            if isinstance(text.parent, nodes.paragraph | nodes.strong | nodes.emphasis):
+            if isinstance(text.parent, nodes.paragraph | nodes.strong | nodes.emphasis | nodes.caption):
                 text.parent.replace(text, nodes.Text(unbroken(text)))
+            elif isinstance(text.parent, nodes.literal):
+                text.parent.replace(text, nodes.Text(re.sub(PIECES, f"\\g<0>{BREAK}", text)))
         for table in list(self.document.findall(nodes.table)):
             for entry in table.findall(nodes.entry):
                 if not entry.astext().strip() and not any(entry.findall(nodes.image)):
                     entry.clear()  # an empty paragraph would be as high as two lines
             table["classes"] = [*table["classes"], "longtable"]
             spec = columns_of(_most(table, _length), _most(table, _word))
-            table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=spec))
+            place = table.parent.index(table)
+            table.parent.insert(place, addnodes.tabular_col_spec(spec=spec))
+            captioned = place > 0 and "table-caption" in table.parent[place - 1].get("classes", [])
+            table.parent.insert(place - captioned, latex(rf"\needspace{{{_together(table)}\baselineskip}}"))
+
+
+def _together(table: nodes.table) -> int:
+    """How many lines of a table stay on a page, with its caption: all of a short one, and so many of a long one that it is worth reading."""
+    rows = [max(1, sum(map(_length, row.findall(nodes.entry))) / LETTERS) for row in table.findall(nodes.row)]
+    lines = 3 + round(1.3 * sum(rows))
+    return lines if lines <= SHORT else BEGUN
 
 
 def _most(table: nodes.table, measure: Callable[[nodes.entry], float]) -> list[float]:
@@ -186,16 +206,15 @@ def _most(table: nodes.table, measure: Callable[[nodes.entry], float]) -> list[f
 
 def _length(entry: nodes.entry) -> float:
     """About how long a cell's text is, in letters; those of code are wider."""
-    code = sum(len(literal.astext()) for literal in entry.findall(nodes.literal))
-    return len(entry.astext()) + 0.25 * code + 1
+    code = sum(len(literal.astext().replace(BREAK, "")) for literal in entry.findall(nodes.literal))
+    return len(entry.astext().replace(BREAK, "")) + 0.25 * code + 1
 
 
 def _word(entry: nodes.entry) -> float:
     """About how long the longest word of a cell is that should not break, as long ones of letters and code do; those of heads are wider."""
-    if any(entry.findall(nodes.literal)):
-        return 1.0
-    words = re.split(r"[ \n_-]", entry.astext())
-    longest = max((min(len(word), WHOLE) if word.isalpha() else len(word) for word in words), default=0)
+    code = max((len(piece) for each in entry.findall(nodes.literal) for piece in re.split(f"[ {BREAK}]", each.astext())), default=0)
+    words = [] if code else re.split(r"[ \n_-]", entry.astext())
+    longest = 1.25 * code or max((min(len(word), WHOLE) if word.isalpha() else len(word) for word in words), default=0)
     return longest * (1.25 if isinstance(entry.parent.parent, nodes.thead) else 1.0) + 1
 
 

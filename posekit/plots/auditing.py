@@ -15,7 +15,7 @@ def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision
     Where fewer than `enough` errors were planted, their number is written in place of the recalls.
     """
     cases = list(dict.fromkeys((row["kind"], row["rate"]) for row in rows))
-    figure, ax = plt.subplots(figsize=(7.5, 0.38 * len(cases) + 1.4))
+    figure, ax = plt.subplots(figsize=(7.5, 0.38 * len(cases) + 1.7))
     few = {(row["kind"], row["rate"]): row["planted"] for row in rows if row["planted"] < enough}
     for case, planted in few.items():
         ax.text(0, cases.index(case), f"only {planted:,} planted: not drawn", va="center", fontsize=8, color="0.45")
@@ -35,13 +35,13 @@ def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision
     ax.set_xlim(-3, 103)
     ax.set_xlabel(f"recall at a precision of {precision:g} (%)")
     ax.grid(axis="x", color="0.92")
-    ax.legend(loc="lower right")
+    figure.legend(loc="outside upper center", ncols=len(methods), fontsize=9)
     return figure
 
 
 def calibration(parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Share of planted errors by the probability that the audit gave, one line a name; the larger a dot, the more labels."""
-    figure, ax = plt.subplots(figsize=(5, 4.4))
+    figure, ax = plt.subplots(figsize=(6.5, 4.4))
     ax.plot([0, 100], [0, 100], color="0.6", linewidth=1)
     for i, (name, intervals) in enumerate(parts.items()):
         x, y = [100 * part["mean"] for part in intervals], [100 * part["share"] for part in intervals]
@@ -49,5 +49,5 @@ def calibration(parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         ax.scatter(x, y, s=[min(8 + part["labels"] / 4, 120) for part in intervals], color=PALETTE[i], alpha=0.7)
     ax.set_xlabel("probability by the audit (%)")
     ax.set_ylabel("share that is planted (%)")
-    ax.legend(loc="upper left")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

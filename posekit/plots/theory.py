@@ -102,7 +102,7 @@ def generalisation(
     for i, (degree, values) in enumerate(fits.items()):
         curves.plot(grid, values, color=PALETTE[i], label=f"degree {degree}")
     curves.plot(*points, "k.", markersize=6)
-    curves.set(ylim=(-3.4, 4.4), xlabel="input", ylabel="output")
+    curves.set(ylim=(-4.2, 4.4), xlabel="input", ylabel="output")
     curves.legend(fontsize=8, loc="lower center", ncols=2)
     error.plot(degrees, seen, "o-", color=PALETTE[7], markersize=4, label="fitted points")
     error.plot(degrees, unseen, "o-", color=PALETTE[0], markersize=4, label="other points")
@@ -215,7 +215,7 @@ def two_clusters(clouds: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
         top.set_adjustable("datalim")
         bottom.axvline(0.5, color="0.4", linestyle=":", linewidth=1)
         bottom.annotate(
-            "border", (0.5, 1), xycoords=("data", "axes fraction"), xytext=(4, -8), textcoords="offset points", fontsize=9, color="0.3"
+            "border", (0.5, 1), (0, 2), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", fontsize=9, color="0.3"
         )
         bottom.set(yticks=[], xticks=[0, 1])
         bottom.set_xticklabels(["centre", "centre"], fontsize=9)

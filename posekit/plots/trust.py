@@ -26,7 +26,7 @@ def reliability(diagrams: Mapping[str, Sequence[Mapping]], errors: Mapping[str, 
         several = [b for b in bins if b["joints"] >= LEAST]
         x, y = ([b[key] for b in several] for key in ("confidence", "mean"))
         spread = np.abs([[b["mean"] - b["low"] for b in several], [b["high"] - b["mean"] for b in several]])
-        upper.errorbar(x, y, spread, fmt="o-", color=PALETTE[column], markersize=4, linewidth=1.3, elinewidth=1)
+        upper.errorbar(x, y, spread, fmt="o-", color=PALETTE[column], markersize=4, linewidth=1.3, elinewidth=1, clip_on=False)
         upper.set(xlim=(0, 1), ylim=(0, 1), title=f"{name}\nerror {errors[name]['mean']:.3f}")
         upper.set_aspect("equal")
         total = sum(b["joints"] for b in bins)

@@ -15,6 +15,7 @@ from posekit.plots import PALETTE
 from posekit.skeleton import Skeleton
 
 STRONG = 0.2  # correlations from here on are printed
+CLOSE = 1.5  # times as many directions are the next tick that a label has room beside
 
 
 def correlation_table(table: pd.DataFrame, components: int = 10) -> Figure:
@@ -72,7 +73,8 @@ def probe_curves(found: Mapping[str, Sequence[Probe]], control: Mapping[str, Seq
     ax.axhline(0, color="0.8", linewidth=1, zorder=0)
     ks = sorted({probe.k for line in found.values() for probe in line})
     ax.set_xscale("log")
-    ax.set_xticks(ks, [str(k) for k in ks])
+    following = [*ks[1:], float("inf")]
+    ax.set_xticks(ks, [str(k) if after > CLOSE * k else "" for k, after in zip(ks, following, strict=True)])
     ax.minorticks_off()
     ax.set(xlabel="directions that the probe reads", ylabel="R²", ylim=(min(ax.get_ylim()[0], -0.05), 1))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
