@@ -188,11 +188,11 @@ class Columns(SphinxPostTransform):
             place = table.parent.index(table)
             table.parent.insert(place, addnodes.tabular_col_spec(spec=spec))
             captioned = place > 0 and "table-caption" in table.parent[place - 1].get("classes", [])
-            table.parent.insert(place - captioned, latex(rf"\needspace{{{_together(table)}\baselineskip}}"))
+            table.parent.insert(place - captioned, latex(rf"\Needspace{{{_together(table)}\baselineskip}}"))
 
 
 def _together(table: nodes.table) -> int:
-    """How many lines of a table stay on a page, with its caption: all of a short one, and so many of a long one that it is worth reading."""
+    """How many lines of a table stay on one page, with its caption: all of a short one, and of a long one enough to begin with."""
     rows = [max(1, sum(map(_length, row.findall(nodes.entry))) / LETTERS) for row in table.findall(nodes.row)]
     lines = 3 + round(1.3 * sum(rows))
     return lines if lines <= SHORT else BEGUN
