@@ -24,7 +24,7 @@ from tidy_pages import unbroken
 LETTERS = 95  # of the size of tables that fill a line
 GAP = 2.7  # letters that the space between two columns takes; half as many where there are MANY columns
 MANY = 8
-SHORT, BEGUN = 16, 10  # lines of a table that does not break over pages, and of one that does those that it begins with
+SMALLER = 1.14  # times as many letters fill a line where the columns are crowded
 WHOLE = 10  # letters of a word that is not broken
 PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
 BREAK = "\u200b"
@@ -184,18 +184,19 @@ class Columns(SphinxPostTransform):
                 if not entry.astext().strip() and not any(entry.findall(nodes.image)):
                     entry.clear()  # an empty paragraph would be as high as two lines
             table["classes"] = [*table["classes"], "longtable"]
-            spec = columns_of(_most(table, _length), _most(table, _word))
+            natural, least = _most(table, _length), _most(table, _word)
+            small = sum(least) > 0.9 * _room(len(least))
             place = table.parent.index(table)
-            table.parent.insert(place, addnodes.tabular_col_spec(spec=spec))
+            table.parent.insert(place, addnodes.tabular_col_spec(spec=columns_of(natural, least, LETTERS * SMALLER if small else LETTERS)))
             captioned = place > 0 and "table-caption" in table.parent[place - 1].get("classes", [])
-            table.parent.insert(place - captioned, latex(rf"\Needspace{{{_together(table)}\baselineskip}}"))
+            size = r"\scriptsize" if small else ""
+            table.parent.insert(place - captioned, latex(rf"\tablebegins{{{_lines(table)}}}{{{size}}}"))
 
 
-def _together(table: nodes.table) -> int:
-    """How many lines of a table stay on one page, with its caption: all of a short one, and of a long one enough to begin with."""
+def _lines(table: nodes.table) -> int:
+    """About how many lines a table takes with its caption."""
     rows = [max(1, sum(map(_length, row.findall(nodes.entry))) / LETTERS) for row in table.findall(nodes.row)]
-    lines = 3 + round(1.3 * sum(rows))
-    return lines if lines <= SHORT else BEGUN
+    return 3 + round(1.3 * sum(rows))
 
 
 def _most(table: nodes.table, measure: Callable[[nodes.entry], float]) -> list[float]:
@@ -218,15 +219,19 @@ def _word(entry: nodes.entry) -> float:
     return longest * (1.25 if isinstance(entry.parent.parent, nodes.thead) else 1.0) + 1
 
 
-def columns_of(natural: list[float], least: Sequence[float] = ()) -> str:
-    """LaTeX's columns for texts of so many letters: as wide as they are if that fits, else the long ones share what is left.
+def _room(columns: int, letters: float = LETTERS) -> float:
+    """Letters to a line of a table of so many columns, without the space between them."""
+    return letters - GAP * columns / (1 + (columns >= MANY))
+
+
+def columns_of(natural: list[float], least: Sequence[float] = (), letters: float = LETTERS) -> str:
+    """LaTeX columns for texts of so many letters, on a line of `letters`: as wide as they are if that fits, else long ones share the rest.
 
     Among the long ones a column's share goes with the square root of its text: one that has four times as much to say gets
     twice the width. None gets less than its `least`, its longest word, where there is room for that; else all get what they need at
     least in proportion. Where there are many columns they stand closer.
     """
-    many = len(natural) >= MANY
-    room = LETTERS - GAP * len(natural) / (1 + many)
+    room = _room(len(natural), letters)
     if sum(natural) <= room:
         return "l" * len(natural)
     short: set[int] = set()
@@ -248,8 +253,8 @@ def columns_of(natural: list[float], least: Sequence[float] = ()) -> str:
         if not narrow or crowded or len(fixed) + len(narrow) == len(natural):
             break
         fixed |= narrow
-    columns = [rf">{{\raggedright\arraybackslash}}p{{{width / LETTERS:.3f}\linewidth}}" for width in widths]
-    return (r"@{\hspace{6pt}}" if many else "").join(columns)
+    columns = [rf">{{\raggedright\arraybackslash}}p{{{width / letters:.3f}\linewidth}}" for width in widths]
+    return (r"@{\hspace{6pt}}" if len(natural) >= MANY else "").join(columns)
 
 
 class Drawings(ImageConverter):
