@@ -176,7 +176,7 @@ if harmed:
 
 # %% tags=["show-input"]
 groups = between.hand_overs(network)
-handed = {name for names in groups.values() for name in names} | {between.source(i) for i in range(count - 1) if groups}
+handed = {name for names in groups.values() for name in names} | {points.got for points in network.hand_overs()}
 ways = {
     "zero": ablation.zero,
     "the mean": ablation.mean(network, card, store(others), handed, backend=backend),

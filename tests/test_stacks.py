@@ -139,15 +139,15 @@ def test_what_passes_a_stack_by_is_replaced_for_the_next_alone(model):
     with torch.no_grad():
         plain = model(pictures)
         for stack in (0, 1):
-            with edit(model, stacks.past(stack, lambda activation, name: activation)):
+            with edit(model, stacks.past(model, stack, lambda activation, name: activation)):
                 assert torch.equal(model(pictures), plain)
         names = ["stack1.merge_features", "stack1.merge_heatmaps", "stack1.merge"]
-        with edit(model, stacks.past(1, zero)), edit(model, dict.fromkeys(names, keep)):
+        with edit(model, stacks.past(model, 1, zero)), edit(model, dict.fromkeys(names, keep)):
             heatmaps = model(pictures)
         assert torch.equal(heatmaps[:, :2], plain[:, :2])  # what the second got is as before
         total = seen["stack1.merge_features"] + seen["stack1.merge_heatmaps"]
         assert torch.equal(seen["stack1.merge"], total) and torch.equal(heatmaps[:, 2], model.stack2(total)[1])
-    assert stacks.source(0) == "stem" and stacks.source(1) == "stack0.merge"
+    assert [points.got for points in model.hand_overs()] == ["stem", "stack0.merge"]
 
 
 def test_one_stack_is_refused(model):

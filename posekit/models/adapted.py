@@ -96,6 +96,10 @@ class Adapted(nn.Module):
         """The skip connections, by what is replaced together."""
         return {name: list(points) for name, points in self.skips.items()}
 
+    def hand_overs(self) -> list[tuple]:
+        """None: an outside network does not say what a stage hands on."""
+        return []
+
     def stage_of(self, hook_point: str) -> int:
         """The first stage, counted from 0, whose answer an activation reaches; -1, the last, where there is one or it is not known."""
         return self.reaches.get(hook_point, -1)

@@ -9,6 +9,8 @@ hook point that no layer owns. Level 1 is the finest.
 """
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -265,6 +267,15 @@ PARTS = {  # kinds of hook points by what they are randomised with
 }  # fmt: skip
 
 
+class HandOver(NamedTuple):
+    """Hook points: of what a stack gets, of the features and of the predictions that it adds, and of the sum, which the next one gets."""
+
+    got: str
+    features: str
+    heatmaps: str
+    handed: str
+
+
 class Hourglass(nn.Module):
     """Picture (B, 3, S, S), values in [0, 1], to heatmaps (B, stacks, K, S/4, S/4).
 
@@ -339,9 +350,13 @@ class Hourglass(nn.Module):
         down, up = ({f"{kind} {i}": f"{before}{kind}{i}" for i in levels[::way]} for kind, way in (("encoder", 1), ("sum", -1)))
         return down | {"code": self.code_hook_point(stage)} | up | {"heatmaps": f"{before}heatmaps"}
 
-    def hand_overs(self) -> list[tuple[str, str]]:
-        """Of each stack but the last, the hook points of the features and of the predictions that it adds for the next."""
-        return [(f"stack{i}.merge_features", f"stack{i}.merge_heatmaps") for i in range(self.config.stacks - 1)]
+    def hand_overs(self) -> list[HandOver]:
+        """What each stack but the last hands on."""
+        got = ["stem", *(f"stack{i}.merge" for i in range(self.config.stacks - 1))]
+        return [
+            HandOver(before, f"stack{i}.merge_features", f"stack{i}.merge_heatmaps", after)
+            for i, (before, after) in enumerate(pairwise(got))
+        ]
 
     def hook_points(self) -> list[str]:
         """Names of the activations in the order of computation."""

@@ -205,8 +205,8 @@ def parts(model: torch.nn.Module) -> dict[str, Part]:
         add("code", codes)
     if skips and codes:
         add("all skips and codes", [*skips, *codes])
-    for stack in range(getattr(getattr(model, "config", None), "stacks", 1) - 1):
-        add(f"hand-over of stack {stack + 1}", [f"stack{stack}.merge"])
+    for stack, points in enumerate(getattr(model, "hand_overs", list)(), 1):
+        add(f"hand-over of stack {stack}", [points.handed])
     return found
 
 

@@ -128,35 +128,29 @@ def hand_overs(model: nn.Module) -> dict[str, list[str]]:
     replaces both terms; replaced by zero, the next stack sees x alone, as if this one were not there.
     """
     found: dict[str, list[str]] = {}
-    for i, (features, heatmaps) in enumerate(getattr(model, "hand_overs", list)(), 1):
+    for i, (_, features, heatmaps, _) in enumerate(getattr(model, "hand_overs", list)(), 1):
         found |= {f"features of stack {i}": [features], f"predictions of stack {i}": [heatmaps]}
         found[f"stack {i} out"] = [features, heatmaps]
     return found
 
 
-def source(stack: int) -> str:
-    """The hook point whose activation a stack, counted from 0, gets."""
-    return f"stack{stack - 1}.merge" if stack else "stem"
-
-
-def past(stack: int, way: Edit) -> dict[str, Edit]:
+def past(model: Hourglass, stack: int, way: Edit) -> dict[str, Edit]:
     """Edits that replace, for the next stack alone, what bypasses a stack (x in `hand_overs`); its own input stays.
 
-    `way` is called with the activation at `source(stack)` and that name. Stacks count from 0.
+    `way` is called with the activation that the stack gets and the name of its hook point. Stacks count from 0.
     """
+    got, features, heatmaps, handed = model.hand_overs()[stack]
     kept: dict[str, Tensor] = {}
 
     def keep(activation: Tensor, name: str) -> None:
         kept[name] = activation
-
-    got, features, heatmaps = source(stack), f"stack{stack}.merge_features", f"stack{stack}.merge_heatmaps"
 
     def merge(activation: Tensor, name: str) -> Tensor:
         replacement = way(kept[got], got)
         # The order of the sum is the network's own, so that a way that changes nothing changes no bit.
         return (kept[got] if replacement is None else replacement) + kept[features] + kept[heatmaps]
 
-    return {got: keep, features: keep, heatmaps: keep, f"stack{stack}.merge": merge}
+    return {got: keep, features: keep, heatmaps: keep, handed: merge}
 
 
 def ablate_bypass(
@@ -167,6 +161,6 @@ def ablate_bypass(
     for i in range(model.stage_count() - 1):
         found[f"bypass of stack {i + 1}"] = {}
         for way, function in ways.items():
-            with edit(model, past(i, function)):
+            with edit(model, past(model, i, function)):
                 found[f"bypass of stack {i + 1}"][way] = intact(model, card, crops, backend=backend)
     return found
