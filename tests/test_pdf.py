@@ -177,6 +177,20 @@ def test_the_small_book_is_typeset(tex, installed):
     assert all(float(points) < 20 for points in too_wide)
 
 
+def test_a_table_below_a_figure_fills_the_pages_after(tmp_path, installed):
+    """The room that the figure takes is missing on its own page alone."""
+    rows = "\n".join(f"| {i} | a row |" for i in range(200))
+    counts = []
+    for name, figure in (("without", ""), ("with", "```{figure} front.png\n:width: 90%\n:height: 10cm\n\nA figure.\n```\n\n")):
+        one = f"# One\n\n{figure}Words.\n\n| number | what |\n| --- | --- |\n{rows}\n"
+        toc = [{"chapters": [{"file": "abstract"}]}, {"caption": "One", "numbered": True, "chapters": [{"file": "one"}]}]
+        source = book(tmp_path / name, toc, index="# A small book\n\nWords.\n", abstract="# Abstract\n\nWords.\n", one=one)
+        file = pages._sphinx(source, "latex", strict=True) / "book.tex"
+        typeset.typeset(file)
+        counts.append(int(re.findall(r"Output written on .*?\((\d+) page", file.with_suffix(".log").read_text("utf-8", "replace"))[0]))
+    assert counts[0] > 7 and counts[1] <= counts[0] + 1
+
+
 @pytest.mark.parametrize(
     "body, said",
     [(r"\nosuchcommand", r"Undefined control sequence.*\\nosuchcommand"), (r"See \ref{nothing}.", "nothing is called nothing")],
