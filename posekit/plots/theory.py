@@ -45,7 +45,7 @@ def trap(counts: np.ndarray, worth: Mapping[str, np.ndarray], shifts: np.ndarray
         known.plot(counts, worth[name], "o-", color=PALETTE[i], markersize=4, label=said)
         off.plot(shifts, costs[name], color=PALETTE[i])
     known.set(xlabel="possible positions of the joint", ylabel="loss / loss of a flat map", xscale="log", ylim=(0, 2.1))
-    known.set_xticks(counts[::2], [f"{n}" for n in counts[::2]])
+    known.set_xticks(counts[::2], [f"{n:,}" for n in counts[::2]])
     known.minorticks_off()
     off.set(xlabel="error of a single peak (cells)")
     for ax in (known, off):
@@ -81,11 +81,15 @@ def schedule(rates: Mapping[str, np.ndarray], losses: Mapping[str, np.ndarray]) 
     for name, values in losses.items():
         schedule_name, averaged = name.removesuffix(", averaged"), name.endswith(", averaged")
         colour = PALETTE[list(rates).index(schedule_name)]
-        loss.plot(values, color=colour, linestyle="-" if averaged else ":", linewidth=1.6 if averaged else 1.2, label=name)
+        loss.plot(values, color=colour, linestyle="-" if averaged else ":", linewidth=1.6 if averaged else 1.2)
     rate.set(xlabel="step", ylabel="learning rate / maximum", ylim=(0, 1.05))
     loss.set(xlabel="step", ylabel="loss", yscale="log")
     rate.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0.04, 0), handlelength=1.2)
-    loss.legend(fontsize=7, loc="upper right", handlelength=1.2)
+    kinds = [
+        plt.Line2D([], [], color="0.3", linestyle=":", label="the weights"),
+        plt.Line2D([], [], color="0.3", linestyle="-", label="their running mean"),
+    ]
+    loss.legend(handles=kinds, fontsize=8, loc="upper right", handlelength=1.2)
     return figure
 
 
@@ -102,8 +106,8 @@ def generalisation(
     for i, (degree, values) in enumerate(fits.items()):
         curves.plot(grid, values, color=PALETTE[i], label=f"degree {degree}")
     curves.plot(*points, "k.", markersize=6)
-    curves.set(ylim=(-4.2, 4.4), xlabel="input", ylabel="output")
-    curves.legend(fontsize=8, loc="lower center", ncols=2)
+    curves.set(ylim=(-3.4, 4.4), xlabel="input", ylabel="output")
+    curves.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     error.plot(degrees, seen, "o-", color=PALETTE[7], markersize=4, label="fitted points")
     error.plot(degrees, unseen, "o-", color=PALETTE[0], markersize=4, label="other points")
     error.set(xlabel="degree of the polynomial", ylabel="error, r.m.s.", yscale="log")
@@ -150,7 +154,7 @@ def receptive(
     ax = bars.subplots()
     for row, (name, side) in enumerate(sides.items()):
         ax.barh(row, side, color=PALETTE[0], alpha=0.5, height=0.7)
-        ax.text(side * 1.06, row, f"{side}", va="center", fontsize=8, color="0.3")
+        ax.text(side * 1.06, row, f"{side:,}", va="center", fontsize=8, color="0.3", bbox={"color": "white", "pad": 0.8})
         if name in effective:
             ax.plot(effective[name], row, "o", color=PALETTE[1], markersize=6)
     ax.axvline(resolution, color="0.4", linestyle=":", linewidth=1)
@@ -158,7 +162,7 @@ def receptive(
     ax.set_yticks(range(len(sides)), sides, fontsize=8)
     ax.invert_yaxis()
     ax.set(xscale="log", xlabel="side (pixels)", xlim=(5, 2400))
-    ax.set_xticks([10, 100, 1000], ["10", "100", "1000"])
+    ax.set_xticks([10, 100, 1000], ["10", "100", "1,000"])
     for panel, (name, gradient) in zip(grid.subplots(len(maps), 1, squeeze=False)[:, 0], maps.items(), strict=True):
         panel.imshow(np.sqrt(gradient / gradient.max()), cmap="inferno", interpolation="nearest")
         half, middle = effective[name] / 2, centres[name]
