@@ -21,6 +21,7 @@ with extra("plots", "drawing figures"):
 
 PALETTE = sns.color_palette("colorblind")
 LEFT, RIGHT, MIDDLE = COLOURS["left leg"], COLOURS["right leg"], "0.35"
+PALE = "0.4"  # numbers that are not sure
 
 
 def style() -> None:
@@ -41,6 +42,50 @@ def style() -> None:
 def side(joint: str) -> str:
     """The colour of a joint: left, right or neither."""
     return LEFT if joint.startswith("left") else RIGHT if joint.startswith("right") else MIDDLE
+
+
+def ink(ground: Sequence[float] | np.ndarray) -> str:
+    """The colour of letters on a ground (3,) or (4,) in [0, 1]: "0.1" or "white", whichever has more `contrast`.
+
+    >>> ink((1.0, 1.0, 1.0)), ink((0.0, 0.0, 0.5))
+    ('0.1', 'white')
+    """
+    return max(("0.1", "white"), key=lambda letters: contrast(plt.matplotlib.colors.to_rgb(letters), ground))
+
+
+def contrast(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> float:
+    """Contrast of two colours (3,) or (4,) in [0, 1] by WCAG, from 1 to 21; what is not opaque lies on white."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Sequence[float] | np.ndarray) -> float:
+    rgb, opaque = np.asarray(colour[:3], float), colour[3] if len(colour) > 3 else 1.0
+    rgb = opaque * rgb + 1 - opaque
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def from_zero(ax: plt.Axes) -> None:
+    """Let the vertical axis begin at 0 and end a little above what is drawn."""
+    ax.update_datalim([(0, 0)], updatex=False)
+    ax.autoscale_view(scalex=False)
+    ax.set_ylim(bottom=0)
+
+
+def blank_rest(axes: np.ndarray, count: int) -> None:
+    """Of panels (R, C) that share their axes show `count`; the lowest of each column has the numbers of the horizontal axis."""
+    for ax in axes.flat[count:]:
+        ax.axis("off")
+    for ax in axes.flat[max(count - axes.shape[1], 0) : count]:
+        ax.tick_params(labelbottom=True)
+
+
+def part_columns(figure: Figure) -> None:
+    """Room between columns of panels, so that the last number below one does not run into the first below the next."""
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(wspace=0.08)
 
 
 def _gap(figure: Figure, pad: float) -> None:
@@ -104,8 +149,7 @@ def pose_cloud(normalised: np.ndarray, skeleton: Skeleton, limit: float = 3.0) -
     columns = 5
     rows = -(-len(shown) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(9, 1.95 * rows), sharex=True, sharey=True, squeeze=False)
-    for ax in axes.flat[len(shown) :]:
-        ax.axis("off")
+    blank_rest(axes, len(shown))
     for ax, joint in zip(axes.flat, shown, strict=False):
         xy = normalised[:, skeleton.joints.index(joint)]
         xy = xy[np.isfinite(xy).all(-1)]
@@ -154,8 +198,10 @@ def history(runs: Mapping[str, Sequence[dict]], uniform_peak: float | None = Non
         peak.axhline(uniform_peak, color="0.5", linestyle=":")
         peak.annotate("a flat map", (1, uniform_peak), xytext=(0, 4), textcoords="offset points", fontsize=9, color="0.4")
     loss.set(xlabel="epoch", title="loss" if len(runs) == 1 else "validation loss, relative")
-    pck.set(xlabel="epoch", title="PCK@0.2·torso on validation (%)", ylim=(0, None))
-    peak.set(xlabel="epoch", title="mean height of the peak", ylim=(0, None))
+    pck.set(xlabel="epoch", title="PCK@0.2·torso on validation (%)")
+    peak.set(xlabel="epoch", title="mean height of the peak")
+    for ax in (pck, peak):
+        from_zero(ax)
     loss.legend(fontsize=9)
     for ax in (loss, pck, peak):
         ax.xaxis.get_major_locator().set_params(integer=True)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from posekit.display.drawing import draw
-from posekit.plots import PALETTE
+from posekit.plots import PALE, PALETTE, blank_rest, ink, part_columns
 from posekit.skeleton import Skeleton
 
 MARKERS = "osD^v<>"
@@ -23,8 +23,7 @@ def person_histogram(reference: np.ndarray, shares: Mapping[str, np.ndarray], la
     rows = -(-len(shares) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(9, 2.3 * rows + 0.6), sharex=True, sharey=True, squeeze=False)
     edges = np.linspace(0, 1, 11)
-    for ax in axes.flat[len(shares) :]:
-        ax.axis("off")
+    blank_rest(axes, len(shares))
     for i, (ax, (name, share)) in enumerate(zip(axes.flat, shares.items(), strict=False)):
         outline = {"histtype": "step", "linewidth": 2}
         for values, colour, what in ((reference, "0.8", {"label": reference_name}), (share, PALETTE[i], outline)):
@@ -36,6 +35,7 @@ def person_histogram(reference: np.ndarray, shares: Mapping[str, np.ndarray], la
         ax.set(xlim=(0, 1))
         ax.set_xticks([0, 0.5, 1], ["0", "50", "100 %"])
         ax.xaxis.set_tick_params(pad=9)
+    part_columns(figure)
     axes[0, 0].set_ylabel("people (%)")
     figure.supxlabel(label, fontsize=10)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", fontsize=9)
@@ -71,10 +71,10 @@ def changes(table: np.ndarray, sure: np.ndarray, rows: Sequence[str], columns: S
     figure, ax = plt.subplots(figsize=(0.95 * len(columns) + 2.6, 0.34 * len(rows) + 1.4))
     limit = max(float(np.nanmax(np.abs(table))) if np.isfinite(table).any() else 1.0, 1.0)
     shade = np.sign(table) * np.sqrt(np.abs(table) / limit)  # small changes show beside large ones
-    ax.imshow(shade, cmap="RdBu", vmin=-1.1, vmax=1.1, aspect="auto")
+    colours = ax.imshow(shade, cmap="RdBu", vmin=-1.1, vmax=1.1, aspect="auto").to_rgba(shade)
     for (r, c), value in np.ndenumerate(table):
         if np.isfinite(value):
-            colour = "white" if abs(value) > 0.5 * limit else "0.1" if sure[r, c] else "0.55"
+            colour = ink(colours[r, c]) if sure[r, c] else PALE
             ax.text(c, r, f"{value:+.1f}".replace("-", "−"), ha="center", va="center", fontsize=9, color=colour)
     _label(ax, rows, columns)
     ax.set_title(label, fontsize=10)
@@ -86,12 +86,12 @@ def matrix(table: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, di
     """Values (R, C) from 0 to 1 as numbers on colours; a `power` below 1 tells small ones apart, above 1 large ones."""
     size = 0.62 if len(columns) < 12 else 0.46
     figure, ax = plt.subplots(figsize=(size * len(columns) + 2.4, 0.7 * size * len(rows) + 1.8))
-    ax.imshow(np.clip(table, 0, 1) ** power, cmap="mako_r", vmin=0, vmax=1, aspect="auto")
+    shade = np.clip(table, 0, 1) ** power
+    colours = ax.imshow(shade, cmap="mako_r", vmin=0, vmax=1, aspect="auto").to_rgba(shade)
     for (r, c), value in np.ndenumerate(table):
         if np.isfinite(value):
             text = f"{100 * value:.{digits}f}" if percent else f"{value:.{digits}f}".replace("-", "−")
-            colour = "white" if np.clip(value, 0, 1) ** power > 0.42 else "0.15"
-            ax.text(c, r, text, ha="center", va="center", fontsize=9 if len(columns) < 12 else 7.5, color=colour)
+            ax.text(c, r, text, ha="center", va="center", fontsize=9 if len(columns) < 12 else 8.5, color=ink(colours[r, c]))
     _label(ax, rows, columns)
     ax.set(xlabel=column_label, ylabel=row_label)
     return figure
@@ -121,7 +121,7 @@ def losses_by_size(losses: Mapping[str, Mapping[str, float]], sizes: Mapping[str
                 ax.axhline(0, color="0.85", linewidth=1, zorder=0)
         _name_points(ax, x, y, list(loss), 0.075 * span)
         ax.set_title(name, fontsize=10)
-    figure.supxlabel("size of the joint (COCO's sigma)", fontsize=10)
+    figure.supxlabel("size of the joint (COCO’s sigma)", fontsize=10)
     axes[0, 0].set_ylabel(label)
     return figure
 

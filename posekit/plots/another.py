@@ -7,7 +7,8 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from posekit.plots import PALETTE
+from posekit.plots import PALETTE, from_zero, ink
+from posekit.plots.attribution import joint_matrix
 from posekit.skeleton import Skeleton
 
 MARKERS = ("o", "s", "^", "D")
@@ -43,33 +44,28 @@ def headings(angles: Sequence[int], curves: Mapping[str, Sequence[Mapping]]) -> 
         ax.plot(x, means, marker=MARKERS[k % 4], markersize=5, color=PALETTE[k], label=name)
         ax.fill_between(x, lows, highs, color=PALETTE[k], alpha=0.15, linewidth=0)
     ax.set_xticks(x, [f"{angle}°".replace("-", "−") for angle in x])
-    ax.set(xlabel="heading of the trunk: 0° is upright, 90° points to the right", ylabel="PCK@0.2·torso (%)", ylim=(0, None))
+    ax.set(xlabel="heading of the trunk: 0° is upright, 90° points to the right", ylabel="PCK@0.2·torso (%)")
+    from_zero(ax)
     ax.grid(axis="y", color="0.92")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
     return figure
 
 
 def dependency_pair(tables: Mapping[str, Mapping], skeleton: Skeleton) -> Figure:
-    """Matrices of hidden joints (rows) by joints that move (columns), side by side, each {"mean", "low", "high"} (K, K), on one scale."""
+    """Matrices of hidden joints (rows) by joints that move (columns), each {"mean", "low", "high"} (K, K).
+
+    They lie below each other and have one scale.
+    """
     means = {name: np.array(table["mean"], float) for name, table in tables.items()}
     limit = max(float(np.abs(np.nan_to_num(mean)).max()) for mean in means.values()) or 1.0
     count = len(skeleton)
-    figure, axes = plt.subplots(1, len(tables), figsize=(0.37 * count * len(tables) + 1.6, 0.34 * count + 1.7), sharey=True)
-    for ax, (name, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
-        mean, low, high = means[name], np.array(table["low"], float), np.array(table["high"], float)
-        sure = (low > 0) | (high < 0)
-        shade = np.sign(mean) * np.sqrt(np.abs(mean) / limit)
-        ax.imshow(shade, cmap="vlag", vmin=-1.15, vmax=1.15, aspect="auto", alpha=np.where(sure, 1.0, 0.35))
-        for (a, b), value in np.ndenumerate(mean):
-            if np.isfinite(value):
-                colour = "0.5" if not sure[a, b] else "white" if abs(value) > 0.5 * limit else "0.1"
-                ax.text(b, a, f"{round(100 * value)}".replace("-", "−"), ha="center", va="center", fontsize=7.5, color=colour)
-        ax.set_xticks(range(count), skeleton.joints, rotation=50, ha="right", rotation_mode="anchor", fontsize=8.5)
-        ax.set_yticks(range(count), skeleton.joints, fontsize=8.5)
-        ax.set(title=name, xlabel="moves")
-        ax.tick_params(length=0)
-        sns.despine(ax=ax, left=True, bottom=True)
-    np.atleast_1d(axes)[0].set_ylabel("hidden")
+    height = (0.29 * count + 0.3) * len(tables) + 1.3
+    figure, axes = plt.subplots(len(tables), 1, figsize=(0.46 * count + 1.9, height), sharex=True, squeeze=False)
+    for ax, (name, table) in zip(axes[:, 0], tables.items(), strict=True):
+        low, high = np.array(table["low"], float), np.array(table["high"], float)
+        joint_matrix(ax, means[name], (low > 0) | (high < 0), skeleton, limit)
+        ax.set(title=name, ylabel="hidden")
+    axes[-1, 0].set_xlabel("moves")
     return figure
 
 
@@ -77,14 +73,14 @@ def alignment(rows: Sequence[str], columns: Sequence[str], table: Sequence) -> F
     """A table (R, C) of CKA in hundredths, on colours."""
     values = np.array(table, float)
     figure, ax = plt.subplots(figsize=(0.52 * len(columns) + 2.2, 0.36 * len(rows) + 1.6))
-    ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    colours = ax.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto").to_rgba(values)
     for (r, c), value in np.ndenumerate(values):
         if np.isfinite(value):
             text = f"{round(100 * value)}".replace("-", "−")
-            ax.text(c, r, text, ha="center", va="center", fontsize=8.5, color="white" if value > 0.6 else "0.15")
+            ax.text(c, r, text, ha="center", va="center", fontsize=8.5, color=ink(colours[r, c]))
     ax.set_xticks(range(len(columns)), [name.removeprefix("stack0.") for name in columns], rotation=50, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(length=0, labelsize=9)
-    ax.set(xlabel="the book's own network", ylabel="BlazePose")
+    ax.set(xlabel="the book’s own network", ylabel="BlazePose")
     sns.despine(ax=ax, left=True, bottom=True)
     return figure

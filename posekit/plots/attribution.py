@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from posekit.display.overlay import MARK, bare, over
-from posekit.plots import PALETTE
+from posekit.plots import PALE, PALETTE, ink
 from posekit.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def cascade_likeness(
     ax.axhline(0, color="0.85", linewidth=1, zorder=0)
     rotation = 20 if len(levels) < 16 else 60  # labels of more would run into each other
     ax.set_xticks(range(len(levels) + 1), ["trained", *(f"+ {level}" for level in levels)], rotation=rotation, ha="right")
-    ax.set(ylabel="rank correlation with the\nmap of the trained network", ylim=(max(min(-0.1, ax.get_ylim()[0]), -0.6), 1.03))
+    ax.set(ylabel="rank correlation with the\nmap of the trained network", ylim=(max(min(-0.1, ax.get_ylim()[0]), -1.03), 1.03))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     return figure
 
@@ -72,13 +73,14 @@ def removal_curves(
 ) -> Figure:  # fmt: skip
     """The mean over people of deletion and insertion curves (N, S), a line a method; controls are grey."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True)
-    for ax, curves, title in zip(axes, (deletion, insertion), ("deletion: lower is better", "insertion: higher is better"), strict=True):
+    kinds = (deletion, "deletion: lower is better", "removed"), (insertion, "insertion: higher is better", "restored")
+    for ax, (curves, title, done) in zip(axes, kinds, strict=True):
         for (name, colour, style), curve in zip(_lines(curves, controls), curves.values(), strict=True):
             ax.plot(100 * np.asarray(shares), curve.mean(0), style, color=colour, label=name, linewidth=1.6)
         ax.set_xscale("symlog", linthresh=5)
         ax.set_xticks([0, 1, 5, 10, 20, 50, 100], ["0", "1", "5", "10", "20", "50", "100"])
         ax.minorticks_off()
-        ax.set(title=title, xlabel="of the picture (%)", xlim=(0, 100))
+        ax.set(title=title, xlabel=f"share of the picture {done} (%)", xlim=(0, 100))
     axes[0].set_ylim(0, None)
     axes[0].set_ylabel("probability of the joint\nwhere the network put it")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
@@ -90,19 +92,24 @@ def dependency_matrix(mean: np.ndarray, sure: np.ndarray, skeleton: Skeleton, la
     count = len(skeleton)
     figure, ax = plt.subplots(figsize=(0.46 * count + 1.9, 0.36 * count + 1.9))
     limit = max(float(np.nanmax(np.abs(mean))) if np.isfinite(mean).any() else 0.0, 1e-9)
+    joint_matrix(ax, mean, sure, skeleton, limit)
+    ax.set(xlabel=label, ylabel=rows)
+    return figure
+
+
+def joint_matrix(ax: Axes, mean: np.ndarray, sure: np.ndarray, skeleton: Skeleton, limit: float) -> None:
+    """A matrix (K, K) of joints in hundredths, on colours that are full at `limit`, small values enhanced, pale where not `sure` (K, K)."""
     shade = np.sign(mean) * np.sqrt(np.abs(mean) / limit)
-    ax.imshow(shade, cmap="vlag", vmin=-1.15, vmax=1.15, aspect="auto", alpha=np.where(sure, 1.0, 0.35))
+    opaque = np.where(sure, 1.0, 0.35)
+    colours = ax.imshow(shade, cmap="vlag", vmin=-1.15, vmax=1.15, aspect="auto", alpha=opaque).to_rgba(shade, alpha=opaque)
     for (a, b), value in np.ndenumerate(mean):
         if np.isfinite(value):
-            colour = "0.5" if not sure[a, b] else "white" if abs(value) > 0.5 * limit else "0.1"
             text = f"{100 * value:.0f}".replace("-", "−") if abs(value) >= 0.005 else "0"
-            ax.text(b, a, text, ha="center", va="center", fontsize=8, color=colour)
-    ax.set_xticks(range(count), skeleton.joints, rotation=50, ha="right", rotation_mode="anchor", fontsize=9)
-    ax.set_yticks(range(count), skeleton.joints, fontsize=9)
-    ax.set(xlabel=label, ylabel=rows)
+            ax.text(b, a, text, ha="center", va="center", fontsize=9, color=ink(colours[a, b]) if sure[a, b] else PALE)
+    ax.set_xticks(range(len(skeleton)), skeleton.joints, rotation=50, ha="right", rotation_mode="anchor", fontsize=9)
+    ax.set_yticks(range(len(skeleton)), skeleton.joints, fontsize=9)
     ax.tick_params(length=0)
     sns.despine(ax=ax, left=True, bottom=True)
-    return figure
 
 
 def sheet(rows: Mapping[str, Sequence[tuple[np.ndarray, str]]]) -> Figure:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from posekit.plots import PALETTE
+from posekit.plots import PALETTE, blank_rest
 from posekit.plots.ablation import MARKERS
 
 SMALL = 80  # pixels a side of a picture among many: a vector figure holds each pixel
@@ -57,8 +57,7 @@ def probe_beside_patch(readable: Mapping[str, Mapping[str, Mapping]], caused: Ma
     columns = min(len(readable), 2)
     rows = -(-len(readable) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns + 0.6, 2.7 * rows + 0.9), sharex=True, sharey=True, squeeze=False)
-    for ax in axes.flat[len(readable) :]:
-        ax.axis("off")
+    blank_rest(axes, len(readable))
     for ax, (factor, points) in zip(axes.flat, readable.items(), strict=False):
         for i, (point, r2) in enumerate(points.items()):
             effect, colour = caused[factor][point], PALETTE[i % len(PALETTE)]

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from posekit.plots import PALETTE, side
+from posekit.plots import PALETTE, part_columns, side
 
 if TYPE_CHECKING:
     from posekit.engine.inference.poses import Poses
@@ -33,6 +33,7 @@ def reliability(diagrams: Mapping[str, Sequence[Mapping]], errors: Mapping[str, 
         for b in bins:
             lower.bar((b["low end"] + b["high end"]) / 2, 100 * b["joints"] / total, 0.09, color=PALETTE[column])
         lower.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    part_columns(figure)
     axes[0, 0].set_ylabel("share found")
     axes[1, 0].set_ylabel("joints\n(%)")
     figure.supxlabel("confidence", fontsize=10)
@@ -152,7 +153,8 @@ def robustness_curves(clean: Mapping, families: Mapping[str, Mapping]) -> Figure
 
 
 def attribution_indices(table: Mapping[str, Mapping[str, Mapping]], nothing: Mapping[str, float], controls: Sequence[str] = ()) -> Figure:
-    """A panel an index, a dot with its interval a method; a dotted line where a map that says nothing lies."""
+    """A panel an index, a dot with its interval a method; a dotted line where a map that says nothing lies, for diffusion at 1."""
+    even = {"diffusion": 1.0, **nothing}  # all of a uniform map is alike
     names = [name for name in next(iter(table.values())) if any(np.isfinite(blocks[name]["mean"]) for blocks in table.values())]
     figure, axes = plt.subplots(1, len(names), figsize=(9, 0.27 * len(table) + 1.1), sharey=True, squeeze=False)
     for ax, name in zip(axes[0], names, strict=True):
@@ -160,11 +162,12 @@ def attribution_indices(table: Mapping[str, Mapping[str, Mapping]], nothing: Map
             colour, block = "0.5" if method in controls else PALETTE[0], blocks[name]
             ax.plot([block["low"], block["high"]], [y, y], color=colour, alpha=0.5, linewidth=2.5)
             ax.plot(block["mean"], y, "o", color=colour, markersize=5)
-        if name in nothing:
-            ax.axvline(nothing[name], color="0.5", linestyle=":", linewidth=1)
+        if name in even:
+            ax.axvline(even[name], color="0.5", linestyle=":", linewidth=1, clip_on=False)
         ax.set(xlabel=name, xlim=(0, 1))
         ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         ax.tick_params(axis="y", length=0)
+    part_columns(figure)
     axes[0, 0].set_yticks(range(len(table)), table, fontsize=9)
     axes[0, 0].invert_yaxis()
     return figure

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection
-from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 
 from posekit.display.drawing import draw
-from posekit.plots import PALETTE
+from posekit.interpret.analysis.attributes import ATTRIBUTES, FACTORS
+from posekit.plots import PALE, PALETTE, from_zero, ink
 from posekit.skeleton import Skeleton
 
 CONTINUOUS: Colormap = sns.color_palette("viridis", as_cmap=True)
@@ -31,7 +33,8 @@ def over_k(panels: Mapping[str, Mapping[str, Mapping[int, Mapping]]]) -> Figure:
             mean, low, high = (np.array([blocks[k][key] for k in ks]) for key in ("mean", "low", "high"))
             ax.plot(ks, mean, "s--" if control else "o-", color=colour, label=name, markersize=4)
             ax.fill_between(ks, low, high, color=colour, alpha=0.2, linewidth=0)
-        ax.set(xlabel="number of clusters K", title=title, ylim=(0, None))
+        ax.set(xlabel="number of clusters K", title=title)
+        from_zero(ax)
         ax.xaxis.get_major_locator().set_params(integer=True)
     axes[0, 0].legend(fontsize=9)
     return figure
@@ -66,13 +69,14 @@ def enrichment_bars(records: Sequence[Mapping], names: Sequence[str], most: int 
     values = np.full((len(attributes), len(names)), np.nan)
     figure, ax = plt.subplots(figsize=(min(9.0, 2.4 + 1.05 * len(names)), 0.3 * len(attributes) + 0.9))
     limit = max([0.5, *greatest.values()])
+    shades = ScalarMappable(Normalize(-limit, limit), DIVERGING).to_rgba
     for record in records:
         if record["attribute"] not in attributes:
             continue
         row, column = attributes.index(record["attribute"]), record["cluster"]
         values[row, column] = record["difference"]
         certain = record["low"] * record["high"] > 0
-        colour = "0.55" if not certain else "white" if abs(record["difference"]) > 0.6 * limit else "0.1"
+        colour = ink(shades(record["difference"])) if certain else PALE
         text = f"{record['difference']:+.2f} ± {(record['high'] - record['low']) / 2:.2f}".replace("-", "−")
         ax.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
@@ -87,7 +91,7 @@ def enrichment_bars(records: Sequence[Mapping], names: Sequence[str], most: int 
 def planes(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], columns: int = 3, bars: bool = True) -> Figure:
     """Maps of people side by side: title to map (N, 2) and values (N,), whole numbers as categories, NaN grey.
 
-    Axes have no ticks, for they mean nothing.
+    Titles that are attributes have their unit added. Axes have no ticks, for they mean nothing.
     """
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
@@ -99,7 +103,8 @@ def planes(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], columns: int = 3
     for ax, (title, (plane, values)) in zip(axes.flat, panels.items(), strict=False):
         ax.axis("on")
         drawn = points(ax, plane, values)
-        ax.set_title(title, fontsize=12)
+        about = (ATTRIBUTES | FACTORS).get(title)
+        ax.set_title(f"{title} ({about.unit})" if about and about.unit and not title.endswith(about.unit) else title, fontsize=12)
         if bars and not categorical(values):
             bar = figure.colorbar(drawn, ax=ax, location="bottom", shrink=0.8, aspect=30, pad=0.02)
             bar.ax.tick_params(labelsize=10)

@@ -7,7 +7,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from posekit.plots import PALETTE
+from posekit.plots import PALETTE, from_zero
 
 
 def scree(spectrum: np.ndarray, floor: np.ndarray, shown: int, above: int, needed: int) -> Figure:
@@ -75,7 +75,8 @@ def pck_of_cuts(found: Mapping[str, Mapping]) -> Figure:
         ax.set_xscale("log")
         ax.set_xticks(ks, ["" if k < ks[-1] < 1.6 * k else f"{k:,}" for k in ks])  # the last two may be too close for two labels
         ax.minorticks_off()
-        ax.set(title=title, xlabel="directions that the code is cut to", ylim=(0, None))
+        ax.set(title=title, xlabel="directions that the code is cut to")
+        from_zero(ax)
     axes[0, 0].set_ylabel("PCK@0.2·torso (%)")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=4, loc="outside upper center", fontsize=9)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from posekit.display.drawing import draw, joint_colours
 from posekit.interpret.activations.walks import Causal
 from posekit.interpret.analysis.probes import Probe
-from posekit.plots import PALETTE
+from posekit.plots import PALETTE, ink
 from posekit.skeleton import Skeleton
 
 STRONG = 0.2  # correlations from here on are printed
@@ -25,10 +25,12 @@ def correlation_table(table: pd.DataFrame, components: int = 10) -> Figure:
     shown = matrix.map(lambda r: f"{r:.2f}".replace("-", "−") if abs(r) >= STRONG else "")
     figure, ax = plt.subplots(figsize=(min(9, 3.2 + 0.56 * matrix.shape[1]), 0.27 * len(matrix) + 1.0))
     sns.heatmap(
-        matrix, ax=ax, cmap="vlag", center=0, vmin=-1, vmax=1, annot=shown, fmt="", annot_kws={"fontsize": 8.5, "color": "0.1"},
+        matrix, ax=ax, cmap="vlag", center=0, vmin=-1, vmax=1, annot=shown, fmt="", annot_kws={"fontsize": 8.5},
         linewidths=0.6,
-        cbar_kws={"label": "Pearson's r", "fraction": 0.03, "pad": 0.02, "ticks": [-1, 0, 1]},
+        cbar_kws={"label": "Pearson’s r", "fraction": 0.03, "pad": 0.02, "ticks": [-1, 0, 1]},
     )  # fmt: skip
+    for text, colour in zip(ax.texts, np.asarray(ax.collections[0].get_facecolor()), strict=True):
+        text.set_color(ink(colour))
     ax.set(xlabel="component", ylabel="")
     ax.tick_params(length=0, axis="both")
     ax.tick_params(axis="y", labelrotation=0)
@@ -74,7 +76,7 @@ def probe_curves(found: Mapping[str, Sequence[Probe]], control: Mapping[str, Seq
     ks = sorted({probe.k for line in found.values() for probe in line})
     ax.set_xscale("log")
     following = [*ks[1:], float("inf")]
-    ax.set_xticks(ks, [str(k) if after > CLOSE * k else "" for k, after in zip(ks, following, strict=True)])
+    ax.set_xticks(ks, [f"{k:,}" if after > CLOSE * k else "" for k, after in zip(ks, following, strict=True)])
     ax.minorticks_off()
     ax.set(xlabel="directions that the probe reads", ylabel="R²", ylim=(min(ax.get_ylim()[0], -0.05), 1))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
