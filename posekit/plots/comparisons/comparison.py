@@ -8,27 +8,34 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from posekit.display.drawing import joint_colours
-from posekit.plots import PALETTE, _gap
+from posekit.plots import PALETTE, _gap, from_zero
 from posekit.plots.ablation import MARKERS
+from posekit.plots.comparisons.redesign import side_by_side
 from posekit.skeleton import Skeleton
+
+LONGER = "trained longer"  # says a name of what was not trained as long as the others
+SHADES = [*(PALETTE[i] for i in (0, 1, 2, 3, 4, 5, 9, 7)), (0.1, 0.1, 0.1)]  # without the pale ones
 
 
 def estimator_colours(names: Sequence[str]) -> dict[str, tuple]:
     """A colour an estimator, the same in every figure."""
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(names)}
+    return {name: SHADES[i % len(SHADES)] for i, name in enumerate(names)}
 
 
 def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equal: Sequence[str]) -> Figure:
-    """Score with its interval over a cost on a logarithmic axis; filled where the budget of training was `equal`."""
-    figure, ax = plt.subplots(figsize=(7, 4))
+    """Score with its interval over a cost on a logarithmic axis, filled where the budget of training was `equal`; those of nearly the same
+    cost lie beside each other.
+    """
+    figure, ax = plt.subplots(figsize=(7, 4.8))
     shades = estimator_colours(list(rows))
-    for i, (name, block) in enumerate(rows.items()):
+    places = 10 ** side_by_side(np.log10([x[name] for name in rows]))
+    for i, (at, (name, block)) in enumerate(zip(places, rows.items(), strict=True)):
         mean, low, high = (100 * block[key] for key in ("mean", "low", "high"))
-        ax.plot([x[name]] * 2, [low, high], color=shades[name], linewidth=3, alpha=0.4)
+        ax.plot([at, at], [low, high], marker="_", color=shades[name], linewidth=1.5, markersize=8, markeredgewidth=1.5)
         ground = shades[name] if name in equal else "white"
-        ax.plot(x[name], mean, MARKERS[i % 7], color=shades[name], label=name, markersize=9, markerfacecolor=ground, markeredgewidth=2)
+        ax.plot(at, mean, MARKERS[i % 7], color=shades[name], label=name, markersize=5.5, markerfacecolor=ground, markeredgewidth=1.5)
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_major_formatter("{x:,g}")
     ax.xaxis.set_minor_formatter("")
     ax.margins(x=0.08, y=0.1)
     ax.set_ylim(bottom=0)
@@ -60,13 +67,13 @@ def accuracy_over_cost(curves: Mapping[str, Sequence[Mapping]], names: Sequence[
             ax.axhline(300 * floor, color="0.4", linestyle=":", linewidth=1)
         if curves:
             ax.set_xscale("log")
-            ax.xaxis.set_major_formatter("{x:g}")
+            ax.xaxis.set_major_formatter("{x:,g}")
         else:
             ax.set_xticks([])
             ax.text(0.5, 0.5, "not trained yet", transform=ax.transAxes, ha="center", va="center", color="0.4")
         ax.set_xlabel(label)
         ax.grid(color="0.93")
-    axes[0].set_ylim(bottom=0)  # of both
+    from_zero(axes[0])  # and both
     axes[0].set_ylabel("PCK@0.2·torso on val (%)")
     if curves:
         figure.legend(loc="outside upper center", ncols=3, fontsize=9)
@@ -74,12 +81,13 @@ def accuracy_over_cost(curves: Mapping[str, Sequence[Mapping]], names: Sequence[
 
 
 def joints(scores: Mapping[str, Mapping[str, float]], label: str) -> Figure:
-    """A line a kind of joint, a mark an estimator: estimator to kind to share found."""
+    """A line a kind of joint, a mark an estimator: estimator to kind to share found; open marks where a name ends with LONGER."""
     kinds = list(next(iter(scores.values())))
     figure, ax = plt.subplots(figsize=(7, 0.42 * len(kinds) + 1.5))
     shades = estimator_colours(list(scores))
     for i, (name, block) in enumerate(scores.items()):
-        ax.plot([100 * block[kind] for kind in kinds], range(len(kinds)), MARKERS[i % 7], color=shades[name], label=name, markersize=7)
+        found, ground = [100 * block[kind] for kind in kinds], "white" if name.endswith(LONGER) else shades[name]
+        ax.plot(found, range(len(kinds)), MARKERS[i % 7], color=shades[name], label=name, markersize=7, markerfacecolor=ground)
     ax.set_yticks(range(len(kinds)), kinds)
     ax.invert_yaxis()
     ax.grid(axis="y", color="0.92")
@@ -101,7 +109,8 @@ def stages(series: Mapping[str, Sequence[Mapping]], among: Sequence[str], label:
         ax.plot(x, mean, MARKERS[i % 7] + "-", color=shades[name], label=name)
         ax.vlines(x, low, high, color=shades[name], linewidth=3, alpha=0.4)
     ax.set_xticks(range(1, max(map(len, series.values())) + 1))
-    ax.set(xlabel="stage", ylabel=label, ylim=(0, None))
+    ax.set(xlabel="stage", ylabel=label)
+    from_zero(ax)
     ax.legend(fontsize=9)
     return figure
 

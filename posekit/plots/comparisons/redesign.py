@@ -1,20 +1,23 @@
 """Figures of the chapter on the redesigned network."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
-from posekit.plots import PALETTE
+from posekit.plots import PALETTE, blank_rest, from_zero
 
 KINDS = {
     "reference": ("the base", "0.35"),
     "found": ("a finding suggests it", PALETTE[1]),
-    "study": ("the thesis's, and its controls", PALETTE[0]),
+    "study": ("the thesis’s, and its controls", PALETTE[0]),
     "distilled": ("learns from a larger network too", PALETTE[2]),
     "random": ("drawn at random", PALETTE[7]),
 }
+APART = 0.02  # of the range of the costs lie between two dots at least
 
 
 def learning_curves(variants: Mapping[str, Mapping], reference: str, floor: float | None) -> Figure:
@@ -25,8 +28,7 @@ def learning_curves(variants: Mapping[str, Mapping], reference: str, floor: floa
     columns, rows = 4, -(-len(variants) // 4)
     figure, axes = plt.subplots(rows, columns, figsize=(9, 1.9 * rows + 0.4), sharex=True, sharey=True, squeeze=False)
     behind = variants[reference].get("curves", {})
-    for ax in axes.flat[len(variants) :]:
-        ax.axis("off")
+    blank_rest(axes, len(variants))
     for ax, (name, variant) in zip(axes.flat, variants.items(), strict=False):
         for stages in behind.values() if name != reference else ():
             _curve(ax, stages, "0.8", 2.5)
@@ -37,9 +39,7 @@ def learning_curves(variants: Mapping[str, Mapping], reference: str, floor: floa
         if not variant["seeds"]:
             ax.text(0.5, 0.5, "not trained yet", transform=ax.transAxes, ha="center", va="center", color="0.4", fontsize=9)
         ax.set_title(name, fontsize=9.5)
-    for ax in axes.flat[max(len(variants) - columns, 0) : len(variants)]:
-        ax.tick_params(labelbottom=True)  # the lowest of its column
-    axes.flat[0].set_ylim(bottom=0)  # of all
+    from_zero(axes.flat[0])  # and all
     figure.supxlabel("epoch", fontsize=10)
     figure.supylabel("PCK@0.2·torso on val (%)", fontsize=10)
     return figure
@@ -84,34 +84,51 @@ def variant_changes(variants: Mapping[str, Mapping], chosen: str | None) -> Figu
 def pareto(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
     """PCK on test over multiply-adds, colours by kind; left and above is better. Variants that are not trained are left out."""
     shown = {name: variant for name, variant in variants.items() if variant["seeds"]}
-    figure, ax = plt.subplots(figsize=(7, 4.4))
-    places = side_by_side(np.array([variant["macs"] / 1e6 for variant in shown.values()]))
-    for number, (x, (name, variant)) in enumerate(zip(places, shown.items(), strict=True), 1):
+    rows = -(-len(shown) // 3)
+    figure, ax = plt.subplots(figsize=(7.5, 4 + 0.2 * rows))
+    costs = np.array([variant["macs"] / 1e6 for variant in shown.values()])
+    places = side_by_side(costs)
+    below = crowded(places, 2.1 * APART * np.ptp(costs) if len(costs) else 0.0)
+    for number, (x, under, (name, variant)) in enumerate(zip(places, below, shown.items(), strict=True), 1):
         block, colour = variant["test"], KINDS[variant["kind"]][1]
-        if block["low"] is not None:
-            ax.plot([x, x], [100 * block["low"], 100 * block["high"]], color=colour, linewidth=1.5, alpha=0.4)
-        ax.plot(x, 100 * block["mean"], "o", color=colour, markersize=6, label=f"{number}  {name}{' (chosen)' if name == chosen else ''}")
-        top = 100 * (block["mean"] if block["high"] is None else block["high"])
-        ax.annotate(str(number), (x, top), (0, 4), textcoords="offset points", ha="center", color=colour, fontsize=8, fontweight="bold")
+        low, mean, high = (100 * (block["mean"] if block[key] is None else block[key]) for key in ("low", "mean", "high"))
+        ax.plot([x, x], [low, high], color=colour, linewidth=1.5, alpha=0.4)
+        ax.plot(x, mean, "o", color=colour, markersize=6, label=f"{number}  {name}{' (chosen)' if name == chosen else ''}")
+        edge = min(low, mean) if under else max(high, mean)
+        ax.annotate(
+            str(number), (x, edge), (0, -4 if under else 4), textcoords="offset points", ha="center", va="top" if under else "bottom",
+            color=colour, fontsize=8, fontweight="bold",
+        )  # fmt: skip
     ax.set(xlabel="multiply-adds (millions)", ylabel="PCK@0.2·torso on test (%)")
     ax.margins(0.1)
     if shown:
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside right upper", fontsize=9)
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
     return figure
 
 
 def side_by_side(costs: np.ndarray) -> np.ndarray:
-    """Where to draw dots of costs (N,): those that differ by less than a fiftieth of the highest lie beside each other, about their mean.
+    """Where to draw dots of costs (N,): as near to them as their order allows and a distance of APART of their range.
 
     >>> side_by_side(np.array([40.0, 40.0, 60.0])).round(2).tolist()
-    [39.85, 40.15, 60.0]
+    [39.8, 40.2, 60.0]
     """
     out, order = costs.astype(float), np.argsort(costs, kind="stable")
-    apart = 0.015 * np.ptp(costs) if len(costs) else 0.0
-    for group in np.split(order, np.flatnonzero(np.diff(costs[order]) > costs.max(initial=0) / 50) + 1):
-        if len(group) > 1:
-            out[group] = costs[group].mean() + apart * (np.arange(len(group)) - (len(group) - 1) / 2)
+    if len(costs):
+        steps = APART * np.ptp(costs) * np.arange(len(costs))
+        out[order] = isotonic_regression(costs[order] - steps).x + steps
     return out
+
+
+def crowded(places: np.ndarray, near: float) -> np.ndarray:
+    """Which of dots at `places` (N,) have their numbers below: each whose left neighbour is `near` and has its own above, (N,) bool.
+
+    >>> crowded(np.array([1.0, 2.0, 3.0, 9.0]), 1.5).tolist()
+    [False, True, False, False]
+    """
+    below, order = np.zeros(len(places), bool), np.argsort(places, kind="stable")
+    for left, right in pairwise(order):
+        below[right] = places[right] - places[left] < near and not below[left]
+    return below
 
 
 def spectra(shares: Mapping[str, np.ndarray]) -> Figure:
