@@ -20,10 +20,11 @@ from posekit.plots.codes.clusters import CONTINUOUS, categorical
 SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")
 FOLDER = "bokeh"  # where a page finds them
 ABSENT = "#C8C8C8"
+ASPECTS = 1.1, 3.0  # the least and the greatest width of a map over its height
 
 
 def explorer(
-    plane: np.ndarray, colours: Mapping[str, np.ndarray], people: Image.Image, *, side: int = 64, quality: int = 55, height: int = 460,
+    plane: np.ndarray, colours: Mapping[str, np.ndarray], people: Image.Image, *, side: int = 64, quality: int = 55,
     name: str = "people",
 ) -> str:  # fmt: skip
     """The HTML of a map (N, 2) to hover over.
@@ -59,9 +60,10 @@ def explorer(
         '<div style="font:13px sans-serif;text-align:center;color:#222">@value{custom}</div>'
     )
     says = CustomJSHover(code='return isNaN(value) ? "not defined" : String(+value.toPrecision(3)).replace("-", "−")')
+    wide, high = np.maximum(np.ptp(plane, axis=0), 1e-9)
     plot = figure(
-        height=height, sizing_mode="stretch_width", match_aspect=True, tools="pan,box_zoom,wheel_zoom,reset", toolbar_location="above",
-        active_drag=None, active_scroll=None,
+        sizing_mode="scale_width", aspect_ratio=float(np.clip(wide / high, *ASPECTS)), match_aspect=True,
+        tools="pan,box_zoom,wheel_zoom,reset", toolbar_location="above", active_drag=None, active_scroll=None,
     )  # fmt: skip
     colour: Any = {"field": "value", "transform": mapper}
     dots = plot.scatter(
