@@ -180,9 +180,9 @@ def test_the_small_book_is_typeset(tex, installed):
 def test_a_table_below_a_figure_fills_the_pages_after(tmp_path, installed):
     """The room that the figure takes is missing on its own page alone."""
     rows = "\n".join(f"| {i} | a row |" for i in range(200))
-    counts = []
+    words, counts = "Words that fill a third of a page. " * 40 + "\n\n", []
     for name, figure in (("without", ""), ("with", "```{figure} front.png\n:width: 90%\n:height: 10cm\n\nA figure.\n```\n\n")):
-        one = f"# One\n\n{figure}Words.\n\n| number | what |\n| --- | --- |\n{rows}\n"
+        one = f"# One\n\n{2 * words}{figure}{words}| number | what |\n| --- | --- |\n{rows}\n"
         toc = [{"chapters": [{"file": "abstract"}]}, {"caption": "One", "numbered": True, "chapters": [{"file": "one"}]}]
         source = book(tmp_path / name, toc, index="# A small book\n\nWords.\n", abstract="# Abstract\n\nWords.\n", one=one)
         file = pages._sphinx(source, "latex", strict=True) / "book.tex"
