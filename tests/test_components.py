@@ -165,6 +165,13 @@ def test_halves_agree_on_what_is_there_and_not_on_noise():
     assert found.cosines[:, -3:].mean() < 0.8 and (found.angles[:, -1] > 45).all()
 
 
+def test_people_of_one_picture_are_in_one_half():
+    codes = cloud(200)
+    once, twice = stability(codes, 5, splits=3), stability(np.repeat(codes, 2, 0), 5, splits=3, pictures=np.repeat(np.arange(200), 2))
+    assert np.allclose(once.cosines, twice.cosines, atol=1e-5) and np.allclose(once.angles, twice.angles, atol=0.1)
+    assert stability(np.repeat(codes, 2, 0), 5, splits=3).cosines.mean() > once.cosines.mean()
+
+
 def test_halves_with_too_few_people_are_refused():
     with pytest.raises(PosekitError, match="half of 20 people have 9 components, not 12"):
         stability(cloud(20), 12)

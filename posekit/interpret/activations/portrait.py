@@ -38,7 +38,7 @@ def portrait(
     components = pca_of(codes)
     points = components.transform(codes)[:, :50]
     two = clusters.kmeans(points, 2, seed=0)
-    pictures = crops.people.image_ids
+    pictures = crops.people.picture_ids()
     probed_by_name = {name: probes.probe(name, points[:, :READ], values[name], pictures=pictures, permutations=0) for name in probed}
     count = min(WALKERS, len(crops) // 4)
     fitted, walked = {name: values[name][:-count] for name in probed[:1]}, {}

@@ -245,7 +245,7 @@ def causal(
         model, card, crops, hook_point, vectors, direction.sd * np.array([-step, step]),
         skips=skips, means=means, backend=backend, batch=batch,
     )  # fmt: skip
-    pictures = crops.people.image_ids
+    pictures = crops.people.picture_ids()
     moved = [_block(one.displacement.mean(0), pictures) for one in walked]
     if not moved[0]["people"]:
         raise PosekitError(f"{crops.people.source}: nobody has a trunk to measure by; take people with shoulders and hips labelled")

@@ -322,8 +322,10 @@ class Stability:
     chance_angles: np.ndarray  # (K,)
 
 
-def stability(codes: np.ndarray, k: int, *, splits: int = 10, seed: int = 0) -> Stability:
+def stability(codes: np.ndarray, k: int, *, splits: int = 10, pictures: np.ndarray | None = None, seed: int = 0) -> Stability:
     """Whether halves of the people have the same first k components. `codes` (N, D) may be a memory-mapped file.
+
+    People who share a picture, by its number in `pictures` (N,), are in the same half.
 
     A component of one half is matched to one of the other's first 2k, each to another one, so that the sum of |cos| is
     largest: components of nearly the same variance may have changed places, which `angles` does not mind either.
@@ -332,10 +334,11 @@ def stability(codes: np.ndarray, k: int, *, splits: int = 10, seed: int = 0) -> 
         PosekitError: a half has fewer than k components.
     """
     k, splits, random = whole("k", k, 1), whole("splits", splits, 1), np.random.default_rng(whole("seed", seed))
+    owner, units = owners(pictures, len(codes))
     found, chance = [], []
     for _ in range(splits):
-        dealt = random.permutation(len(codes))
-        halves = (np.sort(dealt[: len(dealt) // 2]), np.sort(dealt[len(dealt) // 2 :]))
+        dealt = random.permutation(units)
+        halves = [np.sort(people_of(part, owner)) for part in (dealt[: units // 2], dealt[units // 2 :])]
         pair = [pca_of(codes, index=half) for half in halves]
         if min(map(len, pair)) < k:
             raise PosekitError(f"half of {len(codes):,} people have {min(map(len, pair))} components, not {k}; ask for fewer")

@@ -89,8 +89,7 @@ def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, bac
         control.append(other)
     if not moved:
         raise PosekitError(f"{crops.people.source}: nobody has a torso to measure by; take people with shoulders and hips labelled")
-    ids = crops.people.image_ids
-    return Dependency(np.stack(moved), np.stack(control), skeleton, None if ids is None else ids[rows])
+    return Dependency(np.stack(moved), np.stack(control), skeleton, crops.people.picture_ids()[rows])
 
 
 def moved_and_control(far: np.ndarray, points: np.ndarray, squares: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
