@@ -28,7 +28,7 @@ pdf: $(READY)
 	@$(MAKE) --no-print-directory book; book=$$?; .venv/bin/python -m posekit.workflow.book pdf $(PRESET) && exit $$book
 
 test: $(READY)
-	@.venv/bin/python -m pytest -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 browser: book
 	@POSEKIT_BOOK=build/$(PRESET)/html .venv/bin/python -m pytest -n 2 tests/browser
