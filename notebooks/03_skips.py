@@ -180,6 +180,7 @@ if twins:
 # %% [markdown]
 # {{ runs["03_skips"].say.twins }}
 #
+# (sec-skips-study)=
 # ## Trained to the plateau
 #
 # Whether a network needs skip connections is decided by this book's study *skips* on photographs. It trains a network with an input of 64 pixels a side with all skip connections, without any, without the finest, and without

@@ -205,8 +205,7 @@ tabled([{key: share(value) if isinstance(value, dict) else value for key, value 
 # %% [markdown]
 # *At least* is the size of the smallest cluster that counts; *noise* is the share of people in no cluster.
 # {{ runs["06_clusters"].say.density }}
-
-# %% [markdown]
+#
 # ## What is in a cluster
 #
 # Whether clusters are groups or slices, they show in what the codes vary most. {{ runs["06_clusters"].say.meaning }} Attributes are
@@ -219,7 +218,7 @@ shown = list(dict.fromkeys([tried[0], fine]))
 rich = {k: clusters.enrichment(found["everyone"][k].labels, known, pictures=table.image_ids) for k in shown}
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the mean of cluster 1 less that of cluster 2, in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. Only the attributes that differ most are shown.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the mean of cluster 1 less that of cluster 2, in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. The attributes that differ most come first; where there are many, the others are left out.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
 def names(k):
     """Each cluster's number and size."""
     return [f"{i + 1}\n{size:,} people" for i, size in enumerate(found["everyone"][k].sizes)]
@@ -281,7 +280,6 @@ measures = {
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, by cluster of the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. Last, the cloud without clusters, coloured by the clusters that k-means makes of it. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
 disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], pictures=table.image_ids, seed=seed) for n in neighbours}
 disparities["sizes"] = embedding.disparity(planes[neighbours[0], 0], planes[neighbours[-1], 0], pictures=table.image_ids, seed=seed)
-
 labels = found["everyone"][fine].labels
 order = [f"UMAP, {n} neighbours, seed {seed + s}" for s in (0, 1) for n in neighbours]
 order.insert(len(neighbours), "two principal components")
@@ -310,7 +308,7 @@ by_colour = {f"{shown[0]} clusters": found["everyone"][shown[0]].labels, f"{fine
 sheet = drawing.sheet([crops[i] for i in range(count)], crops.keypoints, skeleton, side=48)
 HTML(interactive.explorer(main, by_colour, sheet, side=48))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same map in print, coloured by the error of the prediction (torso lengths) and by attributes: those that the position on the map explains best (by a quadratic fit), without near duplicates. Grey: not defined.", "name": "fig-coloured"}, "image": {"alt": "Six copies of the map under different colours"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The UMAP of the people, coloured by the error of the prediction (torso lengths) and by attributes: those that the position on the map explains best (by a quadratic fit), without near duplicates. Grey: not defined.", "name": "fig-coloured"}, "image": {"alt": "Six copies of the map under different colours"}}
 where = PolynomialFeatures(2).fit_transform(main - main.mean(0))
 explained = {}
 for name, column in known.items():
@@ -372,6 +370,7 @@ result = {
     "rendered": rendered,
     "seen": words.seen(card, crops),
     "people": count,
+    "known": {name: int(np.isfinite(column).sum()) for name, column in known.items()},  # of how many people an attribute is
     "dimensions": codes.shape[1],
     "components": points.shape[1],
     "ks": tried,

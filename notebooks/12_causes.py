@@ -74,8 +74,6 @@ from posekit.workflow.words import number, ranged
 general.style()
 run = runs.current()
 started = time.monotonic()
-
-# %% tags=["remove-cell"]
 network = posekit.load(weights)
 card, skeleton = network.card, network.skeleton
 parts = patching.parts(network.model)
@@ -111,7 +109,9 @@ plt.show()
 
 # %% tags=["show-input"]
 arm = [joint for joint in ("left elbow", "left wrist") if joint in skeleton.joints]
-groups = patching.channel_groups(network, next(iter(single.values())).hook_points[0])  # of the first skip connection
+first = next(iter(single))  # the first skip connection
+channelled = patching.channel_groups(network, single[first].hook_points[0]).items()
+groups = {f"{first}, {name.partition(', ')[2]}": part for name, part in channelled}
 found = {"left arm": patching.patch_pairs(network, every["left arm"], parts | groups, arm)}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Where the left elbow and wrist land when one part of the network is patched with that of B, whose left arm is in another position. Black: 95 % interval of the share that follows.", "name": "fig-causes-arm"}, "image": {"alt": "Stacked bars, one a part of the network; the share that follows B grows from the code and the coarse skip connections to the finest, and is nearly all for all skip connections together"}}
@@ -124,18 +124,16 @@ plt.show()
 #
 # ## Where each factor travels
 #
-# Here the measurement is repeated for every factor that moves joints, over all joints.
+# Here the measurement is repeated for every factor that moves joints. It is over all joints, but for the left arm, where it is over elbow
+# and wrist as above.
 
 # %% tags=["show-input"]
 still = ("light", "clothing", "occluder")  # factors that move no joint
-for factor, given in every.items():
-    if factor != "left arm":
-        found[factor] = patching.patch_pairs(network, given, {} if factor in still else channels)
+rest = {factor: given for factor, given in every.items() if factor not in found}
+found |= {factor: patching.patch_pairs(network, given, {} if factor in still else channels) for factor, given in rest.items()}
 chosen = {"left arm": arm}
-share = {
-    factor: {part: block(found[factor].lands(part, chosen.get(factor), seed=seed)["B"]) for part in channels}
-    for factor in found if factor not in still
-}  # fmt: skip
+moved = [factor for factor in found if factor not in still]
+share = {factor: {part: block(found[factor].lands(part, chosen.get(factor), seed=seed)["B"]) for part in channels} for factor in moved}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The share (%) of joints that follow B, by the factor in which B differs and the part that is patched.", "name": "fig-causes-factors"}, "image": {"alt": "A table of shares with factors in rows and parts of the network in columns, the column of all skip connections much the darkest"}}
 table = np.array([[blocks[part]["mean"] for part in channels] for blocks in share.values()])
@@ -143,12 +141,13 @@ run.save_figure(matrix(table, list(share), list(channels), percent=True, digits=
 plt.show()
 toward = {factor: {part: block(found[factor].toward(part, chosen.get(factor), seed=seed)) for part in channels} for factor in share}
 aside = {factor: {part: block(found[factor].aside(part, seed=seed)) for part in channels} for factor in share}
-by_group = {part: {"follow": block(found["left arm"].lands(part, arm, seed=seed)["B"]), "toward": block(found["left arm"].toward(part, arm, seed=seed)),
-                   "aside": block(found["left arm"].aside(part, seed=seed))} for part in groups}  # fmt: skip
-nuisance = {}
-for factor in still:
-    moved = np.linalg.norm(found[factor].b[..., :2] - found[factor].a[..., :2], axis=-1) / card.resolution
-    nuisance[factor] = block(over_people(moved.sum(1), np.full(len(moved), moved.shape[1]), seed=seed))
+of_arm = found["left arm"]
+follow = {part: block(of_arm.lands(part, arm, seed=seed)["B"]) for part in groups}
+go = {part: block(of_arm.toward(part, arm, seed=seed)) for part in groups}
+by_group = {part: {"follow": follow[part], "toward": go[part], "aside": block(of_arm.aside(part, seed=seed))} for part in groups}
+way = {factor: np.linalg.norm(one.b[..., :2] - one.a[..., :2], axis=-1) / card.resolution for factor, one in found.items()}
+nuisance = {factor: block(over_people(way[factor].sum(1), np.full(len(way[factor]), len(skeleton)), seed=seed)) for factor in still}
+judged = {factor: found[factor].counted & (way[factor] > 2 * patching.NEAR) for factor in moved}  # joints that follow B, or do not
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pairs of different heading, joint by joint: the share (%) that follows B when the part is patched.", "name": "fig-causes-joints"}, "image": {"alt": "A table of shares with parts of the network in rows and joints in columns"}}
 by_joint = {factor: found[factor].table(seed=seed) for factor in share}
@@ -158,6 +157,9 @@ if moving:
     shown_shares = np.array([[turning[part][joint]["mean"] for joint in moving] for part in channels])
     run.save_figure(matrix(shown_shares, list(channels), moving, percent=True, digits=0), "joints")
     plt.show()
+
+# %% [markdown]
+# {{ runs["12_causes"].say.joints }}
 
 # %% tags=["hide-input"]
 rows = [words.patched_row(f, part, share[f][part], toward[f][part], aside[f][part]) for f in share for part in channels]
@@ -169,9 +171,7 @@ pd.DataFrame(rows).style.hide().set_caption(
 # %% [markdown]
 # {{ runs["12_causes"].say.factors }}
 #
-# {{ runs["12_causes"].say.sides }}
-#
-# {{ runs["12_causes"].say.nuisance }}
+# {{ runs["12_causes"].say.sides }} {{ runs["12_causes"].say.nuisance }}
 #
 # ## Between people of the data
 #
@@ -215,16 +215,14 @@ values = {
 # %% tags=["show-input"]
 shown_others = patching.cropped_views([one.picture for one in others], boxes, card)
 features = pooled(network, shown_others, [part.hook_points[0] for part in single.values()], cells=4)
+at = {part: features[one.hook_points[0]] for part, one in single.items()}
 probes = {
-    factor: {part: probe(factor, features[single[part].hook_points[0]], column, permutations=10, seed=seed) for part in single}
+    factor: {part: probe(factor, activations, column, permutations=10, seed=seed) for part, activations in at.items()}
     for factor, column in values.items()
-}  # fmt: skip
+}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Decoding against use at each hook point: R² of a linear probe for the factor (horizontal), and the share of joints that follow B when the hook point is patched (vertical). Bars: 95 % intervals, over mannequins and over pairs.", "name": "fig-causes-probes"}, "image": {"alt": "Four panels of points with error bars in both directions, most of them low however far to the right they lie"}}
-readable = {
-    factor: {part: {"mean": p.r2, "low": p.low, "high": p.high, "chance": p.chance} for part, p in by.items()}
-    for factor, by in probes.items()
-}
+readable = {f: {k: {"mean": p.r2, "low": p.low, "high": p.high, "chance": p.chance} for k, p in by.items()} for f, by in probes.items()}
 best = {factor: max(by, key=lambda part: by[part]["mean"]) for factor, by in readable.items()}
 run.save_figure(plots.probe_beside_patch(readable, share), "probes")
 plt.show()
@@ -385,16 +383,17 @@ plt.show()
 metrics = plain({
     "network": card.name, "people": len(some), "source": crops.people.source.partition(":")[0], "looked": len(crops), "pairs": pairs,
     "readers": len(others), "controls": controls, "atoms": atoms, "active": active, "parts": list(channels),
-    "arm": {"pairs": int(found["left arm"].a.shape[0]), "joints": arm, "lands": landed, "skips": [name for name, part in single.items() if part.hook_points[0] in skips],
-            "code over skips": block(found["left arm"].follows_more("code", "all skips", arm, seed=seed)) if "all skips" in parts else None},
+    "arm": {"pairs": len(of_arm.a), "joints": arm, "lands": landed, "skips": [name for name, part in single.items() if part.hook_points[0] in skips],
+            "code over skips": block(of_arm.follows_more("code", "all skips", arm, seed=seed)) if "all skips" in parts else None},
+    "judged": {factor: int(judged[factor][:, skeleton.index(*chosen.get(factor, skeleton.joints))].any(1).sum()) for factor in moved},
+    "judged joints": dict(zip(skeleton.joints, judged["heading"].sum(0).tolist(), strict=True)), "least": patching.MANY,
     "share": share, "by joint": by_joint, "toward": toward, "aside": aside, "nuisance": nuisance, "groups": by_group,
     "sides": block(found["sides"].follows_more("code", "all skips", seed=seed)) if "all skips" in parts else None,
     "between": exchanged, "probes": readable, "best": best,
     "used": {factor: share[factor][part] | {"part": part, "r2": readable[factor][part]["mean"]} for factor, part in best.items()},
-    "heading": {"component": strongest_one, "r": related[strongest_one], "carried": carried, "chance": chance, "p": p_values,
-                "own": carried[next(iter(tested))] | {"p": p_values[next(iter(tested))]}},
+    "heading": {"pairs": int(turned.counted.any(1).sum()), "component": strongest_one, "r": related[strongest_one], "carried": carried,
+                "chance": chance, "p": p_values, "own": carried[next(iter(tested))] | {"p": p_values[next(iter(tested))]}},
     "features": written, "atoms over components": written[where[0]]["more"], "where": where, "removed": removed, "cka": {"names": list(layers), "table": alike},
-    "epochs": {"names": list(states), "table": by_epoch, "count": epochs, "people": int((students.splits != "train").sum())},
-    "seconds": time.monotonic() - started,
+    "epochs": {"names": list(states), "table": by_epoch, "count": epochs, "people": int((students.splits != "train").sum())}, "seconds": time.monotonic() - started,
 })  # fmt: skip
 run.write_metrics(metrics | {"verdicts": words.verdicts(metrics), "say": words.sentences(metrics, data)})

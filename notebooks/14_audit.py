@@ -143,6 +143,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["14_audit"].say.calibration }}
 #
+# (sec-audit-found)=
 # ## What is wrong with these labels
 #
 # {{ runs["14_audit"].say.found }}
@@ -176,6 +177,7 @@ if second:
     asked = {"network": other.card.name, "agreed": vars(prefers[0]), "others": vars(prefers[1])} if turned.any() else None
 
 # %% [markdown]
+# (sec-audit-eye)=
 # ## Flagged labels, checked by eye
 #
 # {{ runs["14_audit"].say.eye }}

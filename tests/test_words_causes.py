@@ -89,7 +89,12 @@ def test_where_no_arm_moves_that_is_the_answer():
 
 def test_the_arm():
     text = said()["arm"]
-    assert "In 20 pairs" in text and "skip1 has the largest effect: 40 %" in text and "With all skip connections patched, 90 %" in text
+    assert (
+        "In 20 pairs" in text
+        and "far enough apart" not in text
+        and "skip1 has the largest effect: 40 %" in text
+        and "With all skip connections patched, 90 %" in text
+    )
     assert "With the code patched, 10 %" in text and "larger effect than the sum" in text and "elsewhere" not in text
     text = said(arm=with_arm(block(-0.8), skip2=landed(0.5, 0.4)))["arm"]
     assert "Joints land elsewhere most often when skip2 is patched: 40 %" in text and "sum" not in text
@@ -98,6 +103,22 @@ def test_the_arm():
     assert "all skip" not in said(arm=bare)["arm"]
     skips = {"pairs": 20, "skips": ["skip1"], "lands": {"skip1": landed(0.5), "all skips": landed(0.5)}, "code over skips": None}
     assert "the code" not in said(arm=skips)["arm"]
+
+
+def test_how_many_pairs_a_share_rests_on():
+    assert said()["joints"] == ""  # of a run that did not keep it
+    found = said(judged={"left arm": 17, "sides": 40}, least=5, **{"judged joints": {"nose": 4, "neck": 9, "hip": 5}})
+    assert (
+        "In 17 of them the two predictions are far enough apart." in found["arm"]
+        and "10 % [5,\u00a015] of joints in 40 pairs" in found["sides"]
+    )
+    assert found["joints"].startswith(
+        "Each column rests on 5 to 9 pairs only, so its shares are rough. The other 1 joint is left out: each is found "
+    )
+    assert found["joints"].endswith("predicted far enough apart, in fewer than 5 pairs of different heading.")
+    whole = said(least=5, **{"judged joints": {"nose": 6, "neck": 6}})["joints"]
+    assert whole == "Each column rests on 6 pairs only, so its shares are rough."
+    assert said(least=5, **{"judged joints": {"nose": 1}})["joints"].startswith("No joint is shown: each is found")
 
 
 def test_factors():

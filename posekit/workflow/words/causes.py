@@ -57,6 +57,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "atoms": str(metrics["atoms"]),
         "active": str(metrics["active"]),
         "arm": arm(metrics),
+        "joints": joints(metrics),
         "factors": f"{factors(metrics)} {groups(metrics)}".strip(),
         "sides": sides(metrics),
         "nuisance": nuisance(metrics),
@@ -123,6 +124,7 @@ def arm(metrics: Mapping[str, Any]) -> str:
     most = max(single, key=lambda part: lands[part]["B"]["mean"])
     parts = [
         f"In {found['pairs']} pairs the network finds the elbow or the wrist in both pictures.",
+        *([f"In {judged(metrics, 'left arm')} of them the two predictions are far enough apart."] if judged(metrics, "left arm") else []),
         f"Of single parts, {most} has the largest effect: {share(lands[most]['B'])} of joints follow.",
     ]
     if "all skips" in lands:
@@ -136,6 +138,26 @@ def arm(metrics: Mapping[str, Any]) -> str:
     if lands[broken]["elsewhere"]["mean"] >= 0.1:
         parts.append(f"Joints land elsewhere most often when {broken} is patched: {share(lands[broken]['elsewhere'])}.")
     return " ".join(parts)
+
+
+def judged(metrics: Mapping[str, Any], factor: str) -> int | None:
+    """In how many pairs a joint can be told to follow or not; None where a run did not keep it."""
+    return metrics.get("judged", {}).get(factor)
+
+
+def joints(metrics: Mapping[str, Any]) -> str:
+    """Which joints are shown one by one, and on how few pairs each rests."""
+    found = metrics.get("judged joints", {})
+    shown = [count for count in found.values() if count >= metrics["least"]]
+    if not found:
+        return ""
+    few = f"each is found in both pictures, and predicted far enough apart, in fewer than {metrics['least']} pairs of different heading"
+    if not shown:
+        return f"No joint is shown: {few}."
+    pairs = f"{min(shown)}" if min(shown) == max(shown) else f"{min(shown)} to {max(shown)}"
+    left_out = len(found) - len(shown)
+    rest = f" The other {left_out} joint{'s are' if left_out > 1 else ' is'} left out: {few}." if left_out else ""
+    return f"Each column rests on {pairs} pairs only, so its shares are rough.{rest}"
 
 
 def groups(metrics: Mapping[str, Any]) -> str:
@@ -175,7 +197,8 @@ def sides(metrics: Mapping[str, Any]) -> str:
     if not {"all skips", "code"} <= set(blocks) or not measured(blocks["all skips"]):
         return ""
     skips, code = blocks["all skips"], blocks["code"]
-    numbers = f"when sides are exchanged, {share(code)} of joints follow the code and {share(skips)} follow all skip connections"
+    pairs = f" in {count} pairs" if (count := judged(metrics, "sides")) else ""
+    numbers = f"when sides are exchanged, {share(code)} of joints{pairs} follow the code and {share(skips)} follow all skip connections"
     return {
         "skips": f"Left and right come from the skip connections more than from the code: {numbers}.",
         "code": f"Left and right come from the code more than from the skip connections: {numbers}.",

@@ -222,7 +222,7 @@ def _spoken(number: Estimate, unit: str, *, plus: bool = False, digits: int | No
 
 
 def _link(claim: Claim, verdicts: Iterable[Verdict], here: set[str]) -> str:
-    """To the figure where this edition has it, or else to the chapter where that is there."""
+    """To the figure or section where this edition has it, or else to the chapter where that is there."""
     if claim.chapter not in here:
         return ""
     if claim.figure and (claim.study or any(verdict.number is not None and not verdict.kept for verdict in verdicts)):

@@ -192,6 +192,12 @@ def study(m: Mapping[str, Any]) -> str:
         text += f"\n\nNothing is decided by this study: {share['why']}."
     elif not share["why"]:
         text += f"\n\nA network trained without skip connections finds {spoken(share)} as many joints as one trained with them."
+    small = found["contrasts"].get("small joints")
+    if small and not small["why"] and small["mean"] is not None:
+        text += (
+            " The Spearman correlation of a joint's size with what it loses is, over means of the seeds, "
+            f"{correlation(small)}; a negative one means that small joints lose more."
+        )
     return text
 
 
