@@ -105,7 +105,7 @@ def report(line):
 def name_of(card):
     """What an estimator is called here."""
     if card.config.get("basic"):
-        return "hourglass, redesigned"
+        return words.ALL_THREE
     stacks = card.config.get("stacks")
     names = {"parts": "templates on springs", "deeppose": "DeepPose", "feedback": "error feedback", "transpose": "TransPose"}
     return names.get(card.architecture) or f"hourglass, {stacks} stack{'s' if stacks > 1 else ''}"
@@ -141,7 +141,7 @@ best = redesign.own_variants(base, resolution)[-1]
 configs = {  # in the order of the study
     "hourglass, 1 stack": base,
     "hourglass, 2 stacks": replace(base, stacks=2),
-    "hourglass, redesigned": best.config,
+    words.ALL_THREE: best.config,
     "DeepPose": DeepPoseConfig(joints, features=features // 2),
     "error feedback": FeedbackConfig(joints, mean_pose(views, resolution), features=features // 2),
     "TransPose": TransPoseConfig(joints, features),
@@ -171,7 +171,7 @@ sources = {name: trained(name, config) for name, config in configs.items()}
 
 # %% tags=["hide-input", "remove-output"]
 equal = list(sources)
-given = {"1 stack, trained longer": one_stack, "2 stacks, trained longer": two_stacks, "redesigned, trained longer": redesigned}
+given = {"1 stack, trained longer": one_stack, "2 stacks, trained longer": two_stacks, "all three, trained longer": redesigned}
 sources |= {name: path for name, path in given.items() if path}
 
 # %% tags=["hide-input"]

@@ -89,13 +89,11 @@ crops = cut(round(network.card.resolution * CONTEXT), aspect=network.card.aspect
 # be more than all labels there
 # {cite:p}`blanchard2010`. This upper bound of the rate, times the ratio, is the probability that the label is wrong {cite:p}`elkan2008`.
 
-# %% tags=["show-input", "remove-output"]
+# %% tags=["show-input"]
 audit = posekit.audit(crops.people, network, on_error=on_error, seed=seed)
 audit.table().head()
 
 # %% [markdown]
-# The audit gave these warnings for these people:
-#
 # {{ runs["14_audit"].say.notes }}
 #
 # ## Planted errors

@@ -85,7 +85,18 @@ def test_baselines(ours, words_):
 @pytest.mark.parametrize(("mean", "share", "side"), [(0.8, 0.6, "too high"), (0.4, 0.6, "too low")])
 def test_calibration(mean, share, side):
     parts = [{"labels": 60, "mean": mean, "share": share}, {"labels": 60, "mean": 0.1, "share": 0.1}, {"labels": 3, "mean": 1, "share": 0}]
-    assert f"by up to 20 points: the audit's {100 * mean:.0f} % is {side}." in said(row("displaced", calibration=parts))["calibration"]
+    flag = [{"labels": 50, "mean": 0.39, "share": 0.06}]
+    text = said(
+        row("displaced", calibration=parts),
+        row("flag", calibration=flag) | {"planted": 2},
+        row("person", calibration=flag) | {"rate": 0.01},
+        row("whole", calibration=parts[2:]),
+    )["calibration"]
+    assert "planted in 5 % of" in text and f"for displaced joints: the audit's {100 * mean:.0f} % is {side} by 20 points." in text
+    sign = "+" if mean > share else "−"
+    assert text.endswith(f"| displaced joints | {100 * mean:.0f} % | {100 * share:.0f} % | {sign}20 |") and text.count("\n| ") == 3
+    more = said(row("displaced", calibration=parts) | {"rate": 0.1}, row("flag", calibration=flag) | {"rate": 0.1}, row("whole"))
+    assert "planted in 10 % of" in more["calibration"] and "for wrong flags: the audit's 39 % is too high by 33" in more["calibration"]
     assert said(row("displaced", calibration=parts[2:]))["calibration"].startswith("Too few labels")
 
 
@@ -96,7 +107,9 @@ def test_what_is_found_and_what_it_bounds():
     asked = {"network": "hg2", "agreed": interval(0.8), "others": interval(0.1)}
     assert said(second=asked)["second"].startswith("A second network, *hg2*, also prefers the exchanged labels for 80 %")
     assert "agrees with at least 90 %" in said()["ceiling"] and "nothing is bounded" in said(rendered=True)["ceiling"]
-    assert said()["notes"] == "None." and said(audit=planted()["audit"] | {"notes": ["a", "b"]})["notes"] == "- a.\n- b."
+    assert said()["notes"] == "The audit gave no warnings for these people."
+    given = said(audit=planted()["audit"] | {"notes": ["a", "b"]})["notes"]
+    assert given == "The audit gave these warnings for these people:\n\n- a.\n- b."
 
 
 def test_a_complete_study_says_what_its_intervals_are_not():

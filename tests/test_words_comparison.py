@@ -84,6 +84,7 @@ def test_a_complete_study_decides(tmp_path):
     summary = study(tmp_path)
     assert words.answer(summary).startswith("**Hourglass, 2 stacks gains most over an hourglass of one stack**, each at its own plateau: +")
     text = words.study(summary)
+    assert "The redesigned hourglass of the study differs from that of one stack in its *sharper targets* alone" in text
     assert "hourglass, 2 stacks: better, +" in text and "DeepPose: worse, −" in text and "TransPose: undecided, " in text
     assert words.curves(summary).endswith("*TransPose* and *templates on springs*.")
 
@@ -124,6 +125,12 @@ def test_the_short_training():
     assert "for 1 epoch with" in once["budget"] and "one training of 1 epoch;" in once["best"]
     assert "| hourglass, 1 stack | 25.0 % [24.0, 26.0] | 221,553 | 22.10 million | 34 s | 0.45 ms |" in say["costs"]
     assert "| longer * | 50.0 % [49.0, 51.0] | 1.00 million | 40.00 million | – | 1.00 ms |" in say["costs"]
+    assert "Unlike" not in say["budget"] and "combines" not in say["budget"]
+    one = planted()["costs"][ONE]
+    both = words.budget(planted(costs={ONE: one, "DeepPose": one | {"numbers": 4 * 221_553}, "error feedback": one}))
+    assert both.endswith("Unlike in the study, DeepPose has 4.0 times the parameters of the hourglass of one stack.")
+    apart = planted()["equal"] + [words.ALL_THREE]
+    assert "*Hourglass, all three* combines three redesigns, sharper targets among them; it is not" in words.budget(planted(equal=apart))
     assert say["costs"].endswith("| *the median pose* | 6.0 % | 0 | 0 | | |")
     assert "a batch of 32, divided by its size, on 2 cores." in say["notes"] and "trained elsewhere" not in say["notes"]
     assert said(equal=[ONE])["notes"].endswith("*: trained elsewhere, for more epochs or with more pixels.")
@@ -152,6 +159,8 @@ def test_joints():
         "the easiest the hip for 2 of 3 and the wrist for 1 of 3."
     )
     assert "| | hip | wrist |" in say["by_joint"] and "| DeepPose | 0 | – |" in say["by_joint"]
+    longer = said(**{"kinds of joint": planted()["kinds of joint"] | {"longer": {"hip": 0.6, "wrist": 0.7}}})["joints"]
+    assert "score, those trained longer included, the hardest joint is the wrist for 2 of 4 and the hip for 2 of 4, " in longer
     assert said(floor=0.2)["joints"] == "No estimator scores high enough to call a joint hard or easy."
 
 

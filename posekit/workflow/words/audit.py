@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from posekit.auditing.quality.measure import ENOUGH
-from posekit.workflow.words import comparable, listed, number, share, side_by_side, spoken
+from posekit.workflow.words import comparable, listed, number, share, side_by_side, signed, spoken
 from posekit.workflow.words.studies import gained, state, table
 
 NAMES = {"whole": "whole exchanges", "arms": "exchanged arms", "legs": "exchanged legs", "pair": "exchanged pairs",
@@ -38,9 +38,16 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "unseen": unseen(m),
         "ceiling": ceiling(m),
         "study": study(m),
-        "notes": "\n".join(f"- {note}." for note in m["audit"]["notes"]) or "None.",
+        "notes": notes(m),
         "table": side_by_side("14_audit", data, verdicts(m)),
     }
+
+
+def notes(m: Mapping[str, Any]) -> str:
+    given = m["audit"]["notes"]
+    if not given:
+        return "The audit gave no warnings for these people."
+    return "\n".join(["The audit gave these warnings for these people:", "", *(f"- {note}." for note in given)])
 
 
 def row(m: Mapping[str, Any], kind: str, rate: float = SHOWN_RATE, method: str = "audit") -> Mapping[str, Any] | None:
@@ -116,17 +123,33 @@ def baselines(m: Mapping[str, Any]) -> str:
 
 
 def calibration(m: Mapping[str, Any]) -> str:
-    """How far probabilities are from shares, of labels with displaced joints, in the widest-known intervals."""
-    displaced = row(m, "displaced")
-    parts = [part for part in (displaced or {}).get("calibration", []) if part["labels"] >= LEAST]
-    if not parts:
+    """How far probabilities are from shares at the rate of the figure, kind by kind, in intervals of enough labels."""
+    rate = max((each["rate"] for each in m["planted"]["rows"]), default=SHOWN_RATE)
+    rows = {name: each for kind, name in NAMES.items() if (each := row(m, kind, rate)) and each["planted"] >= ENOUGH}
+    worst: dict[str, Mapping[str, float]] = {}  # by kind, where probability and share differ most
+    for name, each in rows.items():
+        if parts := [part for part in each.get("calibration", []) if part["labels"] >= LEAST]:
+            worst[name] = max(parts, key=lambda part: abs(_gap(part)))
+    if not worst:
         return "Too few labels are doubtful to judge the probabilities."
-    worst = max(parts, key=lambda part: abs(part["mean"] - part["share"]))
-    side = "too high" if worst["mean"] > worst["share"] else "too low"
-    return (
-        "For displaced joints the probability and the share that was planted differ by up to "
-        f"{100 * abs(worst['mean'] - worst['share']):.0f} points: the audit's {100 * worst['mean']:.0f} % is {side}."
+    first = max(worst, key=lambda name: abs(_gap(worst[name])))
+    most, gap = worst[first], _gap(worst[first])
+    side = "too high" if gap > 0 else "too low"
+    lines = [
+        f"| {name} | {100 * part['mean']:.0f} % | {100 * part['share']:.0f} % | {signed(_gap(part), 0)} |" for name, part in worst.items()
+    ]
+    text = (
+        f"With errors planted in {100 * rate:.0f} % of the people or labels, the probability and the share that was planted differ most "
+        f"for {first}: the audit's {100 * most['mean']:.0f} % is {side} by {abs(gap)} points. The table gives the largest difference of "
+        f"each kind, over intervals of probability with at least {LEAST} labels; the figure also shows intervals with fewer."
     )
+    head = ["| kind of error | probability | share planted | difference in points |", "| --- " * 4 + "|"]
+    return "\n".join([text, "", *head, *lines])
+
+
+def _gap(part: Mapping[str, float]) -> int:
+    """Probability less share, in points, of the whole percents that the table shows."""
+    return round(100 * part["mean"]) - round(100 * part["share"])
 
 
 def found(m: Mapping[str, Any]) -> str:

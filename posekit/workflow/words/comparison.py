@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from posekit.studies.designs.hourglasses import BEST
 from posekit.workflow.words import comparable, listed, ranged, side_by_side, signed, spoken
 from posekit.workflow.words.studies import LEARNED, gained, state, table
 
 REFERENCE = "hourglass, 1 stack"
+REDESIGNED, ALL_THREE = "hourglass, redesigned", "hourglass, all three"  # in the study; in the short training
+REGRESSORS = ("DeepPose", "error feedback")
 STEPS = {"hourglass, 2 stacks": "stack", "error feedback": "step"}  # what a further prediction is called, where it is not a stage
 TRANSFORMER = "TransPose"
 EXCHANGED = "left-right exchange"
@@ -69,6 +72,11 @@ def study(summary: Mapping[str, Any]) -> str:
     if not summary["kept"]:
         return state(summary)
     text = f"{state(summary)}\n\n{table(summary)}"
+    if REDESIGNED in summary["variants"]:
+        text += (
+            f"\n\nThe redesigned hourglass of the study differs from that of one stack in its *{BEST[0]}* alone, the first choice at 64 px "
+            "in [the chapter on redesigns](08_redesign)."
+        )
     if not summary["missing"]:
         parts = [f"{name}: {gained(block)}" for name, block in _contrasts(summary).items()]
         text += f"\n\nAgainst an hourglass of one stack, each at its own plateau: {'; '.join(parts)}."
@@ -77,12 +85,28 @@ def study(summary: Mapping[str, Any]) -> str:
 
 def budget(m: Mapping[str, Any]) -> str:
     b = m["budget"]
+    other = (
+        f" *{_capital(ALL_THREE)}* combines three redesigns, {BEST[0]} among them; it is not the redesigned hourglass of the study."
+        if ALL_THREE in m["equal"]
+        else ""
+    )
     return (
         f"All are trained on the same {b['people']:,} people of the training split, at {b['resolution']} pixels a side. Each network is "
         f"trained once for {_epochs(b['epochs'])} with the same augmentation; templates are fitted once, without augmentation. The epoch "
         f"with the highest PCK on {b['validation']:,} validation people is kept. Scores are of {b['test']:,} test people, without flip "
-        "test. Brackets are 95 % intervals over people; they do not include the variation between trainings."
+        f"test. Brackets are 95 % intervals over people; they do not include the variation between trainings.{other}{_sizes(m['costs'])}"
     )
+
+
+def _sizes(costs: Mapping[str, Mapping]) -> str:
+    """That regressors are not as large as the hourglass here, as they are in the study."""
+    one = costs[REFERENCE]["numbers"]
+    apart = {name: costs[name]["numbers"] / one for name in REGRESSORS if name in costs and abs(costs[name]["numbers"] / one - 1) > 0.1}
+    if not apart:
+        return ""
+    (first, ratio), *rest = apart.items()
+    others = "".join(f", {name} {times:.1f} times" for name, times in rest)
+    return f" Unlike in the study, {first} has {ratio:.1f} times the parameters of the hourglass of one stack{others}."
 
 
 def costs(m: Mapping[str, Any]) -> str:
@@ -128,7 +152,8 @@ def best(m: Mapping[str, Any]) -> str:
 
 
 def joints(m: Mapping[str, Any]) -> str:
-    measured = (m["kinds of joint"][name] for name in learned(m))
+    able = [name for name in m["kinds of joint"] if m["scores"][name]["mean"] >= LEARNED * m["floor"]]
+    measured = (m["kinds of joint"][name] for name in able)
     blocks = [{kind: value for kind, value in block.items() if value is not None} for block in measured]
     if not blocks:
         return "No estimator scores high enough to call a joint hard or easy."
@@ -138,9 +163,10 @@ def joints(m: Mapping[str, Any]) -> str:
         ordered = sorted(counts.items(), key=lambda item: -item[1])
         return listed(f"the {kind} for {count} of {len(chosen)}" for kind, count in ordered)
 
+    longer = ", those trained longer included" if set(able) - set(m["equal"]) else ""
     worst, easiest = ([pick(block, key=lambda kind: block[kind]) for block in blocks] for pick in (min, max))
     return (
-        f"Among the estimators above three times the median pose's score, the hardest joint is {most_often(worst)}, the easiest "
+        f"Among the estimators above three times the median pose's score{longer}, the hardest joint is {most_often(worst)}, the easiest "
         f"{most_often(easiest)}."
     )
 
