@@ -25,7 +25,7 @@ def overlap(card: Card, crops: Crops) -> dict[str, Any] | None:
     """How many people are in pictures that the network of a card was trained on, themselves or others.
 
     Returns:
-        `people`, how many; `complete`: whether all is known that it was trained on. None where the card says nothing of it.
+        `people`, how many, and `complete`, whether all is known that it was trained on. None where the card says nothing of it.
     """
     if not card.trained_on:
         return None

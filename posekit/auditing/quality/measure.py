@@ -33,7 +33,7 @@ def measured(
     """Each kind of error planted at each rate, and how well METHODS find it; in one pass of the network.
 
     Returns:
-        `people`; `network`; `doubted`: the share of people, and of labels, that the audit calls wrong before anything is planted; and
+        `people`; `network`; `doubted`, the share of people, and of labels, that the audit calls wrong before anything is planted; and
         `rows`, one a kind, rate and method, with `planted` (how many), `auc`, `top` (the share that is planted of as many at the top),
         `recall` (at a precision of PRECISION, with `low` and `high`, a bootstrap over people) and, of the audit, `calibration` (by interval
         of the probability, how many there are, their mean probability and the share that is planted). Those who were doubted before

@@ -55,10 +55,10 @@ def errors_of(
     """Which kinds of errors a network makes, and what `pck@0.2·torso` would be with each kind repaired; arguments as of `evaluate`.
 
     Returns:
-        `"stacks"`, for each stack what `summary` gives: the share of all labelled joints that each of KINDS has, with its interval, and
-        `repaired`. `"oks"`, of the last stack, where the data have areas: the same by COCO's similarity, and under `"ap"` the average
-        precision as it is and with each kind repaired (by pycocotools). `"others"`: how many people share their picture with another
-        annotated one; without any there are no swaps to be seen. `"inversions by chance"`, of the last stack: `inversions_by_chance`.
+        `"stacks"` has for each stack what `summary` gives, the share of all labelled joints that each of KINDS has, with its interval, and
+        `repaired`. `"oks"`, where the data have areas, has the same of the last stack by COCO's similarity, and under `"ap"` the average
+        precision as it is and with each kind repaired (by pycocotools). `"others"` is how many people share their picture with another
+        annotated one; without any there are no swaps to be seen. `"inversions by chance"` is `inversions_by_chance` of the last stack.
 
     Raises:
         PosekitError: as `evaluate` does, or nobody has a torso.

@@ -51,7 +51,7 @@ def robustness(
         seed: of the corruptions, the same for all levels of a family, and of the bootstrap.
 
     Returns:
-        `"clean"`, the score as it is; `"families"`, by name: its `unit` and `levels`, each with `level`, `pck`, `change` (of the same
+        `"clean"`, the score as it is; `"families"`, by name its `unit` and `levels`, each with `level`, `pck`, `change` (of the same
         people), `code`, how far the code moves, in distances between two people's codes (None of a network without a code), and under
         `code at loss` how far it has moved where a quarter of the joints found is lost, between the levels on a straight line (None where
         it never is). Joints that leave the view count as they do elsewhere: they are annotated, and most are not found.
