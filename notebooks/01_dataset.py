@@ -63,7 +63,7 @@ people, skeleton = crops.people, crops.people.skeleton
 flags = people.keypoints[..., 2]
 labelled = (flags > 0).sum(1)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as they are stored for the network, with their annotated skeletons. Each is a square crop around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a hidden joint is faint.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as they are stored for the network, with their annotated skeletons. Each is a square crop around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a joint that is marked as hidden is faint.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
 chosen = random.permutation(len(crops))[:examples]
 plots.people([crops[i] for i in chosen], [crops.keypoints[i] for i in chosen], skeleton, columns=8, annotated=True)
 plt.show()
@@ -82,7 +82,7 @@ plt.show()
 torso = metrics.torso(people.keypoints, skeleton)
 normalised = metrics.normalised(people.keypoints, skeleton)  # (people, joints, 2)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where each joint lies relative to the middle of the hips (cross), in torso lengths; hips, eyes and ears are left out. The darker a cell, the more people have the joint there.", "name": "fig-cloud"}, "image": {"alt": "A density map for each joint, of its position relative to the hips"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Where each joint lies relative to the middle of the hips (cross), in torso lengths; hips are left out, and so are eyes and ears where they are labelled. The darker a cell, the more people have the joint there.", "name": "fig-cloud"}, "image": {"alt": "A density map for each joint, of its position relative to the hips"}}
 run.save_figure(plots.pose_cloud(normalised, skeleton), "cloud")
 plt.show()
 

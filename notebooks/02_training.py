@@ -286,7 +286,7 @@ if compared:
     plt.show()
 
 # %% [markdown]
-# ## On photographs
+# ## On other data
 #
 # {{ runs["02_training"].say.photographs }}
 

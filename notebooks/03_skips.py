@@ -243,7 +243,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["03_skips"].say.small }}
 #
-# The threshold is the same for all joints, a fifth of the torso, which is generous for an eye. If each joint had a threshold in proportion to its sigma, as
+# The threshold is the same for all joints, a fifth of the torso, which is generous for a small joint. If each joint had a threshold in proportion to its sigma, as
 # in COCO's OKS, small joints would lose more simply because their threshold is smaller.
 #
 # ## Who loses most

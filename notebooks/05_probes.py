@@ -128,7 +128,7 @@ plt.show()
 
 # %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "Show the {type}", "code_prompt_hide": "Hide the {type}"}
 shown = attribute_table(values)
-shown.style.hide().format({name: number for name in ("5 %", "median", "95 %")})
+shown.style.hide().format({name: number for name in ("5 %", "median", "95 %")} | {"people": "{:,}"})
 
 # %% [markdown]
 # {{ runs["05_probes"].say.first }}

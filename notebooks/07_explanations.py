@@ -194,9 +194,9 @@ plt.show()
 #
 # 1. *The other side.* A method should give different maps for the left and the right joint of a pair.
 # 2. *Deletion and insertion* {cite:p}`petsiuk2018`. The picture is blurred cell by cell, starting where the map is strongest; or a blurred
-#    picture is restored in the same order. The score is the probability of the joint where the network put it, relative to that on the
-#    whole picture; it can exceed 1. If the map points at what the network uses, the area under the curve is small for deletion and large
-#    for insertion.
+#    picture is restored in the same order. The figure shows the probability of the joint where the network put it. The table has the area
+#    under this curve relative to the probability on the whole picture, which can exceed 1. If the map points at what the network uses, the
+#    area is small for deletion and large for insertion.
 # 3. *Pointing* {cite:p}`zhang2018`. Does the map's peak lie within a fifth of the torso's length of the annotated joint?
 # 4. {{ runs["07_explanations"].say.limbs }}
 
@@ -327,7 +327,7 @@ plt.show()
 strongest = [int(name.split()[1]) for name, goal in goals.items() if goal.kind == "channels"][:4]
 nine = [] if "deconvnet" in impossible else top_patches(network, card, coders, hook_point, strongest, count=min(9, len(coders)))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Top: for each channel of the code, the nine people who excite it most. Below: the deconvnet's projection from the strongest cell of each (grey is 0).", "name": "fig-explanations-patches"}, "image": {"alt": "Four blocks of three by three parts of people, and below them four blocks of grey projections with coloured edges"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Top: for each of four channels of the code, the nine people who excite it most. Below: the deconvnet's projection from the strongest cell of each (grey is 0).", "name": "fig-explanations-patches"}, "image": {"alt": "Four blocks of three by three parts of people, and below them four blocks of grey projections with coloured edges"}}
 if nine:
     run.save_figure(plots.patches(nine, [f"channel {one.channel}" for one in nine]), "patches")
     plt.show()

@@ -199,13 +199,14 @@ plt.show()
 
 # %% tags=["hide-input"]
 rows = [
-    {column: cell for column, cell in words.cells(name, v).items() if column not in ("parameters", "MACs")} for name, v in variants.items()
+    {column: cell for column, cell in words.cells(name, v).items() if column not in ("parameters", "multiply-adds")}
+    for name, v in variants.items()
 ]
 if study["floor"]:
     rows.append({"variant": "the median pose", "val": words.percent(study["floor"]["val"]), "test": words.percent(study["floor"]["test"])})
 if study["ceiling"]:
     rows.append({"variant": "labels of limbs that are right", "test": f"about {100 * study['ceiling']:.0f} %"})
-caption = "PCK@0.2·torso with flip test; on test with intervals over seeds. Points: the difference on test from the base (for the autoencoder, linear and random: from the base, trained on), paired by seed and person, with intervals over both (Student's t, three seeds at least). Plateau: whether the variant is at its plateau."
+caption = "PCK@0.2·torso with flip test; on test with intervals over seeds. Points: the difference on test from the base (for the autoencoder, linear and random: from the base, trained on), paired by seed and person, with intervals over both (Student’s t, three seeds at least). Plateau: whether the variant is at its plateau."
 pd.DataFrame(rows).fillna("").style.hide().set_caption(caption)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points, from the base; for *autoencoder*, *linear* and *random* from *base, trained on*. Large dots have 95 % intervals over seeds and people and are hollow where seeds are too few for an interval; small dots are single seeds. Where redesigns drawn at random are trained, they stand below a dotted line.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
@@ -284,8 +285,8 @@ by_network.style.hide().set_caption("The code of each network, over test people.
 #
 # ## Shipped networks, each beside its redesign
 #
-# Each is *all three*, at most as large as the network beside it, and trained by that network's recipe but for its sharper targets:
-# *lspet-hg1-128px-redesign* from random weights, *lspet-hg1-redesign* from it. In their last training *lspet-hg1* and its redesign learned
+# Each is *all three*, at most as large as the network beside it, and trained by that network's recipe but for its sharper targets and,
+# where the table shows it, the epochs: *lspet-hg1-128px-redesign* from random weights, *lspet-hg1-redesign* from it. In their last training *lspet-hg1* and its redesign learned
 # from labels that an audit by an earlier *lspet-hg1* had put right. *All three* was chosen before the study above had named its winner. That
 # winner, *sharper targets*, was then trained in the same way at 192 px; on validation people its PCK was below those of both, and it is not
 # shipped.
@@ -345,8 +346,8 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if full else None
 # trainings differ, which makes the intervals by Student's t wide. The authors of the redesigns had seen results on other splits of the same
 # data, and earlier versions of this chapter scored some redesigns on the same test people. More ideas were tried on validation people only,
 # with too few trainings for a verdict: identities in place of the skip connections' modules, losses at every level of the way up, a stem of
-# patches, depth-wise convolutions, squeeze-and-excitation, a fourth level, and springs between the joints. One hourglass read larger
-# pictures at an eighth of their side and enlarged its heatmaps by sub-pixel convolution {cite:p}`shi2016`; begun from the weights of a
+# patches, depth-wise convolutions, squeeze-and-excitation, a fourth level where the base of that time had three, and springs
+# between the joints. One hourglass read larger pictures at an eighth of their side and enlarged its heatmaps by sub-pixel convolution {cite:p}`shi2016`; begun from the weights of a
 # trained network, it scored lower than that network trained for longer.
 
 # %% tags=["remove-cell"]

@@ -287,7 +287,7 @@ if m:
 # %% tags=["show-input"]
 if here:
     cases = sanity.draw_cases(heat.model, heat.card, framed_others, people=explained, seed=seed)
-    ways = {name: sanity.by(heat.card, name) for name in ("saliency", "guided-backprop")}
+    ways = {name.replace("-", " "): sanity.by(heat.card, name) for name in ("saliency", "guided-backprop")}
     ways |= {f"Grad-CAM ({layer})": sanity.by(heat.card, "grad-cam", layer) for layer in ("encoder5", "sum2")}
     everything = ways | {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer_maps(heat.card)}
     maps = {label: way(heat.model, cases) for label, way in everything.items()}

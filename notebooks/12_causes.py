@@ -321,7 +321,7 @@ if shown:
 lost = ablate_atoms(network, some, where[0], atom_set, ends, seed=seed)
 removed = {joint: {name: block(one) for name, one in by.items()} for joint, by in lost.items()}
 rows = [{"joint": joint} | {name: ranged(words.percent(one), 1) for name, one in by.items()} for joint, by in removed.items()]
-pd.DataFrame(rows).style.hide().set_caption("How far joints move without the atom that marks a joint, in % of the picture's side.")
+pd.DataFrame(rows).style.hide().set_caption("How far joints move without the atom that marks a joint, in % of the picture’s side.")
 
 # %% [markdown]
 # {{ runs["12_causes"].say.removed }}

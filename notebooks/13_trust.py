@@ -191,13 +191,13 @@ if some.people.skeleton.joints == skeleton.joints:
     for group, predicted in replaced.items():
         kinds = mistakes.by_torso(predicted[-1], truth, torsos, skeleton, some.people.image_ids)
         ablations[group] = mistakes.summary(kinds, skeleton, some.people.image_ids, seed=seed)
-rows |= {f"at its mean: {group}": block["kinds"] for group, block in ablations.items()}
+rows |= {words.ablated_row(group): block["kinds"] for group, block in ablations.items()}
 run.save_figure(plots.mistake_bars(rows), "errors")
 plt.show()
 
 # %% tags=["hide-input"]
 pd.DataFrame(words.repair_rows(plain(errors))).style.hide().set_caption(
-    "Kinds of errors of the first network, and what the score would be with each kind repaired; by COCO's similarity where the people have areas."
+    "Kinds of errors of the first network, and what the score would be with each kind repaired; by COCO’s similarity where the people have areas."
 )
 
 # %% [markdown]
@@ -230,7 +230,7 @@ plt.show()
 sides = [f"{side} {joint}" for joint in joints for side in ("left", "right")]
 cases = sanity.draw_cases(network.model, card, store(test), sides, people=explained, seed=seed)
 methods = ["saliency", "guided-backprop", "deconvnet", "occlusion", "integrated-gradients"]
-ways = {method: sanity.by(card, method) for method in methods}
+ways = {method.replace("-", " "): sanity.by(card, method) for method in methods}
 ways["Grad-CAM"] = sanity.by(card, "grad-cam", default_layer(network.model))
 controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer_maps(card)}
 

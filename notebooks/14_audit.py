@@ -91,7 +91,6 @@ crops = cut(round(network.card.resolution * CONTEXT), aspect=network.card.aspect
 
 # %% tags=["show-input"]
 audit = posekit.audit(crops.people, network, on_error=on_error, seed=seed)
-audit.table().head()
 
 # %% [markdown]
 # {{ runs["14_audit"].say.notes }}

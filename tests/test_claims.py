@@ -283,10 +283,12 @@ def test_a_table_links_to_what_this_edition_has(kept):
     alike = {kind: verdicts["one"]["mannequins"] for kind in ("mannequins", "photographs")}
     assert say.outcome(alike) == "not supported on mannequins and photographs"
     assert say.numbers(claim, verdicts["one"]) == "+20.0 [+15.0, +25.0] points on mannequins, not measured on photographs"
-    assert say.brief(claim, verdicts["one"]) == "+20.0 points on mannequins and not measured on photographs"
+    assert say.brief(claim, verdicts["one"]) == "+20.0 points on mannequins; on photographs it is not measured"
     assert say.brief(claim, alike) == "+20.0 points on mannequins and +20.0 points on photographs"
     nowhere = dict.fromkeys(alike, claims.Verdict("not decided yet"))
     assert say.brief(claim, nowhere) == "not decided yet on mannequins and photographs"
+    apart = {"mannequins": claims.Verdict("not decided yet"), "photographs": claims.Verdict("not measured")}
+    assert say.brief(claim, apart) == "not decided yet on mannequins and not measured on photographs"
     unsure = {"mannequins": claims.Verdict("undecided", number=claims.Estimate(0.2, -0.1, 0.5))}
     assert say.brief(claim, unsure) == "+20.0 points on mannequins (undecided)"
     assert say.short_table([claim], verdicts).splitlines()[3] == "| One | ✗ not supported | – not measured |"

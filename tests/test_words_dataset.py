@@ -48,7 +48,7 @@ def test_provenance_names_the_source(data, about):
 
 def test_provenance_of_own_data_and_what_was_left_out():
     text = said(data="own:folder", hidden_share=0.21, left_out={"without a picture": 3, "with NaN coordinates": 1})["provenance"]
-    assert "The data of this edition are **own:folder**. The data used here have" in text
+    assert "The data of this edition are **own** (`own:folder`). The data used here have" in text
     assert "Of the labelled joints 21 % are hidden." in text
     assert "3 without a picture and 1 with NaN coordinates were left out." in text
     assert "Hidden joints are not marked." in said()["provenance"] and "Nobody was left out." in said()["provenance"]

@@ -53,9 +53,9 @@ TIES = {
 @pytest.mark.parametrize(
     ("verdict", "answer", "sitting", "cell"),
     [
-        ("no", "**The first component is not sitting", "**It is not.** The first component's correlation", "does not hold"),
+        ("no", "**The first component is not sitting", "**The first component is not sitting versus", "does not hold"),
         ("undecided", "**Undecided**: so few people cannot show", "So few people cannot decide this.", "undecided"),
-        ("yes", "**The first component is sitting versus standing**", "Here it is: the first component", "holds: |r| = 0.70"),
+        ("yes", "**The first component is sitting versus standing**", "The first component is sitting versus", "holds: |r| = 0.70"),
         ("unknown", "The first component correlates most with *tilt*", "This cannot be tested on these people: defined", "not measured"),
     ],
 )  # fmt: skip

@@ -90,6 +90,13 @@ def test_what_stacks_have_in_common():
     text = said()["cka"]
     assert "| code of stacks 1 and 2 | 0.46 [0.41,\u00a00.51] | 0.10 |" in text and "| 0.00 |" in text
     assert text.startswith("For 1 of these 2 pairs of layers")
+    pairs = planted()["cka"]["pairs"]
+    (clear,) = (block for block in pairs.values() if block["low"] > max(block["chance"], 0))
+    for count, start in ((1, "For the one pair of"), (2, "For both pairs of"), (3, "For all 3 pairs of")):
+        cka = planted()["cka"] | {"pairs": {f"layers {i}": clear for i in range(count)}}
+        assert said(cka=cka)["cka"].startswith(f"{start} layers of successive stacks, CKA")
+    none = planted()["cka"] | {"pairs": {name: clear | {"low": 0.0} for name in pairs}}
+    assert said(cka=none)["cka"].startswith("For none of these 2 pairs")
 
 
 def test_the_table():

@@ -185,9 +185,14 @@ def test_repairs_are_a_table(oks):
     assert (rows[0].get("OKS-AP if repaired") == "0.400 [0.350,\u00a00.450]") == oks
 
 
+def test_rows_of_ablation_say_what_was_replaced():
+    assert words.ablated_row("nothing") == "as it is, fewer people" and words.ablated_row("all") == "all skips at their means"
+    assert words.ablated_row("skip2") == "skip2 at its mean"
+
+
 def test_robustness():
     text = said()["robustness"]
-    assert "Already the mildest level clearly lowers the score, 1 for blur (units) and 1 for noise (units)." in text
+    assert "Already the mildest level clearly lowers the score for blur (1; units) and noise (1; units)." in text
     assert "The score is lowest at the last level of blur, 30.0 %" in text
     assert "moved most for blur, by 0.60 of the distance between two people, and least for noise, by 0.20." in text
     families = {"blur": family(0.6, 0.58, change=0.0, code=None, loss=None)}

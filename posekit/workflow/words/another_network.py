@@ -11,10 +11,9 @@ GROUPS = {
     "skip4": "skip connection of 16 × 16 cells",
     "all": "all skip connections", "decoder5": "what comes from the code",
 }  # fmt: skip
-KINDS = {  # of attributes, what they are about
-    "heading": ("facing", "from behind", "left on the right", "turn"),
-    "lean": ("lean",),
-    "rotation": ("upright", "tilt", "upside down"),
+KINDS = {  # of attributes, what they tell
+    "where the person faces": ("facing", "from behind", "left on the right", "turn"),
+    "how the person is rotated in the picture": ("upright", "tilt", "upside down"),
 }
 SAID = (
     "answer", "people", "where", "score", "headings", "branches", "skips", "code", "dependency", "cka", "explanations", "table",
@@ -153,8 +152,8 @@ def skips(m: Mapping[str, Any]) -> str:
 
 
 def kind(attribute: str) -> str:
-    """What an attribute is about: `heading`, `lean` or `rotation`; "" for anything else, and where its name says it."""
-    return next((name for name, names in KINDS.items() if attribute in names and attribute != name), "")
+    """What an attribute tells, of those whose name does not say it; "" for any other."""
+    return next((told for told, names in KINDS.items() if attribute in names), "")
 
 
 def component_rows(code: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -176,9 +175,9 @@ def code(m: Mapping[str, Any]) -> str:
         least = min(abs(first["low"]), abs(first["high"])) if first["low"] * first["high"] > 0 else 0
         strength = "strongly" if least >= 0.5 else "moderately" if least >= 0.3 else "only weakly"
         about = kind(first["attribute"])
-        what = f"*{first['attribute']}*" + (f" (an attribute of {about})" if about else "")
+        what = f"*{first['attribute']}*" + (f" ({about})" if about else "")
         parts.append(f"the first component of {name} correlates {strength} with {what}, r = {ranged({'mean': first['r']} | first)}")
-    return f"Over {m['coded']:,} people, {listed(parts)}."
+    return f"Over {m['coded']:,} people, {', and '.join(parts)}."
 
 
 def dependency(m: Mapping[str, Any]) -> str:

@@ -157,20 +157,24 @@ def numbers(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
 
 
 def brief(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
-    """The same without intervals, for the landing page: `+2.0 points on mannequins and +4.0 points on photographs`.
+    """The same without intervals, behind "… is": `+2.0 points on mannequins and +4.0 points on photographs`.
 
-    A number that decides nothing says so: `+0.3 points on mannequins (undecided)`. All are as exact as the least exact one.
+    A number that decides nothing says so: `+0.3 points on mannequins (undecided)`. All are as exact as the least exact one. What has no
+    number stands in a clause of its own: `+2.0 points on photographs; on mannequins it is not decided yet`.
     """
     said, digits = [], min((_digits(v.number, claim.unit) for v in by_kind.values() if v.number and _width(v.number)), default=None)
     for kind, v in by_kind.items():
         if v.number is None:
-            said.append(f"{v.verdict} on {kind}")
             continue
         mean = re.sub(r" \[.+?\]", "", _spoken(v.number, claim.unit, plus=claim.difference, digits=digits))
         said.append(f"{mean} on {kind}" + ("" if v.verdict in DECIDED else f" ({v.verdict})"))
-    if len({v.verdict for v in by_kind.values()}) == 1 and all(v.number is None for v in by_kind.values()):
-        return f"{next(iter(by_kind.values())).verdict} on {listed(by_kind)}"
-    return listed(said)
+    rest: dict[str, list[str]] = {}  # without a number: by verdict, on whom
+    for kind, v in by_kind.items():
+        if v.number is None:
+            rest.setdefault(v.verdict, []).append(kind)
+    if not said:
+        return listed(f"{verdict} on {listed(kinds)}" for verdict, kinds in rest.items())
+    return listed(said) + "".join(f"; on {listed(kinds)} it is {verdict}" for verdict, kinds in rest.items())
 
 
 def threshold(claim: Claim) -> str:

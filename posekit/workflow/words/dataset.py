@@ -74,9 +74,10 @@ def left_out(m: Mapping[str, Any]) -> str:
 def provenance(m: Mapping[str, Any]) -> str:
     kind = parse_spec(m["data"])[0]
     about = f": {SETS[kind]}" if kind in SETS else ""
+    spec = "" if m["data"] == kind else f" (`{m['data']}`)"
     hidden = f"Of the labelled joints {100 * m['hidden_share']:.0f} % are hidden" if m["hidden_share"] else "Hidden joints are not marked"
     return (
-        f"The data of this edition are **{m['data']}**{about}. The data used here have {m['people']:,} people, with "
+        f"The data of this edition are **{kind}**{spec}{about}. The data used here have {m['people']:,} people, with "
         f"{number(m['labelled_per_person'], 1)} "
         f"of {m['joints']} joints labelled on average; {100 * m['fully_labelled_share']:.0f} % of them have every joint labelled. "
         f"{hidden}. "

@@ -125,10 +125,11 @@ def sitting(m: Mapping) -> str:
         return f"This cannot be tested on these people: {m['refused'].get('sitting', 'sitting is not defined')}."
     top, own = strongest(m, 1), ranged(tie(m, 1, "sitting"))
     if verdict == "yes":
-        most = f"the first component correlates most with *{top}*, |r| = {ranged(tie(m, 1, top))}"
-        return f"Here it is: {most}. With *sitting*, |r| = {own}."
-    start = "**It is not.**" if verdict == "no" else "So few people cannot decide this."
-    words = f"{start} The first component's correlation with *sitting* is |r| = {own}, and with *{top}* {ranged(tie(m, 1, top))}."
+        most = f"it correlates most with *{top}*, |r| = {ranged(tie(m, 1, top))}"
+        return f"The first component is sitting versus standing: {most}. With *sitting*, |r| = {own}."
+    start = "**The first component is not sitting versus standing.**" if verdict == "no" else "So few people cannot decide this."
+    whose = "Its" if verdict == "no" else "The first component's"
+    words = f"{start} {whose} correlation with *sitting* is |r| = {own}, and with *{top}* {ranged(tie(m, 1, top))}."
     if POSTURES in m["correlations"]:
         words += f" For the mannequins rendered sitting or standing, the correlation with that posture is {ranged(tie(m, 1, POSTURES))}."
     best = best_for(m, "sitting")

@@ -231,7 +231,7 @@ def full(pairs: Mapping[str, Mapping]) -> str:
         new, old = pair["networks"][name], pair["networks"][pair["against"]]
         parts.append(
             f"*{name}* is {against(pair['change'], '*' + pair['against'] + '*')}; relative, {relative(pair['relative'])}. It has "
-            f"{100 * new['macs'] / old['macs']:.0f} % of its multiply-adds."
+            f"{100 * new['macs'] / old['macs']:.0f} % of its multiply-adds.{_epochs(new, old)}"
         )
     people = next(iter(pairs.values()))["people"]
     return " ".join([
@@ -240,9 +240,17 @@ def full(pairs: Mapping[str, Mapping]) -> str:
     ])  # fmt: skip
 
 
+def _epochs(new: Mapping, old: Mapping) -> str:
+    """That a network was trained for other epochs than the one beside it, where it was."""
+    if new["epochs"] == old["epochs"]:
+        return ""
+    here, there = (" + ".join(map(str, network["epochs"])) for network in (new, old))
+    return f" It was trained for {here} epochs, the other for {there}."
+
+
 def table(studies: Mapping[str, Mapping]) -> str:
     """The verdicts, photographs beside mannequins, as a Markdown table."""
-    columns = {"photographs": studies["redesign"], "mannequins": studies["redesign-mannequins"]}
+    columns = {"mannequins": studies["redesign-mannequins"], "photographs": studies["redesign"]}
     heads = [f"{kind} (study *{study['study']}*)" for kind, study in columns.items()]
     lines = [f"| | {' | '.join(heads)} |", "| --- | --- | --- |"]
     rows = {
@@ -263,7 +271,7 @@ def cells(name: str, variant: Mapping) -> dict[str, str]:
     """A variant's line of a table; of one that is not trained what it would cost."""
     cost = {
         "parameters": f"{variant['parameters'] / 1e6:.2f} M",
-        "MACs": f"{variant['macs'] / 1e6:.1f} M",
+        "multiply-adds": f"{variant['macs'] / 1e6:.1f} M",
         "epochs": str(variant["epochs"]),
     }
     if not variant["seeds"]:

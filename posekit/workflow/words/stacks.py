@@ -97,8 +97,10 @@ def cka(m: Mapping[str, Any]) -> str:
         return f"*{m['network']}* was adapted without a code or hook points of heatmaps for each stage, so that none are compared."
     parts = [f"| {name} | {ranged(block)} | {max(block['chance'], 0):.2f} |" for name, block in pairs.items()]
     clear = [name for name, block in pairs.items() if block["low"] > max(block["chance"], 0)]
+    every = {1: "the one pair", 2: "both pairs"}.get(len(pairs), f"all {len(pairs)} pairs")
+    which = every if len(clear) == len(pairs) else f"{len(clear) or 'none'} of these {len(pairs)} pairs"
     return (
-        f"For {len(clear)} of these {len(pairs)} pairs of layers of successive stacks, CKA over {m['cka']['people']:,} people "
+        f"For {which} of layers of successive stacks, CKA over {m['cka']['people']:,} people "
         "exceeds chance, the 97.5 % quantile of CKA when people are permuted at random:\n\n"
         + "\n".join(["| layers | CKA | chance |", "| --- | ---: | ---: |", *parts])
     )

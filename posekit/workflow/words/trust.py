@@ -173,6 +173,11 @@ def error_rows(networks: Mapping[str, list], first: str) -> dict[str, Mapping]:
     return rows
 
 
+def ablated_row(group: str) -> str:
+    """The label of the figure's row of a network whose skip connections are replaced."""
+    return {"nothing": "as it is, fewer people", "all": "all skips at their means"}.get(group, f"{group} at its mean")
+
+
 def repair_rows(errors: Mapping[str, Any]) -> list[dict[str, str]]:
     """A row a kind: its share, and what the score would be without it."""
     last, oks = errors["stacks"][-1], errors.get("oks")
@@ -233,11 +238,11 @@ def robustness(metrics: Mapping[str, Any]) -> str:
         name: next((step["level"] for step in family["levels"] if step["change"]["high"] < 0), None) for name, family in families.items()
     }
     parts = [f"On the unchanged view {spoken(block['clean'])} of the joints of these {block['people']:,} people are found."]
-    mild = [f"{level:g} for {name} ({families[name]['unit']})" for name, level in first.items() if level is not None
+    mild = [f"{name} ({level:g}; {families[name]['unit']})" for name, level in first.items() if level is not None
             and level == families[name]["levels"][0]["level"]]  # fmt: skip
     never = [name for name, level in first.items() if level is None]
     if mild:
-        parts.append(f"Already the mildest level clearly lowers the score, {listed(mild)}.")
+        parts.append(f"Already the mildest level clearly lowers the score for {listed(mild)}.")
     if never:
         parts.append(f"With so few people no level of {listed(never)} clearly lowers the score.")
     worst = min(families, key=lambda name: families[name]["levels"][-1]["pck"]["mean"])
