@@ -105,7 +105,7 @@ parameters = sum(p.numel() for p in network.parameters())
 
 tested = people.split("test").at_most(test_people, seed)
 test = posekit.crops(tested, size, aspect=card.aspect, on_error=on_error)
-truth, images = test.people.keypoints, test.people.image_ids
+truth, images = test.people.keypoints, test.people.picture_ids()
 predicted = predict_crops(network, card, test, flip=True, backend=backend)
 torso = metrics.torso(truth, skeleton)
 distance = np.linalg.norm(predicted[-1][..., :2] - truth[..., :2], axis=-1) / torso[:, None]
@@ -205,8 +205,8 @@ plt.show()
 # {{ runs["02_training"].say.failures }}
 
 # %% tags=["show-input"]
-kinds = mistakes.by_torso(predicted[-1], truth, torso, skeleton, test.people.image_ids)  # (people, joints)
-errors = mistakes.summary(kinds, skeleton, test.people.image_ids, seed=seed)
+kinds = mistakes.by_torso(predicted[-1], truth, torso, skeleton, test.people.picture_ids())  # (people, joints)
+errors = mistakes.summary(kinds, skeleton, test.people.picture_ids(), seed=seed)
 
 # %% [markdown]
 # The next two figures show the best and the worst predictions, of people with at least two thirds of their joints labelled. Among the worst, look for people who are upside

@@ -80,7 +80,7 @@ skeleton = common(skeleton_of(card.skeleton), people.skeleton)
 own = skeleton_of(card.skeleton).index(*skeleton.joints)
 truth = crops.people.keypoints[:, people.skeleton.index(*skeleton.joints)]
 torso = metrics.torso(truth, skeleton)
-over = {"pictures": crops.people.image_ids, "seed": seed}  # what intervals are over, where people share pictures
+over = {"pictures": crops.people.picture_ids(), "seed": seed}  # what intervals are over, where people share pictures
 
 
 def hits(keypoints, factor=0.2):

@@ -77,7 +77,7 @@ skeleton = common(skeleton_of(card.skeleton), people.skeleton)
 own = skeleton_of(card.skeleton).index(*skeleton.joints)
 truth = crops.people.keypoints[:, people.skeleton.index(*skeleton.joints)]
 threshold = 0.2 * metrics.torso(truth, skeleton)
-over = {"pictures": crops.people.image_ids, "seed": seed}  # what intervals are over, where people share pictures
+over = {"pictures": crops.people.picture_ids(), "seed": seed}  # what intervals are over, where people share pictures
 
 
 def hits(keypoints):
@@ -225,7 +225,7 @@ if ends:
     plt.show()
 cka_pairs = {
     f"{name} of stacks {i + 1} and {i + 2}": alignment.interval_of_grams(
-        inner[i][name], inner[i + 1][name], pictures=compared.people.image_ids, seed=seed
+        inner[i][name], inner[i + 1][name], pictures=compared.people.picture_ids(), seed=seed
     )
     for name in ends
     for i in range(count - 1)

@@ -103,7 +103,7 @@ sizes = jackknife(
     },
     min(20, count // 2),
     seed,
-    pictures=table.image_ids,
+    pictures=table.picture_ids(),
 )
 run.save_figure(draw.scree(every.spectrum, floor, k, above, needed), "scree")
 plt.show()
@@ -170,7 +170,7 @@ random_scores = (codes - every.mean) @ cutting.rotated(every.directions, seed).T
 
 def curve(of, name, ks):
     """Probes of an attribute from the first of these scores, by how many."""
-    return [probes.probe(name, of, values[name], n, pictures=table.image_ids, permutations=0, seed=seed) for n in ks]
+    return [probes.probe(name, of, values[name], n, pictures=table.picture_ids(), permutations=0, seed=seed) for n in ks]
 
 
 # %% tags=["show-input"]

@@ -120,7 +120,7 @@ if not values:
 measurable = [name for name in attributes(np.zeros((1, len(skeleton), 3)), skeleton) if name in values and name != "labelled joints"]
 
 # %% tags=["show-input"]
-related = probes.correlations(scores[:, :k], values, pictures=table.image_ids)
+related = probes.correlations(scores[:, :k], values, pictures=table.picture_ids())
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the scores on the first components with each attribute; the strong ones are written out. The sign of a component is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
 run.save_figure(meaning.correlation_table(related, components=min(k, 10)), "correlations")
@@ -166,13 +166,13 @@ joints = np.column_stack([answer[..., :2].reshape(count, -1), *attributes(answer
 joints = np.nan_to_num((joints - np.nanmean(joints, 0)) / np.maximum(np.nanstd(joints, 0), 1e-9)).clip(-4, 4)
 
 # %% tags=["show-input"]
-from_code = {name: probes.probe(name, scores, column, k, pictures=table.image_ids, seed=seed) for name, column in values.items()}
-plain = {"pictures": table.image_ids, "permutations": 0, "seed": seed}
+from_code = {name: probes.probe(name, scores, column, k, pictures=table.picture_ids(), seed=seed) for name, column in values.items()}
+plain = {"pictures": table.picture_ids(), "permutations": 0, "seed": seed}
 from_pixels = {name: probes.probe(name, pixel_scores, column, **plain) for name, column in values.items()}
 from_joints = {name: probes.probe(name, joints, column, **plain) for name, column in values.items()}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black marks: 97.5 % of the probes of permuted values have a lower R².", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
-posture = probes.classified(scores[:, :k], kind, pictures=table.image_ids, seed=seed) if rendered else {}
+posture = probes.classified(scores[:, :k], kind, pictures=table.picture_ids(), seed=seed) if rendered else {}
 more = {name: probes.advantage(from_code[name], from_pixels[name], seed=seed) for name in values}
 
 run.save_figure(meaning.probe_scores(from_code, from_pixels), "probes")
@@ -201,10 +201,10 @@ pd.DataFrame(rows).style.hide().set_caption("R² of probes, with 95 % intervals 
 apart = neighbours.pose_distances(table.keypoints, table.skeleton)
 predicted_poses = neighbours.pose_coordinates(answer, skeleton)
 alike = {
-    "the code": neighbours.closeness(scores, apart, pictures=table.image_ids, seed=seed),
-    f"its first {k} components": neighbours.closeness(scores[:, :k], apart, pictures=table.image_ids, seed=seed),
-    "pixels": neighbours.closeness(pixel_scores, apart, pictures=table.image_ids, seed=seed),
-    "predicted joints": neighbours.closeness(predicted_poses, apart, pictures=table.image_ids, seed=seed),
+    "the code": neighbours.closeness(scores, apart, pictures=table.picture_ids(), seed=seed),
+    f"its first {k} components": neighbours.closeness(scores[:, :k], apart, pictures=table.picture_ids(), seed=seed),
+    "pixels": neighbours.closeness(pixel_scores, apart, pictures=table.picture_ids(), seed=seed),
+    "predicted joints": neighbours.closeness(predicted_poses, apart, pictures=table.picture_ids(), seed=seed),
 }
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How similar in pose a person's nearest neighbour is, from a random person (0 %) to the person with the most similar pose (100 %). Neighbours are found by the whole code, by its first components, by as many components of the picture's pixels, and by the predicted joints. Bars are 95 % intervals over people.", "name": "fig-neighbours"}, "image": {"alt": "Four dots with intervals: pixels near zero, the code further, the predicted joints furthest"}}

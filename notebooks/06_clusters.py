@@ -139,10 +139,10 @@ plt.show()
 
 # %% tags=["hide-input"]
 tried = clusters.possible(ks, count)
-groups, images = {"everyone": points}, {"everyone": table.image_ids, "no structure (control)": None}  # images of who may share one
+groups, images = {"everyone": points}, {"everyone": table.picture_ids(), "no structure (control)": None}  # images of who may share one
 if complete.sum() >= clusters.LEAST * max(tried) and not complete.all():
     groups["fully annotated"] = points[complete]
-    images["fully annotated"] = None if table.image_ids is None else table.image_ids[complete]
+    images["fully annotated"] = table.picture_ids()[complete]
 groups["no structure (control)"] = control
 
 # %% tags=["show-input"]
@@ -193,7 +193,7 @@ density = []
 for dimensions in sorted({min(d, points.shape[1]) for d in (2, 5, 10, components)}):
     for smallest in sorted({max(5, count // 100), max(5, count // 20)}):
         row = {"components": dimensions, "at least": smallest}
-        for name, cloud, pictures in (("people", points, table.image_ids), ("control", control, None)):
+        for name, cloud, pictures in (("people", points, table.picture_ids()), ("control", control, None)):
             labels = clusters.dense(cloud[:, :dimensions], smallest)
             row |= {
                 f"{name}: clusters": int(labels.max()) + 1,
@@ -215,7 +215,7 @@ tabled([{key: share(value) if isinstance(value, dict) else value for key, value 
 # %% tags=["show-input"]
 fine = detail if detail in tried else max(tried)
 shown = list(dict.fromkeys([tried[0], fine]))
-rich = {k: clusters.enrichment(found["everyone"][k].labels, known, pictures=table.image_ids) for k in shown}
+rich = {k: clusters.enrichment(found["everyone"][k].labels, known, pictures=table.picture_ids()) for k in shown}
 
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the mean of cluster 1 less that of cluster 2, in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. The attributes that differ most come first; where there are many, the others are left out.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
@@ -274,12 +274,12 @@ measures = {
     name: embedding.faithfulness(space, plane, neighbours=near, pictures=ids, seed=seed)
     | {"far distances": embedding.far_distances(space, plane, pictures=ids, seed=seed)}
     for name, (space, plane) in judged.items()
-    for ids in [None if space is control else table.image_ids]
+    for ids in [None if space is control else table.picture_ids()]
 }
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Maps of the same people; each person has the same colour in all of them, by cluster of the finer division. The two seeds of one neighbourhood are turned and scaled onto each other. Last, the cloud without clusters, coloured by the clusters that k-means makes of it. T is trustworthiness, C continuity.", "name": "fig-maps"}, "image": {"alt": "Four UMAP maps and a plane of two principal components, coloured by cluster"}}
-disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], pictures=table.image_ids, seed=seed) for n in neighbours}
-disparities["sizes"] = embedding.disparity(planes[neighbours[0], 0], planes[neighbours[-1], 0], pictures=table.image_ids, seed=seed)
+disparities = {n: embedding.disparity(planes[n, 0], planes[n, 1], pictures=table.picture_ids(), seed=seed) for n in neighbours}
+disparities["sizes"] = embedding.disparity(planes[neighbours[0], 0], planes[neighbours[-1], 0], pictures=table.picture_ids(), seed=seed)
 labels = found["everyone"][fine].labels
 order = [f"UMAP, {n} neighbours, seed {seed + s}" for s in (0, 1) for n in neighbours]
 order.insert(len(neighbours), "two principal components")
@@ -315,7 +315,7 @@ for name, column in known.items():
     defined = np.isfinite(column)
     explained[name] = LinearRegression().fit(where[defined], column[defined]).score(where[defined], column[defined])
 most = distinct(known, sorted(explained, key=lambda name: -explained[name]), 5)
-run.save_figure(draw.planes({"error": (main, error)} | {name: (main, known[name]) for name in most}), "coloured")
+run.save_figure(draw.planes({"error (torso lengths)": (main, error)} | {name: (main, known[name]) for name in most}), "coloured")
 plt.show()
 
 # %% [markdown]
@@ -343,12 +343,12 @@ large = clusters.at_scale(points, scale, seed=seed) if scale else {}
 # describe in what the codes vary most. But whoever claims clusters of pose has to show a gap between them.
 
 # %% tags=["hide-input"]
-whole = clusters.rand_index(clusters.kmeans(codes, tried[0], seed=seed).labels, two.labels, pictures=table.image_ids, seed=seed)
+whole = clusters.rand_index(clusters.kmeans(codes, tried[0], seed=seed).labels, two.labels, pictures=table.picture_ids(), seed=seed)
 posture = {}
 if rendered:
     kinds = table.factors["posture"].astype(int)
     nearest_k = max(tried, key=lambda k: adjusted_rand_score(kinds, found["everyone"][k].labels))
-    agreed = clusters.rand_index(found["everyone"][nearest_k].labels, kinds, pictures=table.image_ids, seed=seed)
+    agreed = clusters.rand_index(found["everyone"][nearest_k].labels, kinds, pictures=table.picture_ids(), seed=seed)
     posture = {"k": nearest_k, "agreement": agreed, "kinds": len(np.unique(kinds))}
 in_first = {record["attribute"]: record for record in rich[shown[0]] if record["cluster"] == 0}
 differ_in = [in_first[name] for name in distinct(known, sorted(in_first, key=lambda name: -abs(in_first[name]["difference"])), 3)]

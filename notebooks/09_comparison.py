@@ -185,7 +185,7 @@ skeleton = common(skeleton_of(card.skeleton), people.skeleton)
 own = skeleton_of(card.skeleton).index(*skeleton.joints)
 truth = tested.keypoints[:, people.skeleton.index(*skeleton.joints)]
 torso = metrics.torso(truth, skeleton)
-over = {"pictures": tested.image_ids, "seed": seed}  # what intervals are over, where people share pictures
+over = {"pictures": tested.picture_ids(), "seed": seed}  # what intervals are over, where people share pictures
 predicted, costs = {}, {}
 for name, (network, card) in estimators.items():
     crops = store(tested, card.resolution, card.aspect)

@@ -96,7 +96,7 @@ if here:
     coders, framed_coders = (one.select(parts[1][:coded]) for one in (crops, theirs))
     m["people"], m["own"], m["seen"] = len(scored), ours.card.name, overlap(ours.card, scored)
     lengths = 0.2 * metrics.torso(scored.people.keypoints, limbs)
-    over = {"pictures": scored.people.image_ids, "seed": seed}  # what intervals are over, where people share pictures
+    over = {"pictures": scored.people.picture_ids(), "seed": seed}  # what intervals are over, where people share pictures
 
 
 def hits(found, network):
@@ -218,7 +218,7 @@ if here:
     values, _ = attributes.usable(attributes.attributes(coders.people.keypoints, coders.people.skeleton))
     m["coded"], m["code"] = len(coders), {}
     for name, one in found.items():
-        rows = probes.correlations(one.transform(flat[name]), values, pictures=coders.people.image_ids)
+        rows = probes.correlations(one.transform(flat[name]), values, pictures=coders.people.picture_ids())
         best = rows.loc[rows.r.abs().groupby(rows.component).idxmax()].to_dict("records")
         m["code"][name] = [row | {"share": float(share)} for row, share in zip(best, one.shares, strict=False)]
 if m:
@@ -246,7 +246,7 @@ if here:
     m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), **by_picture) for name, effect in effects.items()}
     m["agreement"] = causes.agreement(*effects.values(), **by_picture)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables side by side, both dark along the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables, one below the other, both dark along the diagonal"}}
 if m:
     run.save_figure(plots.dependency_pair(plain(m["dependency"]), limbs), "dependency")
     plt.show()
@@ -268,7 +268,7 @@ if here:
     untrained = cka.layers(random, heat.card, framed_coders, ["encoder5"])
     left, right = both | {"encoder5, random": untrained["encoder5"]} | layers, both | mine
     m["cka"] = {"rows": list(left), "columns": list(right), "table": cka.cka_table(left, right)}
-    m["cka of codes"] = cka.interval(*flat.values(), pictures=coders.people.image_ids, seed=seed)
+    m["cka of codes"] = cka.interval(*flat.values(), pictures=coders.people.picture_ids(), seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Unbiased linear CKA of layers of BlazePose (rows) and of the book's own network (columns), in hundredths. Maps are averaged to at most 16 cells a side.", "name": "fig-another-cka"}, "image": {"alt": "A table of numbers, the largest where deep layers meet"}}
 if m:

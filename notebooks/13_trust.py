@@ -157,7 +157,7 @@ try:
     own = measure(network, seen)
     flags = seen.people.keypoints[:, seen.people.skeleton.index(*own.joints.joints), 2]
     told = {name: own.signals[name] for name in ("peak", "mass")}
-    hiddenness = visibility.visibility(reduced, flags, told, own.joints.joints, pictures=seen.people.image_ids, seed=seed)
+    hiddenness = visibility.visibility(reduced, flags, told, own.joints.joints, pictures=seen.people.picture_ids(), seed=seed)
     run.save_figure(plots.hidden_joints(hiddenness["joints"]), "visibility")
     plt.show()
 except posekit.PosekitError as error:  # people whose hidden joints nobody marked
@@ -189,8 +189,8 @@ ablations = {}
 if some.people.skeleton.joints == skeleton.joints:
     replaced = {"nothing": intact} | {group: ways["mean"] for group, ways in without.items()}
     for group, predicted in replaced.items():
-        kinds = mistakes.by_torso(predicted[-1], truth, torsos, skeleton, some.people.image_ids)
-        ablations[group] = mistakes.summary(kinds, skeleton, some.people.image_ids, seed=seed)
+        kinds = mistakes.by_torso(predicted[-1], truth, torsos, skeleton, some.people.picture_ids())
+        ablations[group] = mistakes.summary(kinds, skeleton, some.people.picture_ids(), seed=seed)
 rows |= {words.ablated_row(group): block["kinds"] for group, block in ablations.items()}
 run.save_figure(plots.mistake_bars(rows), "errors")
 plt.show()

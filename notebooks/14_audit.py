@@ -159,7 +159,7 @@ plt.show()
 
 # %% tags=["remove-cell"]
 judged = np.isfinite(audit.wrong)
-images = audit.people.image_ids
+images = audit.people.picture_ids()
 wrong = over_people(np.nansum(audit.wrong, 1), judged.sum(1), pictures=images, seed=seed)
 there = np.isfinite(audit.exchanged)
 doubted = np.nan_to_num(audit.exchanged) > 0.5

@@ -34,7 +34,7 @@ def scores(conditions: Mapping[str, Mapping[str, Mapping]], floor: float | None,
 
 
 def headings(angles: Sequence[int], curves: Mapping[str, Sequence[Mapping]]) -> Figure:
-    """Scores by heading of the trunk in degrees, a line a network; the first is drawn again at the end where they go all around."""
+    """Scores by direction of the trunk in degrees, a line a network; the first is drawn again at the end where they go all around."""
     figure, ax = plt.subplots(figsize=(7.5, 3.8))
     around = len(angles) > 1 and angles[0] + 360 == angles[-1] + (angles[1] - angles[0])
     x = [*angles, angles[0] + 360] if around else list(angles)
@@ -44,7 +44,7 @@ def headings(angles: Sequence[int], curves: Mapping[str, Sequence[Mapping]]) -> 
         ax.plot(x, means, marker=MARKERS[k % 4], markersize=5, color=PALETTE[k], label=name)
         ax.fill_between(x, lows, highs, color=PALETTE[k], alpha=0.15, linewidth=0)
     ax.set_xticks(x, [f"{angle}°".replace("-", "−") for angle in x])
-    ax.set(xlabel="heading of the trunk: 0° is upright, 90° points to the right", ylabel="PCK@0.2·torso (%)")
+    ax.set(xlabel="direction of the trunk: 0° is upright, 90° points to the right", ylabel="PCK@0.2·torso (%)")
     from_zero(ax)
     ax.grid(axis="y", color="0.92")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
