@@ -1,11 +1,17 @@
 // Pages opened from a disk may not read each other, so there the search shows titles only.
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false
 
-// Figures wider than the screen say so; see custom.css.
-const measure = () =>
-  document.querySelectorAll(".bd-article figure").forEach(figure => figure.classList.toggle("wide", figure.scrollWidth > figure.clientWidth + 1))
+// Figures and tables wider than the screen say so; see custom.css and tables.css. A few pixels are a margin that no one misses.
+const overflows = (box, most) => box.scrollWidth > box.clientWidth + most
+const measure = () => {
+  document.querySelectorAll(".bd-article figure").forEach(figure => figure.classList.toggle("wide", overflows(figure, 10)))
+  document
+    .querySelectorAll(".bd-article :is(.output, .pst-scrollable-table-container):has(> table)")
+    .forEach(box => box.classList.toggle("slides", overflows(box, 1)))
+}
 addEventListener("load", measure)
 addEventListener("resize", measure)
+addEventListener("toggle", measure, true) // what is unfolded; the event does not bubble
 
 // A column's head sorts a table by it: largest first, smallest first, and as it was. Numbers by value, whatever stands behind them.
 const key = cell => {

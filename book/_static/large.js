@@ -5,7 +5,7 @@ addEventListener("click", event => {
   event.preventDefault()
   const [dialog, picture, words, close] = ["dialog", "img", "p", "button"].map(name => document.createElement(name))
   Object.assign(picture, { src: link.href, alt: link.querySelector("img").alt })
-  words.textContent = link.closest("figure").querySelector("figcaption")?.innerText.replace(/#$/, "").trim() ?? ""
+  words.textContent = link.closest("figure")?.querySelector("figcaption")?.innerText.replace(/#$/, "").trim() ?? ""
   close.textContent = "Close"
   dialog.className = "large"
   dialog.ariaLabel = "Figure"
