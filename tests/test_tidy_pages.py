@@ -35,10 +35,11 @@ def test_formulas_stay_with_the_marks_around_them():
 @pytest.mark.parametrize(
     "code, shown",
     [
-        ("annotations/person_keypoints.json", "annotations/<wbr>person_<wbr>keypoints.<wbr>json"),
+        ("annotations/person_keypoints.json", "annotations/<wbr>person_<wbr>keypoints.json"),
         ("posekit.interpret.activations", "posekit.<wbr>interpret.<wbr>activations"),
         ("mediapipe==0.10.21", "mediapipe==<wbr>0.10.21"),
         ("kpt_names", "kpt_names"),
+        ("coco:FOLDER@val2017", "coco:FOLDER@val2017"),
         ("--nproc-per-node", None),
     ],
 )
@@ -49,7 +50,7 @@ def test_long_names_break_behind_their_marks_and_options_nowhere(code, shown):
 
 def test_a_work_s_address_breaks_behind_its_marks():
     link = '<a class="reference external" href="https://doi.org/10.1007/9-3">{}</a>'
-    assert lines(link.format("doi:10.1007/9-3")) == link.format("doi:<wbr>10.1007/<wbr>9-3")
+    assert lines(link.format("doi:10.1007/9-3")) == link.format("doi:10.1007/<wbr>9-3")
 
 
 def test_a_picture_without_a_figure_gets_one():

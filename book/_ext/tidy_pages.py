@@ -4,6 +4,7 @@ import re
 
 PROSE = 40  # letters of a cell of an output that is more than a name or a number, and may be several lines
 NAME = 12  # letters of a word of code that stays whole
+FILES = "json|yaml|py|md|csv|png|jpg|svg|gz|safetensors|ipynb|html|sh|mat|pdf"  # ends of names that stay with them
 UNITS = "GB|MB|GFLOP|px|cm|mm|m|min|ms|s|sd|M"
 FORMULA = r'<span class="math [^>]*>[^<]*</span>'
 MARK = r"(?:[.,;:?!)]|-th\b)"
@@ -28,8 +29,8 @@ def tidy(app, page, template, context, doctree):
     body = re.sub(rf"(<td\b[^>]*>)([^<]{{{PROSE},}})(</td>)", r'\1<div class="prose">\2</div>\3', body)
     body = body.replace('<a class="reference internal image-reference"', '<a class="large"')
     context["body"] = re.sub(r'(<figure\b[^>]*>\s*)?^(<img\b[^>]*\bsrc="([^"]+)"[^>]*>)', large, body, flags=re.MULTILINE)
-    if context.get("title") == context.get("docstitle"):
-        context["docstitle"] = ""  # the book's first page has its title once
+    if (name := context.get("docstitle")) and context.get("title") == name:  # the book's first page, which has its name once
+        context |= {"docstitle": "", "theme_logo": {**context["theme_logo"], "text": name}}
 
 
 def large(picture: re.Match) -> str:
@@ -66,7 +67,7 @@ def works(link: re.Match) -> str:
 
 
 def broken(name: str) -> str:
-    return re.sub(r"(?<=[/_:=])(?=[^\W_])|(?<=\.)(?=[^\W\d_])", "<wbr>", name)
+    return re.sub(rf"(?<=[/_=])(?=[^\W_])|(?<=\.)(?!(?:{FILES})\b)(?=[^\W\d_])", "<wbr>", name)
 
 
 def unbroken(text: str) -> str:

@@ -1,13 +1,12 @@
 // Pages opened from a disk may not read each other, so there the search shows titles only.
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false
 
-// Figures and tables wider than the screen say so; see custom.css and tables.css. A few pixels are a margin that no one misses.
-const overflows = (box, most) => box.scrollWidth > box.clientWidth + most
+// Figures and tables wider than the screen say so; see custom.css and tables.css. Ten pixels are a margin that no one misses.
 const measure = () => {
-  document.querySelectorAll(".bd-article figure").forEach(figure => figure.classList.toggle("wide", overflows(figure, 10)))
-  document
-    .querySelectorAll(".bd-article :is(.output, .pst-scrollable-table-container):has(> table)")
-    .forEach(box => box.classList.toggle("slides", overflows(box, 1)))
+  const mark = (boxes, name) =>
+    document.querySelectorAll(`.bd-article ${boxes}`).forEach(box => box.classList.toggle(name, box.scrollWidth > box.clientWidth + 10))
+  mark("figure", "wide")
+  mark(":is(.output, .pst-scrollable-table-container):has(> table)", "slides")
 }
 addEventListener("load", measure)
 addEventListener("resize", measure)
