@@ -190,7 +190,24 @@ class Columns(SphinxPostTransform):
             table.parent.insert(place, addnodes.tabular_col_spec(spec=columns_of(natural, least, LETTERS * SMALLER if small else LETTERS)))
             captioned = place > 0 and "table-caption" in table.parent[place - 1].get("classes", [])
             size = r"\scriptsize" if small else ""
-            table.parent.insert(place - captioned, latex(rf"\tablebegins{{{_lines(table)}}}{{{size}}}"))
+            begins = latex(rf"\tablebegins{{{_lines(table)}}}{{{size}}}")
+            if section := _opened(table):  # whose heading stays with it
+                section.parent.insert(section.parent.index(section), begins)
+            else:
+                table.parent.insert(place - captioned, begins)
+
+
+def _opened(table: nodes.table) -> nodes.section | None:
+    """The section that a table opens, with nothing but a heading before it, or the table's caption."""
+    section = table.parent
+    while section is not None and not isinstance(section, nodes.section):
+        section = section.parent
+    for node in section.findall(nodes.Element) if section else ():
+        if node is table:
+            return section
+        if isinstance(node, nodes.paragraph | nodes.figure | nodes.literal_block | nodes.image) and "table-caption" not in node["classes"]:
+            break
+    return None
 
 
 def _lines(table: nodes.table) -> int:
@@ -220,8 +237,8 @@ def _word(entry: nodes.entry) -> float:
 
 
 def _room(columns: int, letters: float = LETTERS) -> float:
-    """Letters to a line of a table of so many columns, without the space between them."""
-    return letters - GAP * columns / (1 + (columns >= MANY))
+    """Letters to a line of a table of so many columns, without the space between them, which is no smaller where the letters are."""
+    return letters * (1 - GAP * columns / (1 + (columns >= MANY)) / LETTERS)
 
 
 def columns_of(natural: list[float], least: Sequence[float] = (), letters: float = LETTERS) -> str:
