@@ -6,6 +6,7 @@ from planted_study import plant
 
 from posekit.plots.comparisons import comparison as figures
 from posekit.studies import kept
+from posekit.studies.designs import hourglasses
 from posekit.studies.floor import FLOOR
 from posekit.studies.summary import learning, summarise
 from posekit.workflow.words import comparison as words
@@ -218,3 +219,7 @@ def test_the_table():
     low = words.verdicts(planted(floor=0.088))  # the reference is under the bar
     assert low["Hourglass, 2 stacks against the hourglass, 1 stack"] == words.NOT_LEARNED
     assert said()["table"].startswith("| | mannequins")
+
+
+def test_the_redesign_that_is_named_is_the_studys():
+    assert words.CHOSEN == hourglasses.BEST[0]

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.studies.designs.hourglasses import BEST
 from posekit.workflow.words import comparable, listed, ranged, side_by_side, signed, spoken
 from posekit.workflow.words.studies import LEARNED, gained, state, table
 
 REFERENCE = "hourglass, 1 stack"
+CHOSEN = "sharper targets"  # the study's best redesign: the first of `studies.designs.hourglasses.BEST`, which lies above
 REDESIGNED, ALL_THREE = "hourglass, redesigned", "hourglass, all three"  # in the study; in the short training
 REGRESSORS = ("DeepPose", "error feedback")
 STEPS = {"hourglass, 2 stacks": "stack", "error feedback": "step"}  # what a further prediction is called, where it is not a stage
@@ -74,7 +74,7 @@ def study(summary: Mapping[str, Any]) -> str:
     text = f"{state(summary)}\n\n{table(summary)}"
     if REDESIGNED in summary["variants"]:
         text += (
-            f"\n\nThe redesigned hourglass of the study differs from that of one stack in its *{BEST[0]}* alone, the first choice at 64 px "
+            f"\n\nThe redesigned hourglass of the study differs from that of one stack in its *{CHOSEN}* alone, the first choice at 64 px "
             "in [the chapter on redesigns](08_redesign)."
         )
     if not summary["missing"]:
@@ -86,7 +86,7 @@ def study(summary: Mapping[str, Any]) -> str:
 def budget(m: Mapping[str, Any]) -> str:
     b = m["budget"]
     other = (
-        f" *{_capital(ALL_THREE)}* combines three redesigns, {BEST[0]} among them; it is not the redesigned hourglass of the study."
+        f" *{_capital(ALL_THREE)}* combines three redesigns, {CHOSEN} among them; it is not the redesigned hourglass of the study."
         if ALL_THREE in m["equal"]
         else ""
     )
