@@ -69,6 +69,12 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "book" in getattr(item, "fixturenames", ()):
+            item.add_marker("book")
+
+
 def pytest_generate_tests(metafunc):
     if "chapter" in metafunc.fixturenames:
         names = sorted(path.name for path in Path(os.environ.get("POSEKIT_BOOK", "absent")).glob("*.html"))
