@@ -58,6 +58,7 @@ from posekit.interpret.attribution.patches import top_patches
 from posekit.plots import attribution as plots
 from posekit.skeleton import skeleton_of
 from posekit.workflow import runs
+from posekit.workflow.words import by_inner_name
 from posekit.workflow.words import explanations as words
 from posekit.workflow.words import seen as overlap
 
@@ -235,7 +236,7 @@ pd.DataFrame(words.test_rows(plain(cascade), plain(tests), faults, list(controls
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at layers in the order of computation, for the same five people; for an hourglass, first two skip connections, then the layers from the last encoder but one to the head.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
 if by_layer:
-    run.save_figure(sheet({words.layer(name): found[shown] for name, found in by_layer.items()}), "gradcam")
+    run.save_figure(sheet({name: found[shown] for name, found in by_inner_name(by_layer).items()}), "gradcam")
     plt.show()
 cam_tests = judgement.coarse(cases, by_layer, maps["the answer"], aspect=card.aspect, seed=seed)
 

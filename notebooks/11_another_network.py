@@ -65,6 +65,7 @@ from posekit.skeleton import skeleton_of
 from posekit.studies.floor import CEILINGS, median_pose
 from posekit.workflow import runs
 from posekit.workflow.words import another_network as words
+from posekit.workflow.words import by_inner_name
 from posekit.workflow.words import seen as overlap
 
 general.style()
@@ -266,7 +267,7 @@ if here:
     both = {"labels": np.nan_to_num(pose), "pixels": probes.pixels(coders, heat.card.resolution)}
     random = sanity.randomised(heat.model, [name for part in PARTS.values() for name in part], seed)
     untrained = cka.layers(random, heat.card, framed_coders, ["encoder5"])
-    left, right = both | {"encoder5, random": untrained["encoder5"]} | layers, both | mine
+    left, right = both | {"encoder5, random": untrained["encoder5"]} | layers, both | by_inner_name(mine)
     m["cka"] = {"rows": list(left), "columns": list(right), "table": cka.cka_table(left, right)}
     m["cka of codes"] = cka.interval(*flat.values(), pictures=coders.people.picture_ids(), seed=seed)
 

@@ -8,7 +8,7 @@ import pytest
 from planted_words import without_intervals
 
 from posekit.files import plain
-from posekit.workflow.words import comparable, number, percent, ranged, share, signed, spoken
+from posekit.workflow.words import by_inner_name, comparable, number, percent, ranged, share, signed, spoken
 
 CHAPTERS = ("skips", "stacks", "explanations", "comparison", "another_network", "causes", "trust", "audit")
 OPEN = [{"mean": -0.254, "low": none, "high": none} for none in (None, nan)]
@@ -52,3 +52,17 @@ def test_a_chapter_says_what_has_no_interval(chapter):
             assert "None" not in said.replace("None.", "") and " nan" not in said and "[nan" not in said
             told.append(said)
     assert "without an interval" in told[0] or "[no\u00a0interval]" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "inner"),
+    [
+        (["stack0.skip1", "stack0.sum1"], ["skip1", "sum1"]),
+        (["stack0.skip1", "stack1.skip1"], ["stack0.skip1", "stack1.skip1"]),
+        (["net.backbone.layer1", "net.backbone.layer2.0", "net.head"], ["backbone.layer1", "backbone.layer2.0", "head"]),
+        (["encoder1", "encoder10"], ["encoder1", "encoder10"]),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_inner_names_leave_out_what_leads_all_of_them(names, inner):
+    assert by_inner_name({name: name for name in names}) == dict(zip(inner, names, strict=True))

@@ -35,7 +35,7 @@ def planted(**changes):
         "skips": {"skip2": part(0.48), "skip3": part(0.4), "skip4": part(0.3), "all": part(0.2), "decoder5": part(0.1)},
         "code": {words.BLAZEPOSE: [component("facing", 0.7)], OWN: [component("lean", -0.8)]},
         "dependency": {}, "closeness": {words.BLAZEPOSE: block(0.3), OWN: block(0.4)}, "agreement": block(0.5, p=0.001),
-        "cka": {"rows": ["labels", "pixels", "encoder5, random", "encoder4", "encoder5"], "columns": ["labels", "pixels", "stack0.sum1"],
+        "cka": {"rows": ["labels", "pixels", "encoder5, random", "encoder4", "encoder5"], "columns": ["labels", "pixels", "sum1"],
                 "table": [[1, 0, 0.6], [0, 1, 0.1], [0, 0.9, 0.05], [0, 0, 0.7], [0, 0, 0.5]]},
         "cka of codes": block(0.52),
         "methods": ["saliency", "guided"],

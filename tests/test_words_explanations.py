@@ -202,7 +202,7 @@ def test_a_network_that_is_no_hourglass_is_told_of_by_its_own_parts():
     text = words.sentences(metrics, "lspet:folder")
     assert text["step"] == "+ conv1" and text["decides"].startswith("There all weights are random")
     assert "With all weights random, no method clearly fails" in text["cascade"] and "head and decoder" not in text["cascade"]
-    assert "backbone.sum1" in text["gradcam"] and words.layer("stack1.sum1") == "sum1"
+    assert "backbone.sum1" not in text["gradcam"] and "sum1" in text["gradcam"]
     assert "Not tested: guided backprop and deconvnet; deconvnet changes what ReLU modules hand back" in text["tests"]
     assert (
         text["patches"] == "This figure cannot be made for net: deconvnet changes what ReLU modules hand back, and this network has none."

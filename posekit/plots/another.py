@@ -78,7 +78,7 @@ def alignment(rows: Sequence[str], columns: Sequence[str], table: Sequence) -> F
         if np.isfinite(value):
             text = f"{round(100 * value)}".replace("-", "−")
             ax.text(c, r, text, ha="center", va="center", fontsize=8.5, color=ink(colours[r, c]))
-    ax.set_xticks(range(len(columns)), [name.removeprefix("stack0.") for name in columns], rotation=50, ha="right", rotation_mode="anchor")
+    ax.set_xticks(range(len(columns)), columns, rotation=50, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(length=0, labelsize=9)
     ax.set(xlabel="the book’s own network", ylabel="BlazePose")

@@ -4,6 +4,7 @@ A chapter's module has pure functions from its metrics, plain dicts of numbers, 
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from math import isnan, nan
 from typing import Any
 
@@ -98,6 +99,13 @@ def listed(items: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`; of none, nothing."""
     items = list(items)
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def by_inner_name(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What hook points have, their names without the parts that lead all: of `stack0.skip1` and `stack0.sum1` `skip1` and `sum1`."""
+    leads = zip(*(name.split(".")[:-1] for name in found), strict=False)
+    shared = len(list(takewhile(lambda parts: len(set(parts)) == 1, leads)))
+    return {".".join(name.split(".")[shared:]): value for name, value in found.items()}
 
 
 def percent(block: Mapping) -> dict[str, float]:

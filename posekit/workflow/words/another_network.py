@@ -219,7 +219,7 @@ def alignment(m: Mapping[str, Any]) -> str:
     row, column, value = best_pair(m)
     random, pixels = cell(m, "encoder5, random", column), cell(m, "pixels", column)
     text = (
-        f"The layers most alike are {row} of BlazePose and {column.removeprefix('stack0.')} of {m['own']}, with a CKA of {number(value)}. "
+        f"The layers most alike are {row} of BlazePose and {column} of {m['own']}, with a CKA of {number(value)}. "
         f"With the same layer of {m['own']}, the code of an untrained BlazePose has {number(random)} and the pixels have {number(pixels)}."
     )
     beyond = value - max(random, pixels)

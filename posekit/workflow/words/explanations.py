@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from posekit.workflow.words import comparable, listed, number, percent, ranged, side_by_side, spoken
+from posekit.workflow.words import by_inner_name, comparable, listed, number, percent, ranged, side_by_side, spoken
 
 Row = dict[str, str]
 HEADINGS = {
@@ -105,12 +105,6 @@ def steps(cascade: Mapping[str, Any]) -> dict[str, str]:
     """The rows of the figure of the worst method, and the step of each."""
     last = {"random\nweights": cascade["levels"][-1]}
     return {"random head\nand decoder": cascade["decided at"]} | last if decoder(cascade) else last
-
-
-def layer(name: str) -> str:
-    """An hourglass's hook point without its stack; another network's whole name."""
-    stack, _, inner = name.partition(".")
-    return inner if stack.removeprefix("stack").isdigit() else name
 
 
 def answer(metrics: Mapping[str, Any]) -> str:
@@ -226,7 +220,7 @@ def control_words(metrics: Mapping[str, Any]) -> str:
 
 
 def cam_words(metrics: Mapping[str, Any]) -> str:
-    found = {layer(name): block for name, block in metrics["gradcam"].items()}
+    found = by_inner_name(metrics["gradcam"])
     if not found:
         return "At this resolution every layer has a single cell or is no map, so Grad-CAM has no maps here."
     top = max(found, key=lambda name: found[name]["pointing"]["mean"])
