@@ -20,6 +20,10 @@ from posekit.plots.codes.clusters import CONTINUOUS, categorical
 SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")
 FOLDER = "bokeh"  # where a page finds them
 ABSENT = "#C8C8C8"
+OF_THE_PAGE = """
+.bk-input {background-color: var(--pst-color-surface, white); color: var(--pst-color-text-base, black)}
+:host {color: var(--pst-color-text-base, black)}
+"""  # the list's colours: those of the book's theme, light or dark, or a notebook's
 ASPECTS = 1.1, 3.0  # the least and the greatest width of a map over its height
 
 
@@ -80,7 +84,8 @@ def explorer(
     plot.outline_line_color = "#999999"
     key = Div(text=scales[0].key, sizing_mode="stretch_width")
     names: list[Any] = [*colours]
-    choice = Select(title="Colour by", value=names[0], options=names, max_width=320, sizing_mode="stretch_width")
+    look = {"max_width": 320, "sizing_mode": "stretch_width", "stylesheets": [OF_THE_PAGE]}
+    choice = Select(title="Colour by", value=names[0], options=names, **look)
     known = {title: [i, s.palette, s.low, s.high, s.key] for i, (title, s) in enumerate(zip(colours, scales, strict=True))}
     choice.js_on_change("value", CustomJS(args={"source": source, "key": key, "known": known, "mapper": mapper}, code="""
         const [i, palette, low, high, text] = known instanceof Map ? known.get(cb_obj.value) : known[cb_obj.value]
