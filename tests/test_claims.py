@@ -296,7 +296,7 @@ def test_a_table_links_to_what_this_edition_has(kept):
 def test_the_overview_says_each_verdict_in_words():
     figure = overview({"Skip connections": [("One", {"mannequins": "supported", "photographs": "not measured"})]}, claims.MARKS)
     assert [text.get_text() for text in figure.axes[0].texts] == [
-        "mannequins", "photographs", "Skip connections", "One", "✓  supported", "–  not measured",
+        "mannequins", "photographs", "Skip connections", "One", "✓ supported", "– not measured",
     ]  # fmt: skip
 
 
@@ -383,3 +383,10 @@ def test_the_discussion_quotes_what_came_of_the_redesign():
         "*The best redesign from a finding improves the network and it costs no more than the base* (each a). "
         "*It gains as much as the bachelor thesis reported* (b)."
     )
+
+
+@pytest.mark.parametrize(("lengths", "first"), [([3], 1), ([1, 1, 1, 1], 2), ([5, 1, 1], 1), ([1, 1, 5], 2)])
+def test_the_overview_has_two_columns_of_groups_as_even_as_they_get(lengths, first):
+    groups = {f"group {i}": [(f"{i}.{k}", {"mannequins": "supported"}) for k in range(n)] for i, n in enumerate(lengths)}
+    columns = [[text.get_text() for text in ax.texts if "group" in text.get_text()] for ax in overview(groups, claims.MARKS).axes]
+    assert columns == [list(groups)[:first], list(groups)[first:]]

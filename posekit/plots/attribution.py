@@ -29,7 +29,7 @@ def maps(
     """
     count = len(pictures)
     label = 0.075 * max(len(line) for name in rows for line in name.splitlines()) + 0.1
-    cell = (9 - label) / max(count, 4)
+    cell = min((9 - label) / max(count, 4), 11 / len(rows))  # a page is no higher
     figure, axes = plt.subplots(len(rows), count, figsize=(label + cell * count, cell * len(rows) + 0.25), squeeze=False)
     figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
     for line, (name, values) in zip(axes, rows.items(), strict=True):

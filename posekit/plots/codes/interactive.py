@@ -84,8 +84,9 @@ def explorer(
     plot.outline_line_color = "#999999"
     key = Div(text=scales[0].key, sizing_mode="stretch_width")
     names: list[Any] = [*colours]
-    look = {"max_width": 320, "sizing_mode": "stretch_width", "stylesheets": [OF_THE_PAGE]}
-    choice = Select(title="Colour by", value=names[0], options=names, **look)
+    choice = Select(
+        title="Colour by", value=names[0], options=names, max_width=320, sizing_mode="stretch_width", stylesheets=[OF_THE_PAGE]
+    )  # fmt: skip
     known = {title: [i, s.palette, s.low, s.high, s.key] for i, (title, s) in enumerate(zip(colours, scales, strict=True))}
     choice.js_on_change("value", CustomJS(args={"source": source, "key": key, "known": known, "mapper": mapper}, code="""
         const [i, palette, low, high, text] = known instanceof Map ? known.get(cb_obj.value) : known[cb_obj.value]
