@@ -72,7 +72,8 @@ def tex(tmp_path_factory):
         index="# A small book\n\nWords of the landing page.\n\n```{figure} front.png\nA caption of the landing page.\n```\n",
         abstract="# Abstract\n\nWhat was found.\n",
         first=notebook,
-        more="# More\n\nSee [the abstract](abstract) and [the first chapter](first).\n",
+        more="# More\n\nSee [the abstract](abstract) and [the first chapter](first).\n\n"
+        "```{rubric} A small heading\n```\n\n| small | table |\n| --- | --- |\n| 1 | 2 |\n",
         bibliography="# Bibliography\n\n```{bibliography}\n```\n",
     )
     return pages._sphinx(source, "latex", strict=True) / "book.tex"
@@ -104,9 +105,14 @@ def test_tables_of_pandas_are_tables(tex):
     assert r"\begin{longtable}" in table and "score" in table
 
 
+def test_the_room_for_a_table_is_asked_for_above_its_heading(tex):
+    _, asked, after = tex.read_text("utf-8").partition("A small heading")[0].rpartition(r"\tablebegins")
+    assert asked and r"\begin{longtable}" not in after
+
+
 def test_wide_tables_fit_the_page(tex):
     specs = re.findall(r"\\begin\{longtable\}(?:\[\w\])?\{(.+)\}$", tex.read_text("utf-8"), re.MULTILINE)
-    assert len(specs) == 2
+    assert len(specs) == 3
     widths = [float(width) for width in re.findall(r"p\{([\d.]+)", specs[1])]
     assert len(widths) == 3 and sum(widths) < 1 and widths[0] < widths[1] == widths[2]
 

@@ -188,13 +188,22 @@ class Columns(SphinxPostTransform):
             small = sum(least) > 0.9 * _room(len(least))
             place = table.parent.index(table)
             table.parent.insert(place, addnodes.tabular_col_spec(spec=columns_of(natural, least, LETTERS * SMALLER if small else LETTERS)))
-            captioned = place > 0 and "table-caption" in table.parent[place - 1].get("classes", [])
             size = r"\scriptsize" if small else ""
             begins = latex(rf"\tablebegins{{{_lines(table)}}}{{{size}}}")
             if section := _opened(table):  # whose heading stays with it
                 section.parent.insert(section.parent.index(section), begins)
             else:
-                table.parent.insert(place - captioned, begins)
+                table.parent.insert(_headed(table), begins)
+
+
+def _headed(table: nodes.table) -> int:
+    """Where among its siblings a table's own heading and caption begin, or itself."""
+    siblings = table.parent.children
+    place = table.parent.index(table)
+    heads = nodes.rubric | addnodes.tabular_col_spec
+    while place > 0 and (isinstance(siblings[place - 1], heads) or "table-caption" in siblings[place - 1]["classes"]):
+        place -= 1
+    return place
 
 
 def _opened(table: nodes.table) -> nodes.section | None:

@@ -128,14 +128,14 @@ def rows(notebook: Path) -> list[tuple[str, str, str, str]]:
 
 
 def table() -> str:
-    """The parameters of all notebooks in one Markdown table, a row a parameter, under a row with the notebook's name."""
-    lines = ["| parameter | default | type | meaning |", "| --- | --- | --- | --- |"]
+    """The parameters of all notebooks: under each one's name a Markdown table, a row a parameter."""
+    lines = []
     for notebook in sorted((root() / "notebooks").glob("*.py")):
-        lines.append(f"| **{notebook.stem}** | | | |")
+        lines += ["", "```{rubric} " + notebook.stem, "```", "", "| parameter | default | type | meaning |", "| --- | --- | --- | --- |"]
         for name, default, type_, meaning in rows(notebook):
             cells = [f"`{name}`", f"`{default}`", f"`{type_}`", meaning]
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join(lines)
+    return "\n".join(lines[1:])
 
 
 def type_name(type_: Any) -> str:
