@@ -114,12 +114,11 @@ floor = median_pose(people) if has_splits else None
 # %% tags=["show-input"]
 twice = annotated_twice(people)
 within = np.where(np.isnan(twice.distances), np.nan, twice.distances <= 0.2)  # (photographs, joints)
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Photographs that were annotated twice, with the two annotations side by side, the most different pairs first. The number above is the median distance between the two annotations of a joint, in torso lengths.", "name": "fig-twice"}, "image": {"alt": "Pairs of one photograph with two annotated skeletons, some of which differ or exchange left and right"}}
 agreement = None
 if len(within):
     agreement = dataclasses.asdict(over_people(np.nansum(within, 1), np.isfinite(within).sum(1), seed=seed))
-
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Photographs that were annotated twice, with the two annotations side by side, the most different pairs first. The number above is the median distance between the two annotations of a joint, in torso lengths.", "name": "fig-twice"}, "image": {"alt": "Pairs of one photograph with two annotated skeletons, some of which differ or exchange left and right"}}
-if len(within):
     worst = np.argsort(-np.nanmedian(twice.distances, 1), kind="stable")[:8]
     pairs = twice.people[worst].ravel()
     titles = [f"{np.nanmedian(twice.distances[i]):.2f}" for i in worst for _ in range(2)]
@@ -168,12 +167,10 @@ if photographed and beside:
     )
     plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["remove-cell"]
 splits = {str(name): int((people.splits == name).sum()) for name in ("train", "val", "test") if (people.splits == name).any()}
 if not splits:
     splits = {str(name): int((people.splits == name).sum()) for name in np.unique(people.splits)}
-
-# %% tags=["remove-cell"]
 found = {
     "data": people.source,
     "people": len(people),

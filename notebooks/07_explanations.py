@@ -103,7 +103,7 @@ def sheet(rows):
 names = {"peak": "peak", "window": "window", "mean": "mean", "probability": "probability", "distance": "distance to left shoulder"}
 by_target = {label: sanity.by(card, "saliency", name=name)(network, cases) for label, name in names.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The gradients (saliency) of five targets for five people who were drawn at random. The joint is named above; a cross marks where the network puts it. Each map is scaled to its own strength.", "name": "fig-explanations-targets"}, "image": {"alt": "Five people in columns, and below each five maps that are bright around the joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The gradients (saliency) of five targets for five people who were drawn at random. The joint is named above; a cross marks where the network puts it. Each map is scaled to its own strength. The left shoulder itself has no distance to the left shoulder, so that its map is empty.", "name": "fig-explanations-targets"}, "image": {"alt": "Five people in columns, and below each five maps that are bright around the joint"}}
 run.save_figure(sheet({label: maps[shown] for label, maps in by_target.items()}), "targets")
 plt.show()
 

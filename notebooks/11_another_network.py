@@ -143,7 +143,7 @@ if here:
     m["floor"] = median_pose(everybody) if {"train", "test"} <= {*everybody.splits} else None
     m["ceiling"] = CEILINGS.get(parse_spec(data)[0])
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso over the twelve limb joints, as the people are and with the trunk turned upright, with 95 % intervals over people. Dashed: the median pose. Dotted: what the labels allow, where that is known.", "name": "fig-another-score"}, "image": {"alt": "A row for each network with two dots and their intervals"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso over the twelve limb joints, as the people are and with the trunk turned upright, with 95 % intervals over people. Dashed: the median pose. Dotted, where it is known: what the labels allow.", "name": "fig-another-score"}, "image": {"alt": "A row for each network with two dots and their intervals"}}
 if m:
     run.save_figure(plots.scores({"as it is": m["score"], "trunk upright": m["upright"]}, m["floor"], m["ceiling"]), "score")
     plt.show()
@@ -247,7 +247,7 @@ if here:
     m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), **by_picture) for name, effect in effects.items()}
     m["agreement"] = causes.agreement(*effects.values(), **by_picture)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables, one below the other, both dark along the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank, if any: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables, one below the other, both dark along the diagonal"}}
 if m:
     run.save_figure(plots.dependency_pair(plain(m["dependency"]), limbs), "dependency")
     plt.show()

@@ -175,7 +175,7 @@ pd.DataFrame(rows).style.hide().set_caption(
 #
 # ## Between people of the data
 #
-# Between two people of {{ runs["12_causes"].say.data }} everything differs: pose, clothes, light and background. One activation of each
+# Between two of {{ runs["12_causes"].say.data }} everything differs: pose, clothes, light and background. One activation of each
 # person is replaced by that of another person.
 
 # %% tags=["show-input"]
@@ -310,17 +310,18 @@ pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption(
 atom_set, chosen_atoms, marked_joints = sets_at[where[0]]["sparse autoencoder"][0], measured[where[0]][1], written[where[0]]["joints"]
 limbs = [joint for joint in ("left wrist", "left elbow", "left knee", "left ankle") if joint in marked_joints]
 ends = {joint: int(chosen_atoms[marked_joints.index(joint)]) for joint in limbs}
-shown = dict(zip(ends, strongest(network, pictures, where[0], atom_set, list(ends.values())), strict=True))
+marked_by = {atom: ",\n".join(joint for joint in ends if ends[joint] == atom) for atom in ends.values()}
+shown = dict(zip(marked_by, strongest(network, pictures, where[0], atom_set, list(marked_by)), strict=True))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The parts of pictures that excite an atom most, one per person, for the atoms that mark four joints best; the joint and the atom's number stand beside each row.", "name": "fig-causes-patches"}, "image": {"alt": "Rows of small cut-outs of people round the cell that excites the atom"}}
 if shown:
-    run.save_figure(plots.atoms({f"{joint}\natom {ends[joint]}": one.patches for joint, one in shown.items()}), "patches")
+    run.save_figure(plots.atoms({f"{marked_by[atom]}\natom {atom}": one.patches for atom, one in shown.items()}), "patches")
     plt.show()
 
 # %% tags=["hide-input"]
 lost = ablate_atoms(network, some, where[0], atom_set, ends, seed=seed)
 removed = {joint: {name: block(one) for name, one in by.items()} for joint, by in lost.items()}
-rows = [{"joint": joint} | {name: ranged(words.percent(one), 1) for name, one in by.items()} for joint, by in removed.items()]
+rows = [{"joint": joint, "atom": ends[joint]} | {name: ranged(words.percent(one), 1) for name, one in by.items()} for joint, by in removed.items()]
 pd.DataFrame(rows).style.hide().set_caption("How far joints move without the atom that marks a joint, in % of the picture’s side.")
 
 # %% [markdown]

@@ -182,7 +182,7 @@ mean = ablation.mean(network.model, card, others, skips.get("all", []), backend=
 without = ablation.ablate(network.model, card, some, skips, {"mean": mean}, backend=network.backend)
 intact = ablation.intact(network.model, card, some, backend=network.backend)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every labelled joint by kind of error: for each network and stack; and, on fewer people, for the first network as it is, and with the skip connections of one level or of all levels replaced by their mean over other people.", "name": "fig-trust-errors"}, "image": {"alt": "Horizontal bars, most of each grey for found joints, and behind it coloured parts for kinds of errors"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every labelled joint by kind of error: for each network and stack; and, on fewer people, for the network of this chapter as it is, and with the skip connections of one level or of all levels replaced by their mean over other people.", "name": "fig-trust-errors"}, "image": {"alt": "Horizontal bars, most of each grey for found joints, and behind it coloured parts for kinds of errors"}}
 rows = words.error_rows({name: block["stacks"] for name, block in found.items()}, weights)
 torsos, truth = metrics.torso(some.people.keypoints, some.people.skeleton), some.people.keypoints
 ablations = {}
@@ -197,7 +197,8 @@ plt.show()
 
 # %% tags=["hide-input"]
 pd.DataFrame(words.repair_rows(plain(errors))).style.hide().set_caption(
-    "Kinds of errors of the first network, and what the score would be with each kind repaired; by COCO’s similarity where the people have areas."
+    "Kinds of errors of this chapter’s network, and what the score would be with each kind repaired."
+    + (" *Similarity* is COCO’s, of keypoints." if "oks" in errors else "")
 )
 
 # %% [markdown]

@@ -199,7 +199,7 @@ looked = verdicts.kept(f"{studies}/eye/{table.source.partition(':')[0]}.json")
 # %% tags=["show-input"]
 study = summarise(kept.read("audit", "lspet", studies))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study of audited labels: difference in PCK between each way to learn and the labels as they are, in points, with 95 % intervals over seeds and people; small dots are seeds.", "name": "fig-audit-study"}, "image": {"alt": "A row for each way to learn, with a dot and an interval, or the words not trained yet"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study of audited labels: difference in PCK between each way to learn and the labels as they are, in points, with 95 % intervals over seeds and people; small dots are seeds.", "name": "fig-audit-study"}, "image": {"alt": "A row for each way to learn, with a dot and an interval"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
 plt.show()
 

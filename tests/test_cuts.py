@@ -88,6 +88,9 @@ def test_nothing_is_lost_from_the_component_on_that_the_answer_depends_on(stored
             assert block["relative"] == pytest.approx(block["change"])  # the whole code finds all
     assert found["random directions"][4]["change"]["mean"] == 0
     assert found["random directions"][1]["change"]["high"] < 0
+    assert found["mean code"]["change"]["mean"] == pytest.approx(without - 1)
+    for k, block in found["random directions"].items():
+        assert block["behind"]["mean"] == pytest.approx(block["mean"] - found["components"][k]["mean"])
 
 
 @given(st.integers(2, 12), st.integers(0, 2**16), st.data())

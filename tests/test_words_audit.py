@@ -33,10 +33,11 @@ def said(*rows, **changes):
 
 def test_the_answer_and_the_people():
     assert said()["answer"] == (
-        "**Of the labels of *lspet*, the audit takes at most 10 % [8,\u00a012] to be wrong**, counting only errors of the kinds that were "
+        "**Of the labels of *lspet*, the audit takes at most 10.0 % [8.0, 12.0] to be wrong**, counting only errors of the kinds that were "
         "planted."
     )
-    assert said(rendered=True)["answer"].startswith("**Of mannequins, whose labels are right by construction, the audit takes at most 10 %")
+    rendered = "**Of mannequins, whose labels are right by construction, the audit takes at most 10.0 %"
+    assert said(rendered=True)["answer"].startswith(rendered)
     assert said()["people"] == "700 people, none of whom it was trained on; the judge is *hg1*"
     assert "700 mannequins" in said(rendered=True)["people"]
 
@@ -55,14 +56,14 @@ def test_whole_exchanges_beside_the_goal(recall, half, verdict):
         verdict in text
         and "of 30 whole exchanges" in text
         and "Of the other kinds it finds exchanged pairs best, 60.0 % [58.0, 62.0]." in text
-        and "The 5 % of people who were doubted" in text
+        and "The 5.0 % of people who were doubted" in text
     )
 
 
 def test_nobody_to_exchange():
     few = {"planted": 2}
     text = said(row("whole"), row("pair", **few), row("flag", **few), row("arms"))["planted"]
-    assert "it finds exchanged arms best" in text and "exchanged pairs (2) and wrong flags (2)." in text
+    assert "it finds exchanged arms best" in text and "exchanged pairs (2 planted) and wrong flags (2 planted)." in text
     assert said(row("whole", **few))["planted"].startswith("Only 2 whole exchanges could be planted, too few")
     found = words.verdicts(planted(row("pair", **few)))
     assert set(list(found.values())[1:3]) == {"only 2 planted"}
@@ -103,7 +104,7 @@ def test_calibration(mean, share, side):
 def test_what_is_found_and_what_it_bounds():
     text = said()["found"]
     assert text.startswith("690 people were judged. For 4 %") and text.endswith("| whole exchanges | 5.0 % |\n| displaced joints | 1.0 % |")
-    assert said()["second"] == "This run compares with no second network."
+    assert said()["second"] == ""
     asked = {"network": "hg2", "agreed": interval(0.8), "others": interval(0.1)}
     assert said(second=asked)["second"].startswith("A second network, *hg2*, also prefers the exchanged labels for 80 %")
     assert "agrees with at least 90 %" in said()["ceiling"] and "nothing is bounded" in said(rendered=True)["ceiling"]
@@ -206,7 +207,7 @@ def test_a_sample_too_small_to_say_anything():
 
 @pytest.mark.parametrize(
     ("rendered", "where"),
-    [(True, "The edition of photographs has such a check."), (False, "`posekit.auditing.quality.eye`")],
+    [(True, "The edition on photographs has such a check."), (False, "`posekit.auditing.quality.eye`")],
 )
 def test_nobody_looked(rendered, where):
     text = said(rendered=rendered, eye={})

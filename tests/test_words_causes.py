@@ -158,7 +158,7 @@ def test_nuisance_and_people():
     assert "With the code" not in said(between={"skip1": landed(0.4)})["between"]
     nothing = {"code": dict.fromkeys(("A", "B", "elsewhere"), NOTHING)}
     assert "the same for everybody" in said(between=nothing)["between"]
-    assert said()["data"] == "mannequins" and said(source="lspet")["data"] == "the photographs"
+    assert said()["data"] == "the mannequins" and said(source="lspet")["data"] == "the photographed people"
 
 
 def test_probes():

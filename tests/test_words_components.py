@@ -18,9 +18,9 @@ def block(mean, change=0.0, half=0.002):
 
 
 def cut(changes, whole=0.6, random=0.3):
-    found = {k: block(whole + change, change) for k, change in changes.items()}
-    return {"whole": {"mean": whole, "low": whole - 0.02, "high": whole + 0.02}, "mean code": block(0.3), "components": found,
-            "random directions": {k: block(random) for k in changes}}  # fmt: skip
+    found = {k: block(whole + c, c) for k, c in changes.items()}
+    return {"whole": {"mean": whole, "low": whole - 0.02, "high": whole + 0.02}, "mean code": block(0.3, 0.3 - whole), "components": found,
+            "random directions": {k: block(random) | {"behind": block(0, random - whole - c)["change"]} for k, c in changes.items()}}
 
 
 def planted(**changes):
@@ -76,14 +76,10 @@ def test_the_fewest_components_that_lose_nothing_are_named():
     said = words.cut(planted(), "skips mean")
     assert said == (
         "With the skip connections at their mean, PCK is 60.0 % [58.0, 62.0] with the whole code, and 30.0 % [28.0, 32.0] if everybody "
-        "has the mean code. The shortest cut tried that excludes a loss of 5 % of the joints has 200 components. Components keep more than "
-        "random directions: PCK is 60.0 % [58.0, 62.0] with 200 of them, against 30.0 % [28.0, 32.0]."
+        "has the mean code, a change of −30.0 [−30.2, −29.8] points, about the most that cutting can cost. The shortest cut tried that "
+        "excludes a loss of 5 % of the joints has 200 components. Components keep more than random directions: PCK is 60.0 % [58.0, 62.0] "
+        "with 200 of them, against 30.0 % [28.0, 32.0], a difference of −30.0 [−30.2, −29.8] points."
     )
-
-
-def test_a_code_that_adds_little_can_lose_little():
-    assert "intervals overlap" in words.cut(planted(cut={"skips mean": cut({"50": 0.0}, whole=0.33)}), "skips mean")
-    assert "intervals overlap" not in words.cut(planted(), "skips mean")
 
 
 def test_a_cut_that_always_loses_and_is_no_better_than_chance():

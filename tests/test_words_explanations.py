@@ -126,7 +126,7 @@ def test_grad_cam_by_layer():
 def test_dependency():
     text = said()["dependency"]
     assert "moves by 30 hundredths" in text
-    assert "Of 4 pairs of different joints, 2 have an effect with an interval above 0 and 1 one below 0" in text
+    assert "Of 4 pairs of different joints with enough people to tell, 2 have an effect with an interval above 0 and 1 one below 0" in text
     assert "hiding other parts of the person moves the joint more" in text and "with nose hidden, neck moves by 10 [7,\u00a013]" in text
     assert "Effects fall with the number of limbs" in text and "correlation of too few pairs." in text
     assert "depend most on the nose: hiding it moves them by 10.0" in text
@@ -151,7 +151,7 @@ def test_maximised_pictures():
     all_beyond = {"component 1": {"made": 2.0, "best": 1.0}, "random direction": {"made": 2.0, "best": 1.0}}
     text = said(maximised=all_beyond)["maximised"]
     assert "exceptions" not in text and "as far" not in text
-    assert words.maximised_label("left wrist", {"made": 9.04, "best": -0.51}) == "left wrist\n9.0 sd (−0.5)"
+    assert words.maximised_label("left wrist", {"made": 9.04, "best": -0.51}) == "left wrist\n9.04 sd (−0.51)"
 
 
 def test_tables():

@@ -57,10 +57,10 @@ def with_winner(block):
         (UNFINISHED, "**Which helps most is not decided yet**: 3 of 12 trainings are missing. Which of the redesigns"),
         (undecided("not at the plateau: lean"), "**Which helps most is not decided yet**: not at the plateau: lean. Of the redesigns"),
         (study(winner="base"), "**No**: of the redesigns that cost no more than the base, none"),
-        (study(), "**Yes**: the redesign chosen on validation people, *lean*, changes PCK by +2.0 % [+1.0, +3.0]"),
-        (with_winner(HELD), "**Undecided**: the redesign"),
-        (with_winner(WORSE), "**No**: the redesign"),
-        (with_winner(ALONE), "**Not decided**: the redesign"),
+        (study(), "**Yes**: on photographs, the redesign chosen on validation people, *lean*, changes PCK by +2.0 % [+1.0, +3.0]"),
+        (with_winner(HELD), "**Undecided**: on photographs, the redesign"),
+        (with_winner(WORSE), "**No**: on photographs, the redesign"),
+        (with_winner(ALONE), "**Not decided**: on photographs, the redesign"),
     ],
 )
 def test_the_answer_is_one_line(found, begins):
@@ -198,7 +198,7 @@ def test_codes_of_trained_networks_are_named():
         walked = PORTRAIT | {"walks": {"intact": PORTRAIT["walks"]["intact"] | {"effect_verdict": verdict}}}
         assert told in words.code({"old": walked, "new": walked}, 9)
     assert words.code({"old": {"walks": {}}, "new": {"walks": {}}}, 9) == ""
-    assert "the edition of photographs has" in words.code({}, 0)
+    assert "the edition on photographs has" in words.code({}, 0)
 
 
 def test_shipped_pairs():
@@ -208,7 +208,7 @@ def test_shipped_pairs():
     assert "On 1,639 test people, with PCK@0.2·torso: *new* is worse than *old* (−2.0" in said and "100 % of its multiply-adds" in said
     apart = words.full({"new": pair | {"networks": {"new": network | {"epochs": [30, 40]}, "old": network | {"epochs": [42, 40]}}}})
     assert "its multiply-adds. It was trained for 30 + 40 epochs, the other for 42 + 40. Each" in apart and "It was trained" not in said
-    assert said.endswith("another training might differ by more.") and "the edition of photographs has" in words.full({})
+    assert said.endswith("another training might differ by more.") and "the edition on photographs has" in words.full({})
 
 
 def test_the_table_of_verdicts():

@@ -112,15 +112,14 @@ def test_photographs_of_this_edition_or_of_the_kept_run():
         "metrics": {"pck@0.2·torso": PCK},
     }
     assert said()["photographs"].endswith("\n| lspet-hg1 on coco@all | 43.0 % [42.0, 44.0] | 12 |")
-    assert said()["landing"] == "On people of another data set, *coco@all*, the network *lspet-hg1* finds 43 % of the joints."
+    assert said()["landing"] == "On people of another data set, COCO, the network *lspet-hg1* finds 43 % of the joints."
     rendered = said(kept, elsewhere={})
     assert (
         "| mannequins-hg1 on coco@all | 28.0 % [27.0, 29.0] | 17 |" in rendered["photographs"]
         and "lspet-hg1" not in rendered["photographs"]
     )
     assert rendered["landing"] == (
-        "A network trained on mannequins alone finds 28 % of the joints in photographs (mannequins-hg1 on coco@all), one trained on "
-        "photographs 63 %."
+        "A network trained on mannequins alone finds 28 % of the joints in photographs, one trained on photographs 63 %."
     )
     nothing = said(elsewhere={})
     assert (

@@ -16,6 +16,8 @@ def tidy(app, page, template, context, doctree):
     body = context.get("body", "")
     body = re.sub(r'(class="citation"[^>]*) role="doc-biblioentry"', r'\1 role="listitem"', body)  # a list holds list items
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")  # its text says what it shows
+    for name, said in {"source": "code", "output": "table"}.items():  # of a cell whose two parts are folded each by itself
+        body = re.sub(rf"\b(Show|Hide) the {name}\b", rf"\1 the {said}", body)
     # The theme offers a page's source, in whose prose there are no numbers yet; a chapter offers its executed notebook.
     if executed := re.search(r'href="(_downloads/[^"]+\.ipynb)"', body):
         for button in (b for group in context.get("header_buttons", []) for b in group.get("buttons", [])):

@@ -2,13 +2,20 @@
 if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false
 
 // Figures and tables wider than the screen say so; see custom.css and tables.css. Ten pixels are a margin that no one misses.
+// A figure that is hardly wider shrinks to the screen.
 const measure = () => {
-  const mark = (boxes, name) =>
-    document.querySelectorAll(`.bd-article ${boxes}`).forEach(box => box.classList.toggle(name, box.scrollWidth > box.clientWidth + 10))
+  const mark = (boxes, name, least = 10, most = Infinity) =>
+    document.querySelectorAll(`.bd-article ${boxes}`).forEach(box => {
+      box.classList.remove(name)
+      const over = box.scrollWidth - box.clientWidth
+      box.classList.toggle(name, over > least && over < most)
+    })
+  mark("figure", "fits", 0, 0.2 * innerWidth)
   mark("figure", "wide")
   mark(":is(.output, .pst-scrollable-table-container):has(> table)", "slides")
 }
 addEventListener("load", measure)
+addEventListener("load", () => document.querySelector(".bd-sidebar-primary li.active.current")?.scrollIntoView({ block: "nearest" }))
 addEventListener("resize", measure)
 addEventListener("toggle", measure, true) // what is unfolded; the event does not bubble
 

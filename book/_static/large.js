@@ -5,6 +5,7 @@ addEventListener("click", event => {
   event.preventDefault()
   const [dialog, picture, words, close] = ["dialog", "img", "p", "button"].map(name => document.createElement(name))
   Object.assign(picture, { src: link.href, alt: link.querySelector("img").alt })
+  picture.onload = () => picture.style.setProperty("--shape", picture.naturalWidth / picture.naturalHeight)
   words.textContent = link.closest("figure")?.querySelector("figcaption")?.innerText.replace(/#$/, "").trim() ?? ""
   close.textContent = "Close"
   dialog.className = "large"

@@ -45,12 +45,12 @@ def side(joint: str) -> str:
 
 
 def ink(ground: Sequence[float] | np.ndarray) -> str:
-    """The colour of letters on a ground (3,) or (4,) in [0, 1]: "0.1" or "white", whichever has more `contrast`.
+    """The colour of letters on a ground (3,) or (4,) in [0, 1]: "black" or "white", whichever has more `contrast`: 4.5 at least.
 
     >>> ink((1.0, 1.0, 1.0)), ink((0.0, 0.0, 0.5))
-    ('0.1', 'white')
+    ('black', 'white')
     """
-    return max(("0.1", "white"), key=lambda letters: contrast(plt.matplotlib.colors.to_rgb(letters), ground))
+    return max(("black", "white"), key=lambda letters: contrast(plt.matplotlib.colors.to_rgb(letters), ground))
 
 
 def contrast(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> float:
@@ -277,8 +277,7 @@ def intervals(rows: Mapping[str, Mapping], label: str) -> Figure:
         ax.plot([100 * block["low"], 100 * block["high"]], [i, i], color=PALETTE[0], linewidth=3, alpha=0.5)
         ax.plot(100 * block["mean"], i, "o", color=PALETTE[0])
     ax.set_yticks(range(len(rows)), rows)
-    ax.invert_yaxis()
-    ax.set(xlabel=label)
+    ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
     ax.grid(axis="x", color="0.92")
     return figure
 

@@ -57,10 +57,11 @@ def cut_scores(
     Of k there is what `ks` gives, up to as many components as there are, and always all of them. Skips as in `walks.answers`.
 
     Returns:
-        {"whole": {"mean", "low", "high"}, "mean code": the same where everybody has the mean of `frame`,
-        "components": {k: {"mean", "low", "high", "change", "relative"}}, "random directions": the same}.
-        Intervals (95 %) are over people, or over pictures where people share one. `change` is that of PCK from the whole code, and
-        `relative` that of the number of joints found, as a share of it; both are paired, {"mean", "low", "high", "people"}.
+        {"whole": {"mean", "low", "high"}, "mean code": the same and "change" where everybody has the mean of `frame`,
+        "components": {k: {"mean", "low", "high", "change", "relative"}}, "random directions": the same and "behind"}.
+        Intervals (95 %) are over people, or over pictures where people share one. `change` is that of PCK from the whole code,
+        `relative` that of the number of joints found, as a share of it, and `behind` what random directions have less than as many
+        components; all three are paired, {"mean", "low", "high", "people"}.
     """
     tried = sorted({k for k in (whole_number("ks", k) for k in ks) if k < len(frame)})
     backend = backend or Backend.best()
@@ -79,17 +80,23 @@ def cut_scores(
         low_high = metrics.interval(np.nansum(found, 1), np.isfinite(found).sum(1), pictures=pictures, seed=seed)
         return dict(zip(("mean", "low", "high"), low_high, strict=True))
 
-    whole = hits({})
-    result: dict = {"whole": block(whole), "mean code": block(hits({hook_point: project(frame.mean, frame.directions[:0])}))}
+    def change(found: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+        return metrics.paired_difference(found, reference, pictures=pictures, seed=seed)
+
+    whole, nobodys = hits({}), hits({hook_point: project(frame.mean, frame.directions[:0])})
+    result: dict = {"whole": block(whole), "mean code": block(nobodys) | {"change": change(nobodys, whole)}}
+    kept = {}
     for name, directions in (("components", frame.directions), ("random directions", rotated(frame.directions, seed))):
         result[name] = {}
         for k in [*tried, len(frame)]:
-            if name != "components" and k == len(frame):  # the same span
-                result[name][k] = result["components"][k]
-                continue
-            found = hits({hook_point: project(frame.mean, directions[:k])})
-            change = metrics.paired_difference(found, whole, pictures=pictures, seed=seed)
+            same = name != "components" and k == len(frame)  # the same span
+            found = kept[k] if same else hits({hook_point: project(frame.mean, directions[:k])})
+            less = change(found, whole)
             more = relative_change(np.nansum(found, 1), np.nansum(whole, 1), pictures=pictures, seed=seed)
-            relative = {"mean": more.mean, "low": more.low, "high": more.high, "people": change["people"]}
-            result[name][k] = block(found) | {"change": change, "relative": relative}
+            relative = {"mean": more.mean, "low": more.low, "high": more.high, "people": less["people"]}
+            result[name][k] = block(found) | {"change": less, "relative": relative}
+            if name == "components":
+                kept[k] = found
+            else:
+                result[name][k]["behind"] = change(found, kept[k])
     return result

@@ -60,7 +60,7 @@ def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     wrong = m["audit"]["wrong"]
     who = "Of mannequins, whose labels are right by construction" if m["rendered"] else f"Of the labels of *{m['source']}*"
-    return f"**{who}, the audit takes at most {share(wrong)} to be wrong**, counting only errors of the kinds that were planted."
+    return f"**{who}, the audit takes at most {spoken(wrong)} to be wrong**, counting only errors of the kinds that were planted."
 
 
 def people(m: Mapping[str, Any]) -> str:
@@ -84,15 +84,16 @@ def planted(m: Mapping[str, Any]) -> str:
     )
     known = {name: each for kind, name in NAMES.items() if kind != "whole" and (each := row(m, kind))}
     others = {name: each["recall"] for name, each in known.items() if each["planted"] >= ENOUGH}
-    few = [f"{name} ({each['planted']})" for name, each in known.items() if each["planted"] < ENOUGH]
+    few = [f"{name} ({each['planted']} planted)" for name, each in known.items() if each["planted"] < ENOUGH]
     rest = ""
     if others:
         most, least = (choose(others, key=lambda name: others[name]["mean"]) for choose in (max, min))
         rest = f" Of the other kinds it finds {most} best, {spoken(others[most])}"
         rest += f", and {least} worst, {spoken(others[least])}." if len(others) > 1 else "."
-    rest += f" Too few could be planted to judge by: {listed(few)}." if few else ""
-    doubted = m["planted"]["doubted"]["people"]
-    left_out = f" The {100 * doubted:.0f} % of people who were doubted before are left out, which favours a network that doubts many."
+    rest += f" Too few to judge by are {listed(few)}." if few else ""
+    doubted = 100 * m["planted"]["doubted"]["people"]
+    left_out = f" The {doubted:.1f} % of people who were doubted before are left out, which favours a network that doubts many."
+    left_out = left_out if round(doubted, 1) else ""
     return (
         f"With errors planted in {100 * SHOWN_RATE:.0f} % of the people or labels, and at a precision of 80 %, the audit finds {said}. "
         f"{verdict}.{rest}{left_out}"
@@ -165,7 +166,7 @@ def found(m: Mapping[str, Any]) -> str:
 def second(m: Mapping[str, Any]) -> str:
     block = m["second"]
     if block is None:
-        return "This run compares with no second network."
+        return ""
     return (
         f"A second network, *{block['network']}*, also prefers the exchanged labels for {share(block['agreed'])} of the people whose "
         f"labels the audit takes to be exchanged as a whole, and for {share(block['others'])} of all others."
@@ -177,7 +178,7 @@ def eye(m: Mapping[str, Any]) -> str:
     block = m.get("eye")
     if not block:
         where = (
-            "The edition of photographs has such a check." if m["rendered"] else "`posekit.auditing.quality.eye` makes the sheets for it."
+            "The edition on photographs has such a check." if m["rendered"] else "`posekit.auditing.quality.eye` makes the sheets for it."
         )
         return f"Nobody has looked at a sample of these labels. {where}"
     flagged, sure, others, total = block["flagged"], block["sure"], block["others"], block["total"]
@@ -294,6 +295,6 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
         found_["Labels above 50 % with left and right exchanged, by eye"] = _seen(block["sure"]["exchanged"])
         found_["Flagged labels with left and right exchanged, by eye"] = _seen(block["flagged"]["exchanged"])
         found_["Other labels with left and right exchanged, by eye"] = _seen(block["others"]["exchanged"])
-    found_["Labels taken to be wrong, at most"] = share(m["audit"]["wrong"])
+    found_["Labels taken to be wrong, at most"] = spoken(m["audit"]["wrong"])
     found_["Annotations more likely wrong than right as a whole"] = share(m["audit"]["exchanged"])
     return found_

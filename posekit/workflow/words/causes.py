@@ -49,7 +49,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
     return {
         "answer": answer(metrics),
         "network": metrics["network"],
-        "data": "mannequins" if metrics["source"] == "mannequins" else "the photographs",
+        "data": "the mannequins" if metrics["source"] == "mannequins" else "the photographed people",
         "pairs": f"There are {metrics['pairs']} pairs of each factor, and three times as many of *left arm* and *sides*; no network was "
         "trained on these mannequins.",
         "readers": f"{metrics['readers']:,}",

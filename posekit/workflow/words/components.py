@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from posekit.workflow.words import by_number, listed, number, ranged, spoken
+from posekit.workflow.words import by_number, change, listed, number, ranged, spoken
 
 NAMED = 0.9  # a component gets a name where halves of the people agree on it with a mean |cos| of at least this
 NOISE = 50  # components from here on were taken for noise
@@ -96,21 +96,21 @@ def cut(m: Mapping, skips: str) -> str:
     blocks, random = by_number(found["components"]), by_number(found["random directions"])
     enough, every = components_enough(blocks), max(blocks)
     whole, mean = spoken(found["whole"]), spoken(found["mean code"])
-    said = f"{TREATMENTS[skips]}, PCK is {whole} with the whole code, and {mean} if everybody has the mean code."
-    if not found["whole"]["low"] > found["mean code"]["high"]:
-        said += " These two intervals overlap: the code adds little here, so that cutting it can cost little."
+    said = f"{TREATMENTS[skips]}, PCK is {whole} with the whole code, and {mean} if everybody has the mean code, a change of "
+    said += f"{change(found['mean code'])}, about the most that cutting can cost."
     if enough is None:
         said += f" For no cut code, not even that of all {every:,} components, is a loss of {100 * MARGIN:g} % of the joints excluded."
     elif enough == every:
         said += f" Of the cuts tried, none short of all {every:,} components excludes a loss of {100 * MARGIN:g} % of the joints."
     else:
         said += f" The shortest cut tried that excludes a loss of {100 * MARGIN:g} % of the joints has {enough:,} components."
-    ahead = [k for k in blocks if k in random and blocks[k]["low"] > random[k]["high"]]
+    ahead = [k for k in blocks if k in random and random[k]["behind"]["high"] < 0]
     if not ahead:
         return f"{said} Equally many random directions are not shown to be worse."
     k = ahead[len(ahead) // 2]
     return (
-        f"{said} Components keep more than random directions: PCK is {spoken(blocks[k])} with {k:,} of them, against {spoken(random[k])}."
+        f"{said} Components keep more than random directions: PCK is {spoken(blocks[k])} with {k:,} of them, against {spoken(random[k])}, "
+        f"a difference of {spoken(random[k]['behind'], points=True)}."
     )
 
 

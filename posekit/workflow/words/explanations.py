@@ -45,7 +45,7 @@ def test_rows(
 
 def maximised_label(name: str, block: Mapping[str, float]) -> str:
     """Below a picture: its score and that of the best person, in standard deviations over people."""
-    return f"{name}\n{number(block['made'], 1)} sd ({number(block['best'], 1)})"
+    return f"{name}\n{number(block['made'], 2)} sd ({number(block['best'], 2)})"
 
 
 def hundredths(block: Mapping, digits: int = 1) -> str:
@@ -295,7 +295,10 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
             f"over joints; {number(100 * raw, 0)} before the control is subtracted)."
         )
     known, up, down = counts(metrics)
-    parts.append(f"Of {known} pairs of different joints, {up} have an effect with an interval above 0 and {down} one below 0.")
+    parts.append(
+        f"Of {known} pairs of different joints with enough people to tell, {up} have an effect with an interval above 0 and {down} one "
+        "below 0."
+    )
     if down:
         parts.append("In the latter, hiding other parts of the person moves the joint more.")
     if order := leaders(metrics):
@@ -363,12 +366,11 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
     order, influence, strongest = leaders(metrics), metrics["dependency"]["on the others"], pairs(metrics, 1)
     found = {"Network": f"{metrics['network']}, {metrics['people']} people, one joint each"}
     for label in metrics["methods"]:
-        found[f"{label}: cascade, random weights, deletion, insertion"] = "; ".join(
-            ranged(block)
-            for block in (
-                cascade["at"][label], cascade["alike"][label][cascade["levels"][-1]], tests[label]["deletion"], tests[label]["insertion"]
-            )
-        )  # fmt: skip
+        blocks = {
+            "cascade": cascade["at"][label], "all weights random": cascade["alike"][label][cascade["levels"][-1]],
+            "deletion": tests[label]["deletion"], "insertion": tests[label]["insertion"],
+        }  # fmt: skip
+        found[label] = "; ".join(f"{name} {ranged(block)}" for name, block in blocks.items())
     named = {test: best(metrics, test) for test in ("deletion", "insertion", "pointing")}
     return found | {
         ("Fail the cascade (head and decoder random)" if decoder(cascade) else "Fail the cascade (all weights random)"): listed(

@@ -231,9 +231,9 @@ def neighbours(alike: Mapping[str, Mapping]) -> str:
 
 def near(ends: Mapping[str, Sequence[float]]) -> str:
     """How near the nearest person is to the ends of the walk along the first component."""
-    how = "no farther than people typically are from their nearest neighbours"
-    if max(ends["relative"]) >= 1.2:
-        how = "at one end or both farther than people typically are from their nearest neighbours"
+    farthest = max(ends["relative"])
+    how = "no farther than" if farthest <= 1.05 else "hardly farther than" if farthest < 1.25 else "at one end or both farther than"
+    how += " people typically are from their nearest neighbours"
     first, last = (number(value, 1) for value in ends["relative"])
     return (
         f"At the two ends of the first component the nearest person is {first} and {last} typical distances away, {how}. These distances "

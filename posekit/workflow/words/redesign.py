@@ -37,7 +37,10 @@ def answer(study: Mapping) -> str:
         return f"**Which helps most is not decided yet**: {block['why']}. {own(study)}"
     if winner == study["reference"]:
         return "**No**: of the redesigns that cost no more than the base, none has a higher PCK on validation people."
-    what = f"the redesign chosen on validation people, *{winner}*, changes PCK by {relative(block)}, relative, at no higher cost."
+    people = "mannequins" if study["source"] == "mannequins" else "photographs"
+    what = (
+        f"on {people}, the redesign chosen on validation people, *{winner}*, changes PCK by {relative(block)}, relative, at no higher cost."
+    )
     if block["low"] is None:
         return f"**Not decided**: {what}"
     return f"**{'Yes' if block['low'] > 0 else 'No' if block['high'] < 0 else 'Undecided'}**: {what}"
@@ -209,7 +212,7 @@ def sizes(studies: Mapping[str, Mapping]) -> str:
 def code(portraits: Mapping[str, Mapping], people: int) -> str:
     """What steps in the code of a trained network and in that of its redesign do, side by side; the rest is in the chapter's own table."""
     if not portraits:
-        return "This edition has no pair of a trained network and its redesign to compare; the edition of photographs has one."
+        return "This edition has no pair of a trained network and its redesign to compare; the edition on photographs has one."
     (old, before), (new, after) = portraits.items()
     rows: dict[str, tuple[str, ...]] = {}
     for skips, words in {"intact": "intact skip connections", "mean": "skip connections at their means"}.items():
@@ -225,7 +228,7 @@ def code(portraits: Mapping[str, Mapping], people: int) -> str:
 def full(pairs: Mapping[str, Mapping]) -> str:
     """Shipped networks, each beside its redesign."""
     if not pairs:
-        return "This edition has no such networks; the edition of photographs has such pairs."
+        return "This edition has no such networks; the edition on photographs has such pairs."
     parts = []
     for name, pair in pairs.items():
         new, old = pair["networks"][name], pair["networks"][pair["against"]]

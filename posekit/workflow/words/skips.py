@@ -196,7 +196,7 @@ def study(m: Mapping[str, Any]) -> str:
     if small and not small["why"] and small["mean"] is not None:
         text += (
             " The Spearman correlation of a joint's size with what it loses is, over means of the seeds, "
-            f"{correlation(small)}; a negative one means that small joints lose more."
+            f"{correlation(small)}; a negative one means that small joints lose more. The interval is over people, *p* over kinds of joint."
         )
     return text
 

@@ -78,9 +78,8 @@ def handover(m: Mapping[str, Any]) -> str:
         return f"*{m['network']}* is no hourglass, and its stages do not name what they pass to the next one. Nothing is replaced here."
     order = sorted((group for group in groups if not group.endswith(" out")), key=lambda group: groups[group]["the mean"]["mean"])
     clear = groups[order[0]]["the mean"]["change"]["high"] < 0
-    most = f"the {order[0]}, at whose mean the score changes by {change(groups[order[0]]['the mean'])}"
     depends = (
-        f"Of single terms, the last stack depends most on {most}."
+        f"Of single terms, replacing *{order[0]}* by its mean costs most: the score changes by {change(groups[order[0]]['the mean'])}."
         if clear
         else "No single term at its mean lowers the score significantly."
     )

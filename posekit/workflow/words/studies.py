@@ -25,29 +25,24 @@ def state(summary: Mapping[str, Any]) -> str:
 
 
 def table(summary: Mapping[str, Any]) -> str:
-    """A Markdown table, a line a variant; the median pose and what labels allow below it."""
-    lines = [
-        "| | seeds | PCK on test | difference in points | relative | parameters | multiply-adds | epochs | |",
-        "| --- " * 9 + "|",
-    ]
+    """A Markdown table, a line a variant, the median pose below them; notes have a column where there are any."""
+    rows = [["", "seeds", "PCK on test", "difference in points", "relative", "parameters", "multiply-adds", "epochs", "note"]]
     for name, variant in summary["variants"].items():
         known = "parameters" in variant  # of what is not trained yet, hourglasses alone
-        costs = f"{variant['parameters']:,} | {variant['macs'] / 1e6:.0f} M | " if known else " |  | "
-        costs += str(variant["epochs"])
+        costs = [f"{variant['parameters']:,}", f"{variant['macs'] / 1e6:.0f} M"] if known else ["", ""]
+        costs.append(str(variant["epochs"]))
         if not variant["seeds"]:
-            lines.append(f"| {name} | 0 |  |  |  | {costs} | not trained yet |")
+            rows.append([name, "0", "", "", "", *costs, "not trained yet"])
             continue
         notes = [*([] if variant["plateau"] else ["not at its plateau"]), *(["has not learned"] if variant["learned"] is False else [])]
-        if variant["kind"] == "reference":
-            difference, relative = "", ""
-        else:
-            difference, relative = (_of(variant[key], points=key == "difference") for key in ("difference", "relative"))
-        lines.append(
-            f"| {name} | {len(variant['seeds'])} | {_of(variant['test'])} | {difference} | {relative} | {costs} | {', '.join(notes)} |"
-        )
+        compared = [_of(variant["difference"], points=True), _of(variant["relative"])] if variant["kind"] != "reference" else ["", ""]
+        rows.append([name, str(len(variant["seeds"])), _of(variant["test"]), *compared, *costs, ", ".join(notes)])
     if summary["floor"]:
-        lines.append(f"| *the median pose* |  | {100 * summary['floor']['test']:.1f} % |  |  | 0 | 0 |  |  |")
-    return "\n".join(lines)
+        rows.append(["*the median pose*", "", f"{100 * summary['floor']['test']:.1f} %", "", "", "0", "0", "", ""])
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    head, *others = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "| --- " * len(rows[0]) + "|", *others])
 
 
 def gained(block: Mapping[str, Any]) -> str:

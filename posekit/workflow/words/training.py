@@ -7,6 +7,7 @@ from typing import Any
 from posekit.engine.trust.mistakes import FARTHER
 from posekit.workflow.words import number, signed, spoken
 
+DATA = {"coco": "COCO", "lspet": "Leeds Sports Pose", "mannequins": "rendered people"}
 CELLS = {3: "three", 4: "four", 5: "five"}
 # Published scores that are often set beside each other: who, where, by which definition, and how much.
 LITERATURE = (
@@ -220,14 +221,15 @@ def landing(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
     if m["elsewhere"]:
         name, block = next(iter(m["elsewhere"].items()))
         network, _, people = name.partition(" on ")
-        return f"On people of another data set, *{people}*, the network *{network}* finds {100 * block['mean']:.0f} % of the joints."
+        data = DATA.get(people.partition("@")[0], people)
+        return f"On people of another data set, {data}, the network *{network}* finds {100 * block['mean']:.0f} % of the joints."
     if kept is None:
         return "The network was not tested on photographs in this edition."
-    name, block = next((n, b) for n, b in kept["elsewhere"].items() if n.startswith("mannequins"))
+    block = next(block for name, block in kept["elsewhere"].items() if name.startswith("mannequins"))
     own = kept["metrics"]["pck@0.2·torso"]
     return (
-        f"A network trained on mannequins alone finds {100 * block['mean']:.0f} % of the joints in photographs ({name}), one trained on "
-        f"photographs {100 * own['mean']:.0f} %."
+        f"A network trained on mannequins alone finds {100 * block['mean']:.0f} % of the joints in photographs, one trained on photographs "
+        f"{100 * own['mean']:.0f} %."
     )
 
 

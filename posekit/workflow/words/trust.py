@@ -238,8 +238,7 @@ def robustness(metrics: Mapping[str, Any]) -> str:
         name: next((step["level"] for step in family["levels"] if step["change"]["high"] < 0), None) for name, family in families.items()
     }
     parts = [f"On the unchanged view {spoken(block['clean'])} of the joints of these {block['people']:,} people are found."]
-    mild = [f"{name} ({level:g}; {families[name]['unit']})" for name, level in first.items() if level is not None
-            and level == families[name]["levels"][0]["level"]]  # fmt: skip
+    mild = [name for name, level in first.items() if level is not None and level == families[name]["levels"][0]["level"]]
     never = [name for name, level in first.items() if level is None]
     if mild:
         parts.append(f"Already the mildest level clearly lowers the score for {listed(mild)}.")
