@@ -32,7 +32,7 @@ compare_epochs = 3  # length of the short trainings that compare the losses; 0 f
 compare_people = 2000  # people in those
 photographs: list[str] = []  # other data to test on: NAME:PATH@SPLIT
 others: list[str] = []  # other networks to test on the same people
-test_people = 2000  # at most so many test people
+test_people = 2000  # maximum number of test people
 seed = 0  # of everything drawn by chance
 on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
@@ -92,7 +92,9 @@ if weights is None or compare_epochs:
 # %% tags=["show-input", "remove-output"]
 if weights is None:
     folder = run.path("training/weights.safetensors").parent
-    written = posekit.fit(config, recipe, training, validation, folder, name=run.name, backend=backend, report=report)
+    written = posekit.fit(
+        config, recipe, training, validation, folder, name=f"{run.folder.parent.name}-hg{stacks}", backend=backend, report=report
+    )
     source = str(written.replace(run.path("weights.safetensors")))
 else:
     source = weights

@@ -23,8 +23,8 @@
 weights = "lspet-64px-hg2"  # a trained network of at least two stacks: a weights file or the name of shipped weights
 data = "mannequins"  # people: NAME[:PATH]; tested on its test split, means taken on its validation split
 studies = "book/studies"  # folder of the results of studies, of which `stacks` is read
-test_people = 800  # at most so many test people
-cka_people = 400  # at most so many of them for comparing codes
+test_people = 800  # maximum number of test people
+cka_people = 400  # maximum number of them, for comparing codes
 examples = 8  # people shown whom the last stack helps most, and as many whom it harms
 seed = 0  # of everything drawn by chance
 on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
@@ -38,6 +38,7 @@ import numpy as np
 import posekit
 from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, transform_keypoints
+from posekit.data.people import parse_spec
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
 from posekit.engine.evaluation import common
@@ -88,7 +89,7 @@ def hits(keypoints):
 # %% [markdown]
 # ## Is the later prediction better?
 #
-# Every stack is trained to predict all heatmaps, so that the predictions of each can be scored. The network here is *{{ runs["04_stacks"].say.network }}*, on {{ runs["04_stacks"].say.people }}.
+# Every stack is trained to predict all heatmaps, so that the predictions of each can be scored. The network here is *{{ runs["04_stacks"].say.network }}*, {{ runs["04_stacks"].say.trained }}; it is tested on {{ runs["04_stacks"].say.people }}.
 
 # %% tags=["show-input"]
 count = network.stage_count()
@@ -116,7 +117,7 @@ plt.show()
 #
 # A joint that is not found is predicted somewhere else: at the same joint of the person's other side (*left-right exchange*, which the [chapter on training](02_training) calls inversion), at *another joint* of
 # the person, at a joint of *another person* who is annotated in the picture, near its own position but not within the threshold (*jitter*, within twice the threshold), or near none of these (*miss*).
-# The kinds follow {cite:t}`ronchi2017`, with one radius for all joints, a fifth of the torso. Here *another joint* has a kind of its own, and the first kind that applies counts, so that the shares differ from those of that chapter.
+# The kinds follow {cite:t}`ronchi2017`, with one radius for all joints, a fifth of the torso. Here *another joint* has a kind of its own, *jitter* does not reach quite as far, and the first kind that applies counts, so that the shares differ from those of that chapter.
 
 # %% tags=["show-input"]
 strangers = between.others_in_picture(crops.people, people) if skeleton == people.skeleton else None
@@ -256,13 +257,14 @@ plt.show()
 #
 # ## What this does not show
 #
-# If the prediction of the first stack is the worse one, this may be partly due to training, in which the first stack also had to serve the next. CKA compares how layers arrange people, and not what the network
+# A difference between the stacks may be partly due to training, in which the first stack also had to serve the next. CKA compares how layers arrange people, and not what the network
 # does with them. The network and its pictures are small.
 
 # %% tags=["remove-cell"]
 kept_numbers = plain(
     {
         "network": card.name,
+        "trained on": parse_spec(card.data)[0] if card.data else None,
         "count": count,
         "people": int(np.isfinite(found[-1]).any(1).sum()),
         "rendered": people.source.startswith("mannequins"),

@@ -28,7 +28,7 @@ data = "mannequins:6000"  # NAME[:PATH][@SPLIT]; without a split, people outside
 stack = -1  # whose code: the first stack is 0, the last -1
 layer: str | None = None  # another activation than the code: stack0.encoder4, say
 components = 20  # principal components to look at
-people = 2000  # at most so many people, drawn at random
+people = 2000  # maximum number of people, drawn at random
 halvings = 10  # of the people, to see on which components they agree
 walked: list[str] = ["upright", "lean", "sitting", "arm elevation", "facing"]  # attributes whose probe's direction is walked
 walkers = 32  # people whose codes are moved
@@ -299,7 +299,7 @@ HTML(slider(strips, labels, notes, ["nearest person", *(f"skips {skips}" for ski
 # The attribute that a component should change, and the direction of a probe, are chosen on the people who are not walked. With the skip connections off, the
 # predicted poses are too distorted for attributes; there only the components are walked, to measure how far joints move.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the attribute of the predicted pose after a step up less that after a step down, in standard deviations of the attribute over people. Right, how far the predicted joints move. Bars are 95 % intervals over people; each grey mark is one random direction. The attribute in brackets is the one that a component correlates with most among those that are computed from the joints alone, on the people who are not walked; the component is walked towards more of it.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the attribute of the predicted pose after a step up less that after a step down, in standard deviations of the attribute over people. Right, how far the predicted joints move. Bars are 95 % intervals over people; each grey mark is one random direction. A component without a name has no attribute, and no dot on the left. The attribute in brackets is the one that a component correlates with most among those that are computed from the joints alone, on the people who are not walked; the component is walked towards more of it.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
 drawn = np.random.default_rng(seed).permutation(count)
 going, staying = np.split(drawn, [min(walkers, count // 2)])
 chosen = crops.select(np.sort(going))

@@ -30,7 +30,7 @@
 weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights
 data = "mannequins:6000"  # NAME[:PATH][@SPLIT]; without a split, people outside the training split
 stack = -1  # whose code: the first stack is 0, the last -1
-people = 2000  # at most so many people, drawn at random
+people = 2000  # maximum number of people, drawn at random
 components = 50  # principal components that the codes are reduced to
 ks: list[int] = [2, 3, 4, 5, 6, 7, 8, 9, 10]  # numbers of clusters
 detail = 6  # a finer number of clusters to look at, besides the best

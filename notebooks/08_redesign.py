@@ -31,13 +31,13 @@ depth = 3  # its levels of pooling; the code has resolution / (4 * 2**depth) cel
 epochs = 3  # of the demonstration
 batch = 32  # people in a step
 learning_rate = 2e-3  # highest learning rate
-people: int | None = 1500  # at most so many training people
+people: int | None = 1500  # maximum number of training people
 seed = 0  # of the demonstration's two trainings
 weights: list[
     str
 ] = []  # trained redesigned networks, each compared with its baseline on the same test people; the code of the first is analysed
 baselines: list[str] = []  # the networks that they are compared with, one each
-code_people = 1000  # at most so many test people for comparing codes
+code_people = 1000  # maximum number of test people for comparing codes
 studies = "book/studies"  # folder of the results of studies
 on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
@@ -222,7 +222,7 @@ plt.show()
 #
 # {{ runs["08_redesign"].say.random }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso against multiply-adds; variants further up and to the left are better. Dots of nearly the same cost are drawn side by side. Vertical bars are 95 % intervals over seeds.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso against multiply-adds; variants further up and to the left are better. Dots of nearly the same cost are drawn side by side, so that small differences in cost cannot be read off. Vertical bars are 95 % intervals over seeds.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
 run.save_figure(figures.pareto(variants, study["winner"]), "cost")
 plt.show()
 
@@ -284,12 +284,6 @@ by_network.style.hide().set_caption("The code of each network, over test people.
 # {{ runs["08_redesign"].say.code }}
 #
 # ## Shipped networks, each beside its redesign
-#
-# Each is *all three*, at most as large as the network beside it, and trained by that network's recipe but for its sharper targets and,
-# where the table shows it, the epochs: *lspet-hg1-128px-redesign* from random weights, *lspet-hg1-redesign* from it. In their last training *lspet-hg1* and its redesign learned
-# from labels that an audit by an earlier *lspet-hg1* had put right. *All three* was chosen before the study above had named its winner. That
-# winner, *sharper targets*, was then trained in the same way at 192 px; on validation people its PCK was below those of both, and it is not
-# shipped.
 #
 # {{ runs["08_redesign"].say.full }}
 

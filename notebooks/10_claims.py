@@ -143,7 +143,8 @@ plt.show()
 #
 # ## What is used
 #
-# Whether predictions depend on what can be decoded.
+# Whether predictions depend on what can be decoded. Causes are told apart by pairs of mannequins in both columns, since no photographs come in such pairs: the first is
+# of a network trained on mannequins, the second of one trained on photographs.
 #
 # {{ runs["10_claims"].say.causes }}
 #

@@ -321,7 +321,10 @@ if shown:
 # %% tags=["hide-input"]
 lost = ablate_atoms(network, some, where[0], atom_set, ends, seed=seed)
 removed = {joint: {name: block(one) for name, one in by.items()} for joint, by in lost.items()}
-rows = [{"joint": joint, "atom": ends[joint]} | {name: ranged(words.percent(one), 1) for name, one in by.items()} for joint, by in removed.items()]
+rows = [
+    {"joint": joint, "atom": ends[joint]} | {name: ranged(words.percent(one), 1) for name, one in by.items()}
+    for joint, by in removed.items()
+]
 pd.DataFrame(rows).style.hide().set_caption("How far joints move without the atom that marks a joint, in % of the picture’s side.")
 
 # %% [markdown]
@@ -342,6 +345,11 @@ for name, one in networks.items():
     stacks = codes_by_stack(one, crops.people, on_error=on_error)
     layers |= {name if len(stacks) == 1 else f"{name}, stack {i}": code for i, code in enumerate(stacks, 1)}
 alike = cka_table(layers, layers)
+trained = {
+    name: f"{one.card.data.partition(':')[0]}, {one.card.resolution} px, {len(one.card.history)} epochs"
+    for name, one in networks.items()
+    if one is not bare and one.card.history
+}
 run.save_figure(matrix(alike, list(layers), list(layers)), "cka")
 plt.show()
 
@@ -394,7 +402,7 @@ metrics = plain({
     "used": {factor: share[factor][part] | {"part": part, "r2": readable[factor][part]["mean"]} for factor, part in best.items()},
     "heading": {"pairs": int(turned.counted.any(1).sum()), "component": strongest_one, "r": related[strongest_one], "carried": carried,
                 "chance": chance, "p": p_values, "own": carried[next(iter(tested))] | {"p": p_values[next(iter(tested))]}},
-    "features": written, "atoms over components": written[where[0]]["more"], "where": where, "removed": removed, "cka": {"names": list(layers), "table": alike},
+    "features": written, "atoms over components": written[where[0]]["more"], "where": where, "removed": removed, "cka": {"names": list(layers), "table": alike, "trained": trained},
     "epochs": {"names": list(states), "table": by_epoch, "count": epochs, "people": int((students.splits != "train").sum())}, "seconds": time.monotonic() - started,
 })  # fmt: skip
 run.write_metrics(metrics | {"verdicts": words.verdicts(metrics), "say": words.sentences(metrics, data)})

@@ -131,11 +131,11 @@ pd.DataFrame(words.ranking_rows(plain(scores))).style.hide().set_caption(
 # people like those it was fitted on, whatever the distribution of the errors. Here the radius is the spread of the joint's own heatmap
 # times a factor for that joint, so it grows where the network is uncertain.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "By joint. Left: how often the circle contains the annotation of test people, with 95 % intervals; dotted: the intended share. Right: the median radius.", "name": "fig-trust-radii"}, "image": {"alt": "Dots near a dotted line at ninety percent, and bars that are longest for wrists and ankles"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "By joint. Left: how often the circle contains the annotation of test people, with 95 % intervals; dotted: the intended share. Right: the median radius. Left joints are in orange, right joints in blue.", "name": "fig-trust-radii"}, "image": {"alt": "Dots near a dotted line at ninety percent, and bars that are longest for wrists and ankles"}}
 run.save_figure(plots.radii(scores["joints"], level), "radii")
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Four test people with the circle of each joint.", "name": "fig-trust-circles"}, "image": {"alt": "Four people with coloured skeletons and a thin circle round each joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Four test people with the circle of each joint, as wide as is needed to hold the intended share of annotations.", "name": "fig-trust-circles"}, "image": {"alt": "Four people with coloured skeletons and a thin circle round each joint"}}
 shown = test[np.random.default_rng(seed).permutation(len(test))[:4]]
 poses = [network.predict(shown.read(name), shown.boxes[i : i + 1], calibration=trusted.calibration) for i, name in enumerate(shown.names)]
 run.save_figure(plots.circles(poses), "circles")

@@ -106,7 +106,7 @@ audit = posekit.audit(crops.people, network, on_error=on_error, seed=seed)
 planted = measure.measured(crops.people, network, kinds, rates, seed=seed, resamples=resamples)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Recall at a precision of 0.8 by kind and rate of planted error, with 95 % intervals over people; not drawn where fewer than five errors were planted. Dotted: the goal for whole exchanges.", "name": "fig-audit-recall"}, "image": {"alt": "A row for each kind and rate of error, with up to four dots and their intervals"}}
-run.save_figure(figures.recalls(planted["rows"], measure.METHODS, measure.PRECISION, measure.ENOUGH), "recall")
+run.save_figure(figures.recalls(planted["rows"], measure.METHODS, measure.PRECISION, measure.ENOUGH, words.NAMES), "recall")
 plt.show()
 
 # %% [markdown]

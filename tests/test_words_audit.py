@@ -152,10 +152,10 @@ def test_a_kind_with_few_planted_errors_is_not_drawn():
     from posekit.plots.auditing import recalls
 
     rows = [row(kind, method=method, planted=count) for kind, count in (("whole", 30), ("flag", 2)) for method in measure.METHODS]
-    figure = recalls(rows, measure.METHODS, 0.8, measure.ENOUGH)
+    figure = recalls(rows, measure.METHODS, 0.8, measure.ENOUGH, words.NAMES)
     (ax,) = figure.axes
     assert [text.get_text() for text in ax.texts] == ["only 2 planted: not drawn"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["whole, 5 %", "flag, 5 %"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["whole exchanges, 5 %", "wrong flags, 5 %"]
     drawn = [line for line in ax.lines if line.get_label() in measure.METHODS]
     assert len(drawn) == len(measure.METHODS) and all(len(line.get_xdata()) == 1 for line in drawn)
     plt.close(figure)

@@ -169,10 +169,10 @@ def test_stages():
     text = said()["stages"]
     assert "Hourglass, 2 stacks starts at 25.0 % [24.0, 26.0]; stack 2 adds +2.0 [+1.0, +3.0] points" in text
     assert "and reduces the distance by 0.018 [−0.002, 0.038] torso lengths." in text
-    assert "Every stage improves on the one before in hourglass, 2 stacks." in text and "DeepPose starts" not in text
+    assert "Significantly better at every step: hourglass, 2 stacks." in text and "DeepPose starts" not in text
     assert "Nothing is concluded from the stages of DeepPose (10.0 %), which scores below" in text
     flat = said(floor=0.03, gains={"DeepPose": [interval(0.0)], TWO: [interval(0.02)]})["stages"]
-    assert "In DeepPose not every stage improves" in flat and "stage 2 adds 0.0" in flat and "Nothing is concluded" not in flat
+    assert "Not at every step: DeepPose." in flat and "stage 2 adds 0.0" in flat and "Nothing is concluded" not in flat
     assert "which score below" in said(floor=0.1)["stages"]
 
 

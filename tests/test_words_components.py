@@ -19,8 +19,12 @@ def block(mean, change=0.0, half=0.002):
 
 def cut(changes, whole=0.6, random=0.3):
     found = {k: block(whole + c, c) for k, c in changes.items()}
-    return {"whole": {"mean": whole, "low": whole - 0.02, "high": whole + 0.02}, "mean code": block(0.3, 0.3 - whole), "components": found,
-            "random directions": {k: block(random) | {"behind": block(0, random - whole - c)["change"]} for k, c in changes.items()}}
+    return {
+        "whole": {"mean": whole, "low": whole - 0.02, "high": whole + 0.02},
+        "mean code": block(0.3, 0.3 - whole),
+        "components": found,
+        "random directions": {k: block(random) | {"behind": block(0, random - whole - c)["change"]} for k, c in changes.items()},
+    }
 
 
 def planted(**changes):

@@ -23,7 +23,7 @@ def gained(change, half=0.01, joints=None):
 def planted(**changes):
     handed = {"features of stack 1": -0.06, "predictions of stack 1": -0.04, "stack 1 out": -0.16, "bypass of stack 1": -0.05}
     metrics = {
-        "network": "hg2", "count": 2, "people": 640, "rendered": False, "strangers": 0, "study": MISSING,
+        "network": "hg2", "trained on": "lspet", "count": 2, "people": 640, "rendered": False, "strangers": 0, "study": MISSING,
         "stacks": {"stack 1": block(0.3), "stack 2": block(0.33)}, "gain": gained(0.03),
         "corrected": {"first to last": {"corrected": interval(0.09), "introduced": interval(0.06), "net": interval(0.03),
                                         "corrected of jitter": interval(0.2), "corrected of miss": interval(0.1)}},
@@ -66,6 +66,18 @@ def test_joints():
     assert "2 improve significantly and none gets" in alike
     worse = said(gain=gained(0.03, joints={"wrist": interval(-0.05), "hip": interval(-0.06)}))["gain"]
     assert "none improves" in worse and "2 get significantly worse" in worse
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("lspet", "which was trained on photographs"),
+        ("mannequins", "which was trained on rendered people"),
+        (None, "whose training is not known here"),
+    ],
+)
+def test_what_the_network_learned_from_is_said(source, said):
+    assert words.trained(source) == said
 
 
 def test_errors():

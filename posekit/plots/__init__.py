@@ -319,7 +319,7 @@ def architecture(config: HourglassConfig, resolution: int) -> Figure:
         height = np.log2(width) + 1
         colour = PALETTE[1] if name.startswith("bottleneck") else PALETTE[2] if name == "heatmaps" else PALETTE[0]
         ax.bar(x, height, width=0.62, bottom=-height / 2, color=colour, alpha=0.85)
-        ax.text(x, 0, f"{width}²", ha="center", va="center", fontsize=9, color="white")
+        ax.text(x, 0, f"{width}²", ha="center", va="center", fontsize=9, color=ink(colour))
         ax.text(x, -np.log2(side) / 2 - 1.0, name, ha="right", va="top", rotation=40, fontsize=9, rotation_mode="anchor")
     for level in range(1, depth + 1):
         start = at["stem"] if level == 1 else at[f"encoder{level - 1}"]

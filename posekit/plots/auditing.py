@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from posekit.plots import PALETTE
 
 
-def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision: float, enough: int) -> Figure:
+def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision: float, enough: int, names: Mapping[str, str]) -> Figure:
     """Recall at a precision of each method, with its interval, by kind and rate of planted error; `rows` as of `auditing.measure`.
 
-    Where fewer than `enough` errors were planted, their number is written in place of the recalls.
+    Where fewer than `enough` errors were planted, their number is written in place of the recalls. `names` are the kinds' own.
     """
     cases = list(dict.fromkeys((row["kind"], row["rate"]) for row in rows))
     figure, ax = plt.subplots(figsize=(7.5, 0.38 * len(cases) + 1.7))
@@ -29,8 +29,9 @@ def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision
         for y, block in found:
             ax.plot([100 * block["low"], 100 * block["high"]], [y + aside] * 2, color=PALETTE[i], linewidth=2, alpha=0.5)
         ax.plot([100 * block["mean"] for _, block in found], [y + aside for y, _ in found], "o", color=PALETTE[i], label=method)
-    ax.axvline(80, color="0.4", linestyle=":", linewidth=1)
-    ax.set_yticks(range(len(cases)), [f"{kind}, {100 * rate:.0f} %" for kind, rate in cases])
+    if wholes := [y for y, (kind, _) in enumerate(cases) if kind == "whole"]:
+        ax.plot([80, 80], [wholes[0] - 0.5, wholes[-1] + 0.5], color="0.2", linestyle=":", linewidth=1.5)
+    ax.set_yticks(range(len(cases)), [f"{names[kind]}, {100 * rate:.0f} %" for kind, rate in cases])
     ax.set_ylim(len(cases) - 0.5, -0.5)
     ax.set_xlim(-3, 103)
     ax.set_xlabel(f"recall at a precision of {precision:g} (%)")
@@ -42,11 +43,12 @@ def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision
 def calibration(parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     """Share of planted errors by the probability that the audit gave, one line a name; the larger a dot, the more labels."""
     figure, ax = plt.subplots(figsize=(6.5, 4.4))
-    ax.plot([0, 100], [0, 100], color="0.6", linewidth=1)
     for i, (name, intervals) in enumerate(parts.items()):
         x, y = [100 * part["mean"] for part in intervals], [100 * part["share"] for part in intervals]
         ax.plot(x, y, color=PALETTE[i], linewidth=1, label=name)
         ax.scatter(x, y, s=[min(8 + part["labels"] / 4, 120) for part in intervals], color=PALETTE[i], alpha=0.7)
+    ax.plot([0, 100], [0, 100], color="0.2", linewidth=1, linestyle="--", zorder=3)
+    ax.set_aspect("equal")
     ax.set_xlabel("probability by the audit (%)")
     ax.set_ylabel("share that is planted (%)")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,6 +1,7 @@
 """Figures of confidence, of kinds of errors, of robustness, and of attribution in numbers."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -66,6 +67,7 @@ def radii(joints: Mapping[str, Mapping], level: float) -> Figure:
     right.set(xlabel="median radius (torso lengths)")
     for ax in (left, right):
         ax.tick_params(axis="y", length=0)
+    part_columns(figure)
     return figure
 
 
@@ -86,18 +88,19 @@ def circles(poses: Sequence["Poses"]) -> Figure:
 
 def hidden_joints(joints: Mapping[str, Mapping[str, Mapping]]) -> Figure:
     """By joint, how well each way tells hidden joints from visible ones."""
-    figure, ax = plt.subplots(figsize=(7, 0.27 * len(joints) + 1.2))
+    figure, ax = plt.subplots(figsize=(7, 0.34 * len(joints) + 1.2))
     ways = list(next(iter(joints.values())))
+    for y in range(0, len(joints), 2):  # a ground for every other joint, to tell whose dots are whose
+        ax.axhspan(y - 0.5, y + 0.5, color="0.95", linewidth=0, zorder=0)
     for i, way in enumerate(ways):
         for y, blocks in enumerate(joints.values()):
-            block, at = blocks[way], y + 0.3 * (i - (len(ways) - 1) / 2)
+            block, at = blocks[way], y + 0.25 * (i - (len(ways) - 1) / 2)
             ax.plot([block["low"], block["high"]], [at, at], color=PALETTE[i], alpha=0.5, linewidth=2)
             ax.plot(block["mean"], at, "o", color=PALETTE[i], markersize=4.5, label=None if y else way)
     ax.axvline(0.5, color="0.5", linestyle=":", linewidth=1)
     ax.set_yticks(range(len(joints)), joints, fontsize=9)
-    ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
-    ax.set(xlabel="hidden against visible joints (AUROC)", xlim=(min(0.4, ax.get_xlim()[0]), 1))
+    ax.set(xlabel="hidden against visible joints (AUROC)", xlim=(min(0.4, ax.get_xlim()[0]), 1), ylim=(len(joints) - 0.5, -0.5))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -127,7 +130,7 @@ def robustness_curves(clean: Mapping, families: Mapping[str, Mapping]) -> Figure
     """A panel a family: the score, and dashed how far the code moves, level by level."""
     columns = min(len(families), 5)
     rows = -(-len(families) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(9, 2.6 * rows + 0.3), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(9, 2.9 * rows), sharey=True, squeeze=False)
     for ax in axes.flat[len(families) :]:
         ax.axis("off")
     for i, (ax, (name, family)) in enumerate(zip(axes.flat, families.items(), strict=False)):
@@ -138,6 +141,7 @@ def robustness_curves(clean: Mapping, families: Mapping[str, Mapping]) -> Figure
         ax.set_xticks(x, [f"{level:g}" for level in (family["clean"], *(step["level"] for step in steps))], fontsize=8)
         ax.set(ylim=(0, 100))
         ax.set_title(name, fontsize=10)
+        ax.set_xlabel(fill(family["unit"], 24), fontsize=8)
         if steps[0]["code"] is not None:
             other = ax.twinx()
             other.plot(x, [0, *(step["code"]["mean"] for step in steps)], "--", color=PALETTE[1], linewidth=1.4)
@@ -148,7 +152,6 @@ def robustness_curves(clean: Mapping, families: Mapping[str, Mapping]) -> Figure
             if last:
                 other.set_ylabel("code, dashed", fontsize=9)
     figure.supylabel("joints found (%), solid", fontsize=10)
-    figure.supxlabel("level", fontsize=10)
     return figure
 
 

@@ -97,7 +97,7 @@ def planes(panels: Mapping[str, tuple[np.ndarray, np.ndarray]], columns: int = 3
     rows = -(-len(panels) // columns)
     width = 9 / columns
     figure, axes = plt.subplots(rows, columns, figsize=(9, rows * (0.75 * width + 0.35 + 0.35 * bars)), squeeze=False)
-    figure.set_layout_engine("constrained", w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.03)
+    figure.set_layout_engine("constrained", w_pad=0.04, h_pad=0.04, wspace=0.03, hspace=0.12 if bars else 0.03)
     for ax in axes.flat:
         ax.axis("off")
     for ax, (title, (plane, values)) in zip(axes.flat, panels.items(), strict=False):

@@ -23,8 +23,10 @@ APART = 0.02  # of the range of the costs lie between two dots at least
 def learning_curves(variants: Mapping[str, Mapping], reference: str, floor: float | None) -> Figure:
     """PCK on validation people by epoch, a panel a variant, a line a seed; the reference's in grey behind, the median pose's dashed.
 
-    A variant is {"kind", "seeds", "curves"}, curves {seed: [[PCK by epoch] by stage]}; without seeds its panel says so.
+    A variant is {"kind", "seeds", "curves"}, curves {seed: [[PCK by epoch] by stage]}; those without seeds are left out,
+    but for the reference.
     """
+    variants = {name: variant for name, variant in variants.items() if variant["seeds"] or name == reference}
     columns, rows = 4, -(-len(variants) // 4)
     figure, axes = plt.subplots(rows, columns, figsize=(9, 1.9 * rows + 0.4), sharex=True, sharey=True, squeeze=False)
     behind = variants[reference].get("curves", {})

@@ -247,7 +247,7 @@ def heading(metrics: Mapping[str, Any]) -> str:
     if not measured(own):
         return "No prediction differs between the headings, so nothing can be concluded."
     whole = found["carried"]["the whole code"]
-    component = f"Component {found['component']} correlates with the heading (r = {r})"
+    component = f"Component {found['component']} of these mannequins’ codes correlates with the heading (r = {r})"
     few = "the pairs" if unknown(own["low"]) else f"{metrics['controls']} random directions"
     verdict = {
         "carries": f"{component} and carries part of it: with it patched, predictions go {share(own)} of the way from A to B.",
@@ -316,7 +316,9 @@ def alike(metrics: Mapping[str, Any]) -> str:
     (most, one, other), (least, third, fourth) = max(couples), min(couples)
     text = f"The codes of {one} and {other} are most alike (CKA {number(most)}), those of {third} and {fourth} least ({number(least)})."
     control = known([table[i][names.index("untrained")] for i in trained]) if "untrained" in names else []
-    return text + (f" With the untrained network the highest value is {number(max(control))}." if control else "")
+    text += f" With the untrained network the highest value is {number(max(control))}." if control else ""
+    about = [f"*{name}* ({what})" for name, what in metrics["cka"].get("trained", {}).items()]
+    return f"{text} They were trained on: {'; '.join(about)}." if about else text
 
 
 def epochs(metrics: Mapping[str, Any]) -> str:

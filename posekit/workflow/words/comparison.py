@@ -196,9 +196,9 @@ def stages(m: Mapping[str, Any]) -> str:
         parts.append(f"{_capital(name)} starts at {spoken(m['stages'][name][0])}; {listed(steps)}.")
         (better if all(gain["low"] > 0 for gain in gains) else rest).append(name)
     if better:
-        parts.append(f"Every stage improves on the one before in {listed(better)}.")
+        parts.append(f"Significantly better at every step: {listed(better)}.")
     if rest:
-        parts.append(f"In {listed(rest)} not every stage improves on the one before.")
+        parts.append(f"Not at every step: {listed(rest)}.")
     if low := [name for name in m["stages"] if name not in able]:
         scores = [f"{name} ({_percent(m['scores'][name]['mean'])})" for name in low]
         parts.append(

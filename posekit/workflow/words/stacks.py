@@ -20,6 +20,7 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
     return {
         "answer": answer(m),
         "network": m["network"],
+        "trained": trained(m["trained on"]),
         "people": f"{m['people']:,} {'mannequins' if m['rendered'] else 'people'}",
         "gain": gain(m),
         "errors": errors(m),
@@ -28,6 +29,13 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "study": study(m),
         "table": side_by_side("04_stacks", data, verdicts(m)),
     }
+
+
+def trained(source: str | None) -> str:
+    """What people the network has learned from."""
+    if source is None:
+        return "whose training is not known here"
+    return f"which was trained on {'rendered people' if source == 'mannequins' else 'photographs'}"
 
 
 def answer(m: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ def confidence(metrics: Mapping[str, Any]) -> str:
     errors, temperature = scores["errors"], scores["temperature"]
     parts = [
         f"The calibration was fitted on {scores['calibration']['people']:,} people and measured on {scores['people']:,}, of whose joints "
-        f"{spoken(scores['found'])} are found.",
+        f"{share(scores['found']).partition(' [')[0]} are found.",
         f"The best temperature is {number(temperature, 1)}. It moves every peak {'towards' if temperature > 1 else 'away from'} one half, "
         "so it cannot correct peaks that are all too low or all too high.",
     ]
