@@ -32,11 +32,11 @@ def sentences(metrics: Mapping) -> dict[str, str]:
 
 FROM_ERRORS = ("sharper targets",)  # found without a look inside
 SHIPPED = (
-    "Each is *all three*, and at most as large as the network beside it. The recipe is that network's, but for the sharper targets and, where "
-    "it is said, the epochs. *lspet-hg1-128px-redesign* was trained from random weights, *lspet-hg1-redesign* from that network. In their "
-    "last training *lspet-hg1* and its redesign learned from labels that an audit by an earlier *lspet-hg1* had put right. *All three* was "
-    "chosen before the study above had named its winner. That winner, *sharper targets*, was then trained in the same way at 192 px; on "
-    "validation people its PCK was below those of both, and it is not shipped."
+    "Each is *all three*, and at most as large as the network beside it. The recipe is that network's, but for the sharper targets and, "
+    "where it is said, the epochs. *lspet-hg1-128px-redesign* was trained from random weights, *lspet-hg1-redesign* from that network. "
+    "In their last training *lspet-hg1* and its redesign learned from labels that an audit by an earlier *lspet-hg1* had put right. *All "
+    "three* was chosen before the study above had named its winner. That winner, *sharper targets*, was then trained in the same way at "
+    "192 px; on validation people its PCK was below those of both, and it is not shipped."
 )
 
 
