@@ -51,16 +51,16 @@ def cascade_likeness(
     Lines mark the limit, and the level that decides, where intervals are drawn side by side; without such a level bands are.
     """
     figure, ax = plt.subplots(figsize=(8.5, 4.2))
-    levels, drawn = list(next(iter(rows.values()))), []
-    for (name, colour, style), blocks in zip(_lines(rows, controls), rows.values(), strict=True):
+    levels = list(next(iter(rows.values())))
+    for number, ((name, colour, style), blocks) in enumerate(zip(_lines(rows, controls), rows.values(), strict=True)):
         means, lows, highs = ([1.0, *(blocks[level][key] for level in levels)] for key in ("mean", "low", "high"))
         ax.plot(range(len(means)), means, style, color=colour, label=name, marker="o", markersize=3.5, linewidth=1.6)
         if decisive is None:
             ax.fill_between(range(len(means)), lows, highs, color=colour, alpha=0.12, linewidth=0)
         else:
             step = 1 + levels.index(decisive)
-            aside = step + 0.03 * (len(drawn) - (len(rows) - 1) / 2)
-            drawn.append(ax.plot([aside] * 2, [lows[step], highs[step]], color=colour, linewidth=2.2, alpha=0.6))
+            aside = step + 0.03 * (number - (len(rows) - 1) / 2)
+            ax.plot([aside] * 2, [lows[step], highs[step]], color=colour, linewidth=2.2, alpha=0.6)
     if limit is not None:
         ax.axhline(limit, color="0.6", linewidth=1, linestyle=":")
     if decisive is not None:

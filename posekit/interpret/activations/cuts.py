@@ -85,7 +85,7 @@ def cut_scores(
 
     whole, nobodys = hits({}), hits({hook_point: project(frame.mean, frame.directions[:0])})
     result: dict = {"whole": block(whole), "mean code": block(nobodys) | {"change": change(nobodys, whole)}}
-    kept = {}
+    kept: dict[int, np.ndarray] = {}
     for name, directions in (("components", frame.directions), ("random directions", rotated(frame.directions, seed))):
         result[name] = {}
         for k in [*tried, len(frame)]:
