@@ -183,7 +183,7 @@ without = ablation.ablate(network.model, card, some, skips, {"mean": mean}, back
 intact = ablation.intact(network.model, card, some, backend=network.backend)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Every labelled joint by kind of error: for each network and stack; and, on fewer people, for the network of this chapter as it is, and with the skip connections of one level or of all levels replaced by their mean over other people.", "name": "fig-trust-errors"}, "image": {"alt": "Horizontal bars, most of each grey for found joints, and behind it coloured parts for kinds of errors"}}
-rows = words.error_rows({name: block["stacks"] for name, block in found.items()}, weights)
+rows = words.error_rows({card.name if name == weights else name: block["stacks"] for name, block in found.items()})
 torsos, truth = metrics.torso(some.people.keypoints, some.people.skeleton), some.people.keypoints
 ablations = {}
 if some.people.skeleton.joints == skeleton.joints:
@@ -198,7 +198,7 @@ plt.show()
 # %% tags=["hide-input"]
 pd.DataFrame(words.repair_rows(plain(errors))).style.hide().set_caption(
     "Kinds of errors of this chapter’s network, and what the score would be with each kind repaired."
-    + (" *Similarity* is COCO’s, of keypoints." if "oks" in errors else "")
+    + (" Similarity is COCO’s, of keypoints." if "oks" in errors else "")
 )
 
 # %% [markdown]

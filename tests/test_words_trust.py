@@ -170,9 +170,9 @@ def test_errors_by_stack_and_by_skip():
     assert "With skip1 at its mean, misses" in said(metrics)["errors"]
     metrics["ablations"].pop("skip1")
     assert "at its mean" not in said(metrics)["errors"]
-    rows = words.error_rows({"net": [kinds()], "runs/two.safetensors": [kinds(), kinds()]}, "net")
+    rows = words.error_rows({"net": [kinds()], "runs/two.safetensors": [kinds(), kinds()]})
     assert list(rows) == ["net", "two, stack 1", "two, stack 2"]
-    assert list(words.error_rows({"runs/laptop/02_training/weights.safetensors": [kinds()]}, "net")) == ["02_training"]
+    assert list(words.error_rows({"runs/laptop/02_training/weights.safetensors": [kinds()]})) == ["02_training"]
 
 
 @pytest.mark.parametrize("oks", [False, True])

@@ -162,7 +162,7 @@ def visibility(metrics: Mapping[str, Any]) -> str:
     return text + (f" Left out, with too few hidden or visible cases: {listed(block['left out'])}." if block.get("left out") else "")
 
 
-def error_rows(networks: Mapping[str, list], first: str) -> dict[str, Mapping]:
+def error_rows(networks: Mapping[str, list]) -> dict[str, Mapping]:
     """Rows of the figure: each network, each of its stacks where it has several."""
     rows: dict[str, Mapping] = {}
     for name, stacks in networks.items():
