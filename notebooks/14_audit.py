@@ -117,7 +117,7 @@ plt.show()
 # %% tags=["hide-input", "hide-output"] mystnb={"code_prompt_show": "Show the {type}", "code_prompt_hide": "Hide the {type}"}
 rows = [
     {
-        "kind": row["kind"],
+        "kind": words.NAMES[row["kind"]],
         "rate": f"{100 * row['rate']:.0f} %",
         "planted": f"{row['planted']:,}",
         "method": row["method"],
@@ -133,7 +133,7 @@ pd.DataFrame(rows).style.hide().set_caption(
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Calibration of the audit at the highest rate: the share of labels that were planted, by the probability that the audit gave. Larger dots have more labels; on the diagonal the probabilities are right.", "name": "fig-audit-calibration"}, "image": {"alt": "Lines along the diagonal, one for each kind of error"}}
 drawn = [row for row in planted["rows"] if row["method"] == "audit" and row["planted"] >= measure.ENOUGH]
-curves = {row["kind"]: row["calibration"] for row in drawn if row["rate"] == max(rates)}
+curves = {words.NAMES[row["kind"]]: row["calibration"] for row in drawn if row["rate"] == max(rates)}
 run.save_figure(figures.calibration(curves), "calibration")
 plt.show()
 

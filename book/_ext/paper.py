@@ -6,8 +6,9 @@ the appendix. The landing page is a way into the web pages; on paper there is it
 
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
+from math import ceil
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ LETTERS = 95  # of the size of tables that fill a line
 GAP = 2.7  # letters that the space between two columns takes; half as many where there are MANY columns
 MANY = 8
 SMALLER = 1.14  # times as many letters fill a line where the columns are crowded
+LEDGER = (0.42, 0.16, 0.17, 0.17, 0.08)  # shares of the line of the ledger's columns, the same in all its tables
 WHOLE = 10  # letters of a word that is not broken
 PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
 BREAK = "\u200b"
@@ -186,10 +188,12 @@ class Columns(SphinxPostTransform):
             table["classes"] = [*table["classes"], "longtable"]
             natural, least = _most(table, _length), _most(table, _word)
             small = sum(least) > 0.9 * _room(len(least))
-            place = table.parent.index(table)
-            table.parent.insert(place, addnodes.tabular_col_spec(spec=columns_of(natural, least, LETTERS * SMALLER if small else LETTERS)))
+            letters = LETTERS * SMALLER if small else LETTERS
+            ledger = any("ledger" in node.get("classes", []) for node in _above(table)) and len(least) == len(LEDGER)
+            spec = _fixed([share * _room(len(least)) for share in LEDGER], LETTERS) if ledger else columns_of(natural, least, letters)
+            table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=spec))
             size = r"\scriptsize" if small else ""
-            begins = latex(rf"\tablebegins{{{_lines(table)}}}{{{size}}}")
+            begins = latex(rf"\tablebegins{{{_lines(table, spec, letters)}}}{{{size}}}")
             if section := _opened(table):  # whose heading stays with it
                 section.parent.insert(section.parent.index(section), begins)
             else:
@@ -219,10 +223,17 @@ def _opened(table: nodes.table) -> nodes.section | None:
     return None
 
 
-def _lines(table: nodes.table) -> int:
-    """About how many lines a table takes with its caption."""
-    rows = [max(1, sum(map(_length, row.findall(nodes.entry))) / LETTERS) for row in table.findall(nodes.row)]
-    return 3 + round(1.3 * sum(rows))
+def _lines(table: nodes.table, spec: str, letters: float) -> int:
+    """About how many lines of text a table takes with its caption: a row as many of its own as its longest cell."""
+    widths = [letters * float(share) for share in re.findall(r"p\{([\d.]+)", spec)]
+    cells = [[_length(entry) for entry in row.findall(nodes.entry)] for row in table.findall(nodes.row)]
+    rows = [max([1, *(ceil(length / width) for length, width in zip(row, widths, strict=False))]) for row in cells]
+    return 3 + round(0.8 * sum(rows) + 0.3 * len(rows))
+
+
+def _above(node: nodes.Element) -> Iterator[nodes.Element]:
+    while (node := node.parent) is not None:
+        yield node
 
 
 def _most(table: nodes.table, measure: Callable[[nodes.entry], float]) -> list[float]:
@@ -247,7 +258,8 @@ def _word(entry: nodes.entry) -> float:
 
 def _room(columns: int, letters: float = LETTERS) -> float:
     """Letters to a line of a table of so many columns, without the space between them, which is no smaller where the letters are."""
-    return letters * (1 - GAP * columns / (1 + (columns >= MANY)) / LETTERS)
+    many = columns >= MANY
+    return letters * (1 - 0.007 * many) * (1 - GAP * columns / (1 + many) / LETTERS)
 
 
 def columns_of(natural: list[float], least: Sequence[float] = (), letters: float = LETTERS) -> str:
@@ -279,8 +291,12 @@ def columns_of(natural: list[float], least: Sequence[float] = (), letters: float
         if not narrow or crowded or len(fixed) + len(narrow) == len(natural):
             break
         fixed |= narrow
+    return _fixed(widths, letters)
+
+
+def _fixed(widths: Sequence[float], letters: float) -> str:
     columns = [rf">{{\raggedright\arraybackslash}}p{{{width / letters:.3f}\linewidth}}" for width in widths]
-    return (r"@{\hspace{6pt}}" if len(natural) >= MANY else "").join(columns)
+    return (r"@{\hspace{6pt}}" if len(widths) >= MANY else "").join(columns)
 
 
 class Drawings(ImageConverter):

@@ -109,8 +109,8 @@ def cut(m: Mapping, skips: str) -> str:
         return f"{said} Equally many random directions are not shown to be worse."
     k = ahead[len(ahead) // 2]
     return (
-        f"{said} Components keep more than random directions: PCK is {spoken(blocks[k])} with {k:,} of them, against {spoken(random[k])}, "
-        f"a difference of {spoken(random[k]['behind'], points=True)}."
+        f"{said} Components keep more than random directions: PCK is {spoken(blocks[k])} with {k:,} of them and {spoken(random[k])} with "
+        f"as many random directions, a change of {spoken(random[k]['behind'], points=True)}."
     )
 
 
