@@ -81,8 +81,8 @@ rendered = parse_spec(data)[0] == "mannequins"
 #
 # A classifier has a score for each class. A network that outputs heatmaps has a whole map for each joint, so one number of the map has to
 # be chosen as the one to explain. That number is the *target*: the raw output at the map's *peak*, its mean in a *window* around the peak,
-# the *mean* of the whole map, the *probability* in the window after the softmax, or the *distance* to another joint. The figure shows all
-# five for the same people by the same method.
+# the *mean* of the whole map, the *probability* in the window after the softmax, or the *distance* to another joint, the left
+# shoulder. The figure shows all five for the same people by the same method; of the left shoulder itself the last map is empty.
 
 # %% tags=["show-input"]
 cases = sanity.draw_cases(
@@ -103,7 +103,7 @@ def sheet(rows):
 names = {"peak": "peak", "window": "window", "mean": "mean", "probability": "probability", "distance": "distance to left shoulder"}
 by_target = {label: sanity.by(card, "saliency", name=name)(network, cases) for label, name in names.items()}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The gradients (saliency) of five targets for five people who were drawn at random. The joint is named above; a cross marks where the network puts it. Each map is scaled to its own strength. The left shoulder itself has no distance to the left shoulder, so that its map is empty.", "name": "fig-explanations-targets"}, "image": {"alt": "Five people in columns, and below each five maps that are bright around the joint"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The gradients (saliency) of five targets for five people who were drawn at random. The joint is named above; a cross marks where the network puts it. Each map is scaled to its own strength.", "name": "fig-explanations-targets"}, "image": {"alt": "Five people in columns, and below each five maps that are bright around the joint"}}
 run.save_figure(sheet({label: maps[shown] for label, maps in by_target.items()}), "targets")
 plt.show()
 

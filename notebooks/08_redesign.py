@@ -244,9 +244,9 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if rows else None
 # %% [markdown]
 # {{ runs["08_redesign"].say.sizes }}
 #
-# ## What it did to the code
+# ## What a redesign did to the code
 #
-# The tools of the earlier chapters are applied to two trained networks, a base and its redesign, on test people.
+# The tools of the earlier chapters are applied to two trained networks that come with posekit, a base and its redesign by *all three*, on test people.
 
 # %% tags=["show-input"]
 coded = table.split("test").at_most(code_people)

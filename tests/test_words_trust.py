@@ -164,7 +164,7 @@ def test_errors_by_stack_and_by_skip():
     metrics = planted(ablations={"nothing": kinds(), "skip1": kinds(miss=0.2), "all": kinds(0.1, 0.1, 0.1, 0, 0.7)})
     metrics["errors"]["two"] = {"weights": "two", "others": 0, "stacks": [kinds(0.5, 0.1, 0.3), kinds()], "inversions by chance": block(0)}
     text = said(metrics)["errors"]
-    assert "The last stack of two mainly removes inversions: from 30.0 %" in text
+    assert "From the first stack of two to the last, inversions fall most: from 30.0 %" in text
     assert "With all skip connections at their means, misses change from 10.0 %" in text and "inversions from 20.0 %" in text
     metrics["ablations"].pop("all")
     assert "With skip1 at its mean, misses" in said(metrics)["errors"]

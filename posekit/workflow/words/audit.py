@@ -158,7 +158,8 @@ def found(m: Mapping[str, Any]) -> str:
     lines = [f"| {NAMES[kind]} | {100 * rate:.1f} % |" for kind, rate in rates.items() if kind in NAMES]
     text = (
         f"{audit['people']:,} people were judged. For {share(audit['exchanged'])} of them it is more likely than not that left and right "
-        "are exchanged, wholly or in part, or that box or person is wrong. The table gives an upper bound of each kind's rate."
+        "are exchanged, wholly or in part, or that box or person is wrong. The table gives an upper bound of each kind's rate; it holds "
+        "for errors like those that were planted, and smaller ones are not counted."
     )
     return "\n".join([text, "", "| kind of error | rate, at most |", "| --- | --- |", *lines])
 
@@ -263,7 +264,8 @@ def ceiling(m: Mapping[str, Any]) -> str:
     if m["rendered"]:
         return "Labels of mannequins are right by construction, so every doubt of the audit is mistaken here, and nothing is bounded."
     return (
-        f"By the audit's probabilities, a network that is always right agrees with at least {share(m['ceiling'])} of these labels. Above "
+        "By the audit's probabilities, and counting only errors of the kinds that were planted, a network that is always right agrees with "
+        f"at least {share(m['ceiling'])} of these labels. How far annotators scatter is told [elsewhere](01_dataset). Above "
         "that, a higher score on these labels need not mean a better network."
     )
 

@@ -13,7 +13,7 @@ def sentences(metrics: Mapping) -> dict[str, str]:
     """By name what the page quotes. `metrics` has "studies" by name, "live", "code", "code people" and "full"."""
     study = metrics["studies"]["redesign"]
     return {
-        "answer": answer(study),
+        "answer": answer(study, metrics["full"]),
         "terms": terms(study),
         "live": live(metrics["live"]),
         "progress": progress(study),
@@ -40,8 +40,8 @@ SHIPPED = (
 )
 
 
-def answer(study: Mapping) -> str:
-    """The chapter's answer in one sentence."""
+def answer(study: Mapping, full: Mapping[str, Mapping]) -> str:
+    """The chapter's answer, of the study's small networks and of the larger pairs that are shipped, where these were compared."""
     block, winner = study["contrasts"]["winner"], study["winner"]
     if block["why"]:
         return f"**Which helps most is not decided yet**: {block['why']}. {own(study)}"
@@ -49,9 +49,12 @@ def answer(study: Mapping) -> str:
         return "**No**: of the redesigns that cost no more than the base, none has a higher PCK on validation people."
     people = "mannequins" if study["source"] == "mannequins" else "photographs"
     what = (
-        f"on {people}, the redesign chosen on validation people, *{winner}*, changes PCK by {relative(block)}, relative, at no higher cost."
+        f"on {people}, the redesign of small networks chosen on validation people, *{winner}*, changes PCK by {relative(block)}, relative, "
+        "at no higher cost."
     )
     what += " It follows from the errors alone, without a look inside." if winner in FROM_ERRORS else ""
+    if full and not any((pair["relative"]["low"] or 0) > 0 for pair in full.values()):
+        what += " In larger networks no redesign gains significantly."
     if block["low"] is None:
         return f"**Not decided**: {what}"
     return f"**{'Yes' if block['low'] > 0 else 'No' if block['high'] < 0 else 'Undecided'}**: {what}"

@@ -135,8 +135,8 @@ def radius(metrics: Mapping[str, Any]) -> str:
 
 def visibility_method(metrics: Mapping[str, Any]) -> str:
     text = (
-        "An annotator marks each joint as hidden or visible; training does not use this mark. Can it be predicted from the code, or from "
-        "the heatmap?"
+        "In some data sets each joint is marked as hidden or visible; training does not use this mark. Can it be predicted from the code, or "
+        "from the heatmap?"
     )
     if metrics["rendered"]:
         return f"{text} For mannequins the mark is exact, since the renderer makes it."
@@ -216,7 +216,9 @@ def errors(metrics: Mapping[str, Any]) -> str:
     for name, stacks in stacked.items():
         gone = max(KINDS[1:], key=lambda kind: stacks[0]["kinds"][kind]["mean"] - stacks[-1]["kinds"][kind]["mean"])
         before, after = stacks[0]["kinds"][gone], stacks[-1]["kinds"][gone]
-        parts.append(f"The last stack of {name} mainly removes {MANY[gone]}: from {spoken(before)} to {spoken(after)} of all joints.")
+        parts.append(
+            f"From the first stack of {name} to the last, {MANY[gone]} fall most: from {spoken(before)} to {spoken(after)} of all joints."
+        )
     if metrics["ablations"]:
         whole = metrics["ablations"]["nothing"]["kinds"]
         more = {group: block["kinds"]["miss"]["mean"] for group, block in metrics["ablations"].items() if group != "nothing"}
