@@ -135,8 +135,8 @@ def radius(metrics: Mapping[str, Any]) -> str:
 
 def visibility_method(metrics: Mapping[str, Any]) -> str:
     text = (
-        "In some data sets each joint is marked as hidden or visible; training does not use this mark. Can it be predicted from the code, or "
-        "from the heatmap?"
+        "In some data sets each joint is marked as hidden or visible; training does not use this mark. Can it be predicted from the code, "
+        "or from the heatmap?"
     )
     if metrics["rendered"]:
         return f"{text} For mannequins the mark is exact, since the renderer makes it."
