@@ -59,14 +59,14 @@ def cascade_likeness(
             ax.fill_between(range(len(means)), lows, highs, color=colour, alpha=0.12, linewidth=0)
         else:
             step = 1 + levels.index(decisive)
-            aside = step + 0.03 * (number - (len(rows) - 1) / 2)
-            ax.plot([aside] * 2, [lows[step], highs[step]], color=colour, linewidth=2.2, alpha=0.6)
+            aside = step + 0.012 * len(levels) * (number - (len(rows) - 1) / 2)
+            ax.plot([aside] * 2, [lows[step], highs[step]], color=colour, linewidth=2)
     if limit is not None:
         ax.axhline(limit, color="0.6", linewidth=1, linestyle=":")
     if decisive is not None:
-        ax.axvline(1 + levels.index(decisive), color="0.6", linewidth=1, linestyle="--", zorder=0)
+        ax.axvline(1 + levels.index(decisive), color="0.8", linewidth=1, linestyle="--", zorder=0)
     ax.axhline(0, color="0.85", linewidth=1, zorder=0)
-    rotation = 20 if len(levels) < 16 else 60  # labels of more would run into each other
+    rotation = 20 if len(levels) < 8 else 40 if len(levels) < 16 else 60  # labels of more would run into each other
     ax.set_xticks(range(len(levels) + 1), ["trained", *(f"+ {level}" for level in levels)], rotation=rotation, ha="right")
     ax.set(ylabel="rank correlation with the\nmap of the trained network", ylim=(max(min(-0.1, ax.get_ylim()[0]), -1.03), 1.03))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
