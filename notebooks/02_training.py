@@ -93,8 +93,9 @@ if weights is None or compare_epochs:
 if weights is None:
     folder = run.path("training/weights.safetensors").parent
     written = posekit.fit(
-        config, recipe, training, validation, folder, name=f"{run.folder.parent.name}-hg{stacks}", backend=backend, report=report
-    )
+        config, recipe, training, validation, folder, backend=backend, report=report,
+        name=f"{run.folder.parent.name}-hg{stacks}{run.name.removeprefix('02_training')}",  # of the preset, or of this run alone
+    )  # fmt: skip
     source = str(written.replace(run.path("weights.safetensors")))
 else:
     source = weights

@@ -52,7 +52,7 @@ from posekit.coordinates import CONTEXT, transform, view
 from posekit.data import held_out
 from posekit.data.mannequins import COUNTERFACTUALS, counterfactuals
 from posekit.data.mannequins.pairs import unpaired
-from posekit.data.people import joints_box
+from posekit.data.people import joints_box, parse_spec
 from posekit.engine.learning.epochs import epochs_of
 from posekit.files import plain
 from posekit.interpret.activations import patching, walks
@@ -346,9 +346,7 @@ for name, one in networks.items():
     layers |= {name if len(stacks) == 1 else f"{name}, stack {i}": code for i, code in enumerate(stacks, 1)}
 alike = cka_table(layers, layers)
 trained = {
-    name: f"{one.card.data.partition(':')[0]}, {one.card.resolution} px, {len(one.card.history)} epochs"
-    for name, one in networks.items()
-    if one is not bare and one.card.history
+    name: f"{parse_spec(one.card.data)[0]}, {one.card.resolution} px" for name, one in networks.items() if one is not bare and one.card.data
 }
 run.save_figure(matrix(alike, list(layers), list(layers)), "cka")
 plt.show()

@@ -97,8 +97,8 @@ audit = posekit.audit(crops.people, network, on_error=on_error, seed=seed)
 #
 # ## Planted errors
 #
-# Errors of one kind at a time are planted in a given share of the people, or of the labels. A *displaced* joint lies a tenth to half of the
-# person's size from where it was; a *wrong flag* labels a joint that is not labelled, anywhere in the person's box. Three baselines search for the same errors:
+# Errors of one kind at a time are planted in a given share of the people, or of the labels. A *displaced* joint lies elsewhere, far
+# enough to be wrong; a *wrong flag* labels a joint that is not labelled, anywhere in the person's box. Three baselines search for the same errors:
 # sorting by the network's *loss*; *counting* label errors as confident learning does {cite:p}`northcutt2021`; and, for exchanges, what
 # the *labels alone* say about left and right, without a network. People whom the audit doubted before anything was planted are left out,
 # because nobody knows whether their labels are right.

@@ -41,7 +41,7 @@ SHIPPED = (
 
 
 def answer(study: Mapping, full: Mapping[str, Mapping]) -> str:
-    """The chapter's answer, of the study's small networks and of the larger pairs that are shipped, where these were compared."""
+    """The chapter's answer, of the study's small networks and of the pairs that are shipped, where these were compared."""
     block, winner = study["contrasts"]["winner"], study["winner"]
     if block["why"]:
         return f"**Which helps most is not decided yet**: {block['why']}. {own(study)}"
@@ -54,7 +54,7 @@ def answer(study: Mapping, full: Mapping[str, Mapping]) -> str:
     )
     what += " It follows from the errors alone, without a look inside." if winner in FROM_ERRORS else ""
     if full and not any((pair["relative"]["low"] or 0) > 0 for pair in full.values()):
-        what += " In larger networks no redesign gains significantly."
+        what += " Of the shipped networks no redesign gains significantly."
     if block["low"] is None:
         return f"**Not decided**: {what}"
     return f"**{'Yes' if block['low'] > 0 else 'No' if block['high'] < 0 else 'Undecided'}**: {what}"
