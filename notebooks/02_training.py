@@ -88,14 +88,13 @@ if weights is None or compare_epochs:
     size = int(resolution * CONTEXT)
     training = posekit.crops(people.split("train"), size, on_error=on_error)
     validation = posekit.crops(people.split("val"), size, on_error=on_error)
+# The preset's name, or that of this run alone.
+name = f"{run.folder.parent.name}-hg{stacks}{run.name.removeprefix('02_training')}"
 
 # %% tags=["show-input", "remove-output"]
 if weights is None:
     folder = run.path("training/weights.safetensors").parent
-    written = posekit.fit(
-        config, recipe, training, validation, folder, backend=backend, report=report,
-        name=f"{run.folder.parent.name}-hg{stacks}{run.name.removeprefix('02_training')}",  # of the preset, or of this run alone
-    )  # fmt: skip
+    written = posekit.fit(config, recipe, training, validation, folder, name=name, backend=backend, report=report)
     source = str(written.replace(run.path("weights.safetensors")))
 else:
     source = weights
