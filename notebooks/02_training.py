@@ -162,7 +162,7 @@ plt.show()
 # %% [markdown]
 # ## The training
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves, by epoch. Left, the loss on training and validation people. Middle, the share of validation joints found. Right, the mean height of the heatmaps' peaks on validation people; where there is a dotted line, it is the height of a flat map.", "name": "fig-history"}, "image": {"alt": "Curves of loss, score and peak height over the epochs"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves, by epoch. Left, the loss on training and validation people. Middle, the share of validation joints found. Right, the mean height of the heatmaps' peaks on validation people; dotted, the height of a flat map.", "name": "fig-history"}, "image": {"alt": "Curves of loss, score and peak height over the epochs"}}
 rows, columns = (round(resolution / card.stride * min(share, 1)) for share in (1 / card.aspect, card.aspect))
 if history:
     run.save_figure(plots.history({card.name: history}, 1 / (rows * columns) if loss == "cross-entropy" else None), "history")

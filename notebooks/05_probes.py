@@ -138,7 +138,7 @@ shown.style.hide().format({name: number for name in ("5 %", "median", "95 %")} |
 # The attribute *sitting* is 0 if the thighs continue the line of the trunk, and 1 if they are at right angles to it.
 # {{ runs["05_probes"].say.sitting }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Distribution of the scores of people in different postures, on the first component (left) and, if it is another one, on the component that correlates most with sitting (right). If the first component were sitting versus standing, the curves of people who sit and of those with straight legs would lie apart on the left.", "name": "fig-groups"}, "image": {"alt": "Overlapping density curves of people who stand, sit, and are upside down"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Distribution of the scores of people in different postures, on {{ runs['05_probes'].say.axes }}. If the first component were sitting versus standing, the curves of people who sit and of those with straight legs would lie apart on the first.", "name": "fig-groups"}, "image": {"alt": "Overlapping density curves of people who stand, sit, and are upside down"}}
 by_sitting = related[related["attribute"] == "sitting"].set_index("component")["r"].abs()
 second = max(2, int(by_sitting.idxmax())) if len(by_sitting) else 2  # the component to look at beside the first
 if len(by_sitting):
@@ -257,7 +257,7 @@ figure, near = sheet(along[0])
 figure.savefig(run.path("figures/walk-first.png"), bbox_inches="tight")
 plt.show()
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same for a walk along the component that correlates most with sitting, or along the second if that is the first.", "name": "fig-walk-sitting"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The same for a walk along {{ runs['05_probes'].say.second }}.", "name": "fig-walk-sitting"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
 figure, _ = sheet(along[second - 1])
 figure.savefig(run.path("figures/walk-sitting.png"), bbox_inches="tight")
 plt.show()

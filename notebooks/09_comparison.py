@@ -360,7 +360,7 @@ if len(twelve) > 6:
 error_shares = {name: between.shares(between.error_kinds(predicted[name][-1], truth, 0.2 * torso, skeleton), **over) for name in equal}
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Errors by kind and estimator, as shares of all labelled joints, with 95 % intervals over people.", "name": "fig-comparison-errors"}, "image": {"alt": "Bars of the share of each kind of error, a colour an estimator"}}
-run.save_figure(skip_figures.stacked_kinds(error_shares), "errors")
+run.save_figure(skip_figures.stacked_kinds(error_shares, figures.estimator_colours(list(scores))), "errors")
 plt.show()
 
 # %% [markdown]

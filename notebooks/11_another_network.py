@@ -143,7 +143,7 @@ if here:
     m["floor"] = median_pose(everybody) if {"train", "test"} <= {*everybody.splits} else None
     m["ceiling"] = CEILINGS.get(parse_spec(data)[0])
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso over the twelve limb joints, as the people are and with the trunk turned upright, with 95 % intervals over people. Dashed: the median pose. Dotted, where it is known: what the labels allow.", "name": "fig-another-score"}, "image": {"alt": "A row for each network with two dots and their intervals"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso over the twelve limb joints, as the people are and with the trunk turned upright, with 95 % intervals over people. Dashed: the median pose. Dotted, for photographs: what the labels allow.", "name": "fig-another-score"}, "image": {"alt": "A row for each network with two dots and their intervals"}}
 if m:
     run.save_figure(plots.scores({"as it is": m["score"], "trunk upright": m["upright"]}, m["floor"], m["ceiling"]), "score")
     plt.show()

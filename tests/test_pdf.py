@@ -134,6 +134,18 @@ def test_a_column_is_as_wide_as_its_longest_word():
     assert widths[1] == pytest.approx(50 / paper.LETTERS, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("by +5.9 % [+4.9, +6.9] and", "by +5.9~%~[+4.9,~+6.9] and"),
+        ("by 0.12 [0.10, 0.15] of 30 epochs", "by 0.12~[0.10,~0.15] of 30~epochs"),
+        ("in 1998 [LeCun98] and 3 pointless", "in 1998 [LeCun98] and 3 pointless"),
+    ],
+)
+def test_a_number_stays_with_its_interval(text, expected):
+    assert paper.bound(text).replace("\u00a0", "~") == expected
+
+
 def test_many_columns_that_do_not_fit_share_what_there_is_by_their_words():
     """As the table of a study: names of three words, intervals, and figures."""
     natural, least = [25, 8, 20, 22, 22, 14, 14, 9, 16], [11, 8, 13, 14, 14, 14, 11, 9, 8]

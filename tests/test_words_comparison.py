@@ -165,15 +165,21 @@ def test_joints():
     assert said(floor=0.2)["joints"] == "No estimator scores high enough to call a joint hard or easy."
 
 
-def test_stages():
+@pytest.mark.parametrize(
+    ("second", "part"), [(0.02, "Each of its steps is a significant gain for"), (0.0, "Not each step is a significant gain")]
+)
+def test_stages(second, part):
     text = said()["stages"]
     assert "Hourglass, 2 stacks starts at 25.0 % [24.0, 26.0]; stack 2 adds +2.0 [+1.0, +3.0] points" in text
     assert "and reduces the distance by 0.018 [−0.002, 0.038] torso lengths." in text
-    assert "Significantly better at every step: hourglass, 2 stacks." in text and "DeepPose starts" not in text
+    assert "significant gain" not in text and "DeepPose starts" not in text, "there is one step"
     assert "Nothing is concluded from the stages of DeepPose (10.0 %), which scores below" in text
     flat = said(floor=0.03, gains={"DeepPose": [interval(0.0)], TWO: [interval(0.02)]})["stages"]
-    assert "Not at every step: DeepPose." in flat and "stage 2 adds 0.0" in flat and "Nothing is concluded" not in flat
+    assert "stage 2 adds 0.0" in flat and "Nothing is concluded" not in flat
     assert "which score below" in said(floor=0.1)["stages"]
+    gains = {"DeepPose": [interval(0.0)], TWO: [interval(0.02), interval(second)]}
+    text = said(gains=gains, nearer={"DeepPose": [interval(0.0)], TWO: [interval(0.02)] * 2})["stages"]
+    assert part in text
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,15 @@ def test_sitting_versus_standing(verdict, answer, sitting, cell):
         )
 
 
+def test_the_component_beside_the_first():
+    said = words.sentences(planted())
+    assert said["second"] == "component 3, which correlates most with *sitting*"
+    assert said["axes"] == "the first component (left) and component 3, which correlates most with *sitting* (right)"
+    for tie in ("yes", "unknown"):
+        said = words.sentences(planted(correlations=TIES[tie]))
+        assert (said["second"], said["axes"]) == ("component 2", "the first component")
+
+
 def test_mannequins_have_their_true_posture():
     metrics = planted(rendered=True, correlations=TIES["no"] | {words.POSTURES: correlated(0.02, 0.1, 0.1)})
     said = words.sentences(metrics)

@@ -14,7 +14,7 @@ PAGES = [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.py")]
     ("chapter", "module"), [("00_theory", "theory"), ("05_components", "components"), ("05_probes", "probes"), ("06_clusters", "clusters")]
 )
 def test_what_is_quoted_is_said(chapter, module):
-    quoted = {key for page in PAGES for key in re.findall(rf'runs\["{chapter}"\]\.say\.(\w+)', page.read_text(encoding="utf-8"))}
+    quoted = {key for page in PAGES for key in re.findall(rf"runs\[[\"']{chapter}[\"']\]\.say\.(\w+)", page.read_text(encoding="utf-8"))}
     planted = importlib.import_module(f"test_words_{module}").planted()
     said = importlib.import_module(f"posekit.workflow.words.{module}").sentences(planted)
     assert quoted <= {*said, "table"}

@@ -27,6 +27,8 @@ GAP = 2.7  # letters that the space between two columns takes; half as many wher
 MANY = 8
 SMALLER = 1.14  # times as many letters fill a line where the columns are crowded
 LEDGER = (0.42, 0.16, 0.17, 0.17, 0.08)  # shares of the line of the ledger's columns, the same in all its tables
+SHORT = 10  # lines of code that stay on one page
+TOGETHER = 3  # rows at a table's end that stay on one page
 WHOLE = 10  # letters of a word that is not broken
 PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
 BREAK = "\u200b"
@@ -178,10 +180,17 @@ class Columns(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         for text in list(self.document.findall(nodes.Text)):
             if isinstance(text.parent, nodes.paragraph | nodes.strong | nodes.emphasis | nodes.caption):
-                text.parent.replace(text, nodes.Text(unbroken(text)))
+                text.parent.replace(text, nodes.Text(unbroken(text) if _within(text, nodes.entry) else bound(text)))
             elif isinstance(text.parent, nodes.literal):
                 text.parent.replace(text, nodes.Text(re.sub(PIECES, f"\\g<0>{BREAK}", text)))
+        for block in list(self.document.findall(nodes.literal_block)):
+            if (lines := block.astext().count("\n") + 1) <= SHORT:
+                block.parent.insert(block.parent.index(block), latex(rf"\Needspace{{{lines + 1}\baselineskip}}"))
+        for signature in self.document.findall(addnodes.desc_parameterlist):
+            signature["multi_line_parameter_list"] = False
         for table in list(self.document.findall(nodes.table)):
+            for row in [*table.findall(nodes.row)][-TOGETHER:-1]:
+                row.parent.insert(row.parent.index(row) + 1, latex(r"\noalign{\nobreak}"))
             for entry in table.findall(nodes.entry):
                 if not entry.astext().strip() and not any(entry.findall(nodes.image)):
                     entry.clear()  # an empty paragraph would be as high as two lines
@@ -198,6 +207,12 @@ class Columns(SphinxPostTransform):
                 section.parent.insert(section.parent.index(section), begins)
             else:
                 table.parent.insert(_headed(table), begins)
+
+
+def bound(text: str) -> str:
+    """No line ends where it would not on a web page, or between a number and its interval or what it counts."""
+    text = re.sub(r"(?<=\d) (?=(?:epochs|points|people|seeds)\b)", "\u00a0", unbroken(text))
+    return re.sub(r"(\d(?:\u00a0%)?) (?=\[[−+]?\d)", "\\1\u00a0", text)
 
 
 def _headed(table: nodes.table) -> int:

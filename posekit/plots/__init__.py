@@ -122,7 +122,7 @@ def _sheet(pictures: Sequence, columns: int, titles: Sequence[str] | None) -> Fi
     for i, (ax, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
         ax.imshow(np.asarray(picture), interpolation="bilinear")
         if titles:
-            ax.set_title(titles[i], fontsize=9, pad=2)
+            ax.set_title(titles[i], fontsize=9, pad=4)
     return figure
 
 
@@ -146,9 +146,9 @@ def labels(keypoints: np.ndarray, skeleton: Skeleton) -> Figure:
 def pose_cloud(normalised: np.ndarray, skeleton: Skeleton, limit: float = 3.0) -> Figure:
     """Where each joint lies: keypoints (N, K, 2) relative to the middle of the hips, in torso lengths."""
     shown = [j for j in skeleton.joints if not j.endswith(("eye", "ear", "hip"))]
-    columns = 5
+    columns = 6
     rows = -(-len(shown) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(9, 1.95 * rows), sharex=True, sharey=True, squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(9, 1.7 * rows), sharex=True, sharey=True, squeeze=False)
     blank_rest(axes, len(shown))
     for ax, joint in zip(axes.flat, shown, strict=False):
         xy = normalised[:, skeleton.joints.index(joint)]
@@ -266,7 +266,7 @@ def heatmaps(picture: np.ndarray, maps: np.ndarray, joints: Sequence[str], colum
         strength = np.clip(heatmap / max(heatmap.max(), 1e-12), 0, 1)
         ax.imshow(strength, extent=(-0.5, size - 0.5, size - 0.5, -0.5), cmap="inferno", alpha=0.25 + 0.65 * strength,
                   interpolation="nearest")  # fmt: skip
-        ax.set_title(f"{joint}  {heatmap.max():.2f}", fontsize=9, pad=2)
+        ax.set_title(f"{joint}  {heatmap.max():.2f}", fontsize=9, pad=4)
     return figure
 
 

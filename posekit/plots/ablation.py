@@ -183,15 +183,18 @@ def joint_changes(series: Mapping[str, Mapping[str, Mapping]], label: str) -> Fi
     return figure
 
 
-def stacked_kinds(shares: Mapping[str, Mapping[str, Mapping]]) -> Figure:
-    """Kinds of errors by stack: stack to kind to {"mean", ...}; the kind `found` is left out, since it is most of all."""
+def stacked_kinds(shares: Mapping[str, Mapping[str, Mapping]], colours: Mapping[str, tuple] | None = None) -> Figure:
+    """Kinds of errors by stack, or by what else has `colours`: its name to kind to {"mean", ...}; the kind `found` is left out, since it is
+    most of all.
+    """
     names = list(shares)
     kinds = [kind for kind in shares[names[0]] if kind != "found" and any(shares[n][kind]["mean"] > 0 for n in names)]
     figure, ax = plt.subplots(figsize=(7.5, 0.42 * len(kinds) * max(len(names), 2) / 2 + 1.3))
     for i, name in enumerate(names):
         for j, kind in enumerate(kinds):
             block, y = shares[name][kind], j + (i - (len(names) - 1) / 2) * 0.8 / len(names)
-            ax.barh(y, 100 * block["mean"], height=0.76 / len(names), color=PALETTE[i], alpha=0.75, label=name if j == 0 else None)
+            colour = (colours or {}).get(name, PALETTE[i])
+            ax.barh(y, 100 * block["mean"], height=0.76 / len(names), color=colour, alpha=0.75, label=name if j == 0 else None)
             ax.plot([100 * block["low"], 100 * block["high"]], [y, y], color="0.2", linewidth=1.3)
     ax.set_yticks(range(len(kinds)), kinds)
     ax.invert_yaxis()

@@ -280,7 +280,7 @@ def _estimate(claim: Claim, metrics: Mapping, path: Sequence) -> Estimate:
     """The number, or mean with its interval, that stands at a path."""
     block, shown = look_up(metrics, path), " › ".join(str(key) for key in path)
     if block is None or block == {}:
-        raise _MissingError(f"{claim.chapter} did not measure it")
+        raise _MissingError("its chapter does not measure it on these people")
     found: Any = block if isinstance(block, dict) else {"mean": block, "low": block, "high": block}
     mean = found.get(next((name for name in _CENTRES if name in found), "mean"))
     low, high, people, p = (found.get(name) for name in ("low", "high", "people", "p"))

@@ -38,9 +38,10 @@ def correlation_table(table: pd.DataFrame, components: int = 10) -> Figure:
     return figure
 
 
-def probe_scores(code: Mapping[str, Probe], pixels: Mapping[str, Probe], lowest: float = -0.1) -> Figure:
+def probe_scores(code: Mapping[str, Probe], pixels: Mapping[str, Probe]) -> Figure:
     """R² of probes by attribute, best first: from codes, from pixels, and what chance reaches, with intervals."""
     names = sorted(code, key=lambda name: -code[name].r2)
+    lowest = max(min([-0.08, *(found.low for found in (*code.values(), *pixels.values()))]) - 0.02, -0.5)
     figure, ax = plt.subplots(figsize=(7.5, 0.27 * len(names) + 1.2))
     for row, name in enumerate(names):
         for found, offset, colour, marker in ((pixels.get(name), 0.16, PALETTE[1], "s"), (code[name], -0.12, PALETTE[0], "o")):

@@ -156,8 +156,9 @@ def _gap(part: Mapping[str, float]) -> int:
 def found(m: Mapping[str, Any]) -> str:
     audit, rates = m["audit"], m["audit"]["rates"]
     lines = [f"| {NAMES[kind]} | {100 * rate:.1f} % |" for kind, rate in rates.items() if kind in NAMES]
+    whom = f"{share(audit['exchanged'])} of them" if audit["exchanged"]["mean"] else "none of them"
     text = (
-        f"{audit['people']:,} people were judged. For {share(audit['exchanged'])} of them it is more likely than not that left and right "
+        f"{audit['people']:,} people were judged. For {whom} it is more likely than not that left and right "
         "are exchanged, wholly or in part, or that box or person is wrong. The table gives an upper bound of each kind's rate; it holds "
         "for errors like those that were planted, and smaller ones are not counted."
     )

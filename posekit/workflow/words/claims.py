@@ -231,4 +231,4 @@ def _link(claim: Claim, verdicts: Iterable[Verdict], here: set[str]) -> str:
         return ""
     if claim.figure and (claim.study or any(verdict.number is not None and not verdict.kept for verdict in verdicts)):
         return f"{{numref}}`{claim.figure}`"
-    return f"[chapter]({claim.chapter})"
+    return f"[]({claim.chapter})"

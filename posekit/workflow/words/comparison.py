@@ -194,11 +194,12 @@ def stages(m: Mapping[str, Any]) -> str:
             for i, (gain, by) in enumerate(zip(gains, m["nearer"][name], strict=True))
         ]
         parts.append(f"{_capital(name)} starts at {spoken(m['stages'][name][0])}; {listed(steps)}.")
-        (better if all(gain["low"] > 0 for gain in gains) else rest).append(name)
+        if len(gains) > 1:
+            (better if all(gain["low"] > 0 for gain in gains) else rest).append(name)
     if better:
-        parts.append(f"Significantly better at every step: {listed(better)}.")
+        parts.append(f"Each of its steps is a significant gain for {listed(better)}.")
     if rest:
-        parts.append(f"Not at every step: {listed(rest)}.")
+        parts.append(f"Not each step is a significant gain for {listed(rest)}.")
     if low := [name for name in m["stages"] if name not in able]:
         scores = [f"{name} ({_percent(m['scores'][name]['mean'])})" for name in low]
         parts.append(

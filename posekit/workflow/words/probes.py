@@ -31,6 +31,8 @@ def sentences(m: Mapping) -> dict[str, str]:
         "components": str(m["components"]),
         "first": first(m),
         "sitting": sitting(m),
+        "second": second(m),
+        "axes": axes(m),
         "read": read(m["probes"]),
         "unread": unread(m),
         "pixels": pixels(m["probes"]),
@@ -77,6 +79,17 @@ def best_for(m: Mapping, attribute: str) -> int:
     """The component that correlates most with an attribute."""
     r = m["correlations"][attribute]["r"]
     return max(range(1, len(r) + 1), key=lambda component: abs(r[component - 1]))
+
+
+def second(m: Mapping) -> str:
+    """The component that the page looks at beside the first."""
+    best = best_for(m, "sitting") if "sitting" in m["correlations"] else 1
+    return f"component {best}, which correlates most with *sitting*" if best > 1 else "component 2"
+
+
+def axes(m: Mapping) -> str:
+    """The components on which the page compares people who sit and stand."""
+    return f"the first component (left) and {second(m)} (right)" if "which" in second(m) else "the first component"
 
 
 def is_sitting(m: Mapping) -> str:
