@@ -17,6 +17,8 @@ SETS = {
     "mpii": "MPII Human Pose {cite:p}`andriluka2014`, frames of videos from YouTube, chosen to cover 410 activities",
 }
 
+PUBLISHED = {"lspet": 10_000}  # people in the whole set
+
 KINDS = {
     "mannequins": "rendered people, called mannequins",
     "lspet": "photographs of athletes, the LSPET data",
@@ -76,8 +78,10 @@ def provenance(m: Mapping[str, Any]) -> str:
     about = f": {SETS[kind]}" if kind in SETS else ""
     spec = "" if m["data"] == kind else f" (`{m['data']}`)"
     hidden = f"Of the labelled joints {100 * m['hidden_share']:.0f} % are hidden" if m["hidden_share"] else "Hidden joints are not marked"
+    whole = PUBLISHED.get(kind, 0)
+    count = f"{m['people']:,}" + (f" of its {whole:,}" if m["people"] < whole else "")
     return (
-        f"The data of this edition are **{kind}**{spec}{about}. The data used here have {m['people']:,} people, with "
+        f"The data of this edition are **{kind}**{spec}{about}. The data used here have {count} people, with "
         f"{number(m['labelled_per_person'], 1)} "
         f"of {m['joints']} joints labelled on average; {100 * m['fully_labelled_share']:.0f} % of them have every joint labelled. "
         f"{hidden}. "
