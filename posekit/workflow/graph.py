@@ -93,14 +93,19 @@ def _heeding_sigterm() -> Iterator[None]:
 
 
 def _interrupt(pid: int) -> None:
-    """Give a process and all that it has started what Ctrl-C would."""
+    """Let Snakemake begin no more jobs, and give those that it has begun what Ctrl-C would.
+
+    What a script has started in the background ignores Ctrl-C, and so do all whom that starts: these get SIGTERM.
+    """
     import psutil  # which Snakemake needs too
 
+    stop = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
     with suppress(psutil.NoSuchProcess):
         snakemake = psutil.Process(pid)
-        for process in [*snakemake.children(recursive=True), snakemake]:
+        snakemake.terminate()
+        for process in snakemake.children(recursive=True):
             with suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(stop)
 
 
 def find_profile(name: str) -> str:
