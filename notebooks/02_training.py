@@ -213,7 +213,7 @@ errors = mistakes.summary(kinds, skeleton, test.people.picture_ids(), seed=seed)
 
 # %% [markdown]
 # The next two figures show the best and the worst predictions, of people with at least two thirds of their joints labelled. Among the worst, look for people who are upside
-# down or folded up, who are seen from behind and have left and right exchanged, or whose labels are wrong.
+# down or folded up, who are seen from behind and have left and right exchanged, or, in photographs, whose labels are wrong.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The eight people with the smallest mean error: above as annotated, below as predicted, with the share of joints found.", "name": "fig-best"}, "image": {"alt": "Eight people in two rows, with labelled and with well predicted skeletons"}}
 eligible = np.flatnonzero(np.isfinite(distance).sum(1) >= 2 * len(skeleton) / 3)

@@ -168,7 +168,7 @@ plt.show()
 # {{ runs["06_clusters"].say.best }} {{ runs["06_clusters"].say.complete }}
 #
 # A maximum alone says little. By the rule of thumb of {cite:t}`kaufman1990`, a mean silhouette of 0.25 or less is no substantial structure,
-# and {{ runs["06_clusters"].say.control }} An excess alone shows that the codes are not normally distributed, and no groups. An elongated cloud without groups also has a best cut, across its longest axis. The cut itself
+# and {{ runs["06_clusters"].say.control }} An excess shows only that the codes are not normally distributed; it is no evidence of groups. An elongated cloud without groups also has a best cut, across its longest axis. The cut itself
 # is more telling: between two separate groups there are few people.
 
 # %% tags=["show-input"]

@@ -201,6 +201,7 @@ plt.show()
 rows = [
     {column: cell for column, cell in words.cells(name, v).items() if column not in ("parameters", "multiply-adds")}
     for name, v in variants.items()
+    if v["seeds"]
 ]
 if study["floor"]:
     rows.append({"variant": "the median pose", "val": words.percent(study["floor"]["val"]), "test": words.percent(study["floor"]["test"])})
@@ -246,7 +247,8 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if rows else None
 #
 # ## What a redesign did to the code
 #
-# The tools of the earlier chapters are applied to two trained networks that come with posekit, a base and its redesign by *all three*, on test people.
+# The tools of the earlier chapters are applied to a trained network that comes with posekit and to its redesign by *all three*,
+# where an edition has people for such a pair.
 
 # %% tags=["show-input"]
 coded = table.split("test").at_most(code_people)

@@ -266,6 +266,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["12_causes"].say.heading }}
 #
+# (sec-causes-atoms)=
 # ## Sparse features
 #
 # A *sparse autoencoder* represents the vector of channels of a cell as a sum of at most {{ runs["12_causes"].say.active }} of
@@ -322,7 +323,7 @@ if shown:
 lost = ablate_atoms(network, some, where[0], atom_set, ends, seed=seed)
 removed = {joint: {name: block(one) for name, one in by.items()} for joint, by in lost.items()}
 rows = [
-    {"joint": joint, "atom": ends[joint]} | {name: ranged(words.percent(one), 1) for name, one in by.items()}
+    {"joint": joint, "atom": ends.get(joint, "")} | {name: ranged(words.percent(one), 1) for name, one in by.items()}
     for joint, by in removed.items()
 ]
 pd.DataFrame(rows).style.hide().set_caption("How far joints move without the atom that marks a joint, in % of the picture’s side.")

@@ -147,6 +147,7 @@ def test_the_landing_page_shows_a_handful():
         ({"name": ...}, "claim one lacks name"),
         ({"rule": ...}, "claim one lacks rule; or say in `why`"),
         ({"why": "nobody looked"}, "claim one: either metric and rule decide it"),
+        ({"only": "paintings"}, "claim one: only is 'paintings'; give one of mannequins, photographs"),
         ({"metric": "one"}, "claim one: metric is 'one'; give a list"),
         ({"times": True}, "claim one: times is True; give a number"),
         ({"rule": {"above": "much"}}, "claim one: rule: above is 'much'; give a number"),
@@ -263,6 +264,13 @@ def test_a_chapter_that_is_not_read_is_refused(kept):
         claims.ledger([one(rule=claims.Rule(above=0))], "mannequins", {"04_stacks": None})
 
 
+def test_a_claim_that_one_kind_of_people_alone_decides():
+    claim = one(rule=claims.Rule(below=0.5), only="photographs")
+    metrics = {"03_skips": {"a": block(0.2, 0.15, 0.25)}}
+    assert claims.ledger([claim], "mannequins", metrics)["one"]["mannequins"].why == "only photographs can decide it"
+    assert claims.ledger([claim], "lspet:folder", metrics)["one"]["photographs"].verdict == "supported"
+
+
 def test_a_table_links_to_what_this_edition_has(kept):
     claim = one(rule=claims.Rule(below=0.075), unit="points", figure="fig-one", said="a | b", short=True)
     metrics = {"03_skips": {"a": block(0.2, 0.15, 0.2501), "people": 1234}}
@@ -288,7 +296,7 @@ def test_a_table_links_to_what_this_edition_has(kept):
     apart = {"mannequins": claims.Verdict("not decided yet"), "photographs": claims.Verdict("not measured")}
     assert say.brief(claim, apart) == "not decided yet on mannequins and not measured on photographs"
     unsure = {"mannequins": claims.Verdict("undecided", number=claims.Estimate(0.2, -0.1, 0.5))}
-    assert say.brief(claim, unsure) == "+20.0 points on mannequins (undecided)"
+    assert say.brief(claim, unsure) == "+20.0 points on mannequins (undecided whether below 7.5 points)"
     assert say.short_table([claim], verdicts).splitlines()[3] == "| One | ✗ not supported | – not measured |"
     assert claims.counts([found["mannequins"] for found in verdicts.values()])["not supported"] == 1
 

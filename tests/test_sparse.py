@@ -194,6 +194,8 @@ def test_a_joint_that_rests_on_an_atom_moves_when_it_is_taken_out():
     found = ablate_atoms(network, pictures, "cells", primary, {"left wrist": 2, "right wrist": 1})
     assert found["left wrist"]["more than others"].low > 0.1 and found["left wrist"]["other joints"].mean < 1e-6
     assert found["right wrist"]["its joint"].mean < 1e-6  # nothing is green
+    both = [found[joint]["its joint"].mean - found[joint]["its joint, random direction"].mean for joint in ("left wrist", "right wrist")]
+    assert found["mean of these"]["more than a random direction"].mean == pytest.approx(np.mean(both))
 
 
 def test_a_place_is_read_where_it_is_and_not_from_noise():

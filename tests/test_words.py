@@ -27,6 +27,13 @@ def test_a_number_without_an_interval_says_so(block):
     assert spoken(block) == "-25.4 %, without an interval" and spoken(block, points=True) == "−25.4 points, without an interval"
 
 
+def test_an_end_that_would_round_to_0_shows_its_side():
+    assert spoken({"mean": -0.0048, "low": -0.0094, "high": -0.0002}, points=True) == "−0.48 [−0.94, −0.02] points"
+    assert spoken({"mean": 0.004, "low": 0.0, "high": 0.009}, points=True) == "+0.4 [0.0, +0.9] points"
+    assert ranged({"mean": -0.035, "low": -0.065, "high": -0.004}) == "−0.035 [−0.065,\u00a0−0.004]"
+    assert ranged({"mean": 0.02, "low": 0.003, "high": 0.05}) == "0.02 [0.00,\u00a00.05]", "a share has one side alone"
+
+
 @pytest.mark.parametrize("block", NOTHING)
 def test_what_was_not_measured_has_no_interval_either(block):
     assert ranged(block) == share(block) == "–" and spoken(block) == "nothing to measure it on"

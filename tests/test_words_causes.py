@@ -36,6 +36,12 @@ def by_epoch(*to_last, other=0.5):
     return {"names": names, "table": table, "count": 9, "people": 120}
 
 
+def removed(more):
+    """Without one joint's atom."""
+    names = ("more than others", "more than a random direction")
+    return {joint: dict.fromkeys(names, block(more)) for joint in ("left wrist", "mean of these")}
+
+
 def planted(**changes):
     shares = {"skip1": block(0.4), "skip2": block(0.2), "all skips": block(0.9), "code": block(0.1)}
     metrics = {
@@ -49,7 +55,7 @@ def planted(**changes):
         "used": {"left arm": block(0.1) | {"part": "code", "r2": 0.6}, "heading": block(0.8) | {"part": "skip1", "r2": 0.4},
                  "sides": block(0.1) | {"part": "skip1", "r2": 0.02}},
         "heading": {"component": 3, "r": -0.61, "own": block(0.2) | {"p": 0.01}, "carried": {"the whole code": block(0.3)}},
-        "features": {"stack0.skip1": features()}, "removed": {"left wrist": {"more than others": block(0.2)}},
+        "features": {"stack0.skip1": features()}, "removed": removed(0.2),
         "cka": {"names": ["net", "other", "third", "untrained"],
                 "table": [[1, 0.8, 0.3, 0.1], [0.8, 1, 0.4, 0.2], [0.3, 0.4, 1, None], [0.1, 0.2, None, 1]]},
         "epochs": by_epoch(0.1, 0.4, 0.7),
@@ -113,11 +119,11 @@ def test_how_many_pairs_a_share_rests_on():
         and "10 % [5,\u00a015] of joints in 40 pairs" in found["sides"]
     )
     assert found["joints"].startswith(
-        "Each column rests on 5 to 9 pairs only, so its shares are rough. The other 1 joint is left out: each is found "
+        "Each column of the figure rests on 5 to 9 pairs only, so its shares are rough. The other 1 joint is left out: each is found "
     )
     assert found["joints"].endswith("predicted far enough apart, in fewer than 5 pairs of different heading.")
     whole = said(least=5, **{"judged joints": {"nose": 6, "neck": 6}})["joints"]
-    assert whole == "Each column rests on 6 pairs only, so its shares are rough."
+    assert whole == "Each column of the figure rests on 6 pairs only, so its shares are rough."
     assert said(least=5, **{"judged joints": {"nose": 1}})["joints"].startswith("No joint is shown: each is found")
 
 
@@ -203,10 +209,13 @@ def test_sparse_features():
 
 
 def test_removed():
-    assert said()["removed"] == "Removing the atom that marks left wrist moves this joint more than others."
-    some = {"left wrist": {"more than others": block(0.2)}, "left knee": {"more than others": block(0.0)}}
-    assert "For left knee, it does not." in said(removed=some)["removed"]
-    assert "Removing an atom moves its own joint no more" in said(removed={"left knee": {"more than others": block(0.0)}})["removed"]
+    text = said()["removed"]
+    assert "a joint moves by 20.0 [" in text and ": the network needs these atoms to find the joints." in text
+    assert text.endswith("Of the joints, left wrist clearly moves farther than other joints do.")
+    text = said(removed=removed(0.0))["removed"]
+    assert "this does not show that the network needs these atoms" in text and text.endswith(
+        "No joint clearly moves farther than other joints do."
+    )
     assert "No joint is marked" in said(removed={})["removed"]
 
 
@@ -275,6 +284,7 @@ def test_without_intervals_nothing_is_decided():
     assert words.verdicts(planted(heading=heading))["The component of the heading"] == "undecided"
     more = {"stack0.skip1": features() | {"more": OPEN}}
     assert "Whether atoms mark joints better than components do is undecided" in said(features=more)["sparse"]
-    removed = {"left wrist": {"more than others": OPEN}}
-    assert "Too few people have the marked joints to say" in said(removed=removed)["removed"]
-    assert "moves this joint more than others" in said(removed=removed | {"nose": {"more than others": block(0.2)}})["removed"]
+    lost = removed(0.2)
+    assert "No joint clearly moves farther" in said(removed=lost | {"left wrist": {"more than others": OPEN}})["removed"]
+    nothing = lost | {"mean of these": {"more than a random direction": OPEN, "more than others": OPEN}}
+    assert "Too few people have the marked joints to say" in said(removed=nothing)["removed"]

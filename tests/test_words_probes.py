@@ -114,12 +114,12 @@ def test_what_is_read_and_what_is_not():
     metrics = planted(probes={"lean": read(0.3, answer=0.6), "true size": read(0.0, pixels=0.2), "facing": read(0.01)})
     assert words.unread(metrics) == (
         "From the predicted joints more can be read than from the code about *lean* (R² = 0.60 against 0.30): the network holds this "
-        "outside the first 3 components, or not along a straight line. From the code, *true size* and *facing* are read no better "
-        "than by chance."
+        "outside the first 3 components, or not along a straight line. From the code, nothing beyond chance is read about *true size* "
+        "and *facing*."
     )
     assert words.unread(planted()) == ""
     many = words.unread(planted(probes={f"a{i}": read(0.0) for i in range(9)}))
-    assert many == "From the code, *a0*, *a1*, *a2*, *a3*, *a4* and 4 others are read no better than by chance."
+    assert many == "From the code, nothing beyond chance is read about *a0*, *a1*, *a2*, *a3*, *a4* and 4 others."
     assert words.pixels(metrics["probes"]).startswith("From pixels, *true size* is read better than from the code")
     assert words.pixels(planted()["probes"]) == "No attribute is read better from pixels than from the code."
 

@@ -126,7 +126,7 @@ def test_radius():
     )
     metrics = planted()
     metrics["confidence"]["joints"].pop("left wrist")
-    assert "For no joint are they clearly fewer than intended." in said(metrics)["radius"]
+    assert "For no joint do they contain clearly fewer than intended." in said(metrics)["radius"]
     metrics["confidence"]["joints"]["nose"]["radius"] = None
     assert "runs from" not in said(metrics)["radius"]
     metrics["confidence"]["joints"]["nose"]["held"] = block(None)

@@ -64,6 +64,7 @@ class Claim:
     cases: str = ""  # what `people` counts where it is no people: "pairs of mannequins"
     note: str = ""
     why: str = ""
+    only: str = ""  # kind of people that can decide it, where not both can
     short: bool = False
 
     @property
@@ -197,6 +198,9 @@ def ledger(
             continue
         found[claim.id] = {}
         for kind, preset in KINDS.items():
+            if claim.only and claim.only != kind:
+                found[claim.id][kind] = Verdict("not measured", f"only {claim.only} can decide it")
+                continue
             verdicts = []
             if kind == kind_here and (metrics := own[claim.chapter]):
                 verdicts.append(replace(decide(claim, metrics), data=parse_spec(data)[0]))
@@ -244,6 +248,8 @@ def _claim(who: str, group: str, entry: Any) -> Claim:
         if (rule.equals is None) != (rule.sure is None):
             raise PosekitError(f"{who}: rule: equals and sure belong together")
     claim: Claim = _made(who, Claim, values)
+    if claim.only and claim.only not in KINDS:
+        raise PosekitError(f"{who}: only is {claim.only!r}; give one of {', '.join(KINDS)}")
     if claim.why and (claim.metric or claim.rule):
         raise PosekitError(f"{who}: either metric and rule decide it, or `why` says that nothing does")
     lacking = [name for name in ("measure", "metric", "rule") if not getattr(claim, name)]

@@ -140,7 +140,8 @@ def ablate_atoms(
 
     Returns:
         By joint, the distances that it moves itself, `its joint`; that the `other joints` move; how much farther it moves than they do,
-        `more than others`; and `its joint, random direction`, where as much is taken along one. Intervals are over people.
+        `more than others`; `its joint, random direction`, where as much is taken along one; and how much farther it moves than that,
+        `more than a random direction`. Last the `mean of these` joints. Intervals are over people.
     """
     random, names = np.random.default_rng(seed), network.skeleton.joints
     intact, ones = stage_answers(network, pictures), np.ones(len(pictures))
@@ -149,14 +150,19 @@ def ablate_atoms(
         with edit(network.model, {hook_point: without_atom(dictionary, atom, direction)}):
             return np.linalg.norm(stage_answers(network, pictures)[..., :2] - intact[..., :2], axis=-1) / pictures.shape[-1]
 
-    found = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
     for joint, atom in atoms.items():
         drawn = random.normal(size=dictionary.atoms.shape[1])
         k, way, control = names.index(joint), moved(atom), moved(atom, drawn / np.sqrt(np.square(drawn).sum()))
-        own, rest = way[:, k], np.delete(way, k, 1).mean(1)
-        columns = {"its joint": own, "other joints": rest, "more than others": own - rest, "its joint, random direction": control[:, k]}
-        found[joint] = {name: over_people(column, ones, seed=seed) for name, column in columns.items()}
-    return found
+        own, rest, chance = way[:, k], np.delete(way, k, 1).mean(1), control[:, k]
+        found[joint] = {
+            "its joint": own, "other joints": rest, "more than others": own - rest,
+            "its joint, random direction": chance, "more than a random direction": own - chance,
+        }  # fmt: skip
+    if found:
+        columns = list(found.values())
+        found["mean of these"] = {name: np.mean([column[name] for column in columns], axis=0) for name in columns[0]}
+    return {joint: {name: over_people(column, ones, seed=seed) for name, column in by.items()} for joint, by in found.items()}
 
 
 def _cell(joints: np.ndarray, columns: int, rows: int, card: Card) -> tuple[np.ndarray, np.ndarray]:

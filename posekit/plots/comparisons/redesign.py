@@ -13,7 +13,7 @@ from posekit.plots import PALETTE, blank_rest, from_zero
 KINDS = {
     "reference": ("the base", "0.35"),
     "found": ("a finding suggests it", PALETTE[1]),
-    "study": ("the study’s, and its controls", PALETTE[0]),
+    "study": ("the bachelor thesis’s, and its controls", PALETTE[0]),
     "distilled": ("learns from a larger network too", PALETTE[2]),
     "random": ("drawn at random", PALETTE[7]),
 }

@@ -28,7 +28,7 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
     m = comparable(m)
     return {
         "answer": answer(m),
-        "people": f"The book's own network is *{m['own']}*. Both are applied to {m['people']:,} people, {m['seen']}.",
+        "people": f"The book's own network is in this chapter *{m['own']}*. Both are applied to {m['people']:,} people, {m['seen']}.",
         "where": f"BlazePose is not here: {missing}. This page quotes the reference run on photographs." if missing else "",
         "score": score(m),
         "headings": headings(m),

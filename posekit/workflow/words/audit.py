@@ -10,6 +10,9 @@ from posekit.workflow.words.studies import gained, state, table
 NAMES = {"whole": "whole exchanges", "arms": "exchanged arms", "legs": "exchanged legs", "pair": "exchanged pairs",
          "person": "wrong boxes or people", "displaced": "displaced joints", "another person": "other people's joints",
          "flag": "wrong flags"}  # fmt: skip
+OF = {kind: "people" for kind in ("whole", "arms", "legs", "pair", "person")} | {
+    kind: "labels" for kind in ("displaced", "another person", "flag")
+}  # what each is a share of
 BASELINES = ("loss", "counting", "labels alone")
 GOAL = 0.8  # recall, at as high a precision
 SHOWN_RATE = 0.05
@@ -59,7 +62,7 @@ def row(m: Mapping[str, Any], kind: str, rate: float = SHOWN_RATE, method: str =
 def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     wrong = m["audit"]["wrong"]
-    who = "Of mannequins, whose labels are right by construction" if m["rendered"] else f"Of the labels of *{m['source']}*"
+    who = "Of the labels of mannequins, all right by construction" if m["rendered"] else f"Of the labels of *{m['source']}*"
     return f"**{who}, the audit takes at most {spoken(wrong)} to be wrong**, counting only errors of the kinds that were planted."
 
 
@@ -76,21 +79,21 @@ def planted(m: Mapping[str, Any]) -> str:
         return f"Only {whole['planted']} whole exchanges could be planted, too few to say how many of them the audit finds."
     block, said = whole["recall"], f"{spoken(whole['recall'])} of {whole['planted']} whole exchanges"
     verdict = (
-        "The goal of 80 % is met"
+        "This meets the goal of 80 %"
         if block["low"] >= GOAL
-        else "The goal of 80 % is not met"
+        else "This misses the goal of 80 %"
         if block["high"] < GOAL
-        else "Whether the goal of 80 % is met is undecided"
+        else "Whether this meets the goal, 80 %, is undecided"
     )
     known = {name: each for kind, name in NAMES.items() if kind != "whole" and (each := row(m, kind))}
     others = {name: each["recall"] for name, each in known.items() if each["planted"] >= ENOUGH}
-    few = [f"{name} ({each['planted']} planted)" for name, each in known.items() if each["planted"] < ENOUGH]
+    few = [f"{name} ({each['planted']})" for name, each in known.items() if each["planted"] < ENOUGH]
     rest = ""
     if others:
         most, least = (choose(others, key=lambda name: others[name]["mean"]) for choose in (max, min))
         rest = f" Of the other kinds it finds {most} best, {spoken(others[most])}"
         rest += f", and {least} worst, {spoken(others[least])}." if len(others) > 1 else "."
-    rest += f" Too few to judge by are {listed(few)}." if few else ""
+    rest += f" Too few were planted to judge by: {listed(few)}." if few else ""
     doubted = 100 * m["planted"]["doubted"]["people"]
     left_out = f" The {doubted:.1f} % of people who were doubted before are left out, which favours a network that doubts many."
     left_out = left_out if round(doubted, 1) else ""
@@ -114,6 +117,9 @@ def baselines(m: Mapping[str, Any]) -> str:
         for place, what in (("ahead", "larger than"), ("behind", "smaller than"), ("level", "within 0.005 of"))
         if ahead[place]
     ]
+    worse = [name for kind, name in NAMES.items() if _recalls_less(m, kind)]
+    if worse:
+        parts.append(f"In recall at a precision of 80 % a baseline is ahead for {listed(worse)}.")
     whole, alone = row(m, "whole"), row(m, "whole", method="labels alone")
     if whole and alone and whole["planted"] >= ENOUGH:
         parts.append(
@@ -121,6 +127,14 @@ def baselines(m: Mapping[str, Any]) -> str:
             f"and the audit {whole['auc']:.3f}."
         )
     return " ".join(parts) or "No baseline was measured."
+
+
+def _recalls_less(m: Mapping[str, Any], kind: str) -> bool:
+    """Whether a baseline finds more of the errors of a kind than the audit at the same precision."""
+    ours, others = row(m, kind), [each for method in BASELINES if (each := row(m, kind, method=method))]
+    if ours is None or not others or ours["planted"] < ENOUGH:
+        return False
+    return max(each["recall"]["mean"] for each in others) > ours["recall"]["mean"]
 
 
 def calibration(m: Mapping[str, Any]) -> str:
@@ -140,9 +154,10 @@ def calibration(m: Mapping[str, Any]) -> str:
         f"| {name} | {100 * part['mean']:.0f} % | {100 * part['share']:.0f} % | {signed(_gap(part), 0)} |" for name, part in worst.items()
     ]
     text = (
-        f"With errors planted in {100 * rate:.0f} % of the people or labels, the probability and the share that was planted differ most "
-        f"for {first}: the audit's {100 * most['mean']:.0f} % is {side} by {abs(gap)} points. The table gives the largest difference of "
-        f"each kind, over intervals of probability with at least {LEAST} labels; the figure also shows intervals with fewer."
+        f"With errors planted in {100 * rate:.0f} % of the people or labels, and over intervals of probability with at least {LEAST} "
+        f"labels, the probability and the share that was planted differ most for {first}: the audit's {100 * most['mean']:.0f} % is {side} "
+        "by "
+        f"{abs(gap)} points. The table gives the largest difference of each kind; the figure also shows intervals with fewer labels."
     )
     head = ["| kind of error | probability | share planted | difference in points |", "| --- " * 4 + "|"]
     return "\n".join([text, "", *head, *lines])
@@ -155,10 +170,10 @@ def _gap(part: Mapping[str, float]) -> int:
 
 def found(m: Mapping[str, Any]) -> str:
     audit, rates = m["audit"], m["audit"]["rates"]
-    lines = [f"| {NAMES[kind]} | {100 * rate:.1f} % |" for kind, rate in rates.items() if kind in NAMES]
-    whom = f"{share(audit['exchanged'])} of them" if audit["exchanged"]["mean"] else "none of them"
+    lines = [f"| {NAMES[kind]} | {100 * rate:.2f} % of {OF[kind]} |" for kind, rate in rates.items() if kind in NAMES]
+    whom = f"For {share(audit['exchanged'])} of them it is" if audit["exchanged"]["mean"] else "For none of them is it"
     text = (
-        f"{audit['people']:,} people were judged. For {whom} it is more likely than not that left and right "
+        f"{audit['people']:,} people were judged. {whom} more likely than not that left and right "
         "are exchanged, wholly or in part, or that box or person is wrong. The table gives an upper bound of each kind's rate; it holds "
         "for errors like those that were planted, and smaller ones are not counted."
     )
@@ -278,10 +293,10 @@ def study(m: Mapping[str, Any]) -> str:
     text = f"{state(block)}\n\n{table(block)}"
     if not block["missing"]:
         compared = {name: each for name, each in block["contrasts"].items() if name in block["variants"]}
-        text += "\n\n" + " ".join(f"*{name}*: {gained(each)}." for name, each in compared.items())
-        text += " The intervals are not corrected for the number of comparisons."
+        text += "\n\nAgainst labels as they are: " + "; ".join(f"*{name}* {gained(each)}" for name, each in compared.items())
+        text += ". The intervals are not corrected for the number of comparisons."
         if block["winner"]:
-            text += f" On validation people, *{block['winner']}* finds most joints."
+            text += f" On validation people, networks trained by *{block['winner']}* find most joints."
     return text
 
 

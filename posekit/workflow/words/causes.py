@@ -11,6 +11,7 @@ FACTORS = {
     "size": "the person's size",
 }  # fmt: skip
 CARRIES = {"carries": "carries it", "goes along": "correlates without carrying it", "undecided": "undecided"}  # the heading
+NEAR = 0.05  # of the picture's side: `posekit.interpret.activations.patching.NEAR`
 DOUBTFUL = 0.1  # a probe that explains less of the variance than this reads nothing worth a comparison
 
 
@@ -157,7 +158,7 @@ def joints(metrics: Mapping[str, Any]) -> str:
     pairs = f"{min(shown)}" if min(shown) == max(shown) else f"{min(shown)} to {max(shown)}"
     left_out = len(found) - len(shown)
     rest = f" The other {left_out} joint{'s are' if left_out > 1 else ' is'} left out: {few}." if left_out else ""
-    return f"Each column rests on {pairs} pairs only, so its shares are rough.{rest}"
+    return f"Each column of the figure rests on {pairs} pairs only, so its shares are rough.{rest}"
 
 
 def groups(metrics: Mapping[str, Any]) -> str:
@@ -207,7 +208,10 @@ def sides(metrics: Mapping[str, Any]) -> str:
 
 def nuisance(metrics: Mapping[str, Any]) -> str:
     parts = [f"{ranged(percent(block), 1)} for {factor}" for factor, block in metrics["nuisance"].items()]
-    return f"Three factors should move no joint. Yet predictions move by {listed(parts)}, in percent of the picture's side."
+    return (
+        f"Three factors should move no joint. Yet predictions move by {listed(parts)}, in percent of the picture's side, against "
+        f"{100 * NEAR:.0f} percent within which a joint counts as following."
+    )
 
 
 def between(metrics: Mapping[str, Any]) -> str:
@@ -293,18 +297,17 @@ def removed(metrics: Mapping[str, Any]) -> str:
     found = metrics["removed"]
     if not found:
         return "No joint is marked by an atom here."
-    found = {joint: by for joint, by in found.items() if not unknown(by["more than others"]["low"])}
-    if not found:
-        return "Too few people have the marked joints to say whether removing an atom moves its own joint more than others."
-    own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0]
-    if not own:
-        return (
-            "Removing an atom moves its own joint no more than other joints: the network does not need the atom to find the joint that "
-            "it marks."
-        )
-    rest = [joint for joint in found if joint not in own]
-    text = f"Removing the atom that marks {listed(own)} moves this joint more than others."
-    return text + (f" For {listed(rest)}, it does not." if rest else "")
+    more = found["mean of these"]["more than a random direction"]
+    if unknown(more["low"]):
+        return "Too few people have the marked joints to say whether the network needs the atoms to find them."
+    need = "the network needs these atoms" if more["low"] > 0 else "this does not show that the network needs these atoms"
+    text = (
+        f"In the mean of the joints, a joint moves by {ranged(percent(more), 1)} percent of the picture's side more without the atom that "
+        f"marks it than without a random direction: {need} to find the joints."
+    )
+    own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0 and joint != "mean of these"]
+    which = f"Of the joints, {listed(own)} clearly {'moves' if len(own) == 1 else 'move'}" if own else "No joint clearly moves"
+    return f"{text} {which} farther than other joints do."
 
 
 def alike(metrics: Mapping[str, Any]) -> str:
@@ -318,7 +321,7 @@ def alike(metrics: Mapping[str, Any]) -> str:
     control = known([table[i][names.index("untrained")] for i in trained]) if "untrained" in names else []
     text += f" With the untrained network the highest value is {number(max(control))}." if control else ""
     about = [f"*{name}* ({what})" for name, what in metrics["cka"].get("trained", {}).items()]
-    return f"{text} They were trained on: {'; '.join(about)}." if about else text
+    return f"{text} The trained ones were trained on: {'; '.join(about)}." if about else text
 
 
 def epochs(metrics: Mapping[str, Any]) -> str:

@@ -167,7 +167,7 @@ def brief(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
         if v.number is None:
             continue
         mean = re.sub(r" \[.+?\]", "", _spoken(v.number, claim.unit, plus=claim.difference, digits=digits))
-        said.append(f"{mean} on {kind}" + ("" if v.verdict in DECIDED else f" ({v.verdict})"))
+        said.append(f"{mean} on {kind}" + ("" if v.verdict in DECIDED else f" ({v.verdict}{_about(claim)})"))
     rest: dict[str, list[str]] = {}  # without a number: by verdict, on whom
     for kind, v in by_kind.items():
         if v.number is None:
@@ -190,6 +190,12 @@ def threshold(claim: Claim) -> str:
     else:
         said = f"{value:g} {claim.unit}".replace("-", "−").strip()
     return f"{side} {said}" + (f" with p below {rule.p:g}" if rule.p else "")
+
+
+def _about(claim: Claim) -> str:
+    """What a verdict is about, where it is not about 0: ` whether above 7.5 %`."""
+    rule = claim.rule
+    return f" whether {threshold(claim)}" if rule and rule.equals is None and (rule.above or rule.below) else ""
 
 
 def _scale(unit: str) -> int:

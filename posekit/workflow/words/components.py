@@ -108,9 +108,11 @@ def cut(m: Mapping, skips: str) -> str:
     if not ahead:
         return f"{said} Equally many random directions are not shown to be worse."
     k = ahead[len(ahead) // 2]
+    behind = random[k]["behind"]
+    more = {"mean": -behind["mean"], "low": -behind["high"], "high": -behind["low"]}
     return (
         f"{said} Components keep more than random directions: PCK is {spoken(blocks[k])} with {k:,} of them and {spoken(random[k])} with "
-        f"as many random directions, a change of {spoken(random[k]['behind'], points=True)}."
+        f"as many random directions, a difference of {spoken(more, points=True)}."
     )
 
 

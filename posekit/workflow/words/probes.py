@@ -147,7 +147,8 @@ def sitting(m: Mapping) -> str:
         words += f" For the mannequins rendered sitting or standing, the correlation with that posture is {ranged(tie(m, 1, POSTURES))}."
     best = best_for(m, "sitting")
     held = f"{100 * m['shares'][best - 1]:.0f} % of the variance"
-    return f"{words} Component {best}, with {held}, correlates most with *sitting*: |r| = {ranged(tie(m, best, 'sitting'))}."
+    firm = "" if m["named"][best - 1] else ", a direction on which two halves of the people disagree"
+    return f"{words} Component {best}, with {held}{firm}, correlates most with *sitting*: |r| = {ranged(tie(m, best, 'sitting'))}."
 
 
 def read(probes: Mapping[str, Mapping]) -> str:
@@ -171,7 +172,8 @@ def unread(m: Mapping) -> str:
         )
     if none:
         few = none if len(none) <= 6 else [*none[:5], f"{len(none) - 5} others"]
-        words += f" From the code, {starred(few)} read no better than by chance."
+        about = listed(name if name.endswith(" others") else f"*{name}*" for name in few)
+        words += f" From the code, nothing beyond chance is read about {about}."
     return words.strip()
 
 
@@ -179,7 +181,7 @@ def pixels(probes: Mapping[str, Mapping]) -> str:
     ahead = [name for name, p in probes.items() if p["more"]["high"] < 0]
     if not ahead:
         return "No attribute is read better from pixels than from the code."
-    why = "the picture shows this directly, and the pose does not depend on it"
+    why = "the picture shows these directly, and the pose does not depend on them"
     return f"From pixels, {starred(ahead)} read better than from the code: {why}."
 
 

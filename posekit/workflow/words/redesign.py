@@ -57,7 +57,8 @@ def answer(study: Mapping, full: Mapping[str, Mapping]) -> str:
         what += " Of the shipped networks no redesign gains significantly."
     if block["low"] is None:
         return f"**Not decided**: {what}"
-    return f"**{'Yes' if block['low'] > 0 else 'No' if block['high'] < 0 else 'Undecided'}**: {what}"
+    yes = "By its errors, yes" if winner in FROM_ERRORS else "Yes"
+    return f"**{yes if block['low'] > 0 else 'No' if block['high'] < 0 else 'Undecided'}**: {what}"
 
 
 def terms(study: Mapping) -> str:
@@ -291,8 +292,6 @@ def cells(name: str, variant: Mapping) -> dict[str, str]:
         "multiply-adds": f"{variant['macs'] / 1e6:.1f} M",
         "epochs": str(variant["epochs"]),
     }
-    if not variant["seeds"]:
-        return {"variant": name, "seeds": "0", "val": "", "test": "", "points": "", "relative": "", **cost, "plateau": ""}
     compared = variant["difference"]["mean"] is not None
     return {
         "variant": name, "seeds": str(len(variant["seeds"])), "val": percent(variant["val"]),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import listed, spoken
+from posekit.workflow.words import listed, signed, spoken
 
 LEARNED = 3  # times the median pose's score, under which nothing is concluded: `posekit.studies.floor.FLOOR`
 
@@ -25,17 +25,16 @@ def state(summary: Mapping[str, Any]) -> str:
 
 
 def table(summary: Mapping[str, Any]) -> str:
-    """A Markdown table, a line a variant, the median pose below them; notes have a column where there are any."""
+    """A Markdown table, a line a variant that is trained, the median pose below them; notes have a column where there are any."""
     rows = [["", "seeds", "PCK on test", "difference in points", "relative", "parameters", "multiply-adds", "epochs", "note"]]
     for name, variant in summary["variants"].items():
+        if not variant["seeds"]:
+            continue
         known = "parameters" in variant  # of what is not trained yet, hourglasses alone
         costs = [f"{variant['parameters']:,}", f"{variant['macs'] / 1e6:.0f} M"] if known else ["", ""]
         costs.append(str(variant["epochs"]))
-        if not variant["seeds"]:
-            rows.append([name, "0", "", "", "", *costs, "not trained yet"])
-            continue
         notes = [*([] if variant["plateau"] else ["not at its plateau"]), *(["has not learned"] if variant["learned"] is False else [])]
-        compared = [_of(variant["difference"], points=True), _of(variant["relative"])] if variant["kind"] != "reference" else ["", ""]
+        compared = [_of(variant["difference"], points=True), _relative(variant["relative"])] if variant["kind"] != "reference" else ["", ""]
         rows.append([name, str(len(variant["seeds"])), _of(variant["test"]), *compared, *costs, ", ".join(notes)])
     if summary["floor"]:
         rows.append(["*the median pose*", "", f"{100 * summary['floor']['test']:.1f} %", "", "", "0", "0", "", ""])
@@ -51,6 +50,13 @@ def gained(block: Mapping[str, Any]) -> str:
         return f"not decided yet ({block['why']})"
     side = "better" if block["low"] > 0 else "worse" if block["high"] < 0 else "undecided"
     return f"{side}, {spoken(block, points=True)}"
+
+
+def _relative(block: Mapping[str, Any]) -> str:
+    if block["mean"] is None:
+        return ""
+    mean, low, high = (block[name] if block[name] is None else signed(100 * block[name]) for name in ("mean", "low", "high"))
+    return f"{mean} %" if low is None else f"{mean} % [{low}, {high}]"
 
 
 def _of(block: Mapping[str, Any], *, points: bool = False) -> str:

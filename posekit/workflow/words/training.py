@@ -153,7 +153,7 @@ def failures(kinds: Mapping[str, Mapping[str, Any]]) -> str:
         "jitter": "the prediction is near the joint, but farther away than the threshold",
         "inversion": "the prediction is near the same joint of the person's other side",
         "swap": "the prediction is near the same joint of another person",
-        "miss": "the prediction is near none of these",
+        "miss": "the prediction is near no joint of these kinds",
     }
     lines = ["| kind of error | share of all labelled joints | meaning |", "| --- | ---: | --- |"]
     lines += [f"| {name} | {spoken(kinds[name])} | {about[name]} |" for name in wrong]

@@ -120,7 +120,9 @@ def radius(metrics: Mapping[str, Any]) -> str:
     sizes = {joint: block["radius"] for joint, block in by_joint.items() if block["radius"] is not None}
     text = f"On the test people the circles contain {spoken(held)} of the annotations."
     text += (
-        f" They contain clearly fewer than intended for {listed(low)}." if low else " For no joint are they clearly fewer than intended."
+        f" They contain clearly fewer than intended for {listed(low)}."
+        if low
+        else " For no joint do they contain clearly fewer than intended."
     )
     if rare := scores.get("left out"):
         text += f" Too few validation people have these labelled, so they get no radius: {listed(rare)}."
