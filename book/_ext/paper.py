@@ -28,7 +28,8 @@ MANY = 8
 SMALLER = 1.14  # times as many letters fill a line where the columns are crowded
 LEDGER = (0.42, 0.16, 0.17, 0.17, 0.08)  # shares of the line of the ledger's columns, the same in all its tables
 SHORT = 10  # lines of code that stay on one page
-TOGETHER = 3  # rows at a table's end that stay on one page
+TOGETHER = 3  # rows at a table's end that stay on one page, as do its first two
+LAST = "What this does not show"  # a chapter's last section, which comes after all of its figures
 WHOLE = 10  # letters of a word that is not broken
 PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
 BREAK = "\u200b"
@@ -185,11 +186,15 @@ class Columns(SphinxPostTransform):
                 text.parent.replace(text, nodes.Text(re.sub(PIECES, f"\\g<0>{BREAK}", text)))
         for block in list(self.document.findall(nodes.literal_block)):
             if (lines := block.astext().count("\n") + 1) <= SHORT:
-                block.parent.insert(block.parent.index(block), latex(rf"\Needspace{{{lines + 1}\baselineskip}}"))
+                block.parent.insert(block.parent.index(block), latex(rf"\Needspace{{{lines + 3}\baselineskip}}"))
+        for section in list(self.document.findall(nodes.section)):
+            if section[0].astext().startswith(LAST):
+                section.parent.insert(section.parent.index(section), latex(r"\FloatBarrier"))
         for signature in self.document.findall(addnodes.desc_parameterlist):
             signature["multi_line_parameter_list"] = False
         for table in list(self.document.findall(nodes.table)):
-            for row in [*table.findall(nodes.row)][-TOGETHER:-1]:
+            rows = [row for body in table.findall(nodes.tbody) for row in body.findall(nodes.row)]
+            for row in {*rows[:1], *rows[-TOGETHER:]} - {*rows[-1:]}:
                 row.parent.insert(row.parent.index(row) + 1, latex(r"\noalign{\nobreak}"))
             for entry in table.findall(nodes.entry):
                 if not entry.astext().strip() and not any(entry.findall(nodes.image)):
