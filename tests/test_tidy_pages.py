@@ -22,6 +22,13 @@ def test_numbers_stay_with_what_belongs_to_them(text, whole):
     assert unbroken(unbroken(text)) == unbroken(text)
 
 
+def test_tags_stay_as_they_are():
+    assert (
+        lines('<div class="sd-row-cols-1 sd-g-3" title="5 px">5 px</div>')
+        == '<div class="sd-row-cols-1 sd-g-3" title="5 px">5\u00a0px</div>'
+    )
+
+
 def test_formulas_stay_with_the_marks_around_them():
     """A browser may break the line on either side of a formula, whatever stands there, and after a bar."""
     formula = r'<span class="math notranslate nohighlight">\(a &lt; b\)</span>'

@@ -44,7 +44,8 @@ def large(picture: re.Match) -> str:
 
 def lines(text: str) -> str:
     """HTML whose lines end where they may: not within what is read as one, but within long names of code and of works."""
-    text = re.sub(rf"(\({FORMULA}{MARK}*|{FORMULA}{MARK}+)", r'<span class="together">\1</span>', unbroken(text))
+    text = "".join(part if i % 2 else unbroken(part) for i, part in enumerate(re.split("(<[^>]*>)", text)))  # not within tags
+    text = re.sub(rf"(\({FORMULA}{MARK}*|{FORMULA}{MARK}+)", r'<span class="together">\1</span>', text)
     text = text.replace("|r|\u00a0=\u00a0", '<span class="together">|r|\u00a0=\u00a0</span>')  # a line may end after a bar
     text = re.sub(r'<code\b[^>]*\bliteral\b.*?</code>|<span class="sig-prename.*?</span>', names, text, flags=re.DOTALL)
     return re.sub(r'(<a class="reference external" href="[^"]*">)((?:doi:|http)[^<]*)(?=</a>)', works, text)
