@@ -239,7 +239,9 @@ rows = [
     for variant, v in s["variants"].items()
     if name != "redesign" and v["seeds"]
 ]
-caption = "The same redesigns at 128 and 192 px, and on rendered people, as far as they are trained."
+caption = (
+    "The same redesigns at 128 and 192 px, and on rendered people, as far as they are trained. Points: from the base of the same seeds."
+)
 pd.DataFrame(rows).style.hide().set_caption(caption) if rows else None
 
 # %% [markdown]
