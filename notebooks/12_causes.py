@@ -19,7 +19,8 @@
 #
 # {{ runs["12_causes"].say.answer }}
 #
-# The network is *{{ runs["12_causes"].say.network }}*. Brackets are 95 % intervals over pairs, unless stated otherwise.
+# The network is *{{ runs["12_causes"].say.network }}*; patching takes many predictions, so that an edition may use a smaller network here
+# than in other chapters. Brackets are 95 % intervals over pairs, unless stated otherwise.
 
 # %% tags=["parameters"]
 weights = "mannequins-hg1"  # a trained network: a weights file or the name of shipped weights

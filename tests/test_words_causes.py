@@ -75,7 +75,7 @@ def with_arm(over, **lands):
 @pytest.mark.parametrize(
     ("over", "text"),
     [
-        (block(-0.8), "travels through the skip connections**: with those of another picture patched in, 90 % [85,\u00a095]"),
+        (block(-0.8), "travels through the skip connections**: with those of another rendered picture patched in, 90 % [85,\u00a095]"),
         (block(0.8), "travels through the code**: with that of another picture patched in, 10 % [5,\u00a015]"),
         (block(0.0), "is undecided**: with the code replaced by that of another picture patched in, 10 %"),
         (None, "**What the code carries of an arm's position**: with that of another picture patched in, 10 %"),

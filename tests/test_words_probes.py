@@ -67,14 +67,14 @@ def test_sitting_versus_standing(verdict, answer, sitting, cell):
     assert table["It is sitting versus standing"].startswith(cell)
     if verdict == "no":
         assert said["sitting"].endswith(
-            "Component 3, with 5 % of the variance, correlates most with *sitting*: |r| = 0.40 [0.35,\u00a00.45]."
+            "Of all components, component 3, with 5 % of the variance, is nearest to *sitting*: |r| = 0.40 [0.35,\u00a00.45]."
         )
 
 
 def test_the_component_beside_the_first():
     said = words.sentences(planted())
-    assert said["second"] == "component 3, which correlates most with *sitting*"
-    assert said["axes"] == "the first component (left) and component 3, which correlates most with *sitting* (right)"
+    assert said["second"] == "component 3, of all components the one nearest to *sitting*"
+    assert said["axes"] == "the first component (left) and component 3, of all components the one nearest to *sitting* (right)"
     for tie in ("yes", "unknown"):
         said = words.sentences(planted(correlations=TIES[tie]))
         assert (said["second"], said["axes"]) == ("component 2", "the first component")
@@ -113,9 +113,9 @@ def test_what_is_read_and_what_is_not():
     )
     metrics = planted(probes={"lean": read(0.3, answer=0.6), "true size": read(0.0, pixels=0.2), "facing": read(0.01)})
     assert words.unread(metrics) == (
-        "From the predicted joints more can be read than from the code about *lean* (R² = 0.60 against 0.30): the network holds this "
-        "outside the first 3 components, or not along a straight line. From the code, nothing beyond chance is read about *true size* "
-        "and *facing*."
+        "From the predicted joints more can be read than from the code, most of all about *lean* (R² = 0.60 against 0.30): the "
+        "network holds this outside the first 3 components, not along a straight line, or in its skip connections. From the code, "
+        "nothing beyond chance is read about *true size* and *facing*."
     )
     assert words.unread(planted()) == ""
     many = words.unread(planted(probes={f"a{i}": read(0.0) for i in range(9)}))

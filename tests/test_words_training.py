@@ -112,7 +112,10 @@ def test_photographs_of_this_edition_or_of_the_kept_run():
         "metrics": {"pck@0.2·torso": PCK},
     }
     assert said()["photographs"].endswith("\n| lspet-hg1 on coco@all | 43.0 % [42.0, 44.0] | 12 |")
-    assert said()["landing"] == "On people of another data set, COCO, the network *lspet-hg1* finds 43 % of the joints."
+    assert (
+        said()["landing"]
+        == "On people of another data set, COCO, the network *lspet-hg1* finds 43 % of the joints that both data sets have."
+    )
     rendered = said(kept, elsewhere={})
     assert (
         "| mannequins-hg1 on coco@all | 28.0 % [27.0, 29.0] | 17 |" in rendered["photographs"]

@@ -212,8 +212,9 @@ def eye(m: Mapping[str, Any]) -> str:
         for key, name in names.items()
         if (each := block[key])["looked at"]
     ]
+    seen = "all" if flagged["looked at"] == total["flagged"] else f"{flagged['looked at']:,}"
     text = (
-        f"Of {block['people']:,} people judged by *{block['network']}*, the {top} count as flagged; {flagged['looked at']:,} of these and "
+        f"Of {block['people']:,} people judged by *{block['network']}*, the {top} count as flagged; {seen} of these and "
         f"{others['looked at']:,} others were looked at. Of the labels that can be judged, left and right are exchanged in "
         f"{_seen(flagged['exchanged'])} of the flagged, and in {_seen(others['exchanged'])} of the others. "
         f"{_bounded(sure)}{_weighted(block)}"
@@ -281,8 +282,8 @@ def ceiling(m: Mapping[str, Any]) -> str:
         return "Labels of mannequins are right by construction, so every doubt of the audit is mistaken here, and nothing is bounded."
     return (
         "By the audit's probabilities, and counting only errors of the kinds that were planted, a network that is always right agrees with "
-        f"at least {share(m['ceiling'])} of these labels. How far annotators scatter is told [elsewhere](01_dataset). Above "
-        "that, a higher score on these labels need not mean a better network."
+        f"at least {share(m['ceiling'])} of these labels. [Two annotators](01_dataset) and [networks that agree](08_redesign) leave less, "
+        "since scatter and other errors count there, too. Near these bounds a higher score on these labels need not mean a better network."
     )
 
 

@@ -100,7 +100,7 @@ def answer(metrics: Mapping[str, Any]) -> str:
     if through == "skips":
         skips = share(lands["all skips"]["B"])
         return (
-            "**An arm's position travels through the skip connections**: with those of another picture patched in, "
+            "**An arm's position travels through the skip connections**: with those of another rendered picture patched in, "
             f"{skips} of left elbows and wrists follow that picture."
         )
     if not measured(code):

@@ -84,12 +84,12 @@ def best_for(m: Mapping, attribute: str) -> int:
 def second(m: Mapping) -> str:
     """The component that the page looks at beside the first."""
     best = best_for(m, "sitting") if "sitting" in m["correlations"] else 1
-    return f"component {best}, which correlates most with *sitting*" if best > 1 else "component 2"
+    return f"component {best}, of all components the one nearest to *sitting*" if best > 1 else "component 2"
 
 
 def axes(m: Mapping) -> str:
     """The components on which the page compares people who sit and stand."""
-    return f"the first component (left) and {second(m)} (right)" if "which" in second(m) else "the first component"
+    return f"the first component (left) and {second(m)} (right)" if "nearest" in second(m) else "the first component"
 
 
 def is_sitting(m: Mapping) -> str:
@@ -148,7 +148,9 @@ def sitting(m: Mapping) -> str:
     best = best_for(m, "sitting")
     held = f"{100 * m['shares'][best - 1]:.0f} % of the variance"
     firm = "" if m["named"][best - 1] else ", a direction on which two halves of the people disagree"
-    return f"{words} Component {best}, with {held}{firm}, correlates most with *sitting*: |r| = {ranged(tie(m, best, 'sitting'))}."
+    return (
+        f"{words} Of all components, component {best}, with {held}{firm}, is nearest to *sitting*: |r| = {ranged(tie(m, best, 'sitting'))}."
+    )
 
 
 def read(probes: Mapping[str, Mapping]) -> str:
@@ -167,8 +169,8 @@ def unread(m: Mapping) -> str:
     if kept:
         parts = listed(f"*{name}* (R² = {r2(probes, name, 'answer')} against {r2(probes, name)})" for name in kept)
         words = (
-            f"From the predicted joints more can be read than from the code about {parts}: the network holds this outside the first "
-            f"{m['components']} components, or not along a straight line."
+            f"From the predicted joints more can be read than from the code, most of all about {parts}: the network "
+            f"holds this outside the first {m['components']} components, not along a straight line, or in its skip connections."
         )
     if none:
         few = none if len(none) <= 6 else [*none[:5], f"{len(none) - 5} others"]

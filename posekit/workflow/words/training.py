@@ -197,7 +197,8 @@ def compared(m: Mapping[str, Any]) -> str:
 
 def photographs(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
     if m["elsewhere"]:
-        return f"PCK of networks on people of other data sets than those that they were trained on:\n\n{_elsewhere(m['elsewhere'])}"
+        about = "PCK of networks on people of other data sets than those that they were trained on, over the joints that both have"
+        return f"{about}:\n\n{_elsewhere(m['elsewhere'])}"
     if kept is None:
         return "This edition has no photographs to test on."
     rendered = {name: block for name, block in kept["elsewhere"].items() if name.startswith("mannequins")}
@@ -222,7 +223,10 @@ def landing(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
         name, block = next(iter(m["elsewhere"].items()))
         network, _, people = name.partition(" on ")
         data = DATA.get(people.partition("@")[0], people)
-        return f"On people of another data set, {data}, the network *{network}* finds {100 * block['mean']:.0f} % of the joints."
+        return (
+            f"On people of another data set, {data}, the network *{network}* finds {100 * block['mean']:.0f} % of the joints that both "
+            "data sets have."
+        )
     if kept is None:
         return "The network was not tested on photographs in this edition."
     block = next(block for name, block in kept["elsewhere"].items() if name.startswith("mannequins"))

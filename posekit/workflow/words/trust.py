@@ -79,7 +79,12 @@ def confidence(metrics: Mapping[str, Any]) -> str:
         parts.append("Without any fitting, the peak is better calibrated than the mass.")
     else:
         parts.append("Without any fitting, the calibration errors of peak and mass do not clearly differ.")
-    fitted = errors["mass, isotonic"]["over"]
+    after = errors["mass, isotonic"]
+    if after["low"] > mass["mean"]:
+        parts.append(
+            f"Fitting does not help the mass here: its error is {number(mass['mean'], 3)} as it is, {number(after['mean'], 3)} after."
+        )
+    fitted = after["over"]
     if fitted["low"] > 0:
         parts.append(
             f"After isotonic regression the mass exceeds the share found by {spoken(fitted, points=True)}: joints of the "
@@ -148,6 +153,8 @@ def visibility_method(metrics: Mapping[str, Any]) -> str:
 def visibility(metrics: Mapping[str, Any]) -> str:
     block = metrics["visibility"]
     if not block["joints"]:
+        if block["why"].startswith("no joint is hidden in some people"):
+            return "This cannot be measured on these people, whose labels do not tell hidden joints from visible ones."
         return f"This cannot be measured on these people: {block['why'].partition(': ')[0]}."
     joints = block["joints"]
     read = [joint for joint, ways in joints.items() if ways["code"]["low"] > 0.5]
@@ -257,6 +264,8 @@ def robustness(metrics: Mapping[str, Any]) -> str:
             f"At the level that loses a quarter of the joints found, the code has moved most for {most}, by {number(moved[most])} of the "
             f"distance between two people, and least for {least}, by {number(moved[least])}."
         )
+        if rest := [name for name in families if name not in moved]:
+            parts.append(f"No level of {listed(rest)} loses a quarter.")
     return " ".join(parts)
 
 
