@@ -82,7 +82,7 @@ rendered = parse_spec(data)[0] == "mannequins"
 # A classifier has a score for each class. A network that outputs heatmaps has a whole map for each joint, so one number of the map has to
 # be chosen as the one to explain. That number is the *target*: the raw output at the map's *peak*, its mean in a *window* around the peak,
 # the *mean* of the whole map, the *probability* in the window after the softmax, or the *distance* to another joint, the left
-# shoulder. The figure shows all five for the same people by the same method; of the left shoulder itself the last map is empty.
+# shoulder. The figure shows all five for the same people by the same method; of a left shoulder the last map is empty.
 
 # %% tags=["show-input"]
 cases = sanity.draw_cases(

@@ -36,12 +36,12 @@ def beside(picture: np.ndarray, seen: np.ndarray, point: np.ndarray, maps: Mappi
 
 
 def over(ax: Axes, picture: np.ndarray, values: np.ndarray | None, extent: tuple[float, float, float, float] | None = None) -> None:
-    """A map (H, W) in warm colours over a grey picture (H, W, 3) uint8, what is negative left out; or the picture alone."""
+    """A map (H, W) in warm colours over a grey picture (H, W, 3) uint8, from its least value on, no negative ones; or the picture."""
     bare(ax)
     if values is None:
         ax.imshow(picture, extent=extent)
         return
-    positive = np.clip(values, 0, None)
+    positive = np.clip(values - max(float(np.min(values)), 0), 0, None)
     strength = np.clip(positive / max(float(np.quantile(positive, BRIGHTEST)), float(positive.max()) / 20, 1e-30), 0, 1)
     warm, share = matplotlib.colormaps[WARM](strength)[..., :3] * 255, (0.15 + 0.8 * strength)[..., None]
     mixed = (share * warm + (1 - share) * 0.7 * picture.mean(-1, keepdims=True)).astype(np.uint8)  # one image: half the page's weight

@@ -14,7 +14,7 @@ from posekit.engine.overlap import overlap
 from posekit.engine.weights import Card
 from posekit.workflow import runs
 
-ABSENT = "not measured in this edition"
+ABSENT = "not measured"
 DASH = "–"  # for a number that is not known
 
 

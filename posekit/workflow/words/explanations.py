@@ -348,7 +348,7 @@ def patch_words(metrics: Mapping[str, Any]) -> str:
     table += [f"| {name} | {number(block['nine'], 1)} | {number(block['all'], 1)} |" for name, block in metrics["excited"].items()]
     outlines, against = metrics["projections like edges"], metrics["faults"]["deconvnet"]
     text = (
-        "The projections look informative, but part of them is the picture's edges: their strengths have a rank correlation of "
+        "Part of the projections is the picture's edges: their strengths have a rank correlation of "
         f"{ranged(outlines)} with edges, over the {outlines['people']} people shown. "
     )
     said = listed([f"is {fault}" if fault.startswith("not ") else fault for fault in against])
