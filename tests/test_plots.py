@@ -1,5 +1,6 @@
 """What figures decide by themselves: the ink on a colour, where an axis ends, where crowded dots and their numbers lie."""
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
+import posekit
 from posekit import plots
 from posekit.plots.comparisons.redesign import APART, crowded, side_by_side
 
@@ -28,6 +30,17 @@ def test_ink_stands_out_more_than_the_other(ground):
     other = {"black": "white", "white": "black"}[chosen]
     assert plots.contrast(to_rgb(chosen), ground) >= plots.contrast(to_rgb(other), ground)
     assert plots.contrast(to_rgb(chosen), ground) > 4
+
+
+def test_figures_are_drawn_without_the_book_s_style():
+    skeleton = posekit.SKELETONS["coco"]
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        plt.close(plots.people([np.zeros((8, 8, 3), np.uint8)] * 2, np.full((2, len(skeleton), 3), np.nan), skeleton, titles=["a", "b"]))
+        figure, _ = plt.subplots(1, 2)
+        plots.part_columns(figure)
+        figure.canvas.draw()
+        plt.close(figure)
 
 
 @pytest.mark.parametrize("values", [[63.0, 66.0], [0.0, 0.0], [np.nan, np.nan]])

@@ -16,7 +16,6 @@ with extra("plots", "drawing figures"):
     import matplotlib.pyplot as plt
     import seaborn as sns
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.projections.polar import PolarAxes
 
 PALETTE = sns.color_palette("colorblind")
@@ -83,16 +82,12 @@ def blank_rest(axes: np.ndarray, count: int) -> None:
 
 def part_columns(figure: Figure) -> None:
     """Room between columns of panels, so that the last number below one does not run into the first below the next."""
-    engine = figure.get_layout_engine()
-    assert isinstance(engine, ConstrainedLayoutEngine)
-    engine.set(wspace=0.08)
+    figure.set_layout_engine("constrained", wspace=0.08)
 
 
 def _gap(figure: Figure, pad: float) -> None:
     """How much room the axes of a figure leave between them."""
-    engine = figure.get_layout_engine()
-    assert isinstance(engine, ConstrainedLayoutEngine)
-    engine.set(w_pad=pad, h_pad=pad, wspace=pad, hspace=pad)
+    figure.set_layout_engine("constrained", w_pad=pad, h_pad=pad, wspace=pad, hspace=pad)
 
 
 def people(
