@@ -172,7 +172,9 @@ def test_every_verdict_of_a_walk_is_said():
         "correction) for a and b (against the direction). No such effect is shown for c and d. Too few random directions were drawn to "
         "judge e."
     )
-    assert words.walks(planted(), "mean").endswith("No attribute is shown to change more than along random directions: probe: lean.")
+    assert words.walks(planted(), "mean").endswith(
+        "No attribute is shown to change more than along random directions: the probe of *lean*."
+    )
     assert words.sentences(planted(moved={}, walks=[]))["walks"] == "No walk could be measured here."
 
 

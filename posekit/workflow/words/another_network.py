@@ -145,7 +145,8 @@ def skips(m: Mapping[str, Any]) -> str:
     rest = m["skips"]["decoder5"]["change"]
     more = "more" if rest["mean"] < m["skips"]["all"]["change"]["mean"] else "less"
     return (
-        f"The {GROUPS[first]} costs most: at its mean PCK changes by {spoken(parts[first]['change'], points=True)}, against {rest_of}. "
+        f"Of the three, the {GROUPS[first]} costs most: at its mean PCK changes by {spoken(parts[first]['change'], points=True)}, against "
+        f"{rest_of}. "
         f"With all three at their means the heatmaps find {number(share, 0)} % as many joints as the intact network. Replacing the part "
         f"from the code instead costs {more}: {spoken(rest, points=True)}."
     )

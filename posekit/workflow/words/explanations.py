@@ -385,7 +385,7 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
         },
         "Best at pointing": f"{named['pointing']}, {spoken(tests[named['pointing']]['pointing'])}; the joint's own heatmap "
         f"{spoken(own['pointing'])}",
-        "Pairs of joints with an effect beyond the control": f"{up} of {known}, by {metrics['dependency']['people']} people",
+        "Pairs of joints with an effect beyond the control": f"{up} of {known}, from {metrics['dependency']['people']} people",
         "Joints whose hiding moves the others most (hundredths of the torso)": "; ".join(
             f"{joint} {hundredths(influence[joint], 1)}" for joint in order[:3]
         )

@@ -272,12 +272,12 @@ def walks(m: Mapping, skips: str) -> str:
     ]
     still = [walk["direction"] for walk in these if walk["moved_verdict"] == "nothing"]
     if still:
-        words.append(f"No joint moves along {listed(still)}.")
+        words.append(f"No joint moves along {listed(map(_direction, still))}.")
     by_verdict: dict[str, list[str]] = {}
     for walk in these:
         if walk.get("effect"):
             against = " (against the direction)" if walk["effect"]["mean"] < 0 and walk["effect_verdict"] == "more than chance" else ""
-            by_verdict.setdefault(walk["effect_verdict"], []).append(walk["direction"] + against)
+            by_verdict.setdefault(walk["effect_verdict"], []).append(_direction(walk["direction"]) + against)
     if done := by_verdict.get("more than chance"):
         words.append(f"The attribute changes more than along random directions (p < 0.05 after Holm's correction) for {listed(done)}.")
     if undone := [*by_verdict.get("no more than chance", []), *by_verdict.get("nothing", [])]:
@@ -286,6 +286,11 @@ def walks(m: Mapping, skips: str) -> str:
     if unjudged := by_verdict.get("undecided"):
         words.append(f"Too few random directions were drawn to judge {listed(unjudged)}.")
     return " ".join(words)
+
+
+def _direction(name: str) -> str:
+    """A direction as a sentence has it: `component 1`, `the probe of *lean*`."""
+    return f"the probe of *{attribute}*" if (attribute := name.removeprefix("probe: ")) != name else name
 
 
 def sitting_cell(m: Mapping) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from posekit.engine.trust.mistakes import FARTHER
 from posekit.workflow.words import number, signed, spoken
 
+OPTIMISERS = {"adamw": "AdamW", "rmsprop": "RMSProp"}
 DATA = {"coco": "COCO", "lspet": "Leeds Sports Pose", "mannequins": "rendered people"}
 CELLS = {3: "three", 4: "four", 5: "five"}
 # Published scores that are often set beside each other: who, where, by which definition, and how much.
@@ -93,9 +94,10 @@ def hyperparameters(m: Mapping[str, Any]) -> str:
         )
     rows["input, heatmaps"] = f"{' × '.join(str(cells * side) for cells in m['cells'])} pixels; one cell per {side} × {side} pixels"
     if recipe:
+        optimiser = OPTIMISERS.get(recipe["optimiser"], recipe["optimiser"])
         rows |= {
             "loss": f"{recipe['loss']}, Gaussian targets with a standard deviation of {recipe['sigma']:g} cell",
-            "optimiser": f"{recipe['optimiser']}, weight decay {recipe['weight_decay']:g}, gradients clipped to norm {recipe['clip']:g}",
+            "optimiser": f"{optimiser}, weight decay {recipe['weight_decay']:g}, gradients clipped to norm {recipe['clip']:g}",
             "learning rate": f"{recipe['lr']:g}; linear warm-up over {100 * recipe['warm_up']:g} % of the steps, then a half cosine to 0",
             "epochs, batch": f"{recipe['epochs']}, {recipe['batch']} people",
             "weights": f"exponential moving average, decay {recipe['average']:g}; the epoch with the best PCK on validation people is kept",
