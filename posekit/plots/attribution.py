@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from posekit.display.overlay import MARK, bare, over
+from posekit.display.overlay import BRIGHTEST, MARK, bare, over
 from posekit.plots import PALE, PALETTE, ink
 from posekit.skeleton import Skeleton
 
@@ -138,8 +138,8 @@ def patches(found: Sequence["Patches"], titles: Sequence[str]) -> Figure:
     figure, axes = plt.subplots(2, len(found), figsize=(9, 18 / len(found) + 0.35), squeeze=False)
     figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.02, wspace=0.02, hspace=0.01)
     for column, (one, title) in enumerate(zip(found, titles, strict=True)):
-        strength = np.abs(one.projections).reshape(len(one.projections), -1).max(1)[:, None, None, None]
-        grey = 0.5 + 0.5 * one.projections / np.maximum(strength, 1e-12)
+        strength = np.quantile(np.abs(one.projections).reshape(len(one.projections), -1), BRIGHTEST, axis=1)[:, None, None, None]
+        grey = np.clip(0.5 + 0.5 * one.projections / np.maximum(strength, 1e-12), 0, 1)
         axes[0, column].imshow(_montage(one.pictures))
         axes[1, column].imshow(_montage(grey))
         axes[0, column].set_title(title, fontsize=10, pad=3)
