@@ -19,7 +19,7 @@
 # {{ runs["07_explanations"].say.answer }}
 #
 # The network is *{{ runs["07_explanations"].say.network }}*. Its maps are tested on {{ runs["07_explanations"].say.people }},
-# {{ runs["07_explanations"].say.seen }}. Six methods, one of them at three layers, make eight maps, tested beside controls that explain nothing. The
+# {{ runs["07_explanations"].say.seen }}. Six methods, one of them at three layers, are tested beside controls that explain nothing. The
 # chapter then turns to what maps cannot show: which other joints the network uses to find a joint, and which pictures and people excite its
 # channels and components most.
 

@@ -218,8 +218,8 @@ plt.show()
 # the last table gives what the audit takes to be wrong. The bound is for errors like the planted ones, which are placed at random, while
 # annotators make mistakes where the picture is difficult; other errors are not counted. Two other estimates of wrong labels among the
 # photographs are independent of the audit: photographs that were annotated twice ([the data](01_dataset)) and joints on which networks
-# agree with each other against the label ([the redesign](08_redesign)). Both count more labels as wrong than
-# the audit, whose bound is for planted kinds alone. A network that was trained on a label agrees with it more.
+# agree with each other against the label ([the redesign](08_redesign)). In both, scatter and
+# other kinds of errors count, too. A network that was trained on a label agrees with it more.
 # {{ runs["14_audit"].say.unseen }} Hidden joints that are labelled against the data set's rule cannot be distinguished from others.
 
 # %% tags=["remove-cell"]

@@ -156,7 +156,7 @@ def test_one_class_of_visibility_only_is_refused_by_name():
     found = vis.visibility(scores, flags, signals, ("a", "left wrist"))
     assert list(found["joints"]) == ["a"] and "left wrist: hidden in 0 of 400 people" in found["left out"]["left wrist"]
     for flag, said in ((2, "a: hidden in 0"), (1, "a: visible in 0"), (0, "a: hidden in 0 and visible in 0")):
-        with pytest.raises(PosekitError, match=f"no joint is hidden in some people and visible in others: {said}"):
+        with pytest.raises(PosekitError, match=f"no joint is marked as hidden in some people and as visible in others: {said}"):
             vis.visibility(scores, np.full_like(flags, flag), signals, ("a", "left wrist"))
 
 

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from posekit.interpret.activations.patching import NEAR
 from posekit.workflow.words import causes as words
 
 PARTS = ["skip1", "skip2", "all skips", "code"]
@@ -206,6 +207,10 @@ def test_sparse_features():
     rows = words.feature_rows(planted()["features"] | none)
     assert rows[0]["marks a joint, AUROC"] == "0.85" and rows[0]["dead (%)"] == "25" and rows[1]["dead (%)"] == ""
     assert rows[3]["marks a joint, AUROC"] == "" and rows[0]["agreement of halves"] == "0.75 (chance 0.60)"
+
+
+def test_what_counts_as_following_is_what_patching_counts():
+    assert words.NEAR == NEAR
 
 
 def test_removed():

@@ -95,7 +95,7 @@ def _heeding_sigterm() -> Iterator[None]:
 def _interrupt(pid: int) -> None:
     """Let Snakemake begin no more jobs, and give those that it has begun what Ctrl-C would.
 
-    What a script has started in the background ignores Ctrl-C, and so do all whom that starts: these get SIGTERM.
+    What a script has started in the background ignores Ctrl-C, and so does all that it starts itself: this gets SIGTERM.
     """
     import psutil  # which Snakemake needs too
 

@@ -41,7 +41,7 @@ def askable(flags: np.ndarray, joints: Sequence[str]) -> dict[str, str]:
             left_out[joint] = str(error)
     if len(left_out) == len(joints):
         raise PosekitError(
-            f"no joint is hidden in some people and visible in others: {next(iter(left_out.values()), 'there are no joints')}"
+            f"no joint is marked as hidden in some people and as visible in others: {next(iter(left_out.values()), 'there are no joints')}"
         )
     return left_out
 

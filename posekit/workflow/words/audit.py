@@ -155,9 +155,9 @@ def calibration(m: Mapping[str, Any]) -> str:
     ]
     text = (
         f"With errors planted in {100 * rate:.0f} % of the people or labels, and over intervals of probability with at least {LEAST} "
-        f"labels, the probability and the share that was planted differ most for {first}: the audit's {100 * most['mean']:.0f} % is {side} "
-        "by "
-        f"{abs(gap)} points. The table gives the largest difference of each kind; the figure also shows intervals with fewer labels."
+        f"labels, the probability and the share that was planted differ most for {first}: the audit's {100 * most['mean']:.0f} % is "
+        f"{side} by {abs(gap)} points. The table gives the largest difference of each kind; the figure also shows intervals with fewer "
+        "labels."
     )
     head = ["| kind of error | probability | share planted | difference in points |", "| --- " * 4 + "|"]
     return "\n".join([text, "", *head, *lines])
@@ -282,8 +282,9 @@ def ceiling(m: Mapping[str, Any]) -> str:
         return "Labels of mannequins are right by construction, so every doubt of the audit is mistaken here, and nothing is bounded."
     return (
         "By the audit's probabilities, and counting only errors of the kinds that were planted, a network that is always right agrees with "
-        f"at least {share(m['ceiling'])} of these labels. [Two annotators](01_dataset) and [networks that agree](08_redesign) leave less, "
-        "since scatter and other errors count there, too. Near these bounds a higher score on these labels need not mean a better network."
+        f"at least {share(m['ceiling'])} of these labels. In the bounds by [two annotators](01_dataset) and "
+        "by [networks that agree](08_redesign) scatter and other errors count, too. Near these bounds a higher score on "
+        "these labels need not mean a better network."
     )
 
 

@@ -81,15 +81,20 @@ def best_for(m: Mapping, attribute: str) -> int:
     return max(range(1, len(r) + 1), key=lambda component: abs(r[component - 1]))
 
 
+def sitting_component(m: Mapping) -> int:
+    """The component nearest to sitting; the first where that is not defined."""
+    return best_for(m, "sitting") if "sitting" in m["correlations"] else 1
+
+
 def second(m: Mapping) -> str:
     """The component that the page looks at beside the first."""
-    best = best_for(m, "sitting") if "sitting" in m["correlations"] else 1
+    best = sitting_component(m)
     return f"component {best}, of all components the one nearest to *sitting*" if best > 1 else "component 2"
 
 
 def axes(m: Mapping) -> str:
     """The components on which the page compares people who sit and stand."""
-    return f"the first component (left) and {second(m)} (right)" if "nearest" in second(m) else "the first component"
+    return f"the first component (left) and {second(m)} (right)" if sitting_component(m) > 1 else "the first component"
 
 
 def is_sitting(m: Mapping) -> str:

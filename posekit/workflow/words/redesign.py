@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from posekit.workflow.words import number, signed, spoken
-from posekit.workflow.words.studies import LEARNED
+from posekit.workflow.words import number, spoken
+from posekit.workflow.words.studies import ALONE, LEARNED, relative
 
 GOAL = 0.075  # relative, what the thesis gained
-ALONE = ", without an interval"
 
 
 def sentences(metrics: Mapping) -> dict[str, str]:
@@ -316,14 +315,6 @@ def _excess(block: Mapping) -> str:
     """A difference of two gains in words: `not significantly different from 0 (−1.7 [−4.4, +0.9] points)`."""
     side = "above" if block["low"] is not None and block["low"] > 0 else "below" if block["high"] is not None and block["high"] < 0 else ""
     return f"{f'significantly {side}' if side else 'not significantly different from'} 0 ({spoken(block, points=True)})"
-
-
-def relative(block: Mapping) -> str:
-    """A relative difference with its sign: `+6.5 % [+4.7, +8.2]`."""
-    mean = f"{signed(100 * block['mean'])} %"
-    if block["low"] is None:
-        return f"{mean}, without an interval"
-    return f"{mean} [{signed(100 * block['low'])}, {signed(100 * block['high'])}]"
 
 
 def percent(share: float) -> str:

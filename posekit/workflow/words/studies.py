@@ -5,6 +5,7 @@ from typing import Any
 
 from posekit.workflow.words import listed, signed, spoken
 
+ALONE = ", without an interval"
 LEARNED = 3  # times the median pose's score, under which nothing is concluded: `posekit.studies.floor.FLOOR`
 
 
@@ -34,7 +35,11 @@ def table(summary: Mapping[str, Any]) -> str:
         costs = [f"{variant['parameters']:,}", f"{variant['macs'] / 1e6:.0f} M"] if known else ["", ""]
         costs.append(str(variant["epochs"]))
         notes = [*([] if variant["plateau"] else ["not at its plateau"]), *(["has not learned"] if variant["learned"] is False else [])]
-        compared = [_of(variant["difference"], points=True), _relative(variant["relative"])] if variant["kind"] != "reference" else ["", ""]
+        compared = (
+            [_of(variant["difference"], points=True), relative(variant["relative"]).removesuffix(ALONE)]
+            if variant["kind"] != "reference"
+            else ["", ""]
+        )
         rows.append([name, str(len(variant["seeds"])), _of(variant["test"]), *compared, *costs, ", ".join(notes)])
     if summary["floor"]:
         rows.append(["*the median pose*", "", f"{100 * summary['floor']['test']:.1f} %", "", "", "0", "0", "", ""])
@@ -52,11 +57,12 @@ def gained(block: Mapping[str, Any]) -> str:
     return f"{side}, {spoken(block, points=True)}"
 
 
-def _relative(block: Mapping[str, Any]) -> str:
-    if block["mean"] is None:
-        return ""
-    mean, low, high = (block[name] if block[name] is None else signed(100 * block[name]) for name in ("mean", "low", "high"))
-    return f"{mean} %" if low is None else f"{mean} % [{low}, {high}]"
+def relative(block: Mapping) -> str:
+    """A relative difference with its sign: `+6.5 % [+4.7, +8.2]`."""
+    mean = f"{signed(100 * block['mean'])} %"
+    if block["low"] is None:
+        return f"{mean}, without an interval"
+    return f"{mean} [{signed(100 * block['low'])}, {signed(100 * block['high'])}]"
 
 
 def _of(block: Mapping[str, Any], *, points: bool = False) -> str:

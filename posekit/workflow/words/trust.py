@@ -153,8 +153,6 @@ def visibility_method(metrics: Mapping[str, Any]) -> str:
 def visibility(metrics: Mapping[str, Any]) -> str:
     block = metrics["visibility"]
     if not block["joints"]:
-        if block["why"].startswith("no joint is hidden in some people"):
-            return "This cannot be measured on these people, whose labels do not tell hidden joints from visible ones."
         return f"This cannot be measured on these people: {block['why'].partition(': ')[0]}."
     joints = block["joints"]
     read = [joint for joint, ways in joints.items() if ways["code"]["low"] > 0.5]
