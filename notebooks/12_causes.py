@@ -29,7 +29,7 @@ pairs = 24  # counterfactual pairs of each factor; three times as many of the le
 people = 32  # people of the data who are patched with each other
 readers = 480  # mannequins that probes are fitted to
 looked = 160  # people of the data whose cells are written in atoms, and whose layers are compared
-controls = 20  # random directions beside those of components and probes
+controls = 20  # random directions beside those of components, probes and atoms
 points: list[str] | None = None  # two hook points whose cells are looked at; by default the finest skip connection and the third
 atoms = 256  # of a sparse autoencoder
 active = 8  # atoms, or components, that a cell has at most
@@ -306,7 +306,7 @@ pd.DataFrame(words.feature_rows(plain(written))).style.hide().set_caption(
 # {{ runs["12_causes"].say.sparse }}
 #
 # Which parts of pictures excite the atoms that mark a joint best, and does the network need these atoms? Each atom is removed from every
-# cell. The control removes as much along random directions.
+# cell. The control removes as much along {{ runs["12_causes"].say.controls }} random directions.
 
 # %% tags=["show-input"]
 atom_set, chosen_atoms, marked_joints = sets_at[where[0]]["sparse autoencoder"][0], measured[where[0]][1], written[where[0]]["joints"]
@@ -321,7 +321,7 @@ if shown:
     plt.show()
 
 # %% tags=["hide-input"]
-lost = ablate_atoms(network, some, where[0], atom_set, ends, seed=seed)
+lost = ablate_atoms(network, some, where[0], atom_set, ends, controls=controls, seed=seed)
 removed = {joint: {name: block(one) for name, one in by.items()} for joint, by in lost.items()}
 rows = [
     {"joint": joint, "atom": ends.get(joint, "")} | {name: ranged(words.percent(one), 1) for name, one in by.items()}

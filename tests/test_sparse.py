@@ -7,6 +7,8 @@ from torch import nn
 
 import posekit
 from posekit import PosekitError, Skeleton, adapt
+from posekit.hooks import edit
+from posekit.interpret.activations.patching import stage_answers
 from posekit.interpret.analysis import sparse
 from posekit.interpret.analysis.cells import ablate_atoms, sampled, strongest
 from posekit.interpret.analysis.decodability import pooled
@@ -196,6 +198,23 @@ def test_a_joint_that_rests_on_an_atom_moves_when_it_is_taken_out():
     assert found["right wrist"]["its joint"].mean < 1e-6  # nothing is green
     both = [found[joint]["its joint"].mean - found[joint]["its joint, random direction"].mean for joint in ("left wrist", "right wrist")]
     assert found["mean of these"]["more than a random direction"].mean == pytest.approx(np.mean(both))
+
+
+def test_an_atom_is_compared_with_the_mean_of_its_controls():
+    network, _ = colours(), torch.manual_seed(0)
+    pictures, _ = dotted()
+    primary = sparse.Dictionary("planted", np.eye(3, dtype=np.float32), np.zeros(3), 3, lambda given: given)
+    chance = []
+    for seed in range(2):
+        drawn = np.random.default_rng(0).normal(size=(2, 3))[seed]
+        edited = sparse.without_atom(primary, 2, drawn / np.linalg.norm(drawn))
+        intact = stage_answers(network, pictures)
+        with edit(network.model, {"cells": edited}):
+            chance.append(np.linalg.norm(stage_answers(network, pictures)[:, 0, :2] - intact[:, 0, :2], axis=-1).mean() / 32)
+    found = ablate_atoms(network, pictures, "cells", primary, {"left wrist": 2}, controls=2, seed=0)
+    assert found["left wrist"]["its joint, random direction"].mean == pytest.approx(np.mean(chance), rel=1e-4)
+    with pytest.raises(PosekitError, match="controls is 0"):
+        ablate_atoms(network, pictures, "cells", primary, {}, controls=0)
 
 
 def test_a_place_is_read_where_it_is_and_not_from_noise():

@@ -39,7 +39,7 @@ def by_epoch(*to_last, other=0.5):
 
 def removed(more):
     """Without one joint's atom."""
-    names = ("more than others", "more than a random direction")
+    names = ("its joint", "more than others", "more than a random direction")
     return {joint: dict.fromkeys(names, block(more)) for joint in ("left wrist", "mean of these")}
 
 
@@ -290,6 +290,8 @@ def test_without_intervals_nothing_is_decided():
     more = {"stack0.skip1": features() | {"more": OPEN}}
     assert "Whether atoms mark joints better than components do is undecided" in said(features=more)["sparse"]
     lost = removed(0.2)
-    assert "No joint clearly moves farther" in said(removed=lost | {"left wrist": {"more than others": OPEN}})["removed"]
+    assert "No joint clearly moves farther" in said(removed=lost | {"left wrist": {"its joint": OPEN, "more than others": OPEN}})["removed"]
+    idle = {"left knee": {"its joint": {"mean": 0.0, "low": 0.0, "high": 0.0}, "more than others": OPEN}}
+    assert said(removed=lost | idle)["removed"].endswith("Without the atom of left knee, nothing moves.")
     nothing = lost | {"mean of these": {"more than a random direction": OPEN, "more than others": OPEN}}
     assert "Too few people have the marked joints to say" in said(removed=nothing)["removed"]

@@ -131,19 +131,25 @@ def strongest(
 
 
 def ablate_atoms(
-    network: Predictor, pictures: Tensor, hook_point: str, dictionary: Dictionary, atoms: Mapping[str, int], *, seed: int = 0
+    network: Predictor, pictures: Tensor, hook_point: str, dictionary: Dictionary, atoms: Mapping[str, int], *, controls: int = 20,
+    seed: int = 0,
 ) -> dict[str, dict[str, Interval]]:  # fmt: skip
     """How far joints move when the atom that marks one is taken out of every cell, in shares of the pictures' side.
 
     Args:
         atoms: by joint, the atom that marks it.
+        controls: how many random directions are drawn, the same for every joint.
 
     Returns:
         By joint, the distances that it moves itself, `its joint`; that the `other joints` move; how much farther it moves than they do,
-        `more than others`; `its joint, random direction`, where as much is taken along one; and how much farther it moves than that,
-        `more than a random direction`. Last the `mean of these` joints. Intervals are over people.
+        `more than others`; `its joint, random direction`, where as much is taken along one, in the mean of the `controls`; and how much
+        farther it moves than that, `more than a random direction`. Last the `mean of these` joints. Intervals are over people.
     """
-    random, names = np.random.default_rng(seed), network.skeleton.joints
+    if controls < 1:
+        raise PosekitError(f"controls is {controls}; at least one random direction is needed to compare an atom with")
+    names = network.skeleton.joints
+    drawn = np.random.default_rng(seed).normal(size=(controls, dictionary.atoms.shape[1]))
+    directions = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     intact, ones = stage_answers(network, pictures), np.ones(len(pictures))
 
     def moved(atom: int, direction: np.ndarray | None = None) -> np.ndarray:
@@ -152,9 +158,9 @@ def ablate_atoms(
 
     found: dict[str, dict[str, np.ndarray]] = {}
     for joint, atom in atoms.items():
-        drawn = random.normal(size=dictionary.atoms.shape[1])
-        k, way, control = names.index(joint), moved(atom), moved(atom, drawn / np.sqrt(np.square(drawn).sum()))
-        own, rest, chance = way[:, k], np.delete(way, k, 1).mean(1), control[:, k]
+        k, way = names.index(joint), moved(atom)
+        own, rest = way[:, k], np.delete(way, k, 1).mean(1)
+        chance = np.mean([moved(atom, direction)[:, k] for direction in directions], axis=0)
         found[joint] = {
             "its joint": own, "other joints": rest, "more than others": own - rest,
             "its joint, random direction": chance, "more than a random direction": own - chance,

@@ -307,7 +307,9 @@ def removed(metrics: Mapping[str, Any]) -> str:
     )
     own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0 and joint != "mean of these"]
     which = f"Of the joints, {listed(own)} clearly {'moves' if len(own) == 1 else 'move'}" if own else "No joint clearly moves"
-    return f"{text} {which} farther than other joints do."
+    still = [joint for joint, by in found.items() if by["its joint"]["high"] == 0 and joint != "mean of these"]
+    rest = f" Without the atom of {listed(still)}, nothing moves." if still else ""
+    return f"{text} {which} farther than other joints do.{rest}"
 
 
 def alike(metrics: Mapping[str, Any]) -> str:
