@@ -51,7 +51,6 @@ from posekit import metrics, plots
 from posekit.coordinates import CONTEXT, STRIDE, transform_keypoints
 from posekit.data.augment import eval_view
 from posekit.data.loading import load_batch
-from posekit.data.people import parse_spec
 from posekit.display.html import number
 from posekit.engine import weights as weight_files
 from posekit.engine.backend import Backend
@@ -295,14 +294,6 @@ if compared:
 #
 # {{ runs["02_training"].say.photographs }}
 
-
-# %% tags=["hide-input"]
-def short(spec):
-    """A data spec without its folder."""
-    name, _, split = parse_spec(spec)
-    return f"{name}@{split}"
-
-
 # %% tags=["show-input", "remove-output"]
 elsewhere = {}
 for other in [source, *others]:
@@ -312,11 +303,11 @@ for other in [source, *others]:
         report = evaluate(other, test.people if spec is None else spec, flip=True, on_error=on_error)
         block = report["metrics"]["pck@0.2·torso"]
         name = weight_files.load(other)[1].name
-        elsewhere[f"{name} on {short(spec or test.people.source + '@test')}"] = block
+        elsewhere[f"{name} on {words.data(spec or test.people.source + '@test')}"] = block
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso of networks on data sets, with 95 % intervals over people. First row: this chapter's network on test people of its own data set. Other rows: this and other networks on data sets that they were not trained on.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
+own = f"{card.name} on {words.data(test.people.source + '@test')}"
 if elsewhere:
-    own = f"{card.name} on {short(test.people.source + '@test')}"
     run.save_figure(plots.intervals({own: pck, **elsewhere}, "PCK@0.2·torso (%)"), "elsewhere")
     plt.show()
 
@@ -340,6 +331,7 @@ found = {
     "compared people": min(compare_people, len(training)) if compared else 0,
     "compared side": recipe.resolution // STRIDE,
     "elsewhere": elsewhere,
+    "own": own,
     "kinds": errors["kinds"],
     "joint errors": joint_errors,
     "floor": median_pose(people) if "train" in people.splits else None,

@@ -15,7 +15,9 @@ GAINS = ("quarter over argmax", "dark over quarter", "soft-argmax over dark", "f
 
 
 def block(mean, joints=12):
-    return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01, "joints": dict.fromkeys(range(joints))}
+    names = [f"left {i}" for i in range(joints - 2)] + ["left wrist", "left knee"]
+    return {"mean": mean, "low": mean - 0.01, "high": mean + 0.01, "people": 288,
+            "joints": dict.fromkeys(names, 0.9) | {"left wrist": mean - 0.1, "left knee": mean}}  # fmt: skip
 
 
 def epoch(number, pck=0.5, loss=2.0, val_loss=2.1, val_peak=0.05):
@@ -31,7 +33,8 @@ def planted(**changes):
                          "right wrist": {"median": None, "labelled": 0}},
         "kinds": {"found": block(0.63), "jitter": block(0.1), "inversion": block(0.15), "swap": block(0.0), "miss": block(0.12)},
         "gains": {name: {"mean": 0.01, "low": 0.005, "high": 0.015} for name in GAINS},
-        "compared": {}, "compared people": 0, "compared side": 48, "elsewhere": {"lspet-hg1 on coco@all": block(0.43)},
+        "compared": {}, "compared people": 0, "compared side": 48, "elsewhere": {"lspet-hg1 on COCO": block(0.43)},
+        "own": "lspet-hg1 on Leeds Sports Pose (test)",
     }  # fmt: skip
     return metrics | changes
 
@@ -108,22 +111,22 @@ def test_losses_are_compared_where_they_were_trained():
 
 def test_photographs_of_this_edition_or_of_the_kept_run():
     kept = {
-        "elsewhere": {"lspet-hg1 on coco@all": block(0.4), "mannequins-hg1 on coco@all": block(0.28, 17)},
+        "elsewhere": {"lspet-hg1 on COCO": block(0.4), "mannequins-hg1 on COCO": block(0.28, 17)},
         "metrics": {"pck@0.2·torso": PCK},
     }
-    assert said()["photographs"].endswith("\n| lspet-hg1 on coco@all | 43.0 % [42.0, 44.0] | 12 |")
-    assert (
-        said()["landing"]
-        == "On people of another data set, COCO, the network *lspet-hg1* finds 43 % of the joints that both data sets have."
-    )
+    own, other = said()["photographs"].splitlines()[-2:]
+    assert own.startswith("| lspet-hg1 on Leeds Sports Pose (test) | ") and other == "| lspet-hg1 on COCO | 288 | 12 | 43.0 % [42.0, 44.0] | 38 % |"
+    assert said()["landing"] == (
+        "On people of another data set, COCO, the network *lspet-hg1* finds 38 % of the limb joints, on its own 63 %."
+    ), "the same joints on both, each counted once"
+    assert said(own="another on COCO")["landing"].endswith("finds 38 % of the limb joints.")
     rendered = said(kept, elsewhere={})
-    assert (
-        "| mannequins-hg1 on coco@all | 28.0 % [27.0, 29.0] | 17 |" in rendered["photographs"]
-        and "lspet-hg1" not in rendered["photographs"]
-    )
+    assert "| mannequins-hg1 on COCO | 288 | 17 | 28.0 % [27.0, 29.0] | 23 % |" in rendered["photographs"]
+    assert "lspet-hg1" not in rendered["photographs"]
     assert rendered["landing"] == (
-        "A network trained on mannequins alone finds 28 % of the joints in photographs, one trained on photographs 63 %."
+        "A network trained on mannequins alone finds 23 % of the limb joints in photographs, one trained on photographs 63 %."
     )
+    assert words.data("lspet:/x/lspet@test") == "Leeds Sports Pose (test)" and words.data("coco:/x@all") == "COCO"
     nothing = said(elsewhere={})
     assert (
         nothing["photographs"] == "This edition has no photographs to test on."
@@ -143,3 +146,11 @@ def test_published_scores_stand_with_their_definitions():
 )
 def test_where_the_network_came_from(seconds, text):
     assert words.trained("x", "d", 500, 3, seconds, "cpu").endswith(text)
+
+
+def test_a_training_that_went_on_says_what_was_before():
+    text = said(recipe=RECIPE | {"start": "lspet-hg1 as it was after 42 + 36 epochs", "start_epochs": [42, 36]})
+    assert text["training"] == "it is shipped. Before, it was trained for 42 + 36 epochs."
+    assert text["curves"].startswith("The network had been trained for 78 epochs before these 10. The validation loss")
+    assert said()["curves"].startswith("The validation loss")
+    assert said(recipe=RECIPE | {"start": "smaller"})["training"] == "it is shipped, starting from the weights of smaller."

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from math import pi
+from statistics import mean
 from typing import Any
 
+from posekit.data.people import parse_spec
 from posekit.engine.trust.mistakes import FARTHER
 from posekit.workflow.words import number, signed, spoken
 
 OPTIMISERS = {"adamw": "AdamW", "rmsprop": "RMSProp"}
 DATA = {"coco": "COCO", "lspet": "Leeds Sports Pose", "mannequins": "rendered people"}
+LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 CELLS = {3: "three", 4: "four", 5: "five"}
 # Published scores that are often set beside each other: who, where, by which definition, and how much.
 LITERATURE = (
@@ -41,7 +44,7 @@ def sentences(m: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> di
         "pck_brief": f"{100 * pck['mean']:.0f} %",
         "definition": pck["definition"],
         "hyperparameters": hyperparameters(m),
-        "curves": curves(m["history"], m["loss"], m["cells"][0]),
+        "curves": earlier(m) + curves(m["history"], m["loss"], m["cells"][0]),
         "joint_table": joint_table(pck, m["joint errors"]),
         "failures": failures(m["kinds"]),
         "compared": compared(m),
@@ -78,8 +81,13 @@ def network(m: Mapping[str, Any]) -> str:
 
 def training(m: Mapping[str, Any]) -> str:
     """How the network came to be (`trained`), and from which weights, where these were not random."""
-    start = (m["recipe"] or {}).get("start")
-    return f"{m['training'].removesuffix('.')}, starting from the weights of {start}." if start else m["training"]
+    recipe = m["recipe"] or {}
+    start, before = recipe.get("start"), recipe.get("start_epochs")
+    if not start:
+        return m["training"]
+    if before:
+        return f"{m['training']} Before, it was trained for {' + '.join(map(str, before))} epochs."
+    return f"{m['training'].removesuffix('.')}, starting from the weights of {start}."
 
 
 def hyperparameters(m: Mapping[str, Any]) -> str:
@@ -106,6 +114,12 @@ def hyperparameters(m: Mapping[str, Any]) -> str:
             "seed": str(recipe["seed"]),
         }
     return "\n".join(["| setting | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def earlier(m: Mapping[str, Any]) -> str:
+    """That the curves begin with a network that has learned already."""
+    before = (m["recipe"] or {}).get("start_epochs")
+    return f"The network had been trained for {sum(before)} epochs before these {len(m['history'])}. " if before else ""
 
 
 def curves(history: Sequence[Mapping[str, Any]], loss: str, side: int) -> str:
@@ -198,15 +212,17 @@ def compared(m: Mapping[str, Any]) -> str:
 
 
 def photographs(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
+    rows = "Rows are over the joints that network and data both have. The last column, the mean of the limb joints, compares them."
     if m["elsewhere"]:
-        about = "PCK of networks on people of other data sets than those that they were trained on, over the joints that both have"
-        return f"{about}:\n\n{_elsewhere(m['elsewhere'])}"
+        about = "PCK of networks on people of other data sets than those that they were trained on"
+        own = {m["own"]: m["metrics"]["pck@0.2·torso"]}
+        return f"{about}; first, for comparison, this chapter's network on its own. {rows}\n\n{_elsewhere(own | dict(m['elsewhere']))}"
     if kept is None:
         return "This edition has no photographs to test on."
     rendered = {name: block for name, block in kept["elsewhere"].items() if name.startswith("mannequins")}
     return (
         "This edition has rendered people only. How well a network trained on them works on photographs was measured in a run that is kept "
-        f"with the sources:\n\n{_elsewhere(rendered)}"
+        f"with the sources. {rows}\n\n{_elsewhere(rendered)}"
     )
 
 
@@ -224,19 +240,21 @@ def landing(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
     if m["elsewhere"]:
         name, block = next(iter(m["elsewhere"].items()))
         network, _, people = name.partition(" on ")
-        data = DATA.get(people.partition("@")[0], people)
-        return (
-            f"On people of another data set, {data}, the network *{network}* finds {100 * block['mean']:.0f} % of the joints that both "
-            "data sets have."
-        )
+        own = f", on its own {_limbs(m['metrics']['pck@0.2·torso'])}" if network == m["own"].partition(" on ")[0] else ""
+        return f"On people of another data set, {people}, the network *{network}* finds {_limbs(block)} of the limb joints{own}."
     if kept is None:
         return "The network was not tested on photographs in this edition."
     block = next(block for name, block in kept["elsewhere"].items() if name.startswith("mannequins"))
-    own = kept["metrics"]["pck@0.2·torso"]
     return (
-        f"A network trained on mannequins alone finds {100 * block['mean']:.0f} % of the joints in photographs, one trained on photographs "
-        f"{100 * own['mean']:.0f} %."
+        f"A network trained on mannequins alone finds {_limbs(block)} of the limb joints in photographs, one trained on photographs "
+        f"{_limbs(kept['metrics']['pck@0.2·torso'])}."
     )
+
+
+def data(spec: str) -> str:
+    """What people are called in the table of networks on data."""
+    name, _, split = parse_spec(spec)
+    return DATA.get(name, name) + (f" ({split})" if split != "all" else "")
 
 
 def trained(name: str, data: str, people: int, epochs: int, seconds: float | None, backend: str) -> str:
@@ -250,5 +268,13 @@ def trained(name: str, data: str, people: int, epochs: int, seconds: float | Non
 
 def _elsewhere(blocks: Mapping[str, Mapping[str, Any]]) -> str:
     """A Markdown table, a line for each network and data."""
-    lines = ["| network on data | PCK@0.2·torso | joints that both have |", "| --- | ---: | ---: |"]
-    return "\n".join([*lines, *(f"| {name} | {spoken(block)} | {len(block['joints'])} |" for name, block in blocks.items())])
+    lines = ["| network on data | people | joints | PCK@0.2·torso | limb joints |", "| --- | ---: | ---: | ---: | ---: |"]
+    for name, block in blocks.items():
+        lines.append(f"| {name} | {block['people']:,} | {len(block['joints'])} | {spoken(block)} | {_limbs(block)} |")
+    return "\n".join(lines)
+
+
+def _limbs(block: Mapping[str, Any]) -> str:
+    """The mean over the limb joints, which all data sets have, each counted once."""
+    found = [value for joint, value in block["joints"].items() if joint.rpartition(" ")[2] in LIMBS and value is not None]
+    return f"{100 * mean(found):.0f} %" if found else "none"
