@@ -190,7 +190,7 @@ if twins:
 # %% tags=["show-input"]
 study = summarise(kept.read("skips", "lspet", studies))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *skips*: PCK of networks trained without some skip connections, less that of the network trained with all of them. Bars are 95 % intervals over seeds and people; small dots are single seeds; a hollow dot has too few seeds for an interval.", "name": "fig-skips-study"}, "image": {"alt": "A row for each network trained without some skip connections, with a dot and an interval"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *skips*: PCK of networks trained without some skip connections, less that of the network trained with all of them. Bars are 95 % intervals over seeds and people; small dots are single seeds.{{ runs['03_skips'].say.hollow }}", "name": "fig-skips-study"}, "image": {"alt": "A row for each network trained without some skip connections, with a dot and an interval"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
 plt.show()
 
@@ -201,7 +201,7 @@ plt.show()
 #
 # The next figure shows for each kind of joint, left and right together, how PCK changes when a level is replaced by its mean.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso, in points, for each kind of joint when a level is replaced by its mean over other people. A column *trained without*, where there is one, is the difference of two networks trained with and without skip connections. For pale numbers, the 95 % interval over people contains 0.", "name": "fig-skips-joints"}, "image": {"alt": "A table of coloured numbers, joints by levels"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso, in points, for each kind of joint when a level is replaced by its mean over other people.{{ runs['03_skips'].say.retrained }} For pale numbers, the 95 % interval over people contains 0.", "name": "fig-skips-joints"}, "image": {"alt": "A table of coloured numbers, joints by levels"}}
 columns = {names[group]: ablation.kind_changes(hits(by_way["the mean"]), intact, skeleton, **over) for group, by_way in after.items()}
 if twins:
     columns[words.TRAINED_WITHOUT] = ablation.kind_changes(twin_hits["without"], twin_hits["with"], skeleton, **over)

@@ -244,7 +244,7 @@ cka_pairs = {
 # %% tags=["show-input"]
 study = summarise(kept.read("stacks", "lspet", studies))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *stacks*: PCK of each network less that of one wide stack. Bars are 95 % intervals over seeds and people; small dots are single seeds; a hollow dot has too few seeds for an interval.", "name": "fig-stacks-study"}, "image": {"alt": "A row for each network, with a dot and an interval"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *stacks*: PCK of each network less that of one wide stack. Bars are 95 % intervals over seeds and people; small dots are single seeds.{{ runs['04_stacks'].say.hollow }}", "name": "fig-stacks-study"}, "image": {"alt": "A row for each network, with a dot and an interval"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
 plt.show()
 

@@ -218,7 +218,7 @@ shown = list(dict.fromkeys([tried[0], fine]))
 rich = {k: clusters.enrichment(found["everyone"][k].labels, known, pictures=table.picture_ids()) for k in shown}
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the mean of cluster 1 less that of cluster 2, in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. The attributes that differ most come first; where there are many, the others are left out.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the mean of cluster 1 less that of cluster 2, in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. Only the attributes that differ most are drawn, most first.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
 def names(k):
     """Each cluster's number and size."""
     return [f"{i + 1}\n{size:,} people" for i, size in enumerate(found["everyone"][k].sizes)]

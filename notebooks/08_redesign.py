@@ -210,7 +210,7 @@ if study["ceiling"]:
 caption = "PCK@0.2·torso with flip test; on test with intervals over seeds. Points: the difference on test from the base (for the autoencoder, linear and random: from the base, trained on), paired by seed and person, with intervals over both (Student’s t, three seeds at least). Plateau: whether the variant is at its plateau."
 pd.DataFrame(rows).fillna("").style.hide().set_caption(caption)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points, from the base; for *autoencoder*, *linear* and *random* from *base, trained on*. Large dots have 95 % intervals over seeds and people and are hollow where seeds are too few for an interval; small dots are single seeds. Where redesigns drawn at random are trained, they stand below a dotted line.", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Difference of PCK@0.2·torso on the test people, in points, from the base; for *autoencoder*, *linear* and *random* from *base, trained on*. Large dots have 95 % intervals over seeds and people; small dots are single seeds.{{ runs['08_redesign'].say.dots }}", "name": "fig-redesign-change"}, "image": {"alt": "A dot with an interval for each variant, left or right of zero, with small dots of seeds around it"}}
 run.save_figure(figures.variant_changes(variants, study["winner"]), "change")
 plt.show()
 
@@ -239,9 +239,7 @@ rows = [
     for variant, v in s["variants"].items()
     if name != "redesign" and v["seeds"]
 ]
-caption = (
-    "The same redesigns at 128 and 192 px, and on rendered people, as far as they are trained. Points: from the base of the same seeds."
-)
+caption = "The same redesigns in the other studies, as far as they are trained. Points: from the base of the same seeds."
 pd.DataFrame(rows).style.hide().set_caption(caption) if rows else None
 
 # %% [markdown]

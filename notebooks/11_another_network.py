@@ -76,10 +76,10 @@ try:
 except posekit.PosekitError as error:  # then what is kept of the reference run is shown
     kept = runs.reference("11_another_network", "lspet") or {}
     m, missing = {key: value for key, value in kept.items() if key not in ("say", "verdicts", "provenance")}, str(error)
-here = not missing
+blazepose_here = not missing
 
 # %% tags=["remove-cell"]
-if here:
+if blazepose_here:
     ours = posekit.load(own)
     networks = {words.HEATMAPS: heat, words.LANDMARKS: numbers, ours.card.name: ours}
     fast = {name: Fast(one.model, one.backend, expected=people * 360 / step) for name, one in networks.items()}
@@ -128,7 +128,7 @@ def score(found):
 # margin, BlazePose a square around the middle of the hips that reaches the farthest joint.
 
 # %% tags=["show-input"]
-if here:
+if blazepose_here:
     as_is, upright = turned(0.0), turned(rotation.upright(scored))
     m["score"] = {name: score(found) for name, found in as_is.items()}
     m["upright"] = {name: score(found) for name, found in upright.items()}
@@ -138,12 +138,12 @@ if here:
     m["own ahead"] = metrics.paired_difference(as_is[ours.card.name], as_is[words.HEATMAPS], **over)
 
 # %% tags=["remove-cell"]
-if here:
+if blazepose_here:
     everybody = people_with(posekit.load_people(data, on_error=on_error), limbs)
     m["floor"] = median_pose(everybody) if {"train", "test"} <= {*everybody.splits} else None
     m["ceiling"] = CEILINGS.get(parse_spec(data)[0])
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso over the twelve limb joints, as the people are and with the trunk turned upright, with 95 % intervals over people. Dashed: the median pose. Dotted, for photographs: what the labels allow.", "name": "fig-another-score"}, "image": {"alt": "A row for each network with two dots and their intervals"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso over the twelve limb joints, as the people are and with the trunk turned upright, with 95 % intervals over people. Dashed: the median pose.{{ runs['11_another_network'].say.dotted }}", "name": "fig-another-score"}, "image": {"alt": "A row for each network with two dots and their intervals"}}
 if m:
     run.save_figure(plots.scores({"as it is": m["score"], "trunk upright": m["upright"]}, m["floor"], m["ceiling"]), "score")
     plt.show()
@@ -157,7 +157,7 @@ if m:
 # orientation gives a level line.
 
 # %% tags=["show-input"]
-if here:
+if blazepose_here:
     angles, upwards = range(-180, 180, step), rotation.upright(scored)
     by_angle = [turned(upwards + angle) if angle else upright for angle in angles]
     m["headings"] = {name: [score(found[name]) for found in by_angle] for name in networks}
@@ -182,7 +182,7 @@ if m:
 # to the same size: three come through skip connections, the fourth from the code.
 
 # %% tags=["show-input"]
-if here:
+if blazepose_here:
     groups = ablation.skip_groups(heat.model) | {"decoder5": ["decoder5"]}
     to_mean = {"the mean": ablation.mean(heat.model, heat.card, framed_others, [*groups["all"], "decoder5"])}
     after = ablation.ablate(heat.model, heat.card, framed, groups, to_mean)
@@ -205,7 +205,7 @@ if m:
 # gives its share of the variance and the attribute of the pose with the largest correlation.
 
 # %% tags=["show-input"]
-if here:
+if blazepose_here:
     code, kinds = ours.model.code_hook_point(), ("encoder", "sum", "features")
     inner = [name for name in hook_points(ours.model) if name == code or name.rpartition(".")[2].startswith(kinds)]
     layers = cka.layers(heat.model, heat.card, framed_coders, LAYERS)
@@ -215,7 +215,7 @@ if here:
     found = {name: components.pca_of(values, 5) for name, values in flat.items()}
 
 # %% tags=["hide-input"]
-if here:
+if blazepose_here:
     values, _ = attributes.usable(attributes.attributes(coders.people.keypoints, coders.people.skeleton))
     m["coded"], m["code"] = len(coders), {}
     for name, one in found.items():
@@ -236,7 +236,7 @@ if m:
 # joint moves, beyond its displacement by a square elsewhere on the person.
 
 # %% tags=["show-input"]
-if here:
+if blazepose_here:
     some = np.arange(min(hidden, len(coders)))
     inside = [skeleton_of(ours.card.skeleton).index(joint)[0] for joint in limbs.joints]
     depends = causes.dependency(heat.model, heat.card, with_joints(framed_coders.select(some), limbs), seed=seed)
@@ -247,7 +247,7 @@ if here:
     m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), **by_picture) for name, effect in effects.items()}
     m["agreement"] = causes.agreement(*effects.values(), **by_picture)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0. Blank, if any: too few people in whom the two joints lie far enough apart.", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables, one below the other, both dark along the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0.{{ runs['11_another_network'].say.blank }}", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables, one below the other, both dark along the diagonal"}}
 if m:
     run.save_figure(plots.dependency_pair(plain(m["dependency"]), limbs), "dependency")
     plt.show()
@@ -262,7 +262,7 @@ if m:
 # both networks see, and the *labels*, the annotated positions of the joints.
 
 # %% tags=["show-input"]
-if here:
+if blazepose_here:
     pose = coders.keypoints[..., :2] - np.nanmean(coders.keypoints[..., :2], axis=0)
     both = {"labels": np.nan_to_num(pose), "pixels": probes.pixels(coders, heat.card.resolution)}
     random = sanity.randomised(heat.model, [name for part in PARTS.values() for name in part], seed)
@@ -286,7 +286,7 @@ if m:
 # of the map; the joint's probability should fall or rise faster than in the order of an edge detector.
 
 # %% tags=["show-input"]
-if here:
+if blazepose_here:
     cases = sanity.draw_cases(heat.model, heat.card, framed_others, people=explained, seed=seed)
     ways = {name.replace("-", " "): sanity.by(heat.card, name) for name in ("saliency", "guided-backprop")}
     ways |= {f"Grad-CAM ({layer})": sanity.by(heat.card, "grad-cam", layer) for layer in ("encoder5", "sum2")}
@@ -295,7 +295,7 @@ if here:
     curves = {label: sanity.curves(heat.model, heat.card, cases, found) for label, found in maps.items() if label != "noise"}
 
 # %% tags=["show-input"]
-if here:
+if blazepose_here:
     levels = {part: [name for p in list(PARTS)[: i + 1] for name in PARTS[p]] for i, part in enumerate(PARTS)}
     fewer = cases.take(np.arange(min(cascade_people, len(cases))))
     known = {name: found[: len(fewer)] for name, found in maps.items()}
@@ -327,8 +327,8 @@ if m:
 # maps are tested on few people.
 
 # %% tags=["remove-cell"]
-if here:
+if blazepose_here:
     m["hidden"], m["seconds"] = len(some), time.monotonic() - started
 found, said = plain(m), words.sentences(plain(m), data, missing)
 # What is only shown was not measured here: no claim may be decided by it.
-run.write_metrics((found | {"verdicts": words.verdicts(found)} if here else {"kept": found}) | {"say": said})
+run.write_metrics((found | {"verdicts": words.verdicts(found)} if blazepose_here else {"kept": found}) | {"say": said})

@@ -34,7 +34,8 @@ def planted(**changes):
         "intact": block(0.5),
         "skips": {"skip2": part(0.48), "skip3": part(0.4), "skip4": part(0.3), "all": part(0.2), "decoder5": part(0.1)},
         "code": {words.BLAZEPOSE: [component("facing", 0.7)], OWN: [component("lean", -0.8)]},
-        "dependency": {}, "closeness": {words.BLAZEPOSE: block(0.3), OWN: block(0.4)}, "agreement": block(0.5, p=0.001),
+        "dependency": {words.BLAZEPOSE: {"mean": [[None, 0.1], [0.2, 0.3]]}, OWN: {"mean": [[0.1, 0.1], [None, 0.3]]}},
+        "closeness": {words.BLAZEPOSE: block(0.3), OWN: block(0.4)}, "agreement": block(0.5, p=0.001),
         "cka": {"rows": ["labels", "pixels", "encoder5, random", "encoder4", "encoder5"], "columns": ["labels", "pixels", "sum1"],
                 "table": [[1, 0, 0.6], [0, 1, 0.1], [0, 0.9, 0.05], [0, 0, 0.7], [0, 0, 0.5]]},
         "cka of codes": block(0.52),
@@ -132,7 +133,13 @@ def test_without_the_network_the_page_says_how_to_get_it():
     nothing = words.sentences({}, "mannequins", "its weights are not here")
     assert nothing.keys() == kept.keys() and nothing["answer"] == "*Not measured in this edition.*"
     assert nothing["where"] == "BlazePose is not here: its weights are not here."
-    assert words.verdicts({}) == {}
+    assert words.verdicts({}) == {} and nothing["blank"] == nothing["dotted"] == ""
+
+
+def test_captions_name_what_is_drawn():
+    assert said("blank") == f" Blank: {words.FEW}." and said("dotted") == " Dotted: what the labels allow."
+    full = planted()["dependency"] | {OWN: {"mean": [[None, 0.1], [0.2, 0.3]]}}
+    assert said("blank", dependency=full) == "" and said("dotted", ceiling=None) == ""
 
 
 def test_each_claim_is_decided_by_what_the_chapter_measures():

@@ -82,7 +82,9 @@ def test_joints():
     assert "the wrist loses most, −10.0" in said()["joints"] and "For 1 of 2 kinds of joint the interval" in said()["joints"]
     assert "is trained without" not in said()["joints"]
     kinds = planted()["kinds"] | {words.TRAINED_WITHOUT: planted()["kinds"]["level 1"]}
-    assert "is trained without any skip connections, the wrist loses most" in said(kinds=kinds)["joints"]
+    both = said(kinds=kinds, twins=twins())
+    assert "is trained without any skip connections, the wrist loses most" in both["joints"] and not said()["retrained"]
+    assert both["retrained"] == " The column *trained without* is the difference of bare, which has no skip connections, from one."
 
 
 @pytest.mark.parametrize(

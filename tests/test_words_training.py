@@ -115,7 +115,10 @@ def test_photographs_of_this_edition_or_of_the_kept_run():
         "metrics": {"pck@0.2·torso": PCK},
     }
     own, other = said()["photographs"].splitlines()[-2:]
-    assert own.startswith("| lspet-hg1 on Leeds Sports Pose (test) | ") and other == "| lspet-hg1 on COCO | 288 | 12 | 43.0 % [42.0, 44.0] | 38 % |"
+    assert (
+        own.startswith("| lspet-hg1 on Leeds Sports Pose (test) | ")
+        and other == "| lspet-hg1 on COCO | 288 | 12 | 43.0 % [42.0, 44.0] | 38 % |"
+    )
     assert said()["landing"] == (
         "On people of another data set, COCO, the network *lspet-hg1* finds 38 % of the limb joints, on its own 63 %."
     ), "the same joints on both, each counted once"

@@ -3,7 +3,7 @@
 A chapter's module has pure functions from its metrics, plain dicts of numbers, to Markdown.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from math import isnan, nan
 from typing import Any
@@ -42,6 +42,16 @@ def seen(card: Card, crops: Crops) -> str:
     if found and found["complete"]:
         return "none of whom it was trained on"
     return f"{'some of whom are' if 'train' in crops.people.splits else 'none of whom is'} in the training split"
+
+
+def blank(mean: Sequence[Sequence[float | None]], why: str) -> str:
+    """What blank cells of a square table mean, for its caption, where it has some off the diagonal.
+
+    >>> blank([[1, None], [2, None]], "too few people")
+    ' Blank: too few people.'
+    """
+    cells = (cell for i, row in enumerate(mean) for j, cell in enumerate(row) if i != j)
+    return f" Blank: {why}." if any(cell is None or unknown(cell) for cell in cells) else ""
 
 
 def comparable(metrics: Any) -> Any:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import comparable, listed, number, ranged, side_by_side, spoken
+from posekit.workflow.words import blank, comparable, listed, number, ranged, side_by_side, spoken
 
+FEW = "too few people in whom the two joints lie far enough apart"
 BLAZEPOSE, HEATMAPS, LANDMARKS = "BlazePose", "BlazePose, heatmaps", "BlazePose, landmarks"
 GROUPS = {
     "skip2": "skip connection of 64 × 64 cells", "skip3": "skip connection of 32 × 32 cells",
@@ -24,7 +25,7 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
     """What the page says, by name. `missing` says why the network was not there; the metrics are then those of the reference run."""
     if not m:
         nothing = "*Not measured in this edition.*"
-        return dict.fromkeys(SAID, nothing) | {"people": "", "where": f"BlazePose is not here: {missing}."}
+        return dict.fromkeys(SAID, nothing) | {"people": "", "blank": "", "dotted": "", "where": f"BlazePose is not here: {missing}."}
     m = comparable(m)
     return {
         "answer": answer(m),
@@ -36,6 +37,8 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
         "skips": skips(m),
         "code": code(m),
         "dependency": dependency(m),
+        "blank": max(blank(block["mean"], FEW) for block in m["dependency"].values()),
+        "dotted": " Dotted: what the labels allow." if m["ceiling"] else "",
         "cka": alignment(m),
         "explanations": explanations(m),
         "table": side_by_side("11_another_network", "lspet" if missing else data, verdicts(m)),

@@ -13,7 +13,7 @@ REGRESSORS = ("DeepPose", "error feedback")
 STEPS = {"hourglass, 2 stacks": "stack", "error feedback": "step"}  # what a further prediction is called, where it is not a stage
 TRANSFORMER = "TransPose"
 EXCHANGED = "left-right exchange"
-NOT_LEARNED = "decides nothing: below three times the median pose's PCK"
+NOT_LEARNED = "too low"  # the page says what this means, above its table
 
 
 def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
@@ -32,6 +32,7 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "stages": stages(m),
         "attention": attention(m),
         "failures": failures(m),
+        "elsewhere": " Open: trained elsewhere, for longer." if len(m["equal"]) < len(m["costs"]) else "",
         "table": side_by_side("09_comparison", data, verdicts(m)),
     }
 
@@ -293,7 +294,8 @@ def _nearer(block: Mapping) -> str:
 
 
 def _count(value: float) -> str:
-    return f"{value / 1e6:.2f} million" if value >= 1e6 else f"{value:,.0f}"
+    """A number of parameters or multiply-adds, to three digits."""
+    return f"{value / 1e6:,.3g} M" if value else "0"
 
 
 def _percent(share: float) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from posekit.workflow.words import by_inner_name, comparable, listed, number, percent, ranged, side_by_side, spoken
+from posekit.workflow.words import blank, by_inner_name, comparable, listed, number, percent, ranged, side_by_side, spoken
 
 Row = dict[str, str]
 HEADINGS = {
@@ -81,6 +81,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "controls": control_words(metrics),
         "gradcam": cam_words(metrics),
         "dependency": dependency_words(metrics),
+        "blank": blank(metrics["dependency"]["effect"]["mean"], "too few people in whom the two joints lie far enough apart"),
         "maximised": maximised_words(metrics),
         "patches": patch_words(metrics),
         "table": side_by_side("07_explanations", data, verdicts(metrics)),
@@ -316,6 +317,8 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
         else f"Closeness along the limbs does not clearly order the effects (rank correlation {agreement(near)} that limbs connect)."
     )
     parts.append(f"The effects of A on B and of B on A have a rank correlation of {agreement(found['both ways'])}.")
+    if (found["both ways"]["pairs"] or 0) > known:
+        parts.append("Rank correlations also count pairs with fewer people.")
     return " ".join(parts)
 
 

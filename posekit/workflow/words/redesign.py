@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from posekit.workflow.words import number, spoken
-from posekit.workflow.words.studies import ALONE, LEARNED, relative
+from posekit.workflow.words.studies import ALONE, LEARNED, hollow, relative
 
 GOAL = 0.075  # relative, what the thesis gained
 
@@ -22,6 +22,7 @@ def sentences(metrics: Mapping) -> dict[str, str]:
         "thesis": thesis(study),
         "own": own(study),
         "random": random(study),
+        "dots": dots(study),
         "sizes": sizes(metrics["studies"]),
         "code": code(metrics["code"], metrics["code people"]),
         "full": full(metrics["full"]),
@@ -205,6 +206,12 @@ def random(study: Mapping) -> str:
     )
 
 
+def dots(study: Mapping) -> str:
+    """What the figure of differences has besides dots with intervals."""
+    drawn = [v for v in study["variants"].values() if v["kind"] == "random" and v.get("difference") and v["difference"]["mean"] is not None]
+    return hollow(study) + (" Redesigns drawn at random stand below the dotted line." if drawn else "")
+
+
 def sizes(studies: Mapping[str, Mapping]) -> str:
     """What the other studies, of other sizes and people, say of the redesigns."""
     parts = []
@@ -235,8 +242,15 @@ def code(portraits: Mapping[str, Mapping], people: int) -> str:
             step = f"moved along *{walked[0]['attribute']}* with {words}"
             rows[f"{step}: joints move by, torso lengths"] = tuple(number(walk["moved"]["mean"]) for walk in walked)
             rows[f"{step}: the attribute changes"] = tuple(_effect(walk) for walk in walked)
-    lines = [f"| over {people:,} people | {old} | {new} |", "| --- | --- | --- |"]
-    return "\n".join([*lines, *(f"| {question} | {' | '.join(values)} |" for question, values in rows.items())]) if rows else ""
+    told = (
+        f"The code of *{new}* has {after['numbers']} numbers, and {after['components95']} components hold 95 % of its variance; that of "
+        f"*{old}* has {before['numbers']}, and {before['components95']} do. The participation ratio is {number(after['participation'], 1)} "
+        f"after the redesign and {number(before['participation'], 1)} before."
+    )
+    if not rows:
+        return told
+    lines = [told, "", f"| over {people:,} people | {old} | {new} |", "| --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| {question} | {' | '.join(values)} |" for question, values in rows.items())])
 
 
 def full(pairs: Mapping[str, Mapping]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from posekit.workflow.words import change, comparable, correlation, listed, side_by_side, signed, spoken
-from posekit.workflow.words.studies import state, table
+from posekit.workflow.words.studies import hollow, state, table
 
 TRAINED_WITHOUT = "trained without"
 ABLATED = {
@@ -27,6 +27,8 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "small": small(m),
         "twins": twins(m),
         "study": study(m),
+        "hollow": hollow(m["study"]),
+        "retrained": retrained(m),
         "table": side_by_side("03_skips", data, verdicts(m)),
     }
 
@@ -115,6 +117,14 @@ def joints(m: Mapping[str, Any]) -> str:
             f"{hurt[-1]} least, {spoken(trained[hurt[-1]], points=True)}."
         )
     return text
+
+
+def retrained(m: Mapping[str, Any]) -> str:
+    """Whose difference the last column of the joints' figure is, where it has one."""
+    if TRAINED_WITHOUT not in m["kinds"]:
+        return ""
+    first, second = m["twins"]["names"]
+    return f" The column *{TRAINED_WITHOUT}* is the difference of {second}, which has no skip connections, from {first}."
 
 
 def judged(block: Mapping) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from posekit.workflow.words import change, comparable, ranged, side_by_side, spoken
-from posekit.workflow.words.studies import gained, state, table
+from posekit.workflow.words.studies import gained, hollow, state, table
 
 WHOLE_WAY = "first to last"  # of `corrected`
 CONTRASTS = {
@@ -27,6 +27,7 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "handover": handover(m),
         "cka": cka(m),
         "study": study(m),
+        "hollow": hollow(m["study"]),
         "table": side_by_side("04_stacks", data, verdicts(m)),
     }
 

@@ -49,6 +49,13 @@ def table(summary: Mapping[str, Any]) -> str:
     return "\n".join([head, "| --- " * len(rows[0]) + "|", *others])
 
 
+def hollow(summary: Mapping[str, Any]) -> str:
+    """What a hollow dot of a study's figure means, where one is drawn."""
+    blocks = [variant.get("difference") or {"mean": None} for variant in summary["variants"].values()]
+    few = any(block["mean"] is not None and block["low"] is None for block in blocks)
+    return " A hollow dot has too few seeds for an interval." if few else ""
+
+
 def gained(block: Mapping[str, Any]) -> str:
     """`better` or `worse` where the whole interval of a contrast says so, else `undecided`; and `not decided yet`, with the reason."""
     if block["why"]:

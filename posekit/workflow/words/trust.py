@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from posekit.engine.trust.mistakes import KINDS
-from posekit.workflow.words import comparable, listed, number, ranged, share, side_by_side, spoken, unknown
+from posekit.workflow.words import blank, comparable, listed, number, ranged, share, side_by_side, spoken, unknown
 
 CALIBRATED = 0.05  # expected calibration error below which a confidence is called calibrated
 MANY = {"jitter": "jitter", "inversion": "inversions", "swap": "swaps", "miss": "misses"}
@@ -18,6 +18,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "confidence": confidence(metrics), "ranking": ranking(metrics), "radius": radius(metrics),
         "visibility_method": visibility_method(metrics), "visibility": visibility(metrics), "errors": errors(metrics),
         "robustness": robustness(metrics), "indices": indices(metrics), "shapley": shapley(metrics),
+        "blank": blank(metrics["shapley"]["effect"]["mean"], "too few people"),
         "table": side_by_side("13_trust", data, verdicts(metrics)),
     }  # fmt: skip
 
