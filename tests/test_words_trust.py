@@ -175,13 +175,22 @@ def test_errors_by_stack_and_by_skip():
     assert list(words.error_rows({"runs/laptop/02_training/weights.safetensors": [kinds()]})) == ["02_training"]
 
 
+def test_people_without_a_torso_are_counted():
+    scores = planted()["confidence"]
+    assert "are found. The best" in words.confidence({"confidence": scores})
+    few = scores | {"found": scores["found"] | {"people": 70}}
+    assert "are found (70 people have a labelled torso, by whose length that is judged)." in words.confidence({"confidence": few})
+
+
 @pytest.mark.parametrize("oks", [False, True])
 def test_repairs_are_a_table(oks):
-    errors = {"stacks": [kinds()]} | ({"oks": kinds() | {"ap": {"as it is": block(0.4)} | dict.fromkeys(
+    errors = {"others": True, "stacks": [kinds()]} | ({"oks": kinds() | {"ap": {"as it is": block(0.4)} | dict.fromkeys(
         ("jitter", "inversion", "swap", "miss"), block(0.5))}} if oks else {})  # fmt: skip
     rows = words.repair_rows(errors)
     assert [row[""] for row in rows] == ["found", "jitter", "inversion", "swap", "miss"]
     assert rows[0]["PCK if repaired"] == "" and rows[2]["PCK if repaired"].startswith("80.0 %")
+    alone = words.repair_rows(errors | {"others": False})
+    assert [row[""] for row in alone] == ["found", "jitter", "inversion", "miss"], "nobody to swap a joint with"
     assert (rows[0].get("OKS-AP if repaired") == "0.400 [0.350,\u00a00.450]") == oks
 
 

@@ -225,6 +225,7 @@ def test_a_page_offers_its_notebook_with_its_numbers(tmp_path):
 def test_the_table_holds_every_parameter(project):
     table = parameters.table()
     _, _, second = table.partition("```{rubric} 02_second\n```\n\n")
+    assert table.startswith("[01_first](parameters-01_first) · [02_second](parameters-02_second)")
     assert second.splitlines()[2] == "| `counted` | `''` | `str` | the metrics of the first |"
     assert parameters.rows(parameters.notebook_path("01_first"))[1] == ("people", "20", "int", "how many")
 

@@ -56,6 +56,10 @@ def probe_beside_patch(readable: Mapping[str, Mapping[str, Mapping]], caused: Ma
     """
     columns = min(len(readable), 2)
     rows = -(-len(readable) // columns)
+    right, top = (
+        scale * max([0.1, *(block["high"] for blocks in table.values() for block in blocks.values() if np.isfinite(block["high"]))])
+        for table, scale in ((readable, 1), (caused, 100))
+    )
     figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns + 0.6, 2.7 * rows + 0.9), sharex=True, sharey=True, squeeze=False)
     blank_rest(axes, len(readable))
     for ax, (factor, points) in zip(axes.flat, readable.items(), strict=False):
@@ -65,7 +69,7 @@ def probe_beside_patch(readable: Mapping[str, Mapping[str, Mapping]], caused: Ma
             ax.plot(np.clip([r2["low"], r2["high"]], -0.1, 1), [at[1]] * 2, color=colour, linewidth=2, alpha=0.4)
             ax.plot([at[0]] * 2, [100 * effect["low"], 100 * effect["high"]], color=colour, linewidth=2, alpha=0.4)
             ax.plot(*at, MARKERS[i % 7], color=colour, markersize=6, label=point)
-        ax.set(title=factor, xlim=(-0.12, 1), ylim=(-3, 103))
+        ax.set(title=factor, xlim=(-0.12, 1.05 * right), ylim=(-0.04 * top, 1.05 * top))
         ax.grid(color="0.94")
     figure.supxlabel("read by a probe: R²", fontsize=10)
     figure.supylabel("moved by a patch: joints that follow B (%)", fontsize=10)

@@ -152,6 +152,7 @@ def robustness_curves(clean: Mapping, families: Mapping[str, Mapping]) -> Figure
             if last:
                 other.set_ylabel("code, dashed", fontsize=9)
     figure.supylabel("joints found (%), solid", fontsize=10)
+    figure.set_layout_engine("constrained", hspace=0.1)  # the units below a panel stay apart from the title of the next
     return figure
 
 

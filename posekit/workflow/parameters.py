@@ -129,9 +129,11 @@ def rows(notebook: Path) -> list[tuple[str, str, str, str]]:
 
 def table() -> str:
     """The parameters of all notebooks: under each one's name a Markdown table, a row a parameter."""
-    lines = []
-    for notebook in sorted((root() / "notebooks").glob("*.py")):
-        lines += ["", "```{rubric} " + notebook.stem, "```", "", "| parameter | default | type | meaning |", "| --- | --- | --- | --- |"]
+    notebooks = sorted((root() / "notebooks").glob("*.py"))
+    lines = ["", " · ".join(f"[{notebook.stem}](parameters-{notebook.stem})" for notebook in notebooks)]
+    for notebook in notebooks:
+        lines += ["", f"(parameters-{notebook.stem})=", "```{rubric} " + notebook.stem, "```"]
+        lines += ["", "| parameter | default | type | meaning |", "| --- | --- | --- | --- |"]
         for name, default, type_, meaning in rows(notebook):
             cells = [f"`{name}`", f"`{default}`", f"`{type_}`", meaning]
             lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")

@@ -17,7 +17,7 @@ KINDS = {
     "distilled": ("learns from a larger network too", PALETTE[2]),
     "random": ("drawn at random", PALETTE[7]),
 }
-APART = 0.02  # of the range of the costs lie between two dots at least
+APART = 0.015  # of the range of the costs lie between two dots at least
 
 
 def learning_curves(variants: Mapping[str, Mapping], reference: str, floor: float | None) -> Figure:
@@ -99,7 +99,7 @@ def pareto(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
         edge = min(low, mean) if under else max(high, mean)
         ax.annotate(
             str(number), (x, edge), (0, -4 if under else 4), textcoords="offset points", ha="center", va="top" if under else "bottom",
-            color=colour, fontsize=8, fontweight="bold",
+            color="0.2", fontsize=8, fontweight="bold",
         )  # fmt: skip
     ax.set(xlabel="multiply-adds (millions)", ylabel="PCK@0.2·torso on test (%)")
     ax.margins(0.1)

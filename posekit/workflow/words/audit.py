@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from posekit.auditing.quality.measure import ENOUGH
+from posekit.auditing.quality.planted import JOINT, PERSON
 from posekit.workflow.words import comparable, listed, number, share, side_by_side, signed, spoken
 from posekit.workflow.words.studies import gained, state, table
 
 NAMES = {"whole": "whole exchanges", "arms": "exchanged arms", "legs": "exchanged legs", "pair": "exchanged pairs",
          "person": "wrong boxes or people", "displaced": "displaced joints", "another person": "other people's joints",
          "flag": "wrong flags"}  # fmt: skip
-OF = {kind: "people" for kind in ("whole", "arms", "legs", "pair", "person")} | {
-    kind: "labels" for kind in ("displaced", "another person", "flag")
-}  # what each is a share of
+OF = dict.fromkeys(PERSON, "people") | dict.fromkeys(JOINT, "labels")  # what each is a share of
 BASELINES = ("loss", "counting", "labels alone")
 GOAL = 0.8  # recall, at as high a precision
 SHOWN_RATE = 0.05
@@ -105,6 +104,7 @@ def planted(m: Mapping[str, Any]) -> str:
 
 def baselines(m: Mapping[str, Any]) -> str:
     ahead: dict[str, list[str]] = {"ahead": [], "behind": [], "level": []}
+    worse: list[str] = []  # of which a baseline finds more
     for kind, name in NAMES.items():
         ours, others = row(m, kind), [each for method in BASELINES if (each := row(m, kind, method=method))]
         if ours is None or not others or ours["planted"] < ENOUGH:
@@ -112,12 +112,13 @@ def baselines(m: Mapping[str, Any]) -> str:
         best = max(each["auc"] for each in others)
         place = "ahead" if ours["auc"] > best + 0.005 else "behind" if ours["auc"] < best - 0.005 else "level"
         ahead[place].append(name)
+        if max(each["recall"]["mean"] for each in others) > ours["recall"]["mean"]:
+            worse.append(name)
     parts = [
         f"The area under the ROC curve is {what} that of the best baseline for {listed(ahead[place])}."
         for place, what in (("ahead", "larger than"), ("behind", "smaller than"), ("level", "within 0.005 of"))
         if ahead[place]
     ]
-    worse = [name for kind, name in NAMES.items() if _recalls_less(m, kind)]
     if worse:
         parts.append(f"In recall at a precision of 80 % a baseline is ahead for {listed(worse)}.")
     whole, alone = row(m, "whole"), row(m, "whole", method="labels alone")
@@ -127,14 +128,6 @@ def baselines(m: Mapping[str, Any]) -> str:
             f"and the audit {whole['auc']:.3f}."
         )
     return " ".join(parts) or "No baseline was measured."
-
-
-def _recalls_less(m: Mapping[str, Any], kind: str) -> bool:
-    """Whether a baseline finds more of the errors of a kind than the audit at the same precision."""
-    ours, others = row(m, kind), [each for method in BASELINES if (each := row(m, kind, method=method))]
-    if ours is None or not others or ours["planted"] < ENOUGH:
-        return False
-    return max(each["recall"]["mean"] for each in others) > ours["recall"]["mean"]
 
 
 def calibration(m: Mapping[str, Any]) -> str:

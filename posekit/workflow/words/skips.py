@@ -7,6 +7,7 @@ from posekit.workflow.words import change, comparable, correlation, listed, side
 from posekit.workflow.words.studies import hollow, state, table
 
 TRAINED_WITHOUT = "trained without"
+WITH = {"finest level at its mean": "the finest level at its mean", "all levels at their mean": "all levels at their means"}
 ABLATED = {
     "the mean": "at their means over other people",
     "zero": "at zero",
@@ -150,19 +151,11 @@ def small(m: Mapping[str, Any]) -> str:
     for name in found["absolute"]:
         cells = [correlation(found[kind][name]).partition(" over ")[0] for kind in ("absolute", "relative", "at 0.1·torso")]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    said = " ".join(f"With the {name}, the claim {judged(block)}." for name, block in found["absolute"].items())
+    said = " ".join(f"With {WITH[name]}, the claim {judged(block)}." for name, block in found["absolute"].items())
     for name, block in found["at 0.1·torso"].items():
         if block["mean"] is not None and judged(block) == "holds" != judged(found["absolute"][name]):
-            said += f" At half the threshold, with the {name}, it holds; the rule was fixed for the whole one."
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"The claim is decided by the points lost. {said}".replace(
-                "ith the all levels at their mean,", "ith all levels at their means,"
-            ),
-        ]
-    )
+            said += f" At half the threshold, with {WITH[name]}, it holds; the rule was fixed for the whole one."
+    return "\n".join([*lines, "", f"The claim is decided by the points lost. {said}"])
 
 
 def twins(m: Mapping[str, Any]) -> str:
@@ -189,8 +182,8 @@ def twins(m: Mapping[str, Any]) -> str:
         back = f"recovers {100 * kept / lost:.0f} % of" if kept > 0 else "recovers nothing of"
         text += f"Training without them {back} the points lost by ablation. "
     return (
-        text + "Each network was trained once, and not until its score stopped rising; the intervals are over people and not "
-        "over trainings."
+        f"{text}Each network was trained once, and not until its score stopped rising, as those of the next section are; the intervals "
+        "are over people and not over trainings."
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from posekit.engine.trust.mistakes import KINDS
 from posekit.workflow.words import blank, comparable, listed, number, ranged, share, side_by_side, spoken, unknown
 
+CIRCLED = 24  # people, of whom four are drawn with their circles
 CALIBRATED = 0.05  # expected calibration error below which a confidence is called calibrated
 MANY = {"jitter": "jitter", "inversion": "inversions", "swap": "swaps", "miss": "misses"}
 
@@ -18,6 +19,7 @@ def sentences(metrics: Mapping[str, Any], data: str) -> dict[str, str]:
         "confidence": confidence(metrics), "ranking": ranking(metrics), "radius": radius(metrics),
         "visibility_method": visibility_method(metrics), "visibility": visibility(metrics), "errors": errors(metrics),
         "robustness": robustness(metrics), "indices": indices(metrics), "shapley": shapley(metrics),
+        "circled": str(min(CIRCLED, metrics["confidence"]["people"])),
         "blank": blank(metrics["shapley"]["effect"]["mean"], "too few people"),
         "table": side_by_side("13_trust", data, verdicts(metrics)),
     }  # fmt: skip
@@ -67,9 +69,11 @@ def ranking_rows(scores: Mapping[str, Any]) -> list[dict[str, str]]:
 def confidence(metrics: Mapping[str, Any]) -> str:
     scores = metrics["confidence"]
     errors, temperature = scores["errors"], scores["temperature"]
+    scored = scores["found"]["people"]
+    torso = f" ({scored:,} people have a labelled torso, by whose length that is judged)" if scored < scores["people"] else ""
     parts = [
         f"The calibration was fitted on {scores['calibration']['people']:,} people and measured on {scores['people']:,}, of whose joints "
-        f"{share(scores['found']).partition(' [')[0]} are found.",
+        f"{share(scores['found']).partition(' [')[0]} are found{torso}.",
         f"The best temperature is {number(temperature, 1)}. It moves every peak {'towards' if temperature > 1 else 'away from'} one half, "
         "so it cannot correct peaks that are all too low or all too high.",
     ]
@@ -191,6 +195,8 @@ def repair_rows(errors: Mapping[str, Any]) -> list[dict[str, str]]:
     last, oks = errors["stacks"][-1], errors.get("oks")
     rows = []
     for kind in KINDS:
+        if kind == "swap" and not errors["others"]:
+            continue
         row = {"": kind, "share of labelled joints": spoken(last["kinds"][kind])}
         row["PCK if repaired"] = spoken(last["repaired"][kind]) if kind in last["repaired"] else ""
         if oks:
