@@ -15,7 +15,12 @@ const measure = () => {
   mark(":is(.output, .pst-scrollable-table-container):has(> table)", "slides")
 }
 addEventListener("load", measure)
-addEventListener("load", () => document.querySelector(".bd-sidebar-primary li.active.current")?.scrollIntoView({ block: "nearest" }))
+// The list of pages shows the current one with its neighbours.
+addEventListener("load", () => {
+  const [list, entry] = [".bd-sidebar-primary", ".bd-sidebar-primary li.active.current"].map(name => document.querySelector(name))
+  if (!entry) return
+  list.scrollTop += entry.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 2
+})
 addEventListener("resize", measure)
 addEventListener("toggle", measure, true) // what is unfolded; the event does not bubble
 
