@@ -56,10 +56,8 @@ def probe_beside_patch(readable: Mapping[str, Mapping[str, Mapping]], caused: Ma
     """
     columns = min(len(readable), 2)
     rows = -(-len(readable) // columns)
-    right, top = (
-        scale * max([0.1, *(block["high"] for blocks in table.values() for block in blocks.values() if np.isfinite(block["high"]))])
-        for table, scale in ((readable, 1), (caused, 100))
-    )
+    shown = [(r2["high"], caused[factor][point]["high"]) for factor, points in readable.items() for point, r2 in points.items()]
+    right, top = np.nanmax(np.array([(0.1, 0.1), *shown], float), axis=0) * (1, 100)
     figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns + 0.6, 2.7 * rows + 0.9), sharex=True, sharey=True, squeeze=False)
     blank_rest(axes, len(readable))
     for ax, (factor, points) in zip(axes.flat, readable.items(), strict=False):
