@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Demonstrations
 #
-# This notebook computes the figures and numbers of the theory chapters when the book is built. Each takes a few lines, with the functions that the
+# This chapter computes the figures and numbers of the theory chapters when the book is built. Each takes a few lines, with the functions that the
 # later chapters use. No network is trained on people. Change a line and build the book again, and the theory chapters show the new result.
 
 # %% tags=["parameters"]
@@ -69,7 +69,9 @@ for level in noise:
         wrong = hm.decode(noisy, m)[..., :2] - centres
         rms[m].append(float(wrong.square().mean().sqrt()))
 
-run.save_figure(draw.decoding(offsets.numpy(), errors, noise, rms), "decoding")
+names = {"quarter": "quarter shift", "dark": "DARK"}
+called, spread = ({names.get(m, m): values for m, values in found.items()} for found in (errors, rms))
+run.save_figure(draw.decoding(offsets.numpy(), called, noise, spread), "decoding")
 plt.show()
 
 # %% [markdown]
@@ -242,7 +244,7 @@ plt.show()
 # %% [markdown]
 # ## Receptive fields
 #
-# For {numref}`fig-theory-receptive` and the table above it. Along a line of pixels, the first and the last pixel that each cell can depend on are followed
+# For {numref}`fig-theory-receptive` and the table above it: along a line of pixels, the first and the last pixel that each cell can depend on are followed
 # through the hourglass layer by layer. As a check, pixels with a nonzero gradient are counted in a network whose weights are all positive and whose pooling takes
 # means. The effective receptive field before training comes from the gradient of one cell in the middle with respect to each pixel, over random pictures.
 

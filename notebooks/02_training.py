@@ -286,7 +286,8 @@ if compare_epochs:
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Short trainings with the two losses, of the same network on the same people, with the same steps and learning rate. Left, the validation loss relative to its value after the first epoch. Middle, the share of validation joints found. Right, the mean height of the peaks: a probability for cross-entropy, and for mean squared error on a scale on which the targets have height 1.", "name": "fig-losses"}, "image": {"alt": "Relative loss, score and peak height for both losses"}}
 if compared:
-    run.save_figure(plots.history(compared), "losses")
+    named = {"cross-entropy": compared["cross-entropy"], "mean squared error": compared["mse"]}
+    run.save_figure(plots.history(named), "losses")
     plt.show()
 
 # %% [markdown]

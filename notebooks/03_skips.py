@@ -110,9 +110,11 @@ intact = hits(before)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Histograms of the share of joints found per person. Grey: the intact network. Outline: all skip connections replaced, in one way per panel. Triangles: the means over people.", "name": "fig-skips-histogram"}, "image": {"alt": "Histograms of the share of joints found by person, with skip connections to the right, without to the left"}}
 with_skips = ablation.by_person(intact)
-persons = {f"all {way}": ablation.by_person(hits(keypoints)) for way, keypoints in after["all"].items()}
+persons = {way: ablation.by_person(hits(keypoints)) for way, keypoints in after["all"].items()}
+titles = {"zero": "all at zero", "the mean": "all at the mean", "another person's": "all another person’s"}
 label = "share of the person's labelled joints found"
-run.save_figure(figures.person_histogram(with_skips, persons, label, f"{card.name}, as it is"), "histogram")
+replaced = {titles[way]: shares for way, shares in persons.items()}
+run.save_figure(figures.person_histogram(with_skips, replaced, label, f"{card.name}, as it is"), "histogram")
 plt.show()
 
 # %% [markdown]
@@ -254,10 +256,10 @@ plt.show()
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The people who lose the largest share of their joints. Top: the intact network. Bottom: the same network with all skip connections at their means. Above each, the share of joints found.", "name": "fig-skips-break"}, "image": {"alt": "People in two rows, their skeletons sound on top and distorted below"}}
 enough = np.isfinite(truth[..., 0]).sum(1) >= 2 * len(skeleton) / 3
-fall = np.where(enough, with_skips - persons["all the mean"], -np.inf)
+fall = np.where(enough, with_skips - persons["the mean"], -np.inf)
 worst = np.argsort(-fall, kind="stable")[: min(examples, int(enough.sum()))]
 if len(worst):
-    versions = {"as it is": (before, with_skips), "at the mean": (after["all"]["the mean"], persons["all the mean"])}
+    versions = {"as it is": (before, with_skips), "at the mean": (after["all"]["the mean"], persons["the mean"])}
     drawn = {name: [transform_keypoints(crops.matrices[i], k[-1][i][own]) for i in worst] for name, (k, _) in versions.items()}
     titles = {name: [f"{100 * shares[i]:.0f} %" for i in worst] for name, (_, shares) in versions.items()}
     figures.before_after([crops[i] for i in worst], drawn, skeleton, titles)

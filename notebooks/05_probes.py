@@ -267,7 +267,7 @@ plt.show()
 #
 # ### Walk yourself
 #
-# Choose a component or the direction of a probe from the list, and move along it with the slider. On the page [Try it](try_it), a network in your browser computes walks for any picture.
+# On the web page, choose a component or the direction of a probe from the list, and move along it with the slider. On the page [Try it](try_it), a network in your browser computes walks for any picture.
 
 # %% tags=["hide-input"]
 lengths = np.linspace(-3, 3, 13)
@@ -299,7 +299,7 @@ HTML(slider(strips, labels, notes, ["nearest person", *(f"skips {skips}" for ski
 # The attribute that a component should change, and the direction of a probe, are chosen on the people who are not walked. With the skip connections off, the
 # predicted poses are too distorted for attributes; there only the components are walked, to measure how far joints move.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the attribute of the predicted pose after a step up less that after a step down, in standard deviations of the attribute over people. Right, how far the predicted joints move. Bars are 95 % intervals over people; each grey mark is one random direction. A component without a name has no attribute, and no dot on the left. The attribute in brackets is the one that a component correlates with most among those that are computed from the joints alone, on the people who are not walked; the component is walked towards more of it.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left, the attribute of the predicted pose after a step up less that after a step down, in standard deviations of the attribute over people. Right, how far the predicted joints move. Bars are 95 % intervals over people; each grey mark is one random direction. A component without a name has no attribute, and no dot on the left. The attribute in brackets is the one that a component correlates with most among those that are computed from the joints alone, on the people who are not walked; the component is walked towards more of it. For a probe, it is the attribute of the predicted pose that stands for its own.", "name": "fig-causal"}, "image": {"alt": "Dots with intervals by direction, for each treatment of the skip connections, among grey marks of random directions"}}
 drawn = np.random.default_rng(seed).permutation(count)
 going, staying = np.split(drawn, [min(walkers, count // 2)])
 chosen = crops.select(np.sort(going))

@@ -300,7 +300,7 @@ tabled([{"map": name} | {key: ranged(block) for key, block in m.items()} for nam
 #
 # ### Look around
 #
-# Touch a point, or move the pointer over it, to see its person. The list chooses what the colours mean.
+# On the web page, touch a point, or move the pointer over it, to see its person. The list chooses what the colours mean.
 
 # %% tags=["hide-input"]
 by_colour = {f"{shown[0]} clusters": found["everyone"][shown[0]].labels, f"{fine} clusters": labels,

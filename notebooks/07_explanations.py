@@ -120,7 +120,7 @@ plt.show()
 #   Each layer gives another map; three layers are tested.
 # - *Occlusion* {cite:p}`zeiler2014`: how much the target falls when a square of the picture is hidden.
 # - *Integrated gradients* {cite:p}`sundararajan2017`: the mean gradient on the straight path from a blurred picture to this one, times the
-#   difference of the two. The mean is over fewer steps here than where a map is made for its own sake: the maps are much alike, but with
+#   difference of the two. The mean is over fewer steps here than by default in `posekit explain`: the maps are much alike, but with
 #   more steps the sum over pixels is nearer to what the target gains on the path.
 #
 # There are three controls. *Edges* are computed from the picture without the network. *Noise* is one fixed random map for each person, made
@@ -207,7 +207,7 @@ across = {label: sanity.likeness(maps[label], way(network, other), aspect=card.a
 curves = {label: sanity.curves(network, card, cases, found, backend) for label, found in maps.items()}
 deletion, insertion = ({label: pair[i] for label, pair in curves.items()} for i in (0, 1))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Deletion and insertion: the probability of the joint while the picture is taken away (left) or brought back (right), cell by cell in the order of each map; means over people. Grey: controls.", "name": "fig-explanations-removal"}, "image": {"alt": "Curves that fall on the left and rise on the right, close together, those of the controls among them"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Deletion and insertion: the probability of the joint while the picture is taken away (left) or brought back (right), cell by cell in the order of each map; means over people. Grey and black: controls.", "name": "fig-explanations-removal"}, "image": {"alt": "Curves that fall on the left and rise on the right, close together, those of the controls among them"}}
 masks = sanity.limb_masks(sanity.part_masks(crops, cases.rows, card.resolution), cases.joints) if rendered else None
 limbs = {label: sanity.share_within(found, masks) for label, found in maps.items()} if rendered else None
 tests = judgement.tests(cases, maps, across, deletion, insertion, limbs, seed=seed)
@@ -234,7 +234,7 @@ pd.DataFrame(words.test_rows(plain(cascade), plain(tests), faults, list(controls
 # 1 × 1 convolution, Grad-CAM's weights are those of that convolution, up to a factor, and its map is the positive part of the joint's raw
 # map, up to the bias. Where the raw map is negative, Grad-CAM's is 0, so the rank correlation of the two stays below 1.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at layers in the order of computation, for the same five people; for an hourglass, first two skip connections, then the layers from the last encoder but one to the head.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at layers in the order of computation, for the same five people; for an hourglass, first two skip connections, then the last encoder but one, the code, the sums from coarse to fine, and the features.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
 if by_layer:
     run.save_figure(sheet({name: found[shown] for name, found in by_inner_name(by_layer).items()}), "gradcam")
     plt.show()

@@ -138,7 +138,7 @@ pd.DataFrame(rows).style.hide().set_caption("The demonstration: a base and one r
 #
 # ## What the study compares
 #
-# {{ runs["08_redesign"].say.terms }} To train what is missing, or all of it again:
+# {{ runs["08_redesign"].say.terms }} To see what is missing, and to train it:
 #
 # ```bash
 # posekit study redesign --data lspet:FOLDER --plan   # what is kept, what is missing, about how many hours
@@ -177,14 +177,14 @@ pd.DataFrame(rows).style.hide().set_caption(
 # affine maps to as many dimensions and back, initialised with the principal components or with random directions. *Base, trained on* is the
 # base with the same ten epochs more. *Wider* has the autoencoder's parameters in more channels. *Distilled* networks also learn from the
 # outputs of a larger network; since their epochs do not include its training, they cannot win. The *random redesigns* are changes drawn at
-# random from the same list of options, at the same cost: they show what changes gain that no finding suggests.
+# random from the same list of options, at no higher cost: they show how much is gained by changes that no finding suggests.
 #
 # ## The rule
 #
 # The candidates are the base and the redesigns that a finding suggests and that need no more parameters, multiply-adds and epochs. The
 # winner is the candidate with the highest mean PCK on *validation* people over all seeds. The rule was written down before the study scored
-# its test people, and the base can win. It was to wait for all trainings; it waits for those of the candidates now, since no other
-# variant can win. A variant is at its *plateau* when the mean of its curves over seeds gains less than 0.5 points on validation people in
+# its test people, and the base can win. At first the rule was to wait for all trainings; now it waits for those of the
+# candidates only, since no other variant can win. A variant is at its *plateau* when the mean of its curves over seeds gains less than 0.5 points on validation people in
 # the last fifth of the epochs. The mean is used because a single curve moves by as much by chance; this was decided after the first curves
 # had been seen. A variant that still improves, or scores less than three times the floor, decides nothing. {{ runs["08_redesign"].say.floor }}
 

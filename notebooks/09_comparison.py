@@ -219,7 +219,7 @@ floor = median_pose(people)
 #
 # {{ runs["09_comparison"].say.notes }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso, with 95 % intervals over people, against the multiply-adds of one prediction. Filled: trained here for the same epochs.{{ runs['09_comparison'].say.elsewhere }}", "name": "fig-comparison-compute"}, "image": {"alt": "A mark with an interval for each estimator, cheaper ones to the left, better ones higher"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso, with 95 % intervals over people, against the multiply-adds of one prediction.{{ runs['09_comparison'].say.elsewhere }}", "name": "fig-comparison-compute"}, "image": {"alt": "A mark with an interval for each estimator, cheaper ones to the left, better ones higher"}}
 compute = {name: cost["multiply-adds"] / 1e6 for name, cost in costs.items()}
 run.save_figure(figures.compute(scores, compute, "million multiply-adds a person", equal), "compute")
 plt.show()
@@ -332,7 +332,7 @@ elsewhere = float(np.nanmean(np.where(np.eye(joints, dtype=bool), np.nan, paid))
 #
 # ## The same twelve people
 #
-# The figure shows twelve test people with most joints labelled, from the easiest to the hardest by the mean PCK of all estimators, at equal
+# Two figures show twelve test people with most joints labelled, from the easiest to the hardest by the mean PCK of all estimators, at equal
 # distances in this order. None was chosen for a particular estimator.
 
 # %% tags=["show-input"]

@@ -72,14 +72,14 @@ here = [chapter for chapter, metrics in own.items() if metrics]
 # A claim is *supported* if the whole 95 % interval of its number lies on the claimed side of a threshold, and *not supported* if the whole
 # interval lies on the other side. It is *undecided* if the interval contains the threshold, if there is no interval (with fewer than three
 # trainings), or if the rule also requires a *p* value that is not reached: the people, trainings or kinds of joint were too few. A plain
-# number without an interval has a margin in its rule. Where a claim is *not measured*, the table says why. Where a source gave no
+# number has no interval, or one of no width. Where a claim is *not measured*, the table says why. Where a source gave no
 # threshold, one was set with the claim; the tables show it. What counts as a strong correlation or a large difference follows
 # {cite:t}`cohen1988`. A difference of two numbers that were not compared person by person has an interval as if they came from different
 # people {cite:p}`zou2008`; it is wider than a paired one, and fewer claims are decided.
 #
 # Claims about training are decided by *studies*: many trainings, each to its plateau, from three seeds, whose results are kept with the
-# sources (`posekit study`). The table names the study and its seeds. Such a claim is *not decided yet* while trainings of the study are
-# missing, or if a network concerned is not at its plateau or scores less than three times the median pose. Progress:
+# sources (`posekit study`). The table names the study and its seeds. Such a claim is *not decided yet* while trainings of the networks
+# that it compares are missing, or if one of these is not at its plateau or scores less than three times the median pose. Progress:
 # {{ runs["10_claims"].say.studies }}
 #
 # This edition measured {{ runs["10_claims"].say.people }}. What it did not measure itself, mainly the other kind of people, is quoted from

@@ -166,7 +166,7 @@ if moving:
 rows = [words.patched_row(f, part, share[f][part], toward[f][part], aside[f][part]) for f in share for part in channels]
 rows += [words.patched_row("left arm", part, *of.values()) for part, of in by_group.items()]
 pd.DataFrame(rows).style.hide().set_caption(
-    "Way towards B: how far predictions move from A to B (1 is the whole way). Beside the way: how far they land from the line through A and B."
+    "Follow B: over joints whose two predictions are far apart. Way towards B: over all joints, how far predictions move from A to B (1 is the whole way). Beside the way: how far they land from the line through A and B."
 )
 
 # %% [markdown]

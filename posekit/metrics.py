@@ -136,7 +136,7 @@ def score(
         skeleton, predicted, keypoints, areas=areas, image_ids=image_ids, boxes=boxes, heads=heads, heatmap_cell=heatmap_cell
     )
     outside = [joint for joint in ("pelvis", "thorax") if joint in skeleton.joints]  # of MPII's own mean
-    torsos = "a shoulder to the opposite hip, mean of the labelled diagonals; people without are left out"
+    torsos = "a shoulder to the opposite hip, mean of the labelled diagonals; people without one are left out"
     scores: dict[str, dict] = {}
 
     def pck(name: str, normaliser: np.ndarray, factor: float, words: str, without: Sequence[str] = ()) -> None:

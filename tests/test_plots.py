@@ -1,4 +1,4 @@
-"""What figures decide by themselves: the ink on a colour, where an axis ends, where crowded dots and their numbers lie."""
+"""What figures decide by themselves: the ink on a colour, where an axis ends, where crowded dots lie."""
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 
 import posekit
 from posekit import plots
-from posekit.plots.comparisons.redesign import APART, crowded, side_by_side
+from posekit.plots.comparisons.redesign import APART, side_by_side
 
 part = st.floats(0, 1)
 WHITE, BLACK = (1, 1, 1), (0, 0, 0)
@@ -71,8 +71,3 @@ def test_dots_side_by_side_keep_their_order_and_their_distance(costs):
     assert places.mean() == pytest.approx(costs.mean())
     if (np.diff(costs[order]) >= apart).all():
         assert places == pytest.approx(costs)
-
-
-def test_numbers_of_neighbours_lie_above_and_below_in_turn():
-    assert crowded(np.array([3.0, 1.0, 2.0, 9.0]), 1.5).tolist() == [False, False, True, False]
-    assert not len(crowded(np.zeros(0), 1.0))

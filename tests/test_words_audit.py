@@ -63,7 +63,7 @@ def test_whole_exchanges_beside_the_goal(recall, half, verdict):
 def test_nobody_to_exchange():
     few = {"planted": 2}
     text = said(row("whole"), row("pair", **few), row("flag", **few), row("arms"))["planted"]
-    assert "it finds exchanged arms best" in text and "planted to judge by: exchanged pairs (2) and wrong flags (2)." in text
+    assert "it finds exchanged arms best" in text and "Too few to judge: exchanged pairs (2 planted) and wrong flags (2 planted)." in text
     assert said(row("whole", **few))["planted"].startswith("Only 2 whole exchanges could be planted, too few")
     found = words.verdicts(planted(row("pair", **few)))
     assert set(list(found.values())[1:3]) == {"only 2 planted"}
@@ -133,7 +133,7 @@ def test_a_complete_study_says_what_its_intervals_are_not():
     }
     text = said(study=whole)["study"]
     assert "*weighted labels* better, +0.5 [+0.1, +0.9] points. The intervals are not corrected for the number of comparisons." in text
-    assert text.endswith("networks trained by *labels as they are* find most joints.")
+    assert text.endswith("networks trained on *labels as they are* find the most joints.")
 
 
 def test_the_study_is_open_while_trainings_are_missing():

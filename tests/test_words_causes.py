@@ -120,11 +120,12 @@ def test_how_many_pairs_a_share_rests_on():
         and "10 % [5,\u00a015] of joints in 40 pairs" in found["sides"]
     )
     assert found["joints"].startswith(
-        "Each column of the figure rests on 5 to 9 pairs only, so its shares are rough. The other 1 joint is left out: each is found "
+        "Each column of {numref}`fig-causes-joints` rests on 5 to 9 pairs only, so its shares are rough. "
+        "The other 1 joint is left out: each is found "
     )
     assert found["joints"].endswith("predicted far enough apart, in fewer than 5 pairs of different heading.")
     whole = said(least=5, **{"judged joints": {"nose": 6, "neck": 6}})["joints"]
-    assert whole == "Each column of the figure rests on 6 pairs only, so its shares are rough."
+    assert whole == "Each column of {numref}`fig-causes-joints` rests on 6 pairs only, so its shares are rough."
     assert said(least=5, **{"judged joints": {"nose": 1}})["joints"].startswith("No joint is shown: each is found")
 
 
@@ -216,7 +217,7 @@ def test_what_counts_as_following_is_what_patching_counts():
 def test_removed():
     text = said()["removed"]
     assert "a joint moves by 20.0 [" in text and ": the network needs these atoms to find the joints." in text
-    assert text.endswith("Of the joints, left wrist clearly moves farther than other joints do.")
+    assert text.endswith("Of the joints, only left wrist clearly moves farther than other joints do.")
     text = said(removed=removed(0.0))["removed"]
     assert "this does not show that the network needs these atoms" in text and text.endswith(
         "No joint clearly moves farther than other joints do."
@@ -227,7 +228,9 @@ def test_removed():
 def test_likeness():
     text = said()["alike"]
     assert (
-        "net and other are most alike (CKA 0.80)" in text and "net and third least (0.30)" in text and "the highest value is 0.20" in text
+        "*net* and *other* are most alike (CKA 0.80)" in text
+        and "those of *net* and *third* least alike (0.30)" in text
+        and "the highest value is 0.20" in text
     )
     assert "nothing to compare" in said(cka={"names": ["net", "untrained"], "table": [[1, 0.1], [0.1, 1]]})["alike"]
     assert "untrained" not in said(cka={"names": ["net", "other"], "table": [[1, 0.1], [0.1, 1]]})["alike"]

@@ -107,7 +107,7 @@ def test_the_structureless_cloud(prefers, excess, has, end, cell):
 def test_what_hdbscan_finds():
     said = words.density(planted())
     assert said.startswith("In all 50 components it finds no cluster and leaves 90 % [89,\u00a091] of the people as noise;")
-    assert "It finds most, 2 clusters, in 2 components" in said and "In 1 of the 2 rows people have several clusters" in said
+    assert "It finds the most, 2 clusters, in 2 components" in said and "In 1 of the 2 rows people have several clusters" in said
     quiet = words.density(planted(density=[row(2, 1, 1), row(50, 1, 0)]))
     assert "finds 1 cluster and" in quiet and "finds most" not in quiet and "people have" not in quiet
     assert said.endswith("most people belong to none.") and "none." not in words.density(planted(density=[row(2, 2, 0, noise=0.3)]))[-5:]

@@ -64,8 +64,8 @@ def said(**changes):
 
 def test_a_method_that_fails_is_named_in_the_answer_and_with_its_number():
     found = said()
-    assert found["answer"].startswith("**1 of 4 methods draws much the same map")
-    assert "That of guided backprop has a rank correlation of 0.95 with" in found["answer"]
+    assert found["answer"].startswith("**1 of 4 kinds of maps stays much the same")
+    assert "The maps of guided backprop then have a rank correlation of 0.95 with" in found["answer"]
     assert "1 of 4 methods fails: guided backprop 0.95 [0.90,\u00a01.00]." in found["cascade"]
     assert "Undecided: saliency." in found["cascade"] and "Passed: deconvnet and Grad-CAM (sum 1)." in found["cascade"]
     assert "the fully random network alone would have found none" in found["cascade"]
@@ -73,7 +73,7 @@ def test_a_method_that_fails_is_named_in_the_answer_and_with_its_number():
 
 def test_several_methods_fail_the_most_stubborn_first():
     found = said(cascade=cascade({"guided backprop": 0.95, "saliency": 0.8}, end=0.9))
-    assert found["answer"].startswith("**2 of 4 methods draw ")
+    assert found["answer"].startswith("**2 of 4 kinds of maps stay ")
     assert "2 of 4 methods fail: guided backprop 0.95 [0.90,\u00a01.00] and saliency" in found["cascade"]
     assert "With all weights random, saliency and guided backprop still fail." in found["cascade"]
     one = said(cascade=cascade({"guided backprop": 0.95}, end=0.9))

@@ -113,9 +113,9 @@ def test_what_is_read_and_what_is_not():
     )
     metrics = planted(probes={"lean": read(0.3, answer=0.6), "true size": read(0.0, pixels=0.2), "facing": read(0.01)})
     assert words.unread(metrics) == (
-        "From the predicted joints more can be read than from the code, most of all about *lean* (R² = 0.60 against 0.30): the "
-        "network holds this outside the first 3 components, not along a straight line, or in its skip connections. From the code, "
-        "nothing beyond chance is read about *true size* and *facing*."
+        "About some attributes more can be read from the predicted joints than from the code, most of all about *lean* "
+        "(R² = 0.60 against 0.30): the network holds this outside the first 3 components, not along a straight line, or in its skip "
+        "connections. From the code, nothing beyond chance is read about *true size* and *facing*."
     )
     assert words.unread(planted()) == ""
     many = words.unread(planted(probes={f"a{i}": read(0.0) for i in range(9)}))

@@ -91,7 +91,7 @@ def test_joints():
     ("found", "text"),
     [
         (correlation(-0.8), "holds"),
-        (correlation(-0.8, p=0.2), "agrees in sign, but with so few kinds of joint this may be chance"),
+        (correlation(-0.8, p=0.2), "has the claimed sign, but with so few kinds of joint this may be chance"),
         (correlation(0.8), "is reversed: large joints lose more"),
         (correlation(0.8, p=0.2), "has the opposite sign, but with so few kinds of joint this may be chance"),
         (correlation(0.0), "cannot be distinguished from chance"),
@@ -102,7 +102,7 @@ def test_small_joints(found, text):
     assert words.judged(found) == text
     small = {"finest level at its mean": found}
     metrics = planted(**{"small joints": dict.fromkeys(("absolute", "relative", "at 0.1·torso"), small)})
-    assert f"With the finest level at its mean, the claim {text}." in words.small(metrics)
+    assert f"With the finest level at its mean, {words.subject(found)} {text}." in words.small(metrics)
     assert words.verdicts(metrics)["Small joints lose most, finest level"].startswith(text)
 
 

@@ -150,7 +150,7 @@ def test_visibility():
 def test_errors():
     text = said()["errors"]
     assert "Of the joints that net does not find, 25 % [24,\u00a026] are jitter" in text and "swaps cannot be detected" in text
-    assert "Inversions are 20.0 % [19.0, 21.0] of all joints; if errors" in text
+    assert "Inversions are 20.0 % [19.0, 21.0] of all joints; if wrong predictions" in text
     assert "Repairing all inversions would raise PCK@0.2·torso to 80.0 %" in text
     metrics = changed(["errors", "net", "others"], 12)
     metrics["errors"]["net"]["inversions by chance"] = block(0.2, 0.05)
@@ -179,7 +179,9 @@ def test_people_without_a_torso_are_counted():
     scores = planted()["confidence"]
     assert "are found. The best" in words.confidence({"confidence": scores})
     few = scores | {"found": scores["found"] | {"people": 70}}
-    assert "are found (70 people have a labelled torso, by whose length that is judged)." in words.confidence({"confidence": few})
+    assert "are found (70 people have a labelled torso, whose length decides whether a joint is found)." in words.confidence(
+        {"confidence": few}
+    )
 
 
 @pytest.mark.parametrize("oks", [False, True])
@@ -246,7 +248,7 @@ def test_shapley_without_a_clear_pair():
 def test_tables_of_confidence():
     scores = planted()["confidence"]
     rows = words.confidence_rows(scores)
-    assert rows[0] == {"": "peak", "calibration error": "0.270 [0.220,\u00a00.320]", "by chance alone": "0.010",
+    assert rows[0] == {"": "peak", "calibration error": "0.270 [0.220,\u00a00.320]", "of a perfect confidence": "0.010",
                        "mean less share found": "−27.0 [−32.0, −22.0] points"}  # fmt: skip
     scores["ranking"]["peak"] = block(None)
     assert [row["AUROC"] for row in words.ranking_rows(scores)][:2] == ["nothing to rank", "0.75 [0.74,\u00a00.76]"]

@@ -29,12 +29,13 @@ SMALLER = 1.14  # times as many letters fill a line where the columns are crowde
 LEDGER = (0.42, 0.16, 0.17, 0.17, 0.08)  # shares of the line of the ledger's columns, the same in all its tables
 SHORT = 10  # lines of code that stay on one page
 TOGETHER = 3  # rows at a table's end that stay on one page, as do its first two
-LAST = "What this does not show"  # a chapter's last section, which comes after all of its figures
+LAST = ("The verdict", "In one table", "What this does not show")  # sections that come after all of a chapter's figures
+LINE = 80  # letters of code that fill a line
 WHOLE = 10  # letters of a word that is not broken
 PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
 BREAK = "\u200b"
 CODE = "The web pages show the code behind every figure and number; on paper there are its central calls alone."
-STILL = "The web page {page}.html has an interactive figure here; the figures of this section are its stills."
+STILL = "The web page {page}.html has an interactive figure here; the figures of this chapter are its stills."
 
 
 def latex(code: str) -> nodes.raw:
@@ -185,11 +186,13 @@ class Columns(SphinxPostTransform):
             elif isinstance(text.parent, nodes.literal):
                 text.parent.replace(text, nodes.Text(re.sub(PIECES, f"\\g<0>{BREAK}", text)))
         for block in list(self.document.findall(nodes.literal_block)):
-            if (lines := block.astext().count("\n") + 1) <= SHORT:
+            lines = sum(max(-(-len(line) // LINE), 1) for line in block.astext().splitlines())
+            if lines <= SHORT:
                 block.parent.insert(block.parent.index(block), latex(rf"\Needspace{{{lines + 3}\baselineskip}}"))
-        for section in list(self.document.findall(nodes.section)):
-            if section[0].astext().startswith(LAST):
-                section.parent.insert(section.parent.index(section), latex(r"\FloatBarrier"))
+        for chapter in list(self.document.findall(nodes.section)):
+            last = [part for part in chapter if isinstance(part, nodes.section) and part[0].astext().startswith(LAST)]
+            if last:
+                chapter.insert(chapter.index(last[0]), latex(r"\FloatBarrier"))
         for signature in self.document.findall(addnodes.desc_parameterlist):
             signature["multi_line_parameter_list"] = False
         for table in list(self.document.findall(nodes.table)):

@@ -213,6 +213,7 @@ def per_joint(scores: Mapping[str, Mapping], title: str) -> Figure:
     joints = next(iter(scores.values()))["joints"]
     kinds = list(dict.fromkeys(j.removeprefix("left ").removeprefix("right ") for j in joints))
     names = list(scores)
+    sides = {joint.partition(" ")[0] if joint.startswith(("left ", "right ")) else "middle" for joint in joints}
     figure, axes = plt.subplots(1, len(names), figsize=(3.6 * len(names) + 1.6, 0.36 * len(kinds) + 1.3), sharey=True, squeeze=False)
     for ax, name in zip(axes[0], names, strict=True):
         block = scores[name]
@@ -229,7 +230,7 @@ def per_joint(scores: Mapping[str, Mapping], title: str) -> Figure:
     axes[0, 0].set_yticks(range(len(kinds)), kinds)
     axes[0, 0].invert_yaxis()
     handles = [plt.Line2D([], [], marker=m, color=c, linestyle="", label=name)
-               for m, c, name in (("<", LEFT, "left"), (">", RIGHT, "right"), ("o", MIDDLE, "middle"))]  # fmt: skip
+               for m, c, name in (("<", LEFT, "left"), (">", RIGHT, "right"), ("o", MIDDLE, "middle")) if name in sides]  # fmt: skip
     figure.legend(handles=handles, ncols=3, loc="outside upper center", fontsize=9)
     return figure
 

@@ -66,6 +66,7 @@ def dependency_pair(tables: Mapping[str, Mapping], skeleton: Skeleton) -> Figure
         joint_matrix(ax, means[name], (low > 0) | (high < 0), skeleton, limit)
         ax.set(title=name, ylabel="hidden")
     axes[-1, 0].set_xlabel("moves")
+    figure.set_layout_engine("constrained", hspace=0.04)  # a title stays apart from the matrix above
     return figure
 
 

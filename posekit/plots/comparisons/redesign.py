@@ -1,14 +1,14 @@
 """Figures of the chapter on the redesigned network."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from posekit.plots import PALETTE, blank_rest, from_zero
+from posekit.plots import PALETTE, blank_rest, from_zero, ink
 
 KINDS = {
     "reference": ("the base", "0.35"),
@@ -17,7 +17,7 @@ KINDS = {
     "distilled": ("learns from a larger network too", PALETTE[2]),
     "random": ("drawn at random", PALETTE[7]),
 }
-APART = 0.015  # of the range of the costs lie between two dots at least
+APART = 0.025  # of the range of the costs lie between two dots at least
 
 
 def learning_curves(variants: Mapping[str, Mapping], reference: str, floor: float | None) -> Figure:
@@ -90,17 +90,13 @@ def pareto(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
     figure, ax = plt.subplots(figsize=(7.5, 4 + 0.2 * rows))
     costs = np.array([variant["macs"] / 1e6 for variant in shown.values()])
     places = side_by_side(costs)
-    below = crowded(places, 2.1 * APART * np.ptp(costs) if len(costs) else 0.0)
-    for number, (x, under, (name, variant)) in enumerate(zip(places, below, shown.items(), strict=True), 1):
+    for number, (x, (name, variant)) in enumerate(zip(places, shown.items(), strict=True), 1):
         block, colour = variant["test"], KINDS[variant["kind"]][1]
         low, mean, high = (100 * (block["mean"] if block[key] is None else block[key]) for key in ("low", "mean", "high"))
-        ax.plot([x, x], [low, high], color=colour, linewidth=1.5, alpha=0.4)
-        ax.plot(x, mean, "o", color=colour, markersize=6, label=f"{number}  {name}{' (chosen)' if name == chosen else ''}")
-        edge = min(low, mean) if under else max(high, mean)
-        ax.annotate(
-            str(number), (x, edge), (0, -4 if under else 4), textcoords="offset points", ha="center", va="top" if under else "bottom",
-            color="0.2", fontsize=8, fontweight="bold",
-        )  # fmt: skip
+        ax.plot([x, x], [low, high], color=colour, linewidth=1.5, alpha=0.4, zorder=1)
+        ax.plot(x, mean, "o", color=colour, markersize=11, label=f"{number}  {name}{' (chosen)' if name == chosen else ''}")
+        letters = ink(to_rgb(colour))
+        ax.annotate(str(number), (x, mean), ha="center", va="center_baseline", color=letters, fontsize=7.5, fontweight="bold")
     ax.set(xlabel="multiply-adds (millions)", ylabel="PCK@0.2·torso on test (%)")
     ax.margins(0.1)
     if shown:
@@ -119,18 +115,6 @@ def side_by_side(costs: np.ndarray) -> np.ndarray:
         steps = APART * np.ptp(costs) * np.arange(len(costs))
         out[order] = isotonic_regression(costs[order] - steps).x + steps
     return out
-
-
-def crowded(places: np.ndarray, near: float) -> np.ndarray:
-    """Which of dots at `places` (N,) have their numbers below: each whose left neighbour is `near` and has its own above, (N,) bool.
-
-    >>> crowded(np.array([1.0, 2.0, 3.0, 9.0]), 1.5).tolist()
-    [False, True, False, False]
-    """
-    below, order = np.zeros(len(places), bool), np.argsort(places, kind="stable")
-    for left, right in pairwise(order):
-        below[right] = places[right] - places[left] < near and not below[left]
-    return below
 
 
 def spectra(shares: Mapping[str, np.ndarray]) -> Figure:

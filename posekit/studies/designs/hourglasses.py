@@ -108,7 +108,7 @@ def unmotivated(base: Training, count: int = UNMOTIVATED) -> list[Training]:
         config = within(base.config, base.recipe.resolution, **changes)
         if config.features >= 8:
             name = f"random redesign {len(out) + 1}"
-            out.append(Training(name, config, replace(base.recipe, sigma=sigma), why="changes drawn at random at equal cost"))
+            out.append(Training(name, config, replace(base.recipe, sigma=sigma), why="changes drawn at random, at no higher cost"))
     return out
 
 

@@ -38,9 +38,9 @@ def seen(card: Card, crops: Crops) -> str:
     """Whether the network was trained on the people, as a clause behind them: by its card, or where that does not say, by their split."""
     found = overlap(card, crops)
     if found and found["people"]:
-        return f"{found['people']:,} of whom are in pictures that it was trained on"
+        return f"{found['people']:,} of whom are in pictures that the network was trained on"
     if found and found["complete"]:
-        return "none of whom it was trained on"
+        return "none of whom the network was trained on"
     return f"{'some of whom are' if 'train' in crops.people.splits else 'none of whom is'} in the training split"
 
 

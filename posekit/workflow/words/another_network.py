@@ -5,6 +5,7 @@ from typing import Any
 
 from posekit.workflow.words import blank, comparable, listed, number, ranged, side_by_side, spoken
 
+CEILING = "the score that wrong labels leave to a perfect network"
 FEW = "too few people in whom the two joints lie far enough apart"
 BLAZEPOSE, HEATMAPS, LANDMARKS = "BlazePose", "BlazePose, heatmaps", "BlazePose, landmarks"
 GROUPS = {
@@ -25,7 +26,13 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
     """What the page says, by name. `missing` says why the network was not there; the metrics are then those of the reference run."""
     if not m:
         nothing = "*Not measured in this edition.*"
-        return dict.fromkeys(SAID, nothing) | {"people": "", "blank": "", "dotted": "", "where": f"BlazePose is not here: {missing}."}
+        return dict.fromkeys(SAID, nothing) | {
+            "people": "",
+            "ceiling": CEILING,
+            "blank": "",
+            "dotted": "",
+            "where": f"BlazePose is not here: {missing}.",
+        }
     m = comparable(m)
     return {
         "answer": answer(m),
@@ -38,6 +45,7 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
         "code": code(m),
         "dependency": dependency(m),
         "blank": max(blank(block["mean"], FEW) for block in m["dependency"].values()),
+        "ceiling": CEILING if m["ceiling"] else "100 % for rendered people, whose labels are right, and not known for others",
         "dotted": " Dotted: what the labels allow." if m["ceiling"] else "",
         "cka": alignment(m),
         "explanations": explanations(m),
@@ -173,12 +181,13 @@ def component_rows(code: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def code(m: Mapping[str, Any]) -> str:
     """Is the first component heading, lean or rotation?"""
-    parts = []
+    parts, said = [], {""}
     for name, rows in m["code"].items():
         first = rows[0]
         least = min(abs(first["low"]), abs(first["high"])) if first["low"] * first["high"] > 0 else 0
         strength = "strongly" if least >= 0.5 else "moderately" if least >= 0.3 else "only weakly"
-        about = kind(first["attribute"])
+        about = "" if (told := kind(first["attribute"])) in said else told
+        said.add(told)
         what = f"*{first['attribute']}*" + (f" ({about})" if about else "")
         parts.append(f"the first component of {name} correlates {strength} with {what}, r = {ranged({'mean': first['r']} | first)}")
     return f"Over {m['coded']:,} people, {', and '.join(parts)}."

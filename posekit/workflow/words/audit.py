@@ -86,13 +86,13 @@ def planted(m: Mapping[str, Any]) -> str:
     )
     known = {name: each for kind, name in NAMES.items() if kind != "whole" and (each := row(m, kind))}
     others = {name: each["recall"] for name, each in known.items() if each["planted"] >= ENOUGH}
-    few = [f"{name} ({each['planted']})" for name, each in known.items() if each["planted"] < ENOUGH]
+    few = [f"{name} ({each['planted']} planted)" for name, each in known.items() if each["planted"] < ENOUGH]
     rest = ""
     if others:
         most, least = (choose(others, key=lambda name: others[name]["mean"]) for choose in (max, min))
         rest = f" Of the other kinds it finds {most} best, {spoken(others[most])}"
         rest += f", and {least} worst, {spoken(others[least])}." if len(others) > 1 else "."
-    rest += f" Too few were planted to judge by: {listed(few)}." if few else ""
+    rest += f" Too few to judge: {listed(few)}." if few else ""
     doubted = 100 * m["planted"]["doubted"]["people"]
     left_out = f" The {doubted:.1f} % of people who were doubted before are left out, which favours a network that doubts many."
     left_out = left_out if round(doubted, 1) else ""
@@ -291,7 +291,7 @@ def study(m: Mapping[str, Any]) -> str:
         text += "\n\nAgainst labels as they are: " + "; ".join(f"*{name}* {gained(each)}" for name, each in compared.items())
         text += ". The intervals are not corrected for the number of comparisons."
         if block["winner"]:
-            text += f" On validation people, networks trained by *{block['winner']}* find most joints."
+            text += f" On validation people, networks trained on *{block['winner']}* find the most joints."
     return text
 
 

@@ -7,8 +7,8 @@ from posekit.workflow.words import comparable, listed, number, percent, ranged, 
 
 Block = Mapping[str, float]
 FACTORS = {
-    "left arm": "the left arm's position", "trunk lean": "the lean of the trunk", "heading": "the heading", "sides": "left and right",
-    "size": "the person's size",
+    "left arm": "the left arm's position", "trunk lean": "the lean of the trunk", "heading": "the heading",
+    "sides": "the sides of the limbs", "size": "the person's size",
 }  # fmt: skip
 CARRIES = {"carries": "carries it", "goes along": "correlates without carrying it", "undecided": "undecided"}  # the heading
 NEAR = 0.05  # of the picture's side: `posekit.interpret.activations.patching.NEAR`
@@ -158,7 +158,7 @@ def joints(metrics: Mapping[str, Any]) -> str:
     pairs = f"{min(shown)}" if min(shown) == max(shown) else f"{min(shown)} to {max(shown)}"
     left_out = len(found) - len(shown)
     rest = f" The other {left_out} joint{'s are' if left_out > 1 else ' is'} left out: {few}." if left_out else ""
-    return f"Each column of the figure rests on {pairs} pairs only, so its shares are rough.{rest}"
+    return f"Each column of {{numref}}`fig-causes-joints` rests on {pairs} pairs only, so its shares are rough.{rest}"
 
 
 def groups(metrics: Mapping[str, Any]) -> str:
@@ -235,7 +235,10 @@ def probes(metrics: Mapping[str, Any]) -> str:
             unused.append(FACTORS[factor])
     if not parts:
         return "No probe predicts a factor well enough for a comparison."
-    text = "The table has, for each factor that probes can predict, the hook point at which a probe is best, and the patch there."
+    text = (
+        f"The table has, for each factor that a probe predicts with an R² of at least {DOUBTFUL}, the hook point at which a probe is best, "
+        "and the patch there."
+    )
     if unused:
         text += (
             f" For {listed(unused)}, less than half of the joints follow that patch: the prediction does not rest mainly on what is read "
@@ -306,10 +309,12 @@ def removed(metrics: Mapping[str, Any]) -> str:
         f"marks it than without a random direction: {need} to find the joints."
     )
     own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0 and joint != "mean of these"]
-    which = f"Of the joints, {listed(own)} clearly {'moves' if len(own) == 1 else 'move'}" if own else "No joint clearly moves"
+    which = f"Of the joints, only {listed(own)} clearly {'moves' if len(own) == 1 else 'move'}" if own else "No joint clearly moves"
+    less = [joint for joint, by in found.items() if by["more than others"]["high"] < 0 and joint != "mean of these"]
+    behind = f"; {listed(less)} clearly {'moves' if len(less) == 1 else 'move'} less far" if less else ""
     still = [joint for joint, by in found.items() if by["its joint"]["high"] == 0 and joint != "mean of these"]
     rest = f" Without the atom of {listed(still)}, nothing moves." if still else ""
-    return f"{text} {which} farther than other joints do.{rest}"
+    return f"{text} {which} farther than other joints do{behind}.{rest}"
 
 
 def alike(metrics: Mapping[str, Any]) -> str:
@@ -319,11 +324,14 @@ def alike(metrics: Mapping[str, Any]) -> str:
     if not couples:
         return "Only one network is here, with nothing to compare it with."
     (most, one, other), (least, third, fourth) = max(couples), min(couples)
-    text = f"The codes of {one} and {other} are most alike (CKA {number(most)}), those of {third} and {fourth} least ({number(least)})."
+    text = (
+        f"The codes of *{one}* and *{other}* are most alike (CKA {number(most)}), those of *{third}* and *{fourth}* least alike "
+        f"({number(least)})."
+    )
     control = known([table[i][names.index("untrained")] for i in trained]) if "untrained" in names else []
     text += f" With the untrained network the highest value is {number(max(control))}." if control else ""
     about = [f"*{name}* ({what})" for name, what in metrics["cka"].get("trained", {}).items()]
-    return f"{text} The trained ones were trained on: {'; '.join(about)}." if about else text
+    return f"{text} Data and picture size of each training: {'; '.join(about)}." if about else text
 
 
 def epochs(metrics: Mapping[str, Any]) -> str:

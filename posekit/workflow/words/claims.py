@@ -188,7 +188,7 @@ def threshold(claim: Claim) -> str:
     if claim.unit in ("points", "%"):
         said = f"{100 * value:g} {claim.unit}".replace("-", "−") if value else "0"
     else:
-        said = f"{value:g} {claim.unit}".replace("-", "−").strip()
+        said = f"{value:,g} {claim.unit}".replace("-", "−").strip()
     return f"{side} {said}" + (f" with p below {rule.p:g}" if rule.p else "")
 
 

@@ -151,7 +151,7 @@ def density(m: Mapping) -> str:
     )
     if most["people: clusters"] > full["people: clusters"]:
         words += (
-            f" It finds most, {clusters(most['people: clusters'])}, in {most['components']} components, with "
+            f" It finds the most, {clusters(most['people: clusters'])}, in {most['components']} components, with "
             f"{share(most['people: noise'])} left as noise, where the control has {clusters(most['control: clusters'])}."
         )
     only = [row for row in rows if row["people: clusters"] > 1 and not row["control: clusters"]]

@@ -32,7 +32,7 @@ def sentences(m: Mapping[str, Any], data: str) -> dict[str, str]:
         "stages": stages(m),
         "attention": attention(m),
         "failures": failures(m),
-        "elsewhere": " Open: trained elsewhere, for longer." if len(m["equal"]) < len(m["costs"]) else "",
+        "elsewhere": " Filled: trained or fitted here. Open: trained elsewhere, for longer." if len(m["equal"]) < len(m["costs"]) else "",
         "table": side_by_side("09_comparison", data, verdicts(m)),
     }
 
@@ -242,8 +242,10 @@ def failures(m: Mapping[str, Any]) -> str:
         parts.append(f"| {name} | {first}, {100 * kinds[first]:.0f} % | {exchanged} |")
     if not parts:
         return "No estimator scores high enough to compare kinds of errors."
-    heading = ["| | most frequent error, of all joints | left and right exchanged |", "| --- | --- | --- |"]
-    return "\n".join(["Kinds of errors are defined as in [the chapter on stacks](04_stacks).", "", *heading, *parts])
+    short = len(learned(m)) < len(m["equal"])
+    left_out = " Estimators below three times the median pose's PCK are left out." if short else ""
+    heading = ["| | most frequent error, its share of all joints | left-right exchange |", "| --- | --- | --- |"]
+    return "\n".join(["Kinds of errors are defined as in [the chapter on stacks](04_stacks)." + left_out, "", *heading, *parts])
 
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def verdicts(m: Mapping) -> dict[str, str]:
         "Network": f"{m['network']}, {m['people']:,} people",
         "Components for 95 % of the variance": f"{ranged(sizes['needed for 95 %'], 0)} of {m['dimensions']:,}",
         "Participation ratio": ranged(sizes["participation ratio"], 1),
-        "Components above the noise floor": f"{ranged(sizes['above the noise floor'], 0)}, from {m['people']:,} people",
+        "Components above the permutation floor": f"{ranged(sizes['above the noise floor'], 0)}, from {m['people']:,} people",
         f"Components on which halves agree (cosine of at least {NAMED})": f"{sum(c >= NAMED for c in agreed)} of {len(agreed)}",
     } | {f"With the code cut to {NOISE} components, {skips}, the network finds": cut_cell(m, skips) for skips in TREATMENTS}
 

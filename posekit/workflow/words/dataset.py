@@ -167,5 +167,8 @@ def beside(m: Mapping[str, Any]) -> str:
             "similar pose."
         )
     if parse_spec(m["data"])[0] == "mannequins":
-        return "This edition has no photographs to compare its mannequins with; the edition on photographs shows such pairs."
+        return (
+            "This edition has no photographs to compare its mannequins with; the edition on photographs shows some beside mannequins of "
+            "similar pose."
+        )
     return "No rendered people are shown, because the parameter `beside` names none."

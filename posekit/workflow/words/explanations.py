@@ -119,9 +119,9 @@ def answer(metrics: Mapping[str, Any]) -> str:
         )
     most = cascade["at"][failing[0]]["mean"]
     return (
-        f"**{len(failing)} of {len(metrics['methods'])} methods {'draws' if len(failing) == 1 else 'draw'} much the same map after the "
-        f"network has lost every joint identity.** That of {failing[0]} has a rank correlation of {number(most)} with that of the "
-        "trained network."
+        f"**{len(failing)} of {len(metrics['methods'])} kinds of maps {'stays' if len(failing) == 1 else 'stay'} much the same after the "
+        f"network has lost every joint identity.** The maps of {failing[0]} then have a rank correlation of {number(most)} with those of "
+        "the trained network."
     )
 
 
@@ -185,8 +185,9 @@ def test_words(metrics: Mapping[str, Any]) -> str:
     )
     sides = [label for label in metrics["methods"] if tests[label]["other side"]["low"] > metrics["cascade"]["limit"]]
     if sides:
+        who = f"all {len(sides)}" if len(sides) == len(metrics["methods"]) > 1 else listed(sides)
         text += (
-            f" For the left and the right joint, {listed(sides)} {'draws' if len(sides) == 1 else 'draw'} much the same map: the rank "
+            f" For the left and the right joint, {who} {'draws' if len(sides) == 1 else 'draw'} much the same map: the rank "
             f"correlation is above {number(metrics['cascade']['limit'], 1)}."
         )
     if metrics["code"] in metrics["refused"]:

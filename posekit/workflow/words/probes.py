@@ -174,7 +174,7 @@ def unread(m: Mapping) -> str:
     if kept:
         parts = listed(f"*{name}* (R² = {r2(probes, name, 'answer')} against {r2(probes, name)})" for name in kept)
         words = (
-            f"From the predicted joints more can be read than from the code, most of all about {parts}: the network "
+            f"About some attributes more can be read from the predicted joints than from the code, most of all about {parts}: the network "
             f"holds this outside the first {m['components']} components, not along a straight line, or in its skip connections."
         )
     if none:
@@ -232,7 +232,7 @@ def factors_read(m: Mapping) -> str:
 def heading(probes: Mapping[str, Mapping], names: Sequence[str], best: str) -> str:
     """Whether the predicted joints tell more of the heading than the code does."""
     later = max(names, key=lambda name: probes[name]["answer"]["r2"])
-    tells = f"*{later}*, R² = {r2(probes, later, 'answer')}"
+    tells = f"*{later}*, R² = {r2(probes, later, 'answer')}" + (f", from the code {r2(probes, later)}" if later != best else "")
     if probes[later]["answer"]["low"] > probes[best]["code"]["high"]:
         return (
             f"From the predicted joints it is read better ({tells}): the network determines the heading on finer maps, past the bottleneck."

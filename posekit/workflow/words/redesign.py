@@ -201,7 +201,7 @@ def random(study: Mapping) -> str:
         return f"Whether redesigns that a finding suggests beat redesigns drawn at random is not decided yet: {block['why']}."
     better = "better than" if block["low"] > 0 else "worse than" if block["high"] < 0 else "not significantly different from"
     return (
-        f"Redesigns that a finding suggests are on average {better} those drawn at random at the same cost: {spoken(block, points=True)} "
+        f"Redesigns that a finding suggests are on average {better} those drawn at random at no higher cost: {spoken(block, points=True)} "
         "(interval over redesigns)."
     )
 
@@ -256,7 +256,7 @@ def code(portraits: Mapping[str, Mapping], people: int) -> str:
 def full(pairs: Mapping[str, Mapping]) -> str:
     """Shipped networks, each beside its redesign."""
     if not pairs:
-        return "This edition has no such networks; the edition on photographs has such pairs."
+        return "This edition has no shipped network beside its redesign; the edition on photographs has such pairs."
     parts = []
     for name, pair in pairs.items():
         new, old = pair["networks"][name], pair["networks"][pair["against"]]

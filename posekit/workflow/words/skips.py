@@ -103,8 +103,8 @@ def joints(m: Mapping[str, Any]) -> str:
     losers = sorted(fine, key=lambda kind: fine[kind]["mean"])
     clear = sum(block["high"] < 0 for block in fine.values())
     text = (
-        f"Without the finest level the {losers[0]} loses most, {spoken(fine[losers[0]], points=True)}, and the {losers[-1]} least, "
-        f"{spoken(fine[losers[-1]], points=True)}. "
+        f"With the finest level at its mean the {losers[0]} loses most, {spoken(fine[losers[0]], points=True)}, and the {losers[-1]} "
+        f"least, {spoken(fine[losers[-1]], points=True)}. "
     )
     if clear:
         text += f"For {clear} of {len(fine)} kinds of joint the interval of the change lies below 0."
@@ -134,10 +134,15 @@ def judged(block: Mapping) -> str:
         return "cannot be tested"
     few = block["p"] >= 0.05
     if block["high"] < 0:
-        return "agrees in sign, but with so few kinds of joint this may be chance" if few else "holds"
+        return "has the claimed sign, but with so few kinds of joint this may be chance" if few else "holds"
     if block["low"] > 0:
         return "has the opposite sign, but with so few kinds of joint this may be chance" if few else "is reversed: large joints lose more"
     return "cannot be distinguished from chance"
+
+
+def subject(block: Mapping) -> str:
+    """What it is that a verdict of `judged` says."""
+    return "the claim" if judged(block).startswith(("holds", "is reversed", "cannot be tested")) else "the correlation"
 
 
 def small(m: Mapping[str, Any]) -> str:
@@ -151,7 +156,7 @@ def small(m: Mapping[str, Any]) -> str:
     for name in found["absolute"]:
         cells = [correlation(found[kind][name]).partition(" over ")[0] for kind in ("absolute", "relative", "at 0.1·torso")]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    said = " ".join(f"With {WITH[name]}, the claim {judged(block)}." for name, block in found["absolute"].items())
+    said = " ".join(f"With {WITH[name]}, {subject(block)} {judged(block)}." for name, block in found["absolute"].items())
     for name, block in found["at 0.1·torso"].items():
         if block["mean"] is not None and judged(block) == "holds" != judged(found["absolute"][name]):
             said += f" At half the threshold, with {WITH[name]}, it holds; the rule was fixed for the whole one."

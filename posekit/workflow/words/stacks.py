@@ -88,7 +88,7 @@ def handover(m: Mapping[str, Any]) -> str:
     order = sorted((group for group in groups if not group.endswith(" out")), key=lambda group: groups[group]["the mean"]["mean"])
     clear = groups[order[0]]["the mean"]["change"]["high"] < 0
     depends = (
-        f"Of single terms, replacing *{order[0]}* by its mean changes the score most here, by {change(groups[order[0]]['the mean'])}."
+        f"Of single terms, *{order[0]}* at the mean changes the score most here, by {change(groups[order[0]]['the mean'])}."
         if clear
         else "No single term at its mean lowers the score significantly."
     )

@@ -169,7 +169,7 @@ def failures(kinds: Mapping[str, Mapping[str, Any]]) -> str:
         "jitter": "the prediction is near the joint, but farther away than the threshold",
         "inversion": "the prediction is near the same joint of the person's other side",
         "swap": "the prediction is near the same joint of another person",
-        "miss": "the prediction is near no joint of these kinds",
+        "miss": "the prediction is near none of these joints",
     }
     lines = ["| kind of error | share of all labelled joints | meaning |", "| --- | ---: | --- |"]
     lines += [f"| {name} | {spoken(kinds[name])} | {about[name]} |" for name in wrong]
@@ -212,7 +212,10 @@ def compared(m: Mapping[str, Any]) -> str:
 
 
 def photographs(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
-    rows = "Rows are over the joints that network and data both have. The last column, the mean of the limb joints, compares them."
+    rows = (
+        "Rows are over the joints that network and data both have. Only the last column, the mean of the limb joints, can be compared "
+        "between rows."
+    )
     if m["elsewhere"]:
         about = "PCK of networks on people of other data sets than those that they were trained on"
         own = {m["own"]: m["metrics"]["pck@0.2·torso"]}
@@ -220,9 +223,10 @@ def photographs(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
     if kept is None:
         return "This edition has no photographs to test on."
     rendered = {name: block for name, block in kept["elsewhere"].items() if name.startswith("mannequins")}
+    rendered |= {kept["own"]: kept["metrics"]["pck@0.2·torso"]} if "own" in kept else {}
     return (
-        "This edition has rendered people only. How well a network trained on them works on photographs was measured in a run that is kept "
-        f"with the sources. {rows}\n\n{_elsewhere(rendered)}"
+        "This edition has rendered people only. How well a network trained on them, *mannequins-hg1*, works on photographs was measured in "
+        f"a run that is kept with the sources, beside one trained on photographs. {rows}\n\n{_elsewhere(rendered)}"
     )
 
 

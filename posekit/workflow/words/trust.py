@@ -51,7 +51,7 @@ def most_errors(metrics: Mapping[str, Any]) -> tuple[str, Mapping]:
 def confidence_rows(scores: Mapping[str, Any]) -> list[dict[str, str]]:
     """A row a way to call something a probability."""
     return [
-        {"": way, "calibration error": ranged(block, 3), "by chance alone": number(block["floor"], 3),
+        {"": way, "calibration error": ranged(block, 3), "of a perfect confidence": number(block["floor"], 3),
          "mean less share found": spoken(block["over"], points=True)}
         for way, block in scores["errors"].items()
     ]  # fmt: skip
@@ -70,12 +70,14 @@ def confidence(metrics: Mapping[str, Any]) -> str:
     scores = metrics["confidence"]
     errors, temperature = scores["errors"], scores["temperature"]
     scored = scores["found"]["people"]
-    torso = f" ({scored:,} people have a labelled torso, by whose length that is judged)" if scored < scores["people"] else ""
+    torso = (
+        f" ({scored:,} people have a labelled torso, whose length decides whether a joint is found)" if scored < scores["people"] else ""
+    )
     parts = [
         f"The calibration was fitted on {scores['calibration']['people']:,} people and measured on {scores['people']:,}, of whose joints "
         f"{share(scores['found']).partition(' [')[0]} are found{torso}.",
         f"The best temperature is {number(temperature, 1)}. It moves every peak {'towards' if temperature > 1 else 'away from'} one half, "
-        "so it cannot correct peaks that are all too low or all too high.",
+        "so it cannot fully correct peaks that are all too low or all too high.",
     ]
     mass, peak = errors["mass"], errors["peak"]
     if mass["high"] < peak["low"]:
@@ -219,8 +221,8 @@ def errors(metrics: Mapping[str, Any]) -> str:
     chance, inversions = first["inversions by chance"], kinds["inversion"]
     if inversions["low"] > chance["high"]:
         parts.append(
-            f"Inversions are {spoken(inversions)} of all joints; if errors did not depend on the other side, they would be "
-            f"{spoken(chance)}."
+            f"Inversions are {spoken(inversions)} of all joints; if wrong predictions came near the joint of the other side by chance "
+            f"alone, inversions would be {spoken(chance)}."
         )
     else:
         parts.append(f"Inversions, {spoken(inversions)} of all joints, are not clearly more than by chance, {spoken(chance)}.")
