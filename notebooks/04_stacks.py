@@ -117,7 +117,7 @@ plt.show()
 #
 # A joint that is not found is predicted somewhere else: at the same joint of the person's other side (*left-right exchange*, which the [chapter on training](02_training) calls inversion), at *another joint* of
 # the person, at a joint of *another person* who is annotated in the picture, near its own position but not within the threshold (*jitter*, within twice the threshold), or near none of these (*miss*).
-# The kinds follow {cite:t}`ronchi2017`, with one radius for all joints, a fifth of the torso. Here *another joint* has a kind of its own, *jitter* does not reach quite as far, and the first kind that applies counts, so that the shares differ from those of that chapter.
+# The kinds follow {cite:t}`ronchi2017`, with one radius for all joints, a fifth of the torso. Here *another joint* has a kind of its own, *jitter* does not reach quite as far, and the first kind that applies counts, so that the shares differ from those of the chapter on training.
 
 # %% tags=["show-input"]
 strangers = between.others_in_picture(crops.people, people) if skeleton == people.skeleton else None

@@ -94,7 +94,7 @@ def test_minutes_and_ratios():
     assert theirs == ["theirs", "15.0 min", "15.0 min", "more than 16 min"]
     assert sooner == ["speed-up", "15.0×", "7.5×", "more than 8.0×"]
     said = words.accuracy(FOUND)
-    assert said["end"] == "after its last whole epoch it found 0.450" and said["table"].splitlines()[1] == "| --- | ---: | ---: | ---: |"
+    assert said["end"] == "after its last whole epoch it found 45.0 %" and said["table"].splitlines()[1] == "| --- | ---: | ---: | ---: |"
     assert (said["sizes"], said["cells"], said["public_rate"], said["public_batch"]) == ("64, then 128", "0.7", "0.00025", "6")
     assert said["taken"] == "16 minutes, 8.0 times the length of the other training"
     early = FOUND | {"ways": FOUND["ways"] | {"theirs": {"stages": [PUBLIC], "lines": [], "seconds": 100.0}}}

@@ -124,7 +124,7 @@ def test_a_contrast_of_a_variant_that_a_study_lacks_says_so(tmp_path):
     found = summarise(
         read(plant(tmp_path, FOUND, study="redesign-mannequins", source="mannequins", joints=17), "redesign-mannequins", "mannequins")
     )
-    assert found["contrasts"]["autoencoder, random"]["why"] == "this study has no variant random"
+    assert found["contrasts"]["autoencoder, random"]["why"] == "this study does not train *random*"
     assert found["contrasts"]["autoencoder"]["why"] is None
     assert found["contrasts"]["found, random"]["why"] == "this study has no redesigns drawn at random"
 

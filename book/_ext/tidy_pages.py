@@ -70,7 +70,7 @@ def works(link: re.Match) -> str:
 
 
 def broken(name: str) -> str:
-    return re.sub(rf"(?<=[/_=])(?=[^\W_])|(?<=\.)(?!(?:{FILES})\b)(?=[^\W\d_])", "<wbr>", name)
+    return re.sub(rf"(?<=[/_=])(?<!^.)(?=[^\W_])|(?<=\.)(?!(?:{FILES})\b)(?=[^\W\d_])", "<wbr>", name)
 
 
 def unbroken(text: str) -> str:

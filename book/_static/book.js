@@ -13,7 +13,11 @@ const measure = () => {
   mark("figure", "fits", 0, 0.2 * innerWidth)
   mark("figure", "wide")
   mark(":is(.output, .pst-scrollable-table-container):has(> table)", "slides")
+  document.querySelectorAll(".bd-article :is(.slides, .wide)").forEach(ended)
 }
+// Whether the right end of what slides is seen.
+const ended = box => box.classList.toggle("end", box.scrollLeft + box.clientWidth > box.scrollWidth - 10)
+addEventListener("scroll", event => event.target.matches?.(".slides, .wide") && ended(event.target), true) // it does not bubble
 addEventListener("load", measure)
 // The list of pages shows the current one with its neighbours.
 addEventListener("load", () => {

@@ -200,5 +200,5 @@ def stacked_kinds(shares: Mapping[str, Mapping[str, Mapping]], colours: Mapping[
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
     ax.set(xlabel="share of all labelled joints (%)", xlim=(0, None))
-    ax.legend(loc="best", fontsize=9)
+    figure.legend(loc="outside upper center", ncols=3, fontsize=9)
     return figure

@@ -17,7 +17,7 @@ MARKERS = ("o", "s", "^", "D")
 def scores(conditions: Mapping[str, Mapping[str, Mapping]], floor: float | None, ceiling: float | None) -> Figure:
     """Condition to network to {"mean", "low", "high"}: a row a network, a mark a condition; shares in percent."""
     names = list(next(iter(conditions.values())))
-    figure, ax = plt.subplots(figsize=(7.5, 0.5 * len(names) + 1.4))
+    figure, ax = plt.subplots(figsize=(6.5, 0.5 * len(names) + 1.4))
     for k, (condition, blocks) in enumerate(conditions.items()):
         for row, name in enumerate(names):
             y, block = row + 0.26 * (k - (len(conditions) - 1) / 2), blocks[name]

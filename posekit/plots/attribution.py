@@ -69,7 +69,7 @@ def cascade_likeness(
     rotation = 20 if len(levels) < 8 else 40 if len(levels) < 16 else 60  # labels of more would run into each other
     ax.set_xticks(range(len(levels) + 1), ["trained", *(f"+ {level}" for level in levels)], rotation=rotation, ha="right")
     ax.set(ylabel="rank correlation with the\nmap of the trained network", ylim=(max(min(-0.1, ax.get_ylim()[0]), -1.03), 1.03))
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+    figure.legend(loc="outside upper center", ncols=3, fontsize=9)
     return figure
 
 

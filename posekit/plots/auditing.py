@@ -15,7 +15,7 @@ def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision
     Where fewer than `enough` errors were planted, their number is written in place of the recalls. `names` are the kinds' own.
     """
     cases = list(dict.fromkeys((row["kind"], row["rate"]) for row in rows))
-    figure, ax = plt.subplots(figsize=(7.5, 0.38 * len(cases) + 1.7))
+    figure, ax = plt.subplots(figsize=(6.5, 0.38 * len(cases) + 1.7))
     few = {(row["kind"], row["rate"]): row["planted"] for row in rows if row["planted"] < enough}
     for case, planted in few.items():
         ax.text(0, cases.index(case), f"only {planted:,} planted: not drawn", va="center", fontsize=8, color="0.45")

@@ -174,7 +174,7 @@ def _unfit(names: Sequence[str], about: Mapping[str, Mapping], floor: Mapping | 
 
 def _decided(kept: Kept, about: Mapping[str, Mapping], weights: Mapping[str, float]) -> dict[str, Any]:
     if absent := [name for name in weights if name not in about]:
-        return _undecided(f"this study has no variant {', '.join(absent)}") | {"absent": True}
+        return _undecided(f"this study does not train {', '.join(f'*{name}*' for name in absent)}") | {"absent": True}
     if why := _because(kept, list(weights)):
         return _undecided(why)
     found = verdict.contrast([(weight, [kept.of(name)[seed] for seed in sorted(kept.of(name))]) for name, weight in weights.items()])

@@ -50,12 +50,12 @@ function layout(data) {
   <figure>
     <canvas class="whole" tabindex="0" role="application"
       aria-label="The picture, and the square that the network sees: arrows move it, plus and minus resize it"></canvas>
-    <figcaption>Drag the square, or pull its corner. By keys: arrows, + and −.</figcaption>
+    <figcaption>Drag the square, or pull its corner. By keys: arrows, + and −.</figcaption>
   </figure>
   <figure>
     <canvas class="seen" tabindex="0" role="application"
       aria-label="What the network sees, and its prediction. To erase: arrows move the brush, space erases"></canvas>
-    <figcaption>The network's input of ${network.resolution} × ${network.resolution} pixels, and the joints that it predicts: left limbs in warm colours, right limbs in cool ones.
+    <figcaption>The network’s input of ${network.resolution} × ${network.resolution} pixels, and the joints that it predicts: left limbs in warm colours, right limbs in cool ones.
       <span class="ghost">Dashed: before your changes.</span></figcaption>
   </figure>
 </div>
@@ -78,7 +78,7 @@ function layout(data) {
   <button type="button" data-reset>Undo all changes</button>
   <button type="button" data-copy>Copy the address of this state</button>
 </div>
-<p class="hint"><strong>Heatmaps.</strong> One map per joint, each divided by its own peak. The number is the height of the peak as a share of a training target's. Press a map to lay it over the picture.</p>
+<p class="hint"><strong>Heatmaps.</strong> One map per joint, each divided by its own peak. The number is the height of the peak as a share of a training target’s. Press a map to lay it over the picture.</p>
 <div class="maps">${maps.join("")}</div>
 <details><summary>The prediction as a table</summary>
   <div class="wide" tabindex="0" role="region" aria-label="The prediction as a table"><table>

@@ -18,7 +18,7 @@ def differences(variants: Mapping[str, Mapping[str, Any]], reference: str) -> Fi
     """
     blocks = {name: variant.get("difference") or {"mean": None} for name, variant in variants.items() if name != reference}
     names = [name for name, block in blocks.items() if block["mean"] is not None]
-    figure, ax = plt.subplots(figsize=(7.5, 0.42 * max(len(names), 2) + 1.2))
+    figure, ax = plt.subplots(figsize=(6.5, 0.42 * max(len(names), 2) + 1.2))
     ax.axvline(0, color="0.4", linewidth=1)
     for y, name in enumerate(names):
         block = blocks[name]

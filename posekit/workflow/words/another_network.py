@@ -122,10 +122,10 @@ def headings(m: Mapping[str, Any]) -> str:
     parts = [f"{number(100 * fall, 0)} points for {name} (worst at {number(angle, 0)}°)" for name, (fall, angle) in falls.items()]
     text = f"The scores at the best and the worst direction differ by {listed(parts)}."
     if falls[m["own"]][0] < 0.5 * falls[LANDMARKS][0]:
-        return f"{text} The book's own network depends on the direction less than half as much; its training pictures were rotated."
+        return f"{text} The book's own network depends less on the direction; its training pictures were rotated."
     if falls[m["own"]][0] < falls[LANDMARKS][0]:
-        return f"{text} The book's own network depends on the direction less."
-    return f"{text} The book's own network depends on the direction no less."
+        return f"{text} The book's own network depends less on the direction."
+    return f"{text} The book's own network depends no less on the direction."
 
 
 def branches(m: Mapping[str, Any]) -> str:

@@ -49,7 +49,7 @@ def accuracy(result: dict) -> dict[str, str]:
         "people": f"{result['people']:,}", "validated": f"{result['validated']:,}",
         "parameters": f"{result['parameters'] / 1e6:.2f} million",
         "taken": f"{theirs['seconds'] / 60:.0f} minutes, {theirs['seconds'] / ours['seconds']:.1f} times the length of the other training",
-        "end": f"after its last whole epoch it found {last['pck']:.3f}" if last else "its first epoch was not over by then",
+        "end": f"after its last whole epoch it found {100 * last['pck']:.1f} %" if last else "its first epoch was not over by then",
         "machine": f"{result['processor']}: {result['machine']}; torch {result['torch']}",
     }  # fmt: skip
 

@@ -341,7 +341,7 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
         "Ranks best (AUROC)": f"{best}, {ranged(ranks[best])}" if best else "nothing to rank",
         f"Within the {100 * scores['level']:g} % radius": spoken(scores["held"]),
         "Hidden joints predicted from the code above chance": (
-            f"{sum(ways['code']['low'] > 0.5 for ways in joints.values())} of {len(joints)} joints" if joints else "not marked here"
+            f"{sum(ways['code']['low'] > 0.5 for ways in joints.values())} of {len(joints)} joints" if joints else "not marked in the data"
         ),
         "Most frequent error": "none" if part["mean"] is None else f"{kind}, {spoken(part)} of joints not found",
         "Corruption that moves the code most where a quarter of the joints is lost": (
