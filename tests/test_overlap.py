@@ -145,8 +145,8 @@ def test_a_chapter_says_what_is_known(tmp_path):
     store = cut("mannequins:20,size=40", tmp_path, 40)
     train, others = (store.select(part) for part in (store.people.splits == "train", store.people.splits != "train"))
     known = card(trained_on=trained_on(train))
-    assert clause(known, others) == "none of whom it was trained on"
-    assert clause(known, store) == "16 of whom are in pictures that it was trained on"
+    assert clause(known, others) == "none of whom the network was trained on"
+    assert clause(known, store) == "16 of whom are in pictures that the network was trained on"
     partly = card(trained_on=trained_on(train) | {"complete": False})
     for silent in (card(trained_on={}), partly):
         assert clause(silent, others) == "none of whom is in the training split"

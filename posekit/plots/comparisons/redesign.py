@@ -108,7 +108,7 @@ def side_by_side(costs: np.ndarray) -> np.ndarray:
     """Where to draw dots of costs (N,): as near to them as their order allows and a distance of APART of their range.
 
     >>> side_by_side(np.array([40.0, 40.0, 60.0])).round(2).tolist()
-    [39.8, 40.2, 60.0]
+    [39.75, 40.25, 60.0]
     """
     out, order = costs.astype(float), np.argsort(costs, kind="stable")
     if len(costs):
