@@ -343,7 +343,7 @@ if causal:
 #
 # ## In one table
 #
-# Of a walk, *more than chance* means more than along random directions (p < 0.05, corrected), *no more than chance* not significantly more, and *no effect shown* an interval that contains 0.
+# Of a walk, *more than chance* means more than along random directions (p < 0.05, corrected), *no more than chance* that the change is not significantly larger than that, and *no effect shown* that its interval contains 0.
 #
 # {{ runs["05_probes"].say.table }}
 #

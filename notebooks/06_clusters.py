@@ -209,7 +209,7 @@ tabled([{key: share(value) if isinstance(value, dict) else value for key, value 
 # ## What is in a cluster
 #
 # Whether clusters are groups or slices, they show in what the codes vary most. {{ runs["06_clusters"].say.meaning }} Attributes are
-# computed from the annotated keypoints. For rendered people, those marked *true* are factors of the rendering. Neither the network nor
+# computed from the annotated keypoints; those of mannequins marked *true* are factors of the rendering. Neither the network nor
 # k-means was given them.
 
 # %% tags=["show-input"]
@@ -218,7 +218,7 @@ shown = list(dict.fromkeys([tried[0], fine]))
 rich = {k: clusters.enrichment(found["everyone"][k].labels, known, pictures=table.picture_ids()) for k in shown}
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the mean of cluster 1 less that of cluster 2, in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. Only the attributes that differ most are drawn, most first.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "What the two clusters differ in: the mean of cluster 1 less that of cluster 2, in standard deviations of the attribute, with its 95 % interval; grey where the interval contains 0. Attributes that differ most come first; at most 18 are drawn.", "name": "fig-two"}, "image": {"alt": "A dot with an interval for each attribute"}}
 def names(k):
     """Each cluster's number and size."""
     return [f"{i + 1}\n{size:,} people" for i, size in enumerate(found["everyone"][k].sizes)]

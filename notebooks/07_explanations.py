@@ -191,7 +191,7 @@ run.save_figure(sheet(rows), "failing")
 plt.show()
 
 # %% [markdown]
-# ## Four more tests
+# ## More tests
 #
 # 1. *The other side.* A method should give different maps for the left and the right joint of a pair.
 # 2. *Deletion and insertion* {cite:p}`petsiuk2018`. The picture is blurred cell by cell, starting where the map is strongest; or a blurred

@@ -248,7 +248,7 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if rows else None
 # ## What a redesign did to the code
 #
 # The tools of the earlier chapters are applied to a trained network that comes with posekit and to its redesign by *all three*,
-# where an edition has people for such a pair.
+# in an edition with the people for whom such a pair was trained.
 
 # %% tags=["show-input"]
 coded = table.split("test").at_most(code_people)

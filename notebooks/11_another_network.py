@@ -322,7 +322,7 @@ if m:
 # ## What this does not show
 #
 # BlazePose was trained for people who face a camera and exercise, and it is fed by a detector that turns the crop upright; here the crop is
-# centred by the annotation and not turned, unless stated. Its training data are not public, and may hold some of these people where these are photographed. The
+# centred by the annotation and not turned, unless stated. Its training data are not public, and may hold some of the photographed people. The
 # score covers twelve joints, and [some labels of the photographs are wrong](14_audit). CKA and components detect linear structure only. The
 # maps are tested on few people.
 

@@ -132,7 +132,7 @@ pd.DataFrame(rows).style.hide().set_caption(
     "Planted errors. Planted at the top: the share of planted errors among the most doubtful people or labels, as many as were planted."
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Calibration of the audit at the highest rate: the share of labels that were planted, by the probability that the audit gave. Larger dots have more labels; on the diagonal the probabilities are right.", "name": "fig-audit-calibration"}, "image": {"alt": "Lines along the diagonal, one for each kind of error"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Calibration of the audit at the highest rate: the share of people or labels with a planted error, by the probability that the audit gave. Larger dots have more of them; on the diagonal the probabilities are right.", "name": "fig-audit-calibration"}, "image": {"alt": "Lines along the diagonal, one for each kind of error"}}
 drawn = [row for row in planted["rows"] if row["method"] == "audit" and row["planted"] >= measure.ENOUGH]
 curves = {words.NAMES[row["kind"]]: row["calibration"] for row in drawn if row["rate"] == max(rates)}
 run.save_figure(figures.calibration(curves), "calibration")

@@ -81,7 +81,7 @@ def gains(mean, half=0.02):
         ("skips", {}, "Of the three, the skip connection of 16 × 16 cells costs most: at its mean PCK changes by −20.0"),
         ("skips", {}, "find 40 % as many joints as the intact network. Replacing the part from the code instead costs more: −40.0"),
         ("code", {}, "of BlazePose correlates strongly with *facing* (where the person faces), r = 0.70"),
-        ("code", {}, "of own-net correlates strongly with *lean*, r = −0.80"),
+        ("code", {}, "of own-net correlates strongly with *lean* (how the person is rotated in the picture), r = −0.80"),
         ("code", {"code": {words.BLAZEPOSE: [component("sitting", 0.3)]}}, "correlates only weakly with *sitting*, r ="),
         ("code", {"code": {words.BLAZEPOSE: [component("sitting", 0.6, 0.2)]}}, "correlates moderately with *sitting*, r ="),
         ("code", {"code": {words.BLAZEPOSE: [component("tilt", 0.1, 0.9)]}}, "*tilt* (how the person is rotated in the picture)"),

@@ -190,8 +190,8 @@ def test_what_was_seen_by_eye():
     assert text["viewer"] == (
         "The viewer was a model. The sample was judged once, without a second viewer. Of 80 exchanges planted as controls, in a label or "
         "in a prediction, the viewer judged 57 and saw 85 % [83,\u00a087] of these. Of the skeletons beside them, without exchange, 3 % "
-        "[1,\u00a05] were called exchanged. These people are easier to judge than the flagged, because network and label agree about them. "
-        "40 people were shown a second time, and 90 % [88,\u00a092] of the verdicts were the same "
+        "[1,\u00a05] were called exchanged. The people of the controls are easier to judge than the flagged, because "
+        "network and label agree about them. 40 people were shown a second time, and 90 % [88,\u00a092] of the verdicts were the same "
         "(Cohen's κ 0.81). This is an upper bound: in the same sitting the viewer recognises people."
     )
     assert "one viewer" in text["unseen"] and "Flagged labels with left and right exchanged, by eye" in text["table"]

@@ -216,7 +216,7 @@ def test_what_counts_as_following_is_what_patching_counts():
 
 def test_removed():
     text = said()["removed"]
-    assert "a joint moves by 20.0 [" in text and ": the network needs these atoms to find the joints." in text
+    assert "a joint moves by 20.0 [" in text and ": on average, the network needs these atoms to find the joints." in text
     assert text.endswith("Of the joints, only left wrist clearly moves farther than other joints do.")
     text = said(removed=removed(0.0))["removed"]
     assert "this does not show that the network needs these atoms" in text and text.endswith(

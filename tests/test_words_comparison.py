@@ -134,7 +134,9 @@ def test_the_short_training():
     assert "*Hourglass, all three* combines three redesigns, sharper targets among them; it is not" in words.budget(planted(equal=apart))
     assert say["costs"].endswith("| *the median pose* | 6.0 % | 0 | 0 | | |")
     assert "a batch of 32, divided by its size, on 2 cores." in say["notes"] and "trained elsewhere" not in say["notes"]
-    assert said(equal=[ONE])["notes"].endswith("*: trained elsewhere, for more epochs or with more pixels.")
+    assert said(equal=[ONE])["notes"].endswith(
+        "*: trained elsewhere, for more epochs or with more pixels; the time is that of its last training."
+    )
 
 
 def test_only_what_has_learned_is_compared():

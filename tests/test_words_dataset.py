@@ -51,7 +51,7 @@ def test_provenance_of_own_data_and_what_was_left_out():
     assert "The data of this edition are **own** (`own:folder`). The data used here have" in text
     assert "Of the labelled joints 21 % are hidden." in text
     assert "3 without a picture and 1 with NaN coordinates were left out." in text
-    assert "Hidden joints are not marked." in said()["provenance"] and "Nobody was left out." in said()["provenance"]
+    assert "Hidden joints are not marked." in said()["provenance"] and "None of these was left out." in said()["provenance"]
     assert "have 8,000 of its 10,000 people, with" in said()["provenance"], "a part of the published set"
     assert "have 10,000 people, with" in said(people=10_000)["provenance"]
 

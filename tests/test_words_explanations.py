@@ -126,7 +126,9 @@ def test_grad_cam_by_layer():
 def test_dependency():
     text = said()["dependency"]
     assert "moves by 30 hundredths" in text
-    assert "Of 4 pairs of different joints with enough people to tell, 2 have an effect with an interval above 0 and 1 one below 0" in text
+    assert (
+        "Of 4 pairs of different joints with enough people to tell, 2 have an effect whose interval lies above 0, and 1 one whose" in text
+    )
     assert "hiding other parts of the person moves the joint more" in text and "with nose hidden, neck moves by 10 [7,\u00a013]" in text
     assert "Effects fall with the number of limbs" in text and "correlation of too few pairs." in text
     assert "depend most on the nose: hiding it moves them by 10.0" in text

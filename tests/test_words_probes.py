@@ -33,7 +33,7 @@ def planted(**changes):
         "shares": [0.3, 0.1, 0.05], "agreement": [0.99, 0.7, 0.95], "named": [True, False, True],
         "correlations": {"tilt": correlated(-0.7, 0.1, 0.0), "sitting": correlated(0.1, 0.2, -0.4)},
         "posture": {}, "postures": 9, "probes": {"lean": read(0.6), "sitting": read(0.3)},
-        "neighbours": {"the code": {"mean": 0.4, "low": 0.38, "high": 0.42, "neighbour": 0.5, "anybody": 0.8, "nearest": 0.3},
+        "neighbours": {"the code": {"mean": 0.4, "low": 0.38, "high": 0.42, "people": 90, "neighbour": 0.5, "anybody": 0.8, "nearest": 0.3},
                        "pixels": {"mean": 0.05, "low": 0.04, "high": 0.06}},
         "nearest": {"relative": [0.9, 1.1], "way": [0.8, 0.9]}, "walked": ["lean"], "step": 2.0, "walkers": 32,
         "moved": {"intact": {"directions": 0.3, "random directions": 0.1}, "mean": {"directions": 0.4, "random directions": 0.2}},
@@ -85,7 +85,10 @@ def test_mannequins_have_their_true_posture():
     said = words.sentences(metrics)
     assert "the correlation with that posture is 0.02 [0.00,\u00a00.07]" in said["sitting"]
     assert said["people"] == "1,000 mannequins, of val" and said["attributes"].startswith("Mannequins have 1 more attributes")
-    assert words.sentences(planted())["attributes"] == "For photographs there are no other attributes."
+    assert (
+        words.sentences(planted())["attributes"]
+        == "Mannequins have more attributes, the factors of their rendering, marked *true*; photographs have none of these."
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +155,7 @@ def test_factors(answer, said):
 
 def test_neighbours_and_the_ends_of_a_walk():
     said = words.sentences(planted())
-    assert "reach 40 % [38,\u00a042], neighbours by pixels 5 % [4,\u00a06]." in said["neighbours"]
+    assert "reach 40 % [38,\u00a042], neighbours by pixels 5 % [4,\u00a06]. This is over the 90 people" in said["neighbours"]
     assert "0.9 and 1.1 typical distances away, hardly farther than people typically are from their nearest neighbours." in said["near"]
     assert "away, no farther than" in words.near({"relative": [0.9, 1.04], "way": [0.5, 0.5]})
     assert ", at one end or both farther than people" in words.near({"relative": [0.9, 1.3], "way": [1, 1]})

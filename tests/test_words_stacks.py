@@ -60,12 +60,12 @@ def test_people():
 
 def test_joints():
     text = said()["gain"]
-    assert "Of 3 joints, 1 improves significantly and 1 gets significantly worse, each by its own interval." in text
+    assert "By their own intervals, 1 of 3 joints improves significantly and 1 gets significantly worse." in text
     assert "The wrist gains most, +5.0" in text and "and the knee least, −5.0" in text
     alike = said(gain=gained(0.03, joints={"wrist": interval(0.05), "hip": interval(0.06)}))["gain"]
-    assert "2 improve significantly and none gets" in alike
+    assert "2 of 2 joints improve significantly and none gets" in alike
     worse = said(gain=gained(0.03, joints={"wrist": interval(-0.05), "hip": interval(-0.06)}))["gain"]
-    assert "none improves" in worse and "2 get significantly worse" in worse
+    assert "none of 2 joints improves" in worse and "2 get significantly worse" in worse
 
 
 @pytest.mark.parametrize(

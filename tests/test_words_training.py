@@ -34,7 +34,7 @@ def planted(**changes):
         "kinds": {"found": block(0.63), "jitter": block(0.1), "inversion": block(0.15), "swap": block(0.0), "miss": block(0.12)},
         "gains": {name: {"mean": 0.01, "low": 0.005, "high": 0.015} for name in GAINS},
         "compared": {}, "compared people": 0, "compared side": 48, "elsewhere": {"lspet-hg1 on COCO": block(0.43)},
-        "own": "lspet-hg1 on Leeds Sports Pose (test)",
+        "own": "lspet-hg1 on Leeds Sports Pose Extended (test)",
     }  # fmt: skip
     return metrics | changes
 
@@ -116,7 +116,7 @@ def test_photographs_of_this_edition_or_of_the_kept_run():
     }
     own, other = said()["photographs"].splitlines()[-2:]
     assert (
-        own.startswith("| lspet-hg1 on Leeds Sports Pose (test) | ")
+        own.startswith("| lspet-hg1 on Leeds Sports Pose Extended (test) | ")
         and other == "| lspet-hg1 on COCO | 288 | 12 | 43.0 % [42.0, 44.0] | 38 % |"
     )
     assert said()["landing"] == (
@@ -129,7 +129,7 @@ def test_photographs_of_this_edition_or_of_the_kept_run():
     assert rendered["landing"] == (
         "A network trained on mannequins alone finds 23 % of the limb joints in photographs, one trained on photographs 63 %."
     )
-    assert words.data("lspet:/x/lspet@test") == "Leeds Sports Pose (test)" and words.data("coco:/x@all") == "COCO"
+    assert words.data("lspet:/x/lspet@test") == "Leeds Sports Pose Extended (test)" and words.data("coco:/x@all") == "COCO"
     nothing = said(elsewhere={})
     assert (
         nothing["photographs"] == "This edition has no photographs to test on."

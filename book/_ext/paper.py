@@ -31,6 +31,7 @@ SHORT = 10  # lines of code that stay on one page
 TOGETHER = 3  # rows at a table's end that stay on one page, as do its first two
 LAST = ("The verdict", "In one table", "What this does not show")  # sections that come after all of a chapter's figures
 LINE = 80  # letters of code that fill a line
+BRIEF = 160  # letters of a line that stays between its heading and its table
 WHOLE = 10  # letters of a word that is not broken
 PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
 BREAK = "\u200b"
@@ -234,14 +235,18 @@ def _headed(table: nodes.table) -> int:
 
 
 def _opened(table: nodes.table) -> nodes.section | None:
-    """The section that a table opens, with nothing but a heading before it, or the table's caption."""
-    section = table.parent
+    """The section that a table opens, with nothing but a heading before it, a brief line, or the table's caption."""
+    section, lines = table.parent, 0
     while section is not None and not isinstance(section, nodes.section):
         section = section.parent
     for node in section.findall(nodes.Element) if section else ():
         if node is table:
             return section
-        if isinstance(node, nodes.paragraph | nodes.figure | nodes.literal_block | nodes.image) and "table-caption" not in node["classes"]:
+        if "table-caption" in node["classes"]:
+            continue
+        if isinstance(node, nodes.paragraph) and not lines and len(node.astext()) < BRIEF:
+            lines = 1
+        elif isinstance(node, nodes.paragraph | nodes.figure | nodes.literal_block | nodes.image):
             break
     return None
 

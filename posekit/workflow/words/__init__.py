@@ -79,7 +79,7 @@ def spoken(block: Mapping, *, points: bool = False) -> str:
         return f"{signed(mean)} points, without an interval" if points else f"{mean:.1f} %, without an interval"
     mean, low, high = (100 * block[name] for name in ("mean", "low", "high"))
     if points:
-        mean, low, high = (signed(value, 1 + _hidden(low, high, 1)) for value in (mean, low, high))
+        mean, low, high = (signed(value, 1 + hidden(low, high, 1)) for value in (mean, low, high))
         return f"{mean} [{low}, {high}] points"
     return f"{mean:.1f} % [{low:.1f}, {high:.1f}]"
 
@@ -101,14 +101,14 @@ def signed(value: float | None, digits: int = 1) -> str:
 def ranged(block: Mapping, digits: int = 2, unit: str = "") -> str:
     """A mean with its interval, which no line break tears: `0.31 [0.28, 0.34]`, or `0.31 [no interval]`."""
     if not unknown(block["low"]) and block["low"] < 0:
-        digits += _hidden(block["low"], block["high"], digits)
+        digits += hidden(block["low"], block["high"], digits)
     mean, low, high = (number(block[name], digits) for name in ("mean", "low", "high"))
     if unknown(block["mean"]):
         return mean
     return f"{mean}{unit} [no\u00a0interval]" if unknown(block["low"]) else f"{mean}{unit} [{low},\u00a0{high}]"
 
 
-def _hidden(low: float, high: float, digits: int) -> bool:
+def hidden(low: float, high: float, digits: int) -> bool:
     """Whether an end of a difference's interval would round to 0, so that its side is not seen: it then has one digit more."""
     return any(end and not round(end, digits) and round(end, digits + 1) for end in (low, high))
 

@@ -15,7 +15,7 @@ GROUPS = {
 }  # fmt: skip
 KINDS = {  # of attributes, what they tell
     "where the person faces": ("facing", "from behind", "left on the right", "turn"),
-    "how the person is rotated in the picture": ("upright", "tilt", "upside down"),
+    "how the person is rotated in the picture": ("upright", "tilt", "lean", "upside down"),
 }
 SAID = (
     "answer", "people", "where", "score", "headings", "branches", "skips", "code", "dependency", "cka", "explanations", "table",
@@ -45,7 +45,9 @@ def sentences(m: Mapping[str, Any], data: str, missing: str = "") -> dict[str, s
         "code": code(m),
         "dependency": dependency(m),
         "blank": max(blank(block["mean"], FEW) for block in m["dependency"].values()),
-        "ceiling": CEILING if m["ceiling"] else "100 % for rendered people, whose labels are right, and not known for others",
+        "ceiling": f"{CEILING}, about {100 * m['ceiling']:.0f} %"
+        if m["ceiling"]
+        else "100 % for rendered people, whose labels are right, and not known for others",
         "dotted": " Dotted: what the labels allow." if m["ceiling"] else "",
         "cka": alignment(m),
         "explanations": explanations(m),
@@ -190,7 +192,8 @@ def code(m: Mapping[str, Any]) -> str:
         said.add(told)
         what = f"*{first['attribute']}*" + (f" ({about})" if about else "")
         parts.append(f"the first component of {name} correlates {strength} with {what}, r = {ranged({'mean': first['r']} | first)}")
-    return f"Over {m['coded']:,} people, {', and '.join(parts)}."
+    rule = "*Strongly* means that the interval lies beyond 0.5, *moderately* beyond 0.3."
+    return f"Over {m['coded']:,} people, {', and '.join(parts)}. {rule}"
 
 
 def dependency(m: Mapping[str, Any]) -> str:

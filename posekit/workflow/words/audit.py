@@ -248,7 +248,7 @@ def viewer(m: Mapping[str, Any]) -> str:
         text += (
             f" Of {block['controls']} exchanges planted as controls, in a label or in a prediction, the viewer judged {seen['n']} and "
             f"saw {share(seen)} of these. Of the skeletons beside them, without exchange, {share(block['alarms'])} were called exchanged. "
-            "These people are easier to judge than the flagged, because network and label agree about them."
+            "The people of the controls are easier to judge than the flagged, because network and label agree about them."
         )
     if again["n"]:
         kappa = "" if again["kappa"] is None else f" (Cohen's κ {number(again['kappa'])})"
@@ -275,8 +275,8 @@ def ceiling(m: Mapping[str, Any]) -> str:
         return "Labels of mannequins are right by construction, so every doubt of the audit is mistaken here, and nothing is bounded."
     return (
         "By the audit's probabilities, and counting only errors of the kinds that were planted, a network that is always right agrees with "
-        f"at least {share(m['ceiling'])} of these labels. In the bounds by [two annotators](01_dataset) and "
-        "by [networks that agree](08_redesign) scatter and other errors count, too. Near these bounds a higher score on "
+        f"at least {share(m['ceiling'])} of these labels. The bounds by [two annotators](01_dataset) and "
+        "by [networks that agree](08_redesign) count scatter and other errors, too. Near these bounds a higher score on "
         "these labels need not mean a better network."
     )
 

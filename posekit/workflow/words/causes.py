@@ -12,6 +12,7 @@ FACTORS = {
 }  # fmt: skip
 CARRIES = {"carries": "carries it", "goes along": "correlates without carrying it", "undecided": "undecided"}  # the heading
 NEAR = 0.05  # of the picture's side: `posekit.interpret.activations.patching.NEAR`
+STILL = 5e-4  # of the side: what rounds to 0.0 percent does not move
 DOUBTFUL = 0.1  # a probe that explains less of the variance than this reads nothing worth a comparison
 
 
@@ -303,16 +304,16 @@ def removed(metrics: Mapping[str, Any]) -> str:
     more = found["mean of these"]["more than a random direction"]
     if unknown(more["low"]):
         return "Too few people have the marked joints to say whether the network needs the atoms to find them."
-    need = "the network needs these atoms" if more["low"] > 0 else "this does not show that the network needs these atoms"
+    need = "on average, the network needs these atoms" if more["low"] > 0 else "this does not show that the network needs these atoms"
     text = (
         f"In the mean of the joints, a joint moves by {ranged(percent(more), 1)} percent of the picture's side more without the atom that "
         f"marks it than without a random direction: {need} to find the joints."
     )
     own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0 and joint != "mean of these"]
     which = f"Of the joints, only {listed(own)} clearly {'moves' if len(own) == 1 else 'move'}" if own else "No joint clearly moves"
-    less = [joint for joint, by in found.items() if by["more than others"]["high"] < 0 and joint != "mean of these"]
+    still = [joint for joint, by in found.items() if by["its joint"]["high"] < STILL and joint != "mean of these"]
+    less = [joint for joint, by in found.items() if by["more than others"]["high"] < 0 and joint not in ("mean of these", *still)]
     behind = f"; {listed(less)} clearly {'moves' if len(less) == 1 else 'move'} less far" if less else ""
-    still = [joint for joint, by in found.items() if by["its joint"]["high"] == 0 and joint != "mean of these"]
     rest = f" Without the atom of {listed(still)}, nothing moves." if still else ""
     return f"{text} {which} farther than other joints do{behind}.{rest}"
 

@@ -125,7 +125,11 @@ def costs(m: Mapping[str, Any]) -> str:
 
 def notes(m: Mapping[str, Any]) -> str:
     b = m["budget"]
-    beside = " *: trained elsewhere, for more epochs or with more pixels." if len(m["equal"]) < len(m["costs"]) else ""
+    beside = (
+        " *: trained elsewhere, for more epochs or with more pixels; the time is that of its last training."
+        if len(m["equal"]) < len(m["costs"])
+        else ""
+    )
     return (
         f"PCK is over {b['joints']} joints. Multiply-adds are those of convolutions and matrix products; they leave out the gradients and "
         f"distance transforms of templates on springs, which the times include. The time per person is that of a batch of {b['timed']}, "

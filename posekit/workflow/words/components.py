@@ -43,7 +43,10 @@ def verdicts(m: Mapping) -> dict[str, str]:
         "Participation ratio": ranged(sizes["participation ratio"], 1),
         "Components above the permutation floor": f"{ranged(sizes['above the noise floor'], 0)}, from {m['people']:,} people",
         f"Components on which halves agree (cosine of at least {NAMED})": f"{sum(c >= NAMED for c in agreed)} of {len(agreed)}",
-    } | {f"With the code cut to {NOISE} components, {skips}, the network finds": cut_cell(m, skips) for skips in TREATMENTS}
+    } | {
+        f"With the code cut to {NOISE} components, {skips.replace('mean', 'at their means')}, the network finds": cut_cell(m, skips)
+        for skips in TREATMENTS
+    }
 
 
 def judged(relative: Mapping) -> str:

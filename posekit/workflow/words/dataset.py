@@ -70,7 +70,7 @@ def splits(m: Mapping[str, Any]) -> str:
 
 def left_out(m: Mapping[str, Any]) -> str:
     reasons = [f"{count:,} {reason}" for reason, count in m["left_out"].items() if count]
-    return f"{listed(reasons)} were left out." if reasons else "Nobody was left out."
+    return f"{listed(reasons)} were left out." if reasons else "None of these was left out."
 
 
 def provenance(m: Mapping[str, Any]) -> str:

@@ -187,8 +187,8 @@ def test_words(metrics: Mapping[str, Any]) -> str:
     if sides:
         who = f"all {len(sides)}" if len(sides) == len(metrics["methods"]) > 1 else listed(sides)
         text += (
-            f" For the left and the right joint, {who} {'draws' if len(sides) == 1 else 'draw'} much the same map: the rank "
-            f"correlation is above {number(metrics['cascade']['limit'], 1)}."
+            f" For the left and the right joint, {who} {'draws' if len(sides) == 1 else 'draw'} much the same map: the whole "
+            f"interval of the rank correlation lies above {number(metrics['cascade']['limit'], 1)}."
         )
     if metrics["code"] in metrics["refused"]:
         text += f" At the code, {metrics['code']}, Grad-CAM is not possible: at this resolution the code is a single cell."
@@ -298,11 +298,11 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
         )
     known, up, down = counts(metrics)
     parts.append(
-        f"Of {known} pairs of different joints with enough people to tell, {up} have an effect with an interval above 0 and {down} one "
-        "below 0."
+        f"Of {known} pairs of different joints with enough people to tell, {up} have an effect whose interval lies above 0, and {down} "
+        "one whose interval lies below 0."
     )
     if down:
-        parts.append("In the latter, hiding other parts of the person moves the joint more.")
+        parts.append("In the latter pairs, hiding other parts of the person moves the joint more.")
     if order := leaders(metrics):
         moved = hundredths(found["on the others"][order[0]], 1)
         parts.append(f"The other joints depend most on the {order[0]}: hiding it moves them by {moved} hundredths of the torso on average.")
@@ -312,11 +312,9 @@ def dependency_words(metrics: Mapping[str, Any]) -> str:
     parts.append(f"The mean effect on the same joint of the other side is {hundredths(found['other side'], 1)}.")
     near = found["closeness"]
     falls = near["mean"] is not None and near["low"] > 0 and near["p"] < 0.05
-    parts.append(
-        f"Effects fall with the number of limbs between two joints (rank correlation with closeness {agreement(near)} that limbs connect)."
-        if falls
-        else f"Closeness along the limbs does not clearly order the effects (rank correlation {agreement(near)} that limbs connect)."
-    )
+    follow = "Effects fall with the number of limbs between two joints"
+    follow = follow if falls else "Closeness along the limbs does not clearly order the effects"
+    parts.append(f"{follow} (rank correlation with closeness {agreement(near)} that a path along limbs joins).")
     parts.append(f"The effects of A on B and of B on A have a rank correlation of {agreement(found['both ways'])}.")
     if (found["both ways"]["pairs"] or 0) > known:
         parts.append("Rank correlations also count pairs with fewer people.")
@@ -391,7 +389,7 @@ def verdicts(metrics: Mapping[str, Any]) -> dict[str, str]:
         f"{spoken(own['pointing'])}",
         "Pairs of joints with an effect beyond the control": f"{up} of {known}, from {metrics['dependency']['people']} people",
         "Joints whose hiding moves the others most (hundredths of the torso)": "; ".join(
-            f"{joint} {hundredths(influence[joint], 1)}" for joint in order[:3]
+            f"{joint} {hundredths(influence[joint], 1)}" for joint in order[:3] if influence[joint]["low"] > 0
         )
         or "none",
         "Strongest pair (hundredths of the torso)": pair_words(metrics, strongest[0]) if strongest else "none",

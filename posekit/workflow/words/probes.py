@@ -27,7 +27,7 @@ def sentences(m: Mapping) -> dict[str, str]:
         "people": f"{m['people']:,} {'mannequins' if m['rendered'] else 'people'}, {m['seen']}",
         "attributes": f"Mannequins have {factors} more attributes, marked *true*: factors from which they were rendered."
         if m["rendered"]
-        else "For photographs there are no other attributes.",
+        else "Mannequins have more attributes, the factors of their rendering, marked *true*; photographs have none of these.",
         "components": str(m["components"]),
         "first": first(m),
         "sitting": sitting(m),
@@ -247,7 +247,8 @@ def neighbours(alike: Mapping[str, Mapping]) -> str:
         f"The mean pose distance to the person with the nearest code is {number(own['neighbour'])} trunk lengths, to a random person "
         f"{number(own['anybody'])}, and to the person with the most similar pose {number(own['nearest'])}. On the scale between the "
         "last two, "
-        f"neighbours by the code reach {share(own)}, neighbours {others}."
+        f"neighbours by the code reach {share(own)}, neighbours {others}. This is over the {own['people']:,} people whose shoulders and "
+        "hips are all labelled."
     )
 
 

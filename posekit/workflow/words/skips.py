@@ -103,8 +103,8 @@ def joints(m: Mapping[str, Any]) -> str:
     losers = sorted(fine, key=lambda kind: fine[kind]["mean"])
     clear = sum(block["high"] < 0 for block in fine.values())
     text = (
-        f"With the finest level at its mean the {losers[0]} loses most, {spoken(fine[losers[0]], points=True)}, and the {losers[-1]} "
-        f"least, {spoken(fine[losers[-1]], points=True)}. "
+        f"With the finest level at its mean the {losers[0]} loses most, {spoken(fine[losers[0]], points=True)}; the {losers[-1]} "
+        f"changes by {spoken(fine[losers[-1]], points=True)}. "
     )
     if clear:
         text += f"For {clear} of {len(fine)} kinds of joint the interval of the change lies below 0."
@@ -159,7 +159,7 @@ def small(m: Mapping[str, Any]) -> str:
     said = " ".join(f"With {WITH[name]}, {subject(block)} {judged(block)}." for name, block in found["absolute"].items())
     for name, block in found["at 0.1·torso"].items():
         if block["mean"] is not None and judged(block) == "holds" != judged(found["absolute"][name]):
-            said += f" At half the threshold, with {WITH[name]}, it holds; the rule was fixed for the whole one."
+            said += f" At half the threshold, with {WITH[name]}, the claim holds; but its rule was fixed for the whole threshold."
     return "\n".join([*lines, "", f"The claim is decided by the points lost. {said}"])
 
 
@@ -187,8 +187,8 @@ def twins(m: Mapping[str, Any]) -> str:
         back = f"recovers {100 * kept / lost:.0f} % of" if kept > 0 else "recovers nothing of"
         text += f"Training without them {back} the points lost by ablation. "
     return (
-        f"{text}Each network was trained once, and not until its score stopped rising, as those of the next section are; the intervals "
-        "are over people and not over trainings."
+        f"{text}Each network was trained once, and its training ended while its score still rose; those of the next section are trained "
+        "until it no longer rises. The intervals are over people and not over trainings."
     )
 
 
@@ -232,6 +232,7 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
             "Change of the first: all skips at their mean": change(m["twins"]["ablated"]["the mean"]),
             "Change of the second: trained without": change(m["twins"]["without"]),
         }
-    name = "finest level at its mean"
-    found["Small joints lose most, finest level"] = f"{judged(small_[name])} ({correlation(small_[name])})"
+    for name, which in (("finest level at its mean", "finest level"), ("all levels at their mean", "all levels")):
+        if name in small_:
+            found[f"Small joints lose most, {which}"] = f"{judged(small_[name])} ({correlation(small_[name])})"
     return found

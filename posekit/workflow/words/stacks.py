@@ -57,9 +57,9 @@ def gain(m: Mapping[str, Any]) -> str:
     better, worse = sum(block["low"] > 0 for block in joints.values()), sum(block["high"] < 0 for block in joints.values())
     return (
         f"The stacks find these shares of the joints: {', '.join(parts)}. From the first stack to the last, on the same people, the share "
-        f"changes by {change(m['gain'])}. Of {len(joints)} joints, {better or 'none'} {'improve' if better > 1 else 'improves'} "
-        f"significantly and {worse or 'none'} {'get' if worse > 1 else 'gets'} significantly worse, each by its own interval. The "
-        f"{order[0]} gains most, "
+        f"changes by {change(m['gain'])}. By their own intervals, {better or 'none'} of {len(joints)} joints "
+        f"{'improve' if better > 1 else 'improves'} significantly and {worse or 'none'} {'get' if worse > 1 else 'gets'} significantly "
+        f"worse. The {order[0]} gains most, "
         f"{spoken(joints[order[0]], points=True)}, and the {order[-1]} least, {spoken(joints[order[-1]], points=True)}."
     )
 

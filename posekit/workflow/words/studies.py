@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import listed, signed, spoken
+from posekit.workflow.words import hidden, listed, signed, spoken
 
 ALONE = ", without an interval"
 LEARNED = 3  # times the median pose's score, under which nothing is concluded: `posekit.studies.floor.FLOOR`
@@ -69,7 +69,9 @@ def relative(block: Mapping) -> str:
     mean = f"{signed(100 * block['mean'])} %"
     if block["low"] is None:
         return f"{mean}, without an interval"
-    return f"{mean} [{signed(100 * block['low'])}, {signed(100 * block['high'])}]"
+    low, high = 100 * block["low"], 100 * block["high"]
+    mean, low, high = (signed(value, 1 + hidden(low, high, 1)) for value in (100 * block["mean"], low, high))
+    return f"{mean} % [{low}, {high}]"
 
 
 def _of(block: Mapping[str, Any], *, points: bool = False) -> str:

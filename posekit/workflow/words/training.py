@@ -10,7 +10,7 @@ from posekit.engine.trust.mistakes import FARTHER
 from posekit.workflow.words import number, signed, spoken
 
 OPTIMISERS = {"adamw": "AdamW", "rmsprop": "RMSProp"}
-DATA = {"coco": "COCO", "lspet": "Leeds Sports Pose", "mannequins": "rendered people"}
+DATA = {"coco": "COCO", "lspet": "Leeds Sports Pose Extended", "mannequins": "rendered people"}
 LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 CELLS = {3: "three", 4: "four", 5: "five"}
 # Published scores that are often set beside each other: who, where, by which definition, and how much.
