@@ -222,7 +222,8 @@ plt.show()
 # The study concluded by eye that they do. Here the claim is tested by Spearman's correlation, over kinds of joint, between a joint's size and its loss of PCK.
 # The size is COCO's sigma: how far annotators scatter around the joint, relative to the size of the person. COCO gives no sigma for the neck and the top of the head, which
 # are therefore left out. A negative correlation means that small joints lose more. The correlation has two
-# uncertainties. The interval is over people, for these joints. The value *p* is over kinds of joint, which are few however many people there are.
+# uncertainties. The interval is over people, for these joints. The value *p* is over kinds of joint, which are few however many people there are; since the
+# ranks of so few kinds take few values, an estimate may lie at an end of its interval.
 # A joint that is seldom found has little to lose. The loss is therefore also taken relative to the share found before, and at half the threshold, which requires more exact predictions.
 
 # %% tags=["show-input"]

@@ -55,6 +55,7 @@ from posekit.interpret.activations.codes import code_hook_point, codes_and_predi
 from posekit.interpret.analysis import probes
 from posekit.interpret.analysis.attributes import attributes, factors, usable
 from posekit.interpret.analysis.components import count_above_floor, jackknife, noise_floor, pca_of, stability
+from posekit.metrics import torso
 from posekit.plots.codes import components as draw
 from posekit.plots.codes import meaning
 from posekit.workflow import runs, words
@@ -135,7 +136,7 @@ plt.show()
 # A component may have little variance and still matter to the network. The codes are therefore *cut*: each code of {{ runs["05_components"].say.tested }}
 # people is replaced by its projection onto the first components, which were computed from the {{ runs["05_components"].say.fitted }} others, and the rest
 # of the network computes its prediction from it. If the components that were cut off are noise, the score stays the same. As a control, the codes are projected onto as many random directions
-# of the same space. With the skip connections intact, the network still sees the picture past the bottleneck. With each skip connection at its mean over people, the code is
+# of the same space.{{ runs["05_components"].say.torsos }} With the skip connections intact, the network still sees the picture past the bottleneck. With each skip connection at its mean over people, the code is
 # all that the network knows of this person. This harder test decides the claim: if the components beyond the 50th are noise, the network must find as many joints without them, to within 5 %.
 
 # %% tags=["show-input"]
@@ -216,7 +217,7 @@ found = {
     "above": sizes["above the noise floor"] | {"people": count},
     "shares": {"needed": needed / codes.shape[1], "above": every.shares[:above].sum()},
     "stability": {"cosines": halves.cosines.mean(0), "angles": halves.angles.mean(0), "chance cosines": halves.chance_cosines},
-    "cut": {"people": len(tested), "fitted on": len(others), **cut},
+    "cut": {"people": len(tested), "scored": int(np.isfinite(torso(tested.keypoints, table.skeleton)).sum()), "fitted on": len(others), **cut},
     "curves": {name: [p.row() for p in line] for name, line in curves.items()},
     "curves of random directions": {name: [p.row() for p in line] for name, line in random_curves.items()},
     "gains": {"to": last, "attributes": gains},

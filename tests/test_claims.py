@@ -341,7 +341,10 @@ def test_a_study_decides_alone_on_its_kind_of_people_and_is_named(kept):
     given = verdicts["one"]
     assert (given["photographs"].verdict, given["photographs"].seeds) == ("supported", 3)
     assert given["mannequins"].verdict == "not decided yet" and not given["mannequins"].kept
-    assert say.measured(claim, given["photographs"]) == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; 7 people of lspet"
+    assert (
+        say.measured(claim, given["photographs"])
+        == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; 7 people of Leeds Sports Pose Extended"
+    )
     claims.look_up(found, claim.metric)["people"] = None  # of what is no mean over people, as a cost
     alone = claims.ledger([claim], "mannequins", own, {"redesign": {"photographs": found | {"people": {"test": 7}}}})["one"]["photographs"]
     assert say.measured(claim, alone) == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; lspet"
@@ -372,7 +375,7 @@ def test_the_pages_say_where_kinds_of_people_agree(pairs, words):
     verdicts = {c.id: dict(zip(claims.KINDS, map(verdict_of, pair), strict=True)) for c, pair in zip(stated, pairs, strict=True)}
     assert say.agreement(stated, verdicts).startswith(words)
     said = say.sentences(stated, verdicts, {}, "lspet", [])
-    assert said["people"] == "the people of lspet" and said["result"] == "" and set(claims.GROUPS) <= set(said)
+    assert said["people"] == "the people of Leeds Sports Pose Extended" and said["result"] == "" and set(claims.GROUPS) <= set(said)
     assert said["counts"].startswith(f"Of {len(pairs)} claims, on mannequins: {len(pairs)} supported; on photographs:")
     assert f"of the {2 * len(pairs)} verdicts that depend on an interval" in said["chance"]
 

@@ -182,7 +182,7 @@ def looked(**changes):
 
 def test_what_was_seen_by_eye():
     text = said(eye=looked())
-    assert "Of 2,010 people judged by *hg1*, the 210 most doubtful count as flagged; 200 of these and 200 others" in text["eye"]
+    assert "Of 2,010 people judged by hg1, the 210 most doubtful count as flagged; 200 of these and 200 others" in text["eye"]
     assert "exchanged in 60 % [58,\u00a062] of the flagged, and in 5 % [3,\u00a07] of the others." in text["eye"]
     assert "cannot tell for 20 of the 90 labels above 50 %: if these were all right, 26 % of the 90 would be exchanged" in text["eye"]
     assert "10 % [8,\u00a012] of all labels are exchanged, and 57 % [55,\u00a059] of these are flagged." in text["eye"]

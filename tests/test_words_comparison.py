@@ -68,7 +68,7 @@ def test_missing_trainings_are_named_and_decide_nothing():
     say = said()
     assert say["answer"] == "**Not decided yet**: 4 of the 21 trainings of the study that decides this are missing."
     assert "*hourglass, 1 stack* (seed 0); *TransPose*." in say["study"] and "| seeds |" not in say["study"]
-    assert say["curves"] == "The figure has curves of *hourglass, 1 stack*; *TransPose* is not trained yet."
+    assert say["curves"] == "The figure has curves of *hourglass, 1 stack*. Not trained yet: *TransPose*."
     nothing = MISSING | {"variants": {ONE: {"seeds": []}}}
     assert words.curves(nothing) == "No training of the study is complete yet."
 

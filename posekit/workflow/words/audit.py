@@ -168,7 +168,8 @@ def found(m: Mapping[str, Any]) -> str:
     text = (
         f"{audit['people']:,} people were judged. {whom} more likely than not that left and right "
         "are exchanged, wholly or in part, or that box or person is wrong. The table gives an upper bound of each kind's rate; it holds "
-        "for errors like those that were planted, and smaller ones are not counted."
+        "for errors like those that were planted, and smaller ones are not counted. "
+        "The share of wrong labels above is the mean, over all labels, of the probabilities that the audit gives them."
     )
     return "\n".join([text, "", "| kind of error | rate, at most |", "| --- | --- |", *lines])
 
@@ -207,7 +208,7 @@ def eye(m: Mapping[str, Any]) -> str:
     ]
     seen = "all" if flagged["looked at"] == total["flagged"] else f"{flagged['looked at']:,}"
     text = (
-        f"Of {block['people']:,} people judged by *{block['network']}*, the {top} count as flagged; {seen} of these and "
+        f"Of {block['people']:,} people judged by {block['network']}, the {top} count as flagged; {seen} of these and "
         f"{others['looked at']:,} others were looked at. Of the labels that can be judged, left and right are exchanged in "
         f"{_seen(flagged['exchanged'])} of the flagged, and in {_seen(others['exchanged'])} of the others. "
         f"{_bounded(sure)}{_weighted(block)}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from posekit.workflow.claims import GROUPS, KINDS, MARKS, Claim, Estimate, Verdict, counts
 from posekit.workflow.words import listed
+from posekit.workflow.words.training import DATA
 
 DECIDED = ("supported", "not supported")
 
@@ -24,7 +25,7 @@ def sentences(
     found = {claim.id: outcome(verdicts[claim.id]) for claim in claims}
     return {
         "counts": f"Of {len(claims)} claims, " + "; ".join(f"on {kind}: {_listed(count)}" for kind, count in by_kind.items()) + ".",
-        "people": "mannequins" if name == "mannequins" else f"the people of {name}",
+        "people": "mannequins" if name == "mannequins" else f"the people of {DATA.get(name, name)}",
         "agreement": agreement(claims, verdicts),
         "chance": chance(verdicts),
         "studies": progress(studies),
@@ -138,7 +139,7 @@ def measured(claim: Claim, verdict: Verdict) -> str:
         text += f"; {of_study}, {verdict.seeds} seeds"
     if not number.people:
         return text if verdict.data == "mannequins" else f"{text}; {verdict.data}"
-    cases = claim.cases or ("mannequins" if verdict.data == "mannequins" else f"people of {verdict.data}")
+    cases = claim.cases or ("mannequins" if verdict.data == "mannequins" else f"people of {DATA.get(verdict.data, verdict.data)}")
     return f"{text}; {number.people:,} {cases}"
 
 

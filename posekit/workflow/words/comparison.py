@@ -64,8 +64,8 @@ def curves(summary: Mapping[str, Any]) -> str:
     absent = [f"*{name}*" for name, block in summary["variants"].items() if not block["seeds"]]
     if not trained:
         return "No training of the study is complete yet."
-    lacking = f"; {listed(absent)} {'is' if len(absent) == 1 else 'are'} not trained yet" if absent else ""
-    return f"The figure has curves of {listed(trained)}{lacking}."
+    lacking = f" Not trained yet: {'; '.join(absent)}." if absent else ""
+    return f"The figure has curves of {listed(trained)}.{lacking}"
 
 
 def study(summary: Mapping[str, Any]) -> str:

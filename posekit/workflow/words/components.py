@@ -28,6 +28,7 @@ def sentences(m: Mapping) -> dict[str, str]:
         "participation": ranged(sizes["participation ratio"], 1),
         "stable": stable(m),
         "tested": f"{m['cut']['people']:,}",
+        "torsos": torsos(m["cut"]),
         "fitted": f"{m['cut']['fitted on']:,}",
         "cut": " ".join(cut(m, skips) for skips in TREATMENTS),
         "gains": gains(m),
@@ -130,6 +131,12 @@ def gains(m: Mapping) -> str:
     most = max(more, key=lambda name: more[name]["mean"])
     which = listed(f"*{name}*" for name in more)
     return f"From {NOISE} to {to} components, probes still gain for {which}. The largest gain in R², {ranged(more[most])}, is for *{most}*."
+
+
+def torsos(cut: Mapping) -> str:
+    """How many of the people whose codes are cut can be scored, where not all can."""
+    scored = cut.get("scored", cut["people"])
+    return f" The score is over the {scored:,} of them with a labelled torso." if scored < cut["people"] else ""
 
 
 def cut_cell(m: Mapping, skips: str) -> str:

@@ -225,7 +225,9 @@ def factors_read(m: Mapping) -> str:
         elif factor == "size":
             words.append("Crops are scaled to the person, so that size is visible only indirectly, in the blur of an enlarged picture.")
     if any(name in probes for names in FACTORS.values() for name in names):
-        words.append(f"*Readable* means an R² of at least {READABLE:g} here, *partly readable* of at least {PARTLY:g}.")
+        words.append(
+            f"*Readable* means an R² of at least {READABLE:g} here, *partly readable* of at least {PARTLY:g}, *barely readable* of less."
+        )
     return " ".join(words)
 
 
