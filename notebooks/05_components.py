@@ -217,7 +217,12 @@ found = {
     "above": sizes["above the noise floor"] | {"people": count},
     "shares": {"needed": needed / codes.shape[1], "above": every.shares[:above].sum()},
     "stability": {"cosines": halves.cosines.mean(0), "angles": halves.angles.mean(0), "chance cosines": halves.chance_cosines},
-    "cut": {"people": len(tested), "scored": int(np.isfinite(torso(tested.keypoints, table.skeleton)).sum()), "fitted on": len(others), **cut},
+    "cut": {
+        "people": len(tested),
+        "scored": int(np.isfinite(torso(tested.keypoints, table.skeleton)).sum()),
+        "fitted on": len(others),
+        **cut,
+    },
     "curves": {name: [p.row() for p in line] for name, line in curves.items()},
     "curves of random directions": {name: [p.row() for p in line] for name, line in random_curves.items()},
     "gains": {"to": last, "attributes": gains},

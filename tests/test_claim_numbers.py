@@ -103,7 +103,7 @@ def test_numbers_are_said_in_their_unit(number, unit, text):
     assert say.measured(claim, claims.Verdict("undecided", number=number, data="mannequins")) == text
     assert say.measured(claim, claims.Verdict("undecided", number=number, data="lspet")) == f"{text}; lspet"
     counted = claims.Verdict("undecided", number=replace(number, people=1639), data="lspet")
-    assert say.measured(claim, counted) == f"{text}; 1,639 people of lspet"
+    assert say.measured(claim, counted) == f"{text}; 1,639 photographed people"
     assert say.measured(replace(claim, cases="pairs of mannequins"), counted) == f"{text}; 1,639 pairs of mannequins"
 
 

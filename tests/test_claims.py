@@ -341,10 +341,7 @@ def test_a_study_decides_alone_on_its_kind_of_people_and_is_named(kept):
     given = verdicts["one"]
     assert (given["photographs"].verdict, given["photographs"].seeds) == ("supported", 3)
     assert given["mannequins"].verdict == "not decided yet" and not given["mannequins"].kept
-    assert (
-        say.measured(claim, given["photographs"])
-        == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; 7 people of Leeds Sports Pose Extended"
-    )
+    assert say.measured(claim, given["photographs"]) == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; 7 photographed people"
     claims.look_up(found, claim.metric)["people"] = None  # of what is no mean over people, as a cost
     alone = claims.ledger([claim], "mannequins", own, {"redesign": {"photographs": found | {"people": {"test": 7}}}})["one"]["photographs"]
     assert say.measured(claim, alone) == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; lspet"

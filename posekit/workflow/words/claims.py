@@ -139,7 +139,8 @@ def measured(claim: Claim, verdict: Verdict) -> str:
         text += f"; {of_study}, {verdict.seeds} seeds"
     if not number.people:
         return text if verdict.data == "mannequins" else f"{text}; {verdict.data}"
-    cases = claim.cases or ("mannequins" if verdict.data == "mannequins" else f"people of {DATA.get(verdict.data, verdict.data)}")
+    photographed = "photographed people" if verdict.data in DATA else f"people of {verdict.data}"
+    cases = claim.cases or ("mannequins" if verdict.data == "mannequins" else photographed)
     return f"{text}; {number.people:,} {cases}"
 
 
