@@ -280,7 +280,7 @@ for title, direction in shown.items():
     close, answered = walked_along(direction, lengths)
     strips[title] = strip([(crops[i], answer[i]) for i in close.index[:, 0]], [*answered.values()], skeleton)
     notes[title] = [f"The nearest person is {far:.1f} times as far as people are from their neighbours." for far in close.relative[:, 0]]
-labels = ["At the mean" if length == 0 else f"At {length:+g} sd".replace("-", "−") for length in lengths]
+labels = ["the mean" if length == 0 else f"{length:+g} sd".replace("-", "−") for length in lengths]
 HTML(slider(strips, labels, notes, ["nearest person", *(f"skips {skips}" for skips in treatments)]))
 
 # %% [markdown]

@@ -80,7 +80,7 @@ def test_a_walk_goes_on_by_mouse_and_by_keys(page, book):
         )
 
     start = state()
-    assert start[1].startswith("the mean") and start[2] == "the mean"
+    assert start[1].startswith("At the mean. ") and start[2] == "the mean"
     assert picture.bounding_box()["height"] > 50
     step.focus()
     page.keyboard.press("ArrowRight")

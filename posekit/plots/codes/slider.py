@@ -43,7 +43,7 @@ _PAGE = """
     picture.style.backgroundPosition = `0 ${100 * at / (steps.length - 1)}%`
     picture.setAttribute("aria-label", `${choice.value}, ${steps[at]}: @columns@`)
     step.setAttribute("aria-valuetext", steps[at])
-    says.textContent = `${steps[at]}. ${notes[walk][at]}`
+    says.textContent = `At ${steps[at]}. ${notes[walk][at]}`
   }
   choice.addEventListener("change", show)
   step.addEventListener("input", show)
