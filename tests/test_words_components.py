@@ -34,7 +34,7 @@ def planted(**changes):
         "seen": "none of whom is in the training split", "permutations": 20,
         "sizes": {"needed for 95 %": size, "participation ratio": size, "above the noise floor": size},
         "shares": {"needed": 0.31, "above": 0.7}, "stability": {"cosines": [0.99, 0.7, 0.95], "chance cosines": [0.1, 0.1, 0.1]},
-        "cut": {"people": 400, "fitted on": 1600, "skips intact": cut({1: -0.1, 50: 0.0, 300: 0.0}),
+        "cut": {"people": 400, "scored": 400, "fitted on": 1600, "skips intact": cut({1: -0.1, 50: 0.0, 300: 0.0}),
                 "skips mean": cut({1: -0.3, 50: -0.08, 200: 0.0, 300: 0.0})},
         "gains": {"to": 200, "attributes": {"lean": {"mean": 0.1, "low": 0.05, "high": 0.15},
                                             "facing": {"mean": 0.02, "low": 0.01, "high": 0.03},
@@ -71,7 +71,7 @@ def test_the_answer_is_that_of_the_ledger(change, half, said):
 
 
 def test_codes_of_few_dimensions_are_not_judged():
-    metrics = planted(cut={"people": 20, "fitted on": 20} | dict.fromkeys(words.TREATMENTS, cut({1: -0.1, 19: 0.0})))
+    metrics = planted(cut={"people": 20, "scored": 20, "fitted on": 20} | dict.fromkeys(words.TREATMENTS, cut({1: -0.1, 19: 0.0})))
     assert "fewer than 50 components" in words.sentences(metrics)["answer"]
     assert words.verdicts(metrics)["With the code cut to 50 components, skips intact, the network finds"] == "not measured here"
 
@@ -87,7 +87,7 @@ def test_the_fewest_components_that_lose_nothing_are_named():
 
 
 def test_a_cut_that_always_loses_and_is_no_better_than_chance():
-    metrics = planted(cut={"people": 9, "fitted on": 9, "skips mean": cut({"5": -0.3, "50": -0.2}, random=0.45)})
+    metrics = planted(cut={"people": 9, "scored": 9, "fitted on": 9, "skips mean": cut({"5": -0.3, "50": -0.2}, random=0.45)})
     said = words.cut(metrics, "skips mean")
     assert "not even that of all 50 components" in said
     assert said.endswith("Equally many random directions are not shown to be worse.")

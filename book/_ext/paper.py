@@ -236,7 +236,7 @@ def _headed(table: nodes.table) -> int:
 
 def _opened(table: nodes.table) -> nodes.section | None:
     """The section that a table opens, with nothing but a heading before it, a brief line, or the table's caption."""
-    section, lines = table.parent, 0
+    section, line = table.parent, False
     while section is not None and not isinstance(section, nodes.section):
         section = section.parent
     for node in section.findall(nodes.Element) if section else ():
@@ -244,8 +244,8 @@ def _opened(table: nodes.table) -> nodes.section | None:
             return section
         if "table-caption" in node["classes"]:
             continue
-        if isinstance(node, nodes.paragraph) and not lines and len(node.astext()) < BRIEF:
-            lines = 1
+        if isinstance(node, nodes.paragraph) and not line and len(node.astext()) < BRIEF:
+            line = True
         elif isinstance(node, nodes.paragraph | nodes.figure | nodes.literal_block | nodes.image):
             break
     return None

@@ -42,7 +42,8 @@ def test_the_light_is_switched_and_stays_so(page, book):
     looks = {}
     for _ in range(3):
         switch.click()
-        looks[page.locator("html").get_attribute("data-mode")] = page.evaluate("""() => {
+        looks[page.locator("html").get_attribute("data-mode")] = page.evaluate("""async () => {
+            await Promise.all(document.getAnimations().map(animation => animation.finished))
             const style = getComputedStyle(document.body), picture = getComputedStyle(document.querySelector("article figure img"))
             return [style.backgroundColor, style.color, picture.filter]
         }""")

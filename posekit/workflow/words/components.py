@@ -45,8 +45,8 @@ def verdicts(m: Mapping) -> dict[str, str]:
         "Components above the permutation floor": f"{ranged(sizes['above the noise floor'], 0)}, from {m['people']:,} people",
         f"Components on which halves agree (cosine of at least {NAMED})": f"{sum(c >= NAMED for c in agreed)} of {len(agreed)}",
     } | {
-        f"With the code cut to {NOISE} components, {skips.replace('mean', 'at their means')}, the network finds": cut_cell(m, skips)
-        for skips in TREATMENTS
+        f"With the code cut to {NOISE} components, {state}, the network finds": cut_cell(m, skips)
+        for skips, state in {"skips intact": "skips intact", "skips mean": "skips at their means"}.items()
     }
 
 
@@ -135,8 +135,8 @@ def gains(m: Mapping) -> str:
 
 def torsos(cut: Mapping) -> str:
     """How many of the people whose codes are cut can be scored, where not all can."""
-    scored = cut.get("scored", cut["people"])
-    return f" The score is over the {scored:,} of them with a labelled torso." if scored < cut["people"] else ""
+    scored, people = cut["scored"], cut["people"]
+    return f" The score is over the {scored:,} of them with a labelled torso." if scored < people else ""
 
 
 def cut_cell(m: Mapping, skips: str) -> str:
