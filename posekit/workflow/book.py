@@ -167,20 +167,21 @@ def gaps(steps: dict[str, Step]) -> dict[str, str]:
 
 def main(arguments: list[str]) -> None:
     """The commands above."""
-    from posekit.workflow import pages
-
     try:
         match arguments:
             case ["run", preset, notebook]:
                 step = plan(preset)[notebook]
                 execution.execute(step.notebook, step.params, step.out, step.upstream)
-            case ["build", preset]:
-                pages.build(preset)
-            case ["gaps", preset]:
-                if gaps(plan(preset)):  # otherwise it is the pages that do not build
-                    pages.build(preset, with_gaps=True)
-            case ["pdf", preset]:
-                pages.pdf(preset)
+            case ["build" | "gaps" | "pdf" as made, preset]:
+                from posekit.workflow import pages  # they import this module, and torch, which a run need not wait for here
+
+                match made:
+                    case "build":
+                        pages.build(preset)
+                    case "gaps" if gaps(plan(preset)):  # otherwise it is the pages that do not build
+                        pages.build(preset, with_gaps=True)
+                    case "pdf":
+                        pages.pdf(preset)
             case ["reference", preset]:
                 for notebook in plan(preset):
                     print(runs.keep_reference(preset, notebook).relative_to(root()))

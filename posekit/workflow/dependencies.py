@@ -15,10 +15,13 @@ def imported(source: str, package: Path, exports: dict[str, str]) -> list[Path]:
     __init__.py, which only passes names on, is not among the files.
     """
     found: set[Path] = set()
+    named: set[str] = set()
     waiting = [(source, "")]
     while waiting:
         code, within = waiting.pop()
-        for name in _names(code, within, tuple(exports.items())):
+        new = _names(code, within, tuple(exports.items())) - named
+        named |= new
+        for name in new:
             for path in _files(package, name):
                 if path not in found:
                     found.add(path)
@@ -28,9 +31,9 @@ def imported(source: str, package: Path, exports: dict[str, str]) -> list[Path]:
 
 
 @functools.cache
-def _names(code: str, within: str, exports: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+def _names(code: str, within: str, exports: tuple[tuple[str, str], ...]) -> frozenset[str]:
     """Dotted names below the package that the code of a module in the subpackage `within` may refer to."""
-    return tuple(_found(code, within, dict(exports)))
+    return frozenset(_found(code, within, dict(exports)))
 
 
 def _found(code: str, within: str, exports: dict[str, str]) -> Iterator[str]:
