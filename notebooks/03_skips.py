@@ -112,7 +112,7 @@ intact = hits(before)
 with_skips = ablation.by_person(intact)
 persons = {way: ablation.by_person(hits(keypoints)) for way, keypoints in after["all"].items()}
 titles = {"zero": "all at zero", "the mean": "all at the mean", "another person's": "all another person’s"}
-label = "share of the person's labelled joints found"
+label = "share of the person’s labelled joints found"
 replaced = {titles[way]: shares for way, shares in persons.items()}
 run.save_figure(figures.person_histogram(with_skips, replaced, label, f"{card.name}, as it is"), "histogram")
 plt.show()

@@ -351,7 +351,7 @@ if causal:
 #
 # Components and probes are straight lines. They do not find what a code holds along a curve, such as a product of two attributes. A
 # probe shows that an attribute can be read, and not that the network uses it; only the walks test that. Attributes are computed in the plane of the picture, where a
-# leg that points at the camera is a short leg. A component is named after the attribute that it correlates with most among those of this chapter; another attribute might correlate more.
+# leg that points at the camera is a short leg. A component is named after the attribute that it correlates with most among those of this chapter that are computed from the joints alone; another attribute might correlate more.
 
 # %% tags=["remove-cell"]
 moved = {

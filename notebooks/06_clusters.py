@@ -253,6 +253,7 @@ plt.show()
 # %% [markdown]
 # {{ runs["06_clusters"].say.postures }}
 #
+# (sec-clusters-maps)=
 # ## Maps
 #
 # UMAP is run with two seeds, which shows the effect of chance, and with two neighbourhood sizes, which shows the effect of a parameter. The

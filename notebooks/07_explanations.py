@@ -234,7 +234,7 @@ pd.DataFrame(words.test_rows(plain(cascade), plain(tests), faults, list(controls
 # 1 × 1 convolution, Grad-CAM's weights are those of that convolution, up to a factor, and its map is the positive part of the joint's raw
 # map, up to the bias. Where the raw map is negative, Grad-CAM's is 0, so the rank correlation of the two stays below 1.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at layers in the order of computation, for the same five people; for an hourglass, first two skip connections, then the last encoder but one, the code, the sums from coarse to fine, and the features.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Grad-CAM at several layers, for the same five people; for an hourglass, two skip connections, the last encoder but one, the code, the sums from coarse to fine, and the features.", "name": "fig-explanations-gradcam"}, "image": {"alt": "Five people, and below each maps that are coarse blotches in the upper rows and a spot on the joint in the lowest"}}
 if by_layer:
     run.save_figure(sheet({name: found[shown] for name, found in by_inner_name(by_layer).items()}), "gradcam")
     plt.show()

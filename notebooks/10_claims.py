@@ -94,7 +94,7 @@ summaries = {
 verdicts = ledger.ledger(stated, data, own, summaries)
 groups = {group: [claim for claim in stated if claim.group == group] for group in ledger.GROUPS}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim and its verdict on rendered people (left) and on photographs (right).", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every claim, in two columns, each with its verdict on rendered people (left field) and on photographs (right field).", "name": "fig-claims"}, "image": {"alt": "A list of claims with two coloured fields each, marked supported, not supported, undecided or not measured"}}
 headings = {
     "skips": "Skip connections", "stacks": "Stacks", "code": "The code", "clusters": "Clusters and maps",
     "explanations": "Where it looks", "causes": "What is used", "trust": "Confidence and errors", "another": "A network of others",

@@ -30,7 +30,7 @@ coded = 150  # people for components of the code and for CKA
 hidden = 30  # people whose joints are hidden one after the other
 explained = 8  # people whose maps are tested, each for one joint
 cascade_people = 5  # of them, those in the cascade
-step = 45  # degrees from one heading to the next
+step = 45  # degrees from one direction of the trunk to the next
 seed = 0  # of everything drawn by chance
 on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
@@ -163,7 +163,7 @@ if blazepose_here:
     m["headings"] = {name: [score(found[name]) for found in by_angle] for name in networks}
     m["angles"] = list(angles)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso by the direction of the trunk in the picture (0° is upright), with 95 % intervals over people. Every point is of the same people.", "name": "fig-another-headings"}, "image": {"alt": "Lines over headings from −180 to 180 degrees"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso by the direction of the trunk in the picture (0° is upright), with 95 % intervals over people. Every point is of the same people.", "name": "fig-another-headings"}, "image": {"alt": "Lines over the direction of the trunk from −180 to 180 degrees"}}
 if m:
     run.save_figure(plots.headings(m["angles"], m["headings"]), "headings")
     plt.show()
@@ -247,7 +247,7 @@ if blazepose_here:
     m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), **by_picture) for name, effect in effects.items()}
     m["agreement"] = causes.agreement(*effects.values(), **by_picture)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0.{{ runs['11_another_network'].say.blank }}", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables, one below the other, both dark along the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0.{{ runs['11_another_network'].say.blank }}", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables, one below the other, with the largest numbers on and beside the diagonal"}}
 if m:
     run.save_figure(plots.dependency_pair(plain(m["dependency"]), limbs), "dependency")
     plt.show()
@@ -258,8 +258,8 @@ if m:
 # ## Do they represent the same?
 #
 # Centred kernel alignment, {eq}`eq-cka`, compares two layers by how they arrange the same people. It is 1 if one layer is the other rotated
-# and scaled; its unbiased form is 0 on average for layers that have nothing in common. Two rows are for comparison: the *pixels*, which
-# both networks see, and the *labels*, the annotated positions of the joints.
+# and scaled; its unbiased form is 0 on average for layers that have nothing in common. Three rows are for comparison: the *pixels*,
+# which both networks see; the *labels*, the annotated positions of the joints; and the code of a network with *random* weights.
 
 # %% tags=["show-input"]
 if blazepose_here:

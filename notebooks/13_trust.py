@@ -199,7 +199,7 @@ plt.show()
 # %% tags=["hide-input"]
 pd.DataFrame(words.repair_rows(plain(errors))).style.hide().set_caption(
     "Kinds of errors of this chapter’s network, and what the score would be with each kind repaired."
-    + (" Similarity is COCO’s, of keypoints." if "oks" in errors else "")
+    + (" Similarity is COCO’s object keypoint similarity." if "oks" in errors else "")
 )
 
 # %% [markdown]

@@ -101,7 +101,7 @@ audit = posekit.audit(crops.people, network, on_error=on_error, seed=seed)
 # enough to be wrong; a *wrong flag* labels a joint that is not labelled, anywhere in the person's box. Three baselines search for the same errors:
 # sorting by the network's *loss*; *counting* label errors as confident learning does {cite:p}`northcutt2021`; and, for exchanges, what
 # the *labels alone* say about left and right, without a network. People whom the audit doubted before anything was planted are left out,
-# because nobody knows whether their labels are right.
+# because on photographs nobody knows whether their labels are right.
 
 # %% tags=["show-input"]
 planted = measure.measured(crops.people, network, kinds, rates, seed=seed, resamples=resamples)

@@ -344,7 +344,7 @@ def test_a_study_decides_alone_on_its_kind_of_people_and_is_named(kept):
     assert say.measured(claim, given["photographs"]) == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; 7 photographed people"
     claims.look_up(found, claim.metric)["people"] = None  # of what is no mean over people, as a cost
     alone = claims.ledger([claim], "mannequins", own, {"redesign": {"photographs": found | {"people": {"test": 7}}}})["one"]["photographs"]
-    assert say.measured(claim, alone) == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds; lspet"
+    assert say.measured(claim, alone) == "+2.0 [+1.0, +3.0] points; study *redesign*, 3 seeds"
     assert say.measured(claim, given["mannequins"]) == "1 of 9 trainings are missing; study *redesign-mannequins*"
     assert say.outcome(given) == "not decided yet on mannequins, supported on photographs"
     assert "{numref}`f`" in say.table([claim], verdicts, ["08_redesign"])

@@ -70,7 +70,7 @@ def gains(mean, half=0.02):
         ("score", {}, "The median pose finds 5.5 %. own-net finds more joints than the heatmaps"),
         ("score", {"own ahead": block(-0.1)}, "own-net finds fewer joints"),
         ("score", {"own ahead": block(0.0)}, "The difference between own-net and the heatmaps of BlazePose is not significant"),
-        ("headings", {}, "57 points for BlazePose, landmarks (worst at −180°) and 14 points for own-net (worst at −180°)."),
+        ("headings", {}, "57 points for its landmarks (worst at −180°) and 14 points for own-net (worst at −180°)."),
         ("headings", {}, "depends less on the direction; its training"),
         ("branches", {}, "The heatmaps, which the product does not use, find more joints than the landmarks, which it uses"),
         ("branches", {}, "the difference is reversed: −5.0"),

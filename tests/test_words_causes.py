@@ -217,7 +217,7 @@ def test_what_counts_as_following_is_what_patching_counts():
 def test_removed():
     text = said()["removed"]
     assert "a joint moves by 20.0 [" in text and ": on average, the network needs these atoms to find the joints." in text
-    assert text.endswith("Of the joints, only left wrist clearly moves farther than other joints do.")
+    assert text.endswith("Of the joints, only the left wrist clearly moves farther than other joints do.")
     text = said(removed=removed(0.0))["removed"]
     assert "this does not show that the network needs these atoms" in text and text.endswith(
         "No joint clearly moves farther than other joints do."
@@ -295,6 +295,6 @@ def test_without_intervals_nothing_is_decided():
     lost = removed(0.2)
     assert "No joint clearly moves farther" in said(removed=lost | {"left wrist": {"its joint": OPEN, "more than others": OPEN}})["removed"]
     idle = {"left knee": {"its joint": {"mean": 0.0, "low": 0.0, "high": 0.0}, "more than others": OPEN}}
-    assert said(removed=lost | idle)["removed"].endswith("Without the atom of left knee, nothing moves.")
+    assert said(removed=lost | idle)["removed"].endswith("Without the atom of the left knee, nothing moves.")
     nothing = lost | {"mean of these": {"more than a random direction": OPEN, "more than others": OPEN}}
     assert "Too few people have the marked joints to say" in said(removed=nothing)["removed"]

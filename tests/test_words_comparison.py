@@ -141,11 +141,14 @@ def test_the_short_training():
 
 def test_only_what_has_learned_is_compared():
     text = said()["best"]
-    assert "hourglass, 2 stacks finds more (+2.0 [+1.0, +3.0] points); TransPose finds fewer (−3.0" in text and "DeepPose finds" not in text
+    assert (
+        "*hourglass, 2 stacks* finds more (+2.0 [+1.0, +3.0] points); *TransPose* finds fewer (−3.0" in text
+        and "DeepPose finds" not in text
+    )
     assert "Below three times the median pose's score (18.0 %), and therefore not compared: *DeepPose*." in text
     assert "decided by the study" in text
     alike = said(**{"against the reference": {name: interval(0.0) for name in (TWO, "DeepPose", "TransPose")}})["best"]
-    assert "hourglass, 2 stacks does not differ significantly (0.0" in alike
+    assert "*hourglass, 2 stacks* does not differ significantly (0.0" in alike
     low = said(floor=0.088)["best"]  # the bar is 26.4 %
     assert (
         "the hourglass of one stack scores too low for a comparison" in low
@@ -172,7 +175,7 @@ def test_joints():
 )
 def test_stages(second, part):
     text = said()["stages"]
-    assert "Hourglass, 2 stacks starts at 25.0 % [24.0, 26.0]; stack 2 adds +2.0 [+1.0, +3.0] points" in text
+    assert "*Hourglass, 2 stacks* starts at 25.0 % [24.0, 26.0]; stack 2 adds +2.0 [+1.0, +3.0] points" in text
     assert "and reduces the distance by 0.018 [−0.002, 0.038] torso lengths." in text
     assert "significant gain" not in text and "DeepPose starts" not in text, "there is one step"
     assert "Nothing is concluded from the stages of DeepPose (10.0 %), which scores below" in text

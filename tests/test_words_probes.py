@@ -185,5 +185,5 @@ def test_the_table():
     table = words.verdicts(planted())
     assert table["Read from 3 components: lean"] == "R² 0.60 [0.57,\u00a00.63]; from pixels 0.00, from the predicted joints 0.00"
     assert table["Walked by ±2 sd: lean, skips intact"] == "0.50 [0.40,\u00a00.60] sd, more than chance"
-    assert words.verdicts(planted(walks=[]))["Walked by ±2 sd: lean, skips mean"] == "not measured here"
+    assert words.verdicts(planted(walks=[]))["Walked by ±2 sd: lean, skips at their means"] == "not measured here"
     assert ", no more than chance" in words.verdicts(planted(probes={"lean": read(0.0)}))["Read from 3 components: lean"]

@@ -189,7 +189,7 @@ class Columns(SphinxPostTransform):
         for block in list(self.document.findall(nodes.literal_block)):
             lines = sum(max(-(-len(line) // LINE), 1) for line in block.astext().splitlines())
             if lines <= SHORT:
-                block.parent.insert(block.parent.index(block), latex(rf"\Needspace{{{lines + 3}\baselineskip}}"))
+                block.parent.insert(block.parent.index(block), latex(rf"\whole{{{lines + 3}}}"))
         for chapter in list(self.document.findall(nodes.section)):
             last = [part for part in chapter if isinstance(part, nodes.section) and part[0].astext().startswith(LAST)]
             if last:
@@ -211,7 +211,9 @@ class Columns(SphinxPostTransform):
             spec = _fixed([share * _room(len(least)) for share in LEDGER], LETTERS) if ledger else columns_of(natural, least, letters)
             table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=spec))
             size = r"\scriptsize" if small else ""
-            begins = latex(rf"\tablebegins{{{_lines(table, spec, letters)}}}{{{size}}}")
+            heights = _heights(table, spec, letters)
+            first = heights if len(rows) <= TOGETHER + 1 else heights[: len(heights) - len(rows) + 2]  # the head and two rows
+            begins = latex(rf"\tablebegins{{{3 + round(sum(heights))}}}{{{6 + round(sum(first))}}}{{{size}}}")
             if section := _opened(table):  # whose heading stays with it
                 section.parent.insert(section.parent.index(section), begins)
             else:
@@ -251,12 +253,11 @@ def _opened(table: nodes.table) -> nodes.section | None:
     return None
 
 
-def _lines(table: nodes.table, spec: str, letters: float) -> int:
-    """About how many lines of text a table takes with its caption: a row as many of its own as its longest cell."""
+def _heights(table: nodes.table, spec: str, letters: float) -> list[float]:
+    """About how many lines of text each row of a table takes: as many of its own as its longest cell."""
     widths = [letters * float(share) for share in re.findall(r"p\{([\d.]+)", spec)]
     cells = [[_length(entry) for entry in row.findall(nodes.entry)] for row in table.findall(nodes.row)]
-    rows = [max([1, *(ceil(length / width) for length, width in zip(row, widths, strict=False))]) for row in cells]
-    return 3 + round(0.8 * sum(rows) + 0.3 * len(rows))
+    return [0.3 + 0.8 * max([1, *(ceil(length / width) for length, width in zip(row, widths, strict=False))]) for row in cells]
 
 
 def _above(node: nodes.Element) -> Iterator[nodes.Element]:

@@ -20,7 +20,7 @@ with extra("plots", "drawing figures"):
 
 PALETTE = sns.color_palette("colorblind")
 LEFT, RIGHT, MIDDLE = COLOURS["left leg"], COLOURS["right leg"], "0.35"
-PALE = "0.4"  # numbers that are not sure
+PALE = "0.35"  # numbers that are not sure
 
 
 def style() -> None:
@@ -50,6 +50,12 @@ def ink(ground: Sequence[float] | np.ndarray) -> str:
     ('black', 'white')
     """
     return max(("black", "white"), key=lambda letters: contrast(plt.matplotlib.colors.to_rgb(letters), ground))
+
+
+def signed(value: float, digits: int) -> str:
+    """A change as a figure shows it: `+0.5`, `−3.1`, and `0.0`, which has no sign."""
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "−") if float(text) else text[1:]
 
 
 def contrast(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> float:
@@ -170,7 +176,7 @@ def directions(angles: np.ndarray) -> Figure:
     ax.set_theta_direction(-1)
     ax.set_xticks(np.deg2rad([0, 90, 180, 270]), ["head up", "right", "head down", "left"])
     ax.tick_params(axis="x", pad=6)
-    ticks = [0.02, 0.1, 0.3]
+    ticks = [0.1, 0.3]
     ax.set_yticks(np.sqrt(ticks), [f"{100 * tick:.0f} %" for tick in ticks], fontsize=8)
     return figure
 
@@ -214,7 +220,9 @@ def per_joint(scores: Mapping[str, Mapping], title: str) -> Figure:
     kinds = list(dict.fromkeys(j.removeprefix("left ").removeprefix("right ") for j in joints))
     names = list(scores)
     sides = {joint.partition(" ")[0] if joint.startswith(("left ", "right ")) else "middle" for joint in joints}
-    figure, axes = plt.subplots(1, len(names), figsize=(3.6 * len(names) + 1.6, 0.36 * len(kinds) + 1.3), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(3.6 * len(names) + 1.6, 0.36 * len(kinds) + 1.3), sharex=True, sharey=True, squeeze=False
+    )
     for ax, name in zip(axes[0], names, strict=True):
         block = scores[name]
         ax.axvspan(100 * block["low"], 100 * block["high"], color="0.9")
@@ -225,8 +233,8 @@ def per_joint(scores: Mapping[str, Mapping], title: str) -> Figure:
                 if value is not None:
                     ax.plot(100 * value, row, marker, color=side(prefix + kind), markersize=8)
         ax.set(xlabel=title, title=name if len(names) > 1 else "")
-        ax.set_xlim(0, 100)
         ax.grid(axis="y", color="0.92")
+    axes[0, 0].set_xlim(0, None)
     axes[0, 0].set_yticks(range(len(kinds)), kinds)
     axes[0, 0].invert_yaxis()
     handles = [plt.Line2D([], [], marker=m, color=c, linestyle="", label=name)
@@ -315,7 +323,7 @@ def architecture(config: HourglassConfig, resolution: int) -> Figure:
         height = np.log2(width) + 1
         colour = PALETTE[1] if name.startswith("bottleneck") else PALETTE[2] if name == "heatmaps" else PALETTE[0]
         ax.bar(x, height, width=0.62, bottom=-height / 2, color=colour, alpha=0.85)
-        ax.text(x, 0, f"{width}²", ha="center", va="center", fontsize=9, color=ink(colour))
+        ax.text(x, 0, f"{width}²", ha="center", va="center", fontsize=9, color=ink((*colour, 0.85)))
         ax.text(x, -np.log2(side) / 2 - 1.0, name, ha="right", va="top", rotation=40, fontsize=9, rotation_mode="anchor")
     for level in range(1, depth + 1):
         start = at["stem"] if level == 1 else at[f"encoder{level - 1}"]

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from posekit.display.drawing import draw
-from posekit.plots import PALE, PALETTE, blank_rest, ink, part_columns
+from posekit.plots import PALE, PALETTE, blank_rest, ink, part_columns, signed
 from posekit.skeleton import Skeleton
 
 MARKERS = "osD^v<>"
@@ -60,7 +60,7 @@ def conditions(rows: Mapping[str, Mapping[str, Mapping]], reference: Mapping, la
         y += 1.2
     ax.set_yticks(middles, rows)
     ax.set_ylim(y - 1.2, -1)
-    ax.set(xlabel=label, xlim=(0, 100))
+    ax.set(xlabel=label, xlim=(0, None))
     ax.grid(axis="x", color="0.92")
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=min(len(ways) + 1, 5), fontsize=9)
     return figure
@@ -75,7 +75,7 @@ def changes(table: np.ndarray, sure: np.ndarray, rows: Sequence[str], columns: S
     for (r, c), value in np.ndenumerate(table):
         if np.isfinite(value):
             colour = ink(colours[r, c]) if sure[r, c] else PALE
-            ax.text(c, r, f"{value:+.1f}".replace("-", "−"), ha="center", va="center", fontsize=9, color=colour)
+            ax.text(c, r, signed(value, 1), ha="center", va="center", fontsize=9, color=colour)
     _label(ax, rows, columns)
     ax.set_title(label, fontsize=10)
     return figure

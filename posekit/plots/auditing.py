@@ -18,7 +18,7 @@ def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision
     figure, ax = plt.subplots(figsize=(6.5, 0.38 * len(cases) + 1.7))
     few = {(row["kind"], row["rate"]): row["planted"] for row in rows if row["planted"] < enough}
     for case, planted in few.items():
-        ax.text(0, cases.index(case), f"only {planted:,} planted: not drawn", va="center", fontsize=8, color="0.45")
+        ax.text(0, cases.index(case), f"only {planted:,} planted: not drawn", va="center", fontsize=9, color="0.25")
     for i, method in enumerate(methods):
         aside = 0.7 * (i - (len(methods) - 1) / 2) / len(methods)
         found = [

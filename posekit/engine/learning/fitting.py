@@ -35,7 +35,7 @@ def fit(
     backend: Backend | None = None, compiled: bool | None = None, report: Callable[[dict], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Path:  # fmt: skip
-    """Train a network into `folder`, or take up where that stopped; returns `folder`/weights.safetensors.
+    """Train a network into `folder`, or take up where that stopped; returns the path of its `weights.safetensors`.
 
     The caller's random state stays as it is.
 
@@ -107,7 +107,7 @@ def fit_parts(
     training: Crops, validation: Crops, folder: str | Path, *, resolution: int = 64, mixtures: int = 4, seed: int = 0,
     name: str | None = None, note: str = "", backend: Backend | None = None, progress: Callable[[int], None] | None = None,
 ) -> Path:  # fmt: skip
-    """Fit templates and springs (`posekit.models.parts`) to people; returns `folder`/weights.safetensors.
+    """Fit templates and springs (`posekit.models.parts`) to people; returns the path of its `weights.safetensors`.
 
     Args:
         resolution: side of the view in pixels.

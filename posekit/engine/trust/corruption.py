@@ -75,12 +75,12 @@ def _shift(level: float, random: np.random.Generator) -> tuple[float, float, flo
 
 
 CORRUPTIONS = {
-    "blur": Corruption("standard deviation, % of the view's width", (0.5, 1, 2, 4), 0, pixels=_blur),
+    "blur": Corruption("standard deviation, % of the view’s width", (0.5, 1, 2, 4), 0, pixels=_blur),
     "noise": Corruption("standard deviation, white is 1", (0.05, 0.1, 0.2, 0.4), 0, pixels=_noise),
     "JPEG": Corruption("quality", (30, 15, 8, 4), 100, pixels=_jpeg),
     "darkness": Corruption("share of the light", (0.5, 0.25, 0.12, 0.06), 1, pixels=_dark),
     "low resolution": Corruption("pixels made one, along a side", (2, 3, 5, 8), 1, pixels=_coarse),
-    "occlusion": Corruption("side of a grey square, % of the view's width", (12, 20, 30, 45), 0, pixels=_hide),
+    "occlusion": Corruption("side of a grey square, % of the view’s width", (12, 20, 30, 45), 0, pixels=_hide),
     "rotation": Corruption(
         "degrees, to either side", (20, 45, 90, 180), 0, motion=lambda level, random: (level * _side(random), 1.0, 0.0, 0.0)
     ),

@@ -82,6 +82,10 @@ FACTORS: dict[str, Attribute] = {
     "true brightness": Attribute("", "mean brightness of the picture"),
     "true contrast": Attribute("", "brightness of the person minus that of the rest"),
 }
+# Of mannequins, too, and made of their posture by 05_probes.
+POSTURE = {
+    "true posture: sitting, not standing": Attribute("0 or 1", "1 where the posture drawn is sitting, 0 where standing; else undefined"),
+}
 
 
 def attributes(keypoints: np.ndarray, skeleton: Skeleton, boxes: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -239,7 +243,7 @@ def table(values: Mapping[str, np.ndarray]) -> pd.DataFrame:
 
     Those that are defined for nobody have no row.
     """
-    known = ATTRIBUTES | FACTORS
+    known = ATTRIBUTES | FACTORS | POSTURE
     rows = []
     for name, column in values.items():
         column = numbers(name, column)

@@ -15,7 +15,7 @@ LAYERS = 6  # of a network that is no hourglass, from its first map to its last
 
 
 def cam_layers(model: nn.Module, code: str) -> tuple[list[str], dict[str, str]]:
-    """The hook points at which Grad-CAM is tried, in the order of computation, and by name those whose maps are tested.
+    """The hook points at which Grad-CAM is tried, and by name those whose maps are tested.
 
     An hourglass's are at skip connections, the code and the way up; of another network evenly spaced maps, its skip connections', the
     code and where Grad-CAM looks by default.

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from posekit.display.drawing import draw
 from posekit.interpret.analysis.attributes import ATTRIBUTES, FACTORS
-from posekit.plots import PALE, PALETTE, from_zero, ink
+from posekit.plots import PALE, PALETTE, from_zero, ink, signed
 from posekit.skeleton import Skeleton
 
 CONTINUOUS: Colormap = sns.color_palette("viridis", as_cmap=True)
@@ -77,7 +77,7 @@ def enrichment_bars(records: Sequence[Mapping], names: Sequence[str], most: int 
         values[row, column] = record["difference"]
         certain = record["low"] * record["high"] > 0
         colour = ink(shades(record["difference"])) if certain else PALE
-        text = f"{record['difference']:+.2f} ± {(record['high'] - record['low']) / 2:.2f}".replace("-", "−")
+        text = f"{signed(record['difference'], 2)} ± {(record['high'] - record['low']) / 2:.2f}"
         ax.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
     ax.set_xticks(range(len(names)), names, fontsize=9)

@@ -21,7 +21,8 @@ SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")
 FOLDER = "bokeh"  # where a page finds them
 ABSENT = "#C8C8C8"
 OF_THE_PAGE = """
-select:not([multiple]).bk-input {background: var(--pst-color-surface, white); color: var(--pst-color-text-base, black); appearance: auto}
+select:not([multiple]).bk-input {background: var(--pst-color-surface, white); color: var(--pst-color-text-base, black); appearance: auto;
+  border-color: var(--pst-color-border, #999)}
 :host {color: var(--pst-color-text-base, black)}
 """  # the list's colours: those of the book's theme, light or dark, or a notebook's
 ASPECTS = 1.1, 3.0  # the least and the greatest width of a map over its height

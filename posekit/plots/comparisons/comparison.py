@@ -91,7 +91,7 @@ def joints(scores: Mapping[str, Mapping[str, float]], label: str) -> Figure:
     ax.set_yticks(range(len(kinds)), kinds)
     ax.invert_yaxis()
     ax.grid(axis="y", color="0.92")
-    ax.set(xlabel=label, xlim=(0, 100))
+    ax.set(xlabel=label, xlim=(0, None))
     figure.legend(loc="outside upper center", ncols=3, fontsize=9)
     return figure
 

@@ -121,7 +121,8 @@ def swing(m: Mapping[str, Any], name: str) -> tuple[float, int]:
 def headings(m: Mapping[str, Any]) -> str:
     """How much each network hangs on the heading."""
     falls = {name: swing(m, name) for name in (HEATMAPS, LANDMARKS, m["own"])}
-    parts = [f"{number(100 * fall, 0)} points for {name} (worst at {number(angle, 0)}°)" for name, (fall, angle) in falls.items()]
+    named = {HEATMAPS: "the heatmaps of BlazePose", LANDMARKS: "its landmarks", m["own"]: m["own"]}
+    parts = [f"{number(100 * fall, 0)} points for {named[name]} (worst at {number(angle, 0)}°)" for name, (fall, angle) in falls.items()]
     text = f"The scores at the best and the worst direction differ by {listed(parts)}."
     if falls[m["own"]][0] < 0.5 * falls[LANDMARKS][0]:
         return f"{text} The book's own network depends less on the direction; its training pictures were rotated."

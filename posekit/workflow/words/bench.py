@@ -57,7 +57,7 @@ def accuracy(result: dict) -> dict[str, str]:
 def accuracy_cells(result: dict) -> list[list[str]]:
     """A head, a row a way of training with its minutes to each target, and how many times sooner the first way is there."""
     targets = result["targets"]
-    rows, times = [["", *(f"to {target:.2f}" for target in targets)]], []
+    rows, times = [["", *(f"to {100 * target:.0f} %" for target in targets)]], []
     for name, way in result["ways"].items():
         found = [next((line["seconds"] for line in way["lines"] if line["pck"] >= target), None) for target in targets]
         cells = [f"more than {way['seconds'] / 60:.0f} min" if seconds is None else f"{seconds / 60:.1f} min" for seconds in found]

@@ -310,12 +310,16 @@ def removed(metrics: Mapping[str, Any]) -> str:
         f"marks it than without a random direction: {need} to find the joints."
     )
     own = [joint for joint, by in found.items() if by["more than others"]["low"] > 0 and joint != "mean of these"]
-    which = f"Of the joints, only {listed(own)} clearly {'moves' if len(own) == 1 else 'move'}" if own else "No joint clearly moves"
+    which = f"Of the joints, only {_the(own)} clearly {'moves' if len(own) == 1 else 'move'}" if own else "No joint clearly moves"
     still = [joint for joint, by in found.items() if by["its joint"]["high"] < STILL and joint != "mean of these"]
     less = [joint for joint, by in found.items() if by["more than others"]["high"] < 0 and joint not in ("mean of these", *still)]
-    behind = f"; {listed(less)} clearly {'moves' if len(less) == 1 else 'move'} less far" if less else ""
-    rest = f" Without the atom of {listed(still)}, nothing moves." if still else ""
+    behind = f"; {_the(less)} clearly {'moves' if len(less) == 1 else 'move'} less far" if less else ""
+    rest = f" Without the atom of {_the(still)}, nothing moves." if still else ""
     return f"{text} {which} farther than other joints do{behind}.{rest}"
+
+
+def _the(joints: Sequence[str]) -> str:
+    return listed(f"the {joint}" for joint in joints)
 
 
 def alike(metrics: Mapping[str, Any]) -> str:

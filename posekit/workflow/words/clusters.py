@@ -51,7 +51,8 @@ def verdicts(m: Mapping) -> dict[str, str]:
             f"{holds}: K = {chosen} has {ranged(silhouette(m, 'everyone', chosen), 3)}, {ranged(lead, 3)} more than K = {m['best']['next']}"
         ),
         "… and is more than one cloud would give": (
-            f"{'Holds' if over['low'] > 0 else 'Not shown'}, by {ranged(over, 3)}; one cloud gives {ranged(silhouette(m, CONTROL, k), 3)}"
+            f"{'Holds' if over['low'] > 0 else 'Not shown'}, by {ranged(over, 3)} over {m['control']['clouds']} such clouds; "
+            f"the control gives {ranged(silhouette(m, CONTROL, k), 3)}"
         ),
         "… so people form two groups": (
             f"{'Holds' if valley(m) == 'deep' else 'No valley shown'}: density at the border over that at the centres "

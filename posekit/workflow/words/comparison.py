@@ -100,14 +100,18 @@ def budget(m: Mapping[str, Any]) -> str:
 
 
 def _sizes(costs: Mapping[str, Mapping]) -> str:
-    """That regressors are not as large as the hourglass here, as they are in the study."""
-    one = costs[REFERENCE]["numbers"]
+    """That regressors and the transformer are not as large as the hourglass here, as they are in the study."""
+    one, stacks = costs[REFERENCE]["numbers"], "hourglass, 2 stacks"
     apart = {name: costs[name]["numbers"] / one for name in REGRESSORS if name in costs and abs(costs[name]["numbers"] / one - 1) > 0.1}
     if not apart:
         return ""
     (first, ratio), *rest = apart.items()
     others = "".join(f", {name} {times:.1f} times" for name, times in rest)
-    return f" Unlike in the study, {first} has {ratio:.1f} times the parameters of the hourglass of one stack{others}."
+    text = f" Unlike in the study, {first} has {ratio:.1f} times the parameters of the hourglass of one stack{others}"
+    if {TRANSFORMER, stacks} <= {*costs}:
+        larger = costs[TRANSFORMER]["multiply-adds"] / costs[stacks]["multiply-adds"]
+        text += f", and {TRANSFORMER} has {larger:.1f} times the multiply-adds of two stacks" if abs(larger - 1) > 0.1 else ""
+    return f"{text}."
 
 
 def costs(m: Mapping[str, Any]) -> str:
@@ -145,9 +149,9 @@ def best(m: Mapping[str, Any]) -> str:
     if REFERENCE not in able:
         parts.append("After so short a training the hourglass of one stack scores too low for a comparison.")
     elif others := [name for name in able if name != REFERENCE]:
-        compared = [f"{name} {_side(m['against the reference'][name], 'finds more', 'finds fewer', 'does not differ significantly')} "
+        compared = [f"*{name}* {_side(m['against the reference'][name], 'finds more', 'finds fewer', 'does not differ significantly')} "
                     f"({spoken(m['against the reference'][name], points=True)})" for name in others]  # fmt: skip
-        parts.append(f"Compared with the {REFERENCE}, on the same people: {'; '.join(compared)}.")
+        parts.append(f"Compared with the *{REFERENCE}*, on the same people: {'; '.join(compared)}.")
     if low:
         parts.append(
             f"Below three times the median pose's score ({_percent(LEARNED * m['floor'])}), and therefore not compared: {listed(low)}."
@@ -198,7 +202,7 @@ def stages(m: Mapping[str, Any]) -> str:
             f"{step} {i + 2} adds {spoken(gain, points=True)} and reduces the distance by {_nearer(by).replace('+', '')} torso lengths"
             for i, (gain, by) in enumerate(zip(gains, m["nearer"][name], strict=True))
         ]
-        parts.append(f"{_capital(name)} starts at {spoken(m['stages'][name][0])}; {listed(steps)}.")
+        parts.append(f"*{_capital(name)}* starts at {spoken(m['stages'][name][0])}; {listed(steps)}.")
         if len(gains) > 1:
             (better if all(gain["low"] > 0 for gain in gains) else rest).append(name)
     if better:

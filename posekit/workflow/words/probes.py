@@ -59,7 +59,7 @@ def verdicts(m: Mapping) -> dict[str, str]:
     for name in m["walked"]:
         for skips in m["moved"]:
             if skips != "off":
-                table[f"Walked by ±{m['step']:g} sd: {name}, skips {skips}"] = walk_cell(m["walks"], name, skips)
+                table[f"Walked by ±{m['step']:g} sd: {name}, skips {SKIPS[skips]}"] = walk_cell(m["walks"], name, skips)
     return table
 
 
@@ -188,7 +188,9 @@ def pixels(probes: Mapping[str, Mapping]) -> str:
     ahead = [name for name, p in probes.items() if p["more"]["high"] < 0]
     if not ahead:
         return "No attribute is read better from pixels than from the code."
-    why = "the picture shows these directly, and the pose does not depend on them"
+    sizes = any("size" in name for name in ahead)
+    shown = "the picture shows these, sizes by the blur of an enlarged picture" if sizes else "the picture shows these directly"
+    why = f"{shown}, and the pose does not depend on them"
     return f"From pixels, {starred(ahead)} read better than from the code: {why}."
 
 

@@ -111,7 +111,7 @@ def progress(study: Mapping) -> str:
     if part:
         text += f"Some seeds are missing of {_listed(part)}. "
     if whole:
-        text += f"Not trained yet: {_listed([f'*{name}*' for name in whole])}."
+        text += f"Not trained yet: {'; '.join(f'*{name}*' for name in whole)}."
     return text.strip()
 
 
