@@ -89,7 +89,7 @@ FOUND = {"targets": [0.2, 0.4, 0.5], "people": 5512, "validated": 500, "paramete
 
 def test_minutes_and_ratios():
     head, ours, theirs, sooner = words.accuracy_cells(FOUND)
-    assert head == ["", "to 0.20", "to 0.40", "to 0.50"]
+    assert head == ["", "to 20 %", "to 40 %", "to 50 %"]
     assert ours == ["ours", "1.0 min", "2.0 min", "2.0 min"]
     assert theirs == ["theirs", "15.0 min", "15.0 min", "more than 16 min"]
     assert sooner == ["speed-up", "15.0×", "7.5×", "more than 8.0×"]
