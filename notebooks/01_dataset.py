@@ -63,7 +63,7 @@ people, skeleton = crops.people, crops.people.skeleton
 flags = people.keypoints[..., 2]
 labelled = (flags > 0).sum(1)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as they are stored for the network, with their annotated skeletons. Each is a square crop around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a joint that is marked as hidden is faint.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as they are stored for the network, with their annotated skeletons. Each is a square crop around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a joint that the data mark as hidden is faint.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
 chosen = random.permutation(len(crops))[:examples]
 plots.people([crops[i] for i in chosen], [crops.keypoints[i] for i in chosen], skeleton, columns=8, annotated=True)
 plt.show()
@@ -115,7 +115,7 @@ floor = median_pose(people) if has_splits else None
 twice = annotated_twice(people)
 within = np.where(np.isnan(twice.distances), np.nan, twice.distances <= 0.2)  # (photographs, joints)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Photographs that were annotated twice, with the two annotations side by side, the most different pairs first. The number above is the median distance between the two annotations of a joint, in torso lengths.", "name": "fig-twice"}, "image": {"alt": "Pairs of one photograph with two annotated skeletons, some of which differ or exchange left and right"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Photographs that were annotated twice, at most eight, with the two annotations side by side; the most different pairs come first. The number above is the median distance between the two annotations of a joint, in torso lengths.", "name": "fig-twice"}, "image": {"alt": "Pairs of one photograph with two annotated skeletons, some of which differ or exchange left and right"}}
 agreement = None
 if len(within):
     agreement = dataclasses.asdict(over_people(np.nansum(within, 1), np.isfinite(within).sum(1), seed=seed))

@@ -155,7 +155,12 @@ if card.architecture == "hourglass":
     plt.show()
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The heatmaps of the first person of {numref}`fig-opening`, joint by joint, drawn over the person. Each is divided by its own peak. The number is the height of this peak as a multiple of a training target's.", "name": "fig-heatmaps"}, "image": {"alt": "A person under each of the predicted heatmaps, a bright spot at each joint"}}
-plots.heatmaps(seen[0] / 255, maps[0].numpy() / target_peak(loss, resolution, stride=card.stride), skeleton.joints, columns=6)
+plots.heatmaps(
+    seen[0] / 255,
+    maps[0].numpy() / target_peak(loss, resolution, stride=card.stride),
+    skeleton.joints,
+    columns=7 if len(skeleton) % 7 == 0 else 6,
+)
 plt.show()
 
 # %% [markdown]

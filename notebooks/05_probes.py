@@ -122,7 +122,7 @@ measurable = [name for name in attributes(np.zeros((1, len(skeleton), 3)), skele
 # %% tags=["show-input"]
 related = probes.correlations(scores[:, :k], values, pictures=table.picture_ids())
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the scores on the first components with each attribute; the strong ones are written out. The sign of a component is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the scores on the first components with each attribute; those from 0.2 on, without sign, are written out. The sign of a component is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
 run.save_figure(meaning.correlation_table(related, components=min(k, 10)), "correlations")
 plt.show()
 
@@ -244,7 +244,7 @@ def walked_along(direction, steps):
     return walks.nearest(codes, points), answered
 
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "A walk along the first component, from three standard deviations below the mean to three above. Top: the nearest people with their predicted joints; the number is their distance, in multiples of the typical one. Below: the network's heatmaps for the code at that point, overlaid in the joints' colours (left warm, right cool, middle white), for each treatment of the skip connections.", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "A walk along the first component, from three standard deviations below the mean to three above. Top: the nearest people with their predicted joints; the number is their distance, in multiples of the typical one; one person may be the nearest to several points. Below: the network's heatmaps for the code at that point, overlaid in the joints' colours (left warm, right cool, middle white), for each treatment of the skip connections.", "name": "fig-walk-first"}, "image": {"alt": "Seven people along a row, and below each the glowing heatmaps of the network's answer"}}
 def sheet(direction):
     near, answered = walked_along(direction, steps)
     nearby = [(crops[i], answer[i], d) for i, d in zip(near.index[:, 0], near.relative[:, 0], strict=True)]

@@ -82,7 +82,7 @@ rendered = parse_spec(data)[0] == "mannequins"
 # A classifier has a score for each class. A network that outputs heatmaps has a whole map for each joint, so one number of the map has to
 # be chosen as the one to explain. That number is the *target*: the raw output at the map's *peak*, its mean in a *window* around the peak,
 # the *mean* of the whole map, the *probability* in the window after the softmax, or the *distance* to another joint, the left
-# shoulder. The figure shows all five for the same people by the same method; of a left shoulder the last map is empty.
+# shoulder. The figure shows all five for the same people by the same method; for the left shoulder itself the last map would be empty.
 
 # %% tags=["show-input"]
 cases = sanity.draw_cases(
@@ -139,7 +139,7 @@ ways |= {"occlusion": sanity.by(card, "occlusion"), "integrated gradients": sani
 controls = {"edges": sanity.edges, "noise": sanity.noise, "the answer": sanity.answer_maps(card)}
 everything = ways | controls
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The map of each method for the same five people; the last two rows are controls.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The map of each method for the same five people; the last two rows are controls. A map of Grad-CAM is empty where no value is positive.", "name": "fig-explanations-methods"}, "image": {"alt": "Five people in columns; in rows below them the maps of each method, some scattered, some smooth, most of them on the person"}}
 maps, spent, impossible = tried.attempted(network, cases, everything)
 ways, everything = ({label: way for label, way in some.items() if label in maps} for some in (ways, everything))
 run.save_figure(sheet({label: found[shown] for label, found in maps.items() if label != "noise"}), "methods")

@@ -261,7 +261,7 @@ turned = patching.patch_pairs(network, every["heading"], tested | {"the whole co
 carried = {part: block(turned.toward(part, seed=seed)) for part in (*tested, "the whole code")}
 chance = [turned.toward(part, seed=seed).mean for part in at_random]
 p_values = {part: walks.chance_of_effect(carried[part]["mean"], chance, walks.freedom_of(drawn)) for part in (*tested,)[:2]}
-run.save_figure(plots.effects(carried, chance, "way from A’s answer towards B's (%)"), "heading")
+run.save_figure(plots.effects(carried, chance, "way from A’s answer towards B’s (%)"), "heading")
 plt.show()
 
 # %% [markdown]
@@ -315,7 +315,7 @@ ends = {joint: int(chosen_atoms[marked_joints.index(joint)]) for joint in limbs}
 marked_by = {atom: ",\n".join(joint for joint in ends if ends[joint] == atom) for atom in ends.values()}
 shown = dict(zip(marked_by, strongest(network, pictures, where[0], atom_set, list(marked_by)), strict=True))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The parts of pictures that excite an atom most, one per person, for the atoms that mark four joints best; the joints that it marks and the atom’s number stand beside each row.", "name": "fig-causes-patches"}, "image": {"alt": "Rows of small cut-outs of people round the cell that excites the atom"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The parts of pictures that excite an atom most, one per person, for the atoms that mark four joints best; beside each row stand the atom’s number and the joints that it marks.", "name": "fig-causes-patches"}, "image": {"alt": "Rows of small cut-outs of people round the cell that excites the atom"}}
 if shown:
     run.save_figure(plots.atoms({f"{marked_by[atom]}\natom {atom}": one.patches for atom, one in shown.items()}), "patches")
     plt.show()

@@ -33,8 +33,8 @@ def said(*rows, **changes):
 
 def test_the_answer_and_the_people():
     assert said()["answer"] == (
-        "**Of the labels of *lspet*, the audit takes at most 10.0 % [8.0, 12.0] to be wrong**, counting only errors of the kinds that were "
-        "planted."
+        "**Of the labels of Leeds Sports Pose Extended, the audit takes at most 10.0 % [8.0, 12.0] to be wrong**, counting only errors "
+        "of the kinds that were planted."
     )
     rendered = "**Of the labels of mannequins, all right by construction, the audit takes at most 10.0 %"
     assert said(rendered=True)["answer"].startswith(rendered)

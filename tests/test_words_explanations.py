@@ -129,7 +129,10 @@ def test_dependency():
     assert (
         "Of 4 pairs of different joints with enough people to tell, 2 have an effect whose interval lies above 0, and 1 one whose" in text
     )
-    assert "hiding other parts of the person moves the joint more" in text and "with nose hidden, neck moves by 10 [7,\u00a013]" in text
+    assert (
+        "hiding other parts of the person moves the joint more" in text
+        and "with the nose hidden, the neck moves by 10 [7,\u00a013]" in text
+    )
     assert "Effects fall with the number of limbs" in text and "correlation of too few pairs." in text
     assert "depend most on the nose: hiding it moves them by 10.0" in text
     unknown = [[None] * 3] * 3

@@ -249,8 +249,8 @@ def test_the_page_has_every_sentence(found):
 
 def test_terms_without_people():
     assert words.terms(study()) == (
-        "The *base* has 1,234 parameters and 5 million multiply-adds, and is trained for 40 epochs on 100 people of *lspet*; 20 others "
-        "are for validation and 30 for test. Each variant is trained from 3 seeds."
+        "The *base* has 1,234 parameters and 5 million multiply-adds, and is trained for 40 epochs on 100 people "
+        "of Leeds Sports Pose Extended; 20 others are for validation and 30 for test. Each variant is trained from 3 seeds."
     )
     assert "epochs. Each variant" in words.terms(study(people={}))
     assert words.against(ALONE) == "not compared with the base: fewer than three trainings (+2.0 points, without an interval)"

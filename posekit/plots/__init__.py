@@ -20,6 +20,7 @@ with extra("plots", "drawing figures"):
 
 PALETTE = sns.color_palette("colorblind")
 LEFT, RIGHT, MIDDLE = COLOURS["left leg"], COLOURS["right leg"], "0.35"
+SHADES = [*(PALETTE[i] for i in (0, 1, 2, 3, 4, 5, 9, 7)), (0.1, 0.1, 0.1)]  # of lines and marks: without the pale ones
 PALE = "0.35"  # numbers that are not sure
 
 

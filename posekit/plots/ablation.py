@@ -54,7 +54,9 @@ def conditions(rows: Mapping[str, Mapping[str, Mapping]], reference: Mapping, la
         for way, block in blocks.items():
             k = ways.index(way)
             ax.plot([100 * block["low"], 100 * block["high"]], [y, y], color=PALETTE[k], linewidth=2.5, alpha=0.5)
-            ax.plot(100 * block["mean"], y, MARKERS[k], color=PALETTE[k], markersize=6, label=None if way in named else way)
+            ax.plot(
+                100 * block["mean"], y, MARKERS[k], color=PALETTE[k], markersize=6, label=None if way in named else way.replace("'", "’")
+            )
             named.add(way)
             y += 1
         y += 1.2
@@ -68,7 +70,7 @@ def conditions(rows: Mapping[str, Mapping[str, Mapping]], reference: Mapping, la
 
 def changes(table: np.ndarray, sure: np.ndarray, rows: Sequence[str], columns: Sequence[str], label: str) -> Figure:
     """Changes in points (R, C) as numbers on colours; grey where not `sure` (R, C) bool; NaN stays blank."""
-    figure, ax = plt.subplots(figsize=(0.95 * len(columns) + 2.6, 0.34 * len(rows) + 1.4))
+    figure, ax = plt.subplots(figsize=(min(0.95 * len(columns) + 2.6, 6.5), 0.34 * len(rows) + 1.4))
     limit = max(float(np.nanmax(np.abs(table))) if np.isfinite(table).any() else 1.0, 1.0)
     shade = np.sign(table) * np.sqrt(np.abs(table) / limit)  # small changes show beside large ones
     colours = ax.imshow(shade, cmap="RdBu", vmin=-1.1, vmax=1.1, aspect="auto").to_rgba(shade)

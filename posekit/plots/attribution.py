@@ -16,7 +16,11 @@ from posekit.skeleton import Skeleton
 if TYPE_CHECKING:
     from posekit.interpret.attribution.patches import Patches
 
-COLOURS = [PALETTE[i] for i in (0, 1, 2, 3, 4, 9, 5, 6, 8)]  # without the grey, which is the controls'
+COLOURS = [
+    *(PALETTE[i] for i in (0, 1, 2, 3, 4, 9, 5)),
+    (0.35, 0.1, 0.45),
+    PALETTE[8],
+]  # without the grey, which is the controls', and the palest
 STYLES = ("-", "--", ":", "-.")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from posekit.plots import PALETTE
+from posekit.plots import PALETTE, SHADES
 
 
 def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision: float, enough: int, names: Mapping[str, str]) -> Figure:
@@ -45,8 +45,8 @@ def calibration(parts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     figure, ax = plt.subplots(figsize=(6.5, 4.4))
     for i, (name, intervals) in enumerate(parts.items()):
         x, y = [100 * part["mean"] for part in intervals], [100 * part["share"] for part in intervals]
-        ax.plot(x, y, color=PALETTE[i], linewidth=1, label=name)
-        ax.scatter(x, y, s=[min(8 + part["labels"] / 4, 120) for part in intervals], color=PALETTE[i], alpha=0.7)
+        ax.plot(x, y, color=SHADES[i % len(SHADES)], linewidth=1.5, label=name)
+        ax.scatter(x, y, s=[min(8 + part["labels"] / 4, 120) for part in intervals], color=SHADES[i % len(SHADES)], alpha=0.7)
     ax.plot([0, 100], [0, 100], color="0.2", linewidth=1, linestyle="--", zorder=3)
     ax.set_aspect("equal")
     ax.set_xlabel("probability by the audit (%)")

@@ -83,7 +83,7 @@ def effects(rows: Mapping[str, Mapping], control: Sequence[float], label: str) -
         ax.plot([100 * block["low"], 100 * block["high"]], [y, y], color=PALETTE[0], linewidth=3, alpha=0.5)
         ax.plot(100 * block["mean"], y, "o", color=PALETTE[0])
     ax.axvline(0, color="0.8", linewidth=1, zorder=0)
-    ax.set_yticks(range(len(rows)), rows)
+    ax.set_yticks(range(len(rows)), [row.replace("'", "’") for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set(xlabel=label)
     ax.grid(axis="x", color="0.94")

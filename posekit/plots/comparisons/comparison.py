@@ -8,13 +8,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from posekit.display.drawing import joint_colours
-from posekit.plots import PALETTE, _gap, from_zero
+from posekit.plots import PALETTE, SHADES, _gap, from_zero
 from posekit.plots.ablation import MARKERS
 from posekit.plots.comparisons.redesign import side_by_side
 from posekit.skeleton import Skeleton
 
 LONGER = "trained longer"  # says a name of what was not trained as long as the others
-SHADES = [*(PALETTE[i] for i in (0, 1, 2, 3, 4, 5, 9, 7)), (0.1, 0.1, 0.1)]  # without the pale ones
 
 
 def estimator_colours(names: Sequence[str]) -> dict[str, tuple]:
@@ -31,9 +30,9 @@ def compute(rows: Mapping[str, Mapping], x: Mapping[str, float], label: str, equ
     places = 10 ** side_by_side(np.log10([x[name] for name in rows]))
     for i, (at, (name, block)) in enumerate(zip(places, rows.items(), strict=True)):
         mean, low, high = (100 * block[key] for key in ("mean", "low", "high"))
-        ax.plot([at, at], [low, high], marker="_", color=shades[name], linewidth=1.5, markersize=8, markeredgewidth=1.5)
+        ax.plot([at, at], [low, high], marker="_", color=shades[name], linewidth=1.5, markersize=8, markeredgewidth=1.5, alpha=0.5)
         ground = shades[name] if name in equal else "white"
-        ax.plot(at, mean, MARKERS[i % 7], color=shades[name], label=name, markersize=5.5, markerfacecolor=ground, markeredgewidth=1.5)
+        ax.plot(at, mean, MARKERS[i % 7], color=shades[name], label=name, markersize=7, markerfacecolor=ground, markeredgewidth=1.5)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:,g}")
     ax.xaxis.set_minor_formatter("")
@@ -87,7 +86,15 @@ def joints(scores: Mapping[str, Mapping[str, float]], label: str) -> Figure:
     shades = estimator_colours(list(scores))
     for i, (name, block) in enumerate(scores.items()):
         found, ground = [100 * block[kind] for kind in kinds], "white" if name.endswith(LONGER) else shades[name]
-        ax.plot(found, range(len(kinds)), MARKERS[i % 7], color=shades[name], label=name, markersize=7, markerfacecolor=ground)
+        ax.plot(
+            found,
+            np.arange(len(kinds)) + 0.07 * (i - (len(scores) - 1) / 2),
+            MARKERS[i % 7],
+            color=shades[name],
+            label=name,
+            markersize=7,
+            markerfacecolor=ground,
+        )
     ax.set_yticks(range(len(kinds)), kinds)
     ax.invert_yaxis()
     ax.grid(axis="y", color="0.92")

@@ -7,6 +7,7 @@ from posekit.auditing.quality.measure import ENOUGH
 from posekit.auditing.quality.planted import JOINT, PERSON
 from posekit.workflow.words import comparable, listed, number, share, side_by_side, signed, spoken
 from posekit.workflow.words.studies import gained, state, table
+from posekit.workflow.words.training import DATA
 
 NAMES = {"whole": "whole exchanges", "arms": "exchanged arms", "legs": "exchanged legs", "pair": "exchanged pairs",
          "person": "wrong boxes or people", "displaced": "displaced joints", "another person": "other people's joints",
@@ -61,7 +62,8 @@ def row(m: Mapping[str, Any], kind: str, rate: float = SHOWN_RATE, method: str =
 def answer(m: Mapping[str, Any]) -> str:
     """The chapter's answer in one sentence with its one number."""
     wrong = m["audit"]["wrong"]
-    who = "Of the labels of mannequins, all right by construction" if m["rendered"] else f"Of the labels of *{m['source']}*"
+    source = DATA.get(m["source"], m["source"])
+    who = "Of the labels of mannequins, all right by construction" if m["rendered"] else f"Of the labels of {source}"
     return f"**{who}, the audit takes at most {spoken(wrong)} to be wrong**, counting only errors of the kinds that were planted."
 
 

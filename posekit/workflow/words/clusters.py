@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from posekit.workflow.words import by_number, listed, number, ranged, share
+from posekit.workflow.words.training import DATA
 
 CONTROL = "no structure (control)"
 COMPONENTS = "two principal components"
@@ -16,7 +17,7 @@ def sentences(m: Mapping) -> dict[str, str]:
     return {
         "answer": answer(m),
         "dimensions": f"{m['dimensions']:,}",
-        "people": f"{m['people']:,} {'mannequins' if m['rendered'] else 'people of ' + m['source']}, {m['seen']}",
+        "people": f"{m['people']:,} {'mannequins' if m['rendered'] else 'people of ' + DATA.get(m['source'], m['source'])}, {m['seen']}",
         "hook_point": f"`{m['hook_point']}`",
         "network": m["network"],
         "components": str(m["components"]),

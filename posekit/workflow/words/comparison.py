@@ -251,7 +251,7 @@ def failures(m: Mapping[str, Any]) -> str:
     if not parts:
         return "No estimator scores high enough to compare kinds of errors."
     short = len(learned(m)) < len(m["equal"])
-    left_out = " Estimators below three times the median pose's PCK are left out." if short else ""
+    left_out = " The table leaves out estimators below three times the median pose's PCK." if short else ""
     heading = ["| | most frequent error, its share of all joints | left-right exchange |", "| --- | --- | --- |"]
     return "\n".join(["Kinds of errors are defined as in [the chapter on stacks](04_stacks)." + left_out, "", *heading, *parts])
 

@@ -21,7 +21,7 @@ PUBLISHED = {"lspet": 10_000}  # people in the whole set
 
 KINDS = {
     "mannequins": "rendered people, called mannequins",
-    "lspet": "photographs of athletes, the LSPET data",
+    "lspet": "photographs of athletes, Leeds Sports Pose Extended",
     "coco": "photographs of COCO",
 }
 

@@ -251,7 +251,7 @@ def pairs(metrics: Mapping[str, Any], count: int = 4) -> list[tuple[int, int]]:
 def pair_words(metrics: Mapping[str, Any], pair: tuple[int, int]) -> str:
     joints, effect = metrics["dependency"]["joints"], metrics["dependency"]["effect"]
     block = {end: effect[end][pair[0]][pair[1]] for end in ("mean", "low", "high")}
-    return f"with {joints[pair[0]]} hidden, {joints[pair[1]]} moves by {hundredths(block, 0)}"
+    return f"with the {joints[pair[0]]} hidden, the {joints[pair[1]]} moves by {hundredths(block, 0)}"
 
 
 def counts(metrics: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -351,7 +351,7 @@ def patch_words(metrics: Mapping[str, Any]) -> str:
     outlines, against = metrics["projections like edges"], metrics["faults"]["deconvnet"]
     text = (
         "Part of the projections is the picture's edges: their strengths have a rank correlation of "
-        f"{ranged(outlines)} with edges, over the {outlines['people']} people shown. "
+        f"{ranged(outlines)} with edges, over the {outlines['people']} projections shown. "
     )
     said = listed([f"is {fault}" if fault.startswith("not ") else fault for fault in against])
     text += f"In the tests above the deconvnet {said}." if against else "No test above speaks against the deconvnet."

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from posekit.workflow.words import number, spoken
 from posekit.workflow.words.studies import ALONE, LEARNED, hollow, relative
+from posekit.workflow.words.training import DATA
 
 GOAL = 0.075  # relative, what the thesis gained
 
@@ -70,10 +71,9 @@ def terms(study: Mapping) -> str:
         f"{base['epochs']} epochs"
     )
     if people:
-        text += (
-            f" on {people['train']:,} people of *{study['source']}*; {people['val']:,} others are for validation and {people['test']:,} "
-            "for test"
-        )
+        source = study["source"]
+        who = "mannequins" if source == "mannequins" else f"people of {DATA.get(source, source)}"
+        text += f" on {people['train']:,} {who}; {people['val']:,} others are for validation and {people['test']:,} for test"
         if 0 < study.get("test people", 0) < people["test"]:
             text += f", of whom {study['test people']:,} have the labelled torso that PCK needs"
     return f"{text}. Each variant is trained from {len(study['seeds'])} seeds."
