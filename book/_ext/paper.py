@@ -28,6 +28,7 @@ MANY = 8
 SMALLER = 1.14  # times as many letters fill a line where the columns are crowded
 LEDGER = (0.42, 0.16, 0.17, 0.17, 0.08)  # shares of the line of the ledger's columns, the same in all its tables
 SHORT = 10  # lines of code that stay on one page
+ROOM = 1.6  # times the lines counted, where a table begins: words do not fill narrow columns
 TOGETHER = 3  # rows at a table's end that stay on one page, as do its first two
 LAST = ("The verdict", "In one table", "What this does not show")  # sections that come after all of a chapter's figures
 LINE = 80  # letters of code that fill a line
@@ -213,7 +214,7 @@ class Columns(SphinxPostTransform):
             size = r"\scriptsize" if small else ""
             heights = _heights(table, spec, letters)
             first = heights if len(rows) <= TOGETHER + 1 else heights[: len(heights) - len(rows) + 2]  # the head and two rows
-            begins = latex(rf"\tablebegins{{{3 + round(sum(heights))}}}{{{6 + round(sum(first))}}}{{{size}}}")
+            begins = latex(rf"\tablebegins{{{3 + round(sum(heights))}}}{{{8 + round(ROOM * sum(first))}}}{{{size}}}")
             if section := _opened(table):  # whose heading stays with it
                 section.parent.insert(section.parent.index(section), begins)
             else:
