@@ -138,7 +138,7 @@ def measured(claim: Claim, verdict: Verdict) -> str:
     if of_study:
         text += f"; {of_study}, {verdict.seeds} seeds"
     if not number.people:
-        return text if verdict.data in ("mannequins", *DATA) else f"{text}; {verdict.data}"
+        return text if verdict.data in DATA else f"{text}; {verdict.data}"
     photographed = "photographed people" if verdict.data in DATA else f"people of {verdict.data}"
     cases = claim.cases or ("mannequins" if verdict.data == "mannequins" else photographed)
     return f"{text}; {number.people:,} {cases}"
