@@ -347,9 +347,7 @@ for name, one in networks.items():
     stacks = codes_by_stack(one, crops.people, on_error=on_error)
     layers |= {name if len(stacks) == 1 else f"{name}, stack {i}": code for i, code in enumerate(stacks, 1)}
 alike = cka_table(layers, layers)
-trained = {
-    name: f"{parse_spec(one.card.data)[0]}, {one.card.resolution} px" for name, one in networks.items() if one is not bare and one.card.data
-}
+trained = {name: (parse_spec(one.card.data)[0], one.card.resolution) for name, one in networks.items() if one is not bare and one.card.data}
 run.save_figure(matrix(alike, list(layers), list(layers)), "cka")
 plt.show()
 

@@ -260,7 +260,7 @@ def test_the_page_names_what_is_exchanged(tmp_path):
 @pytest.mark.parametrize("way", ["without doubtful", "weighted"])
 def test_a_study_trains_on_audited_labels_of_networks_that_did_not_learn_from_them(leeds, toy, tmp_path, monkeypatch, way):
     heard = []
-    monkeypatch.setattr(job.folds, "train", lambda people, count, folder, **options: heard.append((len(people), count)) or [toy])
+    monkeypatch.setattr(folds, "train", lambda people, count, folder, **options: heard.append((len(people), count)) or [toy])
     labels = posekit.load_people(f"lspet:{leeds}", cache=tmp_path)
     training = job.Training("audited", HourglassConfig.narrow(4, joints=14, depth=2), Recipe(resolution=32, epochs=1, batch=4), labels=way)
     plain_one = replace(training, labels=None)

@@ -57,7 +57,7 @@ def planted(**changes):
                  "sides": block(0.1) | {"part": "skip1", "r2": 0.02}},
         "heading": {"component": 3, "r": -0.61, "own": block(0.2) | {"p": 0.01}, "carried": {"the whole code": block(0.3)}},
         "features": {"stack0.skip1": features()}, "removed": removed(0.2),
-        "cka": {"names": ["net", "other", "third", "untrained"],
+        "cka": {"names": ["net", "other", "third", "untrained"], "trained": {"net": ("lspet", 128), "other": ("mine", 64)},
                 "table": [[1, 0.8, 0.3, 0.1], [0.8, 1, 0.4, 0.2], [0.3, 0.4, 1, None], [0.1, 0.2, None, 1]]},
         "epochs": by_epoch(0.1, 0.4, 0.7),
     }  # fmt: skip
@@ -232,6 +232,7 @@ def test_likeness():
         and "those of *net* and *third* least alike (0.30)" in text
         and "the highest value is 0.20" in text
     )
+    assert "*net* (Leeds Sports Pose Extended, 128 px); *other* (mine, 64 px)." in said()["alike"]
     assert "nothing to compare" in said(cka={"names": ["net", "untrained"], "table": [[1, 0.1], [0.1, 1]]})["alike"]
     assert "untrained" not in said(cka={"names": ["net", "other"], "table": [[1, 0.1], [0.1, 1]]})["alike"]
 

@@ -9,9 +9,6 @@ from typing import Any
 
 from filelock import FileLock
 
-from posekit.auditing import folds
-from posekit.auditing.judging import Audit, audit
-from posekit.auditing.labels import relabelled
 from posekit.coordinates import CONTEXT, transform_keypoints, view
 from posekit.data.crops import Crops, crops
 from posekit.data.people import People
@@ -134,7 +131,7 @@ def do(
         return weights
     seen = stores(people, training.recipe.resolution, cache)
     if training.labels:
-        audited = relabelled(_audited(people.split("train"), folder, backend, cache, report), training.labels)
+        audited = _audited(people.split("train"), training.labels, folder, backend, cache, report)
         seen["train"] = crops(audited, round(training.recipe.resolution * CONTEXT), cache)
     name, config = f"{training.variant}-{training.seed}", training.config
     if architecture_of(config) == "parts":
@@ -153,12 +150,18 @@ def do(
                report=report)  # fmt: skip
 
 
-def _audited(people: People, folder: Path, backend: Backend | None, cache: str | Path, report: Callable[[dict], None] | None) -> Audit:
-    """The audit of people by networks that did not learn from them, which are trained first, once for all trainings in `folder`."""
+def _audited(
+    people: People, way: str, folder: Path, backend: Backend | None, cache: str | Path, report: Callable[[dict], None] | None
+) -> People:
+    """People whose labels an audit has mended, by networks that did not learn from them, trained first and once for all in `folder`."""
+    from posekit.auditing import folds  # with pandas and scikit-learn, a second of every other training's start
+    from posekit.auditing.judging import audit
+    from posekit.auditing.labels import relabelled
+
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "folds.lock"):
         networks = folds.train(people, FOLDS, folder / "folds", cache=cache, backend=backend, report=report)
-    return audit(people, networks, cache=cache)
+    return relabelled(audit(people, networks, cache=cache), way)
 
 
 def _named(recipe: Recipe) -> dict[str, Any]:

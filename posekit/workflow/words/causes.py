@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from posekit.workflow.words import comparable, listed, number, percent, ranged, share, side_by_side, unknown
+from posekit.workflow.words.training import DATA
 
 Block = Mapping[str, float]
 FACTORS = {
@@ -335,7 +336,7 @@ def alike(metrics: Mapping[str, Any]) -> str:
     )
     control = known([table[i][names.index("untrained")] for i in trained]) if "untrained" in names else []
     text += f" With the untrained network the highest value is {number(max(control))}." if control else ""
-    about = [f"*{name}* ({what})" for name, what in metrics["cka"].get("trained", {}).items()]
+    about = [f"*{name}* ({DATA.get(source, source)}, {size} px)" for name, (source, size) in metrics["cka"].get("trained", {}).items()]
     return f"{text} Data and picture size of each training: {'; '.join(about)}." if about else text
 
 
