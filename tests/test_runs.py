@@ -4,6 +4,7 @@ import json
 import os
 
 import nbformat
+import papermill
 import pytest
 import tiny_project
 from tiny_project import first, replace
@@ -193,6 +194,31 @@ def test_a_run_from_start_to_end(project, capfd):
     execution.execute(first(), values, out)
     assert (out / "01_first.ipynb").stat().st_mtime_ns == before
     assert "up to date" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_a_kernel_that_does_not_start_is_started_again_but_not_for_ever(project, monkeypatch, capfd, failures):
+    """As where another process takes its ports after they were chosen: jupyter_client waits for an answer and gives up."""
+    begun, out = [], project / "runs" / "small" / "01_first"
+    execute_notebook = papermill.execute_notebook
+
+    def execute(*arguments, **options):
+        begun.append(options)
+        if len(begun) <= failures:
+            raise RuntimeError("Kernel didn't respond in 60 seconds")
+        return execute_notebook(*arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    if failures == 3:
+        with pytest.raises(
+            PosekitError, match=r"^01_first: its kernel does not start \(Kernel didn't respond in 60 seconds\); run it again$"
+        ):
+            execution.execute(first(), parameters.check(first(), {}), out)
+        assert len(begun) == 3 and not out.exists()
+    else:
+        execution.execute(first(), parameters.check(first(), {}), out)
+        assert len(begun) == 2 and (out / "metrics.json").exists()
+        assert "its kernel did not start" in capfd.readouterr().out
 
 
 def test_run_notebook_and_its_page(project):

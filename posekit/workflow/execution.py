@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from posekit.process import KEEPING, cores
 from posekit.workflow.parameters import check, load_preset, notebook_path, parse, root
 from posekit.workflow.runs import FOLDER, PARTIAL, relative
 from posekit.workflow.staleness import fingerprint, hashed, ingredients, is_fresh, stamp
+
+STARTS = 3  # attempts to start a notebook's kernel
 
 
 def run_notebook(name: str, given: dict[str, str], preset: str | None = None) -> Path:
@@ -190,17 +192,20 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
         nbformat.write(jupytext.read(notebook, fmt="py:percent"), source)
         try:
             with _environment(JUPYTER_PATH=temporary, **{FOLDER: str(folder.resolve())}, **KEEPING):
-                papermill.execute_notebook(
-                    source,
-                    result,
-                    parameters=params,
-                    kernel_name="python3",
-                    language="python",
-                    cwd=root(),
-                    progress_bar={"desc": notebook.stem, "disable": None},  # None: not where nobody watches
-                    stdout_file=sys.stdout,
-                    stderr_file=sys.stderr,
-                    config=Config(KernelManager={"transport_encryption": "auto"}),
+                _started(
+                    lambda: papermill.execute_notebook(
+                        source,
+                        result,
+                        parameters=params,
+                        kernel_name="python3",
+                        language="python",
+                        cwd=root(),
+                        progress_bar={"desc": notebook.stem, "disable": None},  # None: not where nobody watches
+                        stdout_file=sys.stdout,
+                        stderr_file=sys.stderr,
+                        config=Config(KernelManager={"transport_encryption": "auto"}),
+                    ),
+                    notebook.stem,
                 )
         except (PapermillExecutionError, DeadKernelError) as error:
             if result.exists():
@@ -216,6 +221,22 @@ def _papermill(notebook: Path, params: dict[str, Any], folder: Path, failed: Pat
                 f"{notebook.stem} failed in {' '.join(what.split())} | with {_said(params)} | see {relative(failed)}"
             ) from error
     failed.unlink(missing_ok=True)
+
+
+def _started(run: Callable[[], object], name: str) -> None:
+    """Run a notebook, again where its kernel does not start: its ports are chosen before it takes them, and may be another's by then."""
+    from nbclient.exceptions import DeadKernelError
+
+    for left in reversed(range(STARTS)):
+        try:
+            run()
+            return
+        except DeadKernelError:  # it did start
+            raise
+        except RuntimeError as error:  # jupyter_client's, which has no class of its own; no cell has run yet
+            if not left:
+                raise PosekitError(f"{name}: its kernel does not start ({error}); run it again") from error
+            print(f"{name}: its kernel did not start ({error}); once more", flush=True)
 
 
 @contextlib.contextmanager
