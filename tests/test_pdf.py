@@ -209,6 +209,23 @@ def test_a_table_below_a_figure_fills_the_pages_after(tmp_path, installed):
     assert counts[0] > 7 and counts[1] <= counts[0] + 1
 
 
+def test_short_code_stays_whole_where_figures_head_the_new_page(tmp_path, installed):
+    """Two figures wait for the page on which the code would come, and leave it too few lines."""
+    whole = re.search(r"\\newcommand\{\\whole\}.*?\n(?=\\renewcommand)", (root() / "book/_ext/paper.sty").read_text("utf-8"), re.DOTALL)[0]
+    figure = r"\begin{figure}[t]\vbox to 13\baselineskip{}\end{figure}"
+    code = r"\\".join(rf"line {i}\label{{line{i}}}" for i in range(12))
+    words = "\n\n".join(f"A line of words, {i}." for i in range(30))
+    source = tmp_path / "small.tex"
+    source.write_text(
+        rf"""\documentclass{{article}}\usepackage{{needspace}}\setlength\textheight{{40\baselineskip}}\setlength\parskip{{0pt}}
+{whole}\begin{{document}}{words}{figure}{figure}\par\whole{{13}}\noindent {code}\end{{document}}""",
+        "utf-8",
+    )
+    typeset.typeset(source)
+    pages = re.findall(r"newlabel\{line\d+\}\{\{\}\{(\d+)\}", source.with_suffix(".aux").read_text("utf-8"))
+    assert len(pages) == 12 and len(set(pages)) == 1, pages
+
+
 @pytest.mark.parametrize(
     "body, said",
     [(r"\nosuchcommand", r"Undefined control sequence.*\\nosuchcommand"), (r"See \ref{nothing}.", "nothing is called nothing")],

@@ -32,7 +32,7 @@ ROOM = 1.6  # times the lines counted, where a table begins: words do not fill n
 TOGETHER = 3  # rows at a table's end that stay on one page, as do its first two
 LAST = ("The verdict", "In one table", "What this does not show")  # sections that come after all of a chapter's figures
 LINE = 80  # letters of code that fill a line
-BRIEF = 160  # letters of a line that stays between its heading and its table
+BRIEF = 260  # letters of a line that stays between its heading and its table
 WHOLE = 10  # letters of a word that is not broken
 PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
 BREAK = "\u200b"
@@ -187,7 +187,7 @@ class Columns(SphinxPostTransform):
                 text.parent.replace(text, nodes.Text(unbroken(text) if _within(text, nodes.entry) else bound(text)))
             elif isinstance(text.parent, nodes.literal):
                 text.parent.replace(text, nodes.Text(re.sub(PIECES, f"\\g<0>{BREAK}", text)))
-        for block in list(self.document.findall(nodes.literal_block)):
+        for block in [*self.document.findall(nodes.literal_block), *self.document.findall(nodes.doctest_block)]:
             lines = sum(max(-(-len(line) // LINE), 1) for line in block.astext().splitlines())
             if lines <= SHORT:
                 block.parent.insert(block.parent.index(block), latex(rf"\whole{{{lines + 3}}}"))
