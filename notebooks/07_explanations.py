@@ -82,7 +82,8 @@ rendered = parse_spec(data)[0] == "mannequins"
 # A classifier has a score for each class. A network that outputs heatmaps has a whole map for each joint, so one number of the map has to
 # be chosen as the one to explain. That number is the *target*: the raw output at the map's *peak*, its mean in a *window* around the peak,
 # the *mean* of the whole map, the *probability* in the window after the softmax, or the *distance* to another joint, the left
-# shoulder. The figure shows all five for the same people by the same method; for the left shoulder itself the last map would be empty.
+# shoulder. The figure shows all five for the same people by the same method. The last map
+# of a left shoulder is empty, and is left out of the correlations below.
 
 # %% tags=["show-input"]
 cases = sanity.draw_cases(
@@ -366,7 +367,9 @@ metrics = plain(
         "better than the answer": answer_behind,
         "faults": faults,
         "targets": {
-            label: sanity.mean_interval(sanity.likeness(by_target["window"], found, aspect=card.aspect), seed=seed)
+            label: sanity.mean_interval(
+                np.where(found.any((1, 2)), sanity.likeness(by_target["window"], found, aspect=card.aspect), np.nan), seed=seed
+            )
             for label, found in by_target.items()
             if label != "window"
         },
