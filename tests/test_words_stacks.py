@@ -92,7 +92,7 @@ def test_errors():
 
 def test_what_is_handed_on():
     text = said()["handover"]
-    assert "*features of stack 1* at the mean changes the score most here, by −5.0 " in text
+    assert "at the mean, *features of stack 1* changes the score most, by −5.0 " in text
     assert "With stack 1 out, its features and predictions at their means, the score changes by −" in text
     idle = {name: {way: block(0.33, 0.0) for way in by_way} for name, by_way in planted()["handovers"].items()}
     assert "No single term at its mean lowers the score significantly." in said(handovers=idle)["handover"]

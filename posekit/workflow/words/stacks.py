@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from posekit.workflow.words import change, comparable, ranged, side_by_side, spoken
+from posekit.workflow.words import change, comparable, listed, ranged, side_by_side, spoken
 from posekit.workflow.words.studies import gained, hollow, state, table
 
 WHOLE_WAY = "first to last"  # of `corrected`
@@ -54,13 +54,14 @@ def gain(m: Mapping[str, Any]) -> str:
     parts = [f"{label} {spoken(block)}" for label, block in m["stacks"].items()]
     joints = m["gain"]["joint changes"]
     order = sorted(joints, key=lambda joint: -joints[joint]["mean"])
+    least = [joint for joint in joints if joints[joint]["mean"] == joints[order[-1]]["mean"]]
     better, worse = sum(block["low"] > 0 for block in joints.values()), sum(block["high"] < 0 for block in joints.values())
     return (
         f"The stacks find these shares of the joints: {', '.join(parts)}. From the first stack to the last, on the same people, the share "
         f"changes by {change(m['gain'])}. By their own intervals, {better or 'none'} of {len(joints)} joints "
         f"{'improve' if better > 1 else 'improves'} significantly and {worse or 'none'} {'get' if worse > 1 else 'gets'} significantly "
         f"worse. The {order[0]} gains most, "
-        f"{spoken(joints[order[0]], points=True)}, and the {order[-1]} least, {spoken(joints[order[-1]], points=True)}."
+        f"{spoken(joints[order[0]], points=True)}, and the {listed(least)} least, {spoken(joints[order[-1]], points=True)}."
     )
 
 
@@ -88,7 +89,7 @@ def handover(m: Mapping[str, Any]) -> str:
     order = sorted((group for group in groups if not group.endswith(" out")), key=lambda group: groups[group]["the mean"]["mean"])
     clear = groups[order[0]]["the mean"]["change"]["high"] < 0
     depends = (
-        f"Of single terms, *{order[0]}* at the mean changes the score most here, by {change(groups[order[0]]['the mean'])}."
+        f"Of single terms at the mean, *{order[0]}* changes the score most, by {change(groups[order[0]]['the mean'])}."
         if clear
         else "No single term at its mean lowers the score significantly."
     )
