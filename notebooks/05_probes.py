@@ -174,6 +174,7 @@ from_joints = {name: probes.probe(name, joints, column, **plain) for name, colum
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How well each attribute is read from the code and from as many components of the picture's pixels: the share of its variance that the probe explains (R²), with 95 % intervals over people. Black marks: 97.5 % of the probes of permuted values have a lower R².", "name": "fig-probes"}, "image": {"alt": "Dots of R squared by attribute, those from codes far right of those from pixels for the attributes at the top"}}
 posture = probes.classified(scores[:, :k], kind, pictures=table.picture_ids(), seed=seed) if rendered else {}
 more = {name: probes.advantage(from_code[name], from_pixels[name], seed=seed) for name in values}
+later = {name: probes.advantage(from_joints[name], from_code[name], seed=seed) for name in values}
 
 run.save_figure(meaning.probe_scores(from_code, from_pixels), "probes")
 plt.show()
@@ -378,7 +379,13 @@ result = {
     "posture": posture,
     "postures": len(POSTURES),
     "probes": {
-        name: {"code": p.row(), "pixels": from_pixels[name].row(), "answer": from_joints[name].row(), "more": more[name]}
+        name: {
+            "code": p.row(),
+            "pixels": from_pixels[name].row(),
+            "answer": from_joints[name].row(),
+            "more": more[name],
+            "later": later[name],
+        }
         for name, p in from_code.items()
     },
     "neighbours": alike,

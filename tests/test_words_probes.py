@@ -17,7 +17,8 @@ def probe(r2, chance=0.01, half=0.03):
 
 def read(code, answer=0.0, pixels=0.0):
     more = {"mean": code - pixels, "low": code - pixels - 0.03, "high": code - pixels + 0.03}
-    return {"code": probe(code), "pixels": probe(pixels), "answer": probe(answer), "more": more}
+    later = {"mean": answer - code, "low": answer - code - 0.03, "high": answer - code + 0.03}
+    return {"code": probe(code), "pixels": probe(pixels), "answer": probe(answer), "more": more, "later": later}
 
 
 def walk(direction, skips, verdict=None, effect=0.5, moved="moved"):
@@ -137,7 +138,7 @@ def test_grades(r2, said):
 
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [(0.5, "it is read better (*facing*, R² = 0.50)"), (0.12, "it is not read significantly better (*facing*, R² = 0.12)")],
+    [(0.5, "it is read significantly better (*facing*, R² = 0.50)"), (0.12, "it is not read significantly better (*facing*, R² = 0.12)")],
 )
 def test_factors(answer, said):
     metrics = planted(

@@ -235,11 +235,12 @@ def factors_read(m: Mapping) -> str:
 
 def heading(probes: Mapping[str, Mapping], names: Sequence[str], best: str) -> str:
     """Whether the predicted joints tell more of the heading than the code does."""
-    later = max(names, key=lambda name: probes[name]["answer"]["r2"])
-    tells = f"*{later}*, R² = {r2(probes, later, 'answer')}" + (f", from the code {r2(probes, later)}" if later != best else "")
-    if probes[later]["answer"]["low"] > probes[best]["code"]["high"]:
+    part = max(names, key=lambda name: probes[name]["answer"]["r2"])
+    tells = f"*{part}*, R² = {r2(probes, part, 'answer')}" + (f", from the code {r2(probes, part)}" if part != best else "")
+    if probes[part]["later"]["low"] > 0:
         return (
-            f"From the predicted joints it is read better ({tells}): the network determines the heading on finer maps, past the bottleneck."
+            f"From the predicted joints it is read significantly better ({tells}): the network determines the heading on finer maps, past "
+            "the bottleneck."
         )
     return f"From the predicted joints it is not read significantly better ({tells})."
 
