@@ -32,6 +32,7 @@ ROOM = 1.6  # times the lines counted, where a table begins: words do not fill n
 TOGETHER = 3  # rows at a table's end that stay on one page, as do its first two
 LAST = ("The verdict", "In one table", "What this does not show")  # sections that come after all of a chapter's figures
 LINE = 80  # letters of code that fill a line
+HEADING = 6  # lines that a heading takes with the line below it
 BRIEF = 260  # letters of a line that stays between its heading and its table
 WHOLE = 10  # letters of a word that is not broken
 PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
@@ -214,9 +215,13 @@ class Columns(SphinxPostTransform):
             size = r"\scriptsize" if small else ""
             heights = _heights(table, spec, letters)
             first = heights if len(rows) <= TOGETHER + 1 else heights[: len(heights) - len(rows) + 2]  # the head and two rows
-            begins = latex(rf"\tablebegins{{{3 + round(sum(heights))}}}{{{8 + round(ROOM * sum(first))}}}{{{size}}}")
-            if section := _opened(table):  # whose heading stays with it
-                section.parent.insert(section.parent.index(section), begins)
+            whole, start = 3 + round(sum(heights)), 8 + round(ROOM * sum(first))
+            begins = latex(rf"\tablebegins{{{whole}}}{{{start}}}{{{size}}}")
+            if section := _opened(table):  # whose heading and line stay with it
+                room = latex(rf"\whole{{{HEADING + (whole if whole < 20 else start)}}}")
+                place = section.parent.index(section)
+                section.parent.insert(place, begins)
+                section.parent.insert(place, room)
             else:
                 table.parent.insert(_headed(table), begins)
 
