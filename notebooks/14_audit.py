@@ -100,8 +100,8 @@ audit = posekit.audit(crops.people, network, on_error=on_error, seed=seed)
 # Errors of one kind at a time are planted in a given share of the people, or of the labels. A *displaced* joint lies elsewhere, far
 # enough to be wrong; a *wrong flag* labels a joint that is not labelled, anywhere in the person's box. Three baselines search for the same errors:
 # sorting by the network's *loss*; *counting* label errors as confident learning does {cite:p}`northcutt2021`; and, for exchanges, what
-# the *labels alone* say about left and right, without a network. People whom the audit doubted before anything was planted are left out,
-# because on photographs nobody knows whether their labels are right.
+# the *labels alone* say about left and right, without a network. People whom the audit doubted before anything was planted are left out
+# unless they got an error, because on photographs nobody knows whether their labels are right.
 
 # %% tags=["show-input"]
 planted = measure.measured(crops.people, network, kinds, rates, seed=seed, resamples=resamples)

@@ -163,6 +163,11 @@ def test_nuisance_and_people():
     assert "With the code of another person 10 %" in text and "another person 90 %" in text and "with skip2 patched: 30 %" in text
     bare = {"code": landed(0.4)}
     assert "all skip" not in said(between=bare)["between"]
+    tied = {"code": landed(0.4), "all skips": landed(0.5)}
+    assert (
+        "most often with code or all skips patched: 8 %" in said(between=tied)["between"]
+        and "equally often." in said(between=tied)["between"]
+    )
     assert "With the code" not in said(between={"skip1": landed(0.4)})["between"]
     nothing = {"code": dict.fromkeys(("A", "B", "elsewhere"), NOTHING)}
     assert "the same for everybody" in said(between=nothing)["between"]

@@ -96,7 +96,10 @@ def planted(m: Mapping[str, Any]) -> str:
         rest += f", and {least} worst, {spoken(others[least])}." if len(others) > 1 else "."
     rest += f" Too few to judge: {listed(few)}." if few else ""
     doubted = 100 * m["planted"]["doubted"]["people"]
-    left_out = f" The {doubted:.1f} % of people who were doubted before are left out, which favours a network that doubts many."
+    left_out = (
+        f" The {doubted:.1f} % of people who were doubted before are left out, but for those with a planted error, which favours a network "
+        "that doubts many."
+    )
     left_out = left_out if round(doubted, 1) else ""
     return (
         f"With errors planted in {100 * SHOWN_RATE:.0f} % of the people or labels, and at a precision of 80 %, the audit finds {said}. "

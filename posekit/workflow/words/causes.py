@@ -223,8 +223,9 @@ def between(metrics: Mapping[str, Any]) -> str:
     text = f"With the code of another person {share(found['code']['B'])} of joints follow that person." if "code" in found else ""
     if "all skips" in found:
         text += f" With all skip connections of another person {share(found['all skips']['B'])} do."
-    broken = max(found, key=lambda part: found[part]["elsewhere"]["mean"])
-    return f"{text} Joints land elsewhere most often with {broken} patched: {share(found[broken]['elsewhere'])}.".strip()
+    most = max(block["elsewhere"]["mean"] for block in found.values())
+    broken = [part for part, block in found.items() if block["elsewhere"]["mean"] == most]  # A with B's code is B with A's skips
+    return f"{text} Joints land elsewhere most often with {' or '.join(broken)} patched: {share(found[broken[0]]['elsewhere'])}.".strip()
 
 
 def probes(metrics: Mapping[str, Any]) -> str:
