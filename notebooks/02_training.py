@@ -311,7 +311,7 @@ for other in [source, *others]:
         name = weight_files.load(other)[1].name
         elsewhere[f"{name} on {words.data(spec or test.people.source + '@test')}"] = block
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso of networks on data sets, with 95 % intervals over people. First row: this chapter's network on test people of its own data set. Other rows: this and other networks on data sets that they were not trained on.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso of networks on data sets, with 95 % intervals over people. First row: this chapter's network on test people of its own data set. Other rows: this and other networks on data sets that they were not trained on. Rows are over different joints, as in the table, and cannot be compared.", "name": "fig-elsewhere"}, "image": {"alt": "A dot with an interval for each pair of network and data"}}
 own = f"{card.name} on {words.data(test.people.source + '@test')}"
 if elsewhere:
     run.save_figure(plots.intervals({own: pck, **elsewhere}, "PCK@0.2·torso (%)"), "elsewhere")

@@ -164,10 +164,7 @@ def test_nuisance_and_people():
     bare = {"code": landed(0.4)}
     assert "all skip" not in said(between=bare)["between"]
     tied = {"code": landed(0.4), "all skips": landed(0.5)}
-    assert (
-        "most often with code or all skips patched: 8 %" in said(between=tied)["between"]
-        and "equally often." in said(between=tied)["between"]
-    )
+    assert "most often with code or all skips patched: 5 %" in said(between=tied)["between"]
     assert "With the code" not in said(between={"skip1": landed(0.4)})["between"]
     nothing = {"code": dict.fromkeys(("A", "B", "elsewhere"), NOTHING)}
     assert "the same for everybody" in said(between=nothing)["between"]

@@ -232,7 +232,7 @@ def cam_words(metrics: Mapping[str, Any]) -> str:
         else "Grad-CAM clearly points at the joint at no layer."
     )
     if any(block["empty"] > 0.05 for block in found.values()):
-        text += " A map is empty where no value is positive."
+        text += " A map is empty where no value is positive; its correlation counts as 0."
     rows = [
         f"| {name} | {spoken(block['pointing'])} | {ranged(block['like the answer'])} | {100 * block['empty']:.0f} % |"
         for name, block in found.items()
