@@ -203,6 +203,7 @@ def test_rows_of_ablation_say_what_was_replaced():
 
 def test_robustness():
     text = said()["robustness"]
+    assert "of the joints of 90 people are found." in text  # those with a torso, whom alone a score counts
     assert "Already the mildest level clearly lowers the score for blur and noise." in text
     assert "The score is lowest at the last level of blur, 30.0 %" in text
     assert "moved most for blur, by 0.60 of the distance between two people, and least for noise, by 0.20." in text

@@ -255,7 +255,7 @@ def robustness(metrics: Mapping[str, Any]) -> str:
     first = {
         name: next((step["level"] for step in family["levels"] if step["change"]["high"] < 0), None) for name, family in families.items()
     }
-    parts = [f"On the unchanged view {spoken(block['clean'])} of the joints of these {block['people']:,} people are found."]
+    parts = [f"On the unchanged view {spoken(block['clean'])} of the joints of {block['clean']['people']:,} people are found."]
     mild = [name for name, level in first.items() if level is not None and level == families[name]["levels"][0]["level"]]
     never = [name for name, level in first.items() if level is None]
     if mild:
