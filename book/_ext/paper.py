@@ -218,10 +218,10 @@ class Columns(SphinxPostTransform):
             whole, start = 3 + round(sum(heights)), 8 + round(ROOM * sum(first))
             begins = latex(rf"\tablebegins{{{whole}}}{{{start}}}{{{size}}}")
             if section := _opened(table):  # whose heading and line stay with it
-                room = latex(rf"\whole{{{HEADING + (whole if whole < 20 else start)}}}")
                 place = section.parent.index(section)
                 section.parent.insert(place, begins)
-                section.parent.insert(place, room)
+                if whole < 20:
+                    section.parent.insert(place, latex(rf"\whole{{{HEADING + whole}}}"))
             else:
                 table.parent.insert(_headed(table), begins)
 
