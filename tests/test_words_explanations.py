@@ -42,7 +42,7 @@ def planted(**changes):
         "cascade, distance not taken off": {label: block(0.3 + 0.1 * i) for i, label in enumerate(METHODS)},
         "tests": {label: copy.deepcopy(tests) for label in [*METHODS, *CONTROLS]},
         "better than edges": {}, "better than the answer": {label: {"deletion": block(-0.2), "insertion": block(0)} for label in METHODS},
-        "faults": {label: [] for label in METHODS}, "targets": {"peak": block(0.9), "mean": block(0.4)},
+        "faults": {label: [] for label in METHODS}, "targets": {"peak": block(0.9, people=32), "mean": block(0.4, people=29)},
         "gradcam": {"stack0.sum1": {"pointing": block(0.6), "like the answer": block(0.5), "empty": 0.0},
                     "stack0.skip1": {"pointing": block(0.1), "like the answer": block(0.1), "empty": 0.4}},
         "code": "stack0.bottleneck1", "refused": {},
@@ -214,6 +214,11 @@ def test_a_network_that_is_no_hourglass_is_told_of_by_its_own_parts():
     )
     assert words.steps(metrics["cascade"]) == {"random\nweights": "conv1"} and "all weights random" in text["table"]
     assert words.steps(planted()["cascade"]) == {"random head\nand decoder": "decoder", "random\nweights": "stem"}
+
+
+def test_maps_that_are_empty_are_not_counted_as_people():
+    text = words.targets(planted())
+    assert text.count("(over") == 1 and "for the mean (over 29; the maps of the others are empty)" in text
 
 
 def test_targets_that_everybody_reaches_alike_are_said():

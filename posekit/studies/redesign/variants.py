@@ -29,7 +29,7 @@ def study_variants(base: HourglassConfig, dimensions: int, side: int, noise: flo
         Variant("autoencoder", squeezed, "trained", why="the redesign of the bachelor thesis"),
         Variant("linear", linear, "components", why="linear, as many dimensions, initialised with the principal components"),
         Variant("random", linear, "random", why="linear, as many dimensions, initialised with random directions"),
-        Variant("wider", wider, why="the autoencoder's parameters in more channels instead"),
+        Variant("wider", wider, why="the autoencoder’s parameters in more channels instead"),
     ]
 
 

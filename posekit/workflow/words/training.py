@@ -42,7 +42,7 @@ def sentences(m: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> di
         "unseen": ", none of whom was used in training" if m["architecture"] == "hourglass" else "",
         "pck": spoken(pck),
         "pck_brief": f"{100 * pck['mean']:.0f} %",
-        "definition": pck["definition"],
+        "definition": pck["definition"].replace("the coco skeleton", "COCO's joints"),
         "hyperparameters": hyperparameters(m),
         "curves": earlier(m) + curves(m["history"], m["loss"], m["cells"][0]),
         "joint_table": joint_table(pck, m["joint errors"]),
