@@ -203,7 +203,7 @@ plt.show()
 #
 # The next figure shows for each kind of joint, left and right together, how PCK changes when a level is replaced by its mean.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso, in points, for each kind of joint when a level is replaced by its mean over other people.{{ runs['03_skips'].say.retrained }} For pale numbers, the 95 % interval over people contains 0.", "name": "fig-skips-joints"}, "image": {"alt": "A table of coloured numbers, joints by levels"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Change of PCK@0.2·torso, in points, for each kind of joint when a level is replaced by its mean over other people.{{ runs['03_skips'].say.retrained }} For grey numbers, the 95 % interval over people contains 0.", "name": "fig-skips-joints"}, "image": {"alt": "A table of coloured numbers, joints by levels"}}
 columns = {names[group]: ablation.kind_changes(hits(by_way["the mean"]), intact, skeleton, **over) for group, by_way in after.items()}
 if twins:
     columns[words.TRAINED_WITHOUT] = ablation.kind_changes(twin_hits["without"], twin_hits["with"], skeleton, **over)

@@ -122,7 +122,7 @@ measurable = [name for name in attributes(np.zeros((1, len(skeleton), 3)), skele
 # %% tags=["show-input"]
 related = probes.correlations(scores[:, :k], values, pictures=table.picture_ids())
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the scores on the first components with each attribute; those from 0.2 on, without sign, are written out. The sign of a component is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Pearson's correlation of the scores on the first components with each attribute; those of at least 0.2 in size are written out. The sign of a component is arbitrary.", "name": "fig-correlations"}, "image": {"alt": "A matrix of coloured cells, most of them pale, with a few strong ones in the first columns"}}
 run.save_figure(meaning.correlation_table(related, components=min(k, 10)), "correlations")
 plt.show()
 

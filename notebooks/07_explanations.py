@@ -169,7 +169,7 @@ known = {label: found[: len(fewer)] for label, found in maps.items()}
 alike, untaken = judgement.cascade(network, fewer, everything, known, levels, aspect=card.aspect, seed=seed)
 cascade = judgement.judged(alike, list(ways), list(levels))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The cascade: how alike each method's maps stay to those of the trained network, with 95 % intervals over people at the step that decides (dashed vertical). Each block is randomised in addition to those before it. Dotted: the limit above which a method fails. An empty map counts as 0.", "name": "fig-explanations-cascade"}, "image": {"alt": "Lines that begin at one and fall as more of the network is randomised, some of them steeply, two grey lines staying at one and at zero"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The cascade: how alike each method's maps stay to those of the trained network, with 95 % intervals over people at the step that decides (dashed vertical). Each block is randomised in addition to those before it. Dotted horizontal line at 0.5: the limit above which a method fails. An empty map counts as 0.", "name": "fig-explanations-cascade"}, "image": {"alt": "Lines that begin at one and fall as more of the network is randomised, some of them steeply, two grey lines staying at one and at zero"}}
 drawn = {label: blocks for label, blocks in cascade["alike"].items() if label != "noise"}
 grey = ["edges", judgement.RANDOM_MAP, "the answer"]
 run.save_figure(plots.cascade_likeness(drawn, grey, cascade["limit"], cascade["decided at"]), "cascade")
@@ -274,7 +274,8 @@ dependency = {
 }
 
 # %% [markdown]
-# {{ runs["07_explanations"].say.dependency }}
+# {{ runs["07_explanations"].say.dependency }} The interval of a rank correlation is over people, for these joints; its *p* is from joints that
+# change names, as if others could have been chosen {cite:p}`mantel1967`. The two can therefore disagree.
 #
 # On the page [Try it](try_it) you can erase any part of a picture.
 #

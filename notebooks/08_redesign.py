@@ -188,7 +188,7 @@ pd.DataFrame(rows).style.hide().set_caption(
 # the last fifth of the epochs. The mean is used because a single curve moves by as much by chance; this was decided after the first curves
 # had been seen. A variant that still improves, or scores less than three times the floor, decides nothing. {{ runs["08_redesign"].say.floor }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves: PCK@0.2·torso on validation people by epoch, one line a seed. Grey: the base. Dashed: the median pose. Variants that start from the trained base continue its curve for ten epochs.", "name": "fig-redesign-curves"}, "image": {"alt": "A small panel for each variant with rising curves that flatten, the base's in grey behind"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Learning curves: PCK@0.2·torso on validation people by epoch, one line a seed. Orange: what a finding suggests; blue: the bachelor thesis's autoencoder and its controls; grey: the base. Dashed: the median pose. Variants that start from the trained base continue its curve for ten epochs.", "name": "fig-redesign-curves"}, "image": {"alt": "A small panel for each variant with rising curves that flatten, the base's in grey behind"}}
 run.save_figure(figures.learning_curves(variants, reference, (study["floor"] or {}).get("val")), "curves")
 plt.show()
 
@@ -223,7 +223,7 @@ plt.show()
 #
 # {{ runs["08_redesign"].say.random }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso against multiply-adds; variants further up and to the left are better. Dots of nearly the same cost are drawn side by side, so that small differences in cost cannot be read off. Vertical bars are 95 % intervals over seeds.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso against multiply-adds; variants further up and to the left are better. Dots of nearly the same cost are drawn side by side, so that small differences in cost cannot be read off. Vertical bars are 95 % intervals over seeds; colours as above.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
 run.save_figure(figures.pareto(variants, study["winner"]), "cost")
 plt.show()
 

@@ -305,7 +305,7 @@ if blazepose_here:
     m["better"] = judgement.ahead(deletion, insertion, seed=seed)
     m["methods"], m["explained"], m["fewer"] = list(ways), len(cases), len(fewer)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The cascade: how alike each method's maps stay to those of the trained network, with 95 % intervals over people at the step that decides (dashed vertical). Dotted: the limit above which a method fails. An empty map counts as 0.", "name": "fig-another-cascade"}, "image": {"alt": "Lines that begin at one and fall as more of the network is randomised"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The cascade: how alike each method's maps stay to those of the trained network, with 95 % intervals over people at the step that decides (dashed vertical). Dotted horizontal line at 0.5: the limit above which a method fails. An empty map counts as 0.", "name": "fig-another-cascade"}, "image": {"alt": "Lines that begin at one and fall as more of the network is randomised"}}
 if m:
     shown = {label: by_level for label, by_level in m["cascade"]["alike"].items() if label != "noise"}
     grey = ["edges", judgement.RANDOM_MAP, "the answer"]

@@ -186,7 +186,7 @@ if second:
 looked = verdicts.kept(f"{studies}/eye/{table.source.partition(':')[0]}.json")
 
 # %% [markdown]
-# ## What a test set with wrong labels bounds
+# ## How high a score wrong test labels allow
 #
 # {{ runs["14_audit"].say.ceiling }}
 #

@@ -78,7 +78,7 @@ def gains(mean, half=0.02):
         ("branches", {"branches, upright": block(0.01)}, "the difference is no longer significant"),
         ("branches", {"branches": block(-0.06)}, "The landmarks, which the product uses, find more joints than the heatmaps"),
         ("branches", {"branches": block(0.0)}, "Heatmaps and landmarks find about as many joints"),
-        ("skips", {}, "Of the three, the skip connection of 16 × 16 cells costs most: at its mean PCK changes by −20.0"),
+        ("skips", {}, "Of the three, the skip connection of 16 × 16 cells costs most: replaced by its mean, it changes PCK by −20.0"),
         ("skips", {}, "find 40 % as many joints as the intact network. Replacing the part from the code instead costs more: −40.0"),
         ("code", {}, "of BlazePose correlates strongly with *facing* (where the person faces), r = 0.70"),
         ("code", {}, "of own-net correlates strongly with *lean* (how the person is rotated in the picture), r = −0.80"),

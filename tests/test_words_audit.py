@@ -105,13 +105,13 @@ def test_calibration(mean, share, side):
 
 def test_what_is_found_and_what_it_bounds():
     text = said()["found"]
-    assert text.startswith("690 people were judged. For 4 %") and text.endswith(
+    assert text.startswith("690 people were judged. For 4.0 %") and text.endswith(
         "| whole exchanges | 5.00 % of people |\n| displaced joints | 1.00 % of labels |"
     )
     assert said()["second"] == ""
     asked = {"network": "hg2", "agreed": interval(0.8), "others": interval(0.1)}
     assert said(second=asked)["second"].startswith("A second network, *hg2*, also prefers the exchanged labels for 80 %")
-    assert "agrees with at least 90 %" in said()["ceiling"] and "nothing is bounded" in said(rendered=True)["ceiling"]
+    assert "agrees with at least 90 %" in said()["ceiling"] and "set no bound to the score" in said(rendered=True)["ceiling"]
     assert said()["notes"] == "The audit gave no warnings for these people."
     given = said(audit=planted()["audit"] | {"notes": ["a", "b"]})["notes"]
     assert given == "The audit gave these warnings for these people:\n\n- a.\n- b."
@@ -215,4 +215,4 @@ def test_a_sample_too_small_to_say_anything():
 )
 def test_nobody_looked(rendered, where):
     text = said(rendered=rendered, eye={})
-    assert where in text["eye"] and not text["viewer"] and text["unseen"] == "No sample of these labels has been checked by eye."
+    assert where in text["eye"] and not text["viewer"] and text["unseen"] == "No sample of this edition's labels has been checked by eye."

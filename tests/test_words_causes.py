@@ -137,6 +137,8 @@ def test_factors():
     turned = planted()["share"] | {"heading": {"all skips": block(0.1), "code": block(0.8)}}
     text = said(share=turned)["factors"]
     assert "; it is code for the heading." in text
+    tied = planted()["share"] | {"heading": {"skip1": block(0.231), "skip2": block(0.232), "code": block(0.1)}}
+    assert "; it is skip1 and skip2, equally, for the heading." in said(share=tied)["factors"]
     assert "For the heading, more joints follow the code than all skip connections together." in text
     nothing = {factor: dict.fromkeys(PARTS, NOTHING) for factor in words.FACTORS}
     assert said(share=nothing, groups={})["factors"] == "No factor moves a prediction." and said(share=nothing)["sides"] == ""

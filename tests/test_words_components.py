@@ -80,8 +80,8 @@ def test_the_fewest_components_that_lose_nothing_are_named():
     said = words.cut(planted(), "skips mean")
     assert said == (
         "With the skip connections at their mean, PCK is 60.0 % [58.0, 62.0] with the whole code, and 30.0 % [28.0, 32.0] if everybody "
-        "has the mean code, a change of −30.0 [−30.2, −29.8] points, about the most that cutting can cost. The shortest cut tried that "
-        "excludes a loss of 5 % of the joints has 200 components. Components keep more than random directions: PCK is 60.0 % [58.0, 62.0] "
+        "has the mean code, a change of −30.0 [−30.2, −29.8] points, about the most that cutting can cost. 200 components are the fewest "
+        "tried with which a loss of 5 % of the joints is excluded. Components keep more than random directions: PCK is 60.0 % [58.0, 62.0] "
         "with 200 of them and 30.0 % [28.0, 32.0] with as many random directions, a difference of +30.0 [+29.8, +30.2] points."
     )
 

@@ -159,7 +159,8 @@ def test_neighbours_and_the_ends_of_a_walk():
     assert "reach 40 % [38,\u00a042], neighbours by pixels 5 % [4,\u00a06]. This is over the 90 people" in said["neighbours"]
     assert "0.9 and 1.1 typical distances away, hardly farther than people typically are from their nearest neighbours." in said["near"]
     assert "away, no farther than" in words.near({"relative": [0.9, 1.04], "way": [0.5, 0.5]})
-    assert ", at one end or both farther than people" in words.near({"relative": [0.9, 1.3], "way": [1, 1]})
+    assert ", at one end farther than people" in words.near({"relative": [0.9, 1.3], "way": [1, 1]})
+    assert ", at both ends farther than people" in words.near({"relative": [1.1, 1.3], "way": [1, 1]})
 
 
 def test_every_verdict_of_a_walk_is_said():

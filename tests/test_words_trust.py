@@ -231,8 +231,8 @@ def test_indices():
 @pytest.mark.parametrize(
     ("agreement", "text"),
     [
-        (block(0.6, 0.05, p=0.01), "in much the same order"), (block(0.3, 0.1, p=0.01), "in a similar order"),
-        (block(0.0, 0.1, p=0.9), "in no clearly similar order"), ({"mean": None}, "Too few pairs are known"),
+        (block(0.6, 0.05, p=0.01), "in much the same order"), (block(0.3, 0.1, p=0.01), "in orders that are related but not the same"),
+        (block(0.0, 0.1, p=0.9), "in no clearly related order"), ({"mean": None}, "Too few pairs are known"),
     ],
 )  # fmt: skip
 def test_shapley(agreement, text):

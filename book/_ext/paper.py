@@ -37,7 +37,7 @@ BRIEF = 260  # letters of a line that stays between its heading and its table
 WHOLE = 10  # letters of a word that is not broken
 PIECES = r"[_.,/=:(](?=\w)"  # after which a name of code may break
 BREAK = "\u200b"
-CODE = "The web pages show the code behind every figure and number; on paper there are its central calls alone."
+CODE = "The web pages show the code behind every figure and number; this paper edition shows only its central calls."
 STILL = "The web page {page}.html has an interactive figure here; the figures of this chapter are its stills."
 
 

@@ -56,6 +56,10 @@ const sortable = table => {
 }
 addEventListener("DOMContentLoaded", () => document.querySelectorAll(".bd-article table").forEach(sortable))
 
+// Long names of the index may break behind their dots.
+addEventListener("DOMContentLoaded", () =>
+  document.querySelectorAll(".genindextable a").forEach(link => { link.innerHTML = link.textContent.replaceAll(".", ".<wbr>") }))
+
 // A browser shows a notebook of a disk as text in place of keeping it, so there its page's script brings it (pages.py).
 const keep = (name, notebook) => {
   const link = document.createElement("a")

@@ -201,7 +201,7 @@ def planted(spectrum: np.ndarray, floor: np.ndarray, true: int, variances: np.nd
     shrunk.plot(line, line / (line + noise), color="0.45", linestyle="--", label="λ / (λ + ν)")
     shrunk.plot(variances, kept, ".", color=PALETTE[0], markersize=6, label="measured")
     shrunk.axvline(noise, color="0.6", linestyle=":", linewidth=1)
-    shrunk.annotate("the noise", (noise, 0.04), xytext=(4, 0), textcoords="offset points", fontsize=9, color="0.4")
+    shrunk.annotate("ν, added noise", (noise, 0.04), xytext=(4, 0), textcoords="offset points", fontsize=9, color="0.4")
     shrunk.set(xlabel="variance of the component", ylabel="share kept", xscale="log", ylim=(0, 1.02))
     shrunk.legend(fontsize=8)
     return figure

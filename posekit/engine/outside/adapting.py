@@ -50,7 +50,8 @@ def adapt(
         skeleton: whose joints its maps are of, in their order: a name of posekit.SKELETONS or a `Skeleton` of your own.
         size: (H, W) of its input in pixels, or the side of a square. People are cut out as squares of the longer side, large enough that
             their boxes fit into the input in the middle.
-        mean, std: by which pictures in [0, 1] are normalised, (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225) for ImageNet's.
+        mean: of each colour, which pictures in [0, 1] are lessened by; (0.485, 0.456, 0.406) for ImageNet's.
+        std: of each colour, which they are then divided by; (0.229, 0.224, 0.225) for ImageNet's.
         values: what its maps become: "raw", they are heatmaps as they come; "sigmoid"; "softmax", over the cells of a map. Or, of a
             network that answers with coordinates x and y, their unit: "pixels" of its input, the centre of the first at (0, 0), or
             "shares" of its width and height, from the outer edges.

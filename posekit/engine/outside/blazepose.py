@@ -127,7 +127,7 @@ def network(content: bytes) -> BlazePose:
 
     Raises:
         MissingPackage: the package that reads such files is not installed.
-        PosekitError: the file is none, or of another network.
+        PosekitError: the file is no TFLite file, or of another network.
     """
     module = BlazePose(mask=True).eval()
     layers, found = module.convolutions(), convolutions(content)
@@ -151,7 +151,7 @@ def convolutions(content: bytes) -> list[tuple[Tensor, Tensor]]:
 
     Raises:
         MissingPackage: the package that reads such files is not installed.
-        PosekitError: the file is none.
+        PosekitError: the file is no TFLite file.
     """
     with extra("blazepose", "reading BlazePose's weights"):
         import tflite

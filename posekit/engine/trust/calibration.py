@@ -99,7 +99,7 @@ def load(path: str | Path) -> Calibration:
     """The calibration of a JSON file that `posekit calibrate` wrote.
 
     Raises:
-        PosekitError: the file cannot be read, or is none.
+        PosekitError: the file cannot be read, or holds no calibration.
     """
     path = expand_user(path)
     if not path.is_file():

@@ -178,9 +178,10 @@ def agreement(
 
     Returns:
         `mean`, `low`, `high`, `p` and `pairs`. The 95 % interval is a bootstrap over the N people, the same for both matrices, moved
-        so that its middle is `mean`: the noise of people drawn twice pulls each draw towards 0. So does that of N people, and the
-        interval is of what N people give, not of what all would. `p` is Mantel's (1967) test, in which joints change names, since pairs
-        that share a joint are not independent. None where fewer than 6 pairs are known; of one person or picture the interval is NaN.
+        so that its middle is `mean`, since the noise of people drawn twice pulls each draw towards 0. The noise of N people pulls
+        `mean` towards 0, too: the interval is of what N people give, not all. `p` is Mantel's (1967) test, in which joints change
+        names, since pairs that share a joint are not independent. None where fewer than 6 pairs are known; of one person or picture the
+        interval is NaN.
 
     Raises:
         PosekitError: `other` is of more or fewer people.

@@ -159,7 +159,8 @@ def skips(m: Mapping[str, Any]) -> str:
     rest = m["skips"]["decoder5"]["change"]
     more = "more" if rest["mean"] < m["skips"]["all"]["change"]["mean"] else "less"
     return (
-        f"Of the three, the {GROUPS[first]} costs most: at its mean PCK changes by {spoken(parts[first]['change'], points=True)}, against "
+        f"Of the three, the {GROUPS[first]} costs most: replaced by its mean, it changes PCK by "
+        f"{spoken(parts[first]['change'], points=True)}, against "
         f"{rest_of}. "
         f"With all three at their means the heatmaps find {number(share, 0)} % as many joints as the intact network. Replacing the part "
         f"from the code instead costs {more}: {spoken(rest, points=True)}."
@@ -182,6 +183,9 @@ def component_rows(code: Mapping[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
+STRENGTHS = {"strongly": "lies beyond 0.5", "moderately": "lies beyond 0.3", "only weakly": "does not lie beyond 0.3"}
+
+
 def code(m: Mapping[str, Any]) -> str:
     """Is the first component heading, lean or rotation?"""
     parts, said = [], {""}
@@ -193,7 +197,10 @@ def code(m: Mapping[str, Any]) -> str:
         said.add(told)
         what = f"*{first['attribute']}*" + (f" ({about})" if about else "")
         parts.append(f"the first component of {name} correlates {strength} with {what}, r = {ranged({'mean': first['r']} | first)}")
-    rule = "*Strongly* means that the interval lies beyond 0.5, *moderately* beyond 0.3."
+    rule = "; ".join(
+        f"*{word}* means that the interval {means}" for word, means in STRENGTHS.items() if f" {word} with " in " ".join(parts)
+    )
+    rule = f"{rule[:1]}{rule[1:2].upper()}{rule[2:]}."
     return f"Over {m['coded']:,} people, {', and '.join(parts)}. {rule}"
 
 

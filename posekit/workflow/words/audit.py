@@ -169,12 +169,12 @@ def _gap(part: Mapping[str, float]) -> int:
 def found(m: Mapping[str, Any]) -> str:
     audit, rates = m["audit"], m["audit"]["rates"]
     lines = [f"| {NAMES[kind]} | {100 * rate:.2f} % of {OF[kind]} |" for kind, rate in rates.items() if kind in NAMES]
-    whom = f"For {share(audit['exchanged'])} of them it is" if audit["exchanged"]["mean"] else "For none of them is it"
+    whom = f"For {spoken(audit['exchanged'])} of them it is" if audit["exchanged"]["mean"] else "For none of them is it"
     text = (
         f"{audit['people']:,} people were judged. {whom} more likely than not that left and right "
         "are exchanged, wholly or in part, or that box or person is wrong. The table gives an upper bound of each kind's rate; it holds "
         "for errors like those that were planted, and smaller ones are not counted. "
-        "The share of wrong labels above is the mean, over all labels, of the probabilities that the audit gives them."
+        "The share of wrong labels at the head of this chapter is the mean, over all labels, of the audit's probabilities."
     )
     return "\n".join([text, "", "| kind of error | rate, at most |", "| --- | --- |", *lines])
 
@@ -268,7 +268,7 @@ def viewer(m: Mapping[str, Any]) -> str:
 def unseen(m: Mapping[str, Any]) -> str:
     """What limits the check by eye, for the end of the chapter."""
     if not m.get("eye"):
-        return "No sample of these labels has been checked by eye."
+        return "No sample of this edition's labels has been checked by eye."
     return (
         "The sample checked by eye has one viewer, who may err, or cannot tell, where the network errs too: people upside down, from "
         "behind, or blurred. Labels that cannot be judged need not be like the others. A prediction is often less exact than a label, "
@@ -278,7 +278,9 @@ def unseen(m: Mapping[str, Any]) -> str:
 
 def ceiling(m: Mapping[str, Any]) -> str:
     if m["rendered"]:
-        return "Labels of mannequins are right by construction, so every doubt of the audit is mistaken here, and nothing is bounded."
+        return (
+            "Labels of mannequins are right by construction: every doubt of the audit is mistaken here, and they set no bound to the score."
+        )
     return (
         "By the audit's probabilities, and counting only errors of the kinds that were planted, a network that is always right agrees with "
         f"at least {share(m['ceiling'])} of these labels. The bounds by [two annotators](01_dataset) and "

@@ -176,10 +176,10 @@ def groups(metrics: Mapping[str, Any]) -> str:
 def factors(metrics: Mapping[str, Any]) -> str:
     strongest: dict[str, list[str]] = {}
     for factor, blocks in metrics["share"].items():
-        single = {part: block for part, block in blocks.items() if not whole(part) and measured(block)}
+        single = {part: round(100 * block["mean"]) for part, block in blocks.items() if not whole(part) and measured(block)}
         if single:
-            most = max(single, key=lambda part: single[part]["mean"])
-            strongest.setdefault(most, []).append(FACTORS[factor])
+            most = [part for part, percent in single.items() if percent == max(single.values())]
+            strongest.setdefault(f"{listed(most)}{', equally,' if len(most) > 1 else ''}", []).append(FACTORS[factor])
     if not strongest:
         return "No factor moves a prediction."
     found = [f"{part} for {listed(names)}" for part, names in strongest.items()]
@@ -262,8 +262,8 @@ def heading(metrics: Mapping[str, Any]) -> str:
     verdict = {
         "carries": f"{component} and carries part of it: with it patched, predictions go {share(own)} of the way from A to B.",
         "goes along": (
-            f"{component} but does not carry it: with it patched, predictions go {share(own)} of the way from A to B, no more than along "
-            "random directions."
+            f"{component} but does not carry it: with it patched, predictions go {share(own)} of the way from A to B, which is not "
+            f"clearly {'farther than along random directions' if own['low'] > 0 else 'more than none'}."
         ),
         "undecided": (
             f"{component}. With it patched, predictions go {share(own)} of the way from A to B; {few} are too few to judge that."

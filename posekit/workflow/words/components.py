@@ -107,7 +107,7 @@ def cut(m: Mapping, skips: str) -> str:
     elif enough == every:
         said += f" Of the cuts tried, none short of all {every:,} components excludes a loss of {100 * MARGIN:g} % of the joints."
     else:
-        said += f" The shortest cut tried that excludes a loss of {100 * MARGIN:g} % of the joints has {enough:,} components."
+        said += f" {enough:,} components are the fewest tried with which a loss of {100 * MARGIN:g} % of the joints is excluded."
     ahead = [k for k in blocks if k in random and random[k]["behind"]["high"] < 0]
     if not ahead:
         return f"{said} Equally many random directions are not shown to be worse."

@@ -260,7 +260,15 @@ def neighbours(alike: Mapping[str, Mapping]) -> str:
 def near(ends: Mapping[str, Sequence[float]]) -> str:
     """How near the nearest person is to the ends of the walk along the first component."""
     farthest = max(ends["relative"])
-    how = "no farther than" if farthest <= 1.05 else "hardly farther than" if farthest < 1.25 else "at one end or both farther than"
+    how = (
+        "no farther than"
+        if farthest <= 1.05
+        else "hardly farther than"
+        if farthest < 1.25
+        else "at both ends farther than"
+        if min(ends["relative"]) > 1.05
+        else "at one end farther than"
+    )
     how += " people typically are from their nearest neighbours"
     first, last = (number(value, 1) for value in ends["relative"])
     return (

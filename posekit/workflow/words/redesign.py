@@ -59,7 +59,7 @@ def answer(study: Mapping, full: Mapping[str, Mapping]) -> str:
         what += " Of the shipped networks no redesign gains significantly."
     if block["low"] is None:
         return f"**Not decided**: {what}"
-    yes = "By its errors, yes" if winner in FROM_ERRORS else "Yes"
+    yes = "A finding about its errors does" if winner in FROM_ERRORS else "Yes"
     return f"**{yes if block['low'] > 0 else 'No' if block['high'] < 0 else 'Undecided'}**: {what}"
 
 

@@ -1,6 +1,7 @@
 """What the chapter on confidence, errors and robustness says, from its metrics."""
 
 from collections.abc import Mapping
+from math import hypot
 from typing import Any
 
 from posekit.engine.trust.mistakes import KINDS
@@ -80,9 +81,10 @@ def confidence(metrics: Mapping[str, Any]) -> str:
         "so it cannot fully correct peaks that are all too low or all too high.",
     ]
     mass, peak = errors["mass"], errors["peak"]
-    if mass["high"] < peak["low"]:
+    less = peak["mean"] - mass["mean"]  # as the ledger has it: as if they were independent
+    if less > hypot(peak["mean"] - peak["low"], mass["high"] - mass["mean"]):
         parts.append("Without any fitting, the mass is better calibrated than the peak.")
-    elif mass["low"] > peak["high"]:
+    elif -less > hypot(peak["high"] - peak["mean"], mass["mean"] - mass["low"]):
         parts.append("Without any fitting, the peak is better calibrated than the mass.")
     else:
         parts.append("Without any fitting, the calibration errors of peak and mass do not clearly differ.")
@@ -317,7 +319,8 @@ def shapley(metrics: Mapping[str, Any]) -> str:
     if alike["mean"] is None:
         parts.append("Too few pairs are known for a comparison with the dependency matrix.")
     else:
-        same = "much the same order" if alike["low"] > 0.5 else "a similar order" if alike["low"] > 0 else "no clearly similar order"
+        related = "orders that are related but not the same" if alike["low"] > 0 else "no clearly related order"
+        same = "much the same order" if alike["low"] > 0.5 else related
         parts.append(
             f"Shapley values and the dependency matrix rank the pairs in {same}: rank correlation {ranged(alike)}, p = {alike['p']:.2g}."
         )

@@ -58,7 +58,7 @@ def hrnet(
     `alignment="udp"`.
 
     Args:
-        checkpoint, skeleton, size, options: as `simple_baseline` has them.
+        checkpoint, skeleton, size, options: see `simple_baseline`.
 
     Raises:
         PosekitError: the file cannot be read or is of another network, or what `posekit.adapt` refuses.

@@ -81,11 +81,11 @@ def onnx(path: str | Path, skeleton: Skeleton | str, size: int | tuple[int, int]
     Args:
         path: the file; it takes pictures (B, 3, H, W), or (B, H, W, 3), and a fixed number of them is fine. Of several outputs
             `output=NAME` says which one it is.
-        skeleton, size: as `posekit.adapt` has them.
+        skeleton, size: see `posekit.adapt`.
         options: what else `posekit.adapt` takes, in place of ImageNet's mean and standard deviation.
 
     Raises:
-        PosekitError: the extra `onnx` is missing, the file is none, or what `posekit.adapt` refuses.
+        PosekitError: the extra `onnx` is missing, the file is no ONNX file, or what `posekit.adapt` refuses.
     """
     path = expand_user(path)
     if not path.is_file():
