@@ -127,11 +127,8 @@ def answer(metrics: Mapping[str, Any]) -> str:
 
 def targets(metrics: Mapping[str, Any]) -> str:
     order = sorted(metrics["targets"].items(), key=lambda item: -item[1]["mean"])
-    fewer = {
-        label: f" (over {block['people']}; the maps of the others are empty)"
-        for label, block in order
-        if block["people"] < metrics["people"]
-    }
+    fewer = {label: f" (over {block['people']}; the maps of the others are empty)" for label, block in order
+             if block["people"] < metrics["people"]}  # fmt: skip
     parts = [f"{ranged(block)} for the {label}{fewer.get(label, '')}" for label, block in order]
     return (
         f"The choice of target matters. The rank correlation of each map with that of the window, over {metrics['people']} people, is "
