@@ -30,6 +30,7 @@ LEDGER = (0.42, 0.16, 0.17, 0.17, 0.08)  # shares of the line of the ledger's co
 SHORT = 10  # lines of code that stay on one page
 ROOM = 1.6  # times the lines counted, where a table begins: words do not fill narrow columns
 TOGETHER = 3  # rows at a table's end that stay on one page, as do its first two
+TALL = 4  # lines of a row, on average, from which a table may break behind any
 LAST = ("The verdict", "In one table", "What this does not show")  # sections that come after all of a chapter's figures
 LINE = 80  # letters of code that fill a line
 HEADING = 6  # lines that a heading takes with the line below it
@@ -200,8 +201,6 @@ class Columns(SphinxPostTransform):
             signature["multi_line_parameter_list"] = False
         for table in list(self.document.findall(nodes.table)):
             rows = [row for body in table.findall(nodes.tbody) for row in body.findall(nodes.row)]
-            for row in {*rows[:1], *rows[-TOGETHER:]} - {*rows[-1:]}:
-                row.parent.insert(row.parent.index(row) + 1, latex(r"\noalign{\nobreak}"))
             for entry in table.findall(nodes.entry):
                 if not entry.astext().strip() and not any(entry.findall(nodes.image)):
                     entry.clear()  # an empty paragraph would be as high as two lines
@@ -214,7 +213,11 @@ class Columns(SphinxPostTransform):
             table.parent.insert(table.parent.index(table), addnodes.tabular_col_spec(spec=spec))
             size = r"\scriptsize" if small else ""
             heights = _heights(table, spec, letters)
-            first = heights if len(rows) <= TOGETHER + 1 else heights[: len(heights) - len(rows) + 2]  # the head and two rows
+            tall = sum(heights) > TALL * len(heights)  # such rows stand well alone
+            for row in () if tall else {*rows[:1], *rows[-TOGETHER:]} - {*rows[-1:]}:
+                row.parent.insert(row.parent.index(row) + 1, latex(r"\noalign{\nobreak}"))
+            begin = 1 if tall else 2 if len(rows) > TOGETHER + 1 else len(rows)
+            first = heights[: len(heights) - len(rows) + begin]  # the head and the rows that stay with it
             whole, start = 3 + round(sum(heights)), 8 + round(ROOM * sum(first))
             begins = latex(rf"\tablebegins{{{whole}}}{{{start}}}{{{size}}}")
             if section := _opened(table):  # whose heading and line stay with it
