@@ -146,7 +146,7 @@ def from_html(html: str, page: str) -> list[nodes.Element]:
     for table in BeautifulSoup(html, "html.parser").find_all("table"):
         if table.caption:
             words = nodes.emphasis("", _words(table.caption))
-            found.append(nodes.paragraph("", "", words, classes=["table-caption"]))
+            found.append(nodes.paragraph("", "", words, latex(r"\captioned"), classes=["table-caption"]))
         found.append(_table(table))
     return found or [nodes.paragraph("", "", nodes.emphasis("", STILL.format(page=page)))]
 

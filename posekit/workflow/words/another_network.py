@@ -276,7 +276,7 @@ def explanations(m: Mapping[str, Any]) -> str:
         text += f" Undecided: {listed(by['undecided'])}."
     good = [name for name in m["methods"] if any(block["low"] > 0 for block in m["better"][name].values())]
     more = f"{listed(good)} {'is' if len(good) == 1 else 'are'}" if good else "no method is"
-    return f"{text} In deletion or insertion, over {m['explained']} people, {more} significantly better than edges."
+    return f"{text} Over {m['explained']} people, {more} significantly better than edges in at least one of deletion and insertion."
 
 
 def verdicts(m: Mapping[str, Any]) -> dict[str, str]:

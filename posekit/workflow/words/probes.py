@@ -239,8 +239,8 @@ def heading(probes: Mapping[str, Mapping], names: Sequence[str], best: str) -> s
     tells = f"*{part}*, R² = {r2(probes, part, 'answer')}" + (f", from the code {r2(probes, part)}" if part != best else "")
     if probes[part]["later"]["low"] > 0:
         return (
-            f"From the predicted joints it is read significantly better ({tells}): the network determines the heading on finer maps, past "
-            "the bottleneck."
+            f"From the predicted joints it is read significantly better ({tells}): the network holds it outside these components, or "
+            "determines it past the bottleneck."
         )
     return f"From the predicted joints it is not read significantly better ({tells})."
 
