@@ -94,7 +94,7 @@ def gains(mean, half=0.02):
             "untrained BlazePose has 0.05"
         )),
         ("cka", {}, "than the picture itself explains. The two codes have a CKA of 0.52"),
-        ("explanations", {}, "guided 0.95 [0.93,\u00a00.97] fails the cascade, over 5 people. Over 10 people, saliency is significantly better than edges in at least one of"),
+        ("explanations", {}, "guided 0.95 [0.93,\u00a00.97] fails the cascade, over 5 people. Over 10 people, saliency is significantly"),
         ("table", {}, " | facing, r = 0.70 |"),
     ],
 )  # fmt: skip

@@ -155,7 +155,7 @@ def controls(
 def excess(value: float, control: np.ndarray) -> dict[str, float]:
     """How much higher a mean silhouette is than those of structureless clouds (C,): {"mean", "low", "high"}.
 
-    Student's interval for one draw beside C others: for a cloud without structure it holds 0 19 times in 20.
+    Student's interval for one draw beside C others: for clouds without structure it contains zero in 19 of 20 cases.
     """
     difference = float(value - control.mean())
     half = float(student.ppf(0.975, len(control) - 1) * control.std(ddof=1) * np.sqrt(1 + 1 / len(control)))

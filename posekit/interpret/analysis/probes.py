@@ -43,7 +43,7 @@ def correlations(scores: np.ndarray, values: Mapping[str, np.ndarray], *, pictur
 
     Where people share `pictures` (N,), its width is over pictures, by `shared.half_width`.
 
-    A row a component (numbered from 1) and attribute: component, attribute, r, low, high, people, left_out. A component that
+    One row for each component (numbered from 1) and attribute: component, attribute, r, low, high, people, left_out. A component that
     does not vary correlates with nothing, 0.
 
     Raises:

@@ -26,7 +26,7 @@ DRAWS = 5  # of random dictionaries, for what chance agrees on
 
 @dataclass(frozen=True)
 class Dictionary:
-    """A (A, C) atoms and how cells are written in them.
+    """Atoms (A, C), and how cells are written in them.
 
     Attributes:
         name: how it was found.
