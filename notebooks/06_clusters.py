@@ -182,7 +182,7 @@ plt.show()
 
 # %% [markdown]
 # The density at the border over the lower of those at the centres is {{ runs["06_clusters"].say.valley }}. Separate groups give less than
-# 1; at 1 or above, no gap is visible. {{ runs["06_clusters"].say.gap }}
+# 1; at 1 or above, there is no gap by this measure, whatever the histogram of few people suggests. {{ runs["06_clusters"].say.gap }}
 #
 # **HDBSCAN** {cite:p}`campello2013` chooses the number of clusters itself, and may find none: it looks for dense regions and calls all
 # other people noise. In {{ runs["06_clusters"].say.components }} dimensions everybody is far from everybody else, so HDBSCAN is also

@@ -257,7 +257,7 @@ over = {"pictures": depends.pictures, "seed": seed}  # what intervals are over, 
 effect = causes.matrix_interval(depends.effect, **over)
 sure = (effect["low"] > 0) | (effect["high"] < 0)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0.{{ runs['07_explanations'].say.blank }}", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The joint-dependency matrix: how far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale cells with grey numbers: the 95 % interval over people contains 0.{{ runs['07_explanations'].say.blank }}", "name": "fig-explanations-dependency"}, "image": {"alt": "A square table, dark along the diagonal and pale elsewhere, with a few stronger cells beside the diagonal"}}
 run.save_figure(plots.dependency_matrix(effect["mean"], sure, skeleton, "moves"), "dependency")
 plt.show()
 

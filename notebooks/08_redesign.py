@@ -223,7 +223,7 @@ plt.show()
 #
 # {{ runs["08_redesign"].say.random }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso against multiply-adds; variants further up and to the left are better. Dots of nearly the same cost are drawn side by side, so that small differences in cost cannot be read off. Vertical bars are 95 % intervals over seeds; colours as above.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso against multiply-adds; variants further up and to the left are better. Dots of nearly the same cost are drawn side by side; a grey line leads from each to its cost on the axis. Vertical bars are 95 % intervals over seeds; colours as above.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
 run.save_figure(figures.pareto(variants, study["winner"]), "cost")
 plt.show()
 
@@ -247,8 +247,8 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if rows else None
 #
 # ## What a redesign did to the code
 #
-# The tools of the earlier chapters are applied to a trained network that comes with posekit and to its redesign by *all three*,
-# in an edition with the people for whom such a pair was trained.
+# The tools of the earlier chapters are applied to a pair of networks that come with posekit, one trained as the base and one redesigned
+# by *all three*. Only the edition on photographs has such a pair.
 
 # %% tags=["show-input"]
 coded = table.split("test").at_most(code_people)

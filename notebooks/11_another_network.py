@@ -247,7 +247,7 @@ if blazepose_here:
     m["closeness"] = {name: causes.agreement(effect, -causes.hops(limbs), **by_picture) for name, effect in effects.items()}
     m["agreement"] = causes.agreement(*effects.values(), **by_picture)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale: the 95 % interval over people contains 0.{{ runs['11_another_network'].say.blank }}", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables, one below the other, with the largest numbers on and beside the diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far, in hundredths of the torso's length, hiding a joint (row) moves the prediction for another (column) beyond what hiding another part of the person does. Pale cells with grey numbers: the 95 % interval over people contains 0.{{ runs['11_another_network'].say.blank }}", "name": "fig-another-dependency"}, "image": {"alt": "Two square tables, one below the other, with the largest numbers on and beside the diagonal"}}
 if m:
     run.save_figure(plots.dependency_pair(plain(m["dependency"]), limbs), "dependency")
     plt.show()

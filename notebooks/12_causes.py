@@ -257,7 +257,7 @@ tested = {
 at_random = {f"random {i}": Part([code], directions=vector) for i, vector in enumerate(drawn)}
 turned = patching.patch_pairs(network, every["heading"], tested | {"the whole code": Part([code])} | at_random)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far predictions move from those for A towards those for B, whose heading differs, when a direction of the code is patched, in percent of the whole way. Grey: random directions.", "name": "fig-causes-heading"}, "image": {"alt": "Four dots with intervals near zero, the whole code farthest, over grey marks"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far predictions move from those for A towards those for B, whose heading differs, when one direction of the code, twenty components or the whole code are patched, in percent of the whole way. Grey marks: single random directions.", "name": "fig-causes-heading"}, "image": {"alt": "Four dots with intervals near zero, the whole code farthest, over grey marks"}}
 carried = {part: block(turned.toward(part, seed=seed)) for part in (*tested, "the whole code")}
 chance = [turned.toward(part, seed=seed).mean for part in at_random]
 p_values = {part: walks.chance_of_effect(carried[part]["mean"], chance, walks.freedom_of(drawn)) for part in (*tested,)[:2]}
@@ -335,7 +335,7 @@ pd.DataFrame(rows).style.hide().set_caption("How far joints move without the ato
 # ## Do networks arrange people alike?
 #
 # *Centred kernel alignment* {cite:p}`kornblith2019` compares the codes of two networks for the same people. It is 1 if one set of codes is
-# the other rotated and scaled, and about 0 if they have nothing in common. An untrained network of the same architecture is the control.
+# the other rotated and scaled, and about 0 if they have nothing in common. An untrained network of the same architecture is the control; it, too, gives similar pictures similar codes, so that its CKA is not 0.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Similarity of the codes of networks for the same people (unbiased linear CKA).", "name": "fig-causes-cka"}, "image": {"alt": "A square table of similarities, high among the trained networks and low against the untrained one"}}
 torch.manual_seed(seed)

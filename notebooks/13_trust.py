@@ -104,7 +104,8 @@ pd.DataFrame(words.confidence_rows(plain(scores))).style.hide().set_caption(
 )
 
 # %% [markdown]
-# {{ runs["13_trust"].say.confidence }}
+# {{ runs["13_trust"].say.confidence }} Resampling people adds scatter to each bin, which only raises a calibration error: the interval of
+# a small error therefore lies mostly above it.
 #
 # ## Which number ranks best?
 #
@@ -263,7 +264,7 @@ game = shapley.shapley(network.model, card, players, orders=orders, seed=seed, b
 hidden = dependency.dependency(network.model, card, players, seed=seed, backend=network.backend)
 alike = dependency.agreement(game.values, hidden.effect, pictures=hidden.pictures, seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Shapley values: by how many hundredths of the torso the prediction of a joint (column) stays nearer to that on the whole picture because a joint (row) is visible. Pale: the 95 % interval over people contains 0.{{ runs['13_trust'].say.blank }}", "name": "fig-trust-shapley"}, "image": {"alt": "A square table with a strong diagonal"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Shapley values: by how many hundredths of the torso the prediction of a joint (column) stays nearer to that on the whole picture because a joint (row) is visible. Pale cells with grey numbers: the 95 % interval over people contains 0.{{ runs['13_trust'].say.blank }}", "name": "fig-trust-shapley"}, "image": {"alt": "A square table with a strong diagonal"}}
 effect = dependency.matrix_interval(game.values, pictures=hidden.pictures, seed=seed)
 run.save_figure(
     maps_of.dependency_matrix(effect["mean"], (effect["low"] > 0) | (effect["high"] < 0), skeleton, "stays in place", "in sight"), "shapley"

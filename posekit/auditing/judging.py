@@ -90,7 +90,7 @@ class Audit:
         return line + (f"; {(~judged).sum():,} cannot be judged" if (~judged).any() else "")
 
     def table(self) -> pd.DataFrame:
-        """One row for each person (`joint` empty) and one for each labelled joint, in the order of `order`: picture, id, joint, probability, kind."""
+        """One row for each person (`joint` empty) and labelled joint, in the order of `order`: picture, id, joint, probability, kind."""
         rows: list[dict[str, Any]] = []
         joints = self.people.skeleton.joints
         for i in self.order():

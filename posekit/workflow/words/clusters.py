@@ -69,7 +69,8 @@ def verdicts(m: Mapping) -> dict[str, str]:
         or "No attribute is defined for enough people",
         "UMAP keeps neighbours better than two components": f"{umap}: trustworthiness {kept}; far distances {far}",
         f"All {FULL:,} codes do not fit into memory": (
-            f"Not needed: {m['scale']['people']:,} people in {m['scale']['seconds']:.1f} s and {m['scale']['megabytes']:.0f} MB"
+            f"Not needed to cluster them: {m['scale']['people']:,} drawn points took {m['scale']['seconds']:.1f} s and "
+            f"{m['scale']['megabytes']:.0f} MB"
             if m["scale"]
             else "not tried here"
         ),

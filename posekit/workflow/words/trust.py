@@ -143,8 +143,8 @@ def radius(metrics: Mapping[str, Any]) -> str:
     if sizes:
         small, large = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
         text += (
-            f" The median radius runs from {number(sizes[small])} torso lengths ({small}) to {number(sizes[large])} ({large}): at this "
-            "level, circles of this kind cannot be smaller."
+            f" The median radius runs from {number(sizes[small])} torso lengths ({small}) to {number(sizes[large])} ({large}): so "
+            "wide a circle has to be for this network at this level."
         )
     return text
 
