@@ -223,7 +223,7 @@ plt.show()
 #
 # {{ runs["08_redesign"].say.random }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso against multiply-adds; variants further up and to the left are better. Dots of nearly the same cost are drawn side by side; a grey line leads from each to its cost on the axis. Vertical bars are 95 % intervals over seeds; colours as above.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso against multiply-adds; variants further up and to the left are better. Dots of nearly the same cost are drawn side by side, so that small differences in cost cannot be read off; the table above has the costs. Vertical bars are 95 % intervals over seeds; colours as above.", "name": "fig-redesign-cost"}, "image": {"alt": "Numbered dots, the score over multiply-adds, named in a legend"}}
 run.save_figure(figures.pareto(variants, study["winner"]), "cost")
 plt.show()
 

@@ -99,10 +99,6 @@ def pareto(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
         ax.annotate(str(number), (x, mean), ha="center", va="center_baseline", color=letters, fontsize=7.5, fontweight="bold")
     ax.set(xlabel="multiply-adds (millions)", ylabel="PCK@0.2·torso on test (%)")
     ax.margins(0.1)
-    foot, head = ax.get_ylim()
-    for cost, x, variant in zip(costs, places, shown.values(), strict=True):  # a line from each dot to its cost on the axis
-        ax.plot([cost, x, x], [foot, foot + 0.08 * (head - foot), 100 * variant["test"]["mean"]], color="0.8", linewidth=0.8, zorder=0)
-    ax.set_ylim(foot, head)
     if shown:
         figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
     return figure
