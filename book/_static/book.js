@@ -58,7 +58,7 @@ addEventListener("DOMContentLoaded", () => document.querySelectorAll(".bd-articl
 
 // Long names of the index may break behind their dots.
 addEventListener("DOMContentLoaded", () =>
-  document.querySelectorAll(".genindextable a").forEach(link => { link.innerHTML = link.textContent.replaceAll(".", ".<wbr>") }))
+  document.querySelectorAll(".genindextable a").forEach(link => { link.innerHTML = link.innerHTML.replaceAll(".", ".<wbr>") }))
 
 // A browser shows a notebook of a disk as text in place of keeping it, so there its page's script brings it (pages.py).
 const keep = (name, notebook) => {
