@@ -218,7 +218,10 @@ class Columns(SphinxPostTransform):
                 row.parent.insert(row.parent.index(row) + 1, latex(r"\noalign{\nobreak}"))
             begin = 1 if tall else 2 if len(rows) > TOGETHER + 1 else len(rows)
             first = heights[: len(heights) - len(rows) + begin]  # the head and the rows that stay with it
-            whole, start = 3 + round(sum(heights)), 8 + round(ROOM * sum(first))
+            caption = 3 * any(
+                "table-caption" in node.get("classes", []) for node in table.parent[_headed(table) : table.parent.index(table)]
+            )
+            whole, start = 3 + caption + round(sum(heights)), 8 + caption + round(ROOM * sum(first))
             begins = latex(rf"\tablebegins{{{whole}}}{{{start}}}{{{size}}}")
             if section := _opened(table):  # whose heading and line stay with it
                 place = section.parent.index(section)
