@@ -46,13 +46,18 @@ def one_step(folder: Path, crops) -> dict:
         parallel.synchronise_batch_norm(model)
     wrapped = parallel.wrap(model, backend)
     rows = world.rows(7)
-    crop, keypoints = load_batch(crops, np.arange(20, 27)[rows])
-    pictures, points = augment(
-        crop, keypoints, crops.people.skeleton, recipe.resolution, recipe.augmentation,
-        torch.Generator().manual_seed(5), rows, 7,
-    )  # fmt: skip
+
+    def augmented(some: slice):
+        crop, keypoints = load_batch(crops, np.arange(20, 27)[some])
+        return augment(
+            crop, keypoints, crops.people.skeleton, recipe.resolution, recipe.augmentation, torch.Generator().manual_seed(5), some, 7,
+        )  # fmt: skip
+
+    pictures, points = augmented(rows)
+    # The step is on the whole batch's pictures: those of a part are rounded otherwise on some processors, by float32's last digits.
+    inputs, targets = (each[rows] for each in augmented(slice(0, 7)))
     optimiser = torch.optim.SGD(model.parameters(), lr=1.0)
-    figures = training._step(wrapped, model, optimiser, pictures, points, recipe, 3, 10, backend)
+    figures = training._step(wrapped, model, optimiser, inputs, targets, recipe, 3, 10, backend)
     return {
         "pictures": pictures, "points": points, "figures": figures,
         "gradients": {name: p.grad for name, p in model.named_parameters()},
