@@ -91,6 +91,9 @@ plt.show()
 # {{ runs["01_dataset"].say.inverted }}. {{ runs["01_dataset"].say.floor }}
 #
 # {{ runs["01_dataset"].say.statistics }}
+#
+# The distance of *facing* is divided by $\sqrt{d^2 + t^2}$, where $d$ is the distance between the left joint and the right one, and $t$ the
+# length of the trunk.
 
 # %% tags=["show-input"]
 upward = np.deg2rad(attributes.trunk_angle(people.keypoints, skeleton))  # 0: head up, clockwise

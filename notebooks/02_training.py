@@ -210,6 +210,8 @@ plt.show()
 # ### Kinds of errors
 #
 # {{ runs["02_training"].say.failures }}
+#
+# A *miss* is near none of the joints that the other rows name: neither near the joint itself nor near those that it is mistaken for.
 
 # %% tags=["show-input"]
 kinds = mistakes.by_torso(predicted[-1], truth, torso, skeleton, test.people.picture_ids())  # (people, joints)

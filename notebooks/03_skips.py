@@ -269,6 +269,8 @@ if len(worst):
 # %% [markdown]
 # ## The verdict
 #
+# In this and later tables, *laptop-hg1* is the network that the edition on mannequins trains; the others come with posekit.
+#
 # {{ runs["03_skips"].say.table }}
 #
 # ## What this does not show

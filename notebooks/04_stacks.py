@@ -253,6 +253,8 @@ plt.show()
 #
 # ## The verdict
 #
+# The table names the network of each column; both columns may be of one that was trained on photographs.
+#
 # {{ runs["04_stacks"].say.table }}
 #
 # ## What this does not show
