@@ -209,8 +209,7 @@ plt.show()
 #
 # ## The verdict
 #
-# *Flagged* are the labels at the head of the audit's list; those *above 50 %* are more likely wrong than right by its probabilities. Who
-# looked at them, the edition on photographs says.
+# *Flagged* are the labels at the head of the audit's list; those *above 50 %* are more likely wrong than right by its probabilities.
 #
 # {{ runs["14_audit"].say.table }}
 #
