@@ -11,7 +11,7 @@ from planted import RECIPE, people, planted
 from posekit.data.augment import Augmentation
 from posekit.data.crops import crops as cut_out
 from posekit.engine.backend import Backend
-from posekit.engine.learning import training
+from posekit.engine.learning import checkpoints, training
 from posekit.engine.learning.fitting import fit
 from posekit.engine.learning.training import Recipe, train
 from posekit.errors import PosekitError
@@ -176,17 +176,26 @@ def test_resuming_a_finished_training_only_loads_it(crops, tmp_path, whole):
     assert same(dict(model.state_dict()), weights) and same(read(tmp_path), expected)
 
 
-def test_a_kill_between_two_files_is_made_good(crops, tmp_path, whole):
-    """Killed after the history's line and the best weights, before the checkpoint: done again."""
+def test_a_kill_between_two_files_is_made_good(crops, tmp_path, whole, monkeypatch):
+    """Killed after the second epoch's line and its weights, where they are the best, before the checkpoint: done again."""
     recipe, expected, _, _ = whole
     with pytest.raises(KeyboardInterrupt):
         run(crops, tmp_path, recipe, report=interrupting(6))
+    write = checkpoints.write
+
+    def killed(path, state):
+        if path.name == "last.pt" and state["step"] == 2 * PER_EPOCH:
+            raise SystemExit
+        write(path, state)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(checkpoints, "write", killed)
+        run(crops, tmp_path, recipe, resume=True)
+    assert [json.loads(line)["epoch"] for line in (tmp_path / "history.jsonl").read_text().splitlines()] == [1, 2]
     with open(tmp_path / "history.jsonl", "a") as history:
-        history.write(json.dumps({"epoch": 2, "step": 8}) + "\n" + '{"epoch": 3, "st')
-    (tmp_path / "best.pt").write_bytes(b"of the epoch that is done again")
+        history.write('{"epoch": 3, "st')
     run(crops, tmp_path, recipe, resume=True)
-    found = read(tmp_path)
-    assert same(found["history"], expected["history"]) and same(found["last"], expected["last"])
+    assert same(read(tmp_path), expected)
 
 
 def test_without_resume_training_starts_anew(crops, tmp_path, whole):
