@@ -45,6 +45,12 @@ def test_who_fails_passes_and_stays_undecided():
     assert said["worst"]["method"] == "a", "a control is not among the methods"
 
 
+def test_empty_maps_are_counted_at_the_level_that_decides():
+    values = alike(a=0.9, b=0.5)
+    values["b"]["decoder"][:3] = values["a"]["head"][:] = 0
+    assert judgement.judged(values, ["a", "b"], LEVELS)["empty"] == {"a": 0, "b": 3}
+
+
 def test_the_worst_method_has_the_interval_of_the_highest_of_many():
     values = alike(a=0.7, b=0.1, c=0.1)
     worst = judgement.judged(values, ["a", "b", "c"], LEVELS)["worst"]

@@ -41,7 +41,7 @@ def planted(**changes):
         "cka of codes": block(0.52),
         "methods": ["saliency", "guided"],
         "cascade": {"decided at": "decoder", "verdicts": {"saliency": {"decoder": "passes"}, "guided": {"decoder": "fails"}},
-                    "at": {"saliency": block(0.2), "guided": block(0.95)}},
+                    "at": {"saliency": block(0.2), "guided": block(0.95)}, "empty": {"saliency": 0, "guided": 0}},
         "better": {"saliency": {"deletion": block(0.1), "insertion": block(0)}, "guided": {"deletion": block(0), "insertion": block(0)}},
     }  # fmt: skip
     return metrics | changes
@@ -94,7 +94,8 @@ def gains(mean, half=0.02):
             "untrained BlazePose has 0.05"
         )),
         ("cka", {}, "than the picture itself explains. The two codes have a CKA of 0.52"),
-        ("explanations", {}, "guided 0.95 [0.93,\u00a00.97] fails the cascade, over 5 people. Over 10 people, saliency is significantly"),
+        ("explanations", {}, "guided 0.95 [0.93,\u00a00.97] fails the cascade, over 5 people. No map is empty"),
+        ("explanations", {}, " Over 10 people, saliency is significantly"),
         ("table", {}, " | facing, r = 0.70 |"),
     ],
 )  # fmt: skip
@@ -116,12 +117,15 @@ def test_alignment_that_the_picture_gives():
 
 
 def test_methods_none_or_all_of_which_fail():
-    cascade = planted()["cascade"]
+    cascade = planted()["cascade"] | {"empty": {"saliency": 2, "guided": 0}}
     cascade["verdicts"] = {name: {"decoder": "undecided"} for name in planted()["methods"]}
     better = {name: {"deletion": block(0.0)} for name in planted()["methods"]}
     found = said("explanations", cascade=cascade, better=better)
     assert (
-        "no method clearly fails" in found and "Undecided: saliency and guided." in found and "no method is significantly better" in found
+        "no method clearly fails" in found
+        and "Undecided: saliency and guided." in found
+        and "no method is significantly better" in found
+        and "Empty maps, which count as 0, at this step: 2 of saliency." in found
     )
 
 

@@ -73,8 +73,9 @@ def judged(alike: Alike, ways: Sequence[str], levels: Sequence[str]) -> dict[str
 
     Returns:
         "levels", "decided at" (`decisive`), "limit", "alike": {way: {level: block}}, "verdicts": {way: {level: str}} and "at": {way: block}
-        at the deciding level, all with the controls; and "worst": the block of the method among `ways` that stays most alike there,
-        its interval by Bonferroni for as many methods, since it is the highest of them.
+        at the deciding level, all with the controls; "empty": {way: at how many people one of the two maps there does not vary, and
+        counts as 0}; and "worst": the block of the method among `ways` that stays most alike there, its interval by Bonferroni for as
+        many methods, since it is the highest of them.
     """
     blocks = {label: {level: student_interval(by_level[level]) for level in levels} for label, by_level in alike.items()}
     at = decisive(levels)
@@ -83,6 +84,7 @@ def judged(alike: Alike, ways: Sequence[str], levels: Sequence[str]) -> dict[str
         "levels": list(levels), "decided at": at, "limit": LIMIT, "alike": blocks,
         "verdicts": {label: {level: cascade_verdict(block) for level, block in by_level.items()} for label, by_level in blocks.items()},
         "at": {label: by_level[at] for label, by_level in blocks.items()},
+        "empty": {label: int((by_level[at] == 0).sum()) for label, by_level in alike.items()},
         "worst": {"method": worst} | student_interval(alike[worst][at], family=len(ways)),
     }  # fmt: skip
 

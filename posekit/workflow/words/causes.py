@@ -14,6 +14,7 @@ FACTORS = {
 CARRIES = {"carries": "carries it", "goes along": "correlates without carrying it", "undecided": "undecided"}  # the heading
 NEAR = 0.05  # of the picture's side: `posekit.interpret.activations.patching.NEAR`
 STILL = 5e-4  # of the side: what rounds to 0.0 percent does not move
+CLOSE = 0.05  # of CKA: an untrained network that is this near to another seed's is as alike for all a reader can tell
 DOUBTFUL = 0.1  # a probe that explains less of the variance than this reads nothing worth a comparison
 
 
@@ -351,17 +352,18 @@ def epochs(metrics: Mapping[str, Any]) -> str:
     if not steps or not known([row[control]]):
         return "The codes of so short a training cannot be compared."
     text = f"Over {block['people']:,} people, the code after {steps[0]} has a CKA of {number(row[steps[0]])} with that after {last}. "
-    if known([row[states[0]]]):
-        text += f"The untrained network has {number(row[states[0]])}, and the last epoch from another seed {number(row[control])}. "
-    else:
-        text += f"The last epoch from another seed has {number(row[control])}. "
-    if known([row[states[0]]]) and row[states[0]] > row[control]:
-        return text + "So the end of a training is less like the end of another than like its own untrained network."
+    text += f"The last epochs from two seeds have {number(row[control])} with each other"
+    bare = known([row[states[0]], block["table"][0][-1]])
+    text += f"; an untrained network has up to {number(max(bare))} with one of them. " if bare else ". "
+    if bare and max(bare) > row[control]:
+        return text + "So the end of a training is less like the end of another than like an untrained network."
+    if bare and max(bare) > row[control] - CLOSE:
+        text += "That is almost as much: the pictures alone, without training, explain most of this likeness. "
     first = next((name for name in steps if row[name] > row[control]), None)
     if first is None:
         return text + "No earlier epoch is more like the last one than the end of the other training is."
     if first == steps[0]:
-        return text + "Already then the code is more like that of its own last epoch than the other training's last epoch is."
+        return text + f"The code after {first} is already more like that of its own last epoch than the other training's last epoch is."
     return text + f"From {first} on, the code is more like that of its own last epoch than the other training's last epoch is."
 
 

@@ -213,8 +213,8 @@ def compared(m: Mapping[str, Any]) -> str:
 
 def photographs(m: Mapping[str, Any], kept: Mapping[str, Any] | None) -> str:
     rows = (
-        "Rows are over the joints that network and data both have. Only the last column, the mean of the limb joints, can be compared "
-        "between rows."
+        "Rows are over the joints that network and data both have. Only the mean of the limb joints, in a column of its own, can be "
+        "compared between rows."
     )
     if m["elsewhere"]:
         about = "PCK of networks on people of other data sets than those that they were trained on"
