@@ -63,7 +63,7 @@ people, skeleton = crops.people, crops.people.skeleton
 flags = people.keypoints[..., 2]
 labelled = (flags > 0).sum(1)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as they are stored for the network, with their annotated skeletons. Each is a square crop around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a joint that the data mark as hidden is faint.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "People as they are stored for the network, with their annotated skeletons. Each is a square crop around the person, a quarter wider than what the network sees. The person's left is drawn in warm colours, the right in cool ones; a joint is faint where the data mark it as hidden, which not all data do.", "name": "fig-people"}, "image": {"alt": "A contact sheet of people with their annotated skeletons drawn on"}}
 chosen = random.permutation(len(crops))[:examples]
 plots.people([crops[i] for i in chosen], [crops.keypoints[i] for i in chosen], skeleton, columns=8, annotated=True)
 plt.show()

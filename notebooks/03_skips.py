@@ -24,7 +24,7 @@ weights = "mannequins-hg1"  # the trained network whose skip connections are rep
 data = "mannequins"  # people: NAME[:PATH]; tested on its test split, means taken on its validation split
 baseline: str | None = None  # a network with skip connections, to compare ablation with retraining
 retrained: str | None = None  # the same network without them, trained by the same recipe
-studies = "book/studies"  # folder of the results of studies, of which `skips` is read
+studies = "book/studies/lspet"  # folder of the results of studies of photographs, of which `skips` is read
 test_people = 800  # maximum number of test people
 examples = 8  # people shown who lose most
 seed = 0  # of everything drawn by chance
@@ -190,7 +190,7 @@ if twins:
 # is given as well.
 
 # %% tags=["show-input"]
-study = summarise(kept.read("skips", "lspet", studies))
+study = summarise(kept.read("skips", studies))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *skips*: PCK of networks trained without some skip connections, less that of the network trained with all of them. Bars are 95 % intervals over seeds and people; small dots are single seeds.{{ runs['03_skips'].say.hollow }}", "name": "fig-skips-study"}, "image": {"alt": "A row for each network trained without some skip connections, with a dot and an interval"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")

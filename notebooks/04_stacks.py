@@ -22,7 +22,7 @@
 # %% tags=["parameters"]
 weights = "lspet-64px-hg2"  # a trained network of at least two stacks: a weights file or the name of shipped weights
 data = "mannequins"  # people: NAME[:PATH]; tested on its test split, means taken on its validation split
-studies = "book/studies"  # folder of the results of studies, of which `stacks` is read
+studies = "book/studies/lspet"  # folder of the results of studies of photographs, of which `stacks` is read
 test_people = 800  # maximum number of test people
 cka_people = 400  # maximum number of them, for comparing codes
 examples = 8  # people shown whom the last stack helps most, and as many whom it harms
@@ -242,7 +242,7 @@ cka_pairs = {
 # two with equal parameters. The *redesigned* stacks have the changes that the chapter on [redesigns](08_redesign) proposes. Each network is trained from three seeds, until its score no longer rises; the two-stack network of the sections above was trained otherwise, and its score is not comparable.
 
 # %% tags=["show-input"]
-study = summarise(kept.read("stacks", "lspet", studies))
+study = summarise(kept.read("stacks", studies))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The study *stacks*: PCK of each network less that of one wide stack. Bars are 95 % intervals over seeds and people; small dots are single seeds.{{ runs['04_stacks'].say.hollow }}", "name": "fig-stacks-study"}, "image": {"alt": "A row for each network, with a dot and an interval"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")

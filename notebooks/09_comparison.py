@@ -26,7 +26,7 @@
 
 # %% tags=["parameters"]
 data = "mannequins"  # people: NAME[:PATH]; trained on its training split, tested on its test split
-studies = "book/studies"  # folder of the results of studies, of which `estimators` is read
+studies = "book/studies/lspet"  # folder of the results of studies of photographs, of which `estimators` is read
 weights: list[str] = []  # networks trained before, each in place of its kind's training here
 one_stack: str | None = None  # an hourglass trained elsewhere and for longer, shown beside
 two_stacks: str | None = None  # another, of two stacks
@@ -119,7 +119,7 @@ def name_of(card):
 # multiply-adds and few parameters.
 
 # %% tags=["show-input"]
-trainings = kept.read("estimators", "lspet", studies)
+trainings = kept.read("estimators", studies)
 study, curves = summarise(trainings), learning(trainings)
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2·torso on validation people during training, one line a seed, against wall time and against the multiply-adds of all forward passes. Dashed: the median pose. Dotted: three times its score, below which nothing is concluded.", "name": "fig-comparison-curves"}, "image": {"alt": "Rising curves that flatten, a colour for each estimator, once over time and once over compute"}}

@@ -88,7 +88,7 @@ here = [chapter for chapter, metrics in own.items() if metrics]
 # %% tags=["show-input"]
 stated = ledger.read(Path(claims))
 summaries = {
-    claimed: {kind: summary.summarise(kept.read(study, source, studies)) for kind, (study, source) in kinds.items()}
+    claimed: {kind: summary.summarise(kept.read(study, Path(studies, source))) for kind, (study, source) in kinds.items()}
     for claimed, kinds in summary.LEDGER.items()
 }
 verdicts = ledger.ledger(stated, data, own, summaries)

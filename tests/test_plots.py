@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 
 import posekit
 from posekit import plots
-from posekit.plots.comparisons.redesign import APART, side_by_side
+from posekit.plots.comparisons.spread import APART, side_by_side
 
 part = st.floats(0, 1)
 WHITE, BLACK = (1, 1, 1), (0, 0, 0)

@@ -16,7 +16,7 @@ RANDOM = {f"random redesign {i}": 0.36 + 0.01 * i for i in range(1, 6)}
 
 
 def read(folder, study="redesign", source="lspet"):
-    return kept.read(study, source, folder)
+    return kept.read(study, folder / source)
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +207,8 @@ def test_a_floor_cut_short_is_named(tmp_path, text):
 
 def test_fresh_seeds_are_a_study_of_their_own(tmp_path):
     plant(tmp_path, FOUND, seeds=(3, 4, 5))
-    assert len(kept.read("redesign", "lspet", tmp_path, (3, 4, 5)).results) == 54
-    assert not kept.read("redesign", "lspet", tmp_path, SEEDS).results
+    assert len(kept.read("redesign", tmp_path / "lspet", (3, 4, 5)).results) == 54
+    assert not kept.read("redesign", tmp_path / "lspet", SEEDS).results
 
 
 def test_what_goes_on_from_the_base_is_compared_with_the_base_trained_on(complete):

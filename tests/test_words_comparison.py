@@ -57,7 +57,7 @@ def said(**changes):
 
 
 def study(folder, shares=SHARES, **how):
-    return summarise(kept.read(STUDY, "lspet", plant(folder, shares, study=STUDY, **how)))
+    return summarise(kept.read(STUDY, plant(folder, shares, study=STUDY, **how) / "lspet"))
 
 
 def test_the_bar_is_that_of_studies():
@@ -106,7 +106,7 @@ def test_what_has_not_learned_or_climbs_decides_nothing(tmp_path):
 
 
 def test_the_curves_have_time_and_compute(tmp_path):
-    found = kept.read(STUDY, "lspet", plant(tmp_path, SHARES, study=STUDY, leave_out=["TransPose"]))
+    found = kept.read(STUDY, plant(tmp_path, SHARES, study=STUDY, leave_out=["TransPose"]) / "lspet")
     curves = learning(found)
     assert len(curves[ONE]) == 3 and "TransPose" not in curves
     block = curves[ONE][0]

@@ -13,7 +13,7 @@ SKIPS = {"all skips": 0.4, "no skips, 40 epochs": 0.18, "no skips": 0.2, "withou
 
 
 def skips_of(folder, **how):
-    return summarise(kept.read("skips", "lspet", plant(folder, SKIPS, study="skips", **how)))
+    return summarise(kept.read("skips", plant(folder, SKIPS, study="skips", **how) / "lspet"))
 
 
 def test_a_complete_study_says_what_was_lost(tmp_path):
@@ -43,8 +43,8 @@ def test_missing_trainings_are_named_and_decide_nothing(tmp_path):
 
 
 def test_of_a_study_without_a_result_only_that_is_said(tmp_path):
-    found = summarise(kept.read("skips", "lspet", tmp_path))
-    for text in (skips.study({"study": found}), stacks.study({"study": summarise(kept.read("stacks", "lspet", tmp_path))})):
+    found = summarise(kept.read("skips", tmp_path / "lspet"))
+    for text in (skips.study({"study": found}), stacks.study({"study": summarise(kept.read("stacks", tmp_path / "lspet"))})):
         assert "are missing" in text and "| seeds |" not in text
 
 
@@ -73,7 +73,7 @@ def test_two_seeds_have_no_interval(tmp_path):
 
 def test_stacks_are_judged_by_their_contrasts(tmp_path):
     found = {"2 stacks, equal parameters": 0.45, "4 stacks, equal parameters": 0.35, "1 large stack": 0.41, "2 stacks, equal width": 0.41}
-    summary = summarise(kept.read("stacks", "lspet", plant(tmp_path, found, study="stacks")))
+    summary = summarise(kept.read("stacks", plant(tmp_path, found, study="stacks") / "lspet"))
     text = stacks.study({"study": summary})
     assert "Two stacks against one wide stack of as many parameters: better, +" in text
     assert "Four stacks against one wide stack of as many parameters: worse, −" in text

@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from posekit.plots import PALETTE, SHADES
+from posekit.plots import SHADES
 
 
 def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision: float, enough: int, names: Mapping[str, str]) -> Figure:
@@ -19,7 +19,8 @@ def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision
     few = {(row["kind"], row["rate"]): row["planted"] for row in rows if row["planted"] < enough}
     for case, planted in few.items():
         ax.text(0, cases.index(case), f"only {planted:,} planted: not drawn", va="center", fontsize=9, color="0.25")
-    for i, method in enumerate(methods):
+    shades = (*SHADES[:3], SHADES[-1])  # told apart at the size of these dots
+    for i, (method, shade) in enumerate(zip(methods, shades, strict=True)):
         aside = 0.7 * (i - (len(methods) - 1) / 2) / len(methods)
         found = [
             (cases.index(case), row["recall"])
@@ -27,8 +28,8 @@ def recalls(rows: Sequence[Mapping[str, Any]], methods: Sequence[str], precision
             if row["method"] == method and (case := (row["kind"], row["rate"])) not in few
         ]
         for y, block in found:
-            ax.plot([100 * block["low"], 100 * block["high"]], [y + aside] * 2, color=PALETTE[i], linewidth=2, alpha=0.5)
-        ax.plot([100 * block["mean"] for _, block in found], [y + aside for y, _ in found], "o", color=PALETTE[i], label=method)
+            ax.plot([100 * block["low"], 100 * block["high"]], [y + aside] * 2, color=shade, linewidth=2, alpha=0.5)
+        ax.plot([100 * block["mean"] for _, block in found], [y + aside for y, _ in found], "o", color=shade, label=method)
     if wholes := [y for y, (kind, _) in enumerate(cases) if kind == "whole"]:
         ax.plot([80, 80], [wholes[0] - 0.5, wholes[-1] + 0.5], color="0.2", linestyle=":", linewidth=1.5)
     ax.set_yticks(range(len(cases)), [f"{names[kind]}, {100 * rate:.0f} %" for kind, rate in cases])

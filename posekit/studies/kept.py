@@ -62,13 +62,15 @@ class Kept(Trainings):
         return self.median_pose
 
 
-def read(study: str, source: str, folder: str | Path = "book/studies", seeds: Sequence[int] = SEEDS) -> Kept:
-    """What is kept of a study of these people, `folder`/SOURCE/*.json; where several sets of people have results, of that with the most.
+def read(study: str, folder: str | Path, seeds: Sequence[int] = SEEDS) -> Kept:
+    """What is kept of a study of a data set, in `folder`/*.json, `book/studies/SOURCE` as a rule; where several sets of people have
+    results, of that with the most.
 
     Raises:
         PosekitError: no such study; a result is damaged; two sets of people have as many results.
     """
-    folder = Path(folder) / source
+    folder = Path(folder)
+    source = folder.name
     by_people: dict[tuple, list[Result]] = defaultdict(list)
     for path in sorted(folder.glob("*.json")):
         found = results.load(path)

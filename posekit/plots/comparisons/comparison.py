@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from posekit.display.drawing import joint_colours
 from posekit.plots import PALETTE, SHADES, _gap, from_zero
 from posekit.plots.ablation import MARKERS
-from posekit.plots.comparisons.redesign import side_by_side
+from posekit.plots.comparisons.spread import side_by_side
 from posekit.skeleton import Skeleton
 
 LONGER = "trained longer"  # says a name of what was not trained as long as the others

@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from scipy.optimize import isotonic_regression
 
 from posekit.plots import PALETTE, blank_rest, from_zero, ink
+from posekit.plots.comparisons.spread import side_by_side
 
 KINDS = {
     "reference": ("the base", "0.35"),
@@ -17,7 +17,6 @@ KINDS = {
     "distilled": ("learns from a larger network too", PALETTE[2]),
     "random": ("drawn at random", PALETTE[7]),
 }
-APART = 0.025  # of the range of the costs lie between two dots at least
 
 
 def learning_curves(variants: Mapping[str, Mapping], reference: str, floor: float | None) -> Figure:
@@ -84,7 +83,10 @@ def variant_changes(variants: Mapping[str, Mapping], chosen: str | None) -> Figu
 
 
 def pareto(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
-    """PCK on test over multiply-adds, colours by kind; left and above is better. Variants that are not trained are left out."""
+    """PCK on test over multiply-adds, colours by kind; left and above is better. Variants that are not trained are left out.
+
+    Dots of about equal cost are drawn side by side, and a grey line leads from each to its cost on the axis.
+    """
     shown = {name: variant for name, variant in variants.items() if variant["seeds"]}
     rows = -(-len(shown) // 3)
     figure, ax = plt.subplots(figsize=(7.5, 4 + 0.2 * rows))
@@ -99,22 +101,13 @@ def pareto(variants: Mapping[str, Mapping], chosen: str | None) -> Figure:
         ax.annotate(str(number), (x, mean), ha="center", va="center_baseline", color=letters, fontsize=7.5, fontweight="bold")
     ax.set(xlabel="multiply-adds (millions)", ylabel="PCK@0.2·torso on test (%)")
     ax.margins(0.1)
+    foot, head = ax.get_ylim()
+    for cost, x, variant in zip(costs, places, shown.values(), strict=True):
+        ax.plot([cost, x, x], [foot, foot + 0.08 * (head - foot), 100 * variant["test"]["mean"]], color="0.8", linewidth=0.8, zorder=0)
+    ax.set_ylim(foot, head)
     if shown:
         figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9)
     return figure
-
-
-def side_by_side(costs: np.ndarray) -> np.ndarray:
-    """Where to draw dots of costs (N,): as near to them as their order allows and a distance of APART of their range.
-
-    >>> side_by_side(np.array([40.0, 40.0, 60.0])).round(2).tolist()
-    [39.75, 40.25, 60.0]
-    """
-    out, order = costs.astype(float), np.argsort(costs, kind="stable")
-    if len(costs):
-        steps = APART * np.ptp(costs) * np.arange(len(costs))
-        out[order] = isotonic_regression(costs[order] - steps).x + steps
-    return out
 
 
 def spectra(shares: Mapping[str, np.ndarray]) -> Figure:

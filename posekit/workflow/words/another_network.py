@@ -274,8 +274,9 @@ def explanations(m: Mapping[str, Any]) -> str:
     )
     if by["undecided"]:
         text += f" Undecided: {listed(by['undecided'])}."
-    empty = [f"{cascade['empty'][name]} of {name}" for name in m["methods"] if cascade["empty"][name]]
-    text += f" Empty maps, which count as 0, at this step: {listed(empty)}." if empty else " No map is empty at this step."
+    if "empty" in cascade:  # which an older run did not count
+        empty = [f"{cascade['empty'][name]} of {name}" for name in m["methods"] if cascade["empty"][name]]
+        text += f" Empty maps, which count as 0, at this step: {listed(empty)}." if empty else " No map is empty at this step."
     good = [name for name in m["methods"] if any(block["low"] > 0 for block in m["better"][name].values())]
     more = f"{listed(good)} {'is' if len(good) == 1 else 'are'}" if good else "no method is"
     return f"{text} Over {m['explained']} people, {more} significantly better than edges in at least one of deletion and insertion."
