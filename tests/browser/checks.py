@@ -85,11 +85,12 @@ def unfold(page: Page) -> int:
     }""")
 
 
-def accessibility(page: Page) -> list[str]:
-    """What axe-core finds serious or critical."""
-    page.evaluate(AXE_SCRIPT)
-    options = {"resultTypes": ["violations"], "preload": False}
-    found = page.evaluate("options => axe.run(document, options).then(results => results.violations)", options)
+def accessibility(page: Page, within: str = "html") -> list[str]:
+    """What axe-core finds serious or critical, in the whole page or in the elements of a selector."""
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(AXE_SCRIPT)
+    run = "([within, options]) => axe.run({include: [[within]]}, options).then(results => results.violations)"
+    found = page.evaluate(run, [within, {"resultTypes": ["violations"], "preload": False}])
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:200]} {node['failureSummary']}"
         for rule in found

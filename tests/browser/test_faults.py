@@ -56,6 +56,13 @@ def test_a_page_without_faults(page, tmp_path):
     assert [*witness.faults(), *found, checks.weight(tmp_path / "page.html")] == [[], [], [], [], []]
 
 
+def test_what_is_folded_is_checked_once_it_is_open(page, tmp_path):
+    faint = '<p style="color: #aaa; background: #fff">faint</p>'
+    opened(page, tmp_path, f"<details><summary>one</summary><p>clear</p></details><details><summary>two</summary>{faint}</details>")
+    assert checks.accessibility(page) == [] and checks.unfold(page) == 2
+    assert len(checks.accessibility(page, "article details")) == 1
+
+
 def test_weight(tmp_path):
     (tmp_path / "page.html").write_bytes(b" " * (checks.MOST + 1))
     assert checks.weight(tmp_path / "page.html")

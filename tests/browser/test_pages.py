@@ -19,7 +19,7 @@ def test_accessibility(page, book, chapter, theme, screen):
     assert page.locator("html").get_attribute("data-theme") == theme
     assert checks.accessibility(page) == []
     if checks.unfold(page):
-        assert checks.accessibility(page) + checks.width(page) == []
+        assert checks.accessibility(page, "article details") + checks.width(page) == []
 
 
 def test_links(book):
