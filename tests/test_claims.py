@@ -67,6 +67,8 @@ def planted(claim, wanted):
         metrics = merged(metrics, at(claim.minus, {"mean": 0, "low": 0, "high": 0}))
     if claim.over:
         metrics = merged(metrics, at(claim.over, 1))
+    if claim.needs:
+        metrics = merged(metrics, merged(at(claim.needs.metric, claim.needs.below - 0.01), at(claim.needs.over, 1)))
     return metrics
 
 
@@ -156,6 +158,8 @@ def test_the_landing_page_shows_a_handful():
         ({"rule": {"above": 0, "below": 1}}, "claim one: rule: give one of above, below and equals"),
         ({"rule": {"equals": 2}}, "claim one: rule: equals and sure belong together"),
         ({"rule": [1]}, "claim one: rule is [1]; give a mapping"),
+        ({"needs": [1]}, "claim one: needs is [1]; give a mapping"),
+        ({"needs": {"metric": ["a"]}}, "claim one: needs lacks over"),
     ],
 )
 def test_a_claim_that_is_not_complete_is_refused_by_name(tmp_path, change, said):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from posekit.workflow import claims
+from posekit.workflow.words import claims as ledger
 from posekit.workflow.words import components as words
 
 ROOT = Path(__file__).parents[1]
@@ -17,11 +18,11 @@ def block(mean, change=0.0, half=0.002):
     return {"mean": mean, "low": mean - 0.02, "high": mean + 0.02, "change": changed, "relative": changed}
 
 
-def cut(changes, whole=0.6, random=0.3):
+def cut(changes, whole=0.6, random=0.3, mean_code=0.2):
     found = {k: block(whole + c, c) for k, c in changes.items()}
     return {
         "whole": {"mean": whole, "low": whole - 0.02, "high": whole + 0.02},
-        "mean code": block(0.3, 0.3 - whole),
+        "mean code": block(mean_code, mean_code - whole),
         "components": found,
         "random directions": {k: block(random) | {"behind": block(0, random - whole - c)["change"]} for k, c in changes.items()},
     }
@@ -70,6 +71,21 @@ def test_the_answer_is_that_of_the_ledger(change, half, said):
     assert {"supported": "are noise", "not supported": "not noise", "undecided": "Undecided"}[verdict] in said
 
 
+@pytest.mark.parametrize("change", [-0.12, 0.0])
+def test_a_network_that_uses_little_of_its_code_decides_nothing(change):
+    metrics = with_change(change)
+    metrics["cut"]["skips mean"]["mean code"] = block(0.45, -0.15)
+    said = words.sentences(metrics)["answer"]
+    assert said.startswith("**Undecided**") and said.endswith(
+        "with the mean code for everybody it still finds 75 % of them: it uses too little of its code here to tell."
+    )
+    claim = next(claim for claim in claims.read(ROOT / "book" / "claims.yaml") if claim.id == "components-noise")
+    verdict = claims.decide(claim, json.loads(json.dumps(metrics)))
+    assert claim.needs.below == -words.MATTERS and verdict.verdict == "undecided" and verdict.why == claim.needs.lacking
+    assert f"; {verdict.why}" in ledger.measured(claim, verdict)
+    assert ledger.brief(claim, {"mannequins": verdict}).endswith(f" on mannequins (undecided: {verdict.why})")
+
+
 def test_codes_of_few_dimensions_are_not_judged():
     metrics = planted(cut={"people": 20, "scored": 20, "fitted on": 20} | dict.fromkeys(words.TREATMENTS, cut({1: -0.1, 19: 0.0})))
     assert "fewer than 50 components" in words.sentences(metrics)["answer"]
@@ -79,8 +95,8 @@ def test_codes_of_few_dimensions_are_not_judged():
 def test_the_fewest_components_that_lose_nothing_are_named():
     said = words.cut(planted(), "skips mean")
     assert said == (
-        "With the skip connections at their mean, PCK is 60.0 % [58.0, 62.0] with the whole code, and 30.0 % [28.0, 32.0] if everybody "
-        "has the mean code, a change of −30.0 [−30.2, −29.8] points, about the most that cutting can cost. 200 components are the fewest "
+        "With the skip connections at their mean, PCK is 60.0 % [58.0, 62.0] with the whole code, and 20.0 % [18.0, 22.0] if everybody "
+        "has the mean code, a change of −40.0 [−40.2, −39.8] points, about the most that cutting can cost. 200 components are the fewest "
         "tried with which a loss of 5 % of the joints is excluded. Components keep more than random directions: PCK is 60.0 % [58.0, 62.0] "
         "with 200 of them and 30.0 % [28.0, 32.0] with as many random directions, a difference of +30.0 [+29.8, +30.2] points."
     )

@@ -42,6 +42,16 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Need:
+    """Without which a number decides nothing: the mean of one metric over that of another, below a threshold."""
+
+    metric: list
+    over: list
+    below: float
+    lacking: str  # what is so where it is not
+
+
+@dataclass(frozen=True)
 class Claim:
     group: str
     id: str
@@ -60,6 +70,7 @@ class Claim:
     times: float = 1.0
     unit: str = ""
     rule: Rule | None = None
+    needs: Need | None = None
     people: list | None = None
     cases: str = ""  # what `people` counts where it is no people: "pairs of mannequins"
     note: str = ""
@@ -88,7 +99,7 @@ class Estimate:
 @dataclass(frozen=True)
 class Verdict:
     verdict: str  # a key of MARKS
-    why: str = ""  # of what was not measured
+    why: str = ""  # of what was not measured, or was and decides nothing
     number: Estimate | None = None
     lead: Estimate | None = None  # of the number over the next, where the rule is `equals`
     data: str = ""  # name of the data set
@@ -170,10 +181,11 @@ def decide(claim: Claim, metrics: Mapping) -> Verdict:
     try:
         number = _measured(claim, metrics)
         lead = _estimate(claim, metrics, claim.rule.sure) if claim.rule.sure else None
+        lacking = claim.needs.lacking if claim.needs and not _met(claim, claim.needs, metrics) else ""
     except _MissingError as error:
         return Verdict("not measured", str(error))
     seeds = (look_up(metrics, claim.metric or []) or {}).get("seeds", 0) if claim.study else 0
-    return Verdict(_ruled(claim.rule, number, lead), number=number, lead=lead, seeds=seeds)
+    return Verdict("undecided" if lacking else _ruled(claim.rule, number, lead), lacking, number, lead, seeds=seeds)
 
 
 def ledger(
@@ -247,6 +259,8 @@ def _claim(who: str, group: str, entry: Any) -> Claim:
             raise PosekitError(f"{who}: rule: give one of above, below and equals")
         if (rule.equals is None) != (rule.sure is None):
             raise PosekitError(f"{who}: rule: equals and sure belong together")
+    if isinstance(given := entry.get("needs"), dict):
+        values["needs"] = _made(f"{who}: needs", Need, given)
     claim: Claim = _made(who, Claim, values)
     if claim.only and claim.only not in KINDS:
         raise PosekitError(f"{who}: only is {claim.only!r}; give one of {', '.join(KINDS)}")
@@ -323,6 +337,11 @@ def _measured(claim: Claim, metrics: Mapping) -> Estimate:
     if claim.times != 1:
         a = replace(a, mean=a.mean * claim.times, low=a.low * claim.times, high=a.high * claim.times)
     return a
+
+
+def _met(claim: Claim, needs: Need, metrics: Mapping) -> bool:
+    whole = _estimate(claim, metrics, needs.over).mean
+    return whole > 0 and _estimate(claim, metrics, needs.metric).mean / whole < needs.below
 
 
 def _ruled(rule: Rule, number: Estimate, lead: Estimate | None) -> str:

@@ -137,6 +137,8 @@ def measured(claim: Claim, verdict: Verdict) -> str:
         text += f", p = {number.p:.2g}"
     if of_study:
         text += f"; {of_study}, {verdict.seeds} seeds"
+    if verdict.why:
+        text += f"; {verdict.why}"
     if not number.people:
         return text if verdict.data in DATA else f"{text}; {verdict.data}"
     photographed = "photographed people" if verdict.data in DATA else f"people of {verdict.data}"
@@ -169,7 +171,7 @@ def brief(claim: Claim, by_kind: Mapping[str, Verdict]) -> str:
         if v.number is None:
             continue
         mean = re.sub(r" \[.+?\]", "", _spoken(v.number, claim.unit, plus=claim.difference, digits=digits))
-        said.append(f"{mean} on {kind}" + ("" if v.verdict in DECIDED else f" ({v.verdict}{_about(claim)})"))
+        said.append(f"{mean} on {kind}" + ("" if v.verdict in DECIDED else f" ({v.verdict}{f': {v.why}' if v.why else _about(claim)})"))
     rest: dict[str, list[str]] = {}  # without a number: by verdict, on whom
     for kind, v in by_kind.items():
         if v.number is None:

@@ -6,6 +6,7 @@ from posekit.workflow.words import by_number, change, listed, number, ranged, sp
 
 NAMED = 0.9  # a component gets a name where halves of the people agree on it with a mean |cos| of at least this
 NOISE = 50  # components from here on were taken for noise
+MATTERS = 0.5  # of the joints found that the mean code for everybody has to cost, or the code matters too little for a cut to tell
 MARGIN = 0.05  # of the joints found: a cut code that loses less is as good as the whole one. The ledger's rule for the claim is the same.
 TREATMENTS = {"skips intact": "With the skip connections intact", "skips mean": "With the skip connections at their mean"}
 DECIDES = "skips mean"  # where the code is all that the network knows of the picture
@@ -73,15 +74,25 @@ def answer(m: Mapping) -> str:
     blocks = by_number(m["cut"][DECIDES]["components"])
     if NOISE not in blocks:
         return f"These codes have fewer than {NOISE} components, so that the claim cannot be tested here."
-    relative = blocks[NOISE]["relative"]
+    relative, lost = blocks[NOISE]["relative"], without(m["cut"][DECIDES])
     measured = (
         f"with the code cut to {NOISE} components and the skip connections at their mean, the network finds {more_or_fewer(relative)}"
     )
+    if lost > -MATTERS:
+        return (
+            f"**Undecided**: {measured}. But with the mean code for everybody it still finds {number(100 + 100 * lost, 0)} % of them: "
+            "it uses too little of its code here to tell."
+        )
     return {
         "as many": f"**For the network, they are noise**: {measured}, and a loss of more than {100 * MARGIN:g} % is excluded.",
         "fewer": f"**They are not noise**: {measured}.",
         "undecided": f"**Undecided**: {measured}, and the interval contains our margin, a loss of {100 * MARGIN:g} %.",
     }[judged(relative)]
+
+
+def without(found: Mapping) -> float:
+    """The relative change of the number of joints if everybody has the mean code."""
+    return float(found["mean code"]["change"]["mean"] / found["whole"]["mean"])
 
 
 def stable(m: Mapping) -> str:
