@@ -235,7 +235,7 @@ plt.show()
 
 # %% tags=["hide-input"]
 rows = [
-    {"study": name} | {column: cell for column, cell in words.cells(variant, v).items() if column != "val"}
+    {"study": name} | {column: cell for column, cell in words.cells(variant, v).items() if column not in ("val", "multiply-adds")}
     for name, s in summaries.items()
     for variant, v in s["variants"].items()
     if name != "redesign" and v["seeds"]
