@@ -83,8 +83,8 @@ crops = cut(round(network.card.resolution * CONTEXT), aspect=network.card.aspect
 # mislead it. Labels without a face, as those of the Leeds photographs, say less.
 #
 # Two models turn the evidence into the ratio of two densities, that of labels with the error to that of the labels as they are: a logistic
-# regression, which holds with few people, and boosted trees, which can learn that a network contradicts itself about a person. The mean of
-# their log-odds counts. They are fitted on errors planted in the same people, and each person is judged by models that were fitted on
+# regression, which holds with few people, and boosted trees, which can learn that a network contradicts itself about a person. What
+# counts is the mean of their log-odds. They are fitted on errors planted in the same people, and each person is judged by models that were fitted on
 # others. The rate of each kind of error is unknown, but the labels bound it: above any threshold of the ratio, labels with the error cannot
 # be more than all labels there
 # {cite:p}`blanchard2010`. This upper bound of the rate, times the ratio, is the probability that the label is wrong {cite:p}`elkan2008`.
@@ -148,7 +148,7 @@ plt.show()
 #
 # {{ runs["14_audit"].say.second }}
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whose labels are most doubtful, with the probability that left and right are exchanged, or box or person wrong, above: each label, and to its right the prediction. Left limbs are in warm colours, right limbs in cool ones.", "name": "fig-audit-doubtful"}, "image": {"alt": "Pairs of pictures of the same person with two skeletons, on many of which left and right are exchanged"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The people whose labels are most doubtful, with the probability that left and right are exchanged, or box or person wrong, above: each label, and to its right the prediction. Left limbs are in warm colours, right limbs in cool ones; a predicted joint with a low peak is faint.", "name": "fig-audit-doubtful"}, "image": {"alt": "Pairs of pictures of the same person with two skeletons, on many of which left and right are exchanged"}}
 first = audit.order()[:12]
 side_by_side = [k[i] for i in first for k in (audit.people.keypoints, audit.opinions[0].predicted)]
 moved = [transform_keypoints(crops.matrices[i], k) for i, k in zip(np.repeat(first, 2), side_by_side, strict=True)]
@@ -210,6 +210,7 @@ plt.show()
 # ## The verdict
 #
 # *Flagged* are the labels at the head of the audit's list; those *above 50 %* are more likely wrong than right by its probabilities.
+# *By eye* is the judgement of one viewer, a vision-language model.
 #
 # {{ runs["14_audit"].say.table }}
 #

@@ -30,12 +30,13 @@ def measured(
     people: People, weights: str | Path | Predictor, kinds: Sequence[str] = KINDS, rates: Sequence[float] = RATES, *,
     flip: bool = True, seed: int = 0, resamples: int = 200, cache: str | Path = "data", progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Each kind of error planted at each rate, and how well METHODS find it; in one pass of the network.
+    """Each kind of error planted at each rate, and how well the audit and three baselines find them; in one pass
+    of the network.
 
     Returns:
         `people`; `network`; `doubted`, the share of people, and of labels, that the audit calls wrong before anything is planted; and
         `rows`, one a kind, rate and method, with `planted` (how many), `auc`, `top` (the share that is planted of as many at the top),
-        `recall` (at a precision of PRECISION, with `low` and `high`, a bootstrap over people) and, of the audit, `calibration` (by interval
+        `recall` (at a precision of 0.8, with `low` and `high`, a bootstrap over people) and, of the audit, `calibration` (by interval
         of the probability, how many there are, their mean probability and the share that is planted). Those who were doubted before
         take no part, since nobody knows whether their labels are right.
     """

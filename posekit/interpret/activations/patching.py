@@ -83,8 +83,8 @@ class Patched:
         return replace(self, a=self.a[index], b=self.b[index], patched=patched, counted=self._counted()[index])
 
     def where_right(self, truth: tuple[np.ndarray, np.ndarray]) -> "Patched":
-        """The same, where a joint counts in those pairs alone in which the network finds it in A and in B: within twice NEAR of its true
-        place (`truth`). A joint whose place is not known, NaN, does not count."""
+        """The same, where a joint counts in those pairs alone in which the network finds it in A and in B: within twice NEAR, a
+        twentieth of the view's side, of its true place (`truth`). A joint whose place is not known, NaN, does not count."""
         with np.errstate(invalid="ignore"):
             pairs = zip((self.a, self.b), truth, strict=True)
             found = [np.linalg.norm(one[..., :2] - true, axis=-1) <= 2 * NEAR * self.size for one, true in pairs]

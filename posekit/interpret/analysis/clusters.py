@@ -54,7 +54,7 @@ class Clustering:
 
 
 def kmeans(points: np.ndarray, k: int, *, restarts: int = 10, seed: int = 0) -> Clustering:
-    """The best of `restarts` k-means clusterings of points (N, D); by mini-batches where there are more than EXACT people.
+    """The best of `restarts` k-means clusterings of points (N, D); by mini-batches where there are more than EXACT (20,000) people.
 
     Raises:
         PosekitError: k is below 2 or not below the number of people, the points are not finite or fewer than k differ, or a

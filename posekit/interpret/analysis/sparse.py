@@ -156,7 +156,7 @@ def atom_stability(dictionaries: Sequence[np.ndarray], *, seed: int = 0) -> dict
     """Whether trainings find the same atoms: the mean cosine, without its sign, of atoms (A, C) of two dictionaries, matched one to one.
 
     Returns:
-        `mean`, `least` and `most` over pairs, and `chance`, the highest mean of DRAWS pairs of dictionaries drawn at random, spread over
+        `mean`, `least` and `most` over pairs, and `chance`, the highest mean of five pairs of dictionaries drawn at random, spread over
         the channels as these atoms are. Atoms are stable where `least` is above `chance`.
 
     Raises:

@@ -58,7 +58,7 @@ class Dependency:
 
 
 def dependency(model: nn.Module, card: Card, crops: Crops, *, seed: int = 0, backend: Backend | None = None) -> Dependency:
-    """Hide each labelled joint of each person, and CONTROLS other points on the person, and see which joints move.
+    """Hide each labelled joint of each person, and CONTROLS (12) other points on the person, and see which joints move.
 
     Raises:
         PosekitError: the people have other joints than the network, or nobody has a torso.

@@ -317,5 +317,5 @@ def verdicts(m: Mapping[str, Any]) -> dict[str, str]:
         found_["Flagged labels with left and right exchanged, by eye"] = _seen(block["flagged"]["exchanged"])
         found_["Other labels with left and right exchanged, by eye"] = _seen(block["others"]["exchanged"])
     found_["Labels taken to be wrong, at most"] = spoken(m["audit"]["wrong"])
-    found_["Annotations more likely wrong than right as a whole"] = share(m["audit"]["exchanged"])
+    found_["Annotations more likely wrong than right as a whole"] = spoken(m["audit"]["exchanged"])
     return found_
