@@ -192,7 +192,7 @@ looked = verdicts.kept(f"{studies}/eye/{table.source.partition(':')[0]}.json")
 #
 # ## Learning from audited labels
 #
-# A study trains one recipe at 64 px from three seeds in four ways: on the labels as they are, without doubtful labels, with exchanges
+# A study on photographs trains one recipe at 64 px from three seeds in four ways: on the labels as they are, without doubtful labels, with exchanges
 # corrected, and with each label weighted by the probability that it is right. The audit is made by networks that were not trained on the
 # people whom they judge; it was made before the handedness of the labels and the boosted trees were part of it. Test labels stay as
 # they are.
@@ -200,7 +200,7 @@ looked = verdicts.kept(f"{studies}/eye/{table.source.partition(':')[0]}.json")
 # %% tags=["show-input"]
 study = summarise(kept.read("audit", studies))
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study of audited labels: difference in PCK between each way to learn and the labels as they are, in points, with 95 % intervals over seeds and people; small dots are seeds.", "name": "fig-audit-study"}, "image": {"alt": "A row for each way to learn, with a dot and an interval"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "The study of audited labels, on photographs: difference in PCK between each way to learn and the labels as they are, in points, with 95 % intervals over seeds and people; small dots are seeds.", "name": "fig-audit-study"}, "image": {"alt": "A row for each way to learn, with a dot and an interval"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
 plt.show()
 

@@ -78,7 +78,7 @@ def calibrate(
     """Fit probabilities and radii to a network on the validation people of a data set, and measure them on its test people.
 
     A joint is *found* within 0.2 torso lengths of its annotation. The probability of that is read from the share of the heatmap within 0.2
-    of the network's own torso lengths, by one isotonic curve for all joints; the radius is the spread of the heatmap times a factor for
+    torso lengths of the prediction, the torso as predicted, by one isotonic curve for all joints; the radius is the spread of the heatmap times a factor for
     each joint, such that it holds the annotation in `level` of people like these (normalised split-conformal prediction).
 
     Args:

@@ -27,7 +27,7 @@ class Calibration:
         people: how many they were.
         flip: whether it is of the mean of picture and mirror image.
         level: how often the true joint lies within the radius, of people like these.
-        mass: (M,) rising, the share of a joint's heatmap within 0.2 of the network's own torso lengths.
+        mass: (M,) rising, the share of a joint's heatmap within 0.2 torso lengths of the prediction, the torso as predicted.
         probability: (M,) not falling, how often such a joint lies within 0.2 torso lengths of the annotation (isotonic regression, straight
             lines between).
         radius: by joint, the factor from the spread of its heatmap to the radius (normalised split-conformal prediction). A joint that

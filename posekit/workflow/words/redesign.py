@@ -192,7 +192,7 @@ def own(study: Mapping) -> str:
             side = 2 if low is None or low <= 0 <= high else 0 if low > 0 else 1
             sides[list(sides)[side]].append(f"*{name}*")
     parts = [f"{_listed(names)} {'finds' if len(names) == 1 else 'find'} {what}" for what, names in sides.items() if names]
-    return f"Of the redesigns that a finding suggests, {'; '.join(parts)}."
+    return f"Of the redesigns that a finding suggests, on photographs {'; '.join(parts)}."
 
 
 def random(study: Mapping) -> str:
