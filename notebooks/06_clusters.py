@@ -240,6 +240,9 @@ plt.show()
 
 # %% [markdown]
 # {{ runs["06_clusters"].say.near }}
+#
+# The next figures, and the maps below, show a finer division of the same people, by k-means into as many clusters as the parameter `detail`
+# says. It was chosen to look at people, not by any test: another number would do as well.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "A finer division: the difference between people in a cluster and all others, in standard deviations of the attribute, with half the width of its 95 % interval; pale grey numbers where the interval contains 0.", "name": "fig-detail"}, "image": {"alt": "A matrix of attributes by clusters"}}
 if rich[shown[-1]]:

@@ -348,7 +348,7 @@ excited = {f"channel {one.channel}": {"nine": one.values.mean(), "all": seen.cod
 #
 # A map says which pixels a number depends on, not what the network computes from them. The cascade detects maps that do not depend on what
 # the upper layers learned; a map that passes can still be wrong. The intervals of this chapter are not corrected for the number of methods;
-# where the ledger uses one that is, it says so. Deletion and insertion judge a map by pictures that are blurred in parts, which the network has never seen, and a smooth map
+# where the ledger uses a corrected one, it says so. Deletion and insertion judge a map by pictures that are blurred in parts, which the network has never seen, and a smooth map
 # does better there than a scattered one that points at the same things. Hiding one joint shows what the network relies on while everything
 # else is visible; two joints that can replace each other both look unneeded. A maximised picture is one of many that excite a channel.
 

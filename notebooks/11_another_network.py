@@ -123,8 +123,8 @@ def score(found):
 # ## Score, floor and ceiling
 #
 # The score is over the twelve joints of the limbs, which both networks have. The floor is the *median pose* of the training people, which
-# needs no picture; the ceiling is {{ runs["11_another_network"].say.ceiling }}. On photographs the ceiling is by labels on which several networks agree; [two
-# annotators](01_dataset), who scatter more, give a lower one. The same people are scored twice: as they are,
+# needs no picture; the ceiling is {{ runs["11_another_network"].say.ceiling }}. On photographs it can be estimated from labels on which several networks agree; [two
+# annotators](01_dataset), who scatter more, give a lower estimate. The same people are scored twice: as they are,
 # and rotated in the picture until the labelled trunk is upright. Each network gets the crop that it was trained with: ours the box with a
 # margin, BlazePose a square around the middle of the hips that reaches the farthest joint.
 

@@ -335,7 +335,7 @@ pd.DataFrame(rows).style.hide().set_caption("How far joints move without the ato
 # ## Do networks arrange people alike?
 #
 # *Centred kernel alignment* {cite:p}`kornblith2019` compares the codes of two networks for the same people. It is 1 if one set of codes is
-# the other rotated and scaled, and about 0 if they have nothing in common. An untrained network of the same architecture is the control; it, too, gives similar pictures similar codes, so that its CKA is not 0.
+# the other rotated and scaled, and about 0 if they have nothing in common. An untrained network of the same architecture is the control; it, too, gives similar pictures similar codes, so that its CKA need not be 0.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Similarity of the codes of networks for the same people (unbiased linear CKA).", "name": "fig-causes-cka"}, "image": {"alt": "A square table of similarities, high among the trained networks and low against the untrained one"}}
 torch.manual_seed(seed)

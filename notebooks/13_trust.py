@@ -204,12 +204,12 @@ pd.DataFrame(words.repair_rows(plain(errors))).style.hide().set_caption(
 )
 
 # %% [markdown]
-# {{ runs["13_trust"].say.errors }}
+# {{ runs["13_trust"].say.errors }} In the table, the row *found* has the OKS-AP as it is.
 #
 # ## What does a worse picture cost?
 #
 # The network's view of the same people is degraded step by step, by the corruptions of PoseBench {cite:p}`ma2024` and by boxes that are
-# rotated, too large, too small or shifted. The dashed line is how far the code moves, relative to the mean distance between the codes of
+# rotated, too large, too small or shifted. In {numref}`fig-trust-robustness` the dashed line is how far the code moves, relative to the mean distance between the codes of
 # two people.
 
 # %% tags=["show-input"]
@@ -226,8 +226,8 @@ plt.show()
 #
 # [The chapter on attribution](07_explanations) tests whether maps depend on the network. Here four indices after PoseIG {cite:p}`he2023`
 # describe the maps: *diffusion*, how evenly a map is spread; *foreground*, its share on the person's silhouette, for mannequins alone;
-# *locality*, its share near the joint itself; *relation*, its share near the person's other joints. The dotted line is the value for a
-# uniform map.
+# *locality*, its share near the joint itself; *relation*, its share near the person's other joints. In {numref}`fig-trust-indices` the dotted line is the
+# value for a uniform map.
 
 # %% tags=["show-input"]
 sides = [f"{side} {joint}" for joint in joints for side in ("left", "right")]

@@ -147,13 +147,15 @@ def test_the_autoencoder_and_its_controls():
 
 def test_redesigns_that_a_finding_suggests():
     assert words.own(study()) == (
-        "Of the redesigns that a finding suggests, on photographs *lean* finds more joints than the base; *basic modules* finds fewer; *noisy code* "
-        "finds a number that does not differ significantly."
+        "Of the redesigns that a finding suggests, on photographs *lean* finds more joints than the base; *basic modules* finds fewer; "
+        "*noisy code* finds a number that does not differ significantly."
     )
     assert "help is not decided yet: trainings of *lean* are missing." in words.own(UNFINISHED)
     two = study()
     two["variants"] = {"base": variant("reference"), "lean": variant("found"), "all three": variant("found")}
-    assert words.own(two) == "Of the redesigns that a finding suggests, on photographs *lean* and *all three* find more joints than the base."
+    assert (
+        words.own(two) == "Of the redesigns that a finding suggests, on photographs *lean* and *all three* find more joints than the base."
+    )
     two["variants"]["lean"]["difference"] = ALONE
     assert "*lean* finds a number that does not differ" in words.own(two)
 

@@ -78,8 +78,9 @@ def calibrate(
     """Fit probabilities and radii to a network on the validation people of a data set, and measure them on its test people.
 
     A joint is *found* within 0.2 torso lengths of its annotation. The probability of that is read from the share of the heatmap within 0.2
-    torso lengths of the prediction, the torso as predicted, by one isotonic curve for all joints; the radius is the spread of the heatmap times a factor for
-    each joint, such that it holds the annotation in `level` of people like these (normalised split-conformal prediction).
+    torso lengths of the prediction, the torso as predicted, by one isotonic curve for all joints; the radius is the spread of the heatmap
+    times a factor for each joint, such that it holds the annotation in `level` of people like these (normalised split-conformal
+    prediction).
 
     Args:
         model: what `posekit.load` or `posekit.adapt` gives, or the name or file of weights. It has heatmaps.

@@ -42,8 +42,8 @@ def of_maps(maps: Tensor, points: np.ndarray, card: Card, skeleton: Skeleton) ->
     """What heatmaps say of how sure they are, by name of SIGNALS, (B, K) each, larger where surer.
 
     `peak` is the score of the joint, cut off at 1; `mass` the share of the map within `REACH` torso lengths of the predicted joint,
-    the torso as predicted; `entropy` 1 less that of the map; `spread` less the map's standard deviation around the joint, in input pixels, that of
-    a single cell at least: a map cannot say more, and radii are this times a factor, which would be without bound.
+    the torso as predicted; `entropy` 1 less that of the map; `spread` less the map's standard deviation around the joint, in input
+    pixels, that of a single cell at least: a map cannot say more, and radii are this times a factor, which would be without bound.
 
     Args:
         maps: (B, K, h, w) as they are predicted.

@@ -146,17 +146,20 @@ def gap(m: Mapping) -> str:
 def density(m: Mapping) -> str:
     """What HDBSCAN finds, in all components and where it finds most."""
     rows = m["density"]
-    most = max(rows, key=lambda row: row["people: clusters"])
+    count = max(row["people: clusters"] for row in rows)
     full = min((row for row in rows if row["components"] == rows[-1]["components"]), key=lambda row: row["people: noise"]["mean"])
     words = (
         f"In all {full['components']} components it finds {clusters(full['people: clusters'])} and leaves {share(full['people: noise'])} "
         f"of the people as noise; in the control, {clusters(full['control: clusters'])} and {share(full['control: noise'])}."
     )
-    if most["people: clusters"] > full["people: clusters"]:
-        words += (
-            f" It finds the most, {clusters(most['people: clusters'])}, in {most['components']} components, with "
-            f"{share(most['people: noise'])} left as noise, where the control has {clusters(most['control: clusters'])}."
-        )
+    if count > full["people: clusters"]:
+        most = [
+            f"in {row['components']} components, with {share(row['people: noise'])} left as noise, where the control has "
+            f"{clusters(row['control: clusters'])}"
+            for row in rows
+            if row["people: clusters"] == count
+        ]
+        words += f" It finds the most, {clusters(count)}, {'; '.join(most)}."
     only = [row for row in rows if row["people: clusters"] > 1 and not row["control: clusters"]]
     if only:
         least = min(row["people: noise"]["mean"] for row in only)
