@@ -108,6 +108,8 @@ def test_what_hdbscan_finds():
     said = words.density(planted())
     assert said.startswith("In all 50 components it finds no cluster and leaves 90 % [89,\u00a091] of the people as noise;")
     assert "It finds the most, 2 clusters, in 2 components" in said and "In 1 of the 2 rows people have several clusters" in said
+    tied = words.density(planted(density=[row(2, 2, 2), row(5, 2, 0), row(50, 0, 0)]))
+    assert "has 2 clusters; in 5 components, with 90 %" in tied and "where the control has no cluster." in tied
     quiet = words.density(planted(density=[row(2, 1, 1), row(50, 1, 0)]))
     assert "finds 1 cluster and" in quiet and "finds most" not in quiet and "people have" not in quiet
     assert said.endswith("most people belong to none.") and "none." not in words.density(planted(density=[row(2, 2, 0, noise=0.3)]))[-5:]
