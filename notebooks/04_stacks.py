@@ -253,7 +253,7 @@ plt.show()
 #
 # ## The verdict
 #
-# The table names the network of each column; both columns may be of one that was trained on photographs.
+# The table names the network of each column. With their own parameters both editions examine one that was trained on photographs.
 #
 # {{ runs["04_stacks"].say.table }}
 #

@@ -296,7 +296,8 @@ HTML(slider(strips, labels, notes, ["nearest person", *(f"skips {skips}" for ski
 # Pictures of a single walk prove little. The codes of {{ runs["05_probes"].say.walkers }} people are therefore moved by {{ runs["05_probes"].say.step }}
 # standard deviations in both directions, along the first components and along the directions of probes. Two effects are measured: how far the predicted joints move, and
 # how much the attribute of the predicted pose differs between the two ends. Random directions, drawn with the covariance of the codes and walked as far, show the effect of
-# any change. The effect along a direction is compared with those along random directions by Student's *t*, and *p* is corrected by Holm's method for all effects tested.
+# any change. The effect along a direction is compared with those along random directions by Student's *t*, and *p* is corrected by Holm's method for all effects tested;
+# after that, even an effect beyond all grey marks of the figure may not count as more than chance.
 # The attribute that a component should change, and the direction of a probe, are chosen on the people who are not walked. With the skip connections off, the
 # predicted poses are too distorted for attributes; there only the components are walked, to measure how far joints move.
 

@@ -355,7 +355,8 @@ plt.show()
 # {{ runs["12_causes"].say.alike }}
 #
 # When does this arrangement arise? A small network is trained on mannequins for {{ runs["12_causes"].say.epochs_count }} epochs, from two
-# seeds. Its codes of other people are compared between epochs, with the untrained network, and with the end of the other training.
+# seeds. Its codes of other people are compared between epochs, with the untrained network, and with the end of the other training. The network is
+# another one than above, and far smaller, so that its numbers have a control of their own and cannot be compared with those above.
 
 # %% tags=["show-input", "remove-output"]
 students = posekit.load_people(learners, on_error=on_error)

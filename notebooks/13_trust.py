@@ -166,7 +166,7 @@ except posekit.PosekitError as error:  # people whose hidden joints nobody marke
     hiddenness = {"joints": {}, "why": str(error)}
 
 # %% [markdown]
-# {{ runs["13_trust"].say.visibility }}
+# {{ runs["13_trust"].say.visibility }} *Clearly better* means that the two intervals do not overlap.
 #
 # ## Which errors remain?
 #
@@ -184,7 +184,7 @@ mean = ablation.mean(network.model, card, others, skips.get("all", []), backend=
 without = ablation.ablate(network.model, card, some, skips, {"mean": mean}, backend=network.backend)
 intact = ablation.intact(network.model, card, some, backend=network.backend)
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every labelled joint by kind of error: for each network and stack; and, on fewer people, for the network of this chapter as it is, and with the skip connections of one level or of all levels replaced by their mean over other people.", "name": "fig-trust-errors"}, "image": {"alt": "Horizontal bars, most of each grey for found joints, and behind it coloured parts for kinds of errors"}}
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Every labelled joint by kind of error: for the network, and each stack and further network where there are more; and, on fewer people, for the network of this chapter as it is, and with the skip connections of one level or of all levels replaced by their mean over other people.", "name": "fig-trust-errors"}, "image": {"alt": "Horizontal bars, most of each grey for found joints, and behind it coloured parts for kinds of errors"}}
 rows = words.error_rows({card.name if name == weights else name: block["stacks"] for name, block in found.items()})
 torsos, truth = metrics.torso(some.people.keypoints, some.people.skeleton), some.people.keypoints
 ablations = {}
