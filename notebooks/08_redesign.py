@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Improving the model
 #
-# Can we improve a pose network with what we find inside it?
+# Does anything that we find about a pose network improve it?
 #
 # {{ runs["08_redesign"].say.answer }}
 #
