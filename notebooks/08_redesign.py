@@ -249,7 +249,7 @@ pd.DataFrame(rows).style.hide().set_caption(caption) if rows else None
 # ## What a redesign did to the code
 #
 # The tools of the earlier chapters are applied to a pair of networks that come with posekit, one trained as the base and one redesigned
-# by *all three*. Only the edition on photographs has such a pair.
+# by *all three*.
 
 # %% tags=["show-input"]
 coded = table.split("test").at_most(code_people)

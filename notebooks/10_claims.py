@@ -70,9 +70,9 @@ here = [chapter for chapter, metrics in own.items() if metrics]
 # ## How a claim is decided
 #
 # A claim is *supported* if the whole 95 % interval of its number lies on the claimed side of a threshold, and *not supported* if the whole
-# interval lies on the other side. It is *undecided* if the interval contains the threshold, if there is no interval (with fewer than three
-# trainings), or if the rule also requires a *p* value that is not reached: the people, trainings or kinds of joint were too few. A plain
-# number has no interval, or one of no width; it is itself compared with the threshold. Where a claim is *not measured*, the table says why. Where a source gave no
+# interval lies on the other side. It is *undecided* if the interval contains the threshold, if fewer than three trainings give none, if the rule
+# also requires a *p* value that is not reached, or if something that the number needs, named beside it, is lacking. A number that is no
+# estimate, such as a memory, needs no interval: it is itself compared with the threshold. Where a claim is *not measured*, the table says why. Where a source gave no
 # threshold, one was set with the claim; the tables show it. What counts as a strong correlation or a large difference follows
 # {cite:t}`cohen1988`. A difference of two numbers that were not compared person by person has an interval as if they came from different
 # people {cite:p}`zou2008`; it is wider than a paired one, and fewer claims are decided.
