@@ -190,7 +190,8 @@ pd.DataFrame(rows).style.hide().set_caption("R² of probes, with 95 % intervals 
 # %% [markdown]
 # {{ runs["05_probes"].say.read }} {{ runs["05_probes"].say.unread }} {{ runs["05_probes"].say.pixels }}
 #
-# {{ runs["05_probes"].say.factors }}
+# {{ runs["05_probes"].say.factors }} Posture is judged here by *sitting*, which is defined for nearly everybody; an attribute that only some
+# people have, such as a rendered posture, may be read better.
 #
 # ## Do neighbours have similar poses?
 #

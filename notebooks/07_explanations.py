@@ -274,8 +274,8 @@ dependency = {
 }
 
 # %% [markdown]
-# {{ runs["07_explanations"].say.dependency }} The interval of a rank correlation is over people, for these joints; its *p* is from joints that
-# change names, as if others could have been chosen {cite:p}`mantel1967`. The two can therefore disagree.
+# {{ runs["07_explanations"].say.dependency }} The interval of a rank correlation is over people, for these joints; its *p* compares it
+# with correlations after the joints of one side are permuted, as if the joints were a sample {cite:p}`mantel1967`. The two can therefore disagree.
 #
 # On the page [Try it](try_it) you can erase any part of a picture.
 #

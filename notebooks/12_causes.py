@@ -265,7 +265,8 @@ run.save_figure(plots.effects(carried, chance, "way from Aâ€™s answer towards Bâ
 plt.show()
 
 # %% [markdown]
-# {{ runs["12_causes"].say.heading }}
+# {{ runs["12_causes"].say.heading }} To carry the heading a component has to do both: move predictions clearly more than none, and more than
+# the random directions do. [The ledger](10_claims) has the *p* of the second, and asks for a tenth of the way.
 #
 # (sec-causes-atoms)=
 # ## Sparse features
