@@ -227,7 +227,8 @@ pd.DataFrame(words.test_rows(plain(cascade), plain(tests), faults, list(controls
 # %% [markdown]
 # {{ runs["07_explanations"].say.tests }}
 #
-# {{ runs["07_explanations"].say.controls }}
+# {{ runs["07_explanations"].say.controls }} In insertion, too, a method can exceed this heatmap; the table has
+# both.
 #
 # ## Grad-CAM, from the code to the head
 #
