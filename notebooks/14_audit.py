@@ -29,7 +29,7 @@ people = 600  # people at most
 kinds: list[str] = ["whole", "arms", "legs", "pair", "person", "displaced", "flag"]  # of errors that are planted
 rates: list[float] = [0.01, 0.05, 0.1]  # shares of people, or of labels, in which they are planted
 resamples = 200  # of people, for intervals of recall
-studies = "book/studies/lspet"  # folder of the results of studies of photographs
+studies = "book/studies"  # folder of the results of studies, and of what was seen by eye
 seed = 0  # of everything drawn by chance
 on_error = "raise"  # at a picture that cannot be read: raise an error, or skip it
 
@@ -198,7 +198,7 @@ looked = verdicts.kept(f"{studies}/eye/{table.source.partition(':')[0]}.json")
 # they are.
 
 # %% tags=["show-input"]
-study = summarise(kept.read("audit", studies))
+study = summarise(kept.read("audit", f"{studies}/lspet"))
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "The study of audited labels, on photographs: difference in PCK between each way to learn and the labels as they are, in points, with 95 % intervals over seeds and people; small dots are seeds.", "name": "fig-audit-study"}, "image": {"alt": "A row for each way to learn, with a dot and an interval"}}
 run.save_figure(study_figures.differences(study["variants"], study["reference"]), "study")
