@@ -204,7 +204,7 @@ pd.DataFrame(words.repair_rows(plain(errors))).style.hide().set_caption(
 )
 
 # %% [markdown]
-# {{ runs["13_trust"].say.errors }} In the table, the row *found* has the OKS-AP as it is.
+# {{ runs["13_trust"].say.errors }} Where the table has an OKS-AP, that in the row *found* is the one as it is.
 #
 # ## What does a worse picture cost?
 #
