@@ -135,8 +135,8 @@ plt.show()
 #
 # A component may have little variance and still matter to the network. The codes are therefore *cut*: each code of {{ runs["05_components"].say.tested }}
 # people is replaced by its projection onto the first components, which were computed from the {{ runs["05_components"].say.fitted }} others, and the rest
-# of the network computes its prediction from it. If the components that were cut off are noise, the score stays the same. As a control, the codes are projected onto as many random directions
-# of the same space.{{ runs["05_components"].say.torsos }} With the skip connections intact, the network still sees the picture past the bottleneck. With each skip connection at its mean over people, the code is
+# of the network computes its prediction from it.{{ runs["05_components"].say.torsos }} If the components that were cut off are noise, the score stays the same. As a control, the codes are projected onto as many random directions
+# of the same space. With the skip connections intact, the network still sees the picture past the bottleneck. With each skip connection at its mean over people, the code is
 # all that the network knows of this person. This harder test decides the claim: if the components beyond the 50th are noise, the network must find as many joints without them, to within 5 %.
 # A network that uses little of its code loses little with any cut, so the test decides only where the mean code for everybody costs at least half of the joints.
 
