@@ -147,10 +147,10 @@ def train(
 
     `folder` gets `history.jsonl`, `last.pt` (all that resuming needs), `best.pt`, and where TensorBoard is installed its events. Ctrl-C
     finishes the step, keeps the state and raises KeyboardInterrupt. With `resume` the work goes on where it stopped
-    and ends in the same weights as if it had not; without, what the folder held of another training is deleted. `start` says what `model`
-    begins with where that is not random, and a training that began with anything else is not resumed. With a
-    `teacher`, a trained network, the target of `cross-entropy` is half the Gaussian and half its answer (distillation, as in F. Zhang, X. Zhu, M. Ye: Fast Human Pose
-    Estimation, CVPR 2019, where it is by squared error).
+    and ends in the same weights as if it had not; without, what the folder held of another training is deleted. `start` says what
+    `model` begins with where that is not random, and a training that began with anything else is not resumed. With a `teacher`, a
+    trained network, the target of `cross-entropy` is half the Gaussian and half its answer (distillation, as in F. Zhang, X. Zhu, M. Ye:
+    Fast Human Pose Estimation, CVPR 2019, where it is by squared error).
     `report` is called with each step's and each epoch's figures. The caller's random state stays as it is. Of several processes the
     first alone reads and writes `folder` and reports, and a Ctrl-C that reaches any of them stops all after the same step.
 
